@@ -215,6 +215,11 @@ impl ContactKey {
         Self(format!("{account_sid}#{}", identity.as_str()))
     }
 
+    /// The key of a phone number within an account.
+    pub fn of_phone(account_sid: &AccountSid, number: &E164) -> Self {
+        Self(format!("{account_sid}#{number}"))
+    }
+
     /// The key as it stands in the table.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -230,7 +235,9 @@ mod tests {
         for good in ["+14155550123", "+2902345", "+861234567890123"] {
             assert_eq!(good.parse::<E164>().unwrap().as_str(), good);
         }
-        for text in ["", "+", "14155550123", "+04155550123", "+141555", "+1 415 555 0123", "+1234567890123456", "+١٤١٥٥٥٥٠١٢٣"] {
+        for text in
+            ["", "+", "14155550123", "+04155550123", "+141555", "+1 415 555 0123", "+1234567890123456", "+١٤١٥٥٥٥٠١٢٣"]
+        {
             assert_eq!(text.parse::<E164>(), Err(InvalidAddress::PhoneNumber), "{text}");
         }
     }
@@ -260,7 +267,10 @@ mod tests {
 
     #[test]
     fn a_sender_is_a_phone_number_on_whatsapp() {
-        assert_eq!(WhatsAppSender::try_from("whatsapp:+14155238886".to_owned()).unwrap().to_string(), "whatsapp:+14155238886");
+        assert_eq!(
+            WhatsAppSender::try_from("whatsapp:+14155238886".to_owned()).unwrap().to_string(),
+            "whatsapp:+14155238886"
+        );
         for text in ["+14155238886", "whatsapp:US.1", "sms:+14155238886"] {
             assert_eq!(WhatsAppSender::try_from(text.to_owned()), Err(InvalidAddress::WhatsApp), "{text}");
         }

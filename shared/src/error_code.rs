@@ -1,0 +1,182 @@
+//! Twilio's error codes and what each asks for.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+mod table;
+
+use table::TABLE;
+
+/// A code of Twilio's error dictionary, from the answer to a call or from a status callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorCode(u32);
+
+/// A text that is no error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an error code: expected a number, as in 63016")]
+pub struct InvalidErrorCode;
+
+/// Who has to act upon a code, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The recipient's address is wrong, or not on the channel: mend it or use another channel.
+    FixRecipient,
+    /// The account, a sender or a service is not set up for this: the operator's, with an alarm.
+    FixConfiguration,
+    /// Twilio does not let us in: the operator's, with an alarm.
+    Authentication,
+    /// The content itself cannot be sent: mend it.
+    FixContent,
+    /// The template is not there, not approved, or its variables do not fit: use another one.
+    FixTemplate,
+    /// Free-form text outside of the service window: send a template instead.
+    UseTemplate,
+    /// The recipient wants no messages at all: suppress.
+    OptedOut,
+    /// The recipient wants no marketing: suppress marketing.
+    OptedOutOfMarketing,
+    /// Too fast, for Twilio or for WhatsApp: slow down and try again later.
+    SlowDown,
+    /// A passing fault: try again.
+    Retry,
+    /// Policy or a filter refused it: give up.
+    Blocked,
+    /// Its validity period is over: give up.
+    Expired,
+    /// A webhook of ours did not answer Twilio as it should: the operator's.
+    FixWebhook,
+    /// A warning; nothing failed.
+    Information,
+    /// A code that is not in the table: permanent for this attempt, and reported.
+    Unknown,
+}
+
+/// What a refused call to create a message leaves certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// Nothing was created, and nothing will be by the same call.
+    Refused,
+    /// Nothing was created, and the same call may succeed later.
+    NotDone,
+    /// A message may have been created.
+    Unknown,
+}
+
+impl ErrorCode {
+    /// Too many concurrent requests: "never processed and always safe to retry" (error 20429).
+    pub const TOO_MANY_REQUESTS: Self = Self(20429);
+    /// An internal error of Twilio's (20500), upon which a message may still exist.
+    pub const INTERNAL_SERVER_ERROR: Self = Self(20500);
+    /// Twilio is not available (20503), upon which a message may still exist.
+    pub const SERVICE_UNAVAILABLE: Self = Self(20503);
+    /// The sender's queue is full (21611): it was not taken.
+    pub const QUEUE_FULL: Self = Self(21611);
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// What the code asks for.
+    pub fn class(self) -> Class {
+        self.entry().map_or(Class::Unknown, |(_, class, _)| *class)
+    }
+
+    /// What Twilio calls it; none for a code that is not in the table.
+    pub fn title(self) -> Option<&'static str> {
+        self.entry().map(|(_, _, title)| *title)
+    }
+
+    /// What an answer with this code to a call that creates a message leaves certain.
+    pub fn certainty(self) -> Certainty {
+        match self {
+            Self::TOO_MANY_REQUESTS | Self::QUEUE_FULL => Certainty::NotDone,
+            Self::INTERNAL_SERVER_ERROR | Self::SERVICE_UNAVAILABLE => Certainty::Unknown,
+            _ => Certainty::Refused,
+        }
+    }
+
+    fn entry(self) -> Option<&'static (u32, Class, &'static str)> {
+        TABLE.binary_search_by_key(&self.0, |(code, _, _)| *code).ok().and_then(|index| TABLE.get(index))
+    }
+}
+
+impl FromStr for ErrorCode {
+    type Err = InvalidErrorCode;
+
+    fn from_str(text: &str) -> Result<Self, InvalidErrorCode> {
+        text.parse().map(Self).map_err(|_| InvalidErrorCode)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_names_no_code_twice() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn the_codes_that_decide_about_people_and_money_have_their_class() {
+        for (code, class) in [
+            (21610, Class::OptedOut),
+            (63014, Class::OptedOut),
+            (63033, Class::OptedOutOfMarketing),
+            (63050, Class::OptedOutOfMarketing),
+            (63016, Class::UseTemplate),
+            (63018, Class::SlowDown),
+            (20429, Class::SlowDown),
+            (63027, Class::FixTemplate),
+            (63003, Class::FixRecipient),
+            (21211, Class::FixRecipient),
+            (63007, Class::FixConfiguration),
+            (20003, Class::Authentication),
+            (63049, Class::Blocked),
+            (63010, Class::Retry),
+            (11200, Class::FixWebhook),
+            (99999, Class::Unknown),
+        ] {
+            assert_eq!(ErrorCode(code).class(), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_the_dictionary_is_whole() {
+        for code in (63113..=63120).chain(21701..=21705).chain(11240..=11243) {
+            assert!(ErrorCode(code).title().is_some(), "{code}");
+        }
+        assert_eq!(ErrorCode(63018).title(), Some("Rate limit exceeded for Channel"));
+        assert_eq!(ErrorCode(1).title(), None);
+    }
+
+    #[test]
+    fn only_a_refusal_before_processing_may_be_tried_again() {
+        for (code, certainty) in [
+            (20429, Certainty::NotDone),
+            (21611, Certainty::NotDone),
+            (20500, Certainty::Unknown),
+            (20503, Certainty::Unknown),
+            (21211, Certainty::Refused),
+            (99999, Certainty::Refused),
+        ] {
+            assert_eq!(ErrorCode(code).certainty(), certainty, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_from_a_form_and_from_json() {
+        assert_eq!("63016".parse(), Ok(ErrorCode(63016)));
+        assert_eq!("".parse::<ErrorCode>(), Err(InvalidErrorCode));
+        assert_eq!(serde_json::from_str::<ErrorCode>("63016").unwrap(), ErrorCode(63016));
+    }
+}

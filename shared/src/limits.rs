@@ -1,0 +1,84 @@
+//! The limits of the outside world and of our own keeping, each with its source.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A message body's characters. Source: Twilio, error 21617.
+pub const MAX_BODY_CHARS: usize = 1_600;
+
+/// Files in one message. Source: Twilio, "Messages resource", `MediaUrl`.
+pub const MAX_MEDIA: usize = 10;
+
+/// Variables of a content template. Source: Twilio, "Using variables with the Content API".
+pub const MAX_TEMPLATE_VARIABLES: usize = 100;
+
+/// Characters of a template variable's value. Source: as above.
+pub const MAX_TEMPLATE_VALUE_CHARS: usize = 1_600;
+
+/// Seconds for which Twilio may keep a message in its queue. Source: Twilio, "Messages resource", `ValidityPeriod`.
+pub const VALIDITY_PERIOD_SECONDS: std::ops::RangeInclusive<u32> = 1..=36_000;
+
+/// How long a WhatsApp message waits in Twilio's queue at most. Source: Twilio, "WhatsApp best practices and FAQs".
+pub const TWILIO_QUEUE: SignedDuration = SignedDuration::from_hours(4);
+
+/// How long a link to media inside a sent message lives: Twilio's queue, and two hours for our own waiting and retries.
+pub const SENT_MEDIA_LINK: SignedDuration = SignedDuration::from_hours(6);
+
+/// A notification's id: long enough for any system's own keys, short enough for a table key and a callback's URL.
+pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
+
+/// A webhook's form: DynamoDB keeps an item of at most 400 KB ("Service, account, and table quotas"), and Twilio's forms
+/// have some 1 KB.
+pub const MAX_FORM_BYTES: usize = 256 * 1024;
+
+/// How long a claim holds. It outlives the send function's 30 s, so that a claim that ran out means that nobody is at
+/// work on it any more.
+pub const CLAIM_LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long messages are kept, bodies included: 30 days where nothing else is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(SignedDuration);
+
+/// Not a retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole number of days, at least 14: what recognises a duplicate must outlive what still arrives")]
+pub struct InvalidRetention;
+
+impl Retention {
+    /// A queue keeps a message for 14 days at most (Amazon SQS, "Message quotas"): nothing arrives later than that.
+    const MIN_DAYS: i64 = 14;
+    /// Twilio itself keeps messages for 400 days.
+    const MAX_DAYS: i64 = 3_650;
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self(SignedDuration::from_hours(30 * 24))
+    }
+}
+
+impl std::str::FromStr for Retention {
+    type Err = InvalidRetention;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRetention> {
+        let days = text.parse().ok().filter(|days| (Self::MIN_DAYS..=Self::MAX_DAYS).contains(days));
+        days.map(|days| Self(SignedDuration::from_hours(days * 24))).ok_or(InvalidRetention)
+    }
+}
+
+impl From<Retention> for SignedDuration {
+    fn from(retention: Retention) -> Self {
+        retention.0
+    }
+}
+
+/// How long the claim on a notification is kept, and with it its id's power to dedupe.
+pub const NOTIFICATION_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long windows and lifted suppressions are kept.
+pub const CONTACT_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The time from which DynamoDB may delete an item, in seconds since 1970 as its TTL attribute wants it. It deletes late:
+/// conditions compare the time themselves.
+pub fn expiry(from: Timestamp, retention: SignedDuration) -> i64 {
+    from.as_second().saturating_add(retention.as_secs())
+}

@@ -1,0 +1,182 @@
+//! What WhatsApp takes as media.
+//!
+//! Source: Twilio, "Guide to WhatsApp media messages".
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+const MEGABYTE: u64 = 1024 * 1024;
+/// A message's media in all.
+const MAX_BYTES: u64 = 16 * MEGABYTE;
+/// An image.
+const MAX_IMAGE_BYTES: u64 = 5 * MEGABYTE;
+
+/// The types, each with the file extension it is kept under.
+const TYPES: [(&str, &str); 16] = [
+    ("image/jpeg", "jpg"),
+    ("image/png", "png"),
+    ("image/webp", "webp"),
+    ("audio/ogg", "ogg"),
+    ("audio/amr", "amr"),
+    ("audio/3gpp", "3gp"),
+    ("audio/aac", "aac"),
+    ("audio/mpeg", "mp3"),
+    ("video/mp4", "mp4"),
+    ("application/pdf", "pdf"),
+    ("application/msword", "doc"),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
+    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    ("text/vcard", "vcf"),
+    ("text/x-vcard", "vcf"),
+];
+
+/// A content type that WhatsApp takes, parameters included: `audio/ogg; codecs=opus`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaType {
+    text: String,
+    extension: &'static str,
+    max_bytes: u64,
+}
+
+/// A content type that WhatsApp does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "WhatsApp takes images (jpeg, png; webp as stickers), audio (ogg, amr, 3gpp, aac, mpeg), video (mp4), \
+     documents (pdf, doc, docx, pptx, xlsx) and contacts (vcard)"
+)]
+pub struct UnsupportedType;
+
+/// A file larger than WhatsApp takes, or empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to {max_bytes} bytes for this type")]
+pub struct WrongSize {
+    /// The most that is taken.
+    pub max_bytes: u64,
+}
+
+impl MediaType {
+    /// As it stands in a `Content-Type` header.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The extension of a file of this type, without a dot.
+    pub fn extension(&self) -> &'static str {
+        self.extension
+    }
+
+    /// Whether a file of this type may have this many bytes.
+    pub fn check_size(&self, bytes: u64) -> Result<(), WrongSize> {
+        if (1..=self.max_bytes).contains(&bytes) { Ok(()) } else { Err(WrongSize { max_bytes: self.max_bytes }) }
+    }
+}
+
+impl FromStr for MediaType {
+    type Err = UnsupportedType;
+
+    fn from_str(text: &str) -> Result<Self, UnsupportedType> {
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        let known = TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence)).ok_or(UnsupportedType)?;
+        if text.chars().any(char::is_control) {
+            return Err(UnsupportedType);
+        }
+        let max_bytes = if known.0.starts_with("image/") { MAX_IMAGE_BYTES } else { MAX_BYTES };
+        Ok(Self { text: text.trim().to_owned(), extension: known.1, max_bytes })
+    }
+}
+
+/// The key of an object in the media bucket: 1 to 1,024 bytes, relative, without `.` and `..` as a segment, so that it
+/// means the same object to every program that handles it as a path.
+///
+/// Source: Amazon S3, "Naming Amazon S3 objects".
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MediaKey(String);
+
+/// Not a key of the media bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 1024 bytes, no slash at the start, no control characters, and no . or .. between slashes")]
+pub struct InvalidMediaKey;
+
+const MAX_KEY_BYTES: usize = 1_024;
+
+impl MediaKey {
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MediaKey {
+    type Err = InvalidMediaKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMediaKey> {
+        let well_formed = (1..=MAX_KEY_BYTES).contains(&text.len())
+            && !text.chars().any(char::is_control)
+            && !text.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidMediaKey) }
+    }
+}
+
+impl TryFrom<String> for MediaKey {
+    type Error = InvalidMediaKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidMediaKey> {
+        text.parse()
+    }
+}
+
+impl From<MediaKey> for String {
+    fn from(key: MediaKey) -> String {
+        key.0
+    }
+}
+
+impl fmt::Display for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_taken_with_its_parameters_and_in_any_case() {
+        for (text, extension) in [
+            ("image/jpeg", "jpg"),
+            ("IMAGE/PNG", "png"),
+            ("audio/ogg; codecs=opus", "ogg"),
+            ("application/pdf", "pdf"),
+            ("text/vcard", "vcf"),
+        ] {
+            assert_eq!(text.parse::<MediaType>().unwrap().extension(), extension);
+        }
+        for text in ["", "image/gif", "image", "text/html", "image/jpeg\r\nX: y", "application/octet-stream"] {
+            assert_eq!(text.parse::<MediaType>(), Err(UnsupportedType), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_five_megabytes_and_the_rest_sixteen() {
+        for (text, most) in [("image/png", 5 * 1024 * 1024), ("video/mp4", 16 * 1024 * 1024)] {
+            let media_type: MediaType = text.parse().unwrap();
+            assert_eq!(media_type.check_size(most), Ok(()));
+            assert_eq!(media_type.check_size(most + 1), Err(WrongSize { max_bytes: most }));
+            assert!(media_type.check_size(0).is_err());
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_plain_relative_path() {
+        for key in ["uploads/a.jpg", "a", "größe/ü b.pdf", "a..b"] {
+            assert_eq!(key.parse::<MediaKey>().unwrap().as_str(), key);
+        }
+        for key in ["", "/a", "a/", "a//b", "../a", "a/./b", "a/..", "a\nb", &"x".repeat(1_025)] {
+            assert_eq!(key.parse::<MediaKey>(), Err(InvalidMediaKey), "{key:?}");
+        }
+    }
+}

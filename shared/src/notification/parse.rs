@@ -1,0 +1,247 @@
+//! Reads a notification by hand, field by field: an error of a deriving parser shows values, and a message's body must
+//! not reach a log.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
+use crate::limits::{
+    MAX_BODY_CHARS, MAX_MEDIA, MAX_TEMPLATE_VALUE_CHARS, MAX_TEMPLATE_VARIABLES, VALIDITY_PERIOD_SECONDS,
+};
+use crate::sid::AccountSid;
+
+/// A notification that cannot be sent as it stands: its sender has to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct InvalidNotification {
+    /// The field, by its path: `content.media[0].url`.
+    pub field: String,
+    /// What is right.
+    pub problem: String,
+    /// Its id, where at least that could be read, so that its sender can be told which one it was.
+    pub id: Option<NotificationId>,
+    /// Its account, where it names one.
+    pub account_sid: Option<AccountSid>,
+}
+
+/// A field and what is right in it.
+type Wrong = (String, String);
+
+pub(super) fn notification(body: &str) -> Result<Notification, InvalidNotification> {
+    let value = serde_json::from_str(body).map_err(|error: serde_json::Error| {
+        let problem = format!("expected JSON, it breaks off at line {}, column {}", error.line(), error.column());
+        InvalidNotification { field: "body".to_owned(), problem, id: None, account_sid: None }
+    })?;
+    let id = string_at(&value, "id").and_then(|id| NotificationId::try_from(id).ok());
+    let account_sid = string_at(&value, "account_sid").and_then(|sid| sid.parse().ok());
+    read(value).map_err(|(field, problem)| InvalidNotification { field, problem, id, account_sid })
+}
+
+fn string_at(value: &Value, field: &str) -> Option<String> {
+    value.get(field)?.as_str().map(str::to_owned)
+}
+
+fn read(value: Value) -> Result<Notification, Wrong> {
+    let mut fields = Fields::of(String::new(), value, "a JSON object")?;
+    let notification = Notification {
+        id: fields.required("id", "a string of 1 to 128 characters, none of them a control character", parsed_owned)?,
+        to: fields.required("to", "an E.164 phone number, as in +14155550123", parsed)?,
+        category: fields.required(
+            "category",
+            "marketing, utility, authentication or service",
+            deserialized::<Category>,
+        )?,
+        content: content(fields.take_required("content")?, "content".to_owned())?,
+        fallback: fallbacks(&mut fields)?,
+        send_at: fields.optional("send_at", TIME, parsed::<Timestamp>)?,
+        expires_at: fields.optional("expires_at", TIME, parsed::<Timestamp>)?,
+        from: fields.optional("from", "a WhatsApp sender, as in whatsapp:+14155238886", parsed_owned)?,
+        messaging_service_sid: fields.optional("messaging_service_sid", "MG and 32 hexadecimal digits", parsed)?,
+        account_sid: fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?,
+        validity_period: fields.optional("validity_period", "a whole number of seconds from 1 to 36000", seconds)?,
+        metadata: fields.optional("metadata", "an object of strings", string_map)?.unwrap_or_default(),
+    };
+    fields.finish()?;
+    Ok(notification)
+}
+
+const TIME: &str = "a time as in 2026-11-20T09:00:00Z";
+
+fn content(value: Value, path: String) -> Result<Content, Wrong> {
+    let mut fields = Fields::of(path, value, "an object with a type")?;
+    let kind = fields.required("type", "text, media or template", as_string)?;
+    let content = match kind.as_str() {
+        "text" => Content::Text { body: fields.required("body", "a text of 1 to 1600 characters", body)? },
+        "media" => Content::Media {
+            media: media(&mut fields)?,
+            body: fields.optional("body", "a caption of 1 to 1600 characters", body)?,
+        },
+        "template" => Content::Template {
+            template: template(&mut fields)?,
+            variables: fields.optional("variables", VARIABLES, variables)?.unwrap_or_default(),
+        },
+        _ => return Err((fields.path_of("type"), "expected text, media or template".to_owned())),
+    };
+    fields.finish()?;
+    Ok(content)
+}
+
+const VARIABLES: &str = "an object of at most 100 strings of at most 1600 characters, as in {\"1\": \"Ava\"}";
+
+fn template(fields: &mut Fields) -> Result<Template, Wrong> {
+    let sid = fields.optional("content_sid", "HX and 32 hexadecimal digits", parsed)?;
+    let name = fields.optional("name", "the template's name", filled)?;
+    let locale = fields.optional("locale", "the template's language, as in en", filled)?;
+    match (sid, name, locale) {
+        (Some(sid), None, None) => Ok(Template::Sid(sid)),
+        (None, Some(name), Some(locale)) => Ok(Template::Named { name, locale }),
+        _ => Err((fields.path_of("content_sid"), "expected either content_sid, or name with locale".to_owned())),
+    }
+}
+
+fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
+    let path = fields.path_of("media");
+    let items = match fields.take_required("media")? {
+        Value::Array(items) if (1..=MAX_MEDIA).contains(&items.len()) => items,
+        _ => return Err((path, "expected a list of 1 to 10 objects with a key or a url".to_owned())),
+    };
+    let item = |(index, value)| {
+        let mut fields = Fields::of(format!("{path}[{index}]"), value, "an object with a key or a url")?;
+        let key = fields.optional("key", "an object's key in the media bucket", parsed)?;
+        let url = fields.optional("url", "an http or https URL of at most 2048 characters", public_url)?;
+        let media = match (key, url) {
+            (Some(key), None) => Media::Key(key),
+            (None, Some(url)) => Media::Url(url),
+            _ => return Err((fields.path, "expected either key or url".to_owned())),
+        };
+        fields.finish()?;
+        Ok(media)
+    };
+    items.into_iter().enumerate().map(item).collect()
+}
+
+fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
+    let Some(value) = fields.map.remove("fallback") else { return Ok(Vec::new()) };
+    let Value::Array(items) = value else {
+        return Err(("fallback".to_owned(), "expected a list of objects with channel and content".to_owned()));
+    };
+    let item = |(index, value)| {
+        let path = format!("fallback[{index}]");
+        let mut fields = Fields::of(path.clone(), value, "an object with channel and content")?;
+        let fallback = Fallback {
+            channel: fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?,
+            content: content(fields.take_required("content")?, format!("{path}.content"))?,
+        };
+        fields.finish()?;
+        Ok(fallback)
+    };
+    items.into_iter().enumerate().map(item).collect()
+}
+
+/// The fields of an object that have not been read yet.
+struct Fields {
+    path: String,
+    map: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    fn of(path: String, value: Value, expected: &str) -> Result<Self, Wrong> {
+        match value {
+            Value::Object(map) => Ok(Self { path, map, known: Vec::new() }),
+            _ if path.is_empty() => Err(("body".to_owned(), format!("expected {expected}"))),
+            _ => Err((path, format!("expected {expected}"))),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn take_required(&mut self, name: &'static str) -> Result<Value, Wrong> {
+        self.known.push(name);
+        self.map.remove(name).ok_or_else(|| (self.path_of(name), "missing, and required".to_owned()))
+    }
+
+    fn required<T>(&mut self, name: &'static str, expected: &str, read: fn(Value) -> Option<T>) -> Result<T, Wrong> {
+        let value = self.take_required(name)?;
+        read(value).ok_or_else(|| (self.path_of(name), format!("expected {expected}")))
+    }
+
+    /// A field that may be missing or null.
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        read: fn(Value) -> Option<T>,
+    ) -> Result<Option<T>, Wrong> {
+        self.known.push(name);
+        match self.map.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => read(value).map(Some).ok_or_else(|| (self.path_of(name), format!("expected {expected}"))),
+        }
+    }
+
+    /// A field nobody asked for is a misspelt one: better refused than left out in silence.
+    fn finish(self) -> Result<(), Wrong> {
+        match self.map.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                Err((self.path_of(name), format!("unknown field, expected one of {}", self.known.join(", "))))
+            }
+        }
+    }
+}
+
+fn as_string(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn filled(value: Value) -> Option<String> {
+    as_string(value).filter(|text| !text.trim().is_empty())
+}
+
+fn body(value: Value) -> Option<String> {
+    filled(value).filter(|text| text.chars().count() <= MAX_BODY_CHARS)
+}
+
+fn parsed<T: std::str::FromStr>(value: Value) -> Option<T> {
+    as_string(value)?.parse().ok()
+}
+
+fn parsed_owned<T: TryFrom<String>>(value: Value) -> Option<T> {
+    as_string(value)?.try_into().ok()
+}
+
+fn deserialized<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}
+
+fn seconds(value: Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok().filter(|seconds| VALIDITY_PERIOD_SECONDS.contains(seconds))
+}
+
+/// What Twilio can fetch: error 21620 is "Invalid media URL(s)", for anything but http and https.
+fn public_url(value: Value) -> Option<String> {
+    const MAX_CHARS: usize = 2_048;
+    let text = as_string(value)?;
+    let url = url::Url::parse(&text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= MAX_CHARS).then_some(text)
+}
+
+fn string_map(value: Value) -> Option<BTreeMap<String, String>> {
+    let Value::Object(map) = value else { return None };
+    map.into_iter().map(|(name, value)| Some((name, as_string(value)?))).collect()
+}
+
+fn variables(value: Value) -> Option<BTreeMap<String, String>> {
+    string_map(value).filter(|map| {
+        map.len() <= MAX_TEMPLATE_VARIABLES
+            && map.values().all(|value| value.chars().count() <= MAX_TEMPLATE_VALUE_CHARS)
+    })
+}

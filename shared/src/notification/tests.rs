@@ -1,0 +1,137 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const FULL: &str = include_str!("full.json");
+
+fn minimal() -> Value {
+    json!({"id": "order-1", "to": "+14155550123", "category": "utility", "content": {"type": "text", "body": "Hi"}})
+}
+
+fn with(field: &str, value: Value) -> String {
+    let mut notification = minimal();
+    notification[field] = value;
+    notification.to_string()
+}
+
+#[test]
+fn the_full_form_is_read() {
+    let notification = Notification::parse(FULL).unwrap();
+    assert_eq!(notification.id.as_str(), "order-18473-shipped");
+    assert_eq!(notification.validity_period, Some(14400));
+    assert_eq!(notification.fallback.len(), 1);
+    assert_eq!(notification.metadata["order"], "18473");
+    let Content::Template { template: Template::Sid(_), variables } = &notification.content else { panic!() };
+    assert_eq!(variables["1"], "Ava");
+}
+
+#[test]
+fn the_minimal_form_is_read() {
+    let notification = Notification::parse(&minimal().to_string()).unwrap();
+    assert_eq!(notification.content, Content::Text { body: "Hi".into() });
+    assert!(notification.fallback.is_empty() && notification.metadata.is_empty() && notification.from.is_none());
+}
+
+#[test]
+fn media_come_by_key_or_by_url_and_templates_by_sid_or_by_name() {
+    for content in [
+        json!({"type": "media", "media": [{"key": "uploads/a.jpg"}, {"url": "https://example.com/b.pdf"}], "body": "Look"}),
+        json!({"type": "template", "name": "order_update", "locale": "en"}),
+    ] {
+        Notification::parse(&with("content", content)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_path() {
+    let text = |body: Value| json!({"type": "text", "body": body});
+    let media = |media: Value| json!({"type": "media", "media": media});
+    let cases = [
+        ("id", json!(""), "id"),
+        ("id", json!("a\nb"), "id"),
+        ("id", json!("x".repeat(129)), "id"),
+        ("to", json!("whatsapp:+14155550123"), "to"),
+        ("to", json!(14155550123_u64), "to"),
+        ("category", json!("promo"), "category"),
+        ("content", json!("Hi"), "content"),
+        ("content", json!({"body": "Hi"}), "content.type"),
+        ("content", json!({"type": "poll"}), "content.type"),
+        ("content", text(json!("")), "content.body"),
+        ("content", text(json!("x".repeat(1_601))), "content.body"),
+        ("content", json!({"type": "text", "body": "Hi", "bold": true}), "content.bold"),
+        ("content", media(json!([])), "content.media"),
+        ("content", media(json!([{"key": "../secret"}])), "content.media[0].key"),
+        ("content", media(json!([{"key": "a"}, {"url": "ftp://x/y"}])), "content.media[1].url"),
+        ("content", media(json!([{"key": "a", "url": "https://x/y"}])), "content.media[0]"),
+        ("content", json!({"type": "template", "content_sid": "HX1"}), "content.content_sid"),
+        ("content", json!({"type": "template", "name": "order_update"}), "content.content_sid"),
+        (
+            "content",
+            json!({"type": "template", "name": "a", "locale": "en", "variables": {"1": 7}}),
+            "content.variables",
+        ),
+        ("fallback", json!([{"channel": "fax", "content": text(json!("Hi"))}]), "fallback[0].channel"),
+        ("fallback", json!([{"channel": "sms", "content": text(json!(null))}]), "fallback[0].content.body"),
+        ("send_at", json!("tomorrow"), "send_at"),
+        ("expires_at", json!(1), "expires_at"),
+        ("from", json!("+14155238886"), "from"),
+        ("messaging_service_sid", json!("AC00000000000000000000000000000001"), "messaging_service_sid"),
+        ("account_sid", json!("AC1"), "account_sid"),
+        ("validity_period", json!(36_001), "validity_period"),
+        ("metadata", json!({"order": 18473}), "metadata"),
+        ("metdata", json!({}), "metdata"),
+    ];
+    for (field, value, named) in cases {
+        let error = Notification::parse(&with(field, value.clone())).unwrap_err();
+        assert_eq!(error.field, named, "{field} = {value}");
+    }
+}
+
+#[test]
+fn a_missing_field_is_named_and_the_id_is_kept_for_the_answer() {
+    for field in ["id", "to", "category", "content"] {
+        let mut notification = minimal();
+        notification.as_object_mut().unwrap().remove(field);
+        let error = Notification::parse(&notification.to_string()).unwrap_err();
+        assert_eq!((error.field.as_str(), error.id.is_some()), (field, field != "id"));
+    }
+}
+
+#[test]
+fn what_is_no_json_says_where_and_shows_nothing() {
+    let error = Notification::parse("{\"content\": \"private").unwrap_err().to_string();
+    assert_eq!(error, "body: expected JSON, it breaks off at line 1, column 20");
+    assert!(Notification::parse("[]").unwrap_err().to_string().starts_with("body: expected a JSON object"));
+}
+
+#[test]
+fn the_digest_follows_the_meaning_and_not_the_spelling() {
+    let one = Notification::parse(&minimal().to_string()).unwrap().digest();
+    let spaced = Notification::parse(&serde_json::to_string_pretty(&minimal()).unwrap()).unwrap().digest();
+    let other = Notification::parse(&with("to", json!("+14155550124"))).unwrap().digest();
+    assert_eq!(one, spaced);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn its_own_times_say_when_it_is_due() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let notification = Notification::parse(FULL).unwrap();
+    assert_eq!(notification.due(at("2026-11-20T08:59:59Z")), Due::Later(at("2026-11-20T09:00:00Z")));
+    assert_eq!(notification.due(at("2026-11-20T09:00:00Z")), Due::Now);
+    assert_eq!(notification.due(at("2026-11-21T09:00:00Z")), Due::Expired);
+}
+
+#[test]
+fn debug_shows_no_body() {
+    let notification = Notification::parse(&with("content", json!({"type": "text", "body": "private"}))).unwrap();
+    assert!(!format!("{notification:?}").contains("private"));
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_read_or_refused(body in any::<String>()) {
+        let _ = Notification::parse(&body);
+    }
+}

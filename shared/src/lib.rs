@@ -15,7 +15,33 @@
 //! is read only through [`env`].
 
 pub mod address;
+pub mod archive;
+pub mod aws;
+pub mod base_url;
+pub mod callback_url;
+pub mod contacts;
+pub mod digest;
+pub mod dynamodb;
+pub mod env;
+pub mod error_code;
+pub mod event;
 pub mod form;
+pub mod inbound;
+pub mod limits;
+pub mod media;
+pub mod media_store;
 pub mod message_status;
+pub mod messages;
+pub mod notification;
+pub mod notifications;
+pub mod opt_out;
+pub mod preference;
+pub mod queues;
+pub mod report;
+pub mod secrets;
 pub mod sid;
 pub mod signature;
+pub mod status_callback;
+pub mod twilio;
+pub mod twiml;
+pub mod webhook;

@@ -141,7 +141,14 @@ mod tests {
     #[test]
     fn the_precedence_is_the_designs() {
         use MessageStatus::{Accepted, Delivered, Failed, Queued, Read, Scheduled, Sending, Sent, Undelivered};
-        let descending = [[Failed, Undelivered].as_slice(), &[Read], &[Delivered], &[Sent], &[Sending], &[Queued, Accepted, Scheduled]];
+        let descending = [
+            [Failed, Undelivered].as_slice(),
+            &[Read],
+            &[Delivered],
+            &[Sent],
+            &[Sending],
+            &[Queued, Accepted, Scheduled],
+        ];
         for pair in descending.windows(2) {
             for higher in pair[0] {
                 for lower in pair[1] {

@@ -104,7 +104,15 @@ mod tests {
         for good in [format!("SM{HEX}"), format!("MM{HEX}")] {
             assert_eq!(good.parse::<MessageSid>().unwrap().as_str(), good);
         }
-        for bad in ["", "SM", "SM123", &format!("AC{HEX}"), &format!("sm{HEX}"), &format!("SM{HEX}0"), &format!("SM{}g", &HEX[1..])] {
+        for bad in [
+            "",
+            "SM",
+            "SM123",
+            &format!("AC{HEX}"),
+            &format!("sm{HEX}"),
+            &format!("SM{HEX}0"),
+            &format!("SM{}g", &HEX[1..]),
+        ] {
             assert!(bad.parse::<MessageSid>().is_err(), "{bad}");
         }
     }

@@ -9,9 +9,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
-use crate::form::Form;
+use crate::{digest::sha256_hex, form::Form};
 
 /// The query parameter that carries the hash of a body that is not a form.
 const BODY_HASH: &str = "bodySHA256";
@@ -104,7 +104,7 @@ impl UnverifiedRequest {
             return Ok(Verified::Form(VerifiedForm(form)));
         }
         let expected_hash = self.body_hash().ok_or(SignatureError::UnsignedBody)?;
-        if !hex_equals(&expected_hash, &Sha256::digest(&self.body)) || !scheme.signed(&self.url, "", &signature) {
+        if !expected_hash.eq_ignore_ascii_case(&sha256_hex(&self.body)) || !scheme.signed(&self.url, "", &signature) {
             return Err(SignatureError::Mismatch);
         }
         Ok(Verified::Body)
@@ -118,7 +118,9 @@ impl UnverifiedRequest {
 
     fn body_hash(&self) -> Option<String> {
         let (_, query) = self.url.split_once('?')?;
-        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == BODY_HASH).map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == BODY_HASH)
+            .map(|(_, value)| value.into_owned())
     }
 }
 
@@ -130,7 +132,9 @@ impl fmt::Debug for UnverifiedRequest {
 
 /// Signs as Twilio does with an auth token: HMAC-SHA1 over the URL and the sorted parameters.
 pub fn sign(auth_token: &SecretString, url: &str, form: &Form) -> String {
-    STANDARD.encode(keyed::<Hmac<Sha1>>(auth_token).chain_update(url).chain_update(signed_params(form)).finalize().into_bytes())
+    STANDARD.encode(
+        keyed::<Hmac<Sha1>>(auth_token).chain_update(url).chain_update(signed_params(form)).finalize().into_bytes(),
+    )
 }
 
 /// Signs as Twilio does with a shared key: HMAC-SHA256 over the same text.
@@ -248,16 +252,6 @@ impl<'a> UrlParts<'a> {
         };
         [self.port, other]
     }
-}
-
-fn hex_equals(hex: &str, bytes: &[u8]) -> bool {
-    use fmt::Write;
-
-    let mut expected = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(expected, "{byte:02x}");
-    }
-    hex.eq_ignore_ascii_case(&expected)
 }
 
 #[cfg(test)]

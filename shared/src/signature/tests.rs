@@ -37,7 +37,10 @@ fn form_request(url: &str, body: &[u8], signature: &str) -> UnverifiedRequest {
 }
 
 fn json_request(url: &str, body: &str, signature: &str) -> UnverifiedRequest {
-    UnverifiedRequest { content_type: Some("application/json".to_owned()), ..form_request(url, body.as_bytes(), signature) }
+    UnverifiedRequest {
+        content_type: Some("application/json".to_owned()),
+        ..form_request(url, body.as_bytes(), signature)
+    }
 }
 
 #[test]
@@ -132,7 +135,11 @@ fn the_port_and_the_apostrophe_may_differ_and_nothing_else_may() {
 
 #[test]
 fn connection_overrides_in_the_fragment_are_not_signed() {
-    let request = form_request("https://example.com/path?a=1#rc=2&rp=all", b"", &sign(&"t".into(), "https://example.com/path?a=1", &Form::default()));
+    let request = form_request(
+        "https://example.com/path?a=1#rc=2&rp=all",
+        b"",
+        &sign(&"t".into(), "https://example.com/path?a=1", &Form::default()),
+    );
     assert!(request.verify(&keys("t")).is_ok());
 }
 

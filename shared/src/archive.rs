@@ -1,0 +1,55 @@
+//! The archive of events in S3: one object for each batch, since a PUT for each event would cost more than all the rest.
+
+use aws_sdk_s3::{Client, error::SdkError, operation::put_object::PutObjectError, primitives::ByteStream};
+use jiff::Timestamp;
+
+/// The archive bucket.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    client: Client,
+    bucket: String,
+}
+
+/// A batch was not archived.
+#[derive(Debug, thiserror::Error)]
+#[error("writing to the archive bucket failed")]
+pub struct ArchiveError(#[from] Box<SdkError<PutObjectError>>);
+
+impl Archive {
+    /// The bucket of this name.
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+
+    /// Writes a batch as JSON lines. `batch` names it: the same batch, archived again, is the same object.
+    pub async fn append(&self, at: Timestamp, batch: &str, lines: &[String]) -> Result<(), ArchiveError> {
+        let mut body = lines.join("\n");
+        body.push('\n');
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key(at, batch))
+            .content_type("application/x-ndjson")
+            .body(ByteStream::from(body.into_bytes()))
+            .send()
+            .await
+            .map_err(Box::new)?;
+        Ok(())
+    }
+}
+
+/// By day, as Athena and Glue partition.
+fn key(at: Timestamp, batch: &str) -> String {
+    format!("events/{}/{batch}.jsonl", at.strftime("year=%Y/month=%m/day=%d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_filed_by_day() {
+        let at = "2026-11-20T09:00:00Z".parse().unwrap();
+        assert_eq!(key(at, "111"), "events/year=2026/month=11/day=20/111.jsonl");
+    }
+}

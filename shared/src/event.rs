@@ -1,0 +1,217 @@
+//! What other systems are told: the JSON on the events queue and in the archive.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    address::ContactKey,
+    error_code::ErrorCode,
+    form::RawForm,
+    inbound::{Details, InboundMessage, ReceivedMedia},
+    message_status::MessageStatus,
+    messages::StoredMessage,
+    notification::NotificationId,
+    notifications::{Attempt, State, StoredNotification},
+    preference::Preference,
+    sid::{AccountSid, MessageSid},
+    status_callback::StatusCallback,
+};
+
+/// An event.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    event_type: &'static str,
+    schema: &'static str,
+    event_id: String,
+    account_sid: AccountSid,
+    occurred_at: Timestamp,
+    #[serde(flatten)]
+    detail: Detail,
+    #[serde(skip)]
+    group: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Detail {
+    Inbound(Box<Inbound>),
+    Status(Box<Status>),
+    Preference(PreferenceChange),
+    Notification(Box<NotificationEnd>),
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Inbound {
+    received_at: Timestamp,
+    message_sid: MessageSid,
+    from: String,
+    to: String,
+    body: String,
+    num_media: u32,
+    media: Vec<ReceivedMedia>,
+    raw: RawForm,
+    #[serde(flatten)]
+    details: Details,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Status {
+    received_at: Timestamp,
+    message_sid: MessageSid,
+    notification_id: Option<NotificationId>,
+    status: MessageStatus,
+    current_status: MessageStatus,
+    error_code: Option<ErrorCode>,
+    error_title: Option<&'static str>,
+    from: Option<String>,
+    to: Option<String>,
+    metadata: BTreeMap<String, String>,
+    raw: RawForm,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct PreferenceChange {
+    contact: String,
+    channel: String,
+    message_sid: MessageSid,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct NotificationEnd {
+    notification_id: NotificationId,
+    to: Option<String>,
+    state: State,
+    reason: Option<String>,
+    code: Option<ErrorCode>,
+    message_sid: Option<MessageSid>,
+    attempts: Vec<Attempt>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Event {
+    /// The event as JSON.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// Unlike any other event's; the same when the event is published again.
+    pub fn id(&self) -> &str {
+        &self.event_id
+    }
+
+    /// When it happened.
+    pub fn occurred_at(&self) -> Timestamp {
+        self.occurred_at
+    }
+
+    /// The contact, whose events come in their order.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// A person wrote.
+    pub fn inbound(message: InboundMessage, stored: StoredMessage) -> Self {
+        Self {
+            event_type: "twilio_inbound",
+            schema: "twilio.inbound.v1",
+            event_id: message.message_sid.to_string(),
+            group: message.contact().as_str().to_owned(),
+            account_sid: message.account_sid,
+            occurred_at: stored.received_at,
+            detail: Detail::Inbound(Box::new(Inbound {
+                received_at: stored.received_at,
+                message_sid: message.message_sid,
+                from: message.from.to_string(),
+                to: message.to.to_string(),
+                body: message.body,
+                num_media: message.num_media,
+                media: message.media,
+                raw: stored.raw,
+                details: message.details,
+            })),
+        }
+    }
+
+    /// A person's message changed whether we may write.
+    pub fn preference(message: &InboundMessage, preference: Preference, at: Timestamp) -> Self {
+        let (event_type, schema) = match preference {
+            Preference::OptedOut => ("contact_opted_out", "contact.opted_out.v1"),
+            Preference::OptedIn => ("contact_opted_in", "contact.opted_in.v1"),
+        };
+        Self {
+            event_type,
+            schema,
+            event_id: format!("{}.{event_type}", message.message_sid),
+            group: message.contact().as_str().to_owned(),
+            account_sid: message.account_sid.clone(),
+            occurred_at: at,
+            detail: Detail::Preference(PreferenceChange {
+                contact: message.from.identity.as_str().to_owned(),
+                channel: message.from.channel.name().to_owned(),
+                message_sid: message.message_sid.clone(),
+            }),
+        }
+    }
+
+    /// Twilio told what became of a message. `notification` is what the message was sent for, where it is known;
+    /// `reported` are all the statuses that are known of it.
+    pub fn status(
+        callback: StatusCallback,
+        stored: StoredMessage,
+        reported: impl IntoIterator<Item = MessageStatus>,
+        notification: Option<StoredNotification>,
+    ) -> Self {
+        let current_status = reported.into_iter().fold(callback.status, Ord::max);
+        Self {
+            event_type: "twilio_status",
+            schema: "twilio.status.v1",
+            event_id: format!("{}.{}", callback.message_sid, callback.status),
+            group: callback.contact().map_or_else(|| callback.message_sid.to_string(), |key| key.as_str().to_owned()),
+            account_sid: callback.account_sid,
+            occurred_at: stored.received_at,
+            detail: Detail::Status(Box::new(Status {
+                received_at: stored.received_at,
+                message_sid: callback.message_sid,
+                notification_id: stored.notification_id,
+                status: callback.status,
+                current_status,
+                error_code: callback.error_code,
+                error_title: callback.error_code.and_then(ErrorCode::title),
+                from: callback.from.map(|from| from.to_string()),
+                to: callback.to.map(|to| to.to_string()),
+                metadata: notification.map(|notification| notification.metadata).unwrap_or_default(),
+                raw: stored.raw,
+            })),
+        }
+    }
+
+    /// A notification came to an end without reaching Twilio. None for a state that is no such end.
+    pub fn notification(stored: StoredNotification) -> Option<Self> {
+        let (event_type, schema) = match stored.state {
+            State::Rejected | State::Expired | State::Unknown => ("notification_failed", "notification.failed.v1"),
+            State::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
+            State::Claimed | State::Waiting | State::Accepted => return None,
+        };
+        let contact = stored.recipient.as_ref().map(|to| ContactKey::of_phone(&stored.account_sid, to));
+        Some(Self {
+            event_type,
+            schema,
+            event_id: format!("{}#{}.{}", stored.account_sid, stored.id, stored.state.as_str()),
+            group: contact.map_or_else(|| stored.account_sid.to_string(), |key| key.as_str().to_owned()),
+            account_sid: stored.account_sid,
+            occurred_at: stored.updated_at,
+            detail: Detail::Notification(Box::new(NotificationEnd {
+                notification_id: stored.id,
+                to: stored.recipient.map(String::from),
+                state: stored.state,
+                reason: stored.reason,
+                code: stored.code,
+                message_sid: stored.message_sid,
+                attempts: stored.attempts,
+                metadata: stored.metadata,
+            })),
+        })
+    }
+}

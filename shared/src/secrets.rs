@@ -1,0 +1,205 @@
+//! The Twilio accounts and their keys, from one secret in Secrets Manager.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
+use secrecy::SecretString;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    sid::{AccountSid, ApiKeySid},
+    signature::SigningKeys,
+};
+
+/// A secret is read again for a signature that fails, and not more often than this: forged requests must not turn into
+/// a bill for Secrets Manager.
+const REREAD_AFTER: Duration = Duration::from_secs(30);
+
+/// The secret's content: `{"accounts": {"AC...": {...}}}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    accounts: BTreeMap<AccountSid, Account>,
+}
+
+/// What is known of one account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    #[serde(default)]
+    auth_tokens: Vec<SecretString>,
+    #[serde(default)]
+    shared_keys: BTreeMap<String, SecretString>,
+    api_key_sid: Option<ApiKeySid>,
+    api_key_secret: Option<SecretString>,
+}
+
+/// What a REST call authenticates with.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The user name: an API key's SID, or the account's where there is no key.
+    pub username: String,
+    /// The password: the key's secret, or the account's first auth token.
+    pub password: SecretString,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl Accounts {
+    /// The signing keys to check a request with: those of the account it names, or of every account where it names none.
+    pub fn signing_keys(&self, account_sid: Option<&AccountSid>) -> Option<SigningKeys> {
+        let mut keys = SigningKeys::default();
+        let named = self.accounts.iter().filter(|(sid, _)| account_sid.is_none_or(|named| named == *sid));
+        for (_, account) in named {
+            keys.auth_tokens.extend(account.auth_tokens.iter().cloned());
+            keys.shared_keys.extend(account.shared_keys.clone());
+        }
+        (!keys.auth_tokens.is_empty() || !keys.shared_keys.is_empty()).then_some(keys)
+    }
+
+    /// What to call Twilio's API with on behalf of an account: its API key, else its first auth token.
+    pub fn credentials(&self, account_sid: &AccountSid) -> Option<Credentials> {
+        let account = self.accounts.get(account_sid)?;
+        match (&account.api_key_sid, &account.api_key_secret, account.auth_tokens.first()) {
+            (Some(sid), Some(secret), _) => Some(Credentials { username: sid.to_string(), password: secret.clone() }),
+            (_, _, Some(token)) => Some(Credentials { username: account_sid.to_string(), password: token.clone() }),
+            _ => None,
+        }
+    }
+}
+
+/// The secret, read at the cold start and kept.
+#[derive(Debug)]
+pub struct Secrets {
+    client: Client,
+    secret_id: String,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    accounts: Arc<Accounts>,
+    reread_at: Option<Instant>,
+}
+
+/// The secret cannot be had. All of it is the operator's to mend, or passes with time.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// Secrets Manager did not give it.
+    #[error("a secret cannot be read: the function needs secretsmanager:GetSecretValue on it")]
+    Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
+    /// It is binary, or another JSON than expected.
+    #[error("the secret {secret_id} is malformed at line {line}, column {column}: see the README, \"The secret\"")]
+    Malformed {
+        /// Which one.
+        secret_id: String,
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+    },
+}
+
+impl Secrets {
+    /// Reads the secret for the first time. Done in init, so that its connection's handshake is not the first
+    /// message's to pay for.
+    pub async fn load(client: Client, secret_id: String) -> Result<Self, SecretsError> {
+        let accounts = Arc::new(read(&client, &secret_id).await?);
+        Ok(Self { client, secret_id, kept: Mutex::new(Kept { accounts, reread_at: None }) })
+    }
+
+    /// The accounts as last read.
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.kept().accounts)
+    }
+
+    /// The accounts as they stand now, after what is kept turned out not to do: the way a rotated token arrives
+    /// without a deploy. None if they were read again less than 30 s ago.
+    pub async fn reread(&self) -> Result<Option<Arc<Accounts>>, SecretsError> {
+        {
+            let mut kept = self.kept();
+            if kept.reread_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) {
+                return Ok(None);
+            }
+            kept.reread_at = Some(Instant::now());
+        }
+        let accounts = Arc::new(read(&self.client, &self.secret_id).await?);
+        self.kept().accounts = Arc::clone(&accounts);
+        Ok(Some(accounts))
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a secret that holds JSON.
+pub async fn read<T: DeserializeOwned>(client: &Client, secret_id: &str) -> Result<T, SecretsError> {
+    let secret = client.get_secret_value().secret_id(secret_id).send().await.map_err(Box::new)?;
+    parse(secret_id, secret.secret_string().unwrap_or_default())
+}
+
+/// The error says where the text is wrong and never what stands there.
+fn parse<T: DeserializeOwned>(secret_id: &str, text: &str) -> Result<T, SecretsError> {
+    serde_json::from_str(text).map_err(|error| SecretsError::Malformed {
+        secret_id: secret_id.to_owned(),
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const ONE: &str = "AC00000000000000000000000000000001";
+    const TWO: &str = "AC00000000000000000000000000000002";
+
+    fn accounts() -> Accounts {
+        let text = format!(
+            r#"{{"accounts": {{
+                "{ONE}": {{"auth_tokens": ["a", "b"], "shared_keys": {{"k": "s"}}, "api_key_sid": "SK00000000000000000000000000000001", "api_key_secret": "p"}},
+                "{TWO}": {{"auth_tokens": ["c"]}}}}}}"#
+        );
+        parse("twilio", &text).unwrap()
+    }
+
+    #[test]
+    fn an_account_signs_with_its_own_keys_only() {
+        let keys = accounts().signing_keys(Some(&ONE.parse().unwrap())).unwrap();
+        assert_eq!(keys.auth_tokens.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(keys.shared_keys.len(), 1);
+        assert!(accounts().signing_keys(Some(&"AC00000000000000000000000000000003".parse().unwrap())).is_none());
+        assert_eq!(accounts().signing_keys(None).unwrap().auth_tokens.len(), 3);
+    }
+
+    #[test]
+    fn the_api_key_goes_before_the_auth_token() {
+        let with_key = accounts().credentials(&ONE.parse().unwrap()).unwrap();
+        assert_eq!(
+            (with_key.username.as_str(), with_key.password.expose_secret()),
+            ("SK00000000000000000000000000000001", "p")
+        );
+        let without = accounts().credentials(&TWO.parse().unwrap()).unwrap();
+        assert_eq!((without.username.as_str(), without.password.expose_secret()), (TWO, "c"));
+    }
+
+    #[test]
+    fn neither_an_error_nor_debug_shows_what_stands_in_the_secret() {
+        let error =
+            parse::<Accounts>("twilio", r#"{"accounts": {"AC1": {"auth_tokens": "hidden-token"}}}"#).unwrap_err();
+        let shown = format!("{error} {error:?} {:?}", accounts());
+        assert!(!shown.contains("hidden-token") && !shown.contains("\"a\"") && !shown.contains("\"p\""), "{shown}");
+    }
+}

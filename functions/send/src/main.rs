@@ -1,2 +1,14 @@
-//! stub
-fn main() {}
+//! Runs [`send::Send`] on Lambda.
+
+use lambda_runtime::{Error, run, service_fn, tracing};
+use send::Send;
+use shared::report::Chain;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let function =
+        Send::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function = &function;
+    run(service_fn(move |event| function.handle(event))).await
+}

@@ -1,0 +1,126 @@
+//! From a notification to the message that Twilio is asked to create.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use shared::{
+    address::Address,
+    base_url::BaseUrl,
+    callback_url::status_callback_url,
+    limits::SENT_MEDIA_LINK,
+    media_store::{MediaStore, MediaStoreError},
+    notification::{Content, Media, Notification, Template},
+    secrets::Credentials,
+    sid::{AccountSid, ContentSid, MessagingServiceSid},
+    twilio::{NewContent, NewMessage, Sender, TwilioClient, TwilioError},
+};
+
+/// Composes messages.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    pub(crate) media: MediaStore,
+    pub(crate) public_base_url: BaseUrl,
+    pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
+    pub(crate) templates: TemplateNames,
+}
+
+/// A message that cannot be composed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ComposeError {
+    /// The notification asks for what is not there: its sender's to mend.
+    #[error("{0}")]
+    Invalid(String),
+    /// A link cannot be made: the operator's to mend.
+    #[error("a media link cannot be made")]
+    Media(#[from] MediaStoreError),
+    /// Twilio did not answer which templates there are: time mends it.
+    #[error("a template's name cannot be looked up")]
+    Template(#[from] TwilioError),
+}
+
+impl Composer {
+    pub(crate) async fn compose(
+        &self,
+        notification: &Notification,
+        account_sid: &AccountSid,
+        twilio: &TwilioClient,
+        credentials: &Credentials,
+    ) -> Result<NewMessage, ComposeError> {
+        let content = match &notification.content {
+            Content::Text { body } => NewContent::Text(body.clone()),
+            Content::Media { media, body } => NewContent::Media(self.links(media).await?, body.clone()),
+            Content::Template { template, variables } => {
+                let sid = self.templates.resolve(template, account_sid, twilio, credentials).await?;
+                let variables = serde_json::to_string(variables).map_err(|_| {
+                    ComposeError::Invalid("content.variables: expected an object of strings".to_owned())
+                })?;
+                NewContent::Template(sid, variables)
+            }
+        };
+        Ok(NewMessage {
+            to: Address::whatsapp(notification.to.clone()).to_string(),
+            sender: self.sender(notification)?,
+            content,
+            status_callback: status_callback_url(&self.public_base_url, &notification.id),
+            validity_period: notification.validity_period,
+        })
+    }
+
+    /// A sender that is named goes out by itself: it need not be in the configured service.
+    fn sender(&self, notification: &Notification) -> Result<Sender, ComposeError> {
+        let configured = self.messaging_service_sid.as_ref();
+        match (&notification.from, &notification.messaging_service_sid, configured) {
+            (Some(from), Some(service), _) => Ok(Sender::Both(from.clone(), service.clone())),
+            (Some(from), None, _) => Ok(Sender::From(from.clone())),
+            (None, Some(service), _) | (None, None, Some(service)) => Ok(Sender::Service(service.clone())),
+            (None, None, None) => Err(ComposeError::Invalid(
+                "from: missing, and required with messaging_service_sid where no MESSAGING_SERVICE_SID is configured"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    async fn links(&self, media: &[Media]) -> Result<Vec<String>, ComposeError> {
+        let mut links = Vec::with_capacity(media.len());
+        for file in media {
+            links.push(match file {
+                Media::Url(url) => url.clone(),
+                Media::Key(key) => self.media.download_link(key, SENT_MEDIA_LINK.unsigned_abs()).await?,
+            });
+        }
+        Ok(links)
+    }
+}
+
+/// The SIDs of templates that were looked up by name. A template's name and language never come to mean another SID
+/// while it exists, so what was found once is kept as long as the function lives.
+#[derive(Debug, Default)]
+pub(crate) struct TemplateNames(Mutex<HashMap<(AccountSid, String, String), ContentSid>>);
+
+impl TemplateNames {
+    async fn resolve(
+        &self,
+        template: &Template,
+        account_sid: &AccountSid,
+        twilio: &TwilioClient,
+        credentials: &Credentials,
+    ) -> Result<ContentSid, ComposeError> {
+        let (name, locale) = match template {
+            Template::Sid(sid) => return Ok(sid.clone()),
+            Template::Named { name, locale } => (name, locale),
+        };
+        let wanted = (account_sid.clone(), name.clone(), locale.clone());
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&wanted).cloned();
+        if let Some(sid) = known {
+            return Ok(sid);
+        }
+        let found = twilio.find_content(credentials, name, locale).await?;
+        let sid = found.ok_or_else(|| {
+            ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())
+        })?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted, sid.clone());
+        Ok(sid)
+    }
+}

@@ -1,0 +1,111 @@
+//! The cold start.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use shared::{
+    base_url::BaseUrl,
+    contacts::Contacts,
+    env::{self, EnvError},
+    media_store::MediaStore,
+    notifications::Notifications,
+    queues::{OutboundQueue, QueueError},
+    secrets::{self, Secrets, SecretsError},
+    twilio::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient},
+};
+
+use crate::{
+    Send,
+    compose::{Composer, TemplateNames},
+    deliver::Twilio,
+};
+
+/// The function cannot start: the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable is missing or wrong.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The dead-letter queue cannot be found.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The machine has no usable TLS.
+    #[error(transparent)]
+    Twilio(#[from] NoHttpClient),
+}
+
+/// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials dies
+/// with them, and Twilio may fetch a file four hours later.
+#[derive(Deserialize)]
+struct MediaSigner {
+    access_key_id: String,
+    secret_access_key: SecretString,
+}
+
+impl Send {
+    /// Reads the environment and the secrets, builds the clients and opens their connections.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
+        let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
+        let public_base_url = env::required_parsed::<BaseUrl>("PUBLIC_BASE_URL")?;
+        let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
+        let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
+        let contacts_table = env::required("CONTACTS_TABLE")?;
+
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(shared::aws::timeouts())
+            .retry_config(shared::aws::retries())
+            .load()
+            .await;
+        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let notifications = Notifications::new(dynamodb.clone(), notifications_table);
+        let client = TwilioClient::new(api_base_url)?;
+        let (accounts, media, queue, (), ()) = tokio::join!(
+            Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
+            media_store(&config, &secrets_manager),
+            outbound_queue(&config),
+            notifications.warm(),
+            client.warm(),
+        );
+        Ok(Self {
+            notifications,
+            contacts: Contacts::new(dynamodb, contacts_table),
+            queue: queue?,
+            twilio: Twilio { client, secrets: accounts? },
+            composer: Composer {
+                media: media?,
+                public_base_url,
+                messaging_service_sid,
+                templates: TemplateNames::default(),
+            },
+            account_sid,
+        })
+    }
+}
+
+async fn outbound_queue(config: &SdkConfig) -> Result<OutboundQueue, StartError> {
+    let url = env::required("OUTBOUND_QUEUE_URL")?;
+    let dead_letter_url = env::optional("OUTBOUND_DEAD_LETTER_QUEUE_URL");
+    Ok(OutboundQueue::find(aws_sdk_sqs::Client::new(config), url, dead_letter_url).await?)
+}
+
+async fn media_store(
+    config: &SdkConfig,
+    secrets_manager: &aws_sdk_secretsmanager::Client,
+) -> Result<MediaStore, StartError> {
+    let mut s3 = aws_sdk_s3::config::Builder::from(config);
+    if let Some(secret_id) = env::optional("MEDIA_SIGNER_SECRET_ID") {
+        let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
+        let secret = signer.secret_access_key.expose_secret();
+        let credentials = Credentials::new(signer.access_key_id, secret, None, None, "media signer");
+        s3 = s3.credentials_provider(SharedCredentialsProvider::new(credentials));
+    }
+    let client = aws_sdk_s3::Client::from_conf(shared::aws::s3_config(s3));
+    Ok(MediaStore::new(client, env::required("MEDIA_BUCKET")?))
+}

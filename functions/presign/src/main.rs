@@ -1,2 +1,14 @@
-//! stub
-fn main() {}
+//! Runs [`presign::Presign`] on Lambda.
+
+use lambda_http::{Error, run, service_fn, tracing};
+use presign::Presign;
+use shared::report::Chain;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let function =
+        Presign::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function = &function;
+    run(service_fn(move |request| function.handle(request))).await
+}

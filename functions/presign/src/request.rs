@@ -1,0 +1,164 @@
+//! What a caller may ask for, and what it is told when it cannot have it.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use lambda_http::http::StatusCode;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use shared::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
+
+/// Seconds that a download link may live: ten minutes at least, so that whoever fetches by it has the time to; twelve
+/// hours at most, after which a function's own credentials, which sign it, have ended in any case.
+const LIFETIME_SECONDS: RangeInclusive<u64> = 600..=43_200;
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// A file that is to be put into the bucket.
+#[derive(Debug)]
+pub(crate) struct UploadRequest {
+    pub(crate) media_type: MediaType,
+    pub(crate) content_length: u64,
+}
+
+/// A file that is to be fetched.
+#[derive(Debug)]
+pub(crate) struct DownloadRequest {
+    pub(crate) key: MediaKey,
+    pub(crate) lifetime: Duration,
+}
+
+/// What was wrong, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    field: &'static str,
+    message: String,
+}
+
+impl UploadRequest {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            content_type: String,
+            content_length: u64,
+        }
+
+        let fields: Fields = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "body", format!("expected content_type and content_length: {error}"))
+        })?;
+        let media_type: MediaType = fields.content_type.parse().map_err(|error: UnsupportedType| {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
+        })?;
+        media_type
+            .check_size(fields.content_length)
+            .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
+        Ok(Self { media_type, content_length: fields.content_length })
+    }
+}
+
+impl DownloadRequest {
+    pub(crate) fn parse(key: Option<&str>, expires_in: Option<&str>) -> Result<Self, Problem> {
+        let key = key.unwrap_or_default().parse().map_err(|error: shared::media::InvalidMediaKey| {
+            Problem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
+        })?;
+        let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
+        let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
+        let seconds = seconds.ok_or_else(|| {
+            let message = "expected a whole number of seconds from 600 to 43200".to_owned();
+            Problem::new(StatusCode::BAD_REQUEST, "expires_in", message)
+        })?;
+        Ok(Self { key, lifetime: Duration::from_secs(seconds) })
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, field: &'static str, message: String) -> Self {
+        Self { status, field, message }
+    }
+
+    pub(crate) fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}".to_owned())
+    }
+
+    pub(crate) fn missing_object() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "key", "there is no such object".to_owned())
+    }
+
+    pub(crate) fn stored_type(error: UnsupportedType) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
+    }
+
+    pub(crate) fn stored_size(error: WrongSize) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", "internal error".to_owned())
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Detail<'a> {
+            field: &'a str,
+            message: &'a str,
+        }
+
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("error", &Detail { field: self.field, message: &self.message })?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_names_a_type_and_a_length_that_whatsapp_takes() {
+        let request = UploadRequest::parse(br#"{"content_type": "image/jpeg", "content_length": 5242880}"#).unwrap();
+        assert_eq!((request.media_type.extension(), request.content_length), ("jpg", 5_242_880));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_upload_is_named() {
+        let cases = [
+            ("", 400, "body"),
+            ("[]", 400, "body"),
+            (r#"{"content_type": "image/jpeg"}"#, 400, "body"),
+            (r#"{"content_type": "image/jpeg", "content_length": -1}"#, 400, "body"),
+            (r#"{"content_type": "image/jpeg", "content_length": 1, "acl": "public"}"#, 400, "body"),
+            (r#"{"content_type": "image/gif", "content_length": 1}"#, 415, "content_type"),
+            (r#"{"content_type": "image/jpeg", "content_length": 5242881}"#, 413, "content_length"),
+            (r#"{"content_type": "image/jpeg", "content_length": 0}"#, 413, "content_length"),
+        ];
+        for (body, status, field) in cases {
+            let problem = UploadRequest::parse(body.as_bytes()).unwrap_err();
+            assert_eq!((problem.status.as_u16(), problem.field), (status, field), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_download_lives_fifteen_minutes_unless_asked_and_never_less_than_ten() {
+        let lifetime =
+            |expires_in| DownloadRequest::parse(Some("a.jpg"), expires_in).map(|wanted| wanted.lifetime.as_secs());
+        assert_eq!(lifetime(None).unwrap(), 900);
+        assert_eq!(lifetime(Some("600")).unwrap(), 600);
+        for wrong in ["599", "43201", "", "soon", "-1"] {
+            assert_eq!(lifetime(Some(wrong)).unwrap_err().field, "expires_in", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_climbs_is_refused() {
+        for key in [None, Some(""), Some("../secret"), Some("/etc/passwd")] {
+            assert_eq!(DownloadRequest::parse(key, None).unwrap_err().field, "key");
+        }
+    }
+
+    #[test]
+    fn a_problem_is_shown_as_json() {
+        let shown = serde_json::to_string(&Problem::missing_object()).unwrap();
+        assert_eq!(shown, r#"{"error":{"field":"key","message":"there is no such object"}}"#);
+    }
+}

@@ -1,0 +1,67 @@
+//! The events of a change.
+
+use shared::{
+    contacts::Contacts,
+    dynamodb::StoreError,
+    event::Event,
+    form::Form,
+    inbound::{InboundMessage, InvalidForm},
+    messages::{Happening, Messages, StoredMessage},
+    notifications::Notifications,
+    signature::VerifiedForm,
+    status_callback::StatusCallback,
+};
+
+use crate::record::{Change, UnreadableRecord};
+
+/// Looks up what an event says besides its change.
+#[derive(Debug)]
+pub(crate) struct EventBuilder {
+    pub(crate) messages: Messages,
+    pub(crate) contacts: Contacts,
+    pub(crate) notifications: Notifications,
+}
+
+/// A change that cannot be published, now or ever.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventError {
+    #[error(transparent)]
+    Record(#[from] UnreadableRecord),
+    #[error("a stored form cannot be read")]
+    Form(#[from] InvalidForm),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EventBuilder {
+    pub(crate) async fn events(&self, change: Change) -> Result<Vec<Event>, EventError> {
+        match change {
+            Change::Message(stored) => {
+                let form = VerifiedForm::from_store(Form::from(stored.raw.clone()));
+                match stored.event {
+                    Happening::Inbound => self.inbound(InboundMessage::parse(&form)?, *stored).await,
+                    Happening::Status(_) => self.status(StatusCallback::parse(&form)?, *stored).await,
+                }
+            }
+            Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
+            Change::Nothing => Ok(Vec::new()),
+        }
+    }
+
+    /// The window opens before the event is out, so that whoever answers the event may do so in free form.
+    async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Vec<Event>, EventError> {
+        self.contacts.open_window(&message.contact(), &message.to, stored.received_at).await?;
+        let preference =
+            stored.preference.map(|preference| Event::preference(&message, preference, stored.received_at));
+        Ok([Event::inbound(message, stored)].into_iter().chain(preference).collect())
+    }
+
+    async fn status(&self, callback: StatusCallback, stored: StoredMessage) -> Result<Vec<Event>, EventError> {
+        let reported = self.messages.statuses(&callback.message_sid).await?;
+        let notification = match &stored.notification_id {
+            Some(id) => self.notifications.get(&callback.account_sid, id).await?,
+            None => None,
+        };
+        Ok(vec![Event::status(callback, stored, reported, notification)])
+    }
+}

@@ -1,0 +1,32 @@
+//! An event as a message of a FIFO queue.
+
+use shared::{digest::sha256_hex, event::Event, queues::EventMessage};
+
+/// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
+const MAX_ID_CHARS: usize = 128;
+
+pub(crate) fn message(event: &Event) -> serde_json::Result<EventMessage> {
+    Ok(EventMessage { body: event.to_json()?, group: id(event.group()), deduplication_id: id(event.id()) })
+}
+
+/// The text where SQS takes it, and else its hash: equal texts stay equal.
+fn id(text: &str) -> String {
+    if (1..=MAX_ID_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    sha256_hex(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqs_takes_stays_readable_and_the_rest_is_hashed() {
+        assert_eq!(id("AC1#+14155550123"), "AC1#+14155550123");
+        for odd in ["", "order 1", "bestellung-ä", &"x".repeat(129)] {
+            assert_eq!(id(odd).len(), 64, "{odd}");
+        }
+        assert_ne!(id("order 1"), id("order 2"));
+    }
+}

@@ -26,7 +26,8 @@ impl Contacts {
         Self { client, table }
     }
 
-    /// An action that sets a preference, on the condition that what is known is still what is there.
+    /// An action that sets a preference, on the condition that what is known is still what is there, or the same
+    /// preference, expressed again meanwhile.
     ///
     /// A suppression does not expire; a lifted one is of use only while older wishes may still arrive.
     pub fn set_preference(
@@ -43,7 +44,7 @@ impl Contacts {
         };
         let mut values = vec![
             (":preference", value(operation, &new.preference)?),
-            (":changed_at", value(operation, &new.changed_at)?),
+            (":changed_at", sortable(new.changed_at)),
             (":message_sid", value(operation, &new.message_sid)?),
         ];
         let mut set = "SET preference = :preference, changed_at = :changed_at, message_sid = :message_sid".to_owned();
@@ -55,8 +56,7 @@ impl Contacts {
             None => "attribute_not_exists(contact)",
             Some(known) => {
                 values.push((":known_preference", value(operation, &known.preference)?));
-                values.push((":known_changed_at", value(operation, &known.changed_at)?));
-                "preference = :known_preference AND changed_at = :known_changed_at"
+                "preference = :known_preference AND changed_at <= :changed_at"
             }
         };
         let update = Update::builder()
@@ -103,7 +103,7 @@ impl Contacts {
             .set_key(Some(key(contact, &format!("window#{sender}"))))
             .update_expression("SET last_inbound_at = :at, expires_at = :expires_at")
             .condition_expression("attribute_not_exists(contact) OR last_inbound_at < :at")
-            .expression_attribute_values(":at", AttributeValue::S(format!("{at:.3}")))
+            .expression_attribute_values(":at", sortable(at))
             .expression_attribute_values(":expires_at", value(operation, &expiry(at, CONTACT_RETENTION))?)
             .send()
             .await;
@@ -124,6 +124,11 @@ fn key(contact: &ContactKey, facet: &str) -> Item {
         ("contact".to_owned(), AttributeValue::S(contact.as_str().to_owned())),
         ("facet".to_owned(), AttributeValue::S(facet.to_owned())),
     ])
+}
+
+/// A time whose order as text is its order: always with milliseconds.
+fn sortable(at: Timestamp) -> AttributeValue {
+    AttributeValue::S(format!("{at:.3}"))
 }
 
 fn value(operation: &'static str, value: &impl serde::Serialize) -> Result<AttributeValue, StoreError> {

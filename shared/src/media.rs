@@ -77,18 +77,20 @@ impl FromStr for MediaType {
     type Err = UnsupportedType;
 
     fn from_str(text: &str) -> Result<Self, UnsupportedType> {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        let known = TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence)).ok_or(UnsupportedType)?;
-        if text.chars().any(char::is_control) {
+        let (essence, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (name, extension) =
+            TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence.trim())).ok_or(UnsupportedType)?;
+        // The rest goes into a header as it is, and what a header cannot hold would only fail there.
+        if !parameters.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(UnsupportedType);
         }
-        let max_bytes = if known.0.starts_with("image/") { MAX_IMAGE_BYTES } else { MAX_BYTES };
-        Ok(Self { text: text.trim().to_owned(), extension: known.1, max_bytes })
+        let max_bytes = if name.starts_with("image/") { MAX_IMAGE_BYTES } else { MAX_BYTES };
+        Ok(Self { text: format!("{name}{}", parameters.trim_end()), extension, max_bytes })
     }
 }
 
-/// The key of an object in the media bucket: 1 to 1,024 bytes, relative, without `.` and `..` as a segment, so that it
-/// means the same object to every program that handles it as a path.
+/// The key of an object in the media bucket: 1 to 1,024 bytes, relative, without empty segments and without `.` and `..`
+/// as one, so that it means the same object to every program that handles it as a path.
 ///
 /// Source: Amazon S3, "Naming Amazon S3 objects".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,7 +99,10 @@ pub struct MediaKey(String);
 
 /// Not a key of the media bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to 1024 bytes, no slash at the start, no control characters, and no . or .. between slashes")]
+#[error(
+    "expected 1 to 1024 bytes without control characters, no slash at either end, and neither nothing nor . or .. \
+     between slashes"
+)]
 pub struct InvalidMediaKey;
 
 const MAX_KEY_BYTES: usize = 1_024;
@@ -155,7 +160,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<MediaType>().unwrap().extension(), extension);
         }
-        for text in ["", "image/gif", "image", "text/html", "image/jpeg\r\nX: y", "application/octet-stream"] {
+        assert_eq!(" IMAGE/Png ".parse::<MediaType>().unwrap().as_str(), "image/png");
+        assert_eq!("Audio/Ogg; codecs=opus".parse::<MediaType>().unwrap().as_str(), "audio/ogg; codecs=opus");
+        let wrong = ["", "image/gif", "image", "text/html", "application/octet-stream", "image/jpegs"];
+        for text in wrong.into_iter().chain(["image/jpeg;\r\nX: y", "image/jpeg; name=größe", "; image/jpeg"]) {
             assert_eq!(text.parse::<MediaType>(), Err(UnsupportedType), "{text:?}");
         }
     }

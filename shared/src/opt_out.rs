@@ -6,7 +6,10 @@
 
 use std::str::FromStr;
 
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::{
+    UnicodeNormalization,
+    char::{canonical_combining_class, is_combining_mark},
+};
 
 mod words;
 
@@ -46,13 +49,15 @@ pub enum Language {
     Arabic,
 }
 
-/// The languages that a deployment understands: all that are known, unless configured. Their words are brought into the
-/// one spelling that messages are brought into once, at the cold start.
+/// The languages that a deployment understands: all that are known, unless configured. Each understands Twilio's
+/// unremovable English words as well, and a word of several languages belongs to the first of them. The words are
+/// brought into the one spelling that messages are brought into once, at the cold start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Languages(Vec<Word>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
+    /// As [`padded`] gives it.
     spelling: String,
     keyword: Keyword,
     language: Language,
@@ -68,63 +73,90 @@ pub struct UnknownLanguage(String);
 pub enum Match {
     /// The whole message is a keyword.
     Whole(Keyword, Language),
-    /// The message begins with a word for stopping and goes on: no opt-out, but worth a person's look.
+    /// The message has a word for stopping among others: no opt-out, but worth a person's look.
     NearMiss(Language),
     /// Neither.
     No,
 }
 
-/// The longest message that is looked at: the longest keyword has 20 characters, and decoration around it is short.
+/// How much of a message is looked at: the longest keyword has 21 characters, and decoration around it is short.
 const MAX_CHARS: usize = 200;
 
 /// Says what a message is.
 pub fn classify(text: &str, languages: &Languages) -> Match {
-    let message = normalized(text.chars().take(MAX_CHARS + 1));
-    if message.is_empty() {
-        return Match::No;
-    }
+    let message = padded(text.chars().take(MAX_CHARS));
     let is_whole = text.chars().nth(MAX_CHARS).is_none();
     if is_whole && let Some(word) = languages.0.iter().find(|word| word.spelling == message) {
         return Match::Whole(word.keyword, word.language);
     }
-    let goes_on = |word: &&Word| {
-        let rest = message.strip_prefix(word.spelling.as_str());
-        rest.is_some_and(|rest| rest.starts_with(|next: char| !next.is_alphanumeric()))
-    };
-    let begins = languages.0.iter().filter(|word| word.keyword == Keyword::Stop).find(goes_on);
-    begins.map_or(Match::No, |word| Match::NearMiss(word.language))
+    let mut stops = languages.0.iter().filter(|word| word.keyword == Keyword::Stop);
+    let among_others = stops.find(|word| message.contains(&word.spelling));
+    among_others.map_or(Match::No, |word| Match::NearMiss(word.language))
 }
 
-/// One spelling for all: compatibility forms (full width, ligatures) made plain, accents and invisible characters
-/// dropped, small letters, single spaces, and nothing but letters and digits at both ends.
-fn normalized(text: impl Iterator<Item = char>) -> String {
-    let plain = text
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !is_invisible(*c))
-        .flat_map(char::to_lowercase)
-        // Small letters of some capitals come with marks of their own (İ), and ß is written ss in capitals.
-        .filter(|c| !is_combining_mark(*c));
-    let mut message = String::new();
-    for c in plain {
+/// One spelling for all: compatibility forms (full width, ligatures) made plain, accents and characters without a shape
+/// dropped, small letters, and one space before each word and after the last. Whatever is neither a letter nor a digit
+/// only parts words, so that `opt-out` is `opt out`.
+fn padded(text: impl Iterator<Item = char>) -> String {
+    let letters = text.nfkd().filter(|c| !is_ornament(*c)).flat_map(char::to_lowercase).filter(|c| !is_ornament(*c));
+    let mut words = String::from(" ");
+    for c in letters {
         match c {
-            'ß' => message.push_str("ss"),
-            'ς' => message.push('σ'),
-            c if c.is_whitespace() => {
-                if !message.ends_with(' ') {
-                    message.push(' ');
-                }
-            }
-            c => message.push(c),
+            // In capitals it is written ss.
+            'ß' => words.push_str("ss"),
+            'ς' => words.push('σ'),
+            c if c.is_alphanumeric() || is_combining_mark(c) => words.push(c),
+            _ if words.ends_with(' ') => {}
+            _ => words.push(' '),
         }
     }
-    message.trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
+    if !words.ends_with(' ') {
+        words.push(' ');
+    }
+    words
 }
 
-/// Characters that take no place: soft hyphen, zero-width spaces and joiners, marks of direction, byte order mark.
+/// What a word is the same word without: accents, and characters that have no shape of their own.
 ///
-/// Source: Unicode Standard Annex 44, property `Default_Ignorable_Code_Point`, those that occur in messages.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+/// The vowel signs of Indian scripts are marks as well but no ornament: without them रुको (wait) would be रोको (stop).
+/// Marks that stand above or below a letter have a combining class, they have none. A virama has one (9) and joins two
+/// consonants: it stays too. Source: Unicode Standard Annex 44, "Canonical Combining Class Values".
+fn is_ornament(c: char) -> bool {
+    const TATWEEL: char = '\u{640}';
+    const VIRAMA: u8 = 9;
+    let is_accent = !matches!(canonical_combining_class(c), 0 | VIRAMA);
+    is_accent || c == TATWEEL || is_enclosing(c) || is_default_ignorable(c)
+}
+
+/// Circles, squares and keycaps around a letter. Source: Unicode character database, category Me.
+fn is_enclosing(c: char) -> bool {
+    matches!(c, '\u{20dd}'..='\u{20e0}' | '\u{20e2}'..='\u{20e4}')
+}
+
+/// Zero-width spaces and joiners, marks of direction, variation selectors and the like.
+///
+/// Source: Unicode character database, property `Default_Ignorable_Code_Point`.
+fn is_default_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 impl Language {
@@ -167,11 +199,11 @@ impl FromIterator<Language> for Languages {
     fn from_iter<I: IntoIterator<Item = Language>>(languages: I) -> Self {
         let words = |language| {
             let word = move |(keyword, word): &(Keyword, &str)| Word {
-                spelling: normalized(word.chars()),
+                spelling: padded(word.chars()),
                 keyword: *keyword,
                 language,
             };
-            words::of(language).iter().map(word)
+            words::UNREMOVABLE.iter().chain(words::of(language)).map(word)
         };
         Self(languages.into_iter().flat_map(words).collect())
     }

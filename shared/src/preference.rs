@@ -34,7 +34,7 @@ pub enum Effect {
     Changed,
     /// It was so before; its time is moved on, so that an older opposite wish that arrives late does not win.
     Repeated,
-    /// Something newer is known.
+    /// What is known is as new or newer: there is nothing to write.
     Stale,
 }
 
@@ -50,17 +50,14 @@ pub fn effect(wish: Preference, at: Timestamp, known: Option<&RecordedPreference
             Preference::OptedIn => Effect::Repeated,
         };
     };
+    if known.preference == wish {
+        return if at > known.changed_at { Effect::Repeated } else { Effect::Stale };
+    }
     let skew = match wish {
         Preference::OptedOut => CLOCK_SKEW,
         Preference::OptedIn => SignedDuration::ZERO,
     };
-    if at.saturating_add(skew).is_ok_and(|at| at < known.changed_at) {
-        Effect::Stale
-    } else if known.preference == wish {
-        Effect::Repeated
-    } else {
-        Effect::Changed
-    }
+    if at.saturating_add(skew).is_ok_and(|at| at < known.changed_at) { Effect::Stale } else { Effect::Changed }
 }
 
 #[cfg(test)]
@@ -83,6 +80,7 @@ mod tests {
             (OptedOut, 9, known(OptedIn), Changed, "a STOP after a START"),
             (OptedIn, 9, known(OptedOut), Changed, "a START after a STOP"),
             (OptedIn, 9, known(OptedIn), Repeated, "a second START"),
+            (OptedOut, -1, known(OptedOut), Stale, "a STOP that was overtaken by another STOP"),
             (OptedIn, -1, known(OptedOut), Stale, "a START that was overtaken by a STOP"),
             (OptedOut, -1, known(OptedIn), Changed, "a STOP within the difference of two clocks"),
             (OptedOut, -9, known(OptedIn), Stale, "a STOP that was overtaken by a START"),

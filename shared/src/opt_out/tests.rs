@@ -50,8 +50,13 @@ fn spelling_case_accents_width_and_decoration_do_not_matter() {
         "¡Baja!",
         "توقف",
         "إيقاف.",
+        "توقـف",
+        "تَوَقَّفْ",
         "बंद करो",
+        "बन्द",
         "opt-out",
+        "Opt.Out",
+        "s\u{20dd}t\u{20dd}o\u{20dd}p\u{20dd}",
         "Ⓢⓣⓞⓟ",
     ];
     for text in stops {
@@ -85,11 +90,20 @@ fn sentences_and_ordinary_answers_do_not_count() {
 }
 
 #[test]
-fn what_begins_with_a_stop_word_is_marked_for_a_person() {
-    for text in ["stop, the parcel never came", "STOP 12345", "Cancel my order"] {
+fn a_vowel_makes_another_word() {
+    for text in ["रुको", "रुकें", "बाद", "बंदी", "शोर", "शेर", "मुद्दा"]
+    {
+        assert_eq!(classify(text, &Languages::default()), Match::No, "{text}");
+    }
+}
+
+#[test]
+fn a_stop_word_among_others_is_marked_for_a_person() {
+    let marked = ["stop, the parcel never came", "STOP 12345", "Cancel my order", "please stop writing", "don't stop"];
+    for text in marked {
         assert_eq!(classify(text, &Languages::default()), Match::NearMiss(Language::English), "{text}");
     }
-    for text in ["stopping by", "don't stop", "start at nine"] {
+    for text in ["stopping by", "nonstop", "STOP2END", "start at nine", "s t o p"] {
         assert_eq!(classify(text, &Languages::default()), Match::No, "{text}");
     }
 }
@@ -100,8 +114,18 @@ fn only_configured_languages_count_and_answer_in_their_own() {
     assert_eq!(classify("PARAR", &english), Match::No);
     let spanish: Languages = "en, es".parse().unwrap();
     assert_eq!(classify("PARAR", &spanish), Match::Whole(Keyword::Stop, Language::Spanish));
+    assert_eq!(classify("cancel", &"es".parse().unwrap()), Match::No);
     assert_eq!("en,xx".parse::<Languages>(), Err(UnknownLanguage("xx".to_owned())));
     assert!("".parse::<Languages>().is_err());
+}
+
+#[test]
+fn twilios_unremovable_words_count_in_every_language_and_are_answered_in_the_first() {
+    for (list, first) in [("es", Language::Spanish), ("fr,en", Language::French), ("en,fr", Language::English)] {
+        let languages: Languages = list.parse().unwrap();
+        assert_eq!(classify("Stop", &languages), Match::Whole(Keyword::Stop, first), "{list}");
+        assert_eq!(classify("START", &languages), Match::Whole(Keyword::Start, first), "{list}");
+    }
 }
 
 #[test]
@@ -113,6 +137,10 @@ fn every_language_has_its_words_and_a_confirmation_that_fits_a_message() {
         }
         assert!(language.opt_out_confirmation().chars().count() < crate::limits::MAX_BODY_CHARS);
         assert!(!language.opt_out_confirmation().contains(['<', '&', '>']));
+        let alone = [language].into_iter().collect();
+        let words = language.opt_out_confirmation().split([' ', '.', ',']);
+        let named = words.filter(|word| matches!(classify(word, &alone), Match::Whole(Keyword::Start, _))).count();
+        assert_eq!(named, 1, "the confirmation names one word that lifts it: {}", language.opt_out_confirmation());
     }
 }
 
@@ -131,7 +159,7 @@ proptest! {
 
     #[test]
     fn normalising_twice_is_normalising_once(text in any::<String>()) {
-        let once = normalized(text.chars());
-        prop_assert_eq!(normalized(once.chars()), once);
+        let once = padded(text.chars());
+        prop_assert_eq!(padded(once.chars()), once);
     }
 }

@@ -1,15 +1,22 @@
 //! The table of words. Ordinary answers stay out of it: "no", "nein", "fin", "basta così" end a conversation, not a
-//! consent. `YES` is in the English list because Twilio has it there.
+//! consent, and "weiter", "voltar", "lanjutkan" go on with one without giving a consent back. `YES` is in the English
+//! list because Twilio has it there.
 
 use super::{
     Keyword::{self, Help, Start, Stop},
     Language,
 };
 
+/// The words that Twilio lets nobody take away: people write them in every language.
+///
+/// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
+pub(super) const UNREMOVABLE: &[(Keyword, &str)] =
+    &[(Stop, "STOP"), (Start, "START"), (Start, "UNSTOP"), (Help, "HELP")];
+
+/// The words of a language, besides the unremovable ones.
 pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)] {
     match language {
         Language::English => &[
-            (Stop, "STOP"),
             (Stop, "STOPALL"),
             (Stop, "STOP ALL"),
             (Stop, "UNSUBSCRIBE"),
@@ -19,11 +26,7 @@ pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)]
             (Stop, "REVOKE"),
             (Stop, "OPTOUT"),
             (Stop, "OPT OUT"),
-            (Stop, "OPT-OUT"),
-            (Start, "START"),
-            (Start, "UNSTOP"),
             (Start, "YES"),
-            (Help, "HELP"),
             (Help, "INFO"),
         ],
         Language::Spanish => &[
@@ -44,8 +47,8 @@ pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)]
             (Stop, "SAIR"),
             (Stop, "CANCELAR"),
             (Stop, "DESCADASTRAR"),
-            (Start, "VOLTAR"),
             (Start, "RETOMAR"),
+            (Start, "REATIVAR"),
             (Help, "AJUDA"),
         ],
         Language::French => &[
@@ -64,7 +67,6 @@ pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)]
             (Stop, "ABBESTELLEN"),
             (Stop, "AUFHÖREN"),
             (Start, "ANMELDEN"),
-            (Start, "WEITER"),
             (Help, "HILFE"),
         ],
         Language::Italian => &[
@@ -91,13 +93,16 @@ pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)]
             (Stop, "BERHENTI BERLANGGANAN"),
             (Stop, "HENTIKAN"),
             (Start, "MULAI"),
-            (Start, "LANJUTKAN"),
             (Help, "BANTUAN"),
         ],
         Language::Hindi => &[
             (Stop, "बंद"),
             (Stop, "बंद करो"),
             (Stop, "बंद करें"),
+            (Stop, "बन्द"),
+            (Stop, "बन्द करो"),
+            (Stop, "बन्द करें"),
+            (Stop, "BAND KARO"),
             (Stop, "रोको"),
             (Stop, "रोकें"),
             (Start, "शुरू"),
@@ -126,7 +131,7 @@ pub(super) const fn confirmation(language: Language) -> &'static str {
             "Se ha dado de baja y no recibirá más mensajes nuestros. Responda ALTA para volver a recibirlos."
         }
         Language::Portuguese => {
-            "O seu pedido foi aceite e não receberá mais mensagens nossas. Responda VOLTAR para as receber de novo."
+            "O seu pedido foi atendido e não receberá mais mensagens nossas. Responda RETOMAR para voltar a recebê-las."
         }
         Language::French => {
             "Vous êtes désabonné et ne recevrez plus de messages de notre part. Répondez REPRENDRE pour vous réabonner."

@@ -1,0 +1,88 @@
+# Everything beyond Rust, Python, make and a C compiler is installed into .tools/, in the versions pinned here and in
+# tools/requirements/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_DENY := 0.20.2
+TOOLS := .tools/sam/.installed .tools/ministack/.installed
+STACK := cargo run --quiet --package tests --example stack --
+
+export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
+	@echo "Compiling the local stack"
+	@cargo build --package tests --example stack
+	@$(STACK) run
+
+.PHONY: test
+test: $(TOOLS) ## Run every test, with the whole system up
+	@echo "Compiling the tests"
+	@cargo test --workspace --no-run
+	@$(STACK) exec -- cargo test --workspace
+
+.PHONY: quick
+quick: needs ## Run the unit tests only, in seconds
+	@cargo test --workspace --lib --bins
+
+.PHONY: build
+build: $(TOOLS) ## Build the functions for AWS, into .aws-sam/
+	@echo "sam build: some minutes the first time, and SAM is silent meanwhile"
+	@sam build
+
+.PHONY: fmt
+fmt: needs ## Format the code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: needs ## Check the format, the lints and the documentation
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- --deny warnings
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items
+
+.PHONY: validate
+validate: $(TOOLS) ## Check template.yaml
+	@AWS_REGION=us-east-1 sam validate --lint
+
+.PHONY: licenses
+licenses: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies: licences, sources, one TLS provider
+	@cargo deny check bans licenses sources
+
+# Not in .ci/run: what it says changes with the day, not with a change to the code.
+.PHONY: advisories
+advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies against the advisories of today
+	@cargo deny check advisories
+
+.PHONY: tools
+tools: $(TOOLS) ## Install the pinned tools into .tools/
+
+.PHONY: clean
+clean: ## Remove what was built, but not the tools
+	@cargo clean
+	@rm -rf .aws-sam .local
+
+.tools/%/.installed: tools/requirements/%.txt | needs
+	@echo "Installing $* into .tools/$*: a minute"
+	@rm -rf .tools/$*
+	@python3 -m venv .tools/$*
+	@.tools/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.tools/bin/cargo-deny-$(CARGO_DENY): | needs
+	@echo "Installing cargo-deny $(CARGO_DENY) into .tools/bin: some minutes"
+	@cargo install --quiet --root .tools --locked --force cargo-deny --version $(CARGO_DENY)
+	@touch $@
+
+.PHONY: needs
+needs:
+	@command -v cargo > /dev/null || { echo "cargo is missing: https://rustup.rs installs Rust" >&2; exit 1; }
+	@command -v cc > /dev/null || { echo "a C compiler is missing: apt install build-essential" >&2; exit 1; }
+	@python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+		{ echo "Python 3.11 or newer with its venv module is missing: apt install python3-venv" >&2; exit 1; }

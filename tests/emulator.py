@@ -1,0 +1,165 @@
+"""ministack, the local cloud, with what it lacks for template.yaml.
+
+Run by the local stack as `emulator.py AWS_PORT API_PORT`, with ministack's own interpreter. Each function below bridges
+one gap, so that the template stays what AWS gets, and says what would make it superfluous.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from contextvars import ContextVar
+
+AWS_PORT, API_PORT = sys.argv[1:3]
+os.environ |= {
+    "GATEWAY_PORT": AWS_PORT,
+    # An address, because an SDK puts a bucket in front of a name; nothing resolves bucket.localhost everywhere.
+    "MINISTACK_HOST": "127.0.0.1",
+    # IAM policies and signatures are enforced: a permission that the template forgot fails here, not in production.
+    "AUTH": "true",
+    "IOT_MTLS_ENABLED": "0",
+}
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app as ministack
+from ministack.core import iam_actions
+from ministack.services import apigateway, iam, lambda_svc
+from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
+
+at_front_door = ContextVar("at_front_door", default=False)
+
+
+def routes_from_openapi():
+    """Gives an HTTP API the routes of its OpenAPI body, which SAM writes; ministack reads Integration and Route only."""
+    api = RESOURCES["AWS::ApiGatewayV2::Api"]
+    create_api = api["create"]
+    create_integration = RESOURCES["AWS::ApiGatewayV2::Integration"]["create"]
+    create_route = RESOURCES["AWS::ApiGatewayV2::Route"]["create"]
+
+    def create(logical_id, properties, stack):
+        api_id, attributes = create_api(logical_id, properties, stack)
+        for path, methods in properties.get("Body", {}).get("paths", {}).items():
+            for method, operation in methods.items():
+                target = operation["x-amazon-apigateway-integration"]
+                integration, _ = create_integration(logical_id, {
+                    "ApiId": api_id,
+                    "IntegrationType": target["type"].upper(),
+                    "IntegrationUri": target["uri"],
+                    "PayloadFormatVersion": target["payloadFormatVersion"],
+                }, stack)
+                signed = any("AWS_IAM" in scheme for scheme in operation.get("security", []))
+                create_route(logical_id, {
+                    "ApiId": api_id,
+                    "RouteKey": f"{method.upper()} {path}",
+                    "AuthorizationType": "AWS_IAM" if signed else "NONE",
+                    "Target": f"integrations/{integration}",
+                }, stack)
+        return api_id, attributes
+
+    api["create"] = create
+
+
+def access_keys():
+    """Adds `AWS::IAM::AccessKey`, which ministack serves over its API but not in CloudFormation."""
+
+    def create(_logical_id, properties, _stack):
+        before = set(iam._access_keys.keys())
+        iam._create_access_key({"UserName": properties["UserName"]})
+        (key,) = set(iam._access_keys.keys()) - before
+        return key, {"SecretAccessKey": iam._access_keys[key]["SecretAccessKey"]}
+
+    def delete(key, properties):
+        iam._delete_access_key({"UserName": properties["UserName"], "AccessKeyId": key})
+
+    RESOURCES["AWS::IAM::AccessKey"] = {"create": create, "delete": delete}
+
+
+def numbers_from_parameters():
+    """Makes a mapping's concurrency a number again: a template's parameters are text, which ministack leaves it."""
+    mapping = RESOURCES["AWS::Lambda::EventSourceMapping"]
+    create_mapping = mapping["create"]
+
+    def create(logical_id, properties, stack):
+        scaling = {name: int(value) for name, value in properties.get("ScalingConfig", {}).items()}
+        return create_mapping(logical_id, {**properties, "ScalingConfig": scaling or None}, stack)
+
+    mapping["create"] = create
+
+
+def partial_batches_of_streams():
+    """Has a stream's batch tried again where the function named records that failed; ministack goes on to the next."""
+    execute = lambda_svc._execute_function
+
+    def execute_batch(function, event):
+        result = execute(function, event)
+        records = event.get("Records") or [{}] if isinstance(event, dict) else [{}]
+        body = result.get("body")
+        if records[0].get("eventSource") == "aws:dynamodb" and isinstance(body, dict) and body.get("batchItemFailures"):
+            return {**result, "error": True, "body": {"errorType": "BatchItemFailures", "errorMessage": json.dumps(body)}}
+        return result
+
+    lambda_svc._execute_function = execute_batch
+
+
+def queue_batches_by_single_permissions():
+    """Judges a queue's batch calls by the permission for single ones, as SQS does; ministack asks for one of its own."""
+    extract = iam_actions.extract_iam_action
+
+    def extract_action(*arguments, **named):
+        action = extract(*arguments, **named)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    iam_actions.extract_iam_action = extract_action
+
+
+def front_door():
+    """Serves the one HTTP API at the root of a port of its own, known before it is deployed, whatever the Host."""
+    parse = ministack._parse_execute_api_url
+
+    def parse_url(host, path):
+        if not at_front_door.get():
+            return parse(host, path)
+        api_id = next((key[-1] for key, _ in apigateway._apis.all_items()), "none")
+        first, _, rest = path.lstrip("/").partition("/")
+        return api_id, first, "/" + rest
+
+    ministack._parse_execute_api_url = parse_url
+
+
+def end_with_parent():
+    """Ends this process and the functions it started once whoever holds its standard input is gone."""
+
+    def wait():
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+async def app(scope, receive, send):
+    """The emulator as if behind TLS, which the template's policies demand, and the front door by its port."""
+    if scope["type"] == "http":
+        scope = {**scope, "scheme": "https"}
+        at_front_door.set(scope["server"][1] == int(API_PORT))
+    await ministack.app(scope, receive, send)
+
+
+def main():
+    routes_from_openapi()
+    access_keys()
+    numbers_from_parameters()
+    partial_batches_of_streams()
+    queue_batches_by_single_permissions()
+    front_door()
+    end_with_parent()
+    config = Config()
+    config.bind = [f"127.0.0.1:{AWS_PORT}", f"127.0.0.1:{API_PORT}"]
+    config.loglevel = "WARNING"
+    asyncio.run(serve(app, config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+//! `sam build` and `sam deploy` of the project's own template to the emulator.
+
+use std::{
+    env::consts::ARCH,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::{
+    process::{Group, log_to, run_logged, tail},
+    stack::{Outputs, aws_environment},
+};
+
+/// The stack's name, as samconfig.toml has it.
+const STACK_NAME: &str = "whatsapp-local";
+
+/// What a deployment to the emulator is told, beyond samconfig.toml.
+#[derive(Debug, Clone)]
+pub struct Parameters<'a> {
+    /// Where the functions find AWS.
+    pub aws_endpoint: &'a str,
+    /// The base URL that Twilio calls, and signs.
+    pub public_base_url: &'a str,
+    /// Where Twilio's API is.
+    pub twilio_api_base_url: &'a str,
+    /// The account.
+    pub account_sid: &'a str,
+    /// The Messaging Service.
+    pub messaging_service_sid: &'a str,
+}
+
+/// Compiles the functions as `sam build` will, with Cargo's own progress on the terminal: SAM shows none of it.
+pub async fn compile(root: &Path) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(["lambda", "build", "--release"]).current_dir(root).env("PATH", path_with_tools(root)?);
+    // As SAM does: Cargo compiles again where the flags differ.
+    if architecture()? == "arm64" {
+        command.arg("--arm64");
+    }
+    let status = Group::spawn(&mut command)?.wait().await?;
+    if !status.success() {
+        bail!("the functions do not compile; Cargo says why above");
+    }
+    Ok(())
+}
+
+/// Packs the functions for deployment.
+pub async fn build(root: &Path, scratch: &Path) -> Result<()> {
+    let mut command = sam(root)?;
+    command.args(["build", "--parameter-overrides", &format!("Architecture={}", architecture()?)]);
+    command.arg("--build-dir").arg(build_folder(scratch));
+    run_logged(&mut command, &scratch.join("sam-build.log")).await
+}
+
+/// Deploys what [`build`] packed.
+pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) -> Result<Outputs> {
+    let mut command = sam(root)?;
+    command.args(["deploy", "--config-env", "local"]);
+    // Named, because SAM looks for it beside the built template.
+    command.arg("--config-file").arg(root.join("samconfig.toml"));
+    command.arg("--template-file").arg(build_folder(scratch).join("template.yaml"));
+    command.arg("--parameter-overrides").args([
+        format!("Architecture={}", architecture()?),
+        format!("AwsEndpointUrl={}", parameters.aws_endpoint),
+        format!("PublicBaseUrl={}", parameters.public_base_url),
+        format!("TwilioApiBaseUrl={}", parameters.twilio_api_base_url),
+        format!("TwilioAccountSid={}", parameters.account_sid),
+        format!("MessagingServiceSid={}", parameters.messaging_service_sid),
+    ]);
+    command.envs(aws_environment(parameters.aws_endpoint));
+    run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;
+    outputs(root, scratch, parameters.aws_endpoint).await
+}
+
+/// Each stack's own, so that one can run while another is built.
+fn build_folder(scratch: &Path) -> PathBuf {
+    scratch.join("build")
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    output_key: String,
+    output_value: String,
+}
+
+async fn outputs(root: &Path, scratch: &Path, aws_endpoint: &str) -> Result<Outputs> {
+    let log = scratch.join("sam-outputs.json");
+    let mut command = sam(root)?;
+    command.args(["list", "stack-outputs", "--stack-name", STACK_NAME, "--output", "json"]);
+    command.envs(aws_environment(aws_endpoint));
+    log_to(&mut command, &log)?;
+    command.stderr(std::process::Stdio::null());
+    let status = Group::spawn(&mut command)?.wait().await?;
+    if !status.success() {
+        bail!("`sam list stack-outputs` failed ({status}):\n{}", tail(&log));
+    }
+    let outputs: Vec<Output> = serde_json::from_slice(&tokio::fs::read(&log).await?)?;
+    let outputs = outputs.into_iter().map(|output| (output.output_key, output.output_value.into())).collect();
+    serde_json::from_value(serde_json::Value::Object(outputs))
+        .context("the template's outputs are not the expected ones")
+}
+
+fn sam(root: &Path) -> Result<Command> {
+    let program = root.join(".tools/sam/bin/sam");
+    if !program.exists() {
+        bail!("{} is missing: `make tools` installs it", program.display());
+    }
+    let mut command = Command::new(program);
+    command.current_dir(root).env("PATH", path_with_tools(root)?).env("SAM_CLI_TELEMETRY", "0");
+    Ok(command)
+}
+
+/// The path with cargo-lambda on it, which both SAM and Cargo look for there.
+fn path_with_tools(root: &Path) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(root.join(".tools/sam/bin")).chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
+}
+
+/// This machine's processor by Lambda's name: the emulator runs the functions as its own processes.
+fn architecture() -> Result<&'static str> {
+    match ARCH {
+        "x86_64" => Ok("x86_64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("Lambda has no {other} processors, so the functions cannot run on this machine"),
+    }
+}

@@ -1,0 +1,160 @@
+//! Starting the local stack, and ending it.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use tokio::task::JoinHandle;
+
+use crate::{
+    deploy::{self, Parameters},
+    emulator::Emulator,
+    progress::Step,
+    stack::Stack,
+};
+
+/// The made-up account that the stack and its stand-in for Twilio share.
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+/// What its webhooks are signed with.
+pub const AUTH_TOKEN: &str = "12345678901234567890123456789012";
+/// What its REST calls authenticate with.
+pub const API_KEY_SID: &str = "SK00000000000000000000000000000001";
+/// The key's secret.
+pub const API_KEY_SECRET: &str = "sandbox-secret";
+/// Its Messaging Service.
+pub const MESSAGING_SERVICE_SID: &str = "MG00000000000000000000000000000001";
+
+/// Where on this machine the stack's parts are; 0 is any free port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Ports {
+    /// The port of the deployed API.
+    #[arg(long = "api-port", default_value_t = 8080)]
+    pub api: u16,
+    /// The port of the emulator of AWS.
+    #[arg(long = "aws-port", default_value_t = 4566)]
+    pub aws: u16,
+    /// The port of the stand-in for Twilio, and of its web page.
+    #[arg(long = "sandbox-port", default_value_t = 8090)]
+    pub sandbox: u16,
+}
+
+impl Ports {
+    /// Any that are free, for a stack that is gone before anybody writes down its address.
+    pub const FREE: Self = Self { api: 0, aws: 0, sandbox: 0 };
+}
+
+/// A local stack that lives as long as this value.
+#[derive(Debug)]
+pub struct Running {
+    /// How to reach it.
+    pub stack: Stack,
+    /// The folder of its logs.
+    pub logs: PathBuf,
+    _emulator: Emulator,
+    _sandbox: AbortOnDrop,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<std::io::Result<()>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Running {
+    /// Ends a stack that nobody will have questions about: nothing of it is left.
+    pub fn discard(self) -> Result<()> {
+        let Self { logs, _emulator: emulator, .. } = self;
+        drop(emulator);
+        fs::remove_dir_all(&logs).with_context(|| format!("cannot remove {}", logs.display()))
+    }
+}
+
+/// Builds, starts and deploys everything, and says on the standard error what it is doing.
+pub async fn start(ports: Ports) -> Result<Running> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's folder has gone")?;
+    // All at the same time, so that no two of them are given the same one.
+    let [api, aws, sandbox] = [("api", ports.api), ("aws", ports.aws), ("sandbox", ports.sandbox)].map(listen);
+    let (api, aws, sandbox) = (api?, aws?, sandbox?);
+    let scratch = empty_folder(root.join(".local").join(aws.local_addr()?.port().to_string()))?;
+
+    eprintln!("Compiling the functions: the first time this takes some minutes");
+    deploy::compile(root).await?;
+
+    let step = Step::start("sam build");
+    deploy::build(root, &scratch).await?;
+    step.done();
+
+    let step = Step::start("emulator of AWS");
+    let [api, aws] = [release(api)?, release(aws)?];
+    let emulator = Emulator::start(root, &scratch, aws, api).await?;
+    step.done();
+
+    let step = Step::start("sam deploy");
+    let sandbox_url = format!("http://{}", sandbox.local_addr()?);
+    let parameters = Parameters {
+        aws_endpoint: &emulator.endpoint,
+        public_base_url: &emulator.front_door,
+        twilio_api_base_url: &sandbox_url,
+        account_sid: ACCOUNT_SID,
+        messaging_service_sid: MESSAGING_SERVICE_SID,
+    };
+    let outputs = deploy::deploy(root, &scratch, &parameters).await?;
+    let stack =
+        Stack { api_url: emulator.front_door.clone(), sandbox_url, aws_endpoint: emulator.endpoint.clone(), outputs };
+    put_credentials(&stack).await?;
+    step.done();
+    let sandbox = start_sandbox(&stack.api_url, sandbox)?;
+    Ok(Running { stack, logs: scratch, _emulator: emulator, _sandbox: sandbox })
+}
+
+/// The stand-in for Twilio, in this process.
+fn start_sandbox(api_url: &str, listener: TcpListener) -> Result<AbortOnDrop> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let config = sandbox::Config::documented(format!("{api_url}/twilio/inbound"));
+    Ok(AbortOnDrop(tokio::spawn(sandbox::serve(config, listener))))
+}
+
+fn listen((name, port): (&str, u16)) -> Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .with_context(|| format!("port {port} is taken: `--{name}-port` chooses another one"))
+}
+
+/// Frees a port that another process will listen on at once.
+fn release(listener: TcpListener) -> Result<u16> {
+    let port = listener.local_addr()?.port();
+    drop(listener);
+    Ok(port)
+}
+
+fn empty_folder(path: PathBuf) -> Result<PathBuf> {
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
+
+/// Does what an operator does after a first deployment.
+async fn put_credentials(stack: &Stack) -> Result<()> {
+    let accounts = serde_json::json!({"accounts": {ACCOUNT_SID: {
+        "auth_tokens": [AUTH_TOKEN],
+        "api_key_sid": API_KEY_SID,
+        "api_key_secret": API_KEY_SECRET,
+    }}});
+    aws_sdk_secretsmanager::Client::new(&stack.aws())
+        .put_secret_value()
+        .secret_id(&stack.outputs.twilio_secret_arn)
+        .secret_string(accounts.to_string())
+        .send()
+        .await
+        .context("cannot put the test account's credentials into the secret")?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! A running local stack, as its users see it.
+
+use anyhow::{Context as _, Result};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use serde::{Deserialize, Serialize};
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";
+/// Both halves of the emulator's administrator key.
+pub const ADMINISTRATOR_KEY: &str = "test";
+
+const API_URL: &str = "STACK_API_URL";
+const SANDBOX_URL: &str = "STACK_SANDBOX_URL";
+const AWS_ENDPOINT: &str = "STACK_AWS_ENDPOINT";
+const OUTPUTS: &str = "STACK_OUTPUTS";
+
+/// The template's outputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each is described where it is made, in template.yaml")]
+pub struct Outputs {
+    pub api_url: String,
+    pub outbound_queue_url: String,
+    pub outbound_dead_letter_queue_url: String,
+    pub events_queue_url: String,
+    pub events_dead_letter_queue_url: String,
+    pub unpublished_queue_url: String,
+    pub messages_table_name: String,
+    pub contacts_table_name: String,
+    pub notifications_table_name: String,
+    pub rate_limits_table_name: String,
+    pub media_bucket_name: String,
+    pub archive_bucket_name: String,
+    pub twilio_secret_arn: String,
+}
+
+/// A running local stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// The deployed API, which Twilio calls. Without a slash at the end, as the others.
+    pub api_url: String,
+    /// The stand-in for Twilio.
+    pub sandbox_url: String,
+    /// The emulator of AWS.
+    pub aws_endpoint: String,
+    /// What the template says about itself.
+    pub outputs: Outputs,
+}
+
+impl Stack {
+    /// The stack that this process was started in, by `make test` or `stack exec`.
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let variable = |name| {
+            variable(name)
+                .with_context(|| format!("{name} is not set: `make test` starts the local stack that this needs"))
+        };
+        Ok(Self {
+            api_url: variable(API_URL)?,
+            sandbox_url: variable(SANDBOX_URL)?,
+            aws_endpoint: variable(AWS_ENDPOINT)?,
+            outputs: serde_json::from_str(&variable(OUTPUTS)?).with_context(|| format!("{OUTPUTS} cannot be read"))?,
+        })
+    }
+
+    /// The environment for a process that is to run in this stack: what [`Self::from_env`] reads, and what brings any
+    /// AWS SDK or tool to the emulator.
+    pub fn environment(&self) -> Result<Vec<(&'static str, String)>> {
+        Ok([
+            (API_URL, self.api_url.clone()),
+            (SANDBOX_URL, self.sandbox_url.clone()),
+            (AWS_ENDPOINT, self.aws_endpoint.clone()),
+            (OUTPUTS, serde_json::to_string(&self.outputs)?),
+        ]
+        .into_iter()
+        .chain(aws_environment(&self.aws_endpoint))
+        .collect())
+    }
+
+    /// The SDK's configuration for the emulator, as an administrator.
+    pub fn aws(&self) -> SdkConfig {
+        let credentials = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "local stack");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(&self.aws_endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+}
+
+/// The variables that bring any AWS SDK or tool to the emulator, and never to a real account.
+pub fn aws_environment(endpoint: &str) -> impl Iterator<Item = (&'static str, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", ADMINISTRATOR_KEY),
+        ("AWS_SECRET_ACCESS_KEY", ADMINISTRATOR_KEY),
+        ("AWS_SESSION_TOKEN", ""),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn stack() -> Stack {
+        let names = serde_json::json!({
+            "ApiUrl": "http://api", "OutboundQueueUrl": "q1", "OutboundDeadLetterQueueUrl": "q2",
+            "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
+            "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
+            "RateLimitsTableName": "t4", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
+        });
+        Stack {
+            api_url: "http://api".into(),
+            sandbox_url: "http://sandbox".into(),
+            aws_endpoint: "http://aws".into(),
+            outputs: serde_json::from_value(names).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_process_of_the_stack_reads_the_stack_that_started_it() {
+        let environment: BTreeMap<_, _> = stack().environment().unwrap().into_iter().collect();
+        assert_eq!(Stack::from_variables(|name| environment.get(name).cloned()).unwrap(), stack());
+    }
+
+    #[test]
+    fn outside_of_a_stack_one_line_says_what_to_do() {
+        let error = Stack::from_variables(|_| None).unwrap_err().to_string();
+        assert_eq!(error, "STACK_API_URL is not set: `make test` starts the local stack that this needs");
+    }
+}

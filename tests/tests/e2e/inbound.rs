@@ -1,0 +1,148 @@
+//! A person writes in.
+
+use serde_json::json;
+use tests::run::ACCOUNT_SID;
+
+use crate::world::{Person, World, is, new_sid, text};
+
+fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("MessageSid", sid),
+        ("AccountSid", ACCOUNT_SID),
+        ("From", from),
+        ("To", "whatsapp:+14155238886"),
+        ("Body", body),
+        ("NumMedia", "0"),
+        ("ProfileName", "Ava Ñ"),
+    ]
+}
+
+#[tokio::test]
+async fn a_message_comes_out_as_an_event_and_opens_the_window() {
+    let (world, person) = (World::new(), Person::new());
+    let taken = world.write(&person, "Where is my order? 👋 & <more>").await;
+    assert_eq!((taken["status"].as_u64(), taken["twiml"].as_str()), (Some(200), Some("<Response/>")));
+    assert!(taken["content_type"].as_str().unwrap().starts_with("text/xml"));
+
+    let sid = taken["message_sid"].as_str().unwrap();
+    let event = world.event("the event", is("message_sid", sid)).await;
+    assert_eq!(event["event_type"], "twilio_inbound");
+    assert_eq!(event["schema"], "twilio.inbound.v1");
+    assert_eq!(event["event_id"], sid);
+    assert_eq!(event["account_sid"], ACCOUNT_SID);
+    assert_eq!(event["from"], person.address());
+    assert_eq!(event["to"], "whatsapp:+14155238886");
+    assert_eq!(event["body"], "Where is my order? 👋 & <more>");
+    assert_eq!((&event["num_media"], &event["media"]), (&json!(0), &json!([])));
+    assert_eq!(event["raw"]["Body"], "Where is my order? 👋 & <more>");
+    assert_eq!(event["raw"]["ProfileName"], "Ava");
+    assert_eq!(event["occurred_at"], event["received_at"]);
+
+    let window = world.contact(&person, "window#whatsapp:+14155238886").await.expect("the window is open by now");
+    assert!(text(&window, "last_inbound_at").is_some());
+    let items = world.items(sid).await;
+    assert_eq!(items.len(), 1);
+    assert!(items[0]["expires_at"].as_n().unwrap().parse::<i64>().unwrap() > 1_790_000_000);
+}
+
+#[tokio::test]
+async fn media_buttons_and_locations_arrive_as_they_were_sent() {
+    let (world, person) = (World::new(), Person::new());
+    let media = json!([{"url": "https://api.twilio.com/a", "content_type": "image/jpeg"}]);
+    let button = json!({"ButtonText": "Yes", "ButtonPayload": "yes-1", "Latitude": "37.78", "Longitude": "-122.39"});
+    let taken = world.write_with(&person, json!({"media": media, "parameters": button})).await;
+    let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+    assert_eq!((&event["num_media"], &event["media"]), (&json!(1), &media));
+    assert_eq!(event["button"]["payload"], "yes-1");
+    assert_eq!(event["location"]["latitude"], 37.78);
+}
+
+#[tokio::test]
+async fn the_same_webhook_twenty_times_at_once_is_one_message() {
+    let (world, person, sid) = (World::new(), Person::new(), new_sid());
+    let address = person.address();
+    let parameters = parameters(&sid, &address, "hello");
+    let answers = futures::future::join_all((0..20).map(|_| world.post_signed("/twilio/inbound", &parameters))).await;
+    for answer in answers {
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text().await.unwrap(), "<Response/>");
+    }
+    assert_eq!(world.items(&sid).await.len(), 1);
+    let last = world.write(&person, "and this one comes after it").await;
+    world.event("the later event", is("message_sid", last["message_sid"].as_str().unwrap())).await;
+    assert_eq!(world.events("the event", is("message_sid", &sid), 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_sender_without_a_phone_number_is_taken_like_any_other() {
+    let (world, person) = (World::new(), Person::without_number());
+    let taken =
+        world.write_with(&person, json!({"body": "hi", "parameters": {"ExternalUserId": person.address()}})).await;
+    let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+    assert_eq!(event["from"], person.address());
+    assert!(world.contact(&person, "window#whatsapp:+14155238886").await.is_some());
+    assert!(world.write(&person, "STOP").await["reply"].is_string());
+}
+
+#[tokio::test]
+async fn a_first_stop_is_confirmed_a_repeated_one_is_not_and_a_start_lifts_it() {
+    let (world, person) = (World::new(), Person::new());
+    let first = world.write(&person, "Stop.").await;
+    assert!(first["reply"].as_str().unwrap().contains("unsubscribed"), "{first}");
+    let event = world
+        .event("the opt-out", |e| e["event_type"] == "contact_opted_out" && e["contact"] == person.identity.as_str())
+        .await;
+    assert_eq!((&event["message_sid"], &event["channel"]), (&first["message_sid"], &json!("whatsapp")));
+    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+
+    assert_eq!(world.write(&person, "ＳＴＯＰ").await["twiml"], "<Response/>");
+    assert_eq!(world.write(&person, "start").await["twiml"], "<Response/>");
+    world
+        .event("the opt-in", |e| e["event_type"] == "contact_opted_in" && e["contact"] == person.identity.as_str())
+        .await;
+    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_in"));
+    assert!(
+        world.write(&person, "parar").await["reply"].as_str().unwrap().contains("baja"),
+        "confirmed again, in Spanish"
+    );
+    let opt_outs =
+        |e: &serde_json::Value| e["event_type"] == "contact_opted_out" && e["contact"] == person.identity.as_str();
+    assert_eq!(world.events("both opt-outs and no third", opt_outs, 2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_twenty_times_at_once_is_answered_alike_every_time() {
+    let (world, person, sid) = (World::new(), Person::new(), new_sid());
+    let address = person.address();
+    let parameters = parameters(&sid, &address, "STOP");
+    let answers = futures::future::join_all((0..20).map(|_| world.post_signed("/twilio/inbound", &parameters))).await;
+    for answer in answers {
+        assert_eq!(answer.status(), 200);
+        assert!(answer.text().await.unwrap().contains("<Message>"), "a duplicate is answered as the first was");
+    }
+    assert_eq!(world.items(&sid).await.len(), 1);
+}
+
+#[tokio::test]
+async fn ten_stops_of_one_person_at_once_are_confirmed_once() {
+    let (world, person) = (World::new(), Person::new());
+    let taken = futures::future::join_all((0..10).map(|_| world.write(&person, "STOP"))).await;
+    assert!(taken.iter().all(|taken| taken["status"] == 200), "{taken:?}");
+    assert_eq!(taken.iter().filter(|taken| taken["reply"].is_string()).count(), 1);
+}
+
+#[tokio::test]
+async fn what_twilio_has_answered_is_not_answered_again() {
+    let (world, person) = (World::new(), Person::new());
+    let taken = world.write_with(&person, json!({"body": "Basta", "parameters": {"OptOutType": "STOP"}})).await;
+    assert_eq!(taken["twiml"], "<Response/>");
+    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+}
+
+#[tokio::test]
+async fn a_pressed_stop_button_is_an_opt_out() {
+    let (world, person) = (World::new(), Person::new());
+    let button = json!({"ButtonText": "No more", "ButtonPayload": "STOP"});
+    let taken = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
+    assert!(taken["reply"].is_string(), "{taken}");
+}

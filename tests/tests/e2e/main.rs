@@ -1,0 +1,11 @@
+//! The whole system, deployed by `sam deploy` to the local stack and driven over HTTP as Twilio drives it.
+//!
+//! Run by `make test`. All tests share one stack, so each has people and notifications of its own.
+
+mod inbound;
+mod media;
+mod refused;
+mod send;
+mod status;
+mod unknown;
+mod world;

@@ -1,0 +1,88 @@
+//! What is not Twilio's, or cannot be read.
+
+use shared::{form::Form, signature::sign};
+use tests::run::{ACCOUNT_SID, AUTH_TOKEN};
+
+use crate::world::{World, new_sid};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+async fn post(world: &World, url: &str, content_type: &str, body: &str, signature: Option<&str>) -> u16 {
+    let mut request = world.http.post(url).header("Content-Type", content_type).body(body.to_owned());
+    if let Some(signature) = signature {
+        request = request.header("X-Twilio-Signature", signature);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_request_that_twilio_did_not_sign_is_refused_and_leaves_nothing() {
+    let (world, sid) = (World::new(), new_sid());
+    let body = format!(
+        "MessageSid={sid}&AccountSid={ACCOUNT_SID}&From=whatsapp%3A%2B14155550123&To=whatsapp%3A%2B14155238886&Body=hi"
+    );
+    for path in ["/twilio/inbound", "/twilio/status"] {
+        let url = format!("{}{path}", world.stack.api_url);
+        let right = sign(&AUTH_TOKEN.into(), &url, &Form::parse(body.as_bytes()));
+        let forged = sign(&"another token".into(), &url, &Form::parse(body.as_bytes()));
+        let changed_body = body.replace("Body=hi", "Body=ho");
+        let changed_signature = right.replace(&right[3..4], if &right[3..4] == "A" { "B" } else { "A" });
+        for (case, url, body, signature) in [
+            ("no signature", url.clone(), &body, None),
+            ("an empty signature", url.clone(), &body, Some("")),
+            ("another token's", url.clone(), &body, Some(forged.as_str())),
+            ("a changed body", url.clone(), &changed_body, Some(right.as_str())),
+            ("a changed signature", url.clone(), &body, Some(changed_signature.as_str())),
+            ("a changed query", format!("{url}?a=1"), &body, Some(right.as_str())),
+        ] {
+            assert_eq!(post(&world, &url, FORM, body, signature).await, 403, "{path}: {case}");
+        }
+    }
+    assert!(world.items(&sid).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_host_header_cannot_choose_the_url_that_is_checked() {
+    let world = World::new();
+    let body = format!("MessageSid={}&AccountSid={ACCOUNT_SID}", new_sid());
+    let signature = sign(&AUTH_TOKEN.into(), "http://elsewhere.example/twilio/inbound", &Form::parse(body.as_bytes()));
+    let request = world.http.post(format!("{}/twilio/inbound", world.stack.api_url));
+    let request = request.header("Content-Type", FORM).header("X-Twilio-Signature", signature);
+    let answer = request.header("X-Forwarded-Host", "elsewhere.example").body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn a_signed_json_body_without_its_hash_is_refused() {
+    let world = World::new();
+    let url = format!("{}/twilio/inbound", world.stack.api_url);
+    let signature = sign(&AUTH_TOKEN.into(), &url, &Form::default());
+    assert_eq!(post(&world, &url, "application/json", "{}", Some(&signature)).await, 403);
+}
+
+#[tokio::test]
+async fn a_signed_form_that_cannot_be_read_is_named() {
+    let world = World::new();
+    let inbound = [("AccountSid", ACCOUNT_SID), ("From", "whatsapp:+14155550123"), ("To", "whatsapp:+14155238886")];
+    let answer = world.post_signed("/twilio/inbound", &inbound).await;
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().await.unwrap().starts_with("MessageSid: expected"));
+    let sid = new_sid();
+    let status = [("AccountSid", ACCOUNT_SID), ("MessageSid", sid.as_str()), ("MessageStatus", "lost")];
+    let answer = world.post_signed("/twilio/status", &status).await;
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().await.unwrap().starts_with("MessageStatus: expected"));
+}
+
+#[tokio::test]
+async fn odd_bytes_are_answered_and_never_break_the_function() {
+    let world = World::new();
+    let url = format!("{}/twilio/inbound", world.stack.api_url);
+    for body in ["", "=", "&&&", "%", "%zz=%", "a=%ff%fe", "\u{0}", "Body=\u{feff}&Body=", &"x".repeat(300_000)] {
+        let form = Form::parse(body.as_bytes());
+        let signature = sign(&AUTH_TOKEN.into(), &url, &form);
+        let status = post(&world, &url, FORM, body, Some(&signature)).await;
+        assert!(matches!(status, 400 | 413), "{status} for {:?}", body.chars().take(20).collect::<String>());
+        assert_eq!(post(&world, &url, FORM, body, Some("bm9uc2Vuc2U=")).await, if status == 413 { 413 } else { 403 });
+    }
+}

@@ -1,0 +1,171 @@
+//! A notification goes out.
+
+use serde_json::{Value, json};
+
+use crate::world::{Person, World, new_id, of_notification, template_notification, text, text_notification};
+
+fn statuses(events: &[Value]) -> Vec<&str> {
+    events.iter().filter_map(|event| event["status"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_template_is_accepted_sent_delivered_and_read() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("shipped"));
+    world.notify(&template_notification(&id, &person)).await;
+    let events = world.events("four statuses", of_notification("twilio_status", &id), 4).await;
+    assert_eq!(statuses(&events), ["queued", "sent", "delivered", "read"], "in order");
+    assert_eq!(events[3]["current_status"], "read");
+    assert_eq!(events[3]["metadata"]["order"], id);
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0]["messaging_service_sid"], tests::run::MESSAGING_SERVICE_SID);
+    let stored = world.notification_in(&id, "accepted").await;
+    assert_eq!(text(&stored, "message_sid"), sent[0]["sid"].as_str());
+}
+
+#[tokio::test]
+async fn text_goes_out_inside_the_window_from_the_sender_that_is_named() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("text"));
+    world.write(&person, "hi").await;
+    let mut notification = text_notification(&id, &person);
+    notification["from"] = json!("whatsapp:+14155238886");
+    world.notify(&notification).await;
+    let events = world.events("three statuses", of_notification("twilio_status", &id), 3).await;
+    assert_eq!(statuses(&events), ["sent", "delivered", "read"]);
+    assert_eq!(world.sent_to(&person).await[0]["body"], "On its way.");
+}
+
+#[tokio::test]
+async fn text_outside_the_window_is_reported_with_its_code() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("closed"));
+    world.notify(&text_notification(&id, &person)).await;
+    let failed = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "failed";
+    let event = world.event("the failure", failed).await;
+    assert_eq!((&event["error_code"], &event["current_status"]), (&json!(63016), &json!("failed")));
+    assert_eq!(event["error_title"], "Free-form outside the allowed window");
+}
+
+#[tokio::test]
+async fn a_template_is_found_by_its_name() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("named"));
+    let mut notification = template_notification(&id, &person);
+    notification["content"] =
+        json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava"}});
+    world.notify(&notification).await;
+    world.notification_in(&id, "accepted").await;
+    let (id, content) = (new_id("misnamed"), json!({"type": "template", "name": "no_such", "locale": "en"}));
+    notification["id"] = json!(id);
+    notification["content"] = content;
+    world.notify(&notification).await;
+    let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
+    assert!(event["reason"].as_str().unwrap().starts_with("content.name: "), "{event}");
+}
+
+#[tokio::test]
+async fn a_notification_that_comes_again_and_again_goes_out_once() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("replayed"));
+    let notification = template_notification(&id, &person);
+    futures::future::join_all((0..10).map(|_| world.notify(&notification))).await;
+    world.notification_in(&id, "accepted").await;
+    world.notify(&notification).await;
+    world.events("its statuses", of_notification("twilio_status", &id), 4).await;
+    let after = new_id("after");
+    world.notify(&template_notification(&after, &person)).await;
+    world.notification_in(&after, "accepted").await;
+    assert_eq!(world.sent_to(&person).await.len(), 2, "one of each");
+}
+
+#[tokio::test]
+async fn nobody_who_opted_out_is_messaged_until_they_opt_in_again() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("suppressed"));
+    world.write(&person, "STOP").await;
+    world.notify(&template_notification(&id, &person)).await;
+    let event = world.event("the suppression", of_notification("notification_suppressed", &id)).await;
+    assert_eq!((&event["to"], &event["metadata"]["order"]), (&json!(person.identity), &json!(id)));
+    assert!(world.sent_to(&person).await.is_empty());
+    world.write(&person, "START").await;
+    let again = new_id("welcome");
+    world.notify(&template_notification(&again, &person)).await;
+    world.notification_in(&again, "accepted").await;
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_ends_in_an_event_with_twilios_code() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("refused"));
+    world.plan(&person, 9, json!({"kind": "refuse", "status": 400, "code": 21211})).await;
+    world.notify(&template_notification(&id, &person)).await;
+    let event = world.event("the failure", of_notification("notification_failed", &id)).await;
+    assert_eq!(event["code"], 21211);
+    assert!(event["reason"].as_str().unwrap().contains("Invalid 'To' Phone Number"), "{event}");
+    assert_eq!(event["attempts"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_for_patience_is_followed_by_another_try() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("patience"));
+    world.plan(&person, 2, json!({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 1})).await;
+    world.notify(&template_notification(&id, &person)).await;
+    let stored = world.notification_in(&id, "accepted").await;
+    let attempts = stored["attempts"].as_l().unwrap();
+    let outcome =
+        |attempt: &aws_sdk_dynamodb::types::AttributeValue| text(attempt.as_m().unwrap(), "outcome").map(str::to_owned);
+    assert_eq!(attempts.iter().filter_map(outcome).collect::<Vec<_>>(), ["waiting", "waiting", "accepted"]);
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_goes_to_the_dead_letters_and_the_rest_goes_out() {
+    let (world, person) = (World::new(), Person::new());
+    let (good, bad) = (new_id("good"), new_id("bad"));
+    let marker = new_id("not json");
+    let mut misspelt = template_notification(&bad, &person);
+    misspelt["catgory"] = json!("utility");
+    let bodies = [marker.clone(), misspelt.to_string(), template_notification(&good, &person).to_string()];
+    let entry = |(index, body): (usize, &String)| {
+        let entry = aws_sdk_sqs::types::SendMessageBatchRequestEntry::builder().id(index.to_string());
+        entry.message_body(body).build().unwrap()
+    };
+    let entries = bodies.iter().enumerate().map(entry).collect();
+    let batch = world.sqs.send_message_batch().queue_url(&world.stack.outputs.outbound_queue_url);
+    batch.set_entries(Some(entries)).send().await.unwrap();
+
+    world.notification_in(&good, "accepted").await;
+    let letter = world.dead_letter(|letter| letter.body == marker).await;
+    assert_eq!(letter.reason.as_deref(), Some("body: expected JSON, it breaks off at line 1, column 2"));
+    let letter = world.dead_letter(|letter| letter.body.contains(&bad)).await;
+    assert!(letter.reason.as_deref().unwrap().starts_with("catgory: unknown field"), "{:?}", letter.reason);
+    let event = world.event("the failure", of_notification("notification_failed", &bad)).await;
+    assert_eq!(event["reason"].as_str(), letter.reason.as_deref());
+}
+
+#[tokio::test]
+async fn an_id_that_is_used_again_for_something_else_is_refused() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("twice"));
+    world.notify(&template_notification(&id, &person)).await;
+    world.notification_in(&id, "accepted").await;
+    let mut other = template_notification(&id, &person);
+    other["content"]["variables"]["1"] = json!("Eve");
+    world.notify(&other).await;
+    let letter = world.dead_letter(|letter| letter.body.contains(&id)).await;
+    assert!(letter.reason.unwrap().starts_with("id: used before"));
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}
+
+#[tokio::test]
+async fn its_own_times_are_kept() {
+    let (world, person) = (World::new(), Person::new());
+    let (late, early) = (new_id("late"), new_id("early"));
+    let mut expired = template_notification(&late, &person);
+    expired["expires_at"] = json!("2026-01-01T00:00:00Z");
+    world.notify(&expired).await;
+    let event = world.event("the end", of_notification("notification_failed", &late)).await;
+    assert_eq!((&event["state"], &event["reason"]), (&json!("expired"), &json!("expires_at has passed")));
+    let mut waiting = template_notification(&early, &person);
+    waiting["send_at"] = json!((jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5)).to_string());
+    world.notify(&waiting).await;
+    let accepted = world.notification_in(&early, "accepted").await;
+    let send_at: jiff::Timestamp = waiting["send_at"].as_str().unwrap().parse().unwrap();
+    assert!(text(&accepted, "updated_at").unwrap().parse::<jiff::Timestamp>().unwrap() >= send_at);
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}

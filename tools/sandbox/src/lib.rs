@@ -1,0 +1,74 @@
+//! A stand-in for Twilio's side of WhatsApp: it takes messages as Twilio's API does, reports their status, and lets people
+//! write in, signed as Twilio signs.
+//!
+//! - [`api`] and [`content`] answer as Twilio's REST API, with its refusals ([`refusal`]) and its ways to authenticate
+//!   ([`auth`]).
+//! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
+//! - [`faults`] is misbehaviour on request, [`control`] the HTTP interface for whoever directs the play.
+//! - [`state`] is all that is remembered.
+
+use std::sync::Arc;
+
+use axum::Router;
+use secrecy::SecretString;
+use shared::sid::{AccountSid, MessagingServiceSid};
+use tokio::net::TcpListener;
+
+mod api;
+mod auth;
+mod callbacks;
+mod content;
+mod control;
+mod faults;
+mod inbound;
+mod refusal;
+mod state;
+mod webhook;
+
+pub use content::ORDER_UPDATE_SID;
+pub use state::Sandbox;
+
+/// The account that is played.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// Its auth token, which signs webhooks.
+    pub auth_token: SecretString,
+    /// An API key of it.
+    pub api_key_sid: String,
+    /// The key's secret.
+    pub api_key_secret: SecretString,
+    /// Its WhatsApp sender, as in `whatsapp:+14155238886`.
+    pub sender: String,
+    /// The messaging service that the sender is in.
+    pub messaging_service_sid: MessagingServiceSid,
+    /// Where messages from people go.
+    pub inbound_url: String,
+}
+
+impl Config {
+    /// The account of the documentation, with its messages going to this URL.
+    ///
+    /// # Panics
+    /// Never: the SIDs are well-formed.
+    #[expect(clippy::expect_used, reason = "the SIDs are constants, and a test reads them")]
+    pub fn documented(inbound_url: String) -> Self {
+        Self {
+            account_sid: "AC00000000000000000000000000000001".parse().expect("a constant"),
+            auth_token: "12345678901234567890123456789012".into(),
+            api_key_sid: "SK00000000000000000000000000000001".to_owned(),
+            api_key_secret: "sandbox-secret".into(),
+            sender: "whatsapp:+14155238886".to_owned(),
+            messaging_service_sid: "MG00000000000000000000000000000001".parse().expect("a constant"),
+            inbound_url,
+        }
+    }
+}
+
+/// Serves the sandbox until it is dropped.
+pub async fn serve(config: Config, listener: TcpListener) -> std::io::Result<()> {
+    let sandbox = Arc::new(Sandbox::new(config));
+    let router = Router::new().merge(api::routes()).merge(content::routes()).merge(control::routes());
+    axum::serve(listener, router.with_state(sandbox)).await
+}

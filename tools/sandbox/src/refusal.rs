@@ -1,0 +1,60 @@
+//! Refusals as Twilio words them.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::state::new_sid;
+
+/// An error answer: an HTTP status and a code of Twilio's dictionary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: u32,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Refusal {
+    pub(crate) fn bad_request(code: u32, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, message: message.into(), retry_after: None }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        let message = format!("The requested resource {what} was not found");
+        Self { status: StatusCode::NOT_FOUND, code: 20404, message, retry_after: None }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, code: 20003, message: "Authenticate".to_owned(), retry_after: None }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "code": self.code,
+            "message": self.message,
+            "more_info": format!("https://www.twilio.com/docs/errors/{}", self.code),
+            "status": self.status.as_u16(),
+        });
+        let mut response = with_headers((self.status, Json(body)).into_response());
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The headers of every answer of `api.twilio.com`.
+pub(crate) fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(request_id) = HeaderValue::from_str(&new_sid("RQ")) {
+        headers.insert(HeaderName::from_static("twilio-request-id"), request_id);
+    }
+    headers.insert(HeaderName::from_static("twilio-concurrent-requests"), HeaderValue::from_static("1"));
+    response
+}

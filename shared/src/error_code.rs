@@ -122,7 +122,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_names_no_code_twice() {
+    fn the_table_is_whole_and_sorted_and_names_no_code_twice() {
+        assert_eq!(TABLE.len(), 189);
         assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 

@@ -108,6 +108,11 @@ pub struct InvalidMediaKey;
 const MAX_KEY_BYTES: usize = 1_024;
 
 impl MediaKey {
+    /// A new file's. Keys come in the order of time, so that a listing of the bucket does too.
+    pub fn for_upload(media_type: &MediaType) -> Self {
+        Self(format!("uploads/{}.{}", uuid::Uuid::now_v7(), media_type.extension()))
+    }
+
     /// The key.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -176,6 +181,13 @@ mod tests {
             assert_eq!(media_type.check_size(most + 1), Err(WrongSize { max_bytes: most }));
             assert!(media_type.check_size(0).is_err());
         }
+    }
+
+    #[test]
+    fn a_new_key_is_one_that_is_read_again_and_says_its_type() {
+        let key = MediaKey::for_upload(&"image/jpeg".parse().unwrap());
+        assert_eq!(key.as_str().parse::<MediaKey>().as_ref(), Ok(&key));
+        assert!(key.as_str().starts_with("uploads/") && key.as_str().ends_with(".jpg"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use aws_sdk_s3::{Client, presigning::PresigningConfig};
+use aws_sdk_s3::{Client, operation::head_object::HeadObjectError, presigning::PresigningConfig};
 
 use crate::media::{MediaKey, MediaType};
 
@@ -82,7 +82,8 @@ impl MediaStore {
         })
     }
 
-    /// A link that gives a file. It ends early where the credentials that signed it do.
+    /// A link that gives a file, for seven days at most ("Sharing objects with presigned URLs", Amazon S3). It ends early
+    /// where the credentials that signed it do.
     pub async fn download_link(&self, key: &MediaKey, lifetime: Duration) -> Result<String, MediaStoreError> {
         let operation = "signing a download link";
         let presigned = self
@@ -104,7 +105,7 @@ impl MediaStore {
                 content_type: object.content_type().unwrap_or_default().to_owned(),
                 content_length: object.content_length().and_then(|length| length.try_into().ok()).unwrap_or_default(),
             }),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(Described::Missing),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(Described::Missing),
             Err(error) => Err(MediaStoreError::new("describing an object of the media bucket", error)),
         }
     }
@@ -112,4 +113,60 @@ impl MediaStore {
 
 fn presigning(operation: &'static str, lifetime: Duration) -> Result<PresigningConfig, MediaStoreError> {
     PresigningConfig::expires_in(lifetime).map_err(|error| MediaStoreError::new(operation, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use url::Url;
+
+    use super::*;
+
+    /// Signs with made-up credentials, which takes no network.
+    fn store() -> MediaStore {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
+        MediaStore::new(Client::from_conf(config.build()), "media".to_owned())
+    }
+
+    fn parameter(url: &str, name: &str) -> Option<String> {
+        Url::parse(url).unwrap().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    #[tokio::test]
+    async fn an_upload_link_is_signed_with_type_and_length_and_with_nothing_of_the_content() {
+        let (key, media_type) = ("uploads/a.ogg".parse().unwrap(), "audio/ogg; codecs=opus".parse().unwrap());
+        let link = store().upload_link(&key, &media_type, 1_234, Duration::from_mins(15)).await.unwrap();
+        assert_eq!(parameter(&link.url, "X-Amz-SignedHeaders").unwrap(), "content-length;content-type;host");
+        assert_eq!(parameter(&link.url, "X-Amz-Expires").unwrap(), "900");
+        let checksums: Vec<_> = link.url.split('&').filter(|part| part.to_lowercase().contains("checksum")).collect();
+        assert!(checksums.is_empty(), "the file is not known yet: {checksums:?}");
+        let mut headers = link.headers;
+        headers.sort();
+        let expected = [("content-length", "1234"), ("content-type", "audio/ogg; codecs=opus")];
+        assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_download_link_leads_to_its_key_however_it_is_written() {
+        for (key, path) in [
+            ("uploads/a.jpg", "/uploads/a.jpg"),
+            ("größe/ü b+c.pdf", "/gr%C3%B6%C3%9Fe/%C3%BC%20b%2Bc.pdf"),
+            ("a?b#c%2F.pdf", "/a%3Fb%23c%252F.pdf"),
+        ] {
+            let url = store().download_link(&key.parse().unwrap(), Duration::from_mins(10)).await.unwrap();
+            assert_eq!(Url::parse(&url).unwrap().path(), path);
+            assert_eq!(parameter(&url, "X-Amz-SignedHeaders").unwrap(), "host");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_longer_than_s3_allows_is_an_error() {
+        let week = Duration::from_hours(7 * 24);
+        let key = "a.jpg".parse().unwrap();
+        assert!(store().download_link(&key, week).await.is_ok());
+        assert!(store().download_link(&key, week + Duration::from_secs(1)).await.is_err());
+    }
 }

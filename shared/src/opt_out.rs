@@ -191,19 +191,16 @@ impl Language {
 
     /// What a person is told after a first STOP.
     pub const fn opt_out_confirmation(self) -> &'static str {
-        words::confirmation(self)
+        words::of(self).confirmation
     }
 }
 
 impl FromIterator<Language> for Languages {
     fn from_iter<I: IntoIterator<Item = Language>>(languages: I) -> Self {
         let words = |language| {
-            let word = move |(keyword, word): &(Keyword, &str)| Word {
-                spelling: padded(word.chars()),
-                keyword: *keyword,
-                language,
-            };
-            words::UNREMOVABLE.iter().chain(words::of(language)).map(word)
+            let word =
+                move |(keyword, word): (Keyword, &str)| Word { spelling: padded(word.chars()), keyword, language };
+            words::of(language).all().map(word)
         };
         Self(languages.into_iter().flat_map(words).collect())
     }

@@ -4,18 +4,20 @@
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
-use jiff::Timestamp;
-use lambda_http::{
-    Body, Request, RequestExt, Response,
-    http::{Method, StatusCode, header::CONTENT_TYPE},
-    tracing,
+use aws_lambda_events::{
+    apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::Method,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, tracing};
 use serde::Serialize;
 use shared::{
     env::{self, EnvError},
     media::{MediaKey, MediaType},
     media_store::{Described, MediaStore, MediaStoreError},
     report::Chain,
+    webhook::reply,
 };
 
 mod request;
@@ -23,7 +25,7 @@ mod request;
 use request::{DownloadRequest, Problem, UploadRequest};
 
 /// How long an upload link lives: time to pick a file on a slow line, and no longer, since it lets anybody write.
-const UPLOAD_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const UPLOAD_LIFETIME: Duration = Duration::from_mins(15);
 
 /// The function.
 #[derive(Debug)]
@@ -34,7 +36,8 @@ pub struct Presign {
 #[derive(Debug, Serialize)]
 struct Upload {
     key: MediaKey,
-    upload_url: String,
+    #[serde(rename = "upload_url")]
+    url: String,
     method: &'static str,
     headers: BTreeMap<String, String>,
     expires_at: Timestamp,
@@ -80,29 +83,35 @@ impl Presign {
     }
 
     /// Gives a link: 201 for an upload, 200 for a download.
-    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
-        let now = Timestamp::now();
-        let answer = match *request.method() {
-            Method::POST => self.upload(request.body(), now).await.map(|upload| reply(StatusCode::CREATED, &upload)),
-            Method::GET => self.download(&request, now).await.map(|download| reply(StatusCode::OK, &download)),
+    pub async fn handle(
+        &self,
+        event: LambdaEvent<ApiGatewayV2httpRequest>,
+    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
+        let (request, now) = (event.payload, Timestamp::now());
+        let answer = match (&request.request_context.http.method, request.path_parameters.get("key")) {
+            (&Method::POST, None) => self.upload(&request, now).await.map(|upload| json(201, &upload)),
+            (&Method::GET, Some(key)) => {
+                let expires_in = request.query_string_parameters.first("expires_in");
+                self.download(key, expires_in, now).await.map(|download| json(200, &download))
+            }
             _ => Err(Problem::method().into()),
         };
         Ok(answer.unwrap_or_else(|failure| match failure {
-            Failure::Refused(problem) => reply(problem.status, &problem),
+            Failure::Refused(problem) => json(problem.status, &problem),
             Failure::Store(error) => {
                 tracing::error!(error = %Chain(&error), "no link");
-                reply(StatusCode::INTERNAL_SERVER_ERROR, &Problem::internal())
+                json(500, &Problem::internal())
             }
         }))
     }
 
-    async fn upload(&self, body: &[u8], now: Timestamp) -> Result<Upload, Failure> {
-        let request = UploadRequest::parse(body)?;
-        let key = new_key(&request.media_type)?;
+    async fn upload(&self, request: &ApiGatewayV2httpRequest, now: Timestamp) -> Result<Upload, Failure> {
+        let request = UploadRequest::parse(&body(request)?)?;
+        let key = MediaKey::for_upload(&request.media_type);
         let link = self.media.upload_link(&key, &request.media_type, request.content_length, UPLOAD_LIFETIME).await?;
         Ok(Upload {
             key,
-            upload_url: link.url,
+            url: link.url,
             method: "PUT",
             headers: link.headers.into_iter().collect(),
             expires_at: after(now, UPLOAD_LIFETIME),
@@ -110,10 +119,8 @@ impl Presign {
     }
 
     /// The object is looked at first: a link to what WhatsApp would refuse is better refused here.
-    async fn download(&self, request: &Request, now: Timestamp) -> Result<Download, Failure> {
-        let path_parameters = request.path_parameters();
-        let query = request.query_string_parameters();
-        let wanted = DownloadRequest::parse(path_parameters.first("key"), query.first("expires_in"))?;
+    async fn download(&self, key: &str, expires_in: Option<&str>, now: Timestamp) -> Result<Download, Failure> {
+        let wanted = DownloadRequest::parse(key, expires_in)?;
         let Described::Object { content_type, content_length } = self.media.describe(&wanted.key).await? else {
             return Err(Problem::missing_object().into());
         };
@@ -124,20 +131,19 @@ impl Presign {
     }
 }
 
-/// In the order of time, so that a listing of the bucket is one too.
-fn new_key(media_type: &MediaType) -> Result<MediaKey, Problem> {
-    let key = format!("uploads/{}.{}", uuid::Uuid::now_v7(), media_type.extension());
-    key.parse().map_err(|_| Problem::internal())
+/// API Gateway hands over a body of a type it does not know as text in base64.
+fn body(request: &ApiGatewayV2httpRequest) -> Result<Vec<u8>, Problem> {
+    let body = request.body.as_deref().unwrap_or_default();
+    if request.is_base64_encoded { STANDARD.decode(body).map_err(|_| Problem::encoding()) } else { Ok(body.into()) }
 }
 
 fn after(now: Timestamp, lifetime: Duration) -> Timestamp {
     now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
 }
 
-fn reply(status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    let body = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(Body::Text(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, lambda_http::http::HeaderValue::from_static("application/json"));
-    response
+fn json(status: u16, body: &impl Serialize) -> ApiGatewayV2httpResponse {
+    reply(status, "application/json", serde_json::to_string(body).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Runs [`presign::Presign`] on Lambda.
 
-use lambda_http::{Error, run, service_fn, tracing};
+use lambda_runtime::{Error, run, service_fn, tracing};
 use presign::Presign;
 use shared::report::Chain;
 
@@ -10,5 +10,5 @@ async fn main() -> Result<(), Error> {
     let function =
         Presign::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
-    run(service_fn(move |request| function.handle(request))).await
+    run(service_fn(move |event| function.handle(event))).await
 }

@@ -2,14 +2,13 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use shared::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
 
 /// Seconds that a download link may live: ten minutes at least, so that whoever fetches by it has the time to; twelve
 /// hours at most, after which a function's own credentials, which sign it, have ended in any case.
 const LIFETIME_SECONDS: RangeInclusive<u64> = 600..=43_200;
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
 /// A file that is to be put into the bucket.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(crate) struct DownloadRequest {
 /// What was wrong, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    pub(crate) status: StatusCode,
+    pub(crate) status: u16,
     field: &'static str,
     message: String,
 }
@@ -43,56 +42,64 @@ impl UploadRequest {
         }
 
         let fields: Fields = serde_json::from_slice(body).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, "body", format!("expected content_type and content_length: {error}"))
+            let message = format!(
+                "expected JSON with content_type (a string) and content_length (a whole number of bytes) alone: {error}"
+            );
+            Problem::new(400, "body", message)
         })?;
-        let media_type: MediaType = fields.content_type.parse().map_err(|error: UnsupportedType| {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
-        })?;
+        let media_type: MediaType = fields
+            .content_type
+            .parse()
+            .map_err(|error: UnsupportedType| Problem::new(415, "content_type", error.to_string()))?;
         media_type
             .check_size(fields.content_length)
-            .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
+            .map_err(|error| Problem::new(413, "content_length", error.to_string()))?;
         Ok(Self { media_type, content_length: fields.content_length })
     }
 }
 
 impl DownloadRequest {
-    pub(crate) fn parse(key: Option<&str>, expires_in: Option<&str>) -> Result<Self, Problem> {
-        let key = key.unwrap_or_default().parse().map_err(|error: shared::media::InvalidMediaKey| {
-            Problem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
-        })?;
+    /// The key is taken as it is: API Gateway has decoded it.
+    pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, Problem> {
+        let key =
+            key.parse().map_err(|error: shared::media::InvalidMediaKey| Problem::new(400, "key", error.to_string()))?;
         let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
         let seconds = seconds.ok_or_else(|| {
             let message = "expected a whole number of seconds from 600 to 43200".to_owned();
-            Problem::new(StatusCode::BAD_REQUEST, "expires_in", message)
+            Problem::new(400, "expires_in", message)
         })?;
         Ok(Self { key, lifetime: Duration::from_secs(seconds) })
     }
 }
 
 impl Problem {
-    fn new(status: StatusCode, field: &'static str, message: String) -> Self {
+    fn new(status: u16, field: &'static str, message: String) -> Self {
         Self { status, field, message }
     }
 
     pub(crate) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}".to_owned())
+        Self::new(405, "method", "expected POST /media or GET /media/{key}".to_owned())
     }
 
     pub(crate) fn missing_object() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "key", "there is no such object".to_owned())
+        Self::new(404, "key", "there is no such object".to_owned())
     }
 
     pub(crate) fn stored_type(error: UnsupportedType) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
+        Self::new(422, "content_type", format!("of the object: {error}"))
     }
 
     pub(crate) fn stored_size(error: WrongSize) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
+        Self::new(422, "content_length", format!("of the object: {error}"))
+    }
+
+    pub(crate) fn encoding() -> Self {
+        Self::new(400, "body", "expected base64".to_owned())
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", "internal error".to_owned())
+        Self::new(500, "", "internal error".to_owned())
     }
 }
 
@@ -134,14 +141,13 @@ mod tests {
         ];
         for (body, status, field) in cases {
             let problem = UploadRequest::parse(body.as_bytes()).unwrap_err();
-            assert_eq!((problem.status.as_u16(), problem.field), (status, field), "{body}");
+            assert_eq!((problem.status, problem.field), (status, field), "{body}");
         }
     }
 
     #[test]
     fn a_download_lives_fifteen_minutes_unless_asked_and_never_less_than_ten() {
-        let lifetime =
-            |expires_in| DownloadRequest::parse(Some("a.jpg"), expires_in).map(|wanted| wanted.lifetime.as_secs());
+        let lifetime = |expires_in| DownloadRequest::parse("a.jpg", expires_in).map(|wanted| wanted.lifetime.as_secs());
         assert_eq!(lifetime(None).unwrap(), 900);
         assert_eq!(lifetime(Some("600")).unwrap(), 600);
         for wrong in ["599", "43201", "", "soon", "-1"] {
@@ -151,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_key_that_climbs_is_refused() {
-        for key in [None, Some(""), Some("../secret"), Some("/etc/passwd")] {
+        for key in ["", "../secret", "uploads/../../secret", "/etc/passwd"] {
             assert_eq!(DownloadRequest::parse(key, None).unwrap_err().field, "key");
         }
     }

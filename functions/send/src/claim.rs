@@ -134,7 +134,7 @@ impl Send {
     ) -> Result<Next, SendError> {
         let contact = ContactKey::of_phone(&subject.account_sid, to);
         let not_suppressed = self.contacts.require_not_suppressed(&contact, &Channel::WhatsApp)?;
-        let lease = Lease::from(uuid::Uuid::new_v4().to_string());
+        let lease = Lease::random();
         match self.notifications.claim(subject, &lease, not_suppressed, now).await? {
             Claim::Won => self.attempt(draft, subject, &lease).await,
             Claim::Suppressed => self.end(subject, &Outcome::Suppressed, now).await,

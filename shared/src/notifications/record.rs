@@ -54,9 +54,10 @@ impl State {
 #[serde(transparent)]
 pub struct Lease(String);
 
-impl From<String> for Lease {
-    fn from(token: String) -> Self {
-        Self(token)
+impl Lease {
+    /// A new claim's.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
     }
 }
 

@@ -23,7 +23,7 @@ fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
         digest: "d1".to_owned(),
         recipient: None,
         metadata: std::collections::BTreeMap::new(),
-        lease: lease_ends.map(|_| Lease::from("theirs".to_owned())),
+        lease: lease_ends.map(|_| Lease::random()),
         lease_until: lease_ends.map(at),
         message_sid: None,
         reason: None,
@@ -34,7 +34,7 @@ fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
 }
 
 fn judged(found: StoredNotification) -> Claim {
-    judge(found, &subject(), &Lease::from("ours".to_owned()), at(0))
+    judge(found, &subject(), &Lease::random(), at(0))
 }
 
 #[test]
@@ -49,8 +49,9 @@ fn a_refused_claim_is_told_apart_by_what_stands_in_the_table() {
 
 #[test]
 fn our_own_claim_whose_answer_was_lost_is_ours() {
-    let ours = StoredNotification { lease: Some(Lease::from("ours".to_owned())), ..stored(State::Claimed, Some(9)) };
-    assert!(matches!(judged(ours), Claim::Won));
+    let lease = Lease::random();
+    let found = StoredNotification { lease: Some(lease.clone()), ..stored(State::Claimed, Some(9)) };
+    assert!(matches!(judge(found, &subject(), &lease, at(0)), Claim::Won));
 }
 
 #[test]

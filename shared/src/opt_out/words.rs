@@ -7,148 +7,110 @@ use super::{
     Language,
 };
 
+/// What a language has.
+pub(super) struct Words {
+    stop: &'static [&'static str],
+    start: &'static [&'static str],
+    help: &'static [&'static str],
+    /// What a person is told after a first word of `stop`. It names a word of `start`.
+    pub(super) confirmation: &'static str,
+}
+
+impl Words {
+    /// Every word, Twilio's unremovable ones first.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Keyword, &'static str)> {
+        let own = [(Stop, self.stop), (Start, self.start), (Help, self.help)];
+        let own = own.into_iter().flat_map(|(keyword, words)| words.iter().map(move |word| (keyword, *word)));
+        UNREMOVABLE.into_iter().chain(own)
+    }
+}
+
 /// The words that Twilio lets nobody take away: people write them in every language.
 ///
 /// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
-pub(super) const UNREMOVABLE: &[(Keyword, &str)] =
-    &[(Stop, "STOP"), (Start, "START"), (Start, "UNSTOP"), (Help, "HELP")];
+const UNREMOVABLE: [(Keyword, &str); 4] = [(Stop, "STOP"), (Start, "START"), (Start, "UNSTOP"), (Help, "HELP")];
 
-/// The words of a language, besides the unremovable ones.
-pub(super) const fn of(language: Language) -> &'static [(Keyword, &'static str)] {
+pub(super) const fn of(language: Language) -> &'static Words {
     match language {
-        Language::English => &[
-            (Stop, "STOPALL"),
-            (Stop, "STOP ALL"),
-            (Stop, "UNSUBSCRIBE"),
-            (Stop, "END"),
-            (Stop, "QUIT"),
-            (Stop, "CANCEL"),
-            (Stop, "REVOKE"),
-            (Stop, "OPTOUT"),
-            (Stop, "OPT OUT"),
-            (Start, "YES"),
-            (Help, "INFO"),
-        ],
-        Language::Spanish => &[
-            (Stop, "PARAR"),
-            (Stop, "ALTO"),
-            (Stop, "BAJA"),
-            (Stop, "DAR DE BAJA"),
-            (Stop, "DARME DE BAJA"),
-            (Stop, "CANCELAR"),
-            (Stop, "DETENER"),
-            (Start, "ALTA"),
-            (Start, "REANUDAR"),
-            (Help, "AYUDA"),
-        ],
-        Language::Portuguese => &[
-            (Stop, "PARAR"),
-            (Stop, "PARE"),
-            (Stop, "SAIR"),
-            (Stop, "CANCELAR"),
-            (Stop, "DESCADASTRAR"),
-            (Start, "RETOMAR"),
-            (Start, "REATIVAR"),
-            (Help, "AJUDA"),
-        ],
-        Language::French => &[
-            (Stop, "ARRÊT"),
-            (Stop, "ARRÊTER"),
-            (Stop, "ARRÊTEZ"),
-            (Stop, "DÉSABONNER"),
-            (Stop, "DÉSINSCRIPTION"),
-            (Stop, "DÉSINSCRIRE"),
-            (Start, "REPRENDRE"),
-            (Help, "AIDE"),
-        ],
-        Language::German => &[
-            (Stop, "STOPP"),
-            (Stop, "ABMELDEN"),
-            (Stop, "ABBESTELLEN"),
-            (Stop, "AUFHÖREN"),
-            (Start, "ANMELDEN"),
-            (Help, "HILFE"),
-        ],
-        Language::Italian => &[
-            (Stop, "FERMA"),
-            (Stop, "FERMATI"),
-            (Stop, "CANCELLA"),
-            (Stop, "CANCELLAMI"),
-            (Stop, "DISISCRIVIMI"),
-            (Stop, "ANNULLA"),
-            (Start, "RIPRENDI"),
-            (Start, "INIZIA"),
-            (Help, "AIUTO"),
-        ],
-        Language::Dutch => &[
-            (Stop, "STOPPEN"),
-            (Stop, "AFMELDEN"),
-            (Stop, "UITSCHRIJVEN"),
-            (Start, "AANMELDEN"),
-            (Start, "HERVATTEN"),
-            (Help, "HULP"),
-        ],
-        Language::Indonesian => &[
-            (Stop, "BERHENTI"),
-            (Stop, "BERHENTI BERLANGGANAN"),
-            (Stop, "HENTIKAN"),
-            (Start, "MULAI"),
-            (Help, "BANTUAN"),
-        ],
-        Language::Hindi => &[
-            (Stop, "बंद"),
-            (Stop, "बंद करो"),
-            (Stop, "बंद करें"),
-            (Stop, "बन्द"),
-            (Stop, "बन्द करो"),
-            (Stop, "बन्द करें"),
-            (Stop, "BAND KARO"),
-            (Stop, "रोको"),
-            (Stop, "रोकें"),
-            (Start, "शुरू"),
-            (Start, "शुरू करें"),
-            (Help, "मदद"),
-            (Help, "सहायता"),
-        ],
-        Language::Arabic => &[
-            (Stop, "إيقاف"),
-            (Stop, "توقف"),
-            (Stop, "الغاء"),
-            (Stop, "إلغاء الاشتراك"),
-            (Start, "ابدأ"),
-            (Start, "اشتراك"),
-            (Help, "مساعدة"),
-        ],
+        Language::English => &ENGLISH,
+        Language::Spanish => &SPANISH,
+        Language::Portuguese => &PORTUGUESE,
+        Language::French => &FRENCH,
+        Language::German => &GERMAN,
+        Language::Italian => &ITALIAN,
+        Language::Dutch => &DUTCH,
+        Language::Indonesian => &INDONESIAN,
+        Language::Hindi => &HINDI,
+        Language::Arabic => &ARABIC,
     }
 }
 
-pub(super) const fn confirmation(language: Language) -> &'static str {
-    match language {
-        Language::English => {
-            "You have been unsubscribed and will receive no more messages from us. Reply START to subscribe again."
-        }
-        Language::Spanish => {
-            "Se ha dado de baja y no recibirá más mensajes nuestros. Responda ALTA para volver a recibirlos."
-        }
-        Language::Portuguese => {
-            "O seu pedido foi atendido e não receberá mais mensagens nossas. Responda RETOMAR para voltar a recebê-las."
-        }
-        Language::French => {
-            "Vous êtes désabonné et ne recevrez plus de messages de notre part. Répondez REPRENDRE pour vous réabonner."
-        }
-        Language::German => {
-            "Sie sind abgemeldet und erhalten keine Nachrichten mehr von uns. Antworten Sie ANMELDEN, um sie wieder zu erhalten."
-        }
-        Language::Italian => {
-            "La tua iscrizione è stata annullata e non riceverai altri messaggi. Rispondi RIPRENDI per riceverli di nuovo."
-        }
-        Language::Dutch => {
-            "U bent afgemeld en ontvangt geen berichten meer van ons. Antwoord AANMELDEN om ze weer te ontvangen."
-        }
-        Language::Indonesian => {
-            "Anda telah berhenti berlangganan dan tidak akan menerima pesan lagi. Balas MULAI untuk berlangganan lagi."
-        }
-        Language::Hindi => "आपकी सदस्यता समाप्त कर दी गई है और आपको हमारे संदेश नहीं मिलेंगे। फिर से पाने के लिए शुरू लिखें।",
-        Language::Arabic => "تم إلغاء اشتراكك ولن تتلقى رسائل أخرى منا. أرسل ابدأ للاشتراك من جديد.",
-    }
-}
+const ENGLISH: Words = Words {
+    stop: &["STOPALL", "STOP ALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "REVOKE", "OPTOUT", "OPT OUT"],
+    start: &["YES"],
+    help: &["INFO"],
+    confirmation: "You have been unsubscribed and will receive no more messages from us. Reply START to subscribe again.",
+};
+
+const SPANISH: Words = Words {
+    stop: &["PARAR", "ALTO", "BAJA", "DAR DE BAJA", "DARME DE BAJA", "CANCELAR", "DETENER"],
+    start: &["ALTA", "REANUDAR"],
+    help: &["AYUDA"],
+    confirmation: "Se ha dado de baja y no recibirá más mensajes nuestros. Responda ALTA para volver a recibirlos.",
+};
+
+const PORTUGUESE: Words = Words {
+    stop: &["PARAR", "PARE", "SAIR", "CANCELAR", "DESCADASTRAR"],
+    start: &["RETOMAR", "REATIVAR"],
+    help: &["AJUDA"],
+    confirmation: "O seu pedido foi atendido e não receberá mais mensagens nossas. Responda RETOMAR para voltar a recebê-las.",
+};
+
+const FRENCH: Words = Words {
+    stop: &["ARRÊT", "ARRÊTER", "ARRÊTEZ", "DÉSABONNER", "DÉSINSCRIPTION", "DÉSINSCRIRE"],
+    start: &["REPRENDRE"],
+    help: &["AIDE"],
+    confirmation: "Vous êtes désabonné et ne recevrez plus de messages de notre part. Répondez REPRENDRE pour vous réabonner.",
+};
+
+const GERMAN: Words = Words {
+    stop: &["STOPP", "ABMELDEN", "ABBESTELLEN", "AUFHÖREN"],
+    start: &["ANMELDEN"],
+    help: &["HILFE"],
+    confirmation: "Sie sind abgemeldet und erhalten keine Nachrichten mehr von uns. Antworten Sie ANMELDEN, um sie wieder zu erhalten.",
+};
+
+const ITALIAN: Words = Words {
+    stop: &["FERMA", "FERMATI", "CANCELLA", "CANCELLAMI", "DISISCRIVIMI", "ANNULLA"],
+    start: &["RIPRENDI", "INIZIA"],
+    help: &["AIUTO"],
+    confirmation: "La tua iscrizione è stata annullata e non riceverai altri messaggi. Rispondi RIPRENDI per riceverli di nuovo.",
+};
+
+const DUTCH: Words = Words {
+    stop: &["STOPPEN", "AFMELDEN", "UITSCHRIJVEN"],
+    start: &["AANMELDEN", "HERVATTEN"],
+    help: &["HULP"],
+    confirmation: "U bent afgemeld en ontvangt geen berichten meer van ons. Antwoord AANMELDEN om ze weer te ontvangen.",
+};
+
+const INDONESIAN: Words = Words {
+    stop: &["BERHENTI", "BERHENTI BERLANGGANAN", "HENTIKAN"],
+    start: &["MULAI"],
+    help: &["BANTUAN"],
+    confirmation: "Anda telah berhenti berlangganan dan tidak akan menerima pesan lagi. Balas MULAI untuk berlangganan lagi.",
+};
+
+const HINDI: Words = Words {
+    stop: &["बंद", "बंद करो", "बंद करें", "बन्द", "बन्द करो", "बन्द करें", "BAND KARO", "रोको", "रोकें"],
+    start: &["शुरू", "शुरू करें"],
+    help: &["मदद", "सहायता"],
+    confirmation: "आपकी सदस्यता समाप्त कर दी गई है और आपको हमारे संदेश नहीं मिलेंगे। फिर से पाने के लिए शुरू लिखें।",
+};
+
+const ARABIC: Words = Words {
+    stop: &["إيقاف", "توقف", "الغاء", "إلغاء الاشتراك"],
+    start: &["ابدأ", "اشتراك"],
+    help: &["مساعدة"],
+    confirmation: "تم إلغاء اشتراكك ولن تتلقى رسائل أخرى منا. أرسل ابدأ للاشتراك من جديد.",
+};

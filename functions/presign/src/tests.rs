@@ -1,0 +1,93 @@
+use aws_lambda_events::encodings::Body;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
+
+use super::*;
+
+const UPLOAD: &str = include_str!("../../../events/presign-upload.json");
+const DOWNLOAD: &str = include_str!("../../../events/presign-download.json");
+
+/// Signs with made-up credentials, which takes no network.
+fn presign() -> Presign {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
+    Presign { media: MediaStore::new(aws_sdk_s3::Client::from_conf(config.build()), "media".to_owned()) }
+}
+
+fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+async fn answer(event: &Value) -> (u16, Value) {
+    let request = serde_json::from_value(event.clone()).unwrap();
+    let response = presign().handle(LambdaEvent::new(request, lambda_runtime::Context::default())).await.unwrap();
+    assert_eq!(response.headers["content-type"], "application/json");
+    let Some(Body::Text(body)) = response.body else { panic!("no text") };
+    (response.status_code.try_into().unwrap(), serde_json::from_str(&body).unwrap())
+}
+
+#[tokio::test]
+async fn an_upload_gets_a_link_and_the_headers_it_is_signed_with() {
+    let (status, upload) = answer(&event(UPLOAD)).await;
+    assert_eq!((status, &upload["method"]), (201, &json!("PUT")), "{upload}");
+    assert_eq!(
+        (&upload["headers"]["content-type"], &upload["headers"]["content-length"]),
+        (&json!("image/jpeg"), &json!("204800"))
+    );
+    let key: MediaKey = serde_json::from_value(upload["key"].clone()).unwrap();
+    let url = upload["upload_url"].as_str().unwrap();
+    assert!(url.contains(key.as_str()) && url.contains("X-Amz-Expires=900"), "{url}");
+    let expires_at: Timestamp = serde_json::from_value(upload["expires_at"].clone()).unwrap();
+    assert!(expires_at > Timestamp::now());
+}
+
+#[tokio::test]
+async fn a_body_in_base64_is_read_as_well() {
+    let mut upload = event(UPLOAD);
+    upload["body"] = json!("eyJjb250ZW50X3R5cGUiOiAiYXBwbGljYXRpb24vcGRmIiwgImNvbnRlbnRfbGVuZ3RoIjogMX0=");
+    upload["isBase64Encoded"] = json!(true);
+    assert_eq!(answer(&upload).await.1["headers"]["content-type"], "application/pdf");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_said_by_status_and_field() {
+    let body = |body: &str| {
+        let mut upload = event(UPLOAD);
+        upload["body"] = json!(body);
+        upload
+    };
+    let key = |key: &str, query: &str| {
+        let mut download = event(DOWNLOAD);
+        download["pathParameters"]["key"] = json!(key);
+        download["queryStringParameters"] = match query.split_once('=') {
+            Some((name, value)) => json!({name: value}),
+            None => json!({}),
+        };
+        download
+    };
+    let method = |text: &str, method: &str| {
+        let mut event = event(text);
+        event["requestContext"]["http"]["method"] = json!(method);
+        event
+    };
+    let cases = [
+        (body(""), 400, "body"),
+        (body(r#"{"content_type": "image/jpeg", "content_length": 1, "acl": "public-read"}"#), 400, "body"),
+        (body(r#"{"content_type": "image/jpeg; name=gr\u00f6\u00dfe", "content_length": 1}"#), 415, "content_type"),
+        (body(r#"{"content_type": "video/mp4", "content_length": 16777217}"#), 413, "content_length"),
+        (key("../secret", ""), 400, "key"),
+        (key("uploads/../../secret", ""), 400, "key"),
+        (key("a.jpg", "expires_in=599"), 400, "expires_in"),
+        (key("a.jpg", "expires_in="), 400, "expires_in"),
+        (method(DOWNLOAD, "POST"), 405, "method"),
+        (method(UPLOAD, "GET"), 405, "method"),
+        (method(DOWNLOAD, "DELETE"), 405, "method"),
+    ];
+    for (event, status, field) in cases {
+        let (answered, problem) = answer(&event).await;
+        assert_eq!((answered, &problem["error"]["field"]), (status, &json!(field)), "{event}");
+        assert!(!problem["error"]["message"].as_str().unwrap().is_empty());
+    }
+}

@@ -21,6 +21,7 @@ use crate::{
 
 /// An event.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names that consumers of events read")]
 pub struct Event {
     event_type: &'static str,
     schema: &'static str,
@@ -57,6 +58,7 @@ struct Inbound {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names that consumers of events read")]
 struct Status {
     received_at: Timestamp,
     message_sid: MessageSid,

@@ -38,7 +38,7 @@ pub struct OutboundQueue {
 
 /// The longest a message can be hidden at a time. Source: Amazon SQS, "Visibility timeout": 12 hours from its receipt;
 /// a minute is left for what happened since.
-const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60 - 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(12 * 60 - 1);
 
 impl OutboundQueue {
     /// The queue of this URL. The dead-letter queue is the one of its redrive policy, unless its URL is given, which

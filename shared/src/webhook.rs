@@ -100,9 +100,9 @@ impl Door {
     /// Checks the signature and gives the form it covers.
     pub async fn open(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, Failure> {
         let request = self.unverified(event)?;
-        let verified = match self.verify(&request, self.secrets.accounts().as_ref()) {
+        let verified = match verify(&request, &self.secrets.accounts()) {
             Err(first) => match self.secrets.reread().await? {
-                Some(accounts) => self.verify(&request, &accounts)?,
+                Some(accounts) => verify(&request, &accounts)?,
                 None => return Err(first.into()),
             },
             Ok(verified) => verified,
@@ -113,13 +113,6 @@ impl Door {
                 Err(Failure::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned()))
             }
         }
-    }
-
-    fn verify(&self, request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, SignatureError> {
-        let claimed = request.claimed_form();
-        let account_sid = claimed.as_ref().and_then(|form| form.get("AccountSid")?.parse::<AccountSid>().ok());
-        let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
-        request.verify(&keys)
     }
 
     fn unverified(&self, event: ApiGatewayV2httpRequest) -> Result<UnverifiedRequest, Failure> {
@@ -152,6 +145,13 @@ impl Door {
             settings: header(SIGNATURE_SETTINGS),
         })
     }
+}
+
+fn verify(request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, SignatureError> {
+    let claimed = request.claimed_form();
+    let account_sid = claimed.as_ref().and_then(|form| form.get("AccountSid")?.parse::<AccountSid>().ok());
+    let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
+    request.verify(&keys)
 }
 
 /// A reply with a body.

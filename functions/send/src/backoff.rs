@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Twilio's limits are counted in seconds.
 const FIRST: Duration = Duration::from_secs(2);
 /// A longer wait would make a message late that could have gone out; an outage of hours needs no more than this.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 /// SQS counts in seconds, and at 0 the message would come back at once.
 const SHORTEST: Duration = Duration::from_secs(1);
 

@@ -8,7 +8,7 @@ use shared::report::Chain;
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let function =
-        Send::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+        Box::pin(Send::from_env()).await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |event| function.handle(event))).await
 }

@@ -222,6 +222,7 @@ fn deserialized<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
 fn seconds(value: Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok().filter(|seconds| VALIDITY_PERIOD_SECONDS.contains(seconds))
 }

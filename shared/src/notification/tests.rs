@@ -52,7 +52,7 @@ fn what_is_wrong_is_named_by_its_path() {
         ("id", json!("a\nb"), "id"),
         ("id", json!("x".repeat(129)), "id"),
         ("to", json!("whatsapp:+14155550123"), "to"),
-        ("to", json!(14155550123_u64), "to"),
+        ("to", json!(14_155_550_123_u64), "to"),
         ("category", json!("promo"), "category"),
         ("content", json!("Hi"), "content"),
         ("content", json!({"body": "Hi"}), "content.type"),

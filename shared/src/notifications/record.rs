@@ -155,7 +155,7 @@ impl Outcome {
         let mut values = Item::from([(":none".to_owned(), AttributeValue::L(Vec::new()))]);
         let mut record = |name: &str, value: Option<AttributeValue>| {
             if let Some(value) = value {
-                set.push_str(&format!(", {name} = :{name}"));
+                set.extend([", ", name, " = :", name]);
                 attempt.insert(name.to_owned(), value.clone());
                 values.insert(format!(":{name}"), value);
             }

@@ -2,6 +2,8 @@
 //!
 //! Run by `make test`. All tests share one stack, so each has people and notifications of its own.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod inbound;
 mod media;
 mod refused;

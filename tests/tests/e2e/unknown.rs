@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{Person, World, new_id, of_notification, template_notification, text};
+use crate::world::{Person, World, events_so_far, new_id, of_notification, template_notification, text};
 
 /// The call's time limit, the rest of its claim's lease, and what the queue and the emulator take.
 const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
@@ -32,7 +32,7 @@ async fn a_message_that_nobody_knows_of_is_not_sent_again_blindly() {
     world.notify(&template_notification(&id, &person)).await;
     let event = world
         .until_within(AFTER_THE_LEASE, "the event", async || {
-            world.events_so_far(of_notification("notification_failed", &id)).pop()
+            events_so_far(of_notification("notification_failed", &id)).pop()
         })
         .await;
     assert_eq!(event["state"], "unknown");

@@ -16,7 +16,7 @@ use tests::{
 
 /// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
 /// emulator, and other tests' messages are in the queues too.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -108,11 +108,6 @@ impl World {
             (found.len() >= count).then_some(found)
         })
         .await
-    }
-
-    /// The events so far.
-    pub(crate) fn events_so_far(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        EVENTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|event| wanted(event)).cloned().collect()
     }
 
     /// Waits for the one event.
@@ -230,6 +225,11 @@ impl World {
         let get = get.key("contact", contact).key("facet", AttributeValue::S(facet.to_owned()));
         get.consistent_read(true).send().await.unwrap().item
     }
+}
+
+/// The events so far.
+pub(crate) fn events_so_far(wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    EVENTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|event| wanted(event)).cloned().collect()
 }
 
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {

@@ -56,7 +56,9 @@ async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Want
     // What Twilio shows of media is their number only; a test wants to see the URLs.
     let shown = messages.map(|message| {
         let mut shown = resource(&sandbox, message);
-        shown["sandbox_media_urls"] = serde_json::json!(message.media_urls);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("sandbox_media_urls".to_owned(), message.media_urls.clone().into());
+        }
         shown
     });
     Json(shown.collect())

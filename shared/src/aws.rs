@@ -1,8 +1,13 @@
-//! How long an AWS call may take and how often it is tried, the same for every function.
+//! How a function reaches AWS, the same for every function.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_types::SdkConfig;
+
+use crate::env::{self, EnvError};
 
 /// A connection inside one region stands in milliseconds: after a second there is none to be had at this address.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -16,8 +21,32 @@ const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
-/// The time limits of a call.
-pub fn timeouts() -> TimeoutConfig {
+/// The configuration of all clients, from the variables that Lambda sets (AWS Lambda, "Defined runtime environment
+/// variables"): its role's credentials, which last as long as the environment does, and its region.
+///
+/// Built by hand, without `aws-config`: its chain of other places to look for credentials in (files, containers, STS)
+/// would be a sixth of each binary and a part of each cold start, and nothing on Lambda ever uses it.
+pub fn config() -> Result<SdkConfig, EnvError> {
+    let credentials = Credentials::new(
+        env::required("AWS_ACCESS_KEY_ID")?,
+        env::required("AWS_SECRET_ACCESS_KEY")?,
+        env::optional("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(env::required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .timeout_config(timeouts())
+        .retry_config(retries());
+    if let Some(url) = env::optional("AWS_ENDPOINT_URL") {
+        config = config.endpoint_url(url);
+    }
+    Ok(config.build())
+}
+
+fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
@@ -25,16 +54,16 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The retries of a call, with the SDK's exponential backoff and full jitter.
-pub fn retries() -> RetryConfig {
+/// With the SDK's exponential backoff and full jitter.
+fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(FIRST_PAUSE)
         .with_max_backoff(LONGEST_PAUSE)
 }
 
-/// S3 at another endpoint than AWS's own is an emulator, which serves buckets by path and not by host name.
-pub fn s3_config(builder: aws_sdk_s3::config::Builder) -> aws_sdk_s3::Config {
-    let emulated = crate::env::optional("AWS_ENDPOINT_URL").or_else(|| crate::env::optional("AWS_ENDPOINT_URL_S3"));
-    builder.force_path_style(emulated.is_some()).build()
+/// The configuration of S3. Another endpoint than AWS's own is an emulator, which serves buckets by path and not by host
+/// name.
+pub fn s3_config(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some())
 }

@@ -3,16 +3,18 @@
 //! Data goes one way: a request is parsed into types that cannot hold a wrong value, a pure function decides, and one
 //! conditional write or one call does.
 //!
-//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`form`], [`signature`], [`inbound`],
-//!   [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`media`], [`notification`], [`event`],
-//!   [`twiml`], [`limits`].
-//! - Doing: [`messages`], [`contacts`], [`notifications`] (one DynamoDB table each), [`media_store`] (S3),
-//!   [`queues`] (SQS), [`twilio`] (Twilio's REST API), [`secrets`] (Secrets Manager).
-//! - Wiring: [`env`], [`aws`].
+//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
+//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
+//!   [`media`], [`notification`], [`twiml`], [`limits`].
+//! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
+//!   what their items become.
+//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
+//!   Manager).
+//! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`mod@env`], [`aws`], [`log`], [`report`].
 //!
 //! *Invariant:* domain modules import nothing of AWS or HTTP; stores and the Twilio client never import each other, only
-//! a function joins them; `lambda_http`, `lambda_runtime` and `aws-config` stay outside of this crate; the environment
-//! is read only through [`env`].
+//! a function joins them; `lambda_runtime` stays outside of this crate; the environment is read only
+//! through [`mod@env`].
 
 pub mod address;
 pub mod archive;
@@ -28,6 +30,7 @@ pub mod event;
 pub mod form;
 pub mod inbound;
 pub mod limits;
+pub mod log;
 pub mod media;
 pub mod media_store;
 pub mod message_status;

@@ -1,8 +1,8 @@
 //! A running local stack, as its users see it.
 
 use anyhow::{Context as _, Result};
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
 /// The region that everything is in.

@@ -1,12 +1,12 @@
 //! Runs [`inbound::Inbound`] on Lambda.
 
 use inbound::Inbound;
-use lambda_runtime::{Error, run, service_fn, tracing};
+use lambda_runtime::{Error, run, service_fn};
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    shared::log::init();
     let function =
         Inbound::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;

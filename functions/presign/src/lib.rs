@@ -10,7 +10,7 @@ use aws_lambda_events::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, tracing};
+use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::{
     env::{self, EnvError},
@@ -71,14 +71,10 @@ impl From<Problem> for Failure {
 
 impl Presign {
     /// Reads the environment and builds the client.
-    pub async fn from_env() -> Result<Self, EnvError> {
+    pub fn from_env() -> Result<Self, EnvError> {
         let bucket = env::required("MEDIA_BUCKET")?;
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .timeout_config(shared::aws::timeouts())
-            .retry_config(shared::aws::retries())
-            .load()
-            .await;
-        let s3 = shared::aws::s3_config(aws_sdk_s3::config::Builder::from(&config));
+        let config = shared::aws::config()?;
+        let s3 = shared::aws::s3_config(&config).build();
         Ok(Self { media: MediaStore::new(aws_sdk_s3::Client::from_conf(s3), bucket) })
     }
 

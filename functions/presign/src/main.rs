@@ -1,14 +1,13 @@
 //! Runs [`presign::Presign`] on Lambda.
 
-use lambda_runtime::{Error, run, service_fn, tracing};
+use lambda_runtime::{Error, run, service_fn};
 use presign::Presign;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let function =
-        Presign::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    shared::log::init();
+    let function = Presign::from_env().inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |event| function.handle(event))).await
 }

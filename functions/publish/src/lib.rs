@@ -10,7 +10,7 @@ use aws_lambda_events::{
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
 use futures::future::join_all;
-use lambda_runtime::{LambdaEvent, tracing};
+use lambda_runtime::LambdaEvent;
 use shared::{
     archive::Archive,
     contacts::Contacts,
@@ -45,19 +45,15 @@ struct Prepared {
 
 impl Publish {
     /// Reads the environment and builds the clients.
-    pub async fn from_env() -> Result<Self, EnvError> {
+    pub fn from_env() -> Result<Self, EnvError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let events_queue_url = env::required("EVENTS_QUEUE_URL")?;
         let archive_bucket = env::required("ARCHIVE_BUCKET")?;
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .timeout_config(shared::aws::timeouts())
-            .retry_config(shared::aws::retries())
-            .load()
-            .await;
+        let config = shared::aws::config()?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let s3 = shared::aws::s3_config(aws_sdk_s3::config::Builder::from(&config));
+        let s3 = shared::aws::s3_config(&config).build();
         Ok(Self {
             builder: EventBuilder {
                 messages: Messages::new(dynamodb.clone(), messages_table),

@@ -1,14 +1,13 @@
 //! Runs [`publish::Publish`] on Lambda.
 
-use lambda_runtime::{Error, run, service_fn, tracing};
+use lambda_runtime::{Error, run, service_fn};
 use publish::Publish;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let function =
-        Publish::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    shared::log::init();
+    let function = Publish::from_env().inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |event| function.handle(event))).await
 }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use lambda_runtime::tracing;
 use shared::{
     address::{Channel, ContactKey, E164},
     digest::sha256_hex,

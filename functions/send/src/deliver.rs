@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use lambda_runtime::tracing;
 use shared::{
     error_code::ErrorCode,
     notifications::{Outcome, Subject},

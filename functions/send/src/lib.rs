@@ -10,7 +10,7 @@ use std::{convert::Infallible, time::Duration};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, tracing};
+use lambda_runtime::LambdaEvent;
 use shared::{
     contacts::Contacts,
     dynamodb::StoreError,

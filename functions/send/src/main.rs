@@ -1,12 +1,12 @@
 //! Runs [`send::Send`] on Lambda.
 
-use lambda_runtime::{Error, run, service_fn, tracing};
+use lambda_runtime::{Error, run, service_fn};
 use send::Send;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    shared::log::init();
     let function =
         Box::pin(Send::from_env()).await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;

@@ -1,7 +1,7 @@
 //! The cold start.
 
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_types::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
@@ -57,11 +57,7 @@ impl Send {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
 
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(shared::aws::timeouts())
-            .retry_config(shared::aws::retries())
-            .load()
-            .await;
+        let config = shared::aws::config()?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
@@ -99,13 +95,13 @@ async fn media_store(
     config: &SdkConfig,
     secrets_manager: &aws_sdk_secretsmanager::Client,
 ) -> Result<MediaStore, StartError> {
-    let mut s3 = aws_sdk_s3::config::Builder::from(config);
+    let mut s3 = shared::aws::s3_config(config);
     if let Some(secret_id) = env::optional("MEDIA_SIGNER_SECRET_ID") {
         let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
         let secret = signer.secret_access_key.expose_secret();
         let credentials = Credentials::new(signer.access_key_id, secret, None, None, "media signer");
         s3 = s3.credentials_provider(SharedCredentialsProvider::new(credentials));
     }
-    let client = aws_sdk_s3::Client::from_conf(shared::aws::s3_config(s3));
+    let client = aws_sdk_s3::Client::from_conf(s3.build());
     Ok(MediaStore::new(client, env::required("MEDIA_BUCKET")?))
 }

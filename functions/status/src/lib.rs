@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, tracing};
+use lambda_runtime::LambdaEvent;
 use shared::{
     callback_url::notification_in_query,
     dynamodb::{StoreError, Transacted, transact},
@@ -40,11 +40,7 @@ impl Status {
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
         let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .timeout_config(shared::aws::timeouts())
-            .retry_config(shared::aws::retries())
-            .load()
-            .await;
+        let config = shared::aws::config()?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), messages_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);

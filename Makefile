@@ -28,6 +28,10 @@ test: $(TOOLS) ## Run every test, with the whole system up
 	@cargo test --workspace --no-run
 	@$(STACK) exec -- cargo test --workspace
 
+.PHONY: sam-local
+sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
+	@$(STACK) exec -- python3 tools/sam_local.py events/env.json
+
 .PHONY: quick
 quick: needs ## Run the unit tests only, in seconds
 	@cargo test --workspace --lib --bins

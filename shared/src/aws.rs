@@ -27,23 +27,24 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Built by hand, without `aws-config`: its chain of other places to look for credentials in (files, containers, STS)
 /// would be a sixth of each binary and a part of each cold start, and nothing on Lambda ever uses it.
 pub fn config() -> Result<SdkConfig, EnvError> {
-    let credentials = Credentials::new(
-        env::required("AWS_ACCESS_KEY_ID")?,
-        env::required("AWS_SECRET_ACCESS_KEY")?,
-        env::optional("AWS_SESSION_TOKEN"),
-        None,
-        "environment",
-    );
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(env::required("AWS_REGION")?))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(SharedCredentialsProvider::new(credentials()?))
         .timeout_config(timeouts())
         .retry_config(retries());
     if let Some(url) = env::optional("AWS_ENDPOINT_URL") {
         config = config.endpoint_url(url);
     }
     Ok(config.build())
+}
+
+/// The function's own credentials.
+pub fn credentials() -> Result<Credentials, EnvError> {
+    let access_key_id = env::required("AWS_ACCESS_KEY_ID")?;
+    let secret_access_key = env::required("AWS_SECRET_ACCESS_KEY")?;
+    let session_token = env::optional("AWS_SESSION_TOKEN");
+    Ok(Credentials::new(access_key_id, secret_access_key, session_token, None, "environment"))
 }
 
 fn timeouts() -> TimeoutConfig {

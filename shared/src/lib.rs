@@ -8,7 +8,7 @@
 //!   [`media`], [`notification`], [`twiml`], [`limits`].
 //! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
 //!   what their items become.
-//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
+//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
 //!   Manager).
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`mod@env`], [`aws`], [`log`], [`report`].
 //!
@@ -32,6 +32,7 @@ pub mod inbound;
 pub mod limits;
 pub mod log;
 pub mod media;
+pub mod media_link;
 pub mod media_store;
 pub mod message_status;
 pub mod messages;

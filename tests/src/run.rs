@@ -111,6 +111,8 @@ pub async fn start(ports: Ports) -> Result<Running> {
     put_credentials(&stack).await?;
     step.done();
     let sandbox = start_sandbox(&stack.api_url, sandbox)?;
+    fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
+        .context("cannot write events/env.json")?;
     Ok(Running { stack, logs: scratch, _emulator: emulator, _sandbox: sandbox })
 }
 

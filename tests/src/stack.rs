@@ -5,6 +5,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCrede
 use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
+
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
 /// Both halves of the emulator's administrator key.
@@ -90,6 +92,36 @@ impl Stack {
             .endpoint_url(&self.aws_endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build()
+    }
+}
+
+impl Stack {
+    /// The environment of each function as `sam local invoke --env-vars` takes it, for the events in `events/`, which
+    /// are signed for the domain `wa.example.com`.
+    pub fn function_environments(&self) -> serde_json::Value {
+        let Outputs { messages_table_name, contacts_table_name, notifications_table_name, .. } = &self.outputs;
+        let mut environment: serde_json::Map<_, _> =
+            aws_environment(&self.aws_endpoint).map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let functions = [
+            ("PUBLIC_BASE_URL", "https://wa.example.com"),
+            ("MESSAGES_TABLE", messages_table_name),
+            ("CONTACTS_TABLE", contacts_table_name),
+            ("NOTIFICATIONS_TABLE", notifications_table_name),
+            ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
+            ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
+            ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
+            ("ARCHIVE_BUCKET", &self.outputs.archive_bucket_name),
+            ("TWILIO_SECRET_ID", &self.outputs.twilio_secret_arn),
+            ("TWILIO_ACCOUNT_SID", ACCOUNT_SID),
+            ("MESSAGING_SERVICE_SID", MESSAGING_SERVICE_SID),
+            ("TWILIO_API_BASE_URL", &self.sandbox_url),
+        ];
+        environment.extend(functions.map(|(name, value)| (name.to_owned(), value.into())));
+        ["InboundFunction", "StatusFunction", "SendFunction", "PresignFunction", "PublishFunction"]
+            .map(|function| (function.to_owned(), environment.clone().into()))
+            .into_iter()
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 }
 

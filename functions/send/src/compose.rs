@@ -3,14 +3,14 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use shared::{
     address::Address,
     base_url::BaseUrl,
     callback_url::status_callback_url,
-    limits::SENT_MEDIA_LINK,
-    media_store::{MediaStore, MediaStoreError},
+    media_link::{MediaLinkError, MediaLinks},
     notification::{Content, Media, Notification, Template},
     secrets::Credentials,
     sid::{AccountSid, ContentSid, MessagingServiceSid},
@@ -20,7 +20,7 @@ use shared::{
 /// Composes messages.
 #[derive(Debug)]
 pub(crate) struct Composer {
-    pub(crate) media: MediaStore,
+    pub(crate) media: MediaLinks,
     pub(crate) public_base_url: BaseUrl,
     pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
     pub(crate) templates: TemplateNames,
@@ -34,7 +34,7 @@ pub(crate) enum ComposeError {
     Invalid(String),
     /// A link cannot be made: the operator's to mend.
     #[error("a media link cannot be made")]
-    Media(#[from] MediaStoreError),
+    Media(#[from] MediaLinkError),
     /// Twilio did not answer which templates there are: time mends it.
     #[error("a template's name cannot be looked up")]
     Template(#[from] TwilioError),
@@ -50,7 +50,7 @@ impl Composer {
     ) -> Result<NewMessage, ComposeError> {
         let content = match &notification.content {
             Content::Text { body } => NewContent::Text(body.clone()),
-            Content::Media { media, body } => NewContent::Media(self.links(media).await?, body.clone()),
+            Content::Media { media, body } => NewContent::Media(self.links(media)?, body.clone()),
             Content::Template { template, variables } => {
                 let sid = self.templates.resolve(template, account_sid, twilio, credentials).await?;
                 let variables = serde_json::to_string(variables).map_err(|_| {
@@ -82,12 +82,12 @@ impl Composer {
         }
     }
 
-    async fn links(&self, media: &[Media]) -> Result<Vec<String>, ComposeError> {
+    fn links(&self, media: &[Media]) -> Result<Vec<String>, ComposeError> {
         let mut links = Vec::with_capacity(media.len());
         for file in media {
             links.push(match file {
                 Media::Url(url) => url.clone(),
-                Media::Key(key) => self.media.download_link(key, SENT_MEDIA_LINK.unsigned_abs()).await?,
+                Media::Key(key) => self.media.link(key, SystemTime::now())?,
             });
         }
         Ok(links)

@@ -1,6 +1,6 @@
 //! The cold start.
 
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::Credentials;
 use aws_types::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use shared::{
     base_url::BaseUrl,
     contacts::Contacts,
     env::{self, EnvError},
-    media_store::MediaStore,
+    media_link::MediaLinks,
     notifications::Notifications,
     queues::{OutboundQueue, QueueError},
     secrets::{self, Secrets, SecretsError},
@@ -64,7 +64,7 @@ impl Send {
         let client = TwilioClient::new(api_base_url)?;
         let (accounts, media, queue, (), ()) = tokio::join!(
             Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
-            media_store(&config, &secrets_manager),
+            media_links(&config, &secrets_manager),
             outbound_queue(&config),
             notifications.warm(),
             client.warm(),
@@ -91,17 +91,18 @@ async fn outbound_queue(config: &SdkConfig) -> Result<OutboundQueue, StartError>
     Ok(OutboundQueue::find(aws_sdk_sqs::Client::new(config), url, dead_letter_url).await?)
 }
 
-async fn media_store(
+async fn media_links(
     config: &SdkConfig,
     secrets_manager: &aws_sdk_secretsmanager::Client,
-) -> Result<MediaStore, StartError> {
-    let mut s3 = shared::aws::s3_config(config);
-    if let Some(secret_id) = env::optional("MEDIA_SIGNER_SECRET_ID") {
-        let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
-        let secret = signer.secret_access_key.expose_secret();
-        let credentials = Credentials::new(signer.access_key_id, secret, None, None, "media signer");
-        s3 = s3.credentials_provider(SharedCredentialsProvider::new(credentials));
-    }
-    let client = aws_sdk_s3::Client::from_conf(s3.build());
-    Ok(MediaStore::new(client, env::required("MEDIA_BUCKET")?))
+) -> Result<MediaLinks, StartError> {
+    let bucket = env::required("MEDIA_BUCKET")?;
+    let credentials = match env::optional("MEDIA_SIGNER_SECRET_ID") {
+        Some(secret_id) => {
+            let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
+            let secret = signer.secret_access_key.expose_secret();
+            Credentials::new(signer.access_key_id, secret, None, None, "media signer")
+        }
+        None => shared::aws::credentials()?,
+    };
+    Ok(MediaLinks::new(config, &bucket, credentials))
 }

@@ -1,0 +1,103 @@
+//! The sample events stay what they say they are. Needs no stack; `make sam-local` compares the functions' answers.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, dynamodb, sqs::SqsEvent};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use shared::{
+    callback_url::notification_in_query,
+    inbound::InboundMessage,
+    notification::Notification,
+    signature::{SignatureError, SigningKeys, UnverifiedRequest, Verified, VerifiedForm},
+    status_callback::StatusCallback,
+};
+use tests::run::AUTH_TOKEN;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name)).unwrap()
+}
+
+/// The events of a function, by name.
+fn events(function: &str) -> BTreeMap<String, String> {
+    let answers: BTreeMap<String, Value> = serde_json::from_str(&read("answers.json")).unwrap();
+    let wanted = answers.into_iter().filter(|(_, answer)| answer["function"] == function);
+    wanted.map(|(name, _)| (name.clone(), read(&format!("{name}.json")))).collect()
+}
+
+fn verify(event: &str) -> Result<VerifiedForm, SignatureError> {
+    let event: ApiGatewayV2httpRequest = serde_json::from_str(event).unwrap();
+    let (path, query) = (event.raw_path.unwrap(), event.raw_query_string.unwrap());
+    let body = event.body.unwrap();
+    let header = |name: &str| Some(event.headers.get(name)?.to_str().unwrap().to_owned());
+    let request = UnverifiedRequest {
+        url: format!("https://wa.example.com{path}{}{query}", if query.is_empty() { "" } else { "?" }),
+        content_type: header("content-type"),
+        body: if event.is_base64_encoded { STANDARD.decode(body).unwrap() } else { body.into_bytes() },
+        signature: header("x-twilio-signature"),
+        settings: None,
+    };
+    let keys = SigningKeys { auth_tokens: vec![AUTH_TOKEN.into()], ..SigningKeys::default() };
+    match request.verify(&keys)? {
+        Verified::Form(form) => Ok(form),
+        Verified::Body => panic!("no form"),
+    }
+}
+
+#[test]
+fn every_event_has_a_documented_answer_and_every_answer_an_event() {
+    let answers: BTreeMap<String, Value> = serde_json::from_str(&read("answers.json")).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().filter_map(|file| file.to_str()?.strip_suffix(".json")).collect();
+    let names: Vec<_> = names.into_iter().filter(|name| !matches!(*name, "answers" | "env")).collect();
+    assert_eq!(names, answers.keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn inbound_events_are_signed_for_the_documented_token() {
+    let events = events("InboundFunction");
+    assert!(events.len() >= 7);
+    for (name, event) in events {
+        match verify(&event) {
+            Ok(form) => assert!(InboundMessage::parse(&form).is_ok(), "{name}"),
+            Err(error) => assert_eq!((name.as_str(), error), ("inbound-bad-signature", SignatureError::Mismatch)),
+        }
+    }
+}
+
+#[test]
+fn status_events_are_signed_and_name_their_notification() {
+    let events = events("StatusFunction");
+    assert!(events.len() >= 6);
+    for (name, event) in events {
+        let callback = StatusCallback::parse(&verify(&event).unwrap()).unwrap();
+        assert_eq!(name, format!("status-{}", callback.status));
+        let request: ApiGatewayV2httpRequest = serde_json::from_str(&event).unwrap();
+        let id = notification_in_query(&request.raw_query_string.unwrap()).unwrap();
+        assert_eq!(id.as_str(), "order-18473-shipped");
+    }
+}
+
+#[test]
+fn the_batch_has_a_good_and_a_bad_record() {
+    for event in events("SendFunction").values() {
+        let event: SqsEvent = serde_json::from_str(event).unwrap();
+        let parsed: Vec<_> = event.records.iter().map(|r| Notification::parse(r.body.as_deref().unwrap())).collect();
+        assert!(parsed[0].is_ok());
+        assert_eq!(parsed[1].as_ref().unwrap_err().field, "to");
+    }
+}
+
+#[test]
+fn stream_events_are_of_the_type_that_publish_takes() {
+    let events = events("PublishFunction");
+    assert!(events.len() >= 3);
+    for (name, event) in events {
+        let event: dynamodb::Event = serde_json::from_str(&event).unwrap();
+        assert!(!event.records[0].change.new_image.is_empty(), "{name}");
+    }
+}

@@ -32,6 +32,11 @@ test: $(TOOLS) ## Run every test, with the whole system up
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
 	@$(STACK) exec -- python3 tools/sam_local.py events/env.json
 
+.PHONY: bench
+bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against their limits
+	@cargo build --workspace --examples
+	@$(STACK) exec -- target/debug/examples/bench
+
 .PHONY: quick
 quick: needs ## Run the unit tests only, in seconds
 	@cargo test --workspace --lib --bins

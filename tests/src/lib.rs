@@ -3,6 +3,7 @@
 //! `make run` leaves it running for people, `make test` runs the tests inside it; there is one description of it, the
 //! template, and one way to start it, [`run::start`]. A test takes the running one with [`Stack::from_env`].
 
+pub mod bench;
 pub mod demo;
 pub mod deploy;
 pub mod emulator;

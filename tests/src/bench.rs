@@ -1,0 +1,5 @@
+//! Measuring the functions as they are deployed: the release binaries, under a Lambda Runtime API.
+
+pub mod counter;
+pub mod function;
+pub mod runtime_api;

@@ -1,0 +1,68 @@
+//! A function's process, and what it uses.
+
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::runtime_api::RuntimeApi;
+
+/// A function that runs.
+#[derive(Debug)]
+pub struct Function {
+    /// Its Lambda.
+    pub runtime: RuntimeApi,
+    /// From exec to its first request for work.
+    pub start: Duration,
+    process: Child,
+}
+
+impl Function {
+    /// Starts a program as Lambda does, and waits until it asks for work.
+    pub async fn start(program: &Path, arguments: &[&str], environment: &Value) -> Result<Self> {
+        let mut runtime = RuntimeApi::start().await?;
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command.env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string());
+        command.envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("PATH", "/usr/bin:/bin"),
+        ]);
+        let variables = environment.as_object().context("an environment is an object")?;
+        command.envs(variables.iter().filter_map(|(name, value)| Some((name, value.as_str()?))));
+        let started = Instant::now();
+        let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let asked = tokio::time::timeout(Duration::from_secs(20), runtime.asked()).await;
+        let asked = asked.with_context(|| format!("{} never asked for work", program.display()))??;
+        Ok(Self { runtime, start: asked - started, process })
+    }
+
+    /// User and system time so far.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // Behind the name in parentheses: fields 14 and 15 are user and system time in ticks (proc_pid_stat(5)).
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let ticks: u64 = after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1_024)
+    }
+
+    fn pid(&self) -> Result<u32> {
+        self.process.id().context("the function has ended")
+    }
+}

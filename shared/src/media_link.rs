@@ -94,7 +94,7 @@ mod tests {
             .credentials_provider(credentials.clone())
             .build();
         let client = aws_sdk_s3::Client::from_conf(client);
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_165_200);
+        let now = SystemTime::from(jiff::Timestamp::from_second(1_795_165_200).unwrap());
         for key in ["uploads/a.jpg", "größe/ü b+c.pdf", "a?b#c%2F=&.pdf"] {
             let ours = MediaLinks::new(&config, "media", credentials.clone()).link(&key.parse().unwrap(), now).unwrap();
             let presigning = PresigningConfig::builder().start_time(now).expires_in(Duration::from_hours(6));

@@ -10,9 +10,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     base_url::BaseUrl,
     dynamodb::StoreError,
-    env::EnvError,
+    env::{self, EnvError},
     inbound::InvalidForm,
-    limits::MAX_FORM_BYTES,
+    limits::{MAX_FORM_BYTES, Retention},
+    messages::Messages,
     report::Chain,
     secrets::{Accounts, Secrets, SecretsError},
     sid::AccountSid,
@@ -29,6 +30,7 @@ const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 #[derive(Debug)]
 pub struct Door {
     secrets: Secrets,
+    /// What is configured at Twilio; without it the API's own domain counts.
     public_base_url: Option<BaseUrl>,
 }
 
@@ -87,16 +89,37 @@ impl Failure {
     }
 }
 
-impl Door {
-    /// Reads the secret. `public_base_url` is what is configured at Twilio; without it the API's own domain counts.
-    pub async fn load(
-        client: aws_sdk_secretsmanager::Client,
-        secret_id: String,
-        public_base_url: Option<BaseUrl>,
-    ) -> Result<Self, SecretsError> {
-        Ok(Self { secrets: Secrets::load(client, secret_id).await?, public_base_url })
-    }
+/// What both webhooks are made of.
+#[derive(Debug)]
+pub struct Webhook {
+    /// Who is let in.
+    pub door: Door,
+    /// For transactions over several tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Where it is recorded.
+    pub messages: Messages,
+    /// For how long.
+    pub retention: Retention,
+}
 
+impl Webhook {
+    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL` and `MESSAGE_RETENTION_DAYS`, builds
+    /// the clients and opens their connections.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let messages_table = env::required("MESSAGES_TABLE")?;
+        let secret_id = env::required("TWILIO_SECRET_ID")?;
+        let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
+        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
+        let config = crate::aws::config()?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let messages = Messages::new(dynamodb.clone(), messages_table);
+        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
+        let (secrets, ()) = tokio::join!(Secrets::load(secrets_manager, secret_id), messages.warm());
+        Ok(Self { door: Door { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
+    }
+}
+
+impl Door {
     /// Checks the signature and gives the form it covers.
     pub async fn open(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, Failure> {
         let request = self.unverified(event)?;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -28,7 +29,7 @@ async fn main() -> Result<ExitCode> {
     sizes(&mut table)?;
     writes(&stack, &mut table).await?;
     let inbound = measure(&stack, &bootstrap("inbound"), &[], "InboundFunction").await?;
-    inbound.report(&mut table, "inbound", Some(Limits { start: 8.0, first: 3.0, cpu: 0.35, resident: 12.0 }));
+    inbound.report(&mut table, "inbound", Some(&Limits { start: 8.0, first: 3.0, cpu: 0.35, resident: 12.0 }));
     measure(&stack, &bootstrap("status"), &[], "StatusFunction").await?.report(&mut table, "status", None);
     if let Some((python, handler)) = python() {
         let python = measure(&stack, &python, &[&handler], "InboundFunction").await?;
@@ -36,7 +37,7 @@ async fn main() -> Result<ExitCode> {
         table.add("inbound, CPU: Python's to ours", python.cpu / inbound.cpu, "times", None);
         table.add("inbound, start: Python's to ours", python.start / inbound.start, "times", None);
     }
-    println!("{}", table.text);
+    std::io::stdout().write_all(table.text.as_bytes())?;
     Ok(if table.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -67,7 +68,7 @@ fn sizes(table: &mut Table) -> Result<()> {
 async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
     let counter = Counter::start(&stack.aws_endpoint).await?;
     let environments = stack.function_environments();
-    let mut counted = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
+    let mut count = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
         let mut environment = environments.get(function).cloned().unwrap_or_default();
         if let Some(variables) = environment.as_object_mut() {
             variables.insert("AWS_ENDPOINT_URL".to_owned(), counter.url.clone().into());
@@ -83,9 +84,9 @@ async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
         Ok(())
     };
     let twice = |event: Bytes| [event.clone(), event];
-    counted("inbound message", "InboundFunction", twice(inbound_event("Where is my order?"))).await?;
-    counted("first STOP", "InboundFunction", twice(inbound_event("STOP"))).await?;
-    counted("status", "StatusFunction", twice(status_event())).await
+    count("inbound message", "InboundFunction", twice(inbound_event("Where is my order?"))).await?;
+    count("first STOP", "InboundFunction", twice(inbound_event("STOP"))).await?;
+    count("status", "StatusFunction", twice(status_event())).await
 }
 
 /// What a function takes of time and memory.
@@ -123,7 +124,7 @@ async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &str) 
     for _ in 0..INVOCATIONS {
         times.push(function.runtime.invoke(&event()).await?.0);
     }
-    let cpu = (function.cpu()? - before) / INVOCATIONS;
+    let cpu = function.cpu()?.saturating_sub(before) / INVOCATIONS;
     Ok(Measured {
         start: milliseconds(median(starts)),
         first: milliseconds(median(firsts)),
@@ -134,8 +135,8 @@ async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &str) 
 }
 
 impl Measured {
-    fn report(&self, table: &mut Table, name: &str, limits: Option<Limits>) {
-        let limit = |of: fn(&Limits) -> f64| limits.as_ref().map(of);
+    fn report(&self, table: &mut Table, name: &str, limits: Option<&Limits>) {
+        let limit = |of: fn(&Limits) -> f64| limits.map(of);
         table.add(&format!("{name}, exec to first request for work"), self.start, "ms", limit(|l| l.start));
         let later = self.first - self.median;
         table.add(&format!("{name}, first invocation over the median"), later, "ms", limit(|l| l.first));

@@ -18,7 +18,7 @@ use shared::{
     opt_out::Languages,
     signature::VerifiedForm,
     twiml,
-    webhook::{Door, Failure, StartError, reply},
+    webhook::{Door, Failure, StartError, Webhook, reply},
 };
 
 mod preference;
@@ -40,20 +40,12 @@ pub struct Inbound {
 impl Inbound {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
-        let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
-        let secret_id = env::required("TWILIO_SECRET_ID")?;
-        let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
         let languages = env::optional_parsed("OPT_OUT_LANGUAGES")?.unwrap_or_default();
-        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
-        let config = shared::aws::config()?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let messages = Messages::new(dynamodb.clone(), messages_table);
-        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (door, ()) = tokio::join!(Door::load(secrets_manager, secret_id, public_base_url), messages.warm());
+        let Webhook { door, dynamodb, messages, retention } = Webhook::from_env().await?;
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
         let preferences = PreferenceWriter::new(dynamodb, messages.clone(), contacts);
-        Ok(Self { door: door?, messages, preferences, languages, retention })
+        Ok(Self { door, messages, preferences, languages, retention })
     }
 
     /// Takes a message: 200 with TwiML when it stands in the table. A duplicate is answered as the first was.

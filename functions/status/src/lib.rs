@@ -19,7 +19,7 @@ use shared::{
     notifications::Notifications,
     signature::VerifiedForm,
     status_callback::StatusCallback,
-    webhook::{Door, Failure, StartError, empty_reply},
+    webhook::{Door, Failure, StartError, Webhook, empty_reply},
 };
 
 /// The function.
@@ -35,18 +35,10 @@ pub struct Status {
 impl Status {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
-        let messages_table = env::required("MESSAGES_TABLE")?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
-        let secret_id = env::required("TWILIO_SECRET_ID")?;
-        let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
-        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
-        let config = shared::aws::config()?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let messages = Messages::new(dynamodb.clone(), messages_table);
-        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (door, ()) = tokio::join!(Door::load(secrets_manager, secret_id, public_base_url), messages.warm());
+        let Webhook { door, dynamodb, messages, retention } = Webhook::from_env().await?;
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
-        Ok(Self { door: door?, dynamodb, messages, notifications, retention })
+        Ok(Self { door, dynamodb, messages, notifications, retention })
     }
 
     /// Takes a callback: 204 when it stands in the table, the first time and every time.

@@ -27,9 +27,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Built by hand, without `aws-config`: its chain of other places to look for credentials in (files, containers, STS)
 /// would be a sixth of each binary and a part of each cold start, and nothing on Lambda ever uses it.
 pub fn config() -> Result<SdkConfig, EnvError> {
+    // Lambda sets both; a function that is run by hand may have either.
+    let region = env::required("AWS_REGION").or_else(|missing| env::optional("AWS_DEFAULT_REGION").ok_or(missing))?;
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(env::required("AWS_REGION")?))
+        .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials()?))
         .timeout_config(timeouts())
         .retry_config(retries());

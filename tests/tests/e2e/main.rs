@@ -7,6 +7,7 @@
 mod inbound;
 mod media;
 mod refused;
+mod rotation;
 mod send;
 mod status;
 mod unknown;

@@ -7,7 +7,7 @@ SHELL := bash
 
 CARGO_DENY := 0.20.2
 TOOLS := .tools/sam/.installed .tools/ministack/.installed
-STACK := cargo run --quiet --package tests --example stack --
+STACK := target/debug/examples/stack
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -19,18 +19,20 @@ help: ## Say what can be made
 .PHONY: run
 run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
 	@echo "Compiling the local stack"
-	@cargo build --package tests --example stack
+	@cargo build --workspace --example stack
 	@$(STACK) run
 
 .PHONY: test
 test: $(TOOLS) ## Run every test, with the whole system up
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
-	@$(STACK) exec -- cargo test --workspace
+	@cargo build --workspace --example stack
+	@$(STACK) exec -- bash -ec "cargo test --workspace && python3 tools/sam_local.py --emulated"
 
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
-	@$(STACK) exec -- python3 tools/sam_local.py events/env.json
+	@cargo build --workspace --example stack
+	@$(STACK) exec -- python3 tools/sam_local.py
 
 .PHONY: bench
 bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against their limits

@@ -1,7 +1,7 @@
 """Invokes each function with each file of events/ and compares the answer with events/answers.json.
 
-With Docker by `sam local invoke`. Without it in the runtime interface emulator that SAM CLI brings along, which is what
-`sam local` runs inside its container. Run by `make sam-local`, against the local stack.
+With Docker by `sam local invoke`. Without it, or with `--emulated`, in the runtime interface emulator that SAM CLI brings
+along, which is what `sam local` runs inside its container. Run by `make sam-local` and `make test`, in the local stack.
 """
 
 import json
@@ -84,11 +84,12 @@ def differences(expected, answer):
             yield f"{name}: expected {value!r}, got {found!r}"
 
 
-def main(env_file):
+def main(emulate):
     answers = json.loads((EVENTS / "answers.json").read_text())
-    environments = json.loads(pathlib.Path(env_file).read_text())
-    docker = has_docker()
-    print("with sam local invoke" if docker else "no Docker: in SAM's runtime interface emulator")
+    env_file = EVENTS / "env.json"
+    environments = json.loads(env_file.read_text())
+    docker = not emulate and has_docker()
+    print("with sam local invoke" if docker else "without Docker, in SAM's runtime interface emulator")
     failed = 0
     for function in sorted({entry["function"] for entry in answers.values()}):
         emulated = None if docker else Emulated(function, environments[function])
@@ -107,4 +108,4 @@ def main(env_file):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(emulate="--emulated" in sys.argv[1:]))

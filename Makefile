@@ -36,6 +36,7 @@ sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compar
 
 .PHONY: bench
 bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against their limits
+	@cargo lambda build --release --package shared --example signature
 	@cargo build --workspace --examples
 	@$(STACK) exec -- target/debug/examples/bench
 

@@ -27,6 +27,7 @@ async fn main() -> Result<ExitCode> {
     let stack = Stack::from_env()?;
     let mut table = Table::default();
     sizes(&mut table)?;
+    signature(&mut table)?;
     writes(&stack, &mut table).await?;
     let inbound = measure(&stack, &bootstrap("inbound"), &[], "InboundFunction").await?;
     inbound.report(&mut table, "inbound", Some(&Limits { start: 8.0, first: 3.0, cpu: 0.35, resident: 12.0 }));
@@ -61,6 +62,14 @@ fn sizes(table: &mut Table) -> Result<()> {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(6.5));
     }
+    Ok(())
+}
+
+/// The check alone, in a program that is built as the functions are.
+fn signature(table: &mut Table) -> Result<()> {
+    let output = std::process::Command::new(bootstrap("signature")).output().context("no signature benchmark")?;
+    let microseconds = String::from_utf8(output.stdout)?.trim().parse()?;
+    table.add("signature check of a form with 17 parameters", microseconds, "us", Some(5.0));
     Ok(())
 }
 

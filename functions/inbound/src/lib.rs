@@ -41,11 +41,13 @@ impl Inbound {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let contacts_table = env::required("CONTACTS_TABLE")?;
-        let languages = env::optional_parsed("OPT_OUT_LANGUAGES")?.unwrap_or_default();
-        let Webhook { door, dynamodb, messages, retention } = Webhook::from_env().await?;
+        // The words are brought into the spelling they are compared in while the connections open.
+        let languages = async { env::optional_parsed("OPT_OUT_LANGUAGES").map(Option::unwrap_or_default) };
+        let (webhook, languages) = tokio::join!(Webhook::from_env(), languages);
+        let Webhook { door, dynamodb, messages, retention } = webhook?;
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
         let preferences = PreferenceWriter::new(dynamodb, messages.clone(), contacts);
-        Ok(Self { door, messages, preferences, languages, retention })
+        Ok(Self { door, messages, preferences, languages: languages?, retention })
     }
 
     /// Takes a message: 200 with TwiML when it stands in the table. A duplicate is answered as the first was.

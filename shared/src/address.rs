@@ -224,6 +224,18 @@ impl ContactKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number or the id, without the account.
+    pub fn address(&self) -> &str {
+        self.0.split_once('#').map_or("", |(_, address)| address)
+    }
+
+    /// The key of another address within the same account.
+    #[must_use]
+    pub fn beside(&self, address: &str) -> Self {
+        let account_sid = self.0.split_once('#').map_or("", |(account_sid, _)| account_sid);
+        Self(format!("{account_sid}#{address}"))
+    }
 }
 
 #[cfg(test)]
@@ -281,5 +293,8 @@ mod tests {
         let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         let key = ContactKey::new(&account, &"+14155550123".parse().unwrap());
         assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
+        assert_eq!(key.address(), "+14155550123");
+        assert_eq!(key.beside("US.1#2").as_str(), "AC00000000000000000000000000000001#US.1#2");
+        assert_eq!(key.beside("US.1#2").address(), "US.1#2");
     }
 }

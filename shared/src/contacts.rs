@@ -1,18 +1,18 @@
-//! The Contacts table: a person's suppression and service windows.
+//! The Contacts table: a person's suppression, identities and service windows.
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
 
 use crate::{
-    address::{Address, Channel, ContactKey},
+    address::{Address, ContactKey},
     dynamodb::{Item, StoreError},
     limits::{CONTACT_RETENTION, expiry},
-    preference::{Preference, RecordedPreference},
 };
+
+mod identities;
+mod preferences;
+
+pub(crate) use preferences::ROUNDS;
 
 /// The Contacts table.
 #[derive(Debug, Clone)]
@@ -25,73 +25,6 @@ impl Contacts {
     /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
-    }
-
-    /// An action that sets a preference, on the condition that what is known is still what is there, or the same
-    /// preference, expressed again meanwhile.
-    ///
-    /// A suppression does not expire; a lifted one is of use only while older wishes may still arrive.
-    pub fn set_preference(
-        &self,
-        contact: &ContactKey,
-        channel: &Channel,
-        new: &RecordedPreference,
-        known: Option<&RecordedPreference>,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let operation = "setting a preference in the Contacts table";
-        let (expiry_clause, expires_at) = match new.preference {
-            Preference::OptedOut => ("REMOVE expires_at", None),
-            Preference::OptedIn => ("", Some(expiry(new.changed_at, CONTACT_RETENTION))),
-        };
-        let mut values = vec![
-            (":preference", value(operation, &new.preference)?),
-            (":changed_at", sortable(new.changed_at)),
-            (":message_sid", value(operation, &new.message_sid)?),
-        ];
-        let mut set = "SET preference = :preference, changed_at = :changed_at, message_sid = :message_sid".to_owned();
-        if let Some(expires_at) = expires_at {
-            set.push_str(", expires_at = :expires_at");
-            values.push((":expires_at", value(operation, &expires_at)?));
-        }
-        let condition = match known {
-            None => "attribute_not_exists(contact)",
-            Some(known) => {
-                values.push((":known_preference", value(operation, &known.preference)?));
-                "preference = :known_preference AND changed_at <= :changed_at"
-            }
-        };
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(contact, &preference_facet(channel))))
-            .update_expression(format!("{set} {expiry_clause}"))
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()))
-            .return_values_on_condition_check_failure(AllOld)
-            .build()
-            .map_err(|error| StoreError::new(operation, error))?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// An action that refuses its transaction where the person is suppressed on the channel.
-    pub fn require_not_suppressed(
-        &self,
-        contact: &ContactKey,
-        channel: &Channel,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let operation = "checking suppression in the Contacts table";
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(contact, &preference_facet(channel))))
-            .condition_expression("attribute_not_exists(contact) OR preference <> :opted_out")
-            .expression_attribute_values(":opted_out", value(operation, &Preference::OptedOut)?)
-            .build()
-            .map_err(|error| StoreError::new(operation, error))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
-    }
-
-    /// The preference in an item that refused [`Contacts::set_preference`].
-    pub fn read_preference(item: Item) -> Result<RecordedPreference, StoreError> {
-        serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading a preference", error))
     }
 
     /// Notes that the person wrote to a sender: the time the service window is counted from. Never moves back.
@@ -118,10 +51,27 @@ impl Contacts {
             Ok(_) => Ok(()),
         }
     }
-}
 
-fn preference_facet(channel: &Channel) -> String {
-    format!("opt#{}", channel.name())
+    /// A contact's facets of a kind, read consistently. They are a handful of small items: one page holds them.
+    async fn facets(
+        &self,
+        operation: &'static str,
+        contact: &ContactKey,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("contact = :contact AND begins_with(facet, :prefix)")
+            .expression_attribute_values(":contact", AttributeValue::S(contact.as_str().to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk(operation, error))?;
+        Ok(answer.items.unwrap_or_default())
+    }
 }
 
 fn key(contact: &ContactKey, facet: &str) -> Item {
@@ -129,6 +79,11 @@ fn key(contact: &ContactKey, facet: &str) -> Item {
         ("contact".to_owned(), AttributeValue::S(contact.as_str().to_owned())),
         ("facet".to_owned(), AttributeValue::S(facet.to_owned())),
     ])
+}
+
+/// What follows a prefix in an item's range key.
+fn facet_after<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
+    item.get("facet")?.as_s().ok()?.strip_prefix(prefix)
 }
 
 /// A time whose order as text is its order: always with milliseconds.

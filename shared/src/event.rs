@@ -11,7 +11,7 @@ use crate::{
     form::RawForm,
     inbound::{Details, InboundMessage, ReceivedMedia},
     message_status::MessageStatus,
-    messages::StoredMessage,
+    messages::{Source, StoredMessage},
     notification::NotificationId,
     notifications::{Attempt, State, StoredNotification},
     preference::Preference,
@@ -52,6 +52,11 @@ struct Inbound {
     body: String,
     num_media: u32,
     media: Vec<ReceivedMedia>,
+    /// A person should look: it may be an opt-out in other words than the known ones.
+    #[serde(skip_serializing_if = "is_false")]
+    possible_opt_out: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    recovered: bool,
     raw: RawForm,
     #[serde(flatten)]
     details: Details,
@@ -70,6 +75,8 @@ struct Status {
     from: Option<String>,
     to: Option<String>,
     metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_false")]
+    recovered: bool,
     raw: RawForm,
 }
 
@@ -90,6 +97,11 @@ struct NotificationEnd {
     message_sid: Option<MessageSid>,
     attempts: Vec<Attempt>,
     metadata: BTreeMap<String, String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl fmt::Debug for Event {
@@ -137,6 +149,8 @@ impl Event {
                 body: message.body,
                 num_media: message.num_media,
                 media: message.media,
+                possible_opt_out: stored.near_miss.is_some(),
+                recovered: stored.source == Source::Reconcile,
                 raw: stored.raw,
                 details: message.details,
             })),
@@ -191,6 +205,7 @@ impl Event {
                 from: callback.from.map(|from| from.to_string()),
                 to: callback.to.map(|to| to.to_string()),
                 metadata: notification.map(|notification| notification.metadata).unwrap_or_default(),
+                recovered: stored.source == Source::Reconcile,
                 raw: stored.raw,
             })),
         }

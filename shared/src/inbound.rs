@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use serde::Serialize;
 
 use crate::{
-    address::{Address, ContactKey},
+    address::{Address, ContactKey, Identity},
     form::Form,
     sid::{AccountSid, MessageSid, MessagingServiceSid},
     signature::VerifiedForm,
@@ -211,6 +211,21 @@ impl InboundMessage {
     pub fn contact(&self) -> ContactKey {
         ContactKey::new(&self.account_sid, &self.from.identity)
     }
+
+    /// All keys that the message names the person by: [`InboundMessage::contact`], and the user id where it came beside
+    /// a phone number.
+    pub fn contacts(&self) -> Vec<ContactKey> {
+        let by_user_id = self
+            .details
+            .external_user_id
+            .as_deref()
+            .and_then(|id| id.parse::<Address>().ok())
+            .filter(|address| matches!(address.identity, Identity::Opaque(_)))
+            .map(|address| ContactKey::new(&self.account_sid, &address.identity));
+        let by_sender = self.contact();
+        let other = by_user_id.filter(|key| *key != by_sender);
+        [by_sender].into_iter().chain(other).collect()
+    }
 }
 
 /// A parameter without which a form of this kind says nothing.
@@ -372,6 +387,25 @@ mod tests {
         let message =
             parse(&TEXT.replace("From=whatsapp%3A%2B14155550123", "From=whatsapp%3AUS.1349120865530")).unwrap();
         assert_eq!(message.contact().as_str(), "AC00000000000000000000000000000001#US.1349120865530");
+    }
+
+    #[test]
+    fn a_person_is_known_by_every_name_that_the_message_has() {
+        let number = "AC00000000000000000000000000000001#+14155550123";
+        let id = "AC00000000000000000000000000000001#US.13";
+        let cases = [
+            ("%2B14155550123", "", vec![number]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3AUS.13", vec![number, id]),
+            ("US.13", "&ExternalUserId=whatsapp%3AUS.13", vec![id]),
+            ("US.13", "", vec![id]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3A%2B14155550199", vec![number]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3A+", vec![number]),
+        ];
+        for (from, more, expected) in cases {
+            let message =
+                parse(&format!("{}{more}", TEXT.replace("%2B14155550123&Api", &format!("{from}&Api")))).unwrap();
+            assert_eq!(message.contacts().iter().map(ContactKey::as_str).collect::<Vec<_>>(), expected, "{from}{more}");
+        }
     }
 
     #[test]

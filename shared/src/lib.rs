@@ -4,12 +4,14 @@
 //! conditional write or one call does.
 //!
 //! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
-//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
-//!   [`media`], [`notification`], [`twiml`], [`limits`].
+//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
+//!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
 //! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
 //!   what their items become.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
 //!   Manager).
+//! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
+//!   what is found later.
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`mod@env`], [`aws`], [`log`], [`report`].
 //!
 //! *Invariant:* domain modules import nothing of AWS or HTTP; stores and the Twilio client never import each other, only
@@ -29,6 +31,7 @@ pub mod error_code;
 pub mod event;
 pub mod form;
 pub mod inbound;
+pub mod inbound_recorder;
 pub mod limits;
 pub mod log;
 pub mod media;
@@ -46,6 +49,9 @@ pub mod secrets;
 pub mod sid;
 pub mod signature;
 pub mod status_callback;
+pub mod status_recorder;
+pub mod suppression;
 pub mod twilio;
 pub mod twiml;
 pub mod webhook;
+pub mod wish;

@@ -15,6 +15,7 @@ use crate::{
     form::RawForm,
     message_status::MessageStatus,
     notification::NotificationId,
+    opt_out::Language,
     preference::Preference,
     report::Chain,
     sid::{AccountSid, MessageSid},
@@ -91,12 +92,52 @@ pub struct StoredMessage {
     /// Inbound: what the message changed the person's preference to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preference: Option<Preference>,
+    /// Inbound: the message has a word for stopping in this language among others, for a person to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<Language>,
     /// Status: the error's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<u32>,
     /// Status: the notification that the callback's URL names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<NotificationId>,
+    /// How we came to know of it.
+    #[serde(default, skip_serializing_if = "Source::is_webhook")]
+    pub source: Source,
+}
+
+/// How we came to know what happened to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Twilio told us, as it should.
+    #[default]
+    Webhook,
+    /// It was missing, and was found at Twilio.
+    Reconcile,
+}
+
+impl Source {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_webhook(&self) -> bool {
+        *self == Self::Webhook
+    }
+}
+
+/// When something reached us, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The time that counts: for what was found later, Twilio's.
+    pub at: Timestamp,
+    /// How.
+    pub source: Source,
+}
+
+impl Arrival {
+    /// By webhook, now.
+    pub fn webhook(now: Timestamp) -> Self {
+        Self { at: now, source: Source::Webhook }
+    }
 }
 
 /// What became of recording an item.
@@ -234,13 +275,16 @@ mod tests {
             raw: Form::parse(b"Body=&A=1&A=2").to_raw(),
             answer: None,
             preference: None,
+            near_miss: Some(Language::Portuguese),
             error_code: None,
             notification_id: None,
+            source: Source::Webhook,
         };
         let item: Item = to_item("", &message).unwrap();
         assert_eq!(item.get("received_at"), Some(&AttributeValue::S("2026-11-20T09:00:00.123Z".to_owned())));
         assert_eq!(item.get("expires_at"), Some(&AttributeValue::N("1795000000".to_owned())));
-        assert!(!item.contains_key("answer"));
+        assert!(!item.contains_key("answer") && !item.contains_key("source"));
+        assert_eq!(item.get("near_miss"), Some(&AttributeValue::S("pt".to_owned())));
         assert_eq!(Messages::read(item).unwrap(), message);
     }
 }

@@ -75,12 +75,12 @@ impl Notifications {
         }
     }
 
-    /// Claims a notification, in one transaction with the condition that its recipient is not suppressed.
+    /// Claims a notification, in one transaction with the conditions that its recipient is not suppressed.
     pub async fn claim(
         &self,
         subject: &Subject,
         lease: &Lease,
-        not_suppressed: TransactWriteItem,
+        not_suppressed: Vec<TransactWriteItem>,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let operation = "claiming in the Notifications table";
@@ -101,7 +101,7 @@ impl Notifications {
             .build()
             .map_err(|error| StoreError::new(operation, error))?;
         let claim = TransactWriteItem::builder().update(update).build();
-        match transact(&self.client, operation, vec![claim, not_suppressed]).await? {
+        match transact(&self.client, operation, [vec![claim], not_suppressed].concat()).await? {
             Transacted::Written => Ok(Claim::Won),
             Transacted::Refused(refusals) => match refusals.into_iter().next().flatten() {
                 Some(refusal) => Ok(judge(StoredNotification::read(refusal.found)?, subject, lease, now)),

@@ -6,6 +6,7 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::{
     UnicodeNormalization,
     char::{canonical_combining_class, is_combining_mark},
@@ -25,7 +26,8 @@ pub enum Keyword {
 }
 
 /// A language whose words are known, by its ISO 639-1 code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Language {
     /// `en`
     English,
@@ -195,6 +197,28 @@ impl Language {
     }
 }
 
+impl FromStr for Language {
+    type Err = UnknownLanguage;
+
+    fn from_str(code: &str) -> Result<Self, UnknownLanguage> {
+        Self::ALL.into_iter().find(|language| language.code() == code).ok_or_else(|| UnknownLanguage(code.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Language {
+    type Error = UnknownLanguage;
+
+    fn try_from(code: String) -> Result<Self, UnknownLanguage> {
+        code.parse()
+    }
+}
+
+impl From<Language> for String {
+    fn from(language: Language) -> String {
+        language.code().to_owned()
+    }
+}
+
 impl FromIterator<Language> for Languages {
     fn from_iter<I: IntoIterator<Item = Language>>(languages: I) -> Self {
         let words = |language| {
@@ -216,11 +240,7 @@ impl FromStr for Languages {
     type Err = UnknownLanguage;
 
     fn from_str(text: &str) -> Result<Self, UnknownLanguage> {
-        let language = |code: &str| {
-            let known = Language::ALL.into_iter().find(|language| language.code() == code.trim());
-            known.ok_or_else(|| UnknownLanguage(code.to_owned()))
-        };
-        text.split(',').map(language).collect()
+        text.split(',').map(|code| code.trim().parse()).collect::<Result<_, _>>()
     }
 }
 

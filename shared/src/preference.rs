@@ -27,6 +27,15 @@ pub struct RecordedPreference {
     pub message_sid: Option<MessageSid>,
 }
 
+impl RecordedPreference {
+    /// The preference at a time that is not before what is known: what is there never moves back.
+    #[must_use]
+    pub fn after(mut self, known: Option<&Self>) -> Self {
+        self.changed_at = known.map_or(self.changed_at, |known| known.changed_at.max(self.changed_at));
+        self
+    }
+}
+
 /// What a person's wish makes of what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

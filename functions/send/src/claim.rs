@@ -11,6 +11,7 @@ use shared::{
     report::Chain,
     secrets::Credentials,
     sid::MessageSid,
+    suppression::Scope,
     twilio::NewMessage,
 };
 
@@ -132,7 +133,7 @@ impl Send {
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let contact = ContactKey::of_phone(&subject.account_sid, to);
-        let not_suppressed = self.contacts.require_not_suppressed(&contact, &Channel::WhatsApp)?;
+        let not_suppressed = self.contacts.require_not_suppressed(&contact, &Channel::WhatsApp, &[Scope::All])?;
         let lease = Lease::random();
         match self.notifications.claim(subject, &lease, not_suppressed, now).await? {
             Claim::Won => self.attempt(draft, subject, &lease).await,

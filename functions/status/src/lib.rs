@@ -10,15 +10,12 @@ use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
     callback_url::notification_in_query,
-    dynamodb::{StoreError, Transacted, transact},
     env,
     error_code::ErrorCode,
-    limits::{Retention, expiry},
-    messages::{Happening, Messages, Recorded, StoredMessage},
-    notification::NotificationId,
+    messages::{Arrival, Recorded},
     notifications::Notifications,
-    signature::VerifiedForm,
     status_callback::StatusCallback,
+    status_recorder::StatusRecorder,
     webhook::{Door, Failure, StartError, Webhook, empty_reply},
 };
 
@@ -26,10 +23,7 @@ use shared::{
 #[derive(Debug)]
 pub struct Status {
     door: Door,
-    dynamodb: aws_sdk_dynamodb::Client,
-    messages: Messages,
-    notifications: Notifications,
-    retention: Retention,
+    recorder: StatusRecorder,
 }
 
 impl Status {
@@ -38,7 +32,7 @@ impl Status {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let Webhook { door, dynamodb, messages, retention } = Webhook::from_env().await?;
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
-        Ok(Self { door, dynamodb, messages, notifications, retention })
+        Ok(Self { door, recorder: StatusRecorder::new(dynamodb, messages, notifications, retention) })
     }
 
     /// Takes a callback: 204 when it stands in the table, the first time and every time.
@@ -54,11 +48,8 @@ impl Status {
         let notification_id = event.raw_query_string.as_deref().and_then(notification_in_query);
         let form = self.door.open(event).await?;
         let callback = StatusCallback::parse(&form)?;
-        let stored = self.stored(&callback, &form, notification_id.as_ref(), now);
-        let recorded = match &notification_id {
-            None => self.messages.record(&stored).await?,
-            Some(id) => self.record_and_bind(&stored, id).await?,
-        };
+        let arrival = Arrival::webhook(now);
+        let recorded = self.recorder.record(&callback, &form, notification_id.as_ref(), arrival).await?;
         tracing::info!(
             message_sid = %callback.message_sid,
             status = %callback.status,
@@ -67,42 +58,5 @@ impl Status {
             "status callback"
         );
         Ok(())
-    }
-
-    fn stored(
-        &self,
-        callback: &StatusCallback,
-        form: &VerifiedForm,
-        notification_id: Option<&NotificationId>,
-        now: Timestamp,
-    ) -> StoredMessage {
-        StoredMessage {
-            message_sid: callback.message_sid.clone(),
-            event: Happening::Status(callback.status),
-            account_sid: callback.account_sid.clone(),
-            received_at: now,
-            expires_at: expiry(now, self.retention.into()),
-            raw: form.form().to_raw(),
-            answer: None,
-            preference: None,
-            error_code: callback.error_code.map(ErrorCode::get),
-            notification_id: notification_id.cloned(),
-        }
-    }
-
-    /// Records the status and binds the message to its notification, in one request. A notification that is gone
-    /// (its retention is over) is no reason to lose the status.
-    async fn record_and_bind(&self, stored: &StoredMessage, id: &NotificationId) -> Result<Recorded, StoreError> {
-        let actions = vec![
-            self.messages.recording(stored)?,
-            self.notifications.binding(&stored.account_sid, id, &stored.message_sid)?,
-        ];
-        match transact(&self.dynamodb, "recording a status", actions).await? {
-            Transacted::Written => Ok(Recorded::First),
-            Transacted::Refused(refusals) => match refusals.into_iter().next().flatten() {
-                Some(refusal) => Messages::read(refusal.found).map(|found| Recorded::Duplicate(Box::new(found))),
-                None => self.messages.record(stored).await,
-            },
-        }
     }
 }

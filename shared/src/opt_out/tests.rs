@@ -58,6 +58,12 @@ fn spelling_case_accents_width_and_decoration_do_not_matter() {
         "Opt.Out",
         "s\u{20dd}t\u{20dd}o\u{20dd}p\u{20dd}",
         "Ⓢⓣⓞⓟ",
+        "𝗦𝗧𝗢𝗣",
+        "🅂🅃🄾🄿",
+        "~STOP~ 🙏🏽",
+        "(stop all)",
+        "ＰＡＲＡＲ！",
+        "ARRÊT.",
     ];
     for text in stops {
         assert_eq!(keyword(text), Some(Keyword::Stop), "{text:?}");

@@ -1,9 +1,9 @@
 //! A person writes in.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::run::ACCOUNT_SID;
 
-use crate::world::{Person, World, is, new_sid, text};
+use crate::world::{Item, Person, World, is, new_sid, text};
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
@@ -145,4 +145,35 @@ async fn a_pressed_stop_button_is_an_opt_out() {
     let button = json!({"ButtonText": "No more", "ButtonPayload": "STOP"});
     let taken = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
     assert!(taken["reply"].is_string(), "{taken}");
+}
+
+fn opted_out(item: Option<&Item>) -> bool {
+    item.and_then(|item| text(item, "preference")) == Some("opted_out")
+}
+
+#[tokio::test]
+async fn a_stop_holds_for_every_name_that_the_message_has() {
+    let (world, number, id) = (World::new(), Person::new(), Person::without_number());
+    let names = |body: &str| json!({"body": body, "parameters": {"ExternalUserId": id.address()}});
+    assert!(world.write_with(&number, names("STOP")).await["reply"].is_string());
+    for person in [&number, &id] {
+        assert!(opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
+    }
+    assert!(world.write_with(&id, names("stop")).await["reply"].is_null(), "a second STOP, under the other name");
+    world.write_with(&number, names("start")).await;
+    for person in [&number, &id] {
+        assert!(!opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_may_mean_stop_is_marked_for_a_person_to_look_at() {
+    let (world, person) = (World::new(), Person::new());
+    for (body, marked) in [("stop, the parcel never came", json!(true)), ("Where is my order?", Value::Null)] {
+        let taken = world.write(&person, body).await;
+        assert_eq!(taken["twiml"], "<Response/>");
+        let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+        assert_eq!(event["possible_opt_out"], marked, "{body}");
+    }
+    assert!(world.contact(&person, "opt#whatsapp").await.is_none());
 }

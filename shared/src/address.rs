@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sid::AccountSid;
 
+mod variants;
+
 /// A phone number as ITU-T E.164 writes it: `+`, a country code that does not begin with 0, at most 15 digits in all.
 ///
 /// Whether a number is assigned is not checked: that takes a metadata table whose loading costs 70 ms.
@@ -205,19 +207,23 @@ impl fmt::Display for WhatsAppSender {
 }
 
 /// The key of a person in the Contacts table, `account_sid#identity`: the same person writing to two accounts is two
-/// contacts, since a suppression holds within the account it was asked of.
+/// contacts, since a suppression holds within the account it was asked of. A phone number stands in its canonical
+/// spelling, so that a STOP from one spelling holds for all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContactKey(String);
 
 impl ContactKey {
     /// The key of an identity within an account.
     pub fn new(account_sid: &AccountSid, identity: &Identity) -> Self {
-        Self(format!("{account_sid}#{}", identity.as_str()))
+        match identity {
+            Identity::Phone(number) => Self::of_phone(account_sid, number),
+            Identity::Opaque(id) => Self(format!("{account_sid}#{id}")),
+        }
     }
 
     /// The key of a phone number within an account.
     pub fn of_phone(account_sid: &AccountSid, number: &E164) -> Self {
-        Self(format!("{account_sid}#{number}"))
+        Self(format!("{account_sid}#{}", number.canonical()))
     }
 
     /// The key as it stands in the table.
@@ -296,5 +302,18 @@ mod tests {
         assert_eq!(key.address(), "+14155550123");
         assert_eq!(key.beside("US.1#2").as_str(), "AC00000000000000000000000000000001#US.1#2");
         assert_eq!(key.beside("US.1#2").address(), "US.1#2");
+    }
+
+    #[test]
+    fn the_spellings_of_a_number_are_one_contact() {
+        let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        for (one, other) in [
+            ("+5511987654321", "+551187654321"),
+            ("+5215512345678", "+525512345678"),
+            ("+5491123456789", "+541123456789"),
+        ] {
+            let written = ContactKey::new(&account, &one.parse().unwrap());
+            assert_eq!(written, ContactKey::of_phone(&account, &other.parse().unwrap()), "{one}");
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
 //!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
 //!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
+//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
+//!   [`media`], [`notification`], [`twiml`], [`limits`]; their JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
 //!   what their items become.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
@@ -32,6 +34,7 @@ pub mod event;
 pub mod form;
 pub mod inbound;
 pub mod inbound_recorder;
+mod json_fields;
 pub mod limits;
 pub mod log;
 pub mod media;

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
 use crate::limits::{
     MAX_BODY_CHARS, MAX_MEDIA, MAX_TEMPLATE_VALUE_CHARS, MAX_TEMPLATE_VARIABLES, VALIDITY_PERIOD_SECONDS,
 };
-use crate::sid::AccountSid;
+use crate::{
+    json_fields::{self, Fields, TIME, Wrong, as_string, deserialized, filled, parsed, parsed_owned, string_map},
+    sid::AccountSid,
+};
 
 /// A notification that cannot be sent as it stands: its sender has to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,13 +29,12 @@ pub struct InvalidNotification {
     pub account_sid: Option<AccountSid>,
 }
 
-/// A field and what is right in it.
-type Wrong = (String, String);
-
 pub(super) fn notification(body: &str) -> Result<Notification, InvalidNotification> {
-    let value = serde_json::from_str(body).map_err(|error: serde_json::Error| {
-        let problem = format!("expected JSON, it breaks off at line {}, column {}", error.line(), error.column());
-        InvalidNotification { field: "body".to_owned(), problem, id: None, account_sid: None }
+    let value = json_fields::value(body).map_err(|(field, problem)| InvalidNotification {
+        field,
+        problem,
+        id: None,
+        account_sid: None,
     })?;
     let id = string_at(&value, "id").and_then(|id| NotificationId::try_from(id).ok());
     let account_sid = string_at(&value, "account_sid").and_then(|sid| sid.parse().ok());
@@ -66,8 +68,6 @@ fn read(value: Value) -> Result<Notification, Wrong> {
     fields.finish()?;
     Ok(notification)
 }
-
-const TIME: &str = "a time as in 2026-11-20T09:00:00Z";
 
 fn content(value: Value, path: String) -> Result<Content, Wrong> {
     let mut fields = Fields::of(path, value, "an object with a type")?;
@@ -114,7 +114,7 @@ fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
         let media = match (key, url) {
             (Some(key), None) => Media::Key(key),
             (None, Some(url)) => Media::Url(url),
-            _ => return Err((fields.path, "expected either key or url".to_owned())),
+            _ => return Err((fields.path(), "expected either key or url".to_owned())),
         };
         fields.finish()?;
         Ok(media)
@@ -123,7 +123,7 @@ fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
 }
 
 fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
-    let Some(value) = fields.map.remove("fallback") else { return Ok(Vec::new()) };
+    let Some(value) = fields.take("fallback") else { return Ok(Vec::new()) };
     let Value::Array(items) = value else {
         return Err(("fallback".to_owned(), "expected a list of objects with channel and content".to_owned()));
     };
@@ -140,86 +140,8 @@ fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
     items.into_iter().enumerate().map(item).collect()
 }
 
-/// The fields of an object that have not been read yet.
-struct Fields {
-    path: String,
-    map: Map<String, Value>,
-    known: Vec<&'static str>,
-}
-
-impl Fields {
-    fn of(path: String, value: Value, expected: &str) -> Result<Self, Wrong> {
-        match value {
-            Value::Object(map) => Ok(Self { path, map, known: Vec::new() }),
-            _ if path.is_empty() => Err(("body".to_owned(), format!("expected {expected}"))),
-            _ => Err((path, format!("expected {expected}"))),
-        }
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
-    }
-
-    fn take_required(&mut self, name: &'static str) -> Result<Value, Wrong> {
-        self.known.push(name);
-        self.map.remove(name).ok_or_else(|| (self.path_of(name), "missing, and required".to_owned()))
-    }
-
-    fn required<T>(&mut self, name: &'static str, expected: &str, read: fn(Value) -> Option<T>) -> Result<T, Wrong> {
-        let value = self.take_required(name)?;
-        read(value).ok_or_else(|| (self.path_of(name), format!("expected {expected}")))
-    }
-
-    /// A field that may be missing or null.
-    fn optional<T>(
-        &mut self,
-        name: &'static str,
-        expected: &str,
-        read: fn(Value) -> Option<T>,
-    ) -> Result<Option<T>, Wrong> {
-        self.known.push(name);
-        match self.map.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => read(value).map(Some).ok_or_else(|| (self.path_of(name), format!("expected {expected}"))),
-        }
-    }
-
-    /// A field nobody asked for is a misspelt one: better refused than left out in silence.
-    fn finish(self) -> Result<(), Wrong> {
-        match self.map.keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                Err((self.path_of(name), format!("unknown field, expected one of {}", self.known.join(", "))))
-            }
-        }
-    }
-}
-
-fn as_string(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn filled(value: Value) -> Option<String> {
-    as_string(value).filter(|text| !text.trim().is_empty())
-}
-
 fn body(value: Value) -> Option<String> {
     filled(value).filter(|text| text.chars().count() <= MAX_BODY_CHARS)
-}
-
-fn parsed<T: std::str::FromStr>(value: Value) -> Option<T> {
-    as_string(value)?.parse().ok()
-}
-
-fn parsed_owned<T: TryFrom<String>>(value: Value) -> Option<T> {
-    as_string(value)?.try_into().ok()
-}
-
-fn deserialized<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
-    serde_json::from_value(value).ok()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
@@ -233,11 +155,6 @@ fn public_url(value: Value) -> Option<String> {
     let text = as_string(value)?;
     let url = url::Url::parse(&text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= MAX_CHARS).then_some(text)
-}
-
-fn string_map(value: Value) -> Option<BTreeMap<String, String>> {
-    let Value::Object(map) = value else { return None };
-    map.into_iter().map(|(name, value)| Some((name, as_string(value)?))).collect()
 }
 
 fn variables(value: Value) -> Option<BTreeMap<String, String>> {

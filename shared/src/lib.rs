@@ -15,12 +15,15 @@
 //! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
 //!   what is found later.
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`mod@env`], [`aws`], [`log`], [`report`].
+//! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`api`] (the routes that people call),
+//!   [`mod@env`], [`aws`], [`log`], [`report`].
 //!
 //! *Invariant:* domain modules import nothing of AWS or HTTP; stores and the Twilio client never import each other, only
 //! a function joins them; `lambda_runtime` stays outside of this crate; the environment is read only
 //! through [`mod@env`].
 
 pub mod address;
+pub mod api;
 pub mod archive;
 pub mod aws;
 pub mod base_url;

@@ -8,21 +8,20 @@ use aws_lambda_events::{
     apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::Method,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::{
+    api::{Problem, body, json},
     env::{self, EnvError},
     media::{MediaKey, MediaType},
     media_store::{Described, MediaStore, MediaStoreError},
     report::Chain,
-    webhook::reply,
 };
 
 mod request;
 
-use request::{DownloadRequest, Problem, UploadRequest};
+use request::{DownloadRequest, UploadRequest, missing_object, stored_size, stored_type, unknown_route};
 
 /// How long an upload link lives: time to pick a file on a slow line, and no longer, since it lets anybody write.
 const UPLOAD_LIFETIME: Duration = Duration::from_mins(15);
@@ -90,7 +89,7 @@ impl Presign {
                 let expires_in = request.query_string_parameters.first("expires_in");
                 self.download(key, expires_in, now).await.map(|download| json(200, &download))
             }
-            _ => Err(Problem::method().into()),
+            _ => Err(unknown_route().into()),
         };
         Ok(answer.unwrap_or_else(|failure| match failure {
             Failure::Refused(problem) => json(problem.status, &problem),
@@ -118,27 +117,17 @@ impl Presign {
     async fn download(&self, key: &str, expires_in: Option<&str>, now: Timestamp) -> Result<Download, Failure> {
         let wanted = DownloadRequest::parse(key, expires_in)?;
         let Described::Object { content_type, content_length } = self.media.describe(&wanted.key).await? else {
-            return Err(Problem::missing_object().into());
+            return Err(missing_object().into());
         };
-        let media_type: MediaType = content_type.parse().map_err(Problem::stored_type)?;
-        media_type.check_size(content_length).map_err(Problem::stored_size)?;
+        let media_type: MediaType = content_type.parse().map_err(stored_type)?;
+        media_type.check_size(content_length).map_err(stored_size)?;
         let url = self.media.download_link(&wanted.key, wanted.lifetime).await?;
         Ok(Download { key: wanted.key, url, content_type, content_length, expires_at: after(now, wanted.lifetime) })
     }
 }
 
-/// API Gateway hands over a body of a type it does not know as text in base64.
-fn body(request: &ApiGatewayV2httpRequest) -> Result<Vec<u8>, Problem> {
-    let body = request.body.as_deref().unwrap_or_default();
-    if request.is_base64_encoded { STANDARD.decode(body).map_err(|_| Problem::encoding()) } else { Ok(body.into()) }
-}
-
 fn after(now: Timestamp, lifetime: Duration) -> Timestamp {
     now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
-}
-
-fn json(status: u16, body: &impl Serialize) -> ApiGatewayV2httpResponse {
-    reply(status, "application/json", serde_json::to_string(body).unwrap_or_default())
 }
 
 #[cfg(test)]

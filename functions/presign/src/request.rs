@@ -2,8 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
-use shared::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
+use serde::Deserialize;
+use shared::{
+    api::Problem,
+    media::{MediaKey, MediaType, UnsupportedType, WrongSize},
+};
 
 /// Seconds that a download link may live: ten minutes at least, so that whoever fetches by it has the time to; twelve
 /// hours at most, after which a function's own credentials, which sign it, have ended in any case.
@@ -22,14 +25,6 @@ pub(crate) struct UploadRequest {
 pub(crate) struct DownloadRequest {
     pub(crate) key: MediaKey,
     pub(crate) lifetime: Duration,
-}
-
-/// What was wrong, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    pub(crate) status: u16,
-    field: &'static str,
-    message: String,
 }
 
 impl UploadRequest {
@@ -65,56 +60,26 @@ impl DownloadRequest {
             key.parse().map_err(|error: shared::media::InvalidMediaKey| Problem::new(400, "key", error.to_string()))?;
         let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
-        let seconds = seconds.ok_or_else(|| {
-            let message = "expected a whole number of seconds from 600 to 43200".to_owned();
-            Problem::new(400, "expires_in", message)
-        })?;
+        let seconds = seconds
+            .ok_or_else(|| Problem::new(400, "expires_in", "expected a whole number of seconds from 600 to 43200"))?;
         Ok(Self { key, lifetime: Duration::from_secs(seconds) })
     }
 }
 
-impl Problem {
-    fn new(status: u16, field: &'static str, message: String) -> Self {
-        Self { status, field, message }
-    }
-
-    pub(crate) fn method() -> Self {
-        Self::new(405, "method", "expected POST /media or GET /media/{key}".to_owned())
-    }
-
-    pub(crate) fn missing_object() -> Self {
-        Self::new(404, "key", "there is no such object".to_owned())
-    }
-
-    pub(crate) fn stored_type(error: UnsupportedType) -> Self {
-        Self::new(422, "content_type", format!("of the object: {error}"))
-    }
-
-    pub(crate) fn stored_size(error: WrongSize) -> Self {
-        Self::new(422, "content_length", format!("of the object: {error}"))
-    }
-
-    pub(crate) fn encoding() -> Self {
-        Self::new(400, "body", "expected base64".to_owned())
-    }
-
-    pub(crate) fn internal() -> Self {
-        Self::new(500, "", "internal error".to_owned())
-    }
+pub(crate) fn unknown_route() -> Problem {
+    Problem::new(405, "method", "expected POST /media or GET /media/{key}")
 }
 
-impl Serialize for Problem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Detail<'a> {
-            field: &'a str,
-            message: &'a str,
-        }
+pub(crate) fn missing_object() -> Problem {
+    Problem::new(404, "key", "there is no such object")
+}
 
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &Detail { field: self.field, message: &self.message })?;
-        map.end()
-    }
+pub(crate) fn stored_type(error: UnsupportedType) -> Problem {
+    Problem::new(422, "content_type", format!("of the object: {error}"))
+}
+
+pub(crate) fn stored_size(error: WrongSize) -> Problem {
+    Problem::new(422, "content_length", format!("of the object: {error}"))
 }
 
 #[cfg(test)]
@@ -141,7 +106,7 @@ mod tests {
         ];
         for (body, status, field) in cases {
             let problem = UploadRequest::parse(body.as_bytes()).unwrap_err();
-            assert_eq!((problem.status, problem.field), (status, field), "{body}");
+            assert_eq!((problem.status, problem.field.as_ref()), (status, field), "{body}");
         }
     }
 
@@ -160,11 +125,5 @@ mod tests {
         for key in ["", "../secret", "uploads/../../secret", "/etc/passwd"] {
             assert_eq!(DownloadRequest::parse(key, None).unwrap_err().field, "key");
         }
-    }
-
-    #[test]
-    fn a_problem_is_shown_as_json() {
-        let shown = serde_json::to_string(&Problem::missing_object()).unwrap();
-        assert_eq!(shown, r#"{"error":{"field":"key","message":"there is no such object"}}"#);
     }
 }

@@ -7,7 +7,7 @@
 //!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
 //!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
 //!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
-//!   [`media`], [`notification`], [`twiml`], [`limits`]; their JSON is read with `json_fields`.
+//!   [`consent`], [`media`], [`notification`], [`twiml`], [`limits`]; their JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
 //!   what their items become.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
@@ -28,6 +28,7 @@ pub mod archive;
 pub mod aws;
 pub mod base_url;
 pub mod callback_url;
+pub mod consent;
 pub mod contacts;
 pub mod digest;
 pub mod dynamodb;

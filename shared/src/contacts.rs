@@ -1,4 +1,4 @@
-//! The Contacts table: a person's suppression, identities and service windows.
+//! The Contacts table: a person's suppression, consent, identities and service windows.
 
 use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
@@ -9,9 +9,13 @@ use crate::{
     limits::{CONTACT_RETENTION, expiry},
 };
 
+mod consents;
 mod identities;
+mod overview;
 mod preferences;
 
+pub use consents::Recorded;
+pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Scope, Suppression, Window};
 pub(crate) use preferences::ROUNDS;
 
 /// The Contacts table.

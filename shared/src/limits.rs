@@ -74,6 +74,10 @@ impl From<Retention> for SignedDuration {
 /// How long the claim on a notification is kept, and with it its id's power to dedupe.
 pub const NOTIFICATION_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How long free-form messages may be sent after a person wrote. Source: Twilio, "WhatsApp best
+/// practices and FAQs".
+pub const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
 /// How long windows and lifted suppressions are kept.
 pub const CONTACT_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 

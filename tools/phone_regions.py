@@ -1,0 +1,223 @@
+"""Writes shared/src/region/table.rs: the country and the time zones that the first digits of a phone number tell.
+
+The data is Google's libphonenumber (Apache-2.0) as the package phonenumbers carries it, narrowed by the time zone
+database's own list of each country's zones (public domain). To bring the table up to date, raise the versions here:
+
+    python3 -m venv /tmp/phone-regions
+    /tmp/phone-regions/bin/pip install phonenumbers==9.0.43 tzdata==2026.6 regex==2026.11.15
+    /tmp/phone-regions/bin/python tools/phone_regions.py
+    cargo fmt --package shared
+
+What a prefix's row says:
+- The country is the first of those with the country code whose people's numbers may begin so. What is nobody's (not in
+  use, or toll-free) has the row of its neighbours; in North America, whose new area codes are mostly for the United
+  States, it has theirs.
+- The zones of a landline are those of its area. A mobile number tells no area in most countries: it gets every zone of
+  its country, as libphonenumber's own time zone mapper does.
+- Areas are told apart by three digits after the country code, by more only where two countries share them: a number
+  within a split area gets the zones of both halves, which also holds for numbers that moved.
+- Zones stand in the order of how many numbers are theirs, the most first.
+"""
+
+import importlib.metadata
+import importlib.resources
+import pathlib
+from collections import defaultdict
+
+import regex
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+from phonenumbers.tzdata import TIMEZONE_DATA
+
+TABLE = pathlib.Path(__file__).resolve().parent.parent / "shared/src/region/table.rs"
+# Digits after the country code by which areas are told apart, and countries that share a code.
+AREA_DIGITS = 3
+SHARED_DIGITS = 6
+# libphonenumber's name for "no single country", such as +800 and +870.
+NO_COUNTRY = "001"
+# What a person may have. Toll-free numbers and their like stand with the country code's first country.
+TYPES = ["fixed_line", "mobile", "voip", "personal_number"]
+# Where a mobile number tells its area: Mexico, Argentina, Brazil, and China, which has one zone. libphonenumber adds
+# Indonesia, for a few landlines without a line.
+AREA_IN_MOBILE = {"52", "54", "55", "86"}
+# What the time zone database calls the zone today. Kaliningrad stands under a zone whose clocks it once shared.
+RENAMED = {
+    ("AR", "America/Buenos_Aires"): "America/Argentina/Buenos_Aires",
+    ("FM", "Pacific/Ponape"): "Pacific/Pohnpei",
+    ("FM", "Pacific/Truk"): "Pacific/Chuuk",
+    ("GL", "America/Godthab"): "America/Nuuk",
+    ("KI", "Pacific/Enderbury"): "Pacific/Kanton",
+    ("MN", "Asia/Choibalsan"): "Asia/Ulaanbaatar",
+    ("RU", "Europe/Bucharest"): "Europe/Kaliningrad",
+}
+# Where libphonenumber is behind the time zone database (its files "southamerica" and "northamerica"): Recife is given
+# the time of the island Fernando de Noronha; Pará has had Brasília's time since 2008; Chihuahua has had Mexico City's
+# since 2022, but for its border.
+CORRECTED = {
+    "5581": ("America/Recife", "America/Noronha"),
+    "5591": ("America/Belem",),
+    "5593": ("America/Santarem",),
+    "5594": ("America/Belem",),
+    "52649": ("America/Mexico_City", "America/Chihuahua"),
+    "52657": ("America/Chihuahua", "America/Ciudad_Juarez"),
+}
+for area in ["614", "621", "625", "627", "628", "629", "635", "636", "639", "648", "652", "659"]:
+    CORRECTED["52" + area] = ("America/Chihuahua",)
+
+
+def zones_by_country():
+    zones = defaultdict(set)
+    for line in importlib.resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text().splitlines():
+        if not line.startswith("#"):
+            country, _, zone = line.split("\t")[:3]
+            zones[country].add(zone)
+    return zones
+
+
+COUNTRY_ZONES = zones_by_country()
+
+
+def may_begin(description, digits):
+    pattern = description and description.national_number_pattern
+    return bool(pattern and pattern != "NA" and regex.fullmatch(pattern, digits, partial=True))
+
+
+class CountryCode:
+    """The numbers with one country code."""
+
+    def __init__(self, code, countries):
+        self.code = str(code)
+        self.countries = countries
+        self.metadata = {country: PhoneMetadata.metadata_for_region(country) for country in countries}
+        # No country code begins with another one, so that these are this code's rows only.
+        self.rows = {
+            prefix: {RENAMED.get((countries[0], zone), zone) for zone in zones}
+            for prefix, zones in TIMEZONE_DATA.items()
+            if prefix.startswith(self.code)
+        }
+        self.weight = defaultdict(float)
+        for prefix, zones in self.rows.items():
+            for zone in zones:
+                self.weight[zone] += 10.0 ** -len(prefix) / len(zones)
+
+    def candidates(self, digits):
+        """The countries to which people's numbers may belong that begin with these digits."""
+        found = []
+        for country in self.countries:
+            metadata = self.metadata[country]
+            leading = metadata.leading_digits
+            if leading and not regex.match(leading, digits) and not regex.fullmatch(leading, digits, partial=True):
+                continue
+            if any(may_begin(getattr(metadata, kind), digits) for kind in TYPES):
+                found.append(country)
+        return found
+
+    def has_area(self, country, digits):
+        metadata = self.metadata[country]
+        if not may_begin(metadata.mobile, digits):
+            return may_begin(metadata.fixed_line, digits)
+        one_plan = metadata.mobile.national_number_pattern == metadata.fixed_line.national_number_pattern
+        return one_plan or self.code in AREA_IN_MOBILE
+
+    def zones(self, country, digits):
+        own = COUNTRY_ZONES[country]
+        if len(own) == 1:
+            return tuple(own)
+        prefix = self.code + digits
+        for area, zones in CORRECTED.items():
+            if prefix.startswith(area):
+                return zones
+        found = set()
+        if self.has_area(country, digits):
+            found = {zone for row, zones in self.rows.items() if row.startswith(prefix) for zone in zones}
+            above = (prefix[:end] for end in range(len(prefix), len(self.code), -1))
+            found.update(next((self.rows[row] for row in above if row in self.rows), ()))
+        found = found or set(self.rows.get(self.code, ()))
+        # A country code that is shared lists the zones of all who share it.
+        return tuple(sorted(found & own or own or found, key=lambda zone: (-self.weight[zone], zone)))
+
+    def table(self):
+        """The rows, as prefix to (country, zones), each differing from the next shorter prefix that has one."""
+        value = (self.countries[0], self.zones(self.countries[0], ""))
+        # North America puts new area codes into use every year; elsewhere nobody has a number that no area has.
+        unused = value if self.code == "1" else None
+        rows = fewest_rows(self.tree("", unused), value)
+        return {self.code: value} | {self.code + digits: row for digits, row in rows.items()}
+
+    def tree(self, digits, unused):
+        """Either what holds for every number that begins so, or the ten subtrees; none where nobody has a number."""
+        countries = self.candidates(digits)
+        if not countries:
+            return unused
+        depth = SHARED_DIGITS if len(countries) > 1 else AREA_DIGITS
+        if len(digits) >= depth:
+            return (countries[0], self.zones(countries[0], digits))
+        return [self.tree(digits + digit, unused) for digit in "0123456789"]
+
+
+def leaves(tree):
+    if isinstance(tree, list):
+        return [leaf for child in tree for leaf in leaves(child)]
+    return [tree] if tree else []
+
+
+def below(tree, inherited):
+    rows = {}
+    for digit, child in zip("0123456789", tree):
+        rows.update({digit + rest: value for rest, value in fewest_rows(child, inherited).items()})
+    return rows
+
+
+def fewest_rows(tree, inherited):
+    """The rows to add where `inherited` is what holds without them."""
+    values = leaves(tree)
+    if all(value == inherited for value in values):
+        return {}
+    if not isinstance(tree, list):
+        return {"": tree}
+    own = max(sorted(set(values)), key=values.count)
+    return min(below(tree, inherited), {"": own} | below(tree, own), key=len)
+
+
+def rust(rows):
+    zones = sorted({zone for _, zones in rows.values() for zone in zones})
+    sets = sorted({zones for _, zones in rows.values()}, key=lambda names: (len(names), names))
+    members, start = [], {}
+    for names in sets:
+        start[names] = len(members)
+        members += [zones.index(name) for name in names]
+    lines = [
+        "//! Written by `tools/phone_regions.py`: change that, not this.",
+        "//!",
+        f"//! Source: libphonenumber {importlib.metadata.version('phonenumbers')} (Apache-2.0, Google), and the"
+        f" countries' zones of the time zone database {importlib.metadata.version('tzdata')}.",
+        "",
+        "/// A prefix with its country code, the country, where its zones begin in [`MEMBERS`], and how many they are.",
+        "pub(super) type Row = (u32, [u8; 2], u16, u8);",
+        "",
+        "/// Digits of the longest prefix.",
+        f"pub(super) const LONGEST: usize = {max(len(prefix) for prefix in rows)};",
+        "",
+        "/// In ascending order of the prefixes as numbers.",
+        f"pub(super) static ROWS: [Row; {len(rows)}] = [",
+    ]
+    for prefix, (country, names) in sorted(rows.items(), key=lambda row: int(row[0])):
+        lines.append(f'({prefix}, *b"{country}", {start[names]}, {len(names)}),')
+    lines += ["];", "", "/// Places in [`ZONES`].", f"pub(super) static MEMBERS: [u16; {len(members)}] = ["]
+    lines += [", ".join(str(member) for member in members), "];", ""]
+    lines += ["/// As the time zone database names them.", f"pub(super) static ZONES: [&str; {len(zones)}] = ["]
+    lines += [f'"{zone}",' for zone in zones] + ["];", ""]
+    return "\n".join(lines)
+
+
+def main():
+    rows = {}
+    for code, countries in sorted(COUNTRY_CODE_TO_REGION_CODE.items()):
+        if countries != (NO_COUNTRY,):
+            rows.update(CountryCode(code, countries).table())
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(rust(rows))
+    print(f"{len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@
 //!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
 //!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
 //! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`region`], [`base_url`], [`callback_url`], [`form`],
+//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`region`], [`quiet_hours`], [`base_url`], [`callback_url`], [`form`],
 //!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
 //!   [`consent`], [`media`], [`notification`], [`twiml`], [`limits`]; their JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
@@ -52,6 +53,7 @@ pub mod notifications;
 pub mod opt_out;
 pub mod preference;
 pub mod queues;
+pub mod quiet_hours;
 pub mod region;
 pub mod report;
 pub mod secrets;

@@ -1,0 +1,241 @@
+//! The hours in which people are left alone, by their own clocks.
+
+use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
+use serde::Deserialize;
+
+/// From one time of day, inclusive, to another, exclusive: 21:00 to 08:00 goes over midnight.
+///
+/// Equal times are refused, since they could mean never as well as always: who wants no quiet hours leaves them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct QuietHours {
+    from: Time,
+    to: Time,
+}
+
+/// Not quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidQuietHours {
+    /// A field is no time.
+    #[error("{0}: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00")]
+    Time(&'static str),
+    /// They begin when they end.
+    #[error("from and to are the same: expected two times, as in 21:00 and 08:00; leave quiet hours out to have none")]
+    Same,
+}
+
+/// Quiet hours as a configuration has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    from: String,
+    to: String,
+}
+
+/// How far ahead a moment is looked for: in two days the clocks of a place show every hour, even where one of the days
+/// is short of one.
+const SEARCHED: SignedDuration = SignedDuration::from_hours(48);
+
+impl QuietHours {
+    /// Quiet hours by their first moment and the first moment after them.
+    pub fn new(from: Time, to: Time) -> Result<Self, InvalidQuietHours> {
+        if from == to { Err(InvalidQuietHours::Same) } else { Ok(Self { from, to }) }
+    }
+
+    /// The first moment, `now` or later, at which a person may be disturbed who is in one of these time zones:
+    ///
+    /// - The first moment that is quiet in none of them.
+    /// - Where two days have no such moment, since the zones lie too far apart, the first zone alone decides: it is the
+    ///   likeliest one ([`crate::region::time_zones_of`]), and a message that waits forever helps nobody.
+    /// - Without zones UTC decides: nobody can tell when it is night there, and hours that were asked for are kept.
+    pub fn allowed_from(&self, now: Timestamp, zones: &[TimeZone]) -> Timestamp {
+        let likeliest = [zones.first().cloned().unwrap_or(TimeZone::UTC)];
+        let zones = if zones.is_empty() { &likeliest } else { zones };
+        // Nothing is found twice only at the end of what a timestamp can say.
+        self.first_allowed(now, zones).or_else(|| self.first_allowed(now, &likeliest)).unwrap_or(now)
+    }
+
+    /// The first moment that is quiet in none of the zones, if it comes soon.
+    fn first_allowed(&self, now: Timestamp, zones: &[TimeZone]) -> Option<Timestamp> {
+        let limit = now.checked_add(SEARCHED).ok()?;
+        let mut at = now;
+        while at <= limit {
+            let next = zones.iter().try_fold(at, |at, zone| self.end_of_quiet(at, zone))?;
+            if next == at {
+                return Some(at);
+            }
+            at = next;
+        }
+        None
+    }
+
+    /// The first moment from `at` on that is not quiet in a zone. Quiet ends when the clock comes to the end, or jumps over
+    /// it.
+    fn end_of_quiet(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let local = zone.to_datetime(at);
+        if !self.holds(local.time()) {
+            return Some(at);
+        }
+        let today = local.date();
+        let ends = [Some(today), today.tomorrow().ok()].into_iter().flatten().flat_map(|date| {
+            let end = zone.to_ambiguous_timestamp(date.to_datetime(self.to));
+            // A clock that is put back comes to the same time twice.
+            [end.earlier().ok(), end.later().ok()]
+        });
+        let jump = zone.following(at).next().map(|transition| transition.timestamp());
+        let candidates = ends.chain([jump]).flatten();
+        candidates.filter(|end| *end > at && !self.holds(zone.to_datetime(*end).time())).min()
+    }
+
+    fn holds(&self, time: Time) -> bool {
+        if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
+    }
+}
+
+impl TryFrom<Written> for QuietHours {
+    type Error = InvalidQuietHours;
+
+    fn try_from(written: Written) -> Result<Self, InvalidQuietHours> {
+        let time = |field, text: &str| Time::strptime("%H:%M", text).map_err(|_| InvalidQuietHours::Time(field));
+        Self::new(time("from", &written.from)?, time("to", &written.to)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, sample::subsequence};
+
+    use super::*;
+
+    fn hours(from: &str, to: &str) -> QuietHours {
+        serde_json::from_value(serde_json::json!({"from": from, "to": to})).unwrap()
+    }
+
+    fn zones(names: &[&str]) -> Vec<TimeZone> {
+        names.iter().map(|name| TimeZone::get(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_message_waits_until_the_morning_of_the_person() {
+        let night = ("21:00", "08:00");
+        for (hours_, now, names, expected, case) in [
+            (night, "2026-11-20T12:00:00Z", &["Europe/London"][..], "2026-11-20T12:00:00Z", "by day"),
+            (night, "2026-11-20T20:59:59Z", &["Europe/London"], "2026-11-20T20:59:59Z", "just before"),
+            (night, "2026-11-20T21:00:00Z", &["Europe/London"], "2026-11-21T08:00:00Z", "in the evening"),
+            (night, "2026-11-21T07:59:59Z", &["Europe/London"], "2026-11-21T08:00:00Z", "before dawn"),
+            (night, "2026-11-21T08:00:00Z", &["Europe/London"], "2026-11-21T08:00:00Z", "at the end"),
+            (night, "2026-11-20T12:00:00Z", &["America/Los_Angeles"], "2026-11-20T16:00:00Z", "far in the west"),
+            (night, "2026-11-20T16:00:00Z", &["Asia/Kolkata"], "2026-11-21T02:30:00Z", "half an hour off"),
+            (
+                ("12:00", "14:00"),
+                "2026-11-20T12:30:00Z",
+                &["Europe/Berlin"],
+                "2026-11-20T13:00:00Z",
+                "not over midnight",
+            ),
+            (night, "2026-03-28T22:00:00Z", &["Europe/Berlin"], "2026-03-29T06:00:00Z", "the night summer time begins"),
+            (night, "2026-10-24T22:00:00Z", &["Europe/Berlin"], "2026-10-25T07:00:00Z", "the night it ends"),
+            (
+                ("22:00", "02:30"),
+                "2026-03-28T22:00:00Z",
+                &["Europe/Berlin"],
+                "2026-03-29T01:00:00Z",
+                "an end jumped over",
+            ),
+            (
+                ("22:00", "02:30"),
+                "2026-10-25T01:10:00Z",
+                &["Europe/Berlin"],
+                "2026-10-25T01:30:00Z",
+                "an end met twice",
+            ),
+            (night, "2026-11-20T21:00:00Z", &[], "2026-11-21T08:00:00Z", "no zone known"),
+        ] {
+            let allowed = hours(hours_.0, hours_.1).allowed_from(now.parse().unwrap(), &zones(names));
+            assert_eq!(allowed, expected.parse::<Timestamp>().unwrap(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_person_who_may_be_in_several_zones_is_disturbed_in_none() {
+        let russia = zones(&["Europe/Moscow", "Europe/Kaliningrad", "Asia/Kamchatka"]);
+        for (now, expected) in [
+            // Kaliningrad's morning is Kamchatka's evening.
+            ("2026-11-20T04:00:00Z", "2026-11-20T06:00:00Z"),
+            ("2026-11-20T08:59:59Z", "2026-11-20T08:59:59Z"),
+            ("2026-11-20T09:00:00Z", "2026-11-21T06:00:00Z"),
+        ] {
+            let allowed = hours("21:00", "08:00").allowed_from(now.parse().unwrap(), &russia);
+            assert_eq!(allowed, expected.parse::<Timestamp>().unwrap(), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_likeliest_zone_decides_where_it_is_always_night_somewhere() {
+        let apart = zones(&["Europe/London", "Asia/Tokyo"]);
+        let allowed = hours("12:00", "10:00").allowed_from("2026-11-20T13:00:00Z".parse().unwrap(), &apart);
+        assert_eq!(allowed, "2026-11-21T10:00:00Z".parse::<Timestamp>().unwrap());
+    }
+
+    #[test]
+    fn a_mobile_number_of_a_wide_country_can_be_reached_every_day() {
+        for number in ["+79161234567", "+61412345678", "+18005550123", "+6281234567890"] {
+            let zones = crate::region::time_zones_of(&number.parse().unwrap());
+            for day in ["2026-01-15T00:00:00Z", "2026-07-15T00:00:00Z"] {
+                let now: Timestamp = day.parse().unwrap();
+                let allowed = hours("21:00", "08:00").allowed_from(now, &zones);
+                assert!(allowed.duration_since(now) < SignedDuration::from_hours(24), "{number}");
+                for zone in &zones {
+                    assert!(!hours("21:00", "08:00").holds(zone.to_datetime(allowed).time()), "{number}: {zone:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quiet_hours_are_two_different_times_of_day() {
+        for (json, reason) in [
+            (r#"{"from": "21:00", "to": "8 pm"}"#, "to: not a time of day"),
+            (r#"{"from": "24:00", "to": "08:00"}"#, "from: not a time of day"),
+            (r#"{"from": "21:00:30", "to": "08:00"}"#, "from: not a time of day"),
+            (r#"{"from": "08:00", "to": "08:00"}"#, "from and to are the same"),
+            (r#"{"from": "21:00"}"#, "missing field `to`"),
+            (r#"{"from": "21:00", "to": "08:00", "zone": "UTC"}"#, "unknown field `zone`"),
+        ] {
+            let error = serde_json::from_str::<QuietHours>(json).unwrap_err().to_string();
+            assert!(error.starts_with(reason), "{json}: {error}");
+        }
+    }
+
+    const PLACES: [&str; 8] = [
+        "America/New_York",
+        "America/St_Johns",
+        "America/Sao_Paulo",
+        "Europe/London",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Pacific/Auckland",
+        "Africa/Casablanca",
+    ];
+
+    proptest! {
+        /// Clocks are put forward and back at whole quarters, so that a look at each finds the first moment.
+        #[test]
+        fn the_first_quiet_free_moment_is_found(
+            start in 0..4 * 24 * 365_i64,
+            from in 0..96_i8,
+            to in 0..96_i8,
+            places in subsequence(PLACES.to_vec(), 1..4),
+        ) {
+            prop_assume!(from != to);
+            let time = |quarter: i8| Time::constant(quarter / 4, quarter % 4 * 15, 0, 0);
+            let hours = QuietHours::new(time(from), time(to)).unwrap();
+            let quarter = |n: i64| Timestamp::from_second(1_767_225_600 + n * 900).unwrap();
+            let zones = zones(&places);
+            let quiet_in = |at, zones: &[TimeZone]| zones.iter().any(|zone| hours.holds(zone.to_datetime(at).time()));
+            let first = |zones| (start..=start + 4 * 48).map(quarter).find(|at| !quiet_in(*at, zones));
+            let expected = first(&zones[..]).or_else(|| first(&zones[..1])).unwrap();
+            prop_assert_eq!(hours.allowed_from(quarter(start), &zones), expected);
+        }
+    }
+}

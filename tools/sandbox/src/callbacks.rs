@@ -2,13 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
+use jiff::{Timestamp, tz::TimeZone};
+use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
 
-use crate::{
-    faults::Fault,
-    state::{Message, Sandbox},
-};
+use crate::{faults::Fault, messages::Message, state::Sandbox, webhook::Webhook};
 
 /// Between two statuses: enough for a person to see them come one after the other.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -18,85 +15,210 @@ const OUTSIDE_WINDOW: u32 = 63016;
 
 /// What is going to happen to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fate {
+struct Fate {
     statuses: Vec<MessageStatus>,
     error_code: Option<u32>,
+    telling: Telling,
+}
+
+/// Whether the callback URL hears of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Reported,
+    Silent,
 }
 
 impl Fate {
-    /// The fate of a message that was just taken.
-    pub(crate) fn of(message: &Message, window_is_open: bool, fault: Option<&Fault>) -> Self {
-        use MessageStatus::{Delivered, Failed, Queued, Read, Sent};
+    /// The fate of a message that is about to go out.
+    fn of(message: &Message, window_is_open: bool, fault: Option<&Fault>) -> Self {
+        use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
+        let on_whatsapp = message.channel == Channel::WhatsApp;
+        // Only WhatsApp tells that somebody read a message, and only there does a window close.
+        let good: &[_] = if on_whatsapp { &[Sent, Delivered, Read] } else { &[Sent, Delivered] };
+        let needs_window = on_whatsapp && message.content_sid.is_none();
+        let telling = if fault == Some(&Fault::Silent) { Telling::Silent } else { Telling::Reported };
         let (mut statuses, error_code) = match fault {
-            Some(Fault::Report { statuses }) => return Self { statuses: statuses.clone(), error_code: None },
+            Some(Fault::Report { statuses }) => return Self { statuses: statuses.clone(), error_code: None, telling },
             Some(Fault::Fail { code }) => (vec![Failed], Some(*code)),
-            _ if message.content_sid.is_none() && !window_is_open => (vec![Failed], Some(OUTSIDE_WINDOW)),
-            _ => (vec![Sent, Delivered, Read], None),
+            _ if needs_window && !window_is_open => (vec![Failed], Some(OUTSIDE_WINDOW)),
+            Some(Fault::FailAfter { code, after }) => {
+                let before = good.iter().copied().take_while(|status| status <= after);
+                (before.chain([Undelivered]).collect(), Some(*code))
+            }
+            _ => (good.to_vec(), None),
         };
         // Only a messaging service reports that a message is queued: without one that is where it begins.
         if message.messaging_service_sid.is_some() {
             statuses.insert(0, Queued);
         }
-        Self { statuses, error_code }
+        Self { statuses, error_code, telling }
     }
 }
 
-/// Lets a fate happen.
-pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, fate: Fate) {
+/// Lets a message's fate happen, at its time where it is scheduled.
+pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, fault: Option<Fault>) {
+    let send_at = sandbox.state().messages.get(&sid).and_then(|message| message.send_at);
+    if let Some(send_at) = send_at {
+        let ahead = send_at.duration_since(Timestamp::now());
+        tokio::time::sleep(ahead.try_into().unwrap_or_default()).await;
+    }
+    let Some(fate) = sandbox.fate(&sid, fault.as_ref()) else { return };
     for status in fate.statuses {
         tokio::time::sleep(PAUSE).await;
         let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
-        sandbox.report(&sid, status, fate.error_code.filter(|_| failed)).await;
+        let error_code = fate.error_code.filter(|_| failed);
+        match fate.telling {
+            Telling::Reported => sandbox.report(&sid, status, error_code).await,
+            Telling::Silent => drop(sandbox.advance(&sid, status, error_code)),
+        }
     }
 }
 
 impl Sandbox {
+    /// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
+    fn fate(&self, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
+        let state = self.state();
+        let message = state.messages.get(sid).filter(|message| message.status != MessageStatus::Canceled)?;
+        Some(Fate::of(message, state.window_is_open(&message.to, Timestamp::now()), fault))
+    }
+
     /// Moves a message on and reports it. A message without a callback URL moves on in silence.
     pub(crate) async fn report(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) {
-        let message = {
-            let mut state = self.state();
-            let Some(message) = state.message_mut(sid) else { return };
-            let now = Timestamp::now();
-            message.status = message.status.max(status);
-            message.error_code = message.error_code.or(error_code);
-            message.updated_at = now;
-            message.sent_at.get_or_insert(now);
-            message.from.get_or_insert_with(|| self.config.sender.clone());
-            message.clone()
-        };
+        let Some(message) = self.advance(sid, status, error_code) else { return };
         if let Some(url) = &message.status_callback {
             let form = self.callback(&message, status, error_code);
-            self.post_webhook(url, &form, sid.as_str(), Some(status)).await;
+            let status = Some(status);
+            let webhook = Webhook { url, form, message_sid: sid.as_str(), status };
+            self.post_webhook(webhook).await;
         }
     }
 
-    /// The parameters of a real WhatsApp callback.
+    fn advance(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) -> Option<Message> {
+        let mut state = self.state();
+        let message = state.messages.get_mut(sid)?;
+        let now = Timestamp::now();
+        message.status = message.status.max(status);
+        message.error_code = message.error_code.or(error_code);
+        message.updated_at = now;
+        if status != MessageStatus::Canceled {
+            message.sent_at.get_or_insert(now);
+            message.from.get_or_insert_with(|| self.config.sender_on(&message.channel).to_owned());
+        }
+        Some(message.clone())
+    }
+
+    /// The parameters of a real callback.
     fn callback(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Form {
-        let number = message.to.trim_start_matches("whatsapp:");
-        let shown = number.char_indices().rev().nth(3).map_or("", |(at, _)| number.get(..at).unwrap_or_default());
         let mut parameters = vec![
-            ("ChannelPrefix", "whatsapp".to_owned()),
             ("ApiVersion", "2010-04-01".to_owned()),
             ("MessageStatus", status.to_string()),
             ("SmsSid", message.sid.to_string()),
             ("SmsStatus", status.to_string()),
-            ("ChannelInstallSid", "XE00000000000000000000000000000001".to_owned()),
             ("To", message.to.clone()),
             ("From", message.from.clone().unwrap_or_default()),
             ("MessageSid", message.sid.to_string()),
             ("AccountSid", self.config.account_sid.to_string()),
-            ("ChannelToAddress", format!("{shown}XXXX")),
         ];
         if let Some(service) = &message.messaging_service_sid {
             parameters.push(("MessagingServiceSid", service.clone()));
         }
-        if status == MessageStatus::Read {
-            parameters.push(("EventType", "READ".to_owned()));
-        }
         if let Some(code) = error_code {
-            let reason = "Twilio could not deliver the message".to_owned();
-            parameters.extend([("ErrorCode", code.to_string()), ("ChannelStatusMessage", reason)]);
+            parameters.push(("ErrorCode", code.to_string()));
         }
+        parameters.extend(match message.channel {
+            Channel::WhatsApp => of_whatsapp(message, status, error_code),
+            _ => of_sms(message, status),
+        });
         parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+fn of_whatsapp(message: &Message, status: MessageStatus, error_code: Option<u32>) -> Vec<(&'static str, String)> {
+    let number = message.to.trim_start_matches("whatsapp:");
+    let shown = number.char_indices().rev().nth(3).map_or("", |(at, _)| number.get(..at).unwrap_or_default());
+    let mut parameters = vec![
+        ("ChannelPrefix", "whatsapp".to_owned()),
+        ("ChannelInstallSid", "XE00000000000000000000000000000001".to_owned()),
+        ("ChannelToAddress", format!("{shown}XXXX")),
+    ];
+    if status == MessageStatus::Read {
+        parameters.push(("EventType", "READ".to_owned()));
+    }
+    if error_code.is_some() {
+        parameters.push(("ChannelStatusMessage", "Twilio could not deliver the message".to_owned()));
+    }
+    parameters
+}
+
+fn of_sms(message: &Message, status: MessageStatus) -> Vec<(&'static str, String)> {
+    let done = matches!(status, MessageStatus::Delivered | MessageStatus::Undelivered);
+    let done_at = message.updated_at.to_zoned(TimeZone::UTC).strftime("%y%m%d%H%M").to_string();
+    done.then_some(("RawDlrDoneDate", done_at)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
+
+    use super::*;
+    use crate::{Config, api::create};
+
+    const WHATSAPP: [(&str, &str); 3] =
+        [("To", "whatsapp:+14155550123"), ("From", "whatsapp:+14155238886"), ("Body", "hi")];
+    const SMS: [(&str, &str); 3] =
+        [("To", "+14155550123"), ("MessagingServiceSid", "MG00000000000000000000000000000001"), ("Body", "hi")];
+
+    fn made(parameters: [(&str, &str); 3]) -> Message {
+        let form = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        create::message(&Config::documented(String::new()), &form, Timestamp::now()).unwrap()
+    }
+
+    #[test]
+    fn a_message_goes_the_way_of_its_channel_and_fault() {
+        let undelivered = r#"{"kind": "fail_after", "code": 63024, "after": "sent"}"#;
+        let at_once = r#"{"kind": "fail_after", "code": 63024, "after": "queued"}"#;
+        let silent = r#"{"kind": "silent"}"#;
+        let cases = [
+            (WHATSAPP, true, None, vec![Sent, Delivered, Read], None),
+            (WHATSAPP, false, None, vec![Failed], Some(63016)),
+            (WHATSAPP, false, Some(undelivered), vec![Failed], Some(63016)),
+            (WHATSAPP, true, Some(undelivered), vec![Sent, Undelivered], Some(63024)),
+            (WHATSAPP, true, Some(at_once), vec![Undelivered], Some(63024)),
+            (WHATSAPP, true, Some(silent), vec![Sent, Delivered, Read], None),
+            (SMS, false, None, vec![Queued, Sent, Delivered], None),
+            (SMS, false, Some(r#"{"kind": "fail", "code": 30003}"#), vec![Queued, Failed], Some(30003)),
+        ];
+        for (parameters, window_is_open, fault, statuses, error_code) in cases {
+            let parsed = fault.map(|fault| serde_json::from_str(fault).unwrap());
+            let fate = Fate::of(&made(parameters), window_is_open, parsed.as_ref());
+            assert_eq!(fate.telling == Telling::Silent, fault == Some(silent));
+            assert_eq!((fate.statuses, fate.error_code), (statuses, error_code), "{parameters:?} {fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scheduled_message_goes_on_at_its_time_unless_it_was_cancelled() {
+        for (before, after) in
+            [(MessageStatus::Scheduled, Delivered), (MessageStatus::Canceled, MessageStatus::Canceled)]
+        {
+            let sandbox = Arc::new(Sandbox::new(Config::documented(String::new())));
+            let due = Message { status: before, send_at: Some(Timestamp::now()), ..made(SMS) };
+            let sid = due.sid.clone();
+            sandbox.state().messages.add(due);
+            unfold(Arc::clone(&sandbox), sid.clone(), None).await;
+            assert_eq!(sandbox.state().messages.get(&sid).unwrap().status, after);
+        }
+    }
+
+    #[test]
+    fn a_callback_of_sms_says_nothing_of_a_channel() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let names = |form: &Form| form.pairs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let sms = sandbox.callback(&made(SMS), Delivered, None);
+        assert!(!names(&sms).iter().any(|name| name.starts_with("Channel")), "{sms:?}");
+        assert_eq!((sms.get("To"), sms.get("RawDlrDoneDate").map(str::len)), (Some("+14155550123"), Some(10)));
+        let whatsapp = sandbox.callback(&made(WHATSAPP), Read, None);
+        assert_eq!(whatsapp.get("ChannelToAddress"), Some("+1415555XXXX"));
+        assert_eq!((whatsapp.get("ChannelPrefix"), whatsapp.get("EventType")), (Some("whatsapp"), Some("READ")));
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     api::resource,
     faults::Planned,
     inbound::{Taken, Writing},
+    messages::Message,
     state::{Sandbox, WebhookRecord},
 };
 
@@ -38,6 +39,7 @@ async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>)
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     /// Messages to or from this address.
     address: Option<String>,
@@ -48,16 +50,15 @@ struct Wanted {
 /// The messages, the oldest first.
 async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Wanted>) -> Json<Vec<Value>> {
     let state = sandbox.state();
-    let concerns = |address: &str, message: &crate::state::Message| {
-        message.to == address || message.from.as_deref() == Some(address)
-    };
+    let concerns = |address: &str, message: &Message| message.to == address || message.from.as_deref() == Some(address);
     let messages =
         state.messages.iter().filter(|m| wanted.address.as_deref().is_none_or(|address| concerns(address, m)));
     // What Twilio shows of media is their number only; a test wants to see the URLs.
     let shown = messages.map(|message| {
         let mut shown = resource(&sandbox, message);
         if let Some(fields) = shown.as_object_mut() {
-            fields.insert("sandbox_media_urls".to_owned(), message.media_urls.clone().into());
+            fields
+                .insert("sandbox_media_urls".to_owned(), message.media.iter().map(|file| file.url.as_str()).collect());
         }
         shown
     });
@@ -77,7 +78,7 @@ async fn report(
     Path(sid): Path<MessageSid>,
     Json(report): Json<Report>,
 ) -> StatusCode {
-    if sandbox.state().message(&sid).is_none() {
+    if sandbox.state().messages.get(&sid).is_none() {
         return StatusCode::NOT_FOUND;
     }
     sandbox.report(&sid, report.status, report.error_code).await;

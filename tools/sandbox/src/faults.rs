@@ -26,6 +26,12 @@ pub(crate) enum Fault {
     Report { statuses: Vec<MessageStatus> },
     /// The message is created, its statuses are reported, and only then comes the answer.
     ReportFirst,
+    /// The message is created and moves on, and nothing is reported.
+    Silent,
+    /// The message is created, reported up to this status, and then as undelivered with this code.
+    FailAfter { code: u32, after: MessageStatus },
+    /// The message is created, and the answer comes late.
+    Slow { milliseconds: u64 },
 }
 
 /// A fault for the next so many calls, to one person or to anybody.
@@ -70,6 +76,15 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_that_is_not_known_is_refused() {
+        for fault in
+            [r#"{"kind": "slow"}"#, r#"{"kind": "fail_after", "code": 1, "after": "later"}"#, r#"{"kind": "x"}"#]
+        {
+            assert!(serde_json::from_str::<Fault>(fault).is_err(), "{fault}");
+        }
+    }
 
     #[test]
     fn a_fault_is_for_whom_it_is_planned_and_is_used_up() {

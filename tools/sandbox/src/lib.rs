@@ -1,17 +1,29 @@
-//! A stand-in for Twilio's side of WhatsApp: it takes messages as Twilio's API does, reports their status, and lets people
-//! write in, signed as Twilio signs.
+//! A stand-in for Twilio's side of WhatsApp and SMS: it takes messages as Twilio's API does, reports their status, and lets
+//! people write in, signed as Twilio signs.
 //!
 //! - [`api`] and [`content`] answer as Twilio's REST API, with its refusals ([`refusal`]) and its ways to authenticate
 //!   ([`auth`]).
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
-//! - [`faults`] is misbehaviour on request, [`control`] the HTTP interface for whoever directs the play.
-//! - [`state`] is all that is remembered.
+//! - Misbehaviour on request: [`faults`] of the calls that create a message.
+//! - [`state`] is all that is remembered, [`messages`] among it.
+//! - [`control`] is the HTTP interface for whoever directs the play:
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `POST /sandbox/inbound` | a person writes: `{"from": "whatsapp:+14155550123", "body": "hi"}` |
+//! | `GET /sandbox/messages?address=` | the messages to or from an address, the oldest first |
+//! | `POST /sandbox/messages/{sid}/status` | reports a status: `{"status": "failed", "error_code": 63016}` |
+//! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were sent |
+//! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "fault": {"kind": "silent"}}` |
 
 use std::sync::Arc;
 
 use axum::Router;
 use secrecy::SecretString;
-use shared::sid::{AccountSid, MessagingServiceSid};
+use shared::{
+    address::Channel,
+    sid::{AccountSid, MessagingServiceSid},
+};
 use tokio::net::TcpListener;
 
 mod api;
@@ -21,11 +33,12 @@ mod content;
 mod control;
 mod faults;
 mod inbound;
+mod messages;
 mod refusal;
 mod state;
 mod webhook;
 
-pub use content::ORDER_UPDATE_SID;
+pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 pub use state::Sandbox;
 
 /// The account that is played.
@@ -41,7 +54,9 @@ pub struct Config {
     pub api_key_secret: SecretString,
     /// Its WhatsApp sender, as in `whatsapp:+14155238886`.
     pub sender: String,
-    /// The messaging service that the sender is in.
+    /// Its SMS sender, as in `+14155550100`.
+    pub sms_sender: String,
+    /// The messaging service that both senders are in.
     pub messaging_service_sid: MessagingServiceSid,
     /// Where messages from people go.
     pub inbound_url: String,
@@ -60,9 +75,15 @@ impl Config {
             api_key_sid: "SK00000000000000000000000000000001".to_owned(),
             api_key_secret: "sandbox-secret".into(),
             sender: "whatsapp:+14155238886".to_owned(),
+            sms_sender: "+14155550100".to_owned(),
             messaging_service_sid: "MG00000000000000000000000000000001".parse().expect("a constant"),
             inbound_url,
         }
+    }
+
+    /// The sender that a messaging service chooses on a channel.
+    pub(crate) fn sender_on(&self, channel: &Channel) -> &str {
+        if *channel == Channel::WhatsApp { &self.sender } else { &self.sms_sender }
     }
 }
 

@@ -19,17 +19,20 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
     pub(crate) fn bad_request(code: u32, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message: message.into(), retry_after: None }
+        Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
-        let message = format!("The requested resource {what} was not found");
-        Self { status: StatusCode::NOT_FOUND, code: 20404, message, retry_after: None }
+        Self::new(StatusCode::NOT_FOUND, 20404, format!("The requested resource {what} was not found"))
     }
 
     pub(crate) fn unauthorized() -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, code: 20003, message: "Authenticate".to_owned(), retry_after: None }
+        Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
 }
 

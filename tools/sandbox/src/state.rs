@@ -7,9 +7,9 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shared::{message_status::MessageStatus, sid::MessageSid};
+use shared::message_status::MessageStatus;
 
-use crate::{Config, faults::Faults};
+use crate::{Config, faults::Faults, messages::Messages};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -24,32 +24,12 @@ pub struct Sandbox {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// The oldest first.
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Messages,
     pub(crate) faults: Faults,
     /// When each person last wrote, by address.
     last_inbound: HashMap<String, Timestamp>,
     /// The webhooks that were sent, the oldest first.
     pub(crate) webhooks: Vec<WebhookRecord>,
-}
-
-/// A message as Twilio keeps it.
-#[derive(Debug, Clone)]
-pub(crate) struct Message {
-    pub(crate) sid: MessageSid,
-    pub(crate) direction: &'static str,
-    pub(crate) from: Option<String>,
-    pub(crate) to: String,
-    pub(crate) body: String,
-    pub(crate) media_urls: Vec<String>,
-    pub(crate) content_sid: Option<String>,
-    pub(crate) messaging_service_sid: Option<String>,
-    pub(crate) status: MessageStatus,
-    pub(crate) error_code: Option<u32>,
-    pub(crate) status_callback: Option<String>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) sent_at: Option<Timestamp>,
 }
 
 /// A webhook that was sent, and how it was answered.
@@ -74,14 +54,6 @@ impl Sandbox {
 }
 
 impl State {
-    pub(crate) fn message(&self, sid: &MessageSid) -> Option<&Message> {
-        self.messages.iter().find(|message| message.sid == *sid)
-    }
-
-    pub(crate) fn message_mut(&mut self, sid: &MessageSid) -> Option<&mut Message> {
-        self.messages.iter_mut().find(|message| message.sid == *sid)
-    }
-
     pub(crate) fn person_wrote(&mut self, address: &str, at: Timestamp) {
         self.last_inbound.insert(address.to_owned(), at);
     }
@@ -95,10 +67,4 @@ impl State {
 /// A SID of these letters, unlike any other.
 pub(crate) fn new_sid(prefix: &str) -> String {
     format!("{prefix}{}", uuid::Uuid::new_v4().simple())
-}
-
-/// A new message's SID: `MM` where it carries files.
-#[expect(clippy::expect_used, reason = "a UUID has 32 hexadecimal digits")]
-pub(crate) fn new_message_sid(has_media: bool) -> MessageSid {
-    new_sid(if has_media { "MM" } else { "SM" }).parse().expect("a prefix and 32 hexadecimal digits")
 }

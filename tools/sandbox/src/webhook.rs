@@ -19,34 +19,38 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// What Twilio tells the system under test.
+#[derive(Debug)]
+pub(crate) struct Webhook<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) form: Form,
+    pub(crate) message_sid: &'a str,
+    /// The status that is reported; none for an inbound message.
+    pub(crate) status: Option<MessageStatus>,
+}
+
 impl Sandbox {
     /// Posts a signed form. None where no answer came.
-    pub(crate) async fn post_webhook(
-        &self,
-        url: &str,
-        form: &Form,
-        message_sid: &str,
-        status: Option<MessageStatus>,
-    ) -> Option<Answer> {
-        let mut answer = None;
-        for _ in 0..TRIES {
-            match self.post(url, form).await {
-                Err(error) if error.is_connect() => {}
-                Err(_) => break,
-                Ok(answered) => {
-                    answer = Some(answered);
-                    break;
-                }
-            }
-        }
+    pub(crate) async fn post_webhook(&self, webhook: Webhook<'_>) -> Option<Answer> {
+        let answer = self.try_to_post(webhook.url, &webhook.form).await;
         let record = WebhookRecord {
-            url: url.to_owned(),
-            message_sid: message_sid.to_owned(),
-            status,
+            url: webhook.url.to_owned(),
+            message_sid: webhook.message_sid.to_owned(),
+            status: webhook.status,
             answer: answer.as_ref().map(|answer| answer.status),
         };
         self.state().webhooks.push(record);
         answer
+    }
+
+    async fn try_to_post(&self, url: &str, form: &Form) -> Option<Answer> {
+        for _ in 0..TRIES {
+            match self.post(url, form).await {
+                Err(error) if error.is_connect() => {}
+                answered => return answered.ok(),
+            }
+        }
+        None
     }
 
     async fn post(&self, url: &str, form: &Form) -> reqwest::Result<Answer> {

@@ -12,9 +12,9 @@ use shared::{
 
 use crate::{
     Config,
-    content::{ORDER_UPDATE_SID, ORDER_UPDATE_VARIABLES},
+    content::template,
+    messages::{Media, Message, new_message_sid},
     refusal::Refusal,
-    state::{Message, new_message_sid},
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling".
@@ -22,51 +22,51 @@ const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
 const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// The message that a form asks for.
-pub(super) fn message(config: &Config, form: &Form, now: Timestamp) -> Result<Message, Refusal> {
-    let to = recipient(form)?;
-    let (from, messaging_service_sid) = sender(config, form)?;
+pub(crate) fn message(config: &Config, form: &Form, now: Timestamp) -> Result<Message, Refusal> {
+    let (channel, to) = recipient(form)?;
+    let (from, messaging_service_sid) = sender(config, &channel, form)?;
     let media_urls = media_urls(form)?;
-    let content_sid = content(form)?;
-    let body = form.get("Body").unwrap_or_default().to_owned();
-    if body.is_empty() && media_urls.is_empty() && content_sid.is_none() {
-        return Err(Refusal::bad_request(21619, "A text message body or media urls must be specified."));
-    }
-    if body.chars().count() > MAX_BODY_CHARS {
-        return Err(Refusal::bad_request(21617, "The concatenated message body exceeds the 1600 character limit"));
-    }
-    let is_scheduled = scheduled(form, now)?;
-    let status = match (is_scheduled, &messaging_service_sid) {
-        (true, _) => MessageStatus::Scheduled,
-        (false, Some(_)) => MessageStatus::Accepted,
-        (false, None) => MessageStatus::Queued,
+    let (content_sid, body) = match content(form)? {
+        Some((sid, rendered)) => (Some(sid), rendered),
+        None => (None, body(form, &media_urls)?),
+    };
+    let send_at = scheduled(form, now)?;
+    let status = match (send_at, &messaging_service_sid) {
+        (Some(_), _) => MessageStatus::Scheduled,
+        (None, Some(_)) => MessageStatus::Accepted,
+        (None, None) => MessageStatus::Queued,
     };
     Ok(Message {
         sid: new_message_sid(!media_urls.is_empty()),
+        channel,
         direction: "outbound-api",
         from,
         to,
         body,
-        media_urls,
+        media: media_urls.into_iter().map(|url| Media::new(url, None)).collect(),
         content_sid,
         messaging_service_sid,
         status,
         error_code: None,
         status_callback: status_callback(form)?,
+        send_at,
         created_at: now,
         updated_at: now,
         sent_at: None,
     })
 }
 
-fn recipient(form: &Form) -> Result<String, Refusal> {
+fn recipient(form: &Form) -> Result<(Channel, String), Refusal> {
     let to = form.get_filled("To").ok_or_else(|| Refusal::bad_request(21604, "A 'To' phone number is required."))?;
     match to.parse::<Address>() {
-        Ok(Address { channel: Channel::WhatsApp | Channel::Sms, identity: Identity::Phone(_) }) => Ok(to.to_owned()),
+        Ok(Address { channel: channel @ (Channel::WhatsApp | Channel::Sms), identity: Identity::Phone(_) }) => {
+            Ok((channel, to.to_owned()))
+        }
         _ => Err(Refusal::bad_request(21211, "The 'To' number is not a valid phone number.")),
     }
 }
 
-fn sender(config: &Config, form: &Form) -> Result<(Option<String>, Option<String>), Refusal> {
+fn sender(config: &Config, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), Refusal> {
     let from = form.get_filled("From").map(str::to_owned);
     let service = form.get_filled("MessagingServiceSid").map(str::to_owned);
     if from.is_none() && service.is_none() {
@@ -75,10 +75,30 @@ fn sender(config: &Config, form: &Form) -> Result<(Option<String>, Option<String
     if service.as_deref().is_some_and(|service| service != config.messaging_service_sid.as_str()) {
         return Err(Refusal::bad_request(21705, "The Messaging Service Sid is invalid."));
     }
-    if from.as_deref().is_some_and(|from| from != config.sender) {
-        return Err(Refusal::bad_request(63007, "Twilio could not find a Channel with the specified From address"));
+    match (channel, from.as_deref()) {
+        (_, None) => Ok((from, service)),
+        (channel, Some(sender)) if sender == config.sender_on(channel) => Ok((from, service)),
+        (Channel::WhatsApp, _) => {
+            Err(Refusal::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
+        }
+        (_, Some(sender)) if sender.contains(':') => {
+            Err(Refusal::bad_request(30016, "The 'To' and 'From' channel types are incompatible."))
+        }
+        _ => {
+            Err(Refusal::bad_request(21606, "The 'From' phone number is not a message-capable number of the account."))
+        }
     }
-    Ok((from, service))
+}
+
+fn body(form: &Form, media_urls: &[String]) -> Result<String, Refusal> {
+    let body = form.get("Body").unwrap_or_default();
+    if body.is_empty() && media_urls.is_empty() {
+        return Err(Refusal::bad_request(21619, "A text message body or media urls must be specified."));
+    }
+    if body.chars().count() > MAX_BODY_CHARS {
+        return Err(Refusal::bad_request(21617, "The concatenated message body exceeds the 1600 character limit"));
+    }
+    Ok(body.to_owned())
 }
 
 fn media_urls(form: &Form) -> Result<Vec<String>, Refusal> {
@@ -92,7 +112,8 @@ fn media_urls(form: &Form) -> Result<Vec<String>, Refusal> {
     Ok(urls)
 }
 
-fn content(form: &Form) -> Result<Option<String>, Refusal> {
+/// The template that is asked for, and what it says.
+fn content(form: &Form) -> Result<Option<(String, String)>, Refusal> {
     let variables = form.get_filled("ContentVariables");
     let Some(sid) = form.get_filled("ContentSid") else {
         return match variables {
@@ -100,28 +121,24 @@ fn content(form: &Form) -> Result<Option<String>, Refusal> {
             None => Ok(None),
         };
     };
-    if sid != ORDER_UPDATE_SID {
-        return Err(Refusal::bad_request(21655, "The ContentSid is Invalid"));
-    }
+    let template = template(sid).ok_or_else(|| Refusal::bad_request(21655, "The ContentSid is Invalid"))?;
     let parsed: Result<BTreeMap<String, String>, _> = serde_json::from_str(variables.unwrap_or("{}"));
     match parsed {
-        Ok(given) if given.keys().all(|name| ORDER_UPDATE_VARIABLES.contains(&name.as_str())) => {
-            Ok(Some(sid.to_owned()))
+        Ok(given) if given.keys().all(|name| template.has_variable(name)) => {
+            Ok(Some((sid.to_owned(), template.render(&given))))
         }
         _ => Err(Refusal::bad_request(21656, "The ContentVariables Parameter is invalid")),
     }
 }
 
-fn scheduled(form: &Form, now: Timestamp) -> Result<bool, Refusal> {
-    let Some(send_at) = form.get_filled("SendAt") else { return Ok(false) };
-    let ahead = send_at.parse::<Timestamp>().map(|at| at.duration_since(now));
-    let in_range = ahead.is_ok_and(|ahead| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&ahead));
+/// When a message is to go out, if not at once.
+fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    let Some(send_at) = form.get_filled("SendAt") else { return Ok(None) };
     let complete = form.get("ScheduleType") == Some("fixed") && form.get_filled("MessagingServiceSid").is_some();
-    if in_range && complete {
-        Ok(true)
-    } else {
-        Err(Refusal::bad_request(20422, "SendAt must be 15 minutes to 35 days ahead, with ScheduleType and a service"))
-    }
+    let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
+    send_at.parse().ok().filter(in_range).filter(|_| complete).map(Some).ok_or_else(|| {
+        Refusal::bad_request(20422, "SendAt must be 15 minutes to 35 days ahead, with ScheduleType and a service")
+    })
 }
 
 /// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.

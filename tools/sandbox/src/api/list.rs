@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 use shared::form::Form;
 
 use super::resource;
-use crate::{
-    refusal::Refusal,
-    state::{Message, Sandbox},
-};
+use crate::{messages::Message, refusal::Refusal, state::Sandbox};
 
 const DEFAULT_PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1_000;

@@ -1,0 +1,27 @@
+//! Resources as the API shows them.
+
+use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
+use serde_json::{Value, json};
+
+use crate::{messages::Message, state::Sandbox};
+
+/// A message.
+pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
+    let account = &sandbox.config.account_sid;
+    let uri = format!("/2010-04-01/Accounts/{account}/Messages/{}", message.sid);
+    let through_service = message.direction == "outbound-api" && message.messaging_service_sid.is_some();
+    json!({
+        "sid": message.sid, "account_sid": account, "messaging_service_sid": message.messaging_service_sid,
+        "from": message.from, "to": message.to, "body": message.body, "status": message.status,
+        "direction": message.direction, "num_media": message.media.len().to_string(),
+        "num_segments": if through_service { "0" } else { "1" },
+        "price": null, "price_unit": null, "error_code": message.error_code, "error_message": null,
+        "date_created": rfc2822_date(Some(message.created_at)), "date_sent": rfc2822_date(message.sent_at),
+        "date_updated": rfc2822_date(Some(message.updated_at)), "api_version": "2010-04-01",
+        "uri": format!("{uri}.json"), "subresource_uris": {"media": format!("{uri}/Media.json")},
+    })
+}
+
+fn rfc2822_date(at: Option<Timestamp>) -> Option<String> {
+    rfc2822::to_string(&at?.to_zoned(TimeZone::UTC)).ok()
+}

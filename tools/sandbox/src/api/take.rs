@@ -1,0 +1,49 @@
+//! What becomes of a well-formed request to create a message.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::resource;
+use crate::{callbacks::unfold, faults::Fault, messages::Message, refusal::Refusal, state::Sandbox};
+
+/// What a request came to, if it was not refused.
+#[derive(Debug)]
+pub(super) enum Taking {
+    /// Nothing, and no answer comes.
+    Lost,
+    /// A message.
+    Created {
+        shown: Value,
+        /// Its statuses, as they come one after the other.
+        unfolding: JoinHandle<()>,
+        /// What was planned for it.
+        fault: Option<Fault>,
+    },
+}
+
+/// Takes a message, unless a plan says otherwise.
+pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, Refusal> {
+    let mut state = sandbox.state();
+    let fault = state.faults.take(&message.to);
+    match fault {
+        Some(Fault::Refuse { status, code, retry_after }) => {
+            return Err(Refusal { retry_after, ..refused(status, code) });
+        }
+        Some(Fault::Hang) => return Ok(Taking::Lost),
+        _ => {}
+    }
+    let shown = resource(sandbox, &message);
+    let sid = message.sid.clone();
+    state.messages.add(message);
+    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, fault.clone()));
+    Ok(Taking::Created { shown, unfolding, fault })
+}
+
+/// The answer of a fault.
+pub(super) fn refused(status: u16, code: u32) -> Refusal {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Refusal::new(status, code, "Refused as planned")
+}

@@ -1,0 +1,104 @@
+//! Messages as Twilio keeps them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
+
+use crate::state::new_sid;
+
+/// A message as Twilio keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) sid: MessageSid,
+    pub(crate) channel: Channel,
+    pub(crate) direction: &'static str,
+    pub(crate) from: Option<String>,
+    pub(crate) to: String,
+    pub(crate) body: String,
+    pub(crate) media: Vec<Media>,
+    pub(crate) content_sid: Option<String>,
+    pub(crate) messaging_service_sid: Option<String>,
+    pub(crate) status: MessageStatus,
+    pub(crate) error_code: Option<u32>,
+    pub(crate) status_callback: Option<String>,
+    /// When a scheduled message is to go out.
+    pub(crate) send_at: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) sent_at: Option<Timestamp>,
+}
+
+/// A file of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Media {
+    /// `ME` and 32 hexadecimal digits.
+    pub(crate) sid: String,
+    pub(crate) url: String,
+    /// None for a file that goes out: nobody has fetched it.
+    pub(crate) content_type: Option<String>,
+}
+
+impl Media {
+    /// A file at a URL, under the SID that the URL ends in where it looks like Twilio's own.
+    pub(crate) fn new(url: String, content_type: Option<String>) -> Self {
+        let own = url.rsplit('/').next().filter(|end| is_media_sid(end)).map(str::to_owned);
+        Self { sid: own.unwrap_or_else(|| new_sid("ME")), url, content_type }
+    }
+}
+
+fn is_media_sid(text: &str) -> bool {
+    text.strip_prefix("ME").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// All messages, found by their SID without looking at the others.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    by_number: BTreeMap<u64, Message>,
+    numbers: HashMap<MessageSid, u64>,
+    next: u64,
+}
+
+impl Messages {
+    pub(crate) fn add(&mut self, message: Message) {
+        self.numbers.insert(message.sid.clone(), self.next);
+        self.by_number.insert(self.next, message);
+        self.next += 1;
+    }
+
+    pub(crate) fn get(&self, sid: &MessageSid) -> Option<&Message> {
+        self.by_number.get(self.numbers.get(sid)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, sid: &MessageSid) -> Option<&mut Message> {
+        self.by_number.get_mut(self.numbers.get(sid)?)
+    }
+
+    pub(crate) fn remove(&mut self, sid: &MessageSid) -> Option<Message> {
+        self.by_number.remove(&self.numbers.remove(sid)?)
+    }
+
+    /// The oldest first.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.by_number.values()
+    }
+}
+
+/// A new message's SID: `MM` where it carries files.
+#[expect(clippy::expect_used, reason = "a UUID has 32 hexadecimal digits")]
+pub(crate) fn new_message_sid(has_media: bool) -> MessageSid {
+    new_sid(if has_media { "MM" } else { "SM" }).parse().expect("a prefix and 32 hexadecimal digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_keeps_the_sid_of_its_url() {
+        let own = "https://api.twilio.com/Media/ME0123456789abcdef0123456789abcdef";
+        assert_eq!(Media::new(own.to_owned(), None).sid, "ME0123456789abcdef0123456789abcdef");
+        let made_up = Media::new("https://example.com/MEadow.png".to_owned(), None).sid;
+        assert!(is_media_sid(&made_up), "{made_up}");
+    }
+}

@@ -23,6 +23,7 @@ use crate::{
 
 pub(crate) mod create;
 mod list;
+mod media;
 mod resource;
 mod take;
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(create_message).get(list_messages))
         .route("/2010-04-01/Accounts/{account}/Messages/{message}", get(fetch).post(update).delete(delete))
+        .merge(media::routes())
 }
 
 /// Creates a message, or does what was planned instead.

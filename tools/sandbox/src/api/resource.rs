@@ -3,7 +3,10 @@
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::{messages::Message, state::Sandbox};
+use crate::{
+    messages::{Media, Message},
+    state::Sandbox,
+};
 
 /// A message.
 pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
@@ -19,6 +22,17 @@ pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
         "date_created": rfc2822_date(Some(message.created_at)), "date_sent": rfc2822_date(message.sent_at),
         "date_updated": rfc2822_date(Some(message.updated_at)), "api_version": "2010-04-01",
         "uri": format!("{uri}.json"), "subresource_uris": {"media": format!("{uri}/Media.json")},
+    })
+}
+
+/// A file of a message.
+pub(super) fn media_resource(sandbox: &Sandbox, message: &Message, file: &Media) -> Value {
+    let account = &sandbox.config.account_sid;
+    let created = rfc2822_date(Some(message.created_at));
+    json!({
+        "sid": file.sid, "account_sid": account, "parent_sid": message.sid, "content_type": file.content_type,
+        "date_created": created, "date_updated": created,
+        "uri": format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}.json", message.sid, file.sid),
     })
 }
 

@@ -88,7 +88,7 @@ impl Sandbox {
         if let Some(url) = &message.status_callback {
             let form = self.callback(&message, status, error_code);
             let status = Some(status);
-            let webhook = Webhook { url, form, message_sid: sid.as_str(), status };
+            let webhook = Webhook { url, form, message_sid: sid.as_str(), person: &message.to, status };
             self.post_webhook(webhook).await;
         }
     }

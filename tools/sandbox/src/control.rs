@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use shared::{message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
     api::resource,
+    drops::Loss,
     faults::Planned,
     inbound::{Taken, Writing},
     messages::Message,
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
         .route("/sandbox/faults", post(plan))
+        .route("/sandbox/drops", put(lose))
         .route("/sandbox/webhooks", get(webhooks))
 }
 
@@ -35,6 +37,11 @@ async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>
 
 async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>) -> StatusCode {
     sandbox.state().faults.plan(planned);
+    StatusCode::NO_CONTENT
+}
+
+async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<Loss>) -> StatusCode {
+    sandbox.state().drops.set(loss);
     StatusCode::NO_CONTENT
 }
 

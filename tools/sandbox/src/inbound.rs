@@ -75,7 +75,7 @@ impl Sandbox {
             state.person_wrote(&person, message.created_at);
             state.messages.add(message.clone());
         }
-        let webhook = Webhook { url: &self.config.inbound_url, form, message_sid: sid, status: None };
+        let webhook = Webhook { url: &self.config.inbound_url, form, message_sid: sid, person: &person, status: None };
         let answer = self.post_webhook(webhook).await;
         let reply = answer.as_ref().and_then(|answer| reply_in(&answer.body));
         if let Some(body) = &reply {

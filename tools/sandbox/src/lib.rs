@@ -4,7 +4,8 @@
 //! - [`api`] and [`content`] answer as Twilio's REST API, with its refusals ([`refusal`]) and its ways to authenticate
 //!   ([`auth`]).
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
-//! - Misbehaviour on request: [`faults`] of the calls that create a message.
+//! - Misbehaviour on request: [`faults`] of the calls that create a message, [`drops`] of
+//!   webhooks.
 //! - [`state`] is all that is remembered, [`messages`] among it.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
@@ -13,8 +14,12 @@
 //! | `POST /sandbox/inbound` | a person writes: `{"from": "whatsapp:+14155550123", "body": "hi"}` |
 //! | `GET /sandbox/messages?address=` | the messages to or from an address, the oldest first |
 //! | `POST /sandbox/messages/{sid}/status` | reports a status: `{"status": "failed", "error_code": 63016}` |
-//! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were sent |
+//! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were sent or dropped |
 //! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "fault": {"kind": "silent"}}` |
+//! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
+//!
+//! Everything holds for one account, one sender of each channel and all who use the sandbox at the time: what can be told
+//! apart by the person's address (`to`, `to_prefix`) leaves other tests alone, the limits do not.
 
 use std::sync::Arc;
 
@@ -31,6 +36,7 @@ mod auth;
 mod callbacks;
 mod content;
 mod control;
+mod drops;
 mod faults;
 mod inbound;
 mod messages;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::message_status::MessageStatus;
 
-use crate::{Config, faults::Faults, messages::Messages};
+use crate::{Config, drops::Drops, faults::Faults, messages::Messages};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -26,6 +26,7 @@ pub struct Sandbox {
 pub(crate) struct State {
     pub(crate) messages: Messages,
     pub(crate) faults: Faults,
+    pub(crate) drops: Drops,
     /// When each person last wrote, by address.
     last_inbound: HashMap<String, Timestamp>,
     /// The webhooks that were sent, the oldest first.
@@ -41,6 +42,8 @@ pub(crate) struct WebhookRecord {
     pub(crate) status: Option<MessageStatus>,
     /// The HTTP status of the answer; none where there was no connection.
     pub(crate) answer: Option<u16>,
+    /// Lost on purpose, and so never posted.
+    pub(crate) dropped: bool,
 }
 
 impl Sandbox {

@@ -25,19 +25,23 @@ pub(crate) struct Webhook<'a> {
     pub(crate) url: &'a str,
     pub(crate) form: Form,
     pub(crate) message_sid: &'a str,
+    /// The address of the person whom it is about.
+    pub(crate) person: &'a str,
     /// The status that is reported; none for an inbound message.
     pub(crate) status: Option<MessageStatus>,
 }
 
 impl Sandbox {
-    /// Posts a signed form. None where no answer came.
+    /// Posts a signed form, unless it is to get lost. None where no answer came.
     pub(crate) async fn post_webhook(&self, webhook: Webhook<'_>) -> Option<Answer> {
-        let answer = self.try_to_post(webhook.url, &webhook.form).await;
+        let dropped = self.state().drops.next_is_lost(webhook.person);
+        let answer = if dropped { None } else { self.try_to_post(webhook.url, &webhook.form).await };
         let record = WebhookRecord {
             url: webhook.url.to_owned(),
             message_sid: webhook.message_sid.to_owned(),
             status: webhook.status,
             answer: answer.as_ref().map(|answer| answer.status),
+            dropped,
         };
         self.state().webhooks.push(record);
         answer

@@ -17,6 +17,7 @@ use self::take::{Taking, refused};
 use crate::{
     auth::Authenticated,
     faults::Fault,
+    outages::Reading,
     refusal::{Refusal, with_headers},
     state::Sandbox,
 };
@@ -75,7 +76,9 @@ async fn fetch(
 ) -> Result<Response, Refusal> {
     let sid = sid_of(&file)?;
     let state = sandbox.state();
-    let message = state.messages.get(&sid).ok_or_else(|| Refusal::not_found(&file))?;
+    let message = state.messages.get(&sid);
+    state.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
+    let message = message.ok_or_else(|| Refusal::not_found(&file))?;
     Ok(with_headers(Json(resource(&sandbox, message)).into_response()))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     faults::Planned,
     inbound::{Taken, Writing},
     messages::Message,
+    outages::Outage,
     state::{Sandbox, WebhookRecord},
 };
 
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/messages/{sid}/status", post(report))
         .route("/sandbox/faults", post(plan))
         .route("/sandbox/drops", put(lose))
+        .route("/sandbox/outages", put(fail_to_read))
         .route("/sandbox/webhooks", get(webhooks))
 }
 
@@ -42,6 +44,11 @@ async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>)
 
 async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<Loss>) -> StatusCode {
     sandbox.state().drops.set(loss);
+    StatusCode::NO_CONTENT
+}
+
+async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Outage>) -> StatusCode {
+    sandbox.state().outages.set(outage);
     StatusCode::NO_CONTENT
 }
 

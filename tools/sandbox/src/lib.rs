@@ -4,7 +4,7 @@
 //! - [`api`] and [`content`] answer as Twilio's REST API, with its refusals ([`refusal`]) and its ways to authenticate
 //!   ([`auth`]).
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
-//! - Misbehaviour on request: [`faults`] of the calls that create a message, [`drops`] of
+//! - Misbehaviour on request: [`faults`] of the calls that create a message, [`outages`] of those that read, [`drops`] of
 //!   webhooks.
 //! - [`state`] is all that is remembered, [`messages`] among it.
 //! - [`control`] is the HTTP interface for whoever directs the play:
@@ -17,6 +17,7 @@
 //! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were sent or dropped |
 //! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "fault": {"kind": "silent"}}` |
 //! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
+//! | `PUT /sandbox/outages` | reading fails: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //!
 //! Everything holds for one account, one sender of each channel and all who use the sandbox at the time: what can be told
 //! apart by the person's address (`to`, `to_prefix`) leaves other tests alone, the limits do not.
@@ -40,6 +41,7 @@ mod drops;
 mod faults;
 mod inbound;
 mod messages;
+mod outages;
 mod refusal;
 mod state;
 mod webhook;

@@ -34,6 +34,10 @@ impl Refusal {
     pub(crate) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Service unavailable")
+    }
 }
 
 impl IntoResponse for Refusal {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::message_status::MessageStatus;
 
-use crate::{Config, drops::Drops, faults::Faults, messages::Messages};
+use crate::{Config, drops::Drops, faults::Faults, messages::Messages, outages::Outages};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(crate) messages: Messages,
     pub(crate) faults: Faults,
     pub(crate) drops: Drops,
+    pub(crate) outages: Outages,
     /// When each person last wrote, by address.
     last_inbound: HashMap<String, Timestamp>,
     /// The webhooks that were sent, the oldest first.

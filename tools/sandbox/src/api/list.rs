@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::form::Form;
 
 use super::resource;
-use crate::{messages::Message, refusal::Refusal, state::Sandbox};
+use crate::{messages::Message, outages::Reading, refusal::Refusal, state::Sandbox};
 
 const DEFAULT_PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1_000;
@@ -16,6 +16,7 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
     let page = number(query, "Page")?.unwrap_or(0);
     let filter = Filter::parse(query)?;
     let state = sandbox.state();
+    state.outages.check(Reading::List, filter.to)?;
     let mut found = state.messages.iter().rev().filter(|message| filter.passes(message)).skip(page * page_size);
     let messages: Vec<_> = found.by_ref().take(page_size).map(|message| resource(sandbox, message)).collect();
     let has_next = found.next().is_some();

@@ -17,6 +17,7 @@ use self::take::{Taking, refused};
 use crate::{
     auth::Authenticated,
     faults::Fault,
+    limits::InFlight,
     outages::Reading,
     refusal::{Refusal, with_headers},
     state::Sandbox,
@@ -43,6 +44,7 @@ async fn create_message(
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
+    let _in_flight = InFlight::enter(&sandbox)?;
     let message = create::message(&sandbox.config, &Form::parse(&body), Timestamp::now())?;
     let Taking::Created { shown, unfolding, fault } = take::take(&sandbox, message)? else {
         return std::future::pending().await;

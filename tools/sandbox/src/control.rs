@@ -17,6 +17,7 @@ use crate::{
     drops::Loss,
     faults::Planned,
     inbound::{Taken, Writing},
+    limits::Limits,
     messages::Message,
     outages::Outage,
     state::{Sandbox, WebhookRecord},
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/faults", post(plan))
         .route("/sandbox/drops", put(lose))
         .route("/sandbox/outages", put(fail_to_read))
+        .route("/sandbox/limits", put(limit))
         .route("/sandbox/webhooks", get(webhooks))
 }
 
@@ -49,6 +51,11 @@ async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<Loss>) -> St
 
 async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Outage>) -> StatusCode {
     sandbox.state().outages.set(outage);
+    StatusCode::NO_CONTENT
+}
+
+async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<Limits>) -> StatusCode {
+    sandbox.state().limiter.limits = limits;
     StatusCode::NO_CONTENT
 }
 

@@ -5,7 +5,7 @@
 //!   ([`auth`]).
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
 //! - Misbehaviour on request: [`faults`] of the calls that create a message, [`outages`] of those that read, [`drops`] of
-//!   webhooks.
+//!   webhooks. [`limits`] holds callers to Twilio's limits.
 //! - [`state`] is all that is remembered, [`messages`] among it.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
@@ -18,6 +18,7 @@
 //! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "fault": {"kind": "silent"}}` |
 //! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
 //! | `PUT /sandbox/outages` | reading fails: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
+//! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` |
 //!
 //! Everything holds for one account, one sender of each channel and all who use the sandbox at the time: what can be told
 //! apart by the person's address (`to`, `to_prefix`) leaves other tests alone, the limits do not.
@@ -40,6 +41,7 @@ mod control;
 mod drops;
 mod faults;
 mod inbound;
+mod limits;
 mod messages;
 mod outages;
 mod refusal;

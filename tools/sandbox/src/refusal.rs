@@ -35,6 +35,10 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
 
+    pub(crate) fn too_many_requests() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests")
+    }
+
     pub(crate) fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Service unavailable")
     }

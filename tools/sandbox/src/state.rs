@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::message_status::MessageStatus;
 
-use crate::{Config, drops::Drops, faults::Faults, messages::Messages, outages::Outages};
+use crate::{Config, drops::Drops, faults::Faults, limits::Limiter, messages::Messages, outages::Outages};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -19,12 +19,15 @@ const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub struct Sandbox {
     pub(crate) config: Config,
     pub(crate) http: reqwest::Client,
+    /// The calls creating a message that have no answer yet.
+    pub(crate) in_flight: AtomicUsize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) messages: Messages,
+    pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
     pub(crate) drops: Drops,
     pub(crate) outages: Outages,
@@ -49,7 +52,7 @@ pub(crate) struct WebhookRecord {
 
 impl Sandbox {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, http: reqwest::Client::new(), state: Mutex::default() }
+        Self { config, http: reqwest::Client::new(), in_flight: AtomicUsize::new(0), state: Mutex::default() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -1,13 +1,16 @@
 //! What becomes of a well-formed request to create a message.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::resource;
-use crate::{callbacks::unfold, faults::Fault, messages::Message, refusal::Refusal, state::Sandbox};
+use crate::{callbacks::unfold, faults::Fault, limits::OnExcess, messages::Message, refusal::Refusal, state::Sandbox};
+
+/// A sender that sends too fast. Source: Twilio, error 63018.
+const RATE_LIMIT_EXCEEDED: u32 = 63018;
 
 /// What a request came to, if it was not refused.
 #[derive(Debug)]
@@ -24,9 +27,16 @@ pub(super) enum Taking {
     },
 }
 
-/// Takes a message, unless a plan says otherwise.
+/// Takes a message, unless a limit or a plan says otherwise.
 pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, Refusal> {
     let mut state = sandbox.state();
+    let now = Instant::now();
+    let sender = message.from.clone().unwrap_or_else(|| sandbox.config.sender_on(&message.channel).to_owned());
+    // The limit that can be set is a WhatsApp sender's: SMS beyond its own waits in Twilio's queue.
+    let excess = if sender == sandbox.config.sender { state.limiter.excess(&sender, now) } else { None };
+    if excess == Some(OnExcess::Refuse) {
+        return Err(Refusal::too_many_requests());
+    }
     let fault = state.faults.take(&message.to);
     match fault {
         Some(Fault::Refuse { status, code, retry_after }) => {
@@ -35,10 +45,14 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
         Some(Fault::Hang) => return Ok(Taking::Lost),
         _ => {}
     }
+    if excess.is_none() {
+        state.limiter.pass(&sender, now);
+    }
+    let too_fast = excess.map(|_| Fault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = resource(sandbox, &message);
     let sid = message.sid.clone();
     state.messages.add(message);
-    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, fault.clone()));
+    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, too_fast.or_else(|| fault.clone())));
     Ok(Taking::Created { shown, unfolding, fault })
 }
 

@@ -1,0 +1,128 @@
+//! Twilio's limits on creating messages, where they are asked for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use crate::{refusal::Refusal, state::Sandbox};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is allowed; none is no limit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Of one WhatsApp sender, in any one second.
+    #[serde(default)]
+    messages_per_second: Option<usize>,
+    /// Calls creating a message, of the whole account.
+    #[serde(default)]
+    concurrent_requests: Option<usize>,
+    #[serde(default)]
+    on_excess: OnExcess,
+}
+
+/// What becomes of a message beyond the messages per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnExcess {
+    /// It is taken, and fails. Source: Twilio, error 63018.
+    #[default]
+    Fail,
+    /// It is not taken. Source: Twilio, error 20429.
+    Refuse,
+}
+
+/// The limits, and what was let through in the last second.
+#[derive(Debug, Default)]
+pub(crate) struct Limiter {
+    pub(crate) limits: Limits,
+    /// By sender, the oldest first.
+    passed: HashMap<String, VecDeque<Instant>>,
+}
+
+impl Limiter {
+    /// What becomes of a sender's next message, if it is one too many. What fails or is refused does not count: it never
+    /// went out.
+    pub(crate) fn excess(&mut self, sender: &str, now: Instant) -> Option<OnExcess> {
+        let limit = self.limits.messages_per_second?;
+        let passed = self.passed.entry(sender.to_owned()).or_default();
+        while passed.front().is_some_and(|at| now.duration_since(*at) >= SECOND) {
+            passed.pop_front();
+        }
+        (passed.len() >= limit).then_some(self.limits.on_excess)
+    }
+
+    /// Notes a message that was let through.
+    pub(crate) fn pass(&mut self, sender: &str, now: Instant) {
+        if self.limits.messages_per_second.is_some() {
+            self.passed.entry(sender.to_owned()).or_default().push_back(now);
+        }
+    }
+}
+
+/// A call that creates a message, until it is answered or its caller has gone.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Sandbox>);
+
+impl InFlight {
+    pub(crate) fn enter(sandbox: &Arc<Sandbox>) -> Result<Self, Refusal> {
+        let entered = Self(Arc::clone(sandbox));
+        let others = sandbox.in_flight.fetch_add(1, Ordering::Relaxed);
+        let limit = sandbox.state().limiter.limits.concurrent_requests;
+        if limit.is_some_and(|limit| others >= limit) { Err(Refusal::too_many_requests()) } else { Ok(entered) }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_limit_in_any_second_is_excess() {
+        let begin = Instant::now();
+        let mut limiter = Limiter {
+            limits: serde_json::from_str(r#"{"messages_per_second": 2, "on_excess": "refuse"}"#).unwrap(),
+            ..Limiter::default()
+        };
+        let mut take = |sender: &str, milliseconds: u64| {
+            let now = begin + Duration::from_millis(milliseconds);
+            let excess = limiter.excess(sender, now);
+            if excess.is_none() {
+                limiter.pass(sender, now);
+            }
+            excess
+        };
+        assert_eq!(
+            [0, 500, 999, 1_000, 1_499].map(|at| take("a", at)).map(|excess| excess.is_some()),
+            [false, false, true, false, true]
+        );
+        assert_eq!(take("a", 1_499), Some(OnExcess::Refuse));
+        assert_eq!(take("b", 1_499), None, "another sender has a second of its own");
+    }
+
+    #[test]
+    fn there_is_no_limit_until_one_is_set() {
+        let (mut limiter, now) = (Limiter::default(), Instant::now());
+        for _ in 0..1_000 {
+            assert_eq!(limiter.excess("a", now), None);
+            limiter.pass("a", now);
+        }
+        assert!(limiter.passed.is_empty());
+        assert_eq!(
+            serde_json::from_str::<Limits>(r#"{"messages_per_second": null}"#).unwrap().on_excess,
+            OnExcess::Fail
+        );
+        assert!(serde_json::from_str::<Limits>(r#"{"messages_per_minute": 1}"#).is_err());
+    }
+}

@@ -20,6 +20,7 @@ use crate::{
     limits::Limits,
     messages::Message,
     outages::Outage,
+    rates::{Asked, Rates},
     state::{Sandbox, WebhookRecord},
 };
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/drops", put(lose))
         .route("/sandbox/outages", put(fail_to_read))
         .route("/sandbox/limits", put(limit))
+        .route("/sandbox/rates", get(rates))
         .route("/sandbox/webhooks", get(webhooks))
 }
 
@@ -57,6 +59,10 @@ async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Ou
 async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<Limits>) -> StatusCode {
     sandbox.state().limiter.limits = limits;
     StatusCode::NO_CONTENT
+}
+
+async fn rates(State(sandbox): State<Arc<Sandbox>>, Query(asked): Query<Asked>) -> Json<Rates> {
+    Json(sandbox.state().arrivals.rates(&asked))
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@
 //!   ([`auth`]).
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
 //! - Misbehaviour on request: [`faults`] of the calls that create a message, [`outages`] of those that read, [`drops`] of
-//!   webhooks. [`limits`] holds callers to Twilio's limits.
+//!   webhooks. [`limits`] holds callers to Twilio's limits, and [`rates`] measures them against these.
 //! - [`state`] is all that is remembered, [`messages`] among it.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
@@ -19,6 +19,7 @@
 //! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
 //! | `PUT /sandbox/outages` | reading fails: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` |
+//! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were asked for |
 //!
 //! Everything holds for one account, one sender of each channel and all who use the sandbox at the time: what can be told
 //! apart by the person's address (`to`, `to_prefix`) leaves other tests alone, the limits do not.
@@ -44,6 +45,7 @@ mod inbound;
 mod limits;
 mod messages;
 mod outages;
+mod rates;
 mod refusal;
 mod state;
 mod webhook;

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::message_status::MessageStatus;
 
-use crate::{Config, drops::Drops, faults::Faults, limits::Limiter, messages::Messages, outages::Outages};
+use crate::{
+    Config, drops::Drops, faults::Faults, limits::Limiter, messages::Messages, outages::Outages, rates::Arrivals,
+};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -27,6 +29,8 @@ pub struct Sandbox {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) messages: Messages,
+    /// When each message was asked for.
+    pub(crate) arrivals: Arrivals,
     pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
     pub(crate) drops: Drops,

@@ -7,7 +7,15 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::resource;
-use crate::{callbacks::unfold, faults::Fault, limits::OnExcess, messages::Message, refusal::Refusal, state::Sandbox};
+use crate::{
+    callbacks::unfold,
+    faults::Fault,
+    limits::OnExcess,
+    messages::Message,
+    rates::Arrival,
+    refusal::Refusal,
+    state::{Sandbox, State},
+};
 
 /// A sender that sends too fast. Source: Twilio, error 63018.
 const RATE_LIMIT_EXCEEDED: u32 = 63018;
@@ -51,9 +59,20 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
     let too_fast = excess.map(|_| Fault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = resource(sandbox, &message);
     let sid = message.sid.clone();
-    state.messages.add(message);
+    keep(&mut state, message, sender, now);
     let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, too_fast.or_else(|| fault.clone())));
     Ok(Taking::Created { shown, unfolding, fault })
+}
+
+fn keep(state: &mut State, message: Message, sender: String, at: Instant) {
+    state.arrivals.note(Arrival {
+        at,
+        clock: message.created_at,
+        sender,
+        service: message.messaging_service_sid.clone(),
+        to: message.to.clone(),
+    });
+    state.messages.add(message);
 }
 
 /// The answer of a fault.

@@ -1,0 +1,168 @@
+//! How fast messages were asked for, to be held against what Twilio and WhatsApp allow.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One message in this time to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
+const PAIR_INTERVAL: Duration = Duration::from_secs(6);
+/// So many may come at once, borrowed from the time that follows (the same source).
+const PAIR_BURST: u32 = 45;
+
+/// A message that was asked for and created.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) clock: Timestamp,
+    /// The sender; the one that the service chooses, where the request left that to it.
+    pub(crate) sender: String,
+    pub(crate) service: Option<String>,
+    pub(crate) to: String,
+}
+
+/// Which arrivals are asked about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    from: Option<String>,
+    service: Option<String>,
+    /// Messages to people whose address begins like this.
+    to_prefix: Option<String>,
+}
+
+/// How fast they came.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Rates {
+    messages: usize,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    /// The most in any one second, wherever it begins.
+    busiest_second: usize,
+    /// The messages to one person beyond the pair limit.
+    pairs_over_limit: usize,
+}
+
+/// Every message that was created, in the order they came.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals(Vec<Arrival>);
+
+impl Arrivals {
+    pub(crate) fn note(&mut self, arrival: Arrival) {
+        self.0.push(arrival);
+    }
+
+    pub(crate) fn rates(&self, asked: &Asked) -> Rates {
+        let arrivals: Vec<_> = self.0.iter().filter(|arrival| asked.is_about(arrival)).collect();
+        let begin = arrivals.first().map(|arrival| arrival.at);
+        let since_begin = |arrival: &Arrival| begin.map_or(Duration::ZERO, |begin| arrival.at.duration_since(begin));
+        let times: Vec<_> = arrivals.iter().map(|arrival| since_begin(arrival).as_micros()).collect();
+        let pairs = arrivals.iter().map(|arrival| ((&arrival.sender, &arrival.to), since_begin(arrival)));
+        Rates {
+            messages: arrivals.len(),
+            first_at: arrivals.first().map(|arrival| arrival.clock),
+            last_at: arrivals.last().map(|arrival| arrival.clock),
+            busiest_second: busiest_second(&times),
+            pairs_over_limit: over_pair_limit(pairs),
+        }
+    }
+}
+
+impl Asked {
+    fn is_about(&self, arrival: &Arrival) -> bool {
+        self.from.as_deref().is_none_or(|from| from == arrival.sender)
+            && (self.service.is_none() || self.service == arrival.service)
+            && self.to_prefix.as_deref().is_none_or(|prefix| arrival.to.starts_with(prefix))
+    }
+}
+
+/// The most of these times, in microseconds and ascending order, that lie less than a second apart.
+fn busiest_second(times: &[u128]) -> usize {
+    let mut first = times.iter().peekable();
+    let mut within = 0;
+    let mut most = 0;
+    for last in times {
+        within += 1;
+        while first.next_if(|first| *last - **first >= 1_000_000).is_some() {
+            within -= 1;
+        }
+        most = most.max(within);
+    }
+    most
+}
+
+/// How many came too early for their pair: a bucket of the burst that fills up again by one in each interval.
+fn over_pair_limit<Pair: std::hash::Hash + Eq>(arrivals: impl Iterator<Item = (Pair, Duration)>) -> usize {
+    let borrowed = PAIR_INTERVAL * (PAIR_BURST - 1);
+    let mut due: HashMap<Pair, Duration> = HashMap::new();
+    let mut over = 0;
+    for (pair, at) in arrivals {
+        let due = due.entry(pair).or_default();
+        if at + borrowed < *due {
+            over += 1;
+        } else {
+            *due = at.max(*due) + PAIR_INTERVAL;
+        }
+    }
+    over
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_busiest_second_may_begin_anywhere() {
+        let cases: [(&[u128], usize); 6] = [
+            (&[], 0),
+            (&[5], 1),
+            (&[0, 1_000_000, 2_000_000], 1),
+            (&[0, 999_999, 1_000_000], 2),
+            (&[0, 900_000, 1_100_000, 1_800_000, 1_899_999, 5_000_000], 4),
+            (&[7, 7, 7], 3),
+        ];
+        for (times, most) in cases {
+            assert_eq!(busiest_second(times), most, "{times:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_busiest_second_begins_with_one_of_the_times(mut times in prop::collection::vec(0_u128..5_000_000, 0..60)) {
+            times.sort_unstable();
+            let from = |begin: &u128| times.iter().filter(|at| (*begin..*begin + 1_000_000).contains(at)).count();
+            prop_assert_eq!(busiest_second(&times), times.iter().map(from).max().unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn a_pair_may_borrow_a_burst_and_pays_it_back() {
+        let seconds = Duration::from_secs;
+        let to = |person: &'static str, at: u64, times: usize| std::iter::repeat_n((person, seconds(at)), times);
+        assert_eq!(over_pair_limit(to("a", 0, 45).chain(to("b", 0, 45))), 0);
+        assert_eq!(over_pair_limit(to("a", 0, 47)), 2);
+        assert_eq!(over_pair_limit(to("a", 0, 45).chain(to("a", 5, 1)).chain(to("a", 6, 1))), 1);
+        assert_eq!(over_pair_limit(to("a", 0, 45).chain(to("a", 270, 46))), 1);
+        assert_eq!(over_pair_limit((0..100).map(|number| ("a", seconds(6 * number)))), 0);
+    }
+
+    #[test]
+    fn rates_are_told_of_those_who_are_asked_about() {
+        let (begin, clock) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        let mut arrivals = Arrivals::default();
+        for (sender, service, to) in [("w", Some("MG1"), "+1"), ("w", None, "+2"), ("s", Some("MG1"), "+1")] {
+            let service = service.map(str::to_owned);
+            arrivals.note(Arrival { at: begin, clock, sender: sender.to_owned(), service, to: to.to_owned() });
+        }
+        let count = |asked: &str| arrivals.rates(&serde_json::from_str(asked).unwrap()).messages;
+        assert_eq!(count("{}"), 3);
+        assert_eq!(count(r#"{"from": "w"}"#), 2);
+        assert_eq!(count(r#"{"service": "MG1", "to_prefix": "+1"}"#), 2);
+        assert_eq!(count(r#"{"from": "nobody"}"#), 0);
+    }
+}

@@ -21,6 +21,10 @@ use crate::{
     sid::{AccountSid, MessageSid},
 };
 
+mod reports;
+
+pub use reports::StatusReport;
+
 /// What happened to a message: the table's range key, `inbound` or `status#delivered`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

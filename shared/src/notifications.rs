@@ -14,6 +14,7 @@ use crate::{
     sid::{AccountSid, MessageSid},
 };
 
+mod lookup;
 mod record;
 
 pub use record::{Attempt, Lease, Outcome, State, StoredNotification, Subject};

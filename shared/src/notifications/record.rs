@@ -182,6 +182,8 @@ pub struct StoredNotification {
     pub digest: String,
     /// The recipient.
     pub recipient: Option<E164>,
+    /// The category.
+    pub category: Option<Category>,
     /// Handed back in events.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,

@@ -22,6 +22,7 @@ fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
         state,
         digest: "d1".to_owned(),
         recipient: None,
+        category: None,
         metadata: std::collections::BTreeMap::new(),
         lease: lease_ends.map(|_| Lease::random()),
         lease_until: lease_ends.map(at),

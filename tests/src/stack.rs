@@ -117,7 +117,7 @@ impl Stack {
             ("TWILIO_API_BASE_URL", &self.sandbox_url),
         ];
         environment.extend(functions.map(|(name, value)| (name.to_owned(), value.into())));
-        ["InboundFunction", "StatusFunction", "SendFunction", "PresignFunction", "PublishFunction"]
+        ["InboundFunction", "StatusFunction", "SendFunction", "PresignFunction", "ContactsFunction", "PublishFunction"]
             .map(|function| (function.to_owned(), environment.clone().into()))
             .into_iter()
             .collect::<serde_json::Map<_, _>>()

@@ -9,6 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use shared::{
     callback_url::notification_in_query,
+    consent::ConsentRequest,
     inbound::InboundMessage,
     notification::Notification,
     signature::{SignatureError, SigningKeys, UnverifiedRequest, Verified, VerifiedForm},
@@ -90,6 +91,17 @@ fn the_batch_has_a_good_and_a_bad_record() {
         assert!(parsed[0].is_ok());
         assert_eq!(parsed[1].as_ref().unwrap_err().field, "to");
     }
+}
+
+#[test]
+fn consent_events_are_what_their_names_say() {
+    let events = events("ContactsFunction");
+    let parse = |name: &str| {
+        let event: ApiGatewayV2httpRequest = serde_json::from_str(&events[name]).unwrap();
+        ConsentRequest::parse(&event.body.unwrap(), jiff::Timestamp::now(), None)
+    };
+    assert!(parse("contacts-consent").is_ok());
+    assert_eq!(parse("contacts-consent-without-text").unwrap_err().field, "text");
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! What became of a notification, with all that was reported of its messages. What they say is left out.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    address::E164,
+    dynamodb::StoreError,
+    error_code::ErrorCode,
+    message_status::MessageStatus,
+    messages::StatusReport,
+    notification::{Category, NotificationId},
+    notifications::{Attempt, State, StoredNotification},
+    sid::{AccountSid, MessageSid},
+};
+
+use crate::Contacts;
+
+/// A notification's log.
+#[derive(Debug, Serialize)]
+pub(crate) struct History {
+    account_sid: AccountSid,
+    id: NotificationId,
+    state: State,
+    recipient: Option<E164>,
+    category: Option<Category>,
+    /// Why it stands where it does.
+    reason: Option<String>,
+    #[serde(flatten)]
+    error: Option<Error>,
+    attempts: Vec<Tried>,
+    /// The message that a status callback named before any attempt did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<Delivery>,
+    metadata: BTreeMap<String, String>,
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct Tried {
+    at: Timestamp,
+    channel: String,
+    outcome: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(flatten)]
+    error: Option<Error>,
+    #[serde(flatten)]
+    message: Option<Delivery>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Delivery {
+    message_sid: MessageSid,
+    current_status: Option<MessageStatus>,
+    statuses: Vec<Reported>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Reported {
+    status: MessageStatus,
+    at: Timestamp,
+    #[serde(flatten)]
+    error: Option<Error>,
+}
+
+/// A code of Twilio's, and what Twilio calls it.
+#[derive(Debug, Clone, Serialize)]
+struct Error {
+    code: ErrorCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
+}
+
+impl From<ErrorCode> for Error {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, title: code.title() }
+    }
+}
+
+impl Contacts {
+    /// A notification by its id within the account, or else by the SID of one of its messages.
+    pub(crate) async fn history(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+    ) -> Result<Option<History>, StoreError> {
+        let found = match self.notifications.get(account_sid, id).await? {
+            Some(found) => Some(found),
+            None => match id.as_str().parse() {
+                Ok(message_sid) => self.by_message(&message_sid).await?,
+                Err(_) => None,
+            },
+        };
+        let Some(found) = found else { return Ok(None) };
+        let sids = found.attempts.iter().filter_map(|attempt| attempt.message_sid.as_ref()).chain(&found.message_sid);
+        let reports = sids.map(|sid| async { Ok::<_, StoreError>((sid.clone(), self.messages.reports(sid).await?)) });
+        let reports = try_join_all(reports).await?.into_iter().collect();
+        Ok(Some(History::of(found, &reports)))
+    }
+
+    /// The index knows a notification's latest message, and a message's own statuses name its notification.
+    async fn by_message(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
+        if let Some(found) = self.notifications.by_message_sid(message_sid).await? {
+            return Ok(Some(found));
+        }
+        let reports = self.messages.reports(message_sid).await?;
+        let named = reports.into_iter().find_map(|report| Some((report.account_sid, report.notification_id?)));
+        let Some((account_sid, id)) = named else { return Ok(None) };
+        self.notifications.get(&account_sid, &id).await
+    }
+}
+
+impl History {
+    fn of(found: StoredNotification, reports: &BTreeMap<MessageSid, Vec<StatusReport>>) -> Self {
+        let message = |sid: &MessageSid| Delivery::of(sid, reports.get(sid).map_or(&[], Vec::as_slice));
+        let tried = |sid: &MessageSid| found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(sid));
+        let bound = found.message_sid.as_ref().filter(|sid| !tried(sid)).map(message);
+        Self {
+            account_sid: found.account_sid,
+            id: found.id,
+            state: found.state,
+            recipient: found.recipient,
+            category: found.category,
+            reason: found.reason,
+            error: found.code.map(Error::from),
+            attempts: found.attempts.into_iter().map(|attempt| Tried::of(attempt, message)).collect(),
+            bound,
+            metadata: found.metadata,
+            updated_at: found.updated_at,
+        }
+    }
+}
+
+impl Tried {
+    fn of(attempt: Attempt, message: impl Fn(&MessageSid) -> Delivery) -> Self {
+        Self {
+            at: attempt.at,
+            channel: attempt.channel,
+            outcome: attempt.outcome,
+            reason: attempt.reason,
+            error: attempt.code.map(Error::from),
+            message: attempt.message_sid.as_ref().map(message),
+        }
+    }
+}
+
+impl Delivery {
+    fn of(sid: &MessageSid, reports: &[StatusReport]) -> Self {
+        let reported = |report: &StatusReport| Reported {
+            status: report.status,
+            at: report.received_at,
+            error: report.error_code.map(Error::from),
+        };
+        Self {
+            message_sid: sid.clone(),
+            current_status: MessageStatus::current(reports.iter().map(|report| report.status)),
+            statuses: reports.iter().map(reported).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SID: &str = "SM00000000000000000000000000000001";
+    const ACCOUNT: &str = "AC00000000000000000000000000000001";
+    const AT: &str = "2026-11-20T09:00:00Z";
+
+    fn shown(item: Value, statuses: &[(&str, Option<u32>)]) -> Value {
+        let found = StoredNotification::read(serde_dynamo::to_item(item).unwrap()).unwrap();
+        let report = |(status, code): &(&str, Option<u32>)| {
+            let item = json!({"account_sid": ACCOUNT, "event": format!("status#{status}"), "received_at": AT,
+                              "error_code": code});
+            serde_json::from_value(item).unwrap()
+        };
+        let reports = BTreeMap::from([(SID.parse().unwrap(), statuses.iter().map(report).collect())]);
+        serde_json::to_value(History::of(found, &reports)).unwrap()
+    }
+
+    fn stored() -> Value {
+        json!({"notification": format!("{ACCOUNT}#order-1"), "account_sid": ACCOUNT, "id": "order-1", "state": "accepted",
+               "digest": "d", "recipient": "+14155550123", "category": "utility", "metadata": {"order": "1"},
+               "message_sid": SID, "updated_at": AT, "request": {"content": {"body": "private"}}})
+    }
+
+    #[test]
+    fn each_attempt_is_shown_with_all_that_was_reported_of_its_message() {
+        let mut item = stored();
+        item["attempts"] = json!([
+            {"at": AT, "channel": "whatsapp", "outcome": "waiting", "code": 20429},
+            {"at": AT, "channel": "whatsapp", "outcome": "accepted", "message_sid": SID},
+        ]);
+        let shown = shown(item, &[("sent", None), ("failed", Some(63016))]);
+        let expected = json!({
+            "account_sid": ACCOUNT, "id": "order-1", "state": "accepted", "recipient": "+14155550123",
+            "category": "utility", "reason": null, "metadata": {"order": "1"}, "updated_at": AT,
+            "attempts": [
+                {"at": AT, "channel": "whatsapp", "outcome": "waiting", "code": 20429, "title": "Too Many Requests"},
+                {"at": AT, "channel": "whatsapp", "outcome": "accepted", "message_sid": SID, "current_status": "failed",
+                 "statuses": [
+                    {"status": "sent", "at": AT},
+                    {"status": "failed", "at": AT, "code": 63016, "title": "Free-form outside the allowed window"},
+                 ]},
+            ],
+        });
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_message_that_only_a_callback_named_is_shown_too() {
+        let mut item = stored();
+        item["state"] = json!("claimed");
+        let shown = shown(item, &[("sent", None)]);
+        assert_eq!((&shown["bound"]["message_sid"], &shown["attempts"]), (&json!(SID), &json!([])));
+        assert_eq!(shown["bound"]["current_status"], "sent");
+    }
+
+    #[test]
+    fn what_the_message_says_is_not_shown() {
+        assert!(!shown(stored(), &[]).to_string().contains("private"));
+    }
+}

@@ -1,0 +1,147 @@
+//! `PUT /contacts/{e164}/consent`, `GET /contacts/{e164}` and `GET /notifications/{id}`: what a person agreed to, what is
+//! known of a person, and what became of a notification.
+//!
+//! API Gateway lets in who may call them by IAM. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE`
+//! and `TWILIO_ACCOUNT_SID`.
+
+use std::convert::Infallible;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use jiff::Timestamp;
+use lambda_runtime::LambdaEvent;
+use serde::Serialize;
+use shared::{
+    address::{ContactKey, E164},
+    api::{Problem, json},
+    consent::{Consent, ConsentRequest},
+    contacts::{ContactOverview, Recorded},
+    dynamodb::StoreError,
+    env::{self, EnvError},
+    messages::Messages,
+    notifications::Notifications,
+    report::Chain,
+    sid::AccountSid,
+};
+
+mod history;
+mod request;
+
+use request::{Route, account, caller, text};
+
+/// The function.
+#[derive(Debug)]
+pub struct Contacts {
+    people: shared::contacts::Contacts,
+    notifications: Notifications,
+    messages: Messages,
+    /// The account of who names none.
+    account_sid: AccountSid,
+}
+
+/// What holds now.
+#[derive(Debug, Serialize)]
+struct Holding {
+    account_sid: AccountSid,
+    contact: E164,
+    /// Whether what was sent is what holds: `current`, or `historic` where something newer does.
+    recorded: &'static str,
+    #[serde(flatten)]
+    consent: Consent,
+}
+
+#[derive(Debug, Serialize)]
+struct Known {
+    account_sid: AccountSid,
+    contact: E164,
+    #[serde(flatten)]
+    overview: ContactOverview,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The caller's to mend.
+    #[error("{0:?}")]
+    Refused(Problem),
+    /// Ours to mend.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl Contacts {
+    /// Reads the environment, builds the client and opens its connection.
+    pub async fn from_env() -> Result<Self, EnvError> {
+        let [contacts, notifications, messages] =
+            ["CONTACTS_TABLE", "NOTIFICATIONS_TABLE", "MESSAGES_TABLE"].map(env::required);
+        let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
+        let client = aws_sdk_dynamodb::Client::new(&shared::aws::config()?);
+        let function = Self {
+            people: shared::contacts::Contacts::new(client.clone(), contacts?),
+            notifications: Notifications::new(client.clone(), notifications?),
+            messages: Messages::new(client, messages?),
+            account_sid,
+        };
+        function.notifications.warm().await;
+        Ok(function)
+    }
+
+    /// Records consent (201), or shows a contact or a notification (200).
+    pub async fn handle(
+        &self,
+        event: LambdaEvent<ApiGatewayV2httpRequest>,
+    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
+        let answer = self.answer(&event.payload, Timestamp::now()).await;
+        Ok(answer.unwrap_or_else(|failure| match failure {
+            Failure::Refused(problem) => json(problem.status, &problem),
+            Failure::Store(error) => {
+                tracing::error!(error = %Chain(&error), "no answer");
+                json(500, &Problem::internal())
+            }
+        }))
+    }
+
+    async fn answer(
+        &self,
+        request: &ApiGatewayV2httpRequest,
+        now: Timestamp,
+    ) -> Result<ApiGatewayV2httpResponse, Failure> {
+        let route = Route::of(request)?;
+        let account_sid = account(request)?.unwrap_or_else(|| self.account_sid.clone());
+        match route {
+            Route::Consent(contact) => {
+                let wanted = ConsentRequest::parse(&text(request)?, now, caller(request))
+                    .map_err(|invalid| Problem::new(400, invalid.field, invalid.problem))?;
+                Ok(json(201, &self.record(contact, account_sid, wanted).await?))
+            }
+            Route::Contact(contact) => {
+                let overview = self.people.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
+                Ok(json(200, &Known { account_sid, contact, overview }))
+            }
+            Route::Notification(id) => match self.history(&account_sid, &id).await? {
+                Some(history) => Ok(json(200, &history)),
+                None => Err(Problem::new(404, "id", "there is no such notification").into()),
+            },
+        }
+    }
+
+    async fn record(&self, contact: E164, account: AccountSid, wanted: ConsentRequest) -> Result<Holding, StoreError> {
+        let account_sid = wanted.account_sid.unwrap_or(account);
+        let key = ContactKey::of_phone(&account_sid, &contact);
+        let (recorded, consent) = match self.people.record_consent(&key, &wanted.evidence).await? {
+            Recorded::Current(consent) => ("current", consent),
+            Recorded::Historic(newer) => ("historic", newer),
+        };
+        let category = wanted.evidence.category.as_str();
+        tracing::info!(category, state = wanted.evidence.state.as_str(), recorded, "consent");
+        Ok(Holding { account_sid, contact, recorded, consent })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What a caller may ask for.
+
+use std::borrow::Cow;
+
+use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, http::Method};
+use percent_encoding::percent_decode_str;
+use shared::{
+    address::E164,
+    api::{Problem, body},
+    notification::NotificationId,
+    sid::AccountSid,
+};
+
+/// What is asked for, of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `PUT /contacts/{e164}/consent`
+    Consent(E164),
+    /// `GET /contacts/{e164}`
+    Contact(E164),
+    /// `GET /notifications/{id}`, where the id is a notification's or a message's.
+    Notification(NotificationId),
+}
+
+impl Route {
+    /// By the path as it came: API Gateway has decoded all of it but `%25`, so that decoding it again leaves nothing
+    /// encoded and nothing decoded twice, and a slash in an id does not end it.
+    pub(crate) fn of(request: &ApiGatewayV2httpRequest) -> Result<Self, Problem> {
+        let method = &request.request_context.http.method;
+        let path = request.raw_path.as_deref().unwrap_or_default();
+        match (method, path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
+            (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
+                Some(number) => phone_number(number).map(Self::Consent),
+                None => Err(unknown_route()),
+            },
+            (&Method::GET, Some(number), _) if !number.contains('/') => phone_number(number).map(Self::Contact),
+            (&Method::GET, _, Some(id)) => notification_id(id).map(Self::Notification),
+            _ => Err(unknown_route()),
+        }
+    }
+}
+
+fn unknown_route() -> Problem {
+    let expected = "expected PUT /contacts/{e164}/consent, GET /contacts/{e164} or GET /notifications/{id}";
+    Problem::new(405, "method", expected)
+}
+
+/// With its `+`, encoded or not, or without it.
+fn phone_number(text: &str) -> Result<E164, Problem> {
+    let decoded = decoded("e164", text)?;
+    let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
+    let number = format!("+{digits}").parse();
+    number.map_err(|error: shared::address::InvalidAddress| Problem::new(400, "e164", error.to_string()))
+}
+
+fn notification_id(text: &str) -> Result<NotificationId, Problem> {
+    let id = NotificationId::try_from(decoded("id", text)?.into_owned());
+    id.map_err(|error| Problem::new(400, "id", error.to_string()))
+}
+
+fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, Problem> {
+    percent_decode_str(text).decode_utf8().map_err(|_| Problem::new(400, field, "expected UTF-8 once decoded"))
+}
+
+/// The account that the query names.
+pub(crate) fn account(request: &ApiGatewayV2httpRequest) -> Result<Option<AccountSid>, Problem> {
+    let named = request.query_string_parameters.first("account_sid").map(str::parse).transpose();
+    named.map_err(|error: shared::sid::InvalidSid| Problem::new(400, "account_sid", error.to_string()))
+}
+
+/// The body as text.
+pub(crate) fn text(request: &ApiGatewayV2httpRequest) -> Result<String, Problem> {
+    String::from_utf8(body(request)?).map_err(|_| Problem::new(400, "body", "expected UTF-8"))
+}
+
+/// Who calls, by the ARN of the principal that API Gateway let in.
+pub(crate) fn caller(request: &ApiGatewayV2httpRequest) -> Option<String> {
+    request.request_context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::callback_url::status_callback_url;
+
+    use super::*;
+
+    fn route(method: Method, path: &str) -> Result<Route, Problem> {
+        let mut request = ApiGatewayV2httpRequest::default();
+        request.request_context.http.method = method;
+        request.raw_path = Some(path.to_owned());
+        Route::of(&request)
+    }
+
+    fn id(text: &str) -> Route {
+        Route::Notification(NotificationId::try_from(text.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn a_number_may_come_in_three_spellings() {
+        let number: E164 = "+14155550123".parse().unwrap();
+        for spelling in ["+14155550123", "%2B14155550123", "%2b14155550123", "14155550123"] {
+            let path = format!("/contacts/{spelling}");
+            assert_eq!(route(Method::GET, &path), Ok(Route::Contact(number.clone())), "{path}");
+            let path = format!("{path}/consent");
+            assert_eq!(route(Method::PUT, &path), Ok(Route::Consent(number.clone())), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_decoded_once_with_all_that_is_in_it() {
+        for (path, expected) in [
+            ("order-1", "order-1"),
+            ("order%2F1%20%C3%A4", "order/1 ä"),
+            ("order/1 ä", "order/1 ä"),
+            ("50%25", "50%"),
+            ("50%2525", "50%25"),
+            ("a+b", "a+b"),
+            ("a/consent", "a/consent"),
+        ] {
+            assert_eq!(route(Method::GET, &format!("/notifications/{path}")), Ok(id(expected)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_path_is_said_by_status_and_field() {
+        let cases = [
+            (Method::GET, "/contacts/", 400, "e164"),
+            (Method::GET, "/contacts/whatsapp:+14155550123", 400, "e164"),
+            (Method::GET, "/contacts/++14155550123", 400, "e164"),
+            (Method::PUT, "/contacts/123/consent", 400, "e164"),
+            (Method::GET, "/contacts/%FF", 400, "e164"),
+            (Method::GET, "/notifications/", 400, "id"),
+            (Method::GET, "/notifications/%FF", 400, "id"),
+            (Method::GET, "/notifications/a%0Ab", 400, "id"),
+            (Method::PUT, "/contacts/+14155550123", 405, "method"),
+            (Method::GET, "/contacts/+14155550123/consent", 405, "method"),
+            (Method::PUT, "/notifications/a", 405, "method"),
+            (Method::GET, "/", 405, "method"),
+        ];
+        for (method, path, status, field) in cases {
+            let problem = route(method, path).unwrap_err();
+            assert_eq!((problem.status, problem.field.as_ref()), (status, field), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_found_as_a_callback_spells_it() {
+        let base_url = "https://wa.example.com".parse().unwrap();
+        let wanted = NotificationId::try_from("order 18473/shipped? 100%".to_owned()).unwrap();
+        let url = status_callback_url(&base_url, &wanted);
+        let (_, spelling) = url.split_once('=').unwrap();
+        assert_eq!(route(Method::GET, &format!("/notifications/{spelling}")), Ok(Route::Notification(wanted)));
+    }
+}

@@ -1,0 +1,87 @@
+use aws_lambda_events::encodings::Body;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
+
+use super::*;
+
+const CONSENT: &str = include_str!("../../../events/contacts-consent.json");
+const OVERVIEW: &str = include_str!("../../../events/contacts-overview.json");
+const NOTIFICATION: &str = include_str!("../../../events/contacts-notification.json");
+
+/// Reaches no table: what is refused is refused before one is asked, and the rest is an error of ours.
+fn contacts() -> Contacts {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url("http://127.0.0.1:9")
+        .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+        .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
+    let client = aws_sdk_dynamodb::Client::from_conf(config.build());
+    Contacts {
+        people: shared::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
+        notifications: Notifications::new(client.clone(), "notifications".to_owned()),
+        messages: Messages::new(client, "messages".to_owned()),
+        account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
+    }
+}
+
+fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+async fn answer(event: &Value) -> (u16, Value) {
+    let request = serde_json::from_value(event.clone()).unwrap();
+    let response = contacts().handle(LambdaEvent::new(request, lambda_runtime::Context::default())).await.unwrap();
+    assert_eq!(response.headers["content-type"], "application/json");
+    let Some(Body::Text(body)) = response.body else { panic!("no text") };
+    (response.status_code.try_into().unwrap(), serde_json::from_str(&body).unwrap())
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_said_by_status_and_field() {
+    let body = |body: &str, base64: bool| {
+        let mut consent = event(CONSENT);
+        consent["body"] = json!(body);
+        consent["isBase64Encoded"] = json!(base64);
+        consent
+    };
+    let with = |text: &str, field: &str, value: Value| {
+        let mut event = event(text);
+        event[field] = value;
+        event
+    };
+    let account = json!({"account_sid": "AC1"});
+    let cases = [
+        (body("", false), 400, "body"),
+        (body("{}", true), 400, "body"),
+        (body("/w==", true), 400, "body"),
+        (body("{}", false), 400, "category"),
+        (body("e30=", true), 400, "category"),
+        (body(r#"{"category": "marketing", "source": "x", "text": "y", "state": "gone"}"#, false), 400, "state"),
+        (body(r#"{"category": "marketing", "source": "x", "text": "y", "stat": 1}"#, false), 400, "stat"),
+        (with(CONSENT, "rawPath", json!("/contacts/0/consent")), 400, "e164"),
+        (with(OVERVIEW, "rawPath", json!("/contacts/0")), 400, "e164"),
+        (with(OVERVIEW, "queryStringParameters", account.clone()), 400, "account_sid"),
+        (with(NOTIFICATION, "queryStringParameters", account), 400, "account_sid"),
+        (with(NOTIFICATION, "rawPath", json!("/notifications/")), 400, "id"),
+        (with(NOTIFICATION, "rawPath", json!("/elsewhere")), 405, "method"),
+    ];
+    for (event, status, field) in cases {
+        let (answered, problem) = answer(&event).await;
+        assert_eq!((answered, &problem["error"]["field"]), (status, &json!(field)), "{event}");
+        assert!(!problem["error"]["message"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_not_explained_to_the_caller() {
+    for text in [CONSENT, OVERVIEW, NOTIFICATION] {
+        assert_eq!(answer(&event(text)).await, (500, json!({"error": {"field": "", "message": "internal error"}})));
+    }
+}
+
+#[test]
+fn the_caller_is_the_principal_that_was_let_in() {
+    let request = serde_json::from_str(CONSENT).unwrap();
+    assert_eq!(caller(&request).as_deref(), Some("arn:aws:iam::123456789012:user/shop"));
+}

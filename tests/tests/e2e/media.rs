@@ -1,36 +1,12 @@
 //! Files: into the bucket, out of it, and to a person.
 
-use aws_credential_types::Credentials;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
 use serde_json::{Value, json};
-use tests::stack::{ADMINISTRATOR_KEY, REGION};
 
 use crate::world::{Person, World, new_id, template_notification};
 
-/// Calls a route that API Gateway opens by IAM.
-async fn call(world: &World, method: &str, path_and_query: &str, body: &str) -> (u16, Value) {
-    let url = format!("{}{path_and_query}", world.stack.api_url);
-    let identity = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "test").into();
-    let settings = SigningSettings::default();
-    let time = std::time::SystemTime::now();
-    let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name("execute-api");
-    let parameters = parameters.time(time).settings(settings).build().unwrap().into();
-    let signable = SignableRequest::new(method, &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
-    let (instructions, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
-    let mut request = world.http.request(method.parse().unwrap(), &url).body(body.to_owned());
-    for (name, value) in instructions.headers() {
-        request = request.header(name, value);
-    }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-}
-
 async fn upload(world: &World, content_type: &str, bytes: &[u8]) -> Value {
     let wanted = json!({"content_type": content_type, "content_length": bytes.len()});
-    let (status, link) = call(world, "POST", "/media", &wanted.to_string()).await;
+    let (status, link) = world.call("POST", "/media", &wanted.to_string()).await;
     assert_eq!(status, 201, "{link}");
     let mut request = world.http.put(link["upload_url"].as_str().unwrap()).body(bytes.to_vec());
     for (name, value) in link["headers"].as_object().unwrap() {
@@ -48,7 +24,7 @@ async fn a_file_goes_in_and_comes_out_by_links() {
     let signed = link["upload_url"].as_str().unwrap();
     assert!(signed.contains("content-length") && signed.contains("content-type"), "both are signed: {signed}");
     let key = link["key"].as_str().unwrap();
-    let (status, download) = call(&world, "GET", &format!("/media/{key}"), "").await;
+    let (status, download) = world.call("GET", &format!("/media/{key}"), "").await;
     assert_eq!(status, 200, "{download}");
     assert_eq!((&download["content_type"], &download["content_length"]), (&json!("image/png"), &json!(20)));
     assert!(download["url"].as_str().unwrap().contains("X-Amz-Expires=900"));
@@ -65,14 +41,14 @@ async fn what_whatsapp_would_refuse_gets_no_link() {
         (json!({"content_type": "image/png"}), 400, "body"),
     ];
     for (wanted, status, field) in cases {
-        let (answered, problem) = call(&world, "POST", "/media", &wanted.to_string()).await;
+        let (answered, problem) = world.call("POST", "/media", &wanted.to_string()).await;
         assert_eq!((answered, &problem["error"]["field"]), (status, &json!(field)), "{wanted}");
     }
-    assert_eq!(call(&world, "GET", "/media/uploads/no-such.png", "").await.0, 404);
+    assert_eq!(world.call("GET", "/media/uploads/no-such.png", "").await.0, 404);
     let put = world.s3.put_object().bucket(&world.stack.outputs.media_bucket_name).key("odd.html");
     put.content_type("text/html").body(b"<p>".to_vec().into()).send().await.unwrap();
-    assert_eq!(call(&world, "GET", "/media/odd.html", "").await.0, 422);
-    let (status, problem) = call(&world, "GET", "/media/odd.html?expires_in=5", "").await;
+    assert_eq!(world.call("GET", "/media/odd.html", "").await.0, 422);
+    let (status, problem) = world.call("GET", "/media/odd.html?expires_in=5", "").await;
     assert_eq!((status, &problem["error"]["field"]), (400, &json!("expires_in")));
 }
 

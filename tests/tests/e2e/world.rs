@@ -6,12 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request},
+    sign::v4,
+};
 use serde_json::{Value, json};
 use shared::{form::Form, signature::sign};
 use tests::{
     Stack,
     run::{ACCOUNT_SID, AUTH_TOKEN},
+    stack::{ADMINISTRATOR_KEY, REGION},
 };
 
 /// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
@@ -151,6 +157,24 @@ impl World {
         let signature = sign(&AUTH_TOKEN.into(), &url, &form);
         let request = self.http.post(url).header("X-Twilio-Signature", signature).form(parameters);
         request.send().await.unwrap()
+    }
+
+    /// Calls a route that API Gateway opens by IAM.
+    pub(crate) async fn call(&self, method: &str, path_and_query: &str, body: &str) -> (u16, Value) {
+        let url = format!("{}{path_and_query}", self.stack.api_url);
+        let identity = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "test").into();
+        let settings = SigningSettings::default();
+        let time = std::time::SystemTime::now();
+        let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name("execute-api");
+        let parameters = parameters.time(time).settings(settings).build().unwrap().into();
+        let signable = SignableRequest::new(method, &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
+        let (instructions, _) = sign_request(signable.unwrap(), &parameters).unwrap().into_parts();
+        let mut request = self.http.request(method.parse().unwrap(), &url).body(body.to_owned());
+        for (name, value) in instructions.headers() {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
     /// Puts a notification on the outbound queue.

@@ -1,0 +1,229 @@
+//! What a person agreed to, what is known of a person, and what became of a notification.
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use shared::{address::ContactKey, contacts::Contacts, notification::Category};
+use tests::run::ACCOUNT_SID;
+
+use crate::world::{Person, World, new_id, new_sid, of_notification, template_notification};
+
+const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000009";
+
+fn marketing() -> Value {
+    json!({"category": "marketing", "source": "checkout-form", "text": "Send me offers on WhatsApp."})
+}
+
+fn marketing_at(at: Timestamp) -> Value {
+    let mut consent = marketing();
+    consent["at"] = json!(at);
+    consent
+}
+
+async fn record(world: &World, person: &Person, consent: &Value) -> Value {
+    let path = format!("/contacts/{}/consent", person.identity);
+    let (status, holding) = world.call("PUT", &path, &consent.to_string()).await;
+    assert_eq!(status, 201, "{holding}");
+    holding
+}
+
+async fn known(world: &World, person: &Person) -> Value {
+    let (status, known) = world.call("GET", &format!("/contacts/{}", person.identity), "").await;
+    assert_eq!(status, 200, "{known}");
+    known
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn consent_is_read_back_with_all_that_proves_it() {
+    let (world, person) = (World::new(), Person::new());
+    let mut consent = marketing_at("2026-01-02T03:04:05.678Z".parse().unwrap());
+    consent["locale"] = json!("pt-BR");
+    consent["ip"] = json!("2001:db8::1");
+    consent["user_agent"] = json!("Mozilla/5.0");
+    let holding = record(&world, &person, &consent).await;
+    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("current"), &json!("given")));
+    let known = known(&world, &person).await;
+    assert_eq!((&known["contact"], &known["account_sid"]), (&json!(person.identity), &json!(ACCOUNT_SID)));
+    let history = &known["consents"][0];
+    assert_eq!((&history["current"]["state"], &history["current"]["at"]), (&json!("given"), &consent["at"]));
+    let proof = &history["evidence"][0];
+    for (field, value) in consent.as_object().unwrap() {
+        assert_eq!(&proof[field], value, "{field}");
+    }
+    assert!(proof["recorded_at"].as_str().unwrap().parse::<Timestamp>().unwrap() > ago(600));
+    assert!(proof["recorded_by"].as_str().unwrap().starts_with("arn:aws:"), "{proof}");
+}
+
+#[tokio::test]
+async fn consent_is_withdrawn_and_what_arrives_late_changes_nothing() {
+    let (world, person) = (World::new(), Person::new());
+    record(&world, &person, &marketing_at(ago(300))).await;
+    let withdrawal = json!({"category": "marketing", "state": "withdrawn", "source": "call-centre", "at": ago(100)});
+    let holding = record(&world, &person, &withdrawal).await;
+    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("current"), &json!("withdrawn")));
+    let holding = record(&world, &person, &marketing_at(ago(200))).await;
+    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("historic"), &json!("withdrawn")));
+    let history = known(&world, &person).await["consents"][0].clone();
+    assert_eq!(history["current"]["state"], "withdrawn");
+    let states: Vec<_> = history["evidence"].as_array().unwrap().iter().map(|proof| &proof["state"]).collect();
+    assert_eq!(states, ["withdrawn", "given", "given"], "the newest first");
+}
+
+#[tokio::test]
+async fn of_many_at_once_the_newest_holds_and_all_are_kept() {
+    let (world, person) = (World::new(), Person::new());
+    let newest = ago(10);
+    let consents: Vec<_> =
+        (0..10).map(|step| marketing_at(newest - SignedDuration::from_secs(7 * (step * 3 % 10)))).collect();
+    join_all(consents.iter().map(|consent| record(&world, &person, consent))).await;
+    let history = known(&world, &person).await["consents"][0].clone();
+    let at: Timestamp = history["current"]["at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(at.as_millisecond(), newest.as_millisecond());
+    assert_eq!(history["evidence"].as_array().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_withdrawal_at_the_same_moment_holds_whichever_comes_first() {
+    let world = World::new();
+    let at = ago(60);
+    let withdrawal = json!({"category": "marketing", "state": "withdrawn", "source": "app", "at": at});
+    for order in [[marketing_at(at), withdrawal.clone()], [withdrawal, marketing_at(at)]] {
+        let person = Person::new();
+        for consent in &order {
+            record(&world, &person, consent).await;
+        }
+        assert_eq!(known(&world, &person).await["consents"][0]["current"]["state"], "withdrawn");
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_withdraws_what_was_given_before_it_and_once() {
+    let (world, person) = (World::new(), Person::new());
+    let contacts = Contacts::new(world.dynamodb.clone(), world.stack.outputs.contacts_table_name.clone());
+    let contact = ContactKey::of_phone(&ACCOUNT_SID.parse().unwrap(), &person.identity.parse().unwrap());
+    record(&world, &person, &marketing_at(ago(300))).await;
+    let withdraw = async |at| {
+        let categories = [Category::Marketing, Category::Utility];
+        contacts.withdraw_consents(&contact, &categories, at, "STOP by SM1", Timestamp::now()).await.unwrap()
+    };
+    assert_eq!(withdraw(ago(400)).await, [], "it was not given yet");
+    assert_eq!(withdraw(ago(200)).await, [Category::Marketing]);
+    assert_eq!(withdraw(ago(200)).await, [], "it is withdrawn");
+    let known = known(&world, &person).await;
+    assert_eq!(known["consents"].as_array().unwrap().len(), 1);
+    let history = &known["consents"][0];
+    assert_eq!(history["current"]["state"], "withdrawn");
+    assert_eq!(history["evidence"][0]["source"], "STOP by SM1");
+    assert_eq!(history["evidence"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_and_nothing_is_written() {
+    let (world, person) = (World::new(), Person::new());
+    let path = format!("/contacts/{}/consent", person.identity);
+    for (field, value) in [("category", json!("promo")), ("text", json!(null)), ("at", json!("2999-01-01T00:00:00Z"))] {
+        let mut consent = marketing();
+        consent[field] = value;
+        let (status, problem) = world.call("PUT", &path, &consent.to_string()).await;
+        assert_eq!((status, &problem["error"]["field"]), (400, &json!(field)));
+    }
+    let known = known(&world, &person).await;
+    for list in ["suppressions", "consents", "windows", "linked"] {
+        assert_eq!(known[list], json!([]), "of a stranger nothing is known");
+    }
+}
+
+#[tokio::test]
+async fn a_contact_is_one_in_every_spelling_and_another_in_another_account() {
+    let (world, person) = (World::new(), Person::new());
+    record(&world, &person, &marketing()).await;
+    let digits = person.identity.trim_start_matches('+');
+    for spelling in [digits.to_owned(), format!("%2B{digits}")] {
+        let (status, known) = world.call("GET", &format!("/contacts/{spelling}"), "").await;
+        assert_eq!((status, known["consents"].as_array().unwrap().len()), (200, 1), "{spelling}");
+    }
+    let path = format!("/contacts/{digits}?account_sid={OTHER_ACCOUNT}");
+    let (_, elsewhere) = world.call("GET", &path, "").await;
+    assert_eq!((&elsewhere["account_sid"], &elsewhere["consents"]), (&json!(OTHER_ACCOUNT), &json!([])));
+}
+
+#[tokio::test]
+async fn a_stop_and_a_window_are_in_the_overview() {
+    let (world, person) = (World::new(), Person::new());
+    world.write(&person, "STOP").await;
+    let known = world
+        .until("the window", async || Some(known(&world, &person).await).filter(|known| known["windows"] != json!([])))
+        .await;
+    let all = known["suppressions"].as_array().unwrap().iter().find(|found| found["scope"] == "all").unwrap();
+    assert_eq!((&all["preference"], &all["channel"]), (&json!("opted_out"), &json!("whatsapp")));
+    let time = |name: &str| known["windows"][0][name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(time("open_until").duration_since(time("last_inbound_at")), SignedDuration::from_hours(24));
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_by_iam_learns_and_writes_nothing() {
+    let (world, person) = (World::new(), Person::new());
+    let url = |path: &str| format!("{}{path}", world.stack.api_url);
+    let consent = url(&format!("/contacts/{}/consent", person.identity));
+    assert_eq!(world.http.put(consent).json(&marketing()).send().await.unwrap().status(), 403);
+    for path in [format!("/contacts/{}", person.identity), "/notifications/order-1".to_owned()] {
+        assert_eq!(world.http.get(url(&path)).send().await.unwrap().status(), 403, "{path}");
+    }
+    assert_eq!(known(&world, &person).await["consents"], json!([]));
+}
+
+#[tokio::test]
+async fn a_notification_is_shown_with_every_status_of_its_message() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("log/of a"));
+    world.notify(&template_notification(&id, &person)).await;
+    world.events("four statuses", of_notification("twilio_status", &id), 4).await;
+    let sid = world.sent_to(&person).await[0]["sid"].as_str().unwrap().to_owned();
+    world.notification_in(&id, "accepted").await;
+    let by_id = format!("/notifications/{}", id.replace('/', "%2F").replace(' ', "%20"));
+    for path in [by_id, format!("/notifications/{sid}")] {
+        let (status, shown) = world.call("GET", &path, "").await;
+        assert_eq!(status, 200, "{shown}");
+        assert_eq!((&shown["id"], &shown["state"]), (&json!(id), &json!("accepted")), "{path}");
+        assert_eq!((&shown["recipient"], &shown["category"]), (&json!(person.identity), &json!("utility")));
+        assert_eq!(shown["metadata"]["order"], id);
+        let attempt = &shown["attempts"][0];
+        assert_eq!((&attempt["channel"], &attempt["message_sid"]), (&json!("whatsapp"), &json!(sid)));
+        assert_eq!(attempt["current_status"], "read");
+        let statuses: Vec<_> = attempt["statuses"].as_array().unwrap().iter().map(|found| &found["status"]).collect();
+        assert_eq!(statuses, ["queued", "sent", "delivered", "read"]);
+        assert!(!shown.to_string().contains("content"), "what it said is not shown: {shown}");
+    }
+    assert_eq!(world.call("GET", &format!("/notifications/{sid}-not"), "").await.0, 404);
+    assert_eq!(world.call("GET", &format!("/notifications/{}", new_sid()), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_a_notifications_latest_is_found_by_its_statuses() {
+    let (world, person, id, earlier) = (World::new(), Person::new(), new_id("log"), new_sid());
+    world.notify(&template_notification(&id, &person)).await;
+    world.notification_in(&id, "accepted").await;
+    let callback = [
+        ("MessageSid", earlier.as_str()),
+        ("AccountSid", ACCOUNT_SID),
+        ("MessageStatus", "failed"),
+        ("ErrorCode", "63016"),
+    ];
+    let answer = world.post_signed(&format!("/twilio/status?notification={id}"), &callback).await;
+    assert_eq!(answer.status(), 204);
+    let (status, shown) = world.call("GET", &format!("/notifications/{earlier}"), "").await;
+    assert_eq!((status, &shown["id"]), (200, &json!(id)));
+}
+
+#[tokio::test]
+async fn why_a_notification_did_not_go_out_is_shown() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("suppressed"));
+    world.write(&person, "STOP").await;
+    world.notify(&template_notification(&id, &person)).await;
+    world.notification_in(&id, "suppressed").await;
+    let (_, shown) = world.call("GET", &format!("/notifications/{id}"), "").await;
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("suppressed"), &json!("the recipient has opted out")));
+}

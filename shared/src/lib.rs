@@ -3,20 +3,16 @@
 //! Data goes one way: a request is parsed into types that cannot hold a wrong value, a pure function decides, and one
 //! conditional write or one call does.
 //!
-//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
-//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
-//!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
-//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`region`], [`base_url`], [`callback_url`], [`form`],
-//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`region`], [`quiet_hours`], [`base_url`], [`callback_url`], [`form`],
-//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`preference`],
-//!   [`consent`], [`media`], [`notification`], [`twiml`], [`limits`]; their JSON is read with `json_fields`.
-//! - State: [`messages`], [`contacts`], [`notifications`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
-//!   what their items become.
-//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
-//!   Manager).
+//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`region`], [`quiet_hours`], [`base_url`],
+//!   [`callback_url`], [`form`], [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`],
+//!   [`reaction`], [`opt_out`], [`wish`], [`preference`], [`suppression`], [`consent`], [`policy`], [`pace`], [`media`],
+//!   [`notification`], [`doubt`], [`twiml`], [`limits`]; what people write as JSON is read with `json_fields`.
+//! - State: [`messages`], [`contacts`], [`notifications`], [`rate_limits`] (a DynamoDB table each, over
+//!   [`mod@dynamodb`]), and [`event`], what their items become.
+//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`]
+//!   (S3), [`secrets`] (Secrets Manager).
 //! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
 //!   what is found later.
-//! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`mod@env`], [`aws`], [`log`], [`report`].
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`api`] (the routes that people call),
 //!   [`mod@env`], [`aws`], [`log`], [`report`].
 //!
@@ -33,6 +29,7 @@ pub mod callback_url;
 pub mod consent;
 pub mod contacts;
 pub mod digest;
+pub mod doubt;
 pub mod dynamodb;
 pub mod env;
 pub mod error_code;
@@ -51,9 +48,12 @@ pub mod messages;
 pub mod notification;
 pub mod notifications;
 pub mod opt_out;
+pub mod pace;
+pub mod policy;
 pub mod preference;
 pub mod queues;
 pub mod quiet_hours;
+pub mod reaction;
 pub mod region;
 pub mod report;
 pub mod secrets;

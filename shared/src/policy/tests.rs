@@ -1,0 +1,185 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn ago(hours: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(hours)
+}
+
+fn text() -> Value {
+    json!({"type": "text", "body": "Hello"})
+}
+
+fn template() -> Value {
+    json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"})
+}
+
+fn notification(category: &str, content: &Value, more: &Value) -> Notification {
+    let mut notification = json!({"id": "order-1", "to": "+14155550123", "category": category, "content": content});
+    for (name, value) in more.as_object().unwrap() {
+        notification[name] = value.clone();
+    }
+    Notification::parse(&notification.to_string()).unwrap()
+}
+
+fn fallback(ways: &[(&str, Value)]) -> Value {
+    let ways = ways.iter().map(|(channel, content)| json!({"channel": channel, "content": content}));
+    json!({"fallback": ways.collect::<Vec<_>>()})
+}
+
+fn rules(policy: &Value) -> Rules {
+    policy.to_string().parse::<Policy>().unwrap().rules(Some(&"DE".parse().unwrap()))
+}
+
+fn send(route: usize) -> Decision {
+    Decision::Send(Plan { route, awaits_reply: false })
+}
+
+const fn never(refusal: Refusal) -> Decision {
+    Decision::Never(refusal)
+}
+
+/// One case a line: what is to be sent, what is known, what is decided.
+#[test]
+fn who_may_receive_what_and_when() {
+    let utility_template = notification("utility", &template(), &json!({}));
+    let utility_text = notification("utility", &text(), &json!({}));
+    let none = Facts::default();
+    let wrote = |hours| Facts { last_inbound_at: Some(ago(hours)), ..Facts::default() };
+    let plain = Rules::default();
+    let marketing = notification("marketing", &template(), &json!({}));
+    let consented = |hours| Facts { consent_given_at: Some(ago(hours)), ..Facts::default() };
+    let a_year = rules(&json!({"default": {"consent": {"marketing": {"days": 365}}}}));
+    let capped = rules(&json!({"default": {"consent": {}, "marketing_cap": {"messages": 2, "days": 7}}}));
+    let had = |hours: &[i64]| Facts {
+        marketing_sent_at: hours.iter().map(|hours| ago(*hours)).collect(),
+        ..Facts::default()
+    };
+    let stopped = |scope: &Scope| Facts { suppressed: Some(scope.clone()), ..wrote(1) };
+    let to_template = notification("utility", &text(), &fallback(&[("whatsapp", text()), ("whatsapp", template())]));
+    let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
+    let cases: Vec<(&str, &Notification, &Rules, Facts, Decision)> = vec![
+        ("a template needs no window", &utility_template, &plain, none.clone(), send(0)),
+        ("text inside the window", &utility_text, &plain, wrote(23), send(0)),
+        ("text after it", &utility_text, &plain, wrote(24), never(Refusal::OutsideWindow)),
+        ("text to a stranger", &utility_text, &plain, none.clone(), never(Refusal::OutsideWindow)),
+        ("its template takes over", &to_template, &plain, none.clone(), send(2)),
+        ("not where it is not needed", &to_template, &plain, wrote(1), send(0)),
+        ("SMS knows no window", &to_sms, &plain, none.clone(), send(1)),
+        ("opted out of all", &utility_text, &plain, stopped(&Scope::All), never(Refusal::OptedOut(Scope::All))),
+        ("marketing without a consent", &marketing, &a_year, none.clone(), never(Refusal::NoConsent("marketing"))),
+        ("with one", &marketing, &a_year, consented(24), send(0)),
+        ("with an old one", &marketing, &a_year, consented(24 * 365), never(Refusal::NoConsent("marketing"))),
+        ("utility needs none", &utility_template, &a_year, none.clone(), send(0)),
+        ("below the cap", &marketing, &capped, had(&[1, 24 * 7]), send(0)),
+        ("at the cap", &marketing, &capped, had(&[1, 2]), never(Refusal::Cap { messages: 2, days: 7 })),
+        ("the cap is marketing's", &utility_template, &capped, had(&[1, 2]), send(0)),
+    ];
+    for (case, notification, rules, facts, expected) in cases {
+        assert_eq!(decide(notification, rules, &facts, now()), expected, "{case}");
+    }
+}
+
+#[test]
+fn times_of_its_own_go_before_everything_but_its_end() {
+    let with = |more: Value| notification("authentication", &template(), &more);
+    let facts = Facts { suppressed: Some(Scope::All), ..Facts::default() };
+    let expired = with(json!({"expires_at": "2026-11-20T12:00:00Z"}));
+    assert_eq!(decide(&expired, &Rules::default(), &facts, now()), never(Refusal::Expired));
+    let later = with(json!({"send_at": "2026-11-20T12:00:01Z"}));
+    let until = "2026-11-20T12:00:01Z".parse().unwrap();
+    assert_eq!(
+        decide(&later, &Rules::default(), &facts, now()),
+        Decision::Later { until, reason: Wait::SendAt },
+        "a STOP before its time may be taken back until then"
+    );
+    assert_eq!(decide(&later, &Rules::default(), &facts, until), never(Refusal::OptedOut(Scope::All)));
+}
+
+#[test]
+fn quiet_hours_delay_what_they_are_for() {
+    let quiet = rules(&json!({"default": {"consent": {}, "quiet_hours": {"from": "21:00", "to": "08:00"}}}));
+    let until = now() + SignedDuration::from_hours(3);
+    let facts = Facts { quiet_until: Some(until), ..Facts::default() };
+    let decided = |category| decide(&notification(category, &template(), &json!({})), &quiet, &facts, now());
+    assert_eq!(decided("marketing"), Decision::Later { until, reason: Wait::QuietHours });
+    assert_eq!(decided("authentication"), send(0));
+}
+
+#[test]
+fn content_follows_the_answer_to_its_template() {
+    let more = json!({"wait_for_reply": true, "expires_at": "2026-11-21T12:00:00Z",
+                      "fallback": [{"channel": "whatsapp", "content": template()}]});
+    let notification = notification("utility", &text(), &more);
+    let decided = |facts: &Facts, at| decide(&notification, &Rules::default(), facts, at);
+    let first = decided(&Facts::default(), now());
+    assert_eq!(first, Decision::Send(Plan { route: 1, awaits_reply: true }));
+    let open = Facts { last_inbound_at: Some(ago(1)), ..Facts::default() };
+    assert_eq!(decided(&open, now()), send(0), "no template where the window is open");
+    let progress = Progress { template_sent_at: Some(ago(2)), route: 1, ..Progress::default() };
+    let silent = Facts { progress, ..Facts::default() };
+    let expires_at = notification.expires_at.unwrap();
+    assert_eq!(decided(&silent, now()), Decision::Later { until: expires_at, reason: Wait::Reply });
+    let older = Facts { last_inbound_at: Some(ago(3)), ..silent.clone() };
+    assert!(matches!(decided(&older, now()), Decision::Later { .. }), "written before the template");
+    let answered = Facts { last_inbound_at: Some(ago(1)), ..silent.clone() };
+    assert_eq!(decided(&answered, now()), send(0));
+    assert_eq!(decided(&silent, expires_at), never(Refusal::Unanswered));
+}
+
+#[test]
+fn a_way_that_failed_is_not_taken_again() {
+    let notification = notification("utility", &text(), &fallback(&[("whatsapp", template()), ("sms", text())]));
+    let at = |route| Facts {
+        last_inbound_at: Some(ago(1)),
+        progress: Progress { route, ..Progress::default() },
+        ..Facts::default()
+    };
+    let routes = [0, 1, 2].map(|route| decide(&notification, &Rules::default(), &at(route), now()));
+    assert_eq!(routes, [send(0), send(1), send(2)]);
+    let not_before = ago(-1);
+    let waiting = Facts { progress: Progress { not_before: Some(not_before), ..Progress::default() }, ..at(0) };
+    let decided = decide(&notification, &Rules::default(), &waiting, now());
+    assert_eq!(decided, Decision::Later { until: not_before, reason: Wait::Retry });
+}
+
+#[test]
+fn a_country_changes_what_it_names_and_leaves_the_rest() {
+    let policy: Policy = json!({
+        "default": {"marketing_cap": {"messages": 2, "days": 7}},
+        "countries": {"DE": {"consent": {"marketing": {"days": 365}, "utility": {}}}},
+        "rates": {"default": {"per_second": 10}, "whatsapp:+14155238886": {"per_second": 400, "burst": 5}},
+        "on_unknown": {"utility": "resend"},
+    })
+    .to_string()
+    .parse()
+    .unwrap();
+    let (here, there) = (policy.rules(Some(&"DE".parse().unwrap())), policy.rules(None));
+    assert_eq!(here.consent(Category::Utility), Some(ConsentRule { days: None }));
+    assert_eq!(there.consent(Category::Utility), None);
+    assert_eq!(there.consent(Category::Marketing), Some(ConsentRule { days: None }), "unless it is configured away");
+    assert_eq!((here.marketing_cap, here.marketing_cap.map(|cap| cap.messages)), (there.marketing_cap, Some(2)));
+    assert_eq!(policy.pace("whatsapp:+14155238886").per_second.get(), 400);
+    assert_eq!(policy.pace("MG00000000000000000000000000000001").per_second.get(), 10);
+    assert_eq!(Policy::default().pace("any").per_second.get(), 80);
+    assert_eq!(policy.on_unknown(Category::Utility), OnUnknown::Resend);
+    assert_eq!(policy.on_unknown(Category::Marketing), OnUnknown::Hold);
+    assert_eq!(policy.on_unknown(Category::Authentication), OnUnknown::Resend);
+}
+
+#[test]
+fn a_wrong_policy_says_what_is_wrong() {
+    for (policy, part) in [
+        (r#"{"quiet": 1}"#, "unknown field `quiet`"),
+        (r#"{"rates": {"default": {"per_second": 0}}}"#, "nonzero"),
+        (r#"{"on_unknown": {"marketing": "send"}}"#, "expected `hold` or `resend`"),
+        (r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#, "hour"),
+    ] {
+        let error = policy.parse::<Policy>().unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}

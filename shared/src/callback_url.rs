@@ -9,18 +9,32 @@ use crate::{base_url::BaseUrl, notification::NotificationId};
 pub const STATUS_PATH: &str = "/twilio/status";
 
 const NOTIFICATION: &str = "notification";
+const ATTEMPT: &str = "attempt";
 
-/// The callback URL of a notification. Everything but letters and digits is escaped, so that nothing on the way has a
-/// reason to write the query, which the signature covers, in another way.
-pub fn status_callback_url(base_url: &BaseUrl, id: &NotificationId) -> String {
-    let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
-    base_url.join(&format!("{STATUS_PATH}?{NOTIFICATION}={id}"))
+/// What a callback's query names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The notification that the message was sent for.
+    pub notification_id: NotificationId,
+    /// How many attempts at it came before, so that a late callback of an earlier message is not taken for this one's;
+    /// none where that is not known.
+    pub attempt: Option<u32>,
 }
 
-/// The notification that a callback's query names.
-pub fn notification_in_query(query: &str) -> Option<NotificationId> {
-    let (_, id) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == NOTIFICATION)?;
-    NotificationId::try_from(id.into_owned()).ok()
+/// The callback URL of a notification's attempt. Everything but letters and digits is escaped, so that nothing on the
+/// way has a reason to write the query, which the signature covers, in another way.
+pub fn status_callback_url(base_url: &BaseUrl, id: &NotificationId, attempt: u32) -> String {
+    let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
+    let attempt = if attempt == 0 { String::new() } else { format!("&{ATTEMPT}={attempt}") };
+    base_url.join(&format!("{STATUS_PATH}?{NOTIFICATION}={id}{attempt}"))
+}
+
+/// What a callback's query names; none where it is no notification's.
+pub fn origin_in_query(query: &str) -> Option<Origin> {
+    let value = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
+    let (_, id) = value(NOTIFICATION)?;
+    let attempt = value(ATTEMPT).and_then(|(_, attempt)| attempt.parse().ok()).unwrap_or_default();
+    Some(Origin { notification_id: NotificationId::try_from(id.into_owned()).ok()?, attempt: Some(attempt) })
 }
 
 #[cfg(test)]
@@ -34,20 +48,21 @@ mod tests {
         let base_url: BaseUrl = "https://wa.example.com".parse().unwrap();
         let id = NotificationId::try_from("order 18473/shipped?".to_owned()).unwrap();
         assert_eq!(
-            status_callback_url(&base_url, &id),
+            status_callback_url(&base_url, &id, 0),
             "https://wa.example.com/twilio/status?notification=order%2018473%2Fshipped%3F"
         );
-        assert_eq!(notification_in_query("a=b"), None);
+        assert!(status_callback_url(&base_url, &id, 2).ends_with("%3F&attempt=2"));
+        assert_eq!(origin_in_query("a=b"), None);
     }
 
     proptest! {
         #[test]
-        fn any_id_survives_the_way_there_and_back(text in "\\PC{1,128}") {
+        fn any_id_survives_the_way_there_and_back(text in "\\PC{1,128}", attempt in 0_u32..20) {
             let base_url: BaseUrl = "https://wa.example.com".parse().unwrap();
             let id = NotificationId::try_from(text).unwrap();
-            let url = status_callback_url(&base_url, &id);
+            let url = status_callback_url(&base_url, &id, attempt);
             let (_, query) = url.split_once('?').unwrap();
-            prop_assert_eq!(notification_in_query(query), Some(id));
+            prop_assert_eq!(origin_in_query(query), Some(Origin { notification_id: id, attempt: Some(attempt) }));
         }
     }
 }

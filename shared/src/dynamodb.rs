@@ -6,9 +6,10 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, TransactWriteItem},
+    types::{AttributeValue, CancellationReason, KeysAndAttributes, TransactWriteItem},
 };
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use jiff::Timestamp;
 
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -46,6 +47,11 @@ impl StoreError {
     fn is_conflict(&self) -> bool {
         self.conflict
     }
+}
+
+/// A time whose order as text is its order: always with milliseconds.
+pub(crate) fn sortable(at: Timestamp) -> AttributeValue {
+    AttributeValue::S(format!("{at:.3}"))
 }
 
 /// What became of a transaction.
@@ -106,6 +112,32 @@ pub async fn transact(
         }
     })
     .await
+}
+
+/// Reads items of several tables at once, by the tables' names: at most 100, in one request unless DynamoDB is pressed.
+///
+/// Source: Amazon DynamoDB, "BatchGetItem": what it leaves unprocessed is asked for again, with a pause.
+pub async fn batch_get(
+    client: &Client,
+    operation: &'static str,
+    wanted: Vec<(String, KeysAndAttributes)>,
+) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+    let mut wanted: HashMap<_, _> = wanted.into_iter().filter(|(_, keys)| !keys.keys().is_empty()).collect();
+    let mut found: HashMap<String, Vec<Item>> = HashMap::new();
+    let mut pauses = conflict_backoff().build();
+    while !wanted.is_empty() {
+        let answer = client.batch_get_item().set_request_items(Some(wanted)).send().await;
+        let answer = answer.map_err(|error| StoreError::of_sdk(operation, error))?;
+        for (table, items) in answer.responses.unwrap_or_default() {
+            found.entry(table).or_default().extend(items);
+        }
+        wanted = answer.unprocessed_keys.unwrap_or_default();
+        if !wanted.is_empty() {
+            let pause = pauses.next().ok_or_else(|| StoreError::contended(operation))?;
+            tokio::time::sleep(pause).await;
+        }
+    }
+    Ok(found)
 }
 
 fn is_refusal(reason: &CancellationReason) -> bool {

@@ -84,7 +84,33 @@ struct Status {
 struct PreferenceChange {
     contact: String,
     channel: String,
-    message_sid: MessageSid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_sid: Option<MessageSid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+}
+
+/// An opt-out that Twilio or WhatsApp knows of, and tells by an error's code.
+#[derive(Debug, Clone)]
+pub struct ReportedOptOut<'a> {
+    /// The account.
+    pub account_sid: &'a AccountSid,
+    /// The person: a phone number or a user id.
+    pub contact: &'a ContactKey,
+    /// The channel.
+    pub channel: &'a str,
+    /// Whether it is about marketing alone.
+    pub is_marketing_only: bool,
+    /// The code.
+    pub code: ErrorCode,
+    /// Unlike any other such report.
+    pub report: String,
+    /// The message that failed, where there was one.
+    pub message_sid: Option<&'a MessageSid>,
+    /// When it was reported.
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Serialize)]
@@ -173,7 +199,28 @@ impl Event {
             detail: Detail::Preference(PreferenceChange {
                 contact: message.from.identity.as_str().to_owned(),
                 channel: message.from.channel.name().to_owned(),
-                message_sid: message.message_sid.clone(),
+                message_sid: Some(message.message_sid.clone()),
+                scope: None,
+                code: None,
+            }),
+        }
+    }
+
+    /// Twilio refused a message because the person has opted out.
+    pub fn reported_opt_out(reported: &ReportedOptOut<'_>) -> Self {
+        Self {
+            event_type: "contact_opted_out",
+            schema: "contact.opted_out.v1",
+            event_id: format!("{}.contact_opted_out", reported.report),
+            group: reported.contact.as_str().to_owned(),
+            account_sid: reported.account_sid.clone(),
+            occurred_at: reported.at,
+            detail: Detail::Preference(PreferenceChange {
+                contact: reported.contact.address().to_owned(),
+                channel: reported.channel.to_owned(),
+                message_sid: reported.message_sid.cloned(),
+                scope: Some(if reported.is_marketing_only { "marketing" } else { "all" }),
+                code: Some(reported.code),
             }),
         }
     }
@@ -216,13 +263,13 @@ impl Event {
         let (event_type, schema) = match stored.state {
             State::Rejected | State::Expired | State::Unknown => ("notification_failed", "notification.failed.v1"),
             State::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
-            State::Claimed | State::Waiting | State::Accepted => return None,
+            State::Claimed | State::Waiting | State::AwaitingReply | State::Accepted => return None,
         };
         let contact = stored.recipient.as_ref().map(|to| ContactKey::of_phone(&stored.account_sid, to));
         Some(Self {
             event_type,
             schema,
-            event_id: format!("{}#{}.{}", stored.account_sid, stored.id, stored.state.as_str()),
+            event_id: stored.event_id(),
             group: contact.map_or_else(|| stored.account_sid.to_string(), |key| key.as_str().to_owned()),
             account_sid: stored.account_sid,
             occurred_at: stored.updated_at,

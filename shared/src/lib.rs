@@ -53,6 +53,7 @@ pub mod policy;
 pub mod preference;
 pub mod queues;
 pub mod quiet_hours;
+pub mod rate_limits;
 pub mod reaction;
 pub mod region;
 pub mod report;

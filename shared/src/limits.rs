@@ -17,6 +17,16 @@ pub const MAX_TEMPLATE_VALUE_CHARS: usize = 1_600;
 /// Seconds for which Twilio may keep a message in its queue. Source: Twilio, "Messages resource", `ValidityPeriod`.
 pub const VALIDITY_PERIOD_SECONDS: std::ops::RangeInclusive<u32> = 1..=36_000;
 
+/// How far ahead a notification may be meant for: as far as Twilio's own scheduling. Source: Twilio, "Message scheduling".
+pub const SEND_AT_AHEAD: SignedDuration = SignedDuration::from_hours(35 * 24);
+
+/// A `send_at` this much older than its way onto the queue is late, not wrong: clocks differ, and so does a system that
+/// says "now".
+pub const SEND_AT_PAST: SignedDuration = SignedDuration::from_mins(5);
+
+/// The longest that a queue keeps a message. Source: Amazon SQS, "Message quotas".
+pub const QUEUE_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
+
 /// How long a WhatsApp message waits in Twilio's queue at most. Source: Twilio, "WhatsApp best practices and FAQs".
 pub const TWILIO_QUEUE: SignedDuration = SignedDuration::from_hours(4);
 
@@ -30,7 +40,11 @@ pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
 /// have some 1 KB.
 pub const MAX_FORM_BYTES: usize = 256 * 1024;
 
-/// How long a claim holds. It outlives the send function's 30 s, so that a claim that ran out means that nobody is at
+/// A notification that Twilio could not take is tried this often. With the pauses between the tries that is some two
+/// hours on average for a fault, and more than the day that a sender over its limit may have to wait (error 63018).
+pub const MAX_ATTEMPTS: usize = 15;
+
+/// How long a claim holds. It outlives the send function's 45 s, so that a claim that ran out means that nobody is at
 /// work on it any more.
 pub const CLAIM_LEASE: SignedDuration = SignedDuration::from_secs(60);
 

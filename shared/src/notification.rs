@@ -59,7 +59,7 @@ impl fmt::Display for NotificationId {
 /// What a message is for. The first three are WhatsApp's template categories.
 ///
 /// Source: Twilio, "WhatsApp template categories".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// Promotion.
@@ -135,14 +135,25 @@ pub enum Template {
 }
 
 /// The channel of a fallback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FallbackChannel {
     /// The same channel, with other content.
     #[serde(rename = "whatsapp")]
+    #[default]
     WhatsApp,
     /// SMS.
     Sms,
+}
+
+impl FallbackChannel {
+    /// The word in a notification.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WhatsApp => "whatsapp",
+            Self::Sms => "sms",
+        }
+    }
 }
 
 /// What to try when the content cannot be delivered.
@@ -179,6 +190,10 @@ pub struct Notification {
     pub account_sid: Option<AccountSid>,
     /// Seconds for which Twilio may try.
     pub validity_period: Option<u32>,
+    /// Outside of the service window a template of the fallback goes out at once, and the content follows when the
+    /// person answers it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wait_for_reply: bool,
     /// Handed back in events.
     pub metadata: BTreeMap<String, String>,
 }
@@ -196,24 +211,18 @@ impl Notification {
     }
 }
 
-/// What is to be done with a notification, as far as it alone can say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// Send it.
-    Now,
-    /// Not before this time.
-    Later(Timestamp),
-    /// Its time is over.
-    Expired,
-}
-
 impl Notification {
-    /// Decides by the notification's own times.
-    pub fn due(&self, now: Timestamp) -> Due {
-        if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
-            return Due::Expired;
+    /// A way to send it, counted from 0: the content over WhatsApp, and then each fallback.
+    pub fn way(&self, route: usize) -> Option<(FallbackChannel, &Content)> {
+        match route.checked_sub(1) {
+            None => Some((FallbackChannel::WhatsApp, &self.content)),
+            Some(index) => self.fallback.get(index).map(|fallback| (fallback.channel, &fallback.content)),
         }
-        self.send_at.filter(|send_at| *send_at > now).map_or(Due::Now, Due::Later)
+    }
+
+    /// Whether its times can be kept, as seen when it was put on the queue and now.
+    pub fn check_times(&self, enqueued_at: Timestamp, now: Timestamp) -> Result<(), InvalidNotification> {
+        parse::check_times(self, enqueued_at, now)
     }
 }
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
-    error::SdkError,
-    types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
+    error::{BuildError, SdkError},
+    types::{BatchResultErrorEntry, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
 };
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::error::Error;
+
+use crate::sid::AccountSid;
 
 /// A queue did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,35 +31,87 @@ impl QueueError {
     }
 }
 
-/// The queue that notifications come on, and its dead-letter queue.
+/// The queues that notifications come on, and their dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct OutboundQueue {
     client: Client,
     url: String,
+    bulk_url: Option<String>,
     dead_letter_url: String,
 }
+
+/// The two ways for notifications: what is urgent does not wait behind marketing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// The queue that other systems put notifications on.
+    Front,
+    /// The queue that marketing is moved to.
+    Bulk,
+}
+
+/// A notification on its way onto a queue.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The notification's JSON.
+    pub body: String,
+    /// Whose turn it takes: queues are fair between groups. Source: Amazon SQS, "Fair queues".
+    pub group: AccountSid,
+    /// When it was put on a queue first, which its own times are judged by.
+    pub enqueued_at: Timestamp,
+    /// How long it stays hidden; SQS hides for 15 minutes at most.
+    pub delay: Duration,
+}
+
+/// The message attribute with the time at which a notification was put on a queue first, in milliseconds since 1970.
+pub const ENQUEUED_AT: &str = "enqueued_at";
 
 /// The longest a message can be hidden at a time. Source: Amazon SQS, "Visibility timeout": 12 hours from its receipt;
 /// a minute is left for what happened since.
 const LONGEST_DELAY: Duration = Duration::from_mins(12 * 60 - 1);
+/// The longest a message can be hidden from its sending on. Source: Amazon SQS, "Delay queues".
+const LONGEST_FIRST_DELAY: Duration = Duration::from_mins(15);
 
 impl OutboundQueue {
     /// The queue of this URL. The dead-letter queue is the one of its redrive policy, unless its URL is given, which
-    /// saves two calls in a cold start.
-    pub async fn find(client: Client, url: String, dead_letter_url: Option<String>) -> Result<Self, QueueError> {
+    /// saves two calls in a cold start. Without a bulk queue marketing stays where it is.
+    pub async fn find(
+        client: Client,
+        url: String,
+        bulk_url: Option<String>,
+        dead_letter_url: Option<String>,
+    ) -> Result<Self, QueueError> {
         let dead_letter_url = match dead_letter_url {
             Some(url) => url,
             None => redrive_target(&client, &url).await?,
         };
-        Ok(Self { client, url, dead_letter_url })
+        Ok(Self { client, url, bulk_url, dead_letter_url })
+    }
+
+    /// The lane of a message, by the ARN of the queue it came on.
+    pub fn lane(&self, event_source_arn: &str) -> Lane {
+        let name = event_source_arn.rsplit(':').next().unwrap_or_default();
+        let is_bulk = self.bulk_url.as_deref().is_some_and(|url| url.rsplit('/').next() == Some(name));
+        if is_bulk { Lane::Bulk } else { Lane::Front }
+    }
+
+    /// Whether there is a lane of its own for marketing.
+    pub fn has_bulk_lane(&self) -> bool {
+        self.bulk_url.is_some()
+    }
+
+    fn url_of(&self, lane: Lane) -> &str {
+        match (lane, &self.bulk_url) {
+            (Lane::Bulk, Some(url)) => url,
+            _ => &self.url,
+        }
     }
 
     /// Hides a message that was received, so that it comes again after a delay instead of at once.
-    pub async fn come_again(&self, receipt_handle: &str, delay: Duration) -> Result<(), QueueError> {
+    pub async fn come_again(&self, lane: Lane, receipt_handle: &str, delay: Duration) -> Result<(), QueueError> {
         let seconds = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(i32::MAX);
         self.client
             .change_message_visibility()
-            .queue_url(&self.url)
+            .queue_url(self.url_of(lane))
             .receipt_handle(receipt_handle)
             .visibility_timeout(seconds)
             .send()
@@ -65,24 +120,80 @@ impl OutboundQueue {
         Ok(())
     }
 
-    /// Puts a copy of a message where a person looks, with the reason as the message attribute `reason`.
-    pub async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), QueueError> {
+    /// Puts notifications on a lane, at most ten. Gives for each whether it was taken.
+    pub async fn enqueue(&self, lane: Lane, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
+        put(&self.client, self.url_of(lane), entries).await
+    }
+
+    /// Puts a copy of a message where a person looks, with the reason as the message attribute `reason`. The time it was
+    /// put on a queue first goes along: put back, it is not judged as if it were new.
+    pub async fn dead_letter(&self, body: &str, reason: &str, enqueued_at: Timestamp) -> Result<(), QueueError> {
         let operation = "writing to the outbound dead-letter queue";
-        let reason = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(reason)
-            .build()
-            .map_err(|error| QueueError { operation, source: Box::new(error) })?;
+        let of_build = |error| QueueError { operation, source: Box::new(error) };
         self.client
             .send_message()
             .queue_url(&self.dead_letter_url)
             .message_body(body)
-            .message_attributes("reason", reason)
+            .message_attributes("reason", attribute("String", reason).map_err(of_build)?)
+            .message_attributes(ENQUEUED_AT, time_attribute(enqueued_at).map_err(of_build)?)
             .send()
             .await
             .map_err(|error| QueueError::of_sdk(operation, error))?;
         Ok(())
     }
+}
+
+/// The outbound queue for whoever puts notifications on it.
+#[derive(Debug, Clone)]
+pub struct OutboundDoor {
+    client: Client,
+    url: String,
+}
+
+impl OutboundDoor {
+    /// The queue of this URL.
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Puts a notification on the queue.
+    pub async fn enqueue(&self, entry: Entry) -> Result<(), QueueError> {
+        let taken = put(&self.client, &self.url, &[entry]).await?;
+        if taken.first() == Some(&true) {
+            return Ok(());
+        }
+        Err(QueueError { operation: PUTTING, source: "SQS refused it".into() })
+    }
+}
+
+const PUTTING: &str = "putting notifications on an outbound queue";
+
+async fn put(client: &Client, url: &str, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
+    let built: Result<Vec<_>, _> = entries.iter().enumerate().map(outbound_entry).collect();
+    let built = built.map_err(|error| QueueError { operation: PUTTING, source: Box::new(error) })?;
+    let send = client.send_message_batch().queue_url(url).set_entries(Some(built));
+    let answer = send.send().await.map_err(|error| QueueError::of_sdk(PUTTING, error))?;
+    let failed: Vec<&str> = answer.failed().iter().map(BatchResultErrorEntry::id).collect();
+    Ok((0..entries.len()).map(|index| !failed.contains(&index.to_string().as_str())).collect())
+}
+
+fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type(kind).string_value(value).build()
+}
+
+fn time_attribute(at: Timestamp) -> Result<MessageAttributeValue, BuildError> {
+    attribute("Number", &at.as_millisecond().to_string())
+}
+
+fn outbound_entry((index, entry): (usize, &Entry)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let delay = entry.delay.min(LONGEST_FIRST_DELAY).as_secs();
+    SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(&entry.body)
+        .message_group_id(entry.group.as_str())
+        .delay_seconds(i32::try_from(delay).unwrap_or_default())
+        .message_attributes(ENQUEUED_AT, time_attribute(entry.enqueued_at)?)
+        .build()
 }
 
 async fn redrive_target(client: &Client, url: &str) -> Result<String, QueueError> {
@@ -173,9 +284,7 @@ impl EventsQueue {
     }
 }
 
-fn entry(
-    (index, message): (usize, &EventMessage),
-) -> Result<SendMessageBatchRequestEntry, aws_sdk_sqs::error::BuildError> {
+fn entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&message.body)

@@ -4,11 +4,12 @@
 use aws_sdk_dynamodb::Client;
 
 use crate::{
+    callback_url::Origin,
     dynamodb::{StoreError, Transacted, transact},
     error_code::ErrorCode,
     limits::{Retention, expiry},
+    message_status::Stage,
     messages::{Arrival, Happening, Messages, Recorded, StoredMessage},
-    notification::NotificationId,
     notifications::Notifications,
     signature::VerifiedForm,
     status_callback::StatusCallback,
@@ -34,13 +35,16 @@ impl StatusRecorder {
         &self,
         callback: &StatusCallback,
         form: &VerifiedForm,
-        notification_id: Option<&NotificationId>,
+        origin: Option<&Origin>,
         arrival: Arrival,
     ) -> Result<Recorded, StoreError> {
-        let stored = self.stored(callback, form, notification_id, arrival);
-        match notification_id {
+        let stored = self.stored(callback, form, origin, arrival);
+        match origin {
             None => self.messages.record(&stored).await,
-            Some(id) => self.record_and_bind(&stored, id).await,
+            Some(origin) => {
+                let is_final = callback.status.stage() != Stage::Underway;
+                self.record_and_bind(&stored, origin, is_final).await
+            }
         }
     }
 
@@ -48,7 +52,7 @@ impl StatusRecorder {
         &self,
         callback: &StatusCallback,
         form: &VerifiedForm,
-        notification_id: Option<&NotificationId>,
+        origin: Option<&Origin>,
         arrival: Arrival,
     ) -> StoredMessage {
         StoredMessage {
@@ -62,16 +66,21 @@ impl StatusRecorder {
             preference: None,
             near_miss: None,
             error_code: callback.error_code.map(ErrorCode::get),
-            notification_id: notification_id.cloned(),
+            notification_id: origin.map(|origin| origin.notification_id.clone()),
             source: arrival.source,
         }
     }
 
     /// A notification that is gone (its retention is over) is no reason to lose the status.
-    async fn record_and_bind(&self, stored: &StoredMessage, id: &NotificationId) -> Result<Recorded, StoreError> {
+    async fn record_and_bind(
+        &self,
+        stored: &StoredMessage,
+        origin: &Origin,
+        is_final: bool,
+    ) -> Result<Recorded, StoreError> {
         let actions = vec![
             self.messages.recording(stored)?,
-            self.notifications.binding(&stored.account_sid, id, &stored.message_sid)?,
+            self.notifications.binding(&stored.account_sid, origin, &stored.message_sid, is_final)?,
         ];
         match transact(&self.client, "recording a status", actions).await? {
             Transacted::Written => Ok(Recorded::First),

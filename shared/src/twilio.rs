@@ -13,13 +13,15 @@ use crate::{
     address::WhatsAppSender,
     base_url::BaseUrl,
     error_code::{Certainty, ErrorCode},
-    message_status::MessageStatus,
     report::Chain,
     secrets::Credentials,
     sid::{AccountSid, ContentSid, MessageSid, MessagingServiceSid},
 };
 
 mod content;
+mod resource;
+
+pub use resource::MessageResource;
 
 /// Where Twilio is, unless a test says otherwise.
 pub const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
@@ -47,7 +49,7 @@ pub struct NoHttpClient(#[from] reqwest::Error);
 /// A message to create.
 #[derive(Debug)]
 pub struct NewMessage {
-    /// `To`, as in `whatsapp:+14155550123`.
+    /// `To`, as in `whatsapp:+14155550123`, or a plain number for SMS.
     pub to: String,
     /// `From` or `MessagingServiceSid` or both.
     pub sender: Sender,
@@ -88,27 +90,6 @@ impl std::fmt::Debug for NewContent {
             Self::Template(sid, _) => write!(f, "Template({sid})"),
         }
     }
-}
-
-/// A message as Twilio knows it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct MessageResource {
-    /// Its SID.
-    pub sid: MessageSid,
-    /// Its status.
-    pub status: MessageStatus,
-    /// The recipient.
-    pub to: String,
-    /// The sender; none while a service has not chosen it.
-    pub from: Option<String>,
-    /// The error's code, after a failure.
-    pub error_code: Option<ErrorCode>,
-    /// `inbound`, `outbound-api`, `outbound-reply` or `outbound-call`.
-    pub direction: String,
-    /// When it was created, as in `Thu, 24 Aug 2023 05:01:45 +0000`.
-    pub date_created: Option<String>,
-    /// When it was sent.
-    pub date_sent: Option<String>,
 }
 
 /// A page of a list of messages.
@@ -195,6 +176,11 @@ impl TwilioClient {
             .user_agent(concat!("whatsapp-on-lambda/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, base_url })
+    }
+
+    /// The HTTP client, for other calls over the same TLS settings.
+    pub fn http(&self) -> &Client {
+        &self.http
     }
 
     /// Creates a message. Never tries twice: only the caller knows whether that is safe.

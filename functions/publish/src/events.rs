@@ -1,25 +1,28 @@
 //! The events of a change.
 
 use shared::{
-    contacts::Contacts,
     dynamodb::StoreError,
     event::Event,
     form::Form,
     inbound::{InboundMessage, InvalidForm},
     messages::{Happening, Messages, StoredMessage},
     notifications::Notifications,
+    queues::QueueError,
     signature::VerifiedForm,
     status_callback::StatusCallback,
 };
 
-use crate::record::{Change, UnreadableRecord};
+use crate::{
+    reactions::Reactor,
+    record::{Change, UnreadableRecord},
+};
 
 /// Looks up what an event says besides its change.
 #[derive(Debug)]
 pub(crate) struct EventBuilder {
     pub(crate) messages: Messages,
-    pub(crate) contacts: Contacts,
     pub(crate) notifications: Notifications,
+    pub(crate) reactor: Reactor,
 }
 
 /// A change that cannot be published, now or ever.
@@ -31,6 +34,8 @@ pub(crate) enum EventError {
     Form(#[from] InvalidForm),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
 }
 
 impl EventBuilder {
@@ -43,14 +48,16 @@ impl EventBuilder {
                     Happening::Status(_) => self.status(StatusCallback::parse(&form)?, *stored).await,
                 }
             }
-            Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
+            Change::Notification(stored) => {
+                let opted_out = self.reactor.to_end(&stored).await?;
+                Ok(Event::notification(*stored).into_iter().chain(opted_out).collect())
+            }
             Change::Nothing => Ok(Vec::new()),
         }
     }
 
-    /// The window opens before the event is out, so that whoever answers the event may do so in free form.
     async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Vec<Event>, EventError> {
-        self.contacts.open_window(&message.contact(), &message.to, stored.received_at).await?;
+        self.reactor.to_inbound(&message, stored.preference, stored.received_at).await?;
         let preference =
             stored.preference.map(|preference| Event::preference(&message, preference, stored.received_at));
         Ok([Event::inbound(message, stored)].into_iter().chain(preference).collect())
@@ -62,6 +69,7 @@ impl EventBuilder {
             Some(id) => self.notifications.get(&callback.account_sid, id).await?,
             None => None,
         };
-        Ok(vec![Event::status(callback, stored, reported, notification)])
+        let opted_out = self.reactor.to_status(&callback, notification.as_ref(), stored.received_at).await?;
+        Ok([Event::status(callback, stored, reported, notification)].into_iter().chain(opted_out).collect())
     }
 }

@@ -1,7 +1,8 @@
 //! The streams of the Messages and Notifications tables, made into events: on the events queue and in the archive.
 //!
-//! At least once and in order for each contact. Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`,
-//! `EVENTS_QUEUE_URL`, `ARCHIVE_BUCKET`.
+//! At least once and in order for each contact. What a record asks for is done before its event is out ([`reactions`]).
+//! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
+//! `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY`.
 
 use std::convert::Infallible;
 
@@ -18,15 +19,18 @@ use shared::{
     event::Event,
     messages::Messages,
     notifications::Notifications,
-    queues::{EventMessage, EventsQueue},
+    queues::{EventMessage, EventsQueue, OutboundDoor},
+    rate_limits::RateLimits,
     report::Chain,
 };
 
 mod events;
 mod fifo;
+mod reactions;
 mod record;
 
 use events::EventBuilder;
+use reactions::Reactor;
 use record::Change;
 
 /// The function.
@@ -51,16 +55,27 @@ impl Publish {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let events_queue_url = env::required("EVENTS_QUEUE_URL")?;
         let archive_bucket = env::required("ARCHIVE_BUCKET")?;
+        let outbound_queue_url = env::required("OUTBOUND_QUEUE_URL")?;
+        let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
+        let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
         let config = shared::aws::config()?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let notifications = Notifications::new(dynamodb.clone(), notifications_table);
         let s3 = shared::aws::s3_config(&config).build();
         Ok(Self {
             builder: EventBuilder {
                 messages: Messages::new(dynamodb.clone(), messages_table),
-                contacts: Contacts::new(dynamodb.clone(), contacts_table),
-                notifications: Notifications::new(dynamodb, notifications_table),
+                notifications: notifications.clone(),
+                reactor: Reactor {
+                    contacts: Contacts::new(dynamodb.clone(), contacts_table),
+                    notifications,
+                    rate_limits: RateLimits::new(dynamodb, rate_limits_table),
+                    outbound: OutboundDoor::new(sqs.clone(), outbound_queue_url),
+                    policy,
+                },
             },
-            queue: EventsQueue::new(aws_sdk_sqs::Client::new(&config), events_queue_url),
+            queue: EventsQueue::new(sqs, events_queue_url),
             archive: Archive::new(aws_sdk_s3::Client::from_conf(s3), archive_bucket),
         })
     }
@@ -97,7 +112,8 @@ impl Publish {
         let prepare = async |record: EventRecord| {
             let sequence_number = record.change.sequence_number.clone().unwrap_or_default();
             let events = match Change::read(record) {
-                Ok(change) => self.builder.events(change).await,
+                // Boxed, because there are a hundred of them in a batch.
+                Ok(change) => Box::pin(self.builder.events(change)).await,
                 Err(error) => Err(error.into()),
             };
             match events {

@@ -30,7 +30,10 @@ impl Change {
     pub(crate) fn read(record: EventRecord) -> Result<Self, UnreadableRecord> {
         let (new, old) = (record.change.new_image, record.change.old_image);
         match record.event_name.as_str() {
-            "INSERT" | "MODIFY" if new.contains_key("notification") => Self::notification(new, &old),
+            // A note of whose a message is has no state.
+            "INSERT" | "MODIFY" if new.contains_key("notification") && new.contains_key("state") => {
+                Self::notification(new, &old)
+            }
             "INSERT" if new.contains_key("message_sid") => serde_dynamo::from_item(new)
                 .map(|message| Self::Message(Box::new(message)))
                 .map_err(|source| UnreadableRecord { table: "Messages", source }),

@@ -1,220 +1,223 @@
-//! From a queue message to a claim, and from a claim to its end.
+//! From a message that is due to a claim, and from the claim to its end.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use jiff::Timestamp;
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use jiff::{SignedDuration, Timestamp};
 use shared::{
-    address::{Channel, ContactKey, E164},
-    digest::sha256_hex,
-    notification::{Due, InvalidNotification, Notification},
-    notifications::{Claim, Lease, Outcome, Settled, Subject},
-    report::Chain,
-    secrets::Credentials,
-    sid::MessageSid,
+    contacts::Contacts,
+    dynamodb::Refusal,
+    limits::{CLAIM_LEASE, MAX_ATTEMPTS, VALIDITY_PERIOD_SECONDS},
+    notifications::{Claim, Held, Lease, Outcome, Settled, Standing, Waiting},
+    pace::take_of_pair,
+    policy::Refusal as PolicyRefusal,
+    rate_limits::tat_in,
+    reaction::{is_throttle, next_route},
     suppression::Scope,
-    twilio::NewMessage,
 };
 
-use crate::{Next, Send, SendError, backoff, compose::ComposeError, deliver::Delivery};
+use crate::{
+    Next, Send, SendError, backoff,
+    deliver::Delivery,
+    ends::{AFTER_LEASE, log_end, until},
+    facts::CHANNELS,
+    schedule::Draft,
+};
 
-/// A notification that Twilio could not take is tried this often. With the pauses between the tries that is some two
-/// hours on average, longer than Twilio's outages last.
-const MAX_ATTEMPTS: usize = 15;
+/// A claim is tried again each time somebody else sent to the same person meanwhile.
+const ROUNDS: usize = 8;
 
-/// What comes back to a lease that has just ended should find it ended.
-const AFTER_LEASE: Duration = Duration::from_secs(1);
+/// What of the outside world a claim stands on, in the order of its transaction.
+struct Conditions {
+    actions: Vec<TransactWriteItem>,
+    /// So many of them are about suppression.
+    suppressions: usize,
+}
 
-/// What only an operator can mend is looked at again every few minutes: the pause after so many tries.
-const LONG_PAUSES: usize = 8;
-
-const LOST_ANSWER: &str = "Twilio's answer was lost, and no status callback has told whether the message was sent";
-
-/// A message that is ready to go out.
-struct Draft {
-    credentials: Credentials,
-    message: NewMessage,
+/// What a refused claim leads to.
+enum Refused {
+    /// It is over for now.
+    Next(Next),
+    /// Somebody else sent to this person: once more, with what is known now.
+    Changed,
 }
 
 impl Send {
-    /// Takes a message of the queue through to its next step.
-    pub(crate) async fn take(&self, body: &str, now: Timestamp) -> Result<Next, SendError> {
-        let notification = match Notification::parse(body) {
-            Ok(notification) => notification,
-            Err(invalid) => return self.refuse(body, invalid, now).await,
-        };
-        let subject = self.subject(&notification);
-        match notification.due(now) {
-            Due::Now => self.compose(body, &notification, &subject, now).await,
-            Due::Later(at) => Ok(Next::Again(until(at, now))),
-            Due::Expired => self.end(&subject, &Outcome::Expired, now).await,
+    /// Claims and sends. The suppression is a condition of the claim itself: a STOP that was answered before it always
+    /// wins, and between the claim and the request to Twilio nothing is waited for.
+    pub(crate) async fn claim(&self, mut draft: Draft<'_>) -> Result<Next, SendError> {
+        let held = held(&draft);
+        for _ in 0..ROUNDS {
+            let now = Timestamp::now();
+            if draft.job.notification.expires_at.is_some_and(|expires_at| expires_at <= now) {
+                let outcome = Outcome::Expired { reason: PolicyRefusal::Expired.to_string() };
+                return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await;
+            }
+            let pair_tat = match take_of_pair(draft.pair_tat, now.as_microsecond()) {
+                Ok(tat) => tat,
+                Err(at) => {
+                    let at = Timestamp::from_microsecond(at).unwrap_or(now);
+                    return Ok(Next::Again(until(at, now) + AFTER_LEASE));
+                }
+            };
+            let conditions = self.conditions(&draft, pair_tat, now)?;
+            let (subject, expected) = (&draft.job.subject, &draft.expected);
+            let suppressions = conditions.suppressions;
+            let claim =
+                self.notifications.claim(subject, expected, &held, draft.attempts, conditions.actions, now).await?;
+            match claim {
+                Claim::Won => return self.attempt(draft, &held).await,
+                Claim::Changed(standing) => return self.overtaken(&draft, &standing, now).await,
+                Claim::Refused(refusals) => match self.refused(&mut draft, refusals, suppressions, now).await? {
+                    Refused::Next(next) => return Ok(next),
+                    Refused::Changed => {}
+                },
+            }
         }
+        Ok(draft.job.incoming.after_failure())
     }
 
-    /// What cannot be read is never tried again. Its copy goes first: were it the outcome, a crash in between would
-    /// leave a message that nobody ever sees.
-    async fn refuse(&self, body: &str, invalid: InvalidNotification, now: Timestamp) -> Result<Next, SendError> {
-        let reason = invalid.to_string();
-        tracing::warn!(
-            reason,
-            notification_id = invalid.id.as_ref().map(tracing::field::display),
-            "invalid notification"
-        );
-        self.queue.dead_letter(body, &reason).await?;
-        let Some(id) = invalid.id else { return Ok(Next::Done) };
-        let subject = Subject {
-            account_sid: invalid.account_sid.unwrap_or_else(|| self.account_sid.clone()),
-            id,
-            digest: sha256_hex(body.as_bytes()),
-            recipient: None,
-            category: None,
-            metadata: BTreeMap::new(),
-        };
-        self.end(&subject, &Outcome::Rejected { reason, code: None }, now).await
-    }
-
-    fn subject(&self, notification: &Notification) -> Subject {
-        Subject {
-            account_sid: notification.account_sid.clone().unwrap_or_else(|| self.account_sid.clone()),
-            id: notification.id.clone(),
-            digest: notification.digest(),
-            recipient: Some(notification.to.clone()),
-            category: Some(notification.category),
-            metadata: notification.metadata.clone(),
+    fn conditions(&self, draft: &Draft<'_>, pair_tat: i64, now: Timestamp) -> Result<Conditions, SendError> {
+        let job = &draft.job;
+        let scopes = job.scopes(self.configured_service());
+        let mut actions = Vec::new();
+        for channel in &CHANNELS {
+            actions.extend(self.contacts.require_not_suppressed(&job.contact, channel, &scopes)?);
         }
+        let suppressions = actions.len();
+        actions.push(self.rate_limits.pair_action(&self.pair(job), draft.pair_tat, pair_tat, now)?);
+        if let Some(cap) = job.rules.marketing_cap.filter(|_| job.is_capped()) {
+            let memory = SignedDuration::from_hours(24 * i64::from(cap.days));
+            let seen = draft.marketing_sent.as_ref();
+            actions.push(self.contacts.marketing_action(&job.contact, seen, &job.subject.id, memory, now)?);
+        }
+        Ok(Conditions { actions, suppressions })
     }
 
-    /// Composes the message before the claim: between the claim, whose condition is the suppression, and the request
-    /// nothing is waited for.
-    async fn compose(
+    /// The conditions that refused a claim: a suppression ends the notification, and what others changed is taken over.
+    async fn refused(
         &self,
-        body: &str,
-        notification: &Notification,
-        subject: &Subject,
+        draft: &mut Draft<'_>,
+        refusals: Vec<Option<Refusal>>,
+        suppressions: usize,
         now: Timestamp,
-    ) -> Result<Next, SendError> {
-        let Some(credentials) = self.twilio.credentials(&subject.account_sid) else {
-            return self.await_account(subject).await;
-        };
-        let composed =
-            self.composer.compose(notification, &subject.account_sid, &self.twilio.client, &credentials).await;
-        match composed {
-            Ok(message) => {
-                let draft = Draft { credentials, message };
-                self.claim(body, &notification.to, subject, draft, now).await
+    ) -> Result<Refused, SendError> {
+        let scopes = draft.job.scopes(self.configured_service());
+        let mut refusals = refusals.into_iter();
+        for (index, refusal) in refusals.by_ref().take(suppressions).enumerate() {
+            if refusal.is_some() {
+                let scope = scopes.get(index % scopes.len().max(1)).cloned().unwrap_or(Scope::All);
+                let reason = PolicyRefusal::OptedOut(scope).to_string();
+                let outcome = Outcome::Suppressed { reason, code: None };
+                return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await.map(Refused::Next);
             }
-            Err(ComposeError::Invalid(reason)) => {
-                self.queue.dead_letter(body, &reason).await?;
-                self.end(subject, &Outcome::Rejected { reason, code: None }, now).await
+        }
+        if let Some(pair) = refusals.next().flatten() {
+            draft.pair_tat = tat_in(&pair.found);
+        }
+        if let Some(marketing) = refusals.next().flatten() {
+            draft.marketing_sent = Contacts::read_marketing_sent(marketing.found)?;
+            if is_over_cap(draft, now) {
+                // Decided anew, with all that is known then.
+                return Ok(Refused::Next(Next::Again(AFTER_LEASE)));
             }
-            Err(error) => {
-                tracing::error!(notification_id = %subject.id, error = %Chain(&error), "message not composed");
-                Ok(Next::Again(backoff::full_jitter(LONG_PAUSES)))
-            }
+        }
+        Ok(Refused::Changed)
+    }
+
+    /// Somebody else was quicker.
+    async fn overtaken(&self, draft: &Draft<'_>, standing: &Standing, now: Timestamp) -> Result<Next, SendError> {
+        match standing {
+            Standing::HeldUntil(end) => Ok(Next::Again(until(*end, now) + AFTER_LEASE)),
+            Standing::Finished(_) => Ok(Next::Done),
+            Standing::OtherContent => self.refuse_reuse(&draft.job, now).await,
+            Standing::New | Standing::Open(_) | Standing::InDoubt(_) => Ok(Next::Again(AFTER_LEASE)),
         }
     }
 
-    /// An account that the secret does not hold, or not yet: it is read again, and otherwise the notification waits for
-    /// its operator.
-    async fn await_account(&self, subject: &Subject) -> Result<Next, SendError> {
-        tracing::error!(account_sid = %subject.account_sid, "the Twilio secret has no such account: add it");
-        let reread = self.twilio.secrets.reread().await.ok().flatten();
-        let known = reread.is_some_and(|accounts| accounts.credentials(&subject.account_sid).is_some());
-        let pause = if known { AFTER_LEASE } else { backoff::full_jitter(LONG_PAUSES) };
-        Ok(Next::Again(pause))
-    }
-
-    /// The suppression is a condition of the claim itself: a STOP that was answered before it always wins.
-    async fn claim(
-        &self,
-        body: &str,
-        to: &E164,
-        subject: &Subject,
-        draft: Draft,
-        now: Timestamp,
-    ) -> Result<Next, SendError> {
-        let contact = ContactKey::of_phone(&subject.account_sid, to);
-        let not_suppressed = self.contacts.require_not_suppressed(&contact, &Channel::WhatsApp, &[Scope::All])?;
-        let lease = Lease::random();
-        match self.notifications.claim(subject, &lease, not_suppressed, now).await? {
-            Claim::Won => self.attempt(draft, subject, &lease).await,
-            Claim::Suppressed => self.end(subject, &Outcome::Suppressed, now).await,
-            Claim::HeldUntil(end) => Ok(Next::Again(until(end, now) + AFTER_LEASE)),
-            Claim::Abandoned(theirs, message_sid) => self.resolve(subject, &theirs, message_sid, now).await,
-            Claim::Finished(state) => {
-                tracing::info!(notification_id = %subject.id, state = state.as_str(), "notification came again");
-                Ok(Next::Done)
-            }
-            Claim::OtherContent => {
-                let reason = "id: used before for a notification with other content, expected a new one";
-                tracing::warn!(notification_id = %subject.id, reason, "invalid notification");
-                self.queue.dead_letter(body, reason).await?;
-                Ok(Next::Done)
-            }
-        }
-    }
-
-    async fn attempt(&self, draft: Draft, subject: &Subject, lease: &Lease) -> Result<Next, SendError> {
-        let delivery = self.twilio.deliver(subject, draft.credentials, &draft.message).await;
+    async fn attempt(&self, draft: Draft<'_>, held: &Held) -> Result<Next, SendError> {
+        let subject = &draft.job.subject;
+        let delivery = self.twilio.deliver(subject, draft.credentials.clone(), &draft.message, draft.attempts).await;
         let now = Timestamp::now();
         match delivery {
-            Delivery::Ended(outcome) => {
-                let settled = self.notifications.settle(subject, lease, &outcome, now).await?;
+            Delivery::Taken(message_sid) => {
+                let (outcome, with, next) = self.taken(&draft, message_sid)?;
+                let settled = self.notifications.settle(subject, held, &outcome, with, now).await?;
                 log_end(subject, &outcome, settled);
-                Ok(Next::Done)
+                Ok(next)
+            }
+            Delivery::Refused { reason, code, cure } => {
+                let route = cure.and_then(|cure| next_route(&draft.job.notification, held.route, cure));
+                let Some(route) = route else {
+                    return self.end_refused(&draft, held, reason, code, now).await;
+                };
+                let waiting = Waiting { reason: Some(reason), code, route, not_before: None };
+                self.settle_waiting(&draft, held, waiting, AFTER_LEASE, now).await
             }
             Delivery::NotDone { code, retry_after } => {
-                let outcome = Outcome::Waiting { code };
-                match self.notifications.settle(subject, lease, &outcome, now).await? {
-                    Settled::Written(attempts) if attempts >= MAX_ATTEMPTS => {
-                        let reason = format!("given up after {attempts} attempts");
-                        self.end(subject, &Outcome::Rejected { reason, code }, now).await
-                    }
-                    Settled::Written(attempts) => {
-                        Ok(Next::Again(backoff::full_jitter(attempts).max(retry_after.unwrap_or_default())))
-                    }
-                    Settled::Overtaken => Ok(Next::Again(AFTER_LEASE)),
+                if code.is_some_and(is_throttle) {
+                    let (key, sender) = self.bucket(&draft);
+                    self.rate_limits.throttle(&key, self.policy.pace(&sender), now).await?;
                 }
+                let waiting = Waiting { reason: None, code, route: held.route, not_before: None };
+                let pause = backoff::full_jitter(draft.attempts + 1).max(retry_after.unwrap_or_default());
+                self.settle_waiting(&draft, held, waiting, pause, now).await
             }
             // The claim is left as a crash would leave it, and ends the same way: looked at when the lease is over.
-            Delivery::Unknown => Ok(Next::Again(shared::limits::CLAIM_LEASE.unsigned_abs() + AFTER_LEASE)),
+            Delivery::Unknown => Ok(Next::Again(CLAIM_LEASE.unsigned_abs() + AFTER_LEASE)),
         }
     }
 
-    /// A claim whose holder is gone: sent if a status callback has named the message, and otherwise not known, in which
-    /// case nothing is sent again.
-    async fn resolve(
+    /// What Twilio took: done, or only the template of what is to follow.
+    fn taken(
         &self,
-        subject: &Subject,
-        theirs: &Lease,
-        message_sid: Option<MessageSid>,
+        draft: &Draft<'_>,
+        message_sid: shared::sid::MessageSid,
+    ) -> Result<(Outcome, Vec<TransactWriteItem>, Next), SendError> {
+        if !draft.plan.awaits_reply {
+            return Ok((Outcome::Accepted(message_sid), Vec::new(), Next::Done));
+        }
+        let waiting = self.contacts.await_reply(&draft.job.contact, &draft.job.subject.id, Timestamp::now())?;
+        Ok((Outcome::AwaitingReply(message_sid), vec![waiting], Next::Again(crate::ends::REPLY_CHECK)))
+    }
+
+    async fn settle_waiting(
+        &self,
+        draft: &Draft<'_>,
+        held: &Held,
+        waiting: Waiting,
+        pause: std::time::Duration,
         now: Timestamp,
     ) -> Result<Next, SendError> {
-        let outcome = message_sid.map_or(Outcome::Unknown { reason: LOST_ANSWER }, Outcome::Accepted);
-        let settled = self.notifications.settle(subject, theirs, &outcome, now).await?;
-        log_end(subject, &outcome, settled);
-        Ok(Next::Done)
-    }
-
-    /// Writes the outcome of a notification that nobody holds.
-    async fn end(&self, subject: &Subject, outcome: &Outcome, now: Timestamp) -> Result<Next, SendError> {
-        let settled = self.notifications.settle_unclaimed(subject, outcome, now).await?;
-        log_end(subject, outcome, settled);
-        Ok(Next::Done)
+        let subject = &draft.job.subject;
+        let code = waiting.code;
+        match self.notifications.settle(subject, held, &Outcome::Waiting(waiting), Vec::new(), now).await? {
+            Settled::Written(attempts) if attempts >= MAX_ATTEMPTS => {
+                let outcome = Outcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
+                self.dead_letter(draft.job.incoming, outcome.reason().unwrap_or_default()).await?;
+                let expected = shared::notifications::Expected::AsOf(now);
+                self.write_end(subject, &expected, &outcome, Timestamp::now()).await
+            }
+            Settled::Written(_) => Ok(Next::Again(pause)),
+            Settled::Overtaken => Ok(Next::Again(AFTER_LEASE)),
+        }
     }
 }
 
-fn log_end(subject: &Subject, outcome: &Outcome, settled: Settled) {
-    let message_sid = if let Outcome::Accepted(sid) = outcome { Some(sid) } else { None };
-    tracing::info!(
-        notification_id = %subject.id,
-        state = outcome.state().as_str(),
-        message_sid = message_sid.map(tracing::field::display),
-        reason = outcome.reason(),
-        stands = settled != Settled::Overtaken,
-        "notification"
-    );
+fn held(draft: &Draft<'_>) -> Held {
+    let validity = draft.job.notification.validity_period.unwrap_or(*VALIDITY_PERIOD_SECONDS.end());
+    Held {
+        lease: Lease::random(),
+        route: draft.plan.route,
+        channel: draft.channel(),
+        validity: SignedDuration::from_secs(validity.into()),
+    }
 }
 
-fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+fn is_over_cap(draft: &Draft<'_>, now: Timestamp) -> bool {
+    let Some(cap) = draft.job.rules.marketing_cap else { return false };
+    let others = draft
+        .marketing_sent
+        .iter()
+        .flatten()
+        .filter(|(id, at)| id.as_str() != draft.job.subject.id.as_str() && cap.covers(**at, now));
+    u32::try_from(others.count()).is_ok_and(|count| count >= cap.messages)
 }

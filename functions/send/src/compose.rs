@@ -11,16 +11,19 @@ use shared::{
     base_url::BaseUrl,
     callback_url::status_callback_url,
     media_link::{MediaLinkError, MediaLinks},
-    notification::{Content, Media, Notification, Template},
+    notification::{Content, FallbackChannel, Media, Notification, Template},
     secrets::Credentials,
     sid::{AccountSid, ContentSid, MessagingServiceSid},
     twilio::{NewContent, NewMessage, Sender, TwilioClient, TwilioError},
 };
 
+use crate::{intake::Job, media::Files};
+
 /// Composes messages.
 #[derive(Debug)]
 pub(crate) struct Composer {
     pub(crate) media: MediaLinks,
+    pub(crate) files: Files,
     pub(crate) public_base_url: BaseUrl,
     pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
     pub(crate) templates: TemplateNames,
@@ -41,29 +44,41 @@ pub(crate) enum ComposeError {
 }
 
 impl Composer {
+    /// The message of one of a notification's ways, after so many attempts.
     pub(crate) async fn compose(
         &self,
-        notification: &Notification,
-        account_sid: &AccountSid,
+        job: &Job<'_>,
+        route: usize,
+        attempts: usize,
         twilio: &TwilioClient,
         credentials: &Credentials,
     ) -> Result<NewMessage, ComposeError> {
-        let content = match &notification.content {
+        let Job { notification, subject, .. } = job;
+        let no_way = || ComposeError::Invalid("fallback: the notification has no such way any more".to_owned());
+        let (channel, content) = notification.way(route).ok_or_else(no_way)?;
+        let content = match content {
             Content::Text { body } => NewContent::Text(body.clone()),
-            Content::Media { media, body } => NewContent::Media(self.links(media)?, body.clone()),
+            Content::Media { media, body } => NewContent::Media(self.links(media, route).await?, body.clone()),
             Content::Template { template, variables } => {
-                let sid = self.templates.resolve(template, account_sid, twilio, credentials).await?;
+                let sid = self.templates.resolve(template, &subject.account_sid, twilio, credentials).await?;
                 let variables = serde_json::to_string(variables).map_err(|_| {
                     ComposeError::Invalid("content.variables: expected an object of strings".to_owned())
                 })?;
                 NewContent::Template(sid, variables)
             }
         };
+        let (to, sender) = match channel {
+            FallbackChannel::WhatsApp => {
+                (Address::whatsapp(notification.to.clone()).to_string(), self.sender(notification)?)
+            }
+            FallbackChannel::Sms => (notification.to.to_string(), self.sms_sender(notification)?),
+        };
+        let attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
         Ok(NewMessage {
-            to: Address::whatsapp(notification.to.clone()).to_string(),
-            sender: self.sender(notification)?,
+            to,
+            sender,
             content,
-            status_callback: status_callback_url(&self.public_base_url, &notification.id),
+            status_callback: status_callback_url(&self.public_base_url, &notification.id, attempt),
             validity_period: notification.validity_period,
         })
     }
@@ -82,13 +97,32 @@ impl Composer {
         }
     }
 
-    fn links(&self, media: &[Media]) -> Result<Vec<String>, ComposeError> {
+    /// An SMS goes out from a service, which has a sender for it: `from` is one on WhatsApp.
+    fn sms_sender(&self, notification: &Notification) -> Result<Sender, ComposeError> {
+        let service = notification.messaging_service_sid.as_ref().or(self.messaging_service_sid.as_ref());
+        service.cloned().map(Sender::Service).ok_or_else(|| {
+            let missing = "messaging_service_sid: missing, and required for an sms in fallback where no \
+                           MESSAGING_SERVICE_SID is configured";
+            ComposeError::Invalid(missing.to_owned())
+        })
+    }
+
+    /// Links to the files, none of which is larger than WhatsApp takes.
+    async fn links(&self, media: &[Media], route: usize) -> Result<Vec<String>, ComposeError> {
         let mut links = Vec::with_capacity(media.len());
-        for file in media {
-            links.push(match file {
+        for (index, file) in media.iter().enumerate() {
+            let link = match file {
                 Media::Url(url) => url.clone(),
-                Media::Key(key) => self.media.link(key, SystemTime::now())?,
-            });
+                Media::Key(key) => {
+                    let link = self.media.link(key, SystemTime::now())?;
+                    if let Some(problem) = self.files.problem(&link).await {
+                        let path = route.checked_sub(1).map(|index| format!("fallback[{index}].")).unwrap_or_default();
+                        return Err(ComposeError::Invalid(format!("{path}content.media[{index}].key: {problem}")));
+                    }
+                    link
+                }
+            };
+            links.push(link);
         }
         Ok(links)
     }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::{
     error_code::ErrorCode,
-    notifications::{Outcome, Subject},
+    notifications::{Held, Outcome, Subject},
+    reaction::{Cure, Reaction, needs_operator, patience},
     report::Chain,
     secrets::{Credentials, Secrets},
     sid::{AccountSid, MessageSid},
     twilio::{NewMessage, TwilioClient, TwilioError},
 };
+
+use crate::{Next, Send, SendError, ends::log_end, schedule::Draft};
 
 /// Twilio's API with the accounts' credentials.
 #[derive(Debug)]
@@ -21,8 +25,17 @@ pub(crate) struct Twilio {
 /// What an attempt came to.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// Taken or refused for good.
-    Ended(Outcome),
+    /// Twilio has it.
+    Taken(MessageSid),
+    /// Refused for good, as it stands.
+    Refused {
+        /// What Twilio said.
+        reason: String,
+        /// Its code.
+        code: Option<ErrorCode>,
+        /// What else of the notification could go out instead.
+        cure: Option<Cure>,
+    },
     /// Certainly not sent, and worth another try.
     NotDone {
         /// Twilio's code, where it answered.
@@ -40,12 +53,18 @@ impl Twilio {
     }
 
     /// Asks Twilio to create the message.
-    pub(crate) async fn deliver(&self, subject: &Subject, credentials: Credentials, message: &NewMessage) -> Delivery {
+    pub(crate) async fn deliver(
+        &self,
+        subject: &Subject,
+        credentials: Credentials,
+        message: &NewMessage,
+        attempts: usize,
+    ) -> Delivery {
         match self.create(&subject.account_sid, credentials, message).await {
-            Ok(message_sid) => Delivery::Ended(Outcome::Accepted(message_sid)),
+            Ok(message_sid) => Delivery::Taken(message_sid),
             Err(error) => {
                 tracing::warn!(notification_id = %subject.id, error = %Chain(&error), "not taken by Twilio");
-                judge(error)
+                judge(error, attempts)
             }
         }
     }
@@ -70,15 +89,51 @@ impl Twilio {
     }
 }
 
-fn judge(error: TwilioError) -> Delivery {
+fn judge(error: TwilioError, attempts: usize) -> Delivery {
     match error {
         TwilioError::Rejected(refusal) => {
-            Delivery::Ended(Outcome::Rejected { reason: refusal.to_string(), code: refusal.code })
+            let cure = match Reaction::to(refusal.code) {
+                Reaction::TakeNext(cure) => Some(cure),
+                // Twilio refused before it tried: nothing was sent, and the same call may be answered otherwise later.
+                Reaction::Wait(pause) => {
+                    let pause = patience(pause, attempts).unsigned_abs();
+                    return Delivery::NotDone { code: refusal.code, retry_after: Some(pause) };
+                }
+                Reaction::OptOut | Reaction::OptOutOfMarketing | Reaction::GiveUp => None,
+            };
+            Delivery::Refused { reason: refusal.to_string(), code: refusal.code, cure }
         }
-        TwilioError::Unauthorized(refusal) => Delivery::NotDone { code: refusal.code, retry_after: None },
+        TwilioError::Unauthorized(refusal) => {
+            tracing::error!(alarm = "configuration", refusal = %refusal, "Twilio refuses the account's credentials");
+            Delivery::NotDone { code: refusal.code, retry_after: None }
+        }
         TwilioError::NotDone { retry_after, refusal } => {
             Delivery::NotDone { code: refusal.and_then(|refusal| refusal.code), retry_after }
         }
         TwilioError::Unknown { .. } => Delivery::Unknown,
+    }
+}
+
+impl Send {
+    /// The end of a notification that Twilio refused: an opt-out that Twilio knows of counts as one said to us.
+    pub(crate) async fn end_refused(
+        &self,
+        draft: &Draft<'_>,
+        held: &Held,
+        reason: String,
+        code: Option<ErrorCode>,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let subject = &draft.job.subject;
+        if let Some(code) = code.filter(|code| needs_operator(*code)) {
+            tracing::error!(notification_id = %subject.id, %code, alarm = "configuration", "refused by Twilio");
+        }
+        let outcome = match Reaction::to(code) {
+            Reaction::OptOut | Reaction::OptOutOfMarketing => Outcome::Suppressed { reason, code },
+            _ => Outcome::Rejected { reason, code },
+        };
+        let settled = self.notifications.settle(subject, held, &outcome, Vec::new(), now).await?;
+        log_end(subject, &outcome, settled);
+        Ok(Next::Done)
     }
 }

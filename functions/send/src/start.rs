@@ -11,6 +11,7 @@ use shared::{
     media_link::MediaLinks,
     notifications::Notifications,
     queues::{OutboundQueue, QueueError},
+    rate_limits::RateLimits,
     secrets::{self, Secrets, SecretsError},
     twilio::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient},
 };
@@ -19,6 +20,7 @@ use crate::{
     Send,
     compose::{Composer, TemplateNames},
     deliver::Twilio,
+    media::Files,
 };
 
 /// The function cannot start: the operator's to mend.
@@ -56,6 +58,8 @@ impl Send {
         let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
+        let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
+        let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
 
         let config = shared::aws::config()?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
@@ -71,15 +75,19 @@ impl Send {
         );
         Ok(Self {
             notifications,
-            contacts: Contacts::new(dynamodb, contacts_table),
+            contacts: Contacts::new(dynamodb.clone(), contacts_table),
+            rate_limits: RateLimits::new(dynamodb.clone(), rate_limits_table),
+            dynamodb,
+            policy,
             queue: queue?,
-            twilio: Twilio { client, secrets: accounts? },
             composer: Composer {
                 media: media?,
+                files: Files(client.http().clone()),
                 public_base_url,
                 messaging_service_sid,
                 templates: TemplateNames::default(),
             },
+            twilio: Twilio { client, secrets: accounts? },
             account_sid,
         })
     }
@@ -87,8 +95,9 @@ impl Send {
 
 async fn outbound_queue(config: &SdkConfig) -> Result<OutboundQueue, StartError> {
     let url = env::required("OUTBOUND_QUEUE_URL")?;
+    let bulk_url = env::optional("BULK_QUEUE_URL");
     let dead_letter_url = env::optional("OUTBOUND_DEAD_LETTER_QUEUE_URL");
-    Ok(OutboundQueue::find(aws_sdk_sqs::Client::new(config), url, dead_letter_url).await?)
+    Ok(OutboundQueue::find(aws_sdk_sqs::Client::new(config), url, bulk_url, dead_letter_url).await?)
 }
 
 async fn media_links(

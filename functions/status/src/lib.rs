@@ -9,7 +9,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    callback_url::notification_in_query,
+    callback_url::origin_in_query,
     env,
     error_code::ErrorCode,
     messages::{Arrival, Recorded},
@@ -45,11 +45,11 @@ impl Status {
     }
 
     async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), Failure> {
-        let notification_id = event.raw_query_string.as_deref().and_then(notification_in_query);
+        let origin = event.raw_query_string.as_deref().and_then(origin_in_query);
         let form = self.door.open(event).await?;
         let callback = StatusCallback::parse(&form)?;
         let arrival = Arrival::webhook(now);
-        let recorded = self.recorder.record(&callback, &form, notification_id.as_ref(), arrival).await?;
+        let recorded = self.recorder.record(&callback, &form, origin.as_ref(), arrival).await?;
         tracing::info!(
             message_sid = %callback.message_sid,
             status = %callback.status,

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
 use crate::limits::{
-    MAX_BODY_CHARS, MAX_MEDIA, MAX_TEMPLATE_VALUE_CHARS, MAX_TEMPLATE_VARIABLES, VALIDITY_PERIOD_SECONDS,
+    MAX_BODY_CHARS, MAX_MEDIA, MAX_TEMPLATE_VALUE_CHARS, MAX_TEMPLATE_VARIABLES, QUEUE_RETENTION, SEND_AT_AHEAD,
+    SEND_AT_PAST, VALIDITY_PERIOD_SECONDS,
 };
 use crate::{
     json_fields::{self, Fields, TIME, Wrong, as_string, deserialized, filled, parsed, parsed_owned, string_map},
@@ -63,10 +64,55 @@ fn read(value: Value) -> Result<Notification, Wrong> {
         messaging_service_sid: fields.optional("messaging_service_sid", "MG and 32 hexadecimal digits", parsed)?,
         account_sid: fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?,
         validity_period: fields.optional("validity_period", "a whole number of seconds from 1 to 36000", seconds)?,
+        wait_for_reply: fields.optional("wait_for_reply", "true or false", boolean)?.unwrap_or_default(),
         metadata: fields.optional("metadata", "an object of strings", string_map)?.unwrap_or_default(),
     };
     fields.finish()?;
+    check_whole(&notification)?;
     Ok(notification)
+}
+
+/// What no field shows by itself.
+fn check_whole(notification: &Notification) -> Result<(), Wrong> {
+    let is_template = |content: &Content| matches!(content, Content::Template { .. });
+    let has_template = notification
+        .fallback
+        .iter()
+        .any(|fallback| fallback.channel == FallbackChannel::WhatsApp && is_template(&fallback.content));
+    if notification.wait_for_reply && (is_template(&notification.content) || !has_template) {
+        let problem = "expected text or media as content and a whatsapp template in fallback, which goes out first";
+        return Err(("wait_for_reply".to_owned(), problem.to_owned()));
+    }
+    if let (Some(send_at), Some(expires_at)) = (notification.send_at, notification.expires_at)
+        && expires_at <= send_at
+    {
+        return Err(("expires_at".to_owned(), "expected a time after send_at".to_owned()));
+    }
+    Ok(())
+}
+
+pub(super) fn check_times(
+    notification: &Notification,
+    enqueued_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), InvalidNotification> {
+    // A queue keeps nothing longer, so that such a time is no one's who put it there.
+    let credible = now.duration_since(enqueued_at) <= QUEUE_RETENTION;
+    let enqueued_at = if credible { enqueued_at.min(now) } else { now };
+    let Some(send_at) = notification.send_at else { return Ok(()) };
+    let problem = if enqueued_at.duration_since(send_at) > SEND_AT_PAST {
+        "expected a time to come: it had passed when the notification was put on the queue"
+    } else if send_at.duration_since(now) > SEND_AT_AHEAD {
+        "expected a time within the next 35 days"
+    } else {
+        return Ok(());
+    };
+    Err(InvalidNotification {
+        field: "send_at".to_owned(),
+        problem: problem.to_owned(),
+        id: Some(notification.id.clone()),
+        account_sid: notification.account_sid.clone(),
+    })
 }
 
 fn content(value: Value, path: String) -> Result<Content, Wrong> {
@@ -142,6 +188,11 @@ fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
 
 fn body(value: Value) -> Option<String> {
     filled(value).filter(|text| text.chars().count() <= MAX_BODY_CHARS)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
+fn boolean(value: Value) -> Option<bool> {
+    value.as_bool()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]

@@ -115,12 +115,62 @@ fn the_digest_follows_the_meaning_and_not_the_spelling() {
 }
 
 #[test]
-fn its_own_times_say_when_it_is_due() {
+fn a_time_that_cannot_be_kept_is_refused() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let meant_for = |send_at: &str| Notification::parse(&with("send_at", json!(send_at))).unwrap();
+    let now = at("2026-11-20T09:00:00Z");
+    let refused = |send_at, enqueued_at| {
+        meant_for(send_at).check_times(at(enqueued_at), now).map_err(|invalid| invalid.to_string())
+    };
+    for (send_at, enqueued_at) in [
+        ("2026-11-20T09:00:00Z", "2026-11-20T09:00:00Z"),
+        ("2026-11-20T08:56:00Z", "2026-11-20T09:00:00Z"),
+        ("2026-11-20T08:00:00Z", "2026-11-19T09:00:00Z"),
+        ("2026-12-25T08:00:00Z", "2026-11-20T09:00:00Z"),
+    ] {
+        assert_eq!(refused(send_at, enqueued_at), Ok(()), "{send_at} put there {enqueued_at}");
+    }
+    let past = refused("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z").unwrap_err();
+    assert!(past.starts_with("send_at: expected a time to come"), "{past}");
+    let old = refused("2026-11-20T08:00:00Z", "2018-04-09T09:00:00Z").unwrap_err();
+    assert!(old.starts_with("send_at: expected a time to come"), "no queue keeps a message for years: {old}");
+    let far = refused("2026-12-25T10:00:00Z", "2026-11-20T09:00:00Z").unwrap_err();
+    assert!(far.starts_with("send_at: expected a time within"), "{far}");
+    let mut both = minimal();
+    both["send_at"] = json!("2026-11-20T09:00:00Z");
+    both["expires_at"] = json!("2026-11-20T09:00:00Z");
+    assert_eq!(Notification::parse(&both.to_string()).unwrap_err().field, "expires_at");
+}
+
+#[test]
+fn the_ways_are_the_content_and_then_the_fallbacks() {
     let notification = Notification::parse(FULL).unwrap();
-    assert_eq!(notification.due(at("2026-11-20T08:59:59Z")), Due::Later(at("2026-11-20T09:00:00Z")));
-    assert_eq!(notification.due(at("2026-11-20T09:00:00Z")), Due::Now);
-    assert_eq!(notification.due(at("2026-11-21T09:00:00Z")), Due::Expired);
+    assert_eq!(notification.way(0).map(|(channel, _)| channel), Some(FallbackChannel::WhatsApp));
+    assert_eq!(notification.way(1).map(|(_, content)| content), Some(&notification.fallback[0].content));
+    assert_eq!(notification.way(2), None);
+}
+
+#[test]
+fn waiting_for_a_reply_takes_something_to_send_at_once_and_something_to_follow() {
+    let waiting = |content: serde_json::Value, fallback: serde_json::Value| {
+        let mut notification = minimal();
+        notification["content"] = content;
+        notification["fallback"] = fallback;
+        notification["wait_for_reply"] = json!(true);
+        Notification::parse(&notification.to_string())
+    };
+    let text = json!({"type": "text", "body": "Hello"});
+    let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
+    let over = |channel: &str, content: &serde_json::Value| json!([{"channel": channel, "content": content}]);
+    assert!(waiting(text.clone(), over("whatsapp", &template)).unwrap().wait_for_reply);
+    for (content, fallback) in [
+        (text.clone(), json!([])),
+        (text.clone(), over("whatsapp", &text)),
+        (text.clone(), over("sms", &template)),
+        (template.clone(), over("whatsapp", &template)),
+    ] {
+        assert_eq!(waiting(content, fallback).unwrap_err().field, "wait_for_reply");
+    }
 }
 
 #[test]

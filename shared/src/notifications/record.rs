@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,7 @@ use crate::{
     dynamodb::{Item, StoreError},
     error_code::ErrorCode,
     notification::{Category, NotificationId},
+    policy::Progress,
     sid::{AccountSid, MessageSid},
 };
 
@@ -20,8 +20,10 @@ use crate::{
 pub enum State {
     /// Somebody is at work on it, or was.
     Claimed,
-    /// An attempt ended in the certainty that nothing was sent; it may be claimed again.
+    /// Nothing of it is on its way, and its time has not come; it may be claimed.
     Waiting,
+    /// Its template is out, and its content follows when the person answers; it may be claimed.
+    AwaitingReply,
     /// Twilio took it. What becomes of it is told by the message's statuses.
     Accepted,
     /// It cannot be sent as it stands.
@@ -30,7 +32,7 @@ pub enum State {
     Suppressed,
     /// Its time was over.
     Expired,
-    /// Whether it was sent is not known, so it is not sent again.
+    /// Whether it was sent is not known, and nobody could tell.
     Unknown,
 }
 
@@ -40,6 +42,7 @@ impl State {
         match self {
             Self::Claimed => "claimed",
             Self::Waiting => "waiting",
+            Self::AwaitingReply => "awaiting_reply",
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::Suppressed => "suppressed",
@@ -68,7 +71,7 @@ impl fmt::Display for Lease {
 }
 
 /// What the table knows a notification by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The account, named or configured.
     pub account_sid: AccountSid,
@@ -82,95 +85,19 @@ pub struct Subject {
     pub category: Option<Category>,
     /// Handed back in events.
     pub metadata: BTreeMap<String, String>,
+    /// The notification as it came, to be sent again by another way; none where it cannot be read.
+    pub request: Option<String>,
 }
 
-/// What an attempt, or the decision not to make one, came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Twilio took it as this message.
-    Accepted(MessageSid),
-    /// It cannot be sent.
-    Rejected {
-        /// Why, in words that name the field or the rule.
-        reason: String,
-        /// Twilio's code, where Twilio refused it.
-        code: Option<ErrorCode>,
-    },
-    /// Certainly not sent, to be tried again.
-    Waiting {
-        /// Twilio's code, where it answered.
-        code: Option<ErrorCode>,
-    },
-    /// The recipient is suppressed.
-    Suppressed,
-    /// `expires_at` has passed.
-    Expired,
-    /// Whether it was sent is not known.
-    Unknown {
-        /// How that came about.
-        reason: &'static str,
-    },
-}
-
-impl Outcome {
-    /// The state it leaves the notification in.
-    pub fn state(&self) -> State {
-        match self {
-            Self::Accepted(_) => State::Accepted,
-            Self::Rejected { .. } => State::Rejected,
-            Self::Waiting { .. } => State::Waiting,
-            Self::Suppressed => State::Suppressed,
-            Self::Expired => State::Expired,
-            Self::Unknown { .. } => State::Unknown,
-        }
-    }
-
-    /// Why, where there is something to say.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Rejected { reason, .. } => Some(reason),
-            Self::Unknown { reason } => Some(reason),
-            Self::Suppressed => Some("the recipient has opted out"),
-            Self::Expired => Some("expires_at has passed"),
-            Self::Accepted(_) | Self::Waiting { .. } => None,
-        }
-    }
-
-    fn code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Rejected { code, .. } | Self::Waiting { code } => *code,
-            _ => None,
-        }
-    }
-
-    /// The assignments of an update expression that record the outcome and append it to the attempts.
-    pub(super) fn update(&self, now: Timestamp) -> (String, Item) {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let mut attempt = Item::from([
-            ("at".to_owned(), text(&now.to_string())),
-            ("channel".to_owned(), text("whatsapp")),
-            ("outcome".to_owned(), text(self.state().as_str())),
-        ]);
-        let mut set = "attempts = list_append(if_not_exists(attempts, :none), :attempt)".to_owned();
-        let mut values = Item::from([(":none".to_owned(), AttributeValue::L(Vec::new()))]);
-        let mut record = |name: &str, value: Option<AttributeValue>| {
-            if let Some(value) = value {
-                set.extend([", ", name, " = :", name]);
-                attempt.insert(name.to_owned(), value.clone());
-                values.insert(format!(":{name}"), value);
-            }
-        };
-        let message_sid = if let Self::Accepted(sid) = self { Some(text(sid.as_str())) } else { None };
-        record("message_sid", message_sid);
-        record("reason", self.reason().map(text));
-        record("code", self.code().map(|code| AttributeValue::N(code.to_string())));
-        values.insert(":attempt".to_owned(), AttributeValue::L(vec![AttributeValue::M(attempt)]));
-        (set, values)
+impl fmt::Debug for Subject {
+    /// Without what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({}#{})", self.account_sid, self.id)
     }
 }
 
 /// An item of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredNotification {
     /// The account.
     pub account_sid: AccountSid,
@@ -183,25 +110,58 @@ pub struct StoredNotification {
     /// The recipient.
     pub recipient: Option<E164>,
     /// The category.
+    #[serde(default)]
     pub category: Option<Category>,
     /// Handed back in events.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// The notification as it came.
+    #[serde(default)]
+    pub request: Option<String>,
+    /// The first of its ways that has not failed, or that is being tried.
+    #[serde(default)]
+    pub route: usize,
     /// The claim, while there is one.
+    #[serde(default)]
     pub lease: Option<Lease>,
     /// When the claim ends.
+    #[serde(default)]
     pub lease_until: Option<Timestamp>,
+    /// When it was claimed last.
+    #[serde(default)]
+    pub claimed_at: Option<Timestamp>,
+    /// Not again before this time.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// When its template went out whose answer the rest waits for.
+    #[serde(default)]
+    pub template_sent_at: Option<Timestamp>,
     /// The message it became.
+    #[serde(default)]
     pub message_sid: Option<MessageSid>,
-    /// Why it ended as it did.
+    /// Why it stands where it stands.
+    #[serde(default)]
     pub reason: Option<String>,
     /// Twilio's code.
+    #[serde(default)]
     pub code: Option<ErrorCode>,
     /// What was tried, the oldest first.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
+    /// It only notes that the id was used again for something else.
+    #[serde(default)]
+    pub reuse: bool,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// When it may be deleted, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl fmt::Debug for StoredNotification {
+    /// Without what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredNotification({}#{}, {})", self.account_sid, self.id, self.state.as_str())
+    }
 }
 
 /// One try.
@@ -229,5 +189,51 @@ impl StoredNotification {
     pub fn read(item: Item) -> Result<Self, StoreError> {
         serde_dynamo::from_item(item)
             .map_err(|error| StoreError::new("reading an item of the Notifications table", error))
+    }
+
+    /// Unlike any other event's: what an id stands for ends once in a state, and each use of it for something else is
+    /// told by itself.
+    pub fn event_id(&self) -> String {
+        let kind = if self.reuse { self.digest.get(..16).unwrap_or_default() } else { self.state.as_str() };
+        format!("{}#{}.{kind}", self.account_sid, self.id)
+    }
+
+    /// What a decision has to know of it.
+    pub fn progress(&self) -> Progress {
+        Progress { route: self.route, template_sent_at: self.template_sent_at, not_before: self.not_before }
+    }
+}
+
+/// What is to be done about a notification, by what stands in the table.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// Nobody has seen it.
+    New,
+    /// It may be claimed.
+    Open(Box<StoredNotification>),
+    /// It came to its end.
+    Finished(State),
+    /// Somebody is at work on it, at most until then.
+    HeldUntil(Timestamp),
+    /// Somebody claimed it and never said what became of it, or nobody could find out.
+    InDoubt(Box<StoredNotification>),
+    /// The id belongs to a notification with other content.
+    OtherContent,
+}
+
+impl Standing {
+    /// Judges what was found.
+    pub fn of(found: Option<StoredNotification>, digest: &str, now: Timestamp) -> Self {
+        // DynamoDB deletes late: what is past its time is not there.
+        let Some(found) = found.filter(|found| found.expires_at >= now.as_second()) else { return Self::New };
+        if found.digest != digest {
+            return Self::OtherContent;
+        }
+        match (found.state, found.lease_until) {
+            (State::Claimed, Some(until)) if until > now => Self::HeldUntil(until),
+            (State::Claimed | State::Unknown, _) => Self::InDoubt(Box::new(found)),
+            (State::Waiting | State::AwaitingReply, _) => Self::Open(Box::new(found)),
+            (state, _) => Self::Finished(state),
+        }
     }
 }

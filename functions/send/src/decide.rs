@@ -1,0 +1,127 @@
+//! What is to be done about a notification, and the message it becomes.
+
+use jiff::Timestamp;
+use shared::{
+    notifications::{Expected, Outcome, Standing, Waiting},
+    policy::{self, Decision, Plan, Progress, Refusal, Wait},
+};
+
+use crate::{
+    Next, Send, SendError, Step,
+    compose::ComposeError,
+    doubt::Doubt,
+    ends::{AFTER_LEASE, until},
+    facts::Known,
+    intake::Job,
+    schedule::Draft,
+};
+
+impl Send {
+    /// Takes a notification on from where it stands.
+    pub(crate) async fn decide<'a>(
+        &self,
+        job: Job<'a>,
+        known: &Known,
+        now: Timestamp,
+    ) -> Result<Step<Draft<'a>>, SendError> {
+        let standing = Standing::of(known.stored(&job)?, &job.subject.digest, now);
+        let expected = Expected::of(&standing);
+        let (progress, attempts) = match &standing {
+            Standing::New => (Progress::default(), 0),
+            Standing::Open(found) => (found.progress(), found.attempts.len()),
+            Standing::InDoubt(found) => match self.resolve(&job, found, now).await? {
+                // The attempt in doubt is written down by the claim that follows it.
+                Doubt::NotSent => (found.progress(), found.attempts.len() + 1),
+                Doubt::Ended(next) => return Ok(Err(next)),
+            },
+            Standing::HeldUntil(end) => return Ok(Err(Next::Again(until(*end, now) + AFTER_LEASE))),
+            Standing::Finished(state) => {
+                tracing::info!(notification_id = %job.subject.id, state = state.as_str(), "notification came again");
+                return Ok(Err(Next::Done));
+            }
+            Standing::OtherContent => return self.refuse_reuse(&job, now).await.map(Err),
+        };
+        let facts = known.facts(&job, progress, self.configured_service(), now)?;
+        match policy::decide(&job.notification, &job.rules, &facts, now) {
+            Decision::Send(plan) => self.draft(job, known, plan, expected, attempts, now).await,
+            Decision::Later { until: at, reason } => self.wait(&job, &standing, at, reason, now).await.map(Err),
+            Decision::Never(refusal) => {
+                let outcome = outcome_of(&refusal);
+                if matches!(outcome, Outcome::Rejected { .. }) {
+                    self.dead_letter(job.incoming, &refusal.to_string()).await?;
+                }
+                self.write_end(&job.subject, &expected, &outcome, now).await.map(Err)
+            }
+        }
+    }
+
+    /// Composes the message before the claim: between the claim, whose condition is the suppression, and the request
+    /// nothing is waited for.
+    async fn draft<'a>(
+        &self,
+        job: Job<'a>,
+        known: &Known,
+        plan: Plan,
+        expected: Expected,
+        attempts: usize,
+        now: Timestamp,
+    ) -> Result<Step<Draft<'a>>, SendError> {
+        let Some(credentials) = self.twilio.credentials(&job.subject.account_sid) else {
+            return Ok(Err(self.await_account(&job).await));
+        };
+        let composed = self.composer.compose(&job, plan.route, attempts, &self.twilio.client, &credentials).await;
+        match composed {
+            Ok(message) => Ok(Ok(Draft {
+                pair_tat: known.pair_tat(&self.pair(&job)),
+                marketing_sent: known.marketing_sent(&job)?,
+                job,
+                plan,
+                expected,
+                attempts,
+                credentials,
+                message,
+            })),
+            Err(ComposeError::Invalid(reason)) => {
+                self.dead_letter(job.incoming, &reason).await?;
+                let outcome = Outcome::Rejected { reason, code: None };
+                self.write_end(&job.subject, &expected, &outcome, now).await.map(Err)
+            }
+            Err(error) => Ok(Err(Self::await_template(&job, &error))),
+        }
+    }
+
+    /// Writes down why a notification waits, once for each reason: who asks for it reads it there.
+    async fn wait(
+        &self,
+        job: &Job<'_>,
+        standing: &Standing,
+        at: Timestamp,
+        reason: Wait,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let text = reason.to_string();
+        let (is_noted, route) = match standing {
+            Standing::Open(found) => (reason == Wait::Reply || found.reason.as_ref() == Some(&text), found.route),
+            _ => (false, 0),
+        };
+        if !is_noted && reason != Wait::Retry {
+            let waiting = Waiting { reason: Some(text), code: None, route, not_before: None };
+            let expected = Expected::of(standing);
+            self.notifications.decide(&job.subject, &expected, &Outcome::Waiting(waiting), now).await?;
+        }
+        let delay = until(at, now);
+        // An answer that came while its template was on the way is found soon.
+        Ok(Next::Again(if reason == Wait::Reply { delay.min(crate::ends::REPLY_CHECK) } else { delay }))
+    }
+}
+
+fn outcome_of(refusal: &Refusal) -> Outcome {
+    let reason = refusal.to_string();
+    match refusal {
+        Refusal::Expired | Refusal::Unanswered => Outcome::Expired { reason },
+        Refusal::OptedOut(_) | Refusal::NoConsent(_) | Refusal::Cap { .. } => {
+            Outcome::Suppressed { reason, code: None }
+        }
+        Refusal::OutsideWindow => Outcome::Rejected { reason, code: None },
+    }
+}

@@ -1,0 +1,171 @@
+//! A claim whose holder is gone, or whose call was never answered: whether its message was sent is found out, not
+//! guessed.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    doubt::{Likeness, Sent},
+    notification::Content,
+    notifications::{Expected, Found, Outcome, State, StoredNotification},
+    policy::OnUnknown,
+    report::Chain,
+    twilio::{MessageFilter, NewMessage, TwilioError},
+};
+
+use crate::{
+    Next, Send, SendError, backoff,
+    compose::ComposeError,
+    ends::{AFTER_LEASE, log_end},
+    intake::Job,
+};
+
+/// What became of a notification in doubt.
+#[derive(Debug)]
+pub(crate) enum Doubt {
+    /// Its message does not exist: it may be sent.
+    NotSent,
+    /// It has come to its next step.
+    Ended(Next),
+}
+
+/// Twilio's list is asked this long, from the claim on, before the notification is held for a person to look at.
+const ASK_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// A person who was sent more than this many messages since the claim is not searched through to the end.
+const PAGES: usize = 20;
+const PAGE_SIZE: u16 = 100;
+
+const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback has told whether the message was sent, and Twilio's \
+                         list of messages could not be read";
+
+/// Twilio's list of messages did not tell.
+enum NoAnswer {
+    /// It could not be read.
+    List(TwilioError),
+    /// There is no end to it.
+    TooLong,
+    /// It is not known what to look for.
+    Unclear(ComposeError),
+    /// Our own state did not answer.
+    State(SendError),
+}
+
+impl Send {
+    /// Finds out whether a notification's message exists: by a status callback, which has bound it, or else by Twilio's
+    /// list of messages to its recipient since the claim.
+    pub(crate) async fn resolve(
+        &self,
+        job: &Job<'_>,
+        found: &StoredNotification,
+        now: Timestamp,
+    ) -> Result<Doubt, SendError> {
+        if let Some(message_sid) = &found.message_sid {
+            let outcome = Outcome::Accepted(message_sid.clone());
+            let expected = Expected::AsOf(found.updated_at);
+            return self.write_end(&job.subject, &expected, &outcome, now).await.map(Doubt::Ended);
+        }
+        match self.search(job, found, now).await {
+            Ok(doubt) => Ok(doubt),
+            Err(NoAnswer::State(error)) => Err(error),
+            Err(NoAnswer::List(error)) => self.unanswered(job, found, &error.to_string(), now).await,
+            Err(NoAnswer::TooLong) => self.unanswered(job, found, "the list is too long", now).await,
+            Err(NoAnswer::Unclear(error)) => self.unanswered(job, found, &Chain(&error).to_string(), now).await,
+        }
+    }
+
+    async fn search(&self, job: &Job<'_>, found: &StoredNotification, now: Timestamp) -> Result<Doubt, NoAnswer> {
+        let account_sid = &job.subject.account_sid;
+        let unauthorized = || TwilioError::Unknown { refusal: None };
+        let credentials = self.twilio.credentials(account_sid).ok_or_else(|| NoAnswer::List(unauthorized()))?;
+        let message = self
+            .composer
+            .compose(job, found.route, found.attempts.len(), &self.twilio.client, &credentials)
+            .await
+            .map_err(NoAnswer::Unclear)?;
+        let sent = sent(job, found, &message);
+        // No filter by date: a message that has not been sent yet has none.
+        let filter =
+            MessageFilter { to: Some(message.to.clone()), page_size: Some(PAGE_SIZE), ..MessageFilter::default() };
+        let mut page = Some(self.twilio.client.list(account_sid, &credentials, &filter).await.map_err(NoAnswer::List)?);
+        for _ in 0..PAGES {
+            let Some(current) = page else { return Ok(Doubt::NotSent) };
+            for listed in &current.messages {
+                match sent.likeness(listed) {
+                    Likeness::Older => return Ok(Doubt::NotSent),
+                    Likeness::Other => {}
+                    Likeness::Same => {
+                        if let Some(ended) = self.take_for(job, found, listed, now).await.map_err(NoAnswer::State)? {
+                            return Ok(Doubt::Ended(ended));
+                        }
+                    }
+                }
+            }
+            page = self.twilio.client.next_page(&credentials, &current).await.map_err(NoAnswer::List)?;
+        }
+        Err(NoAnswer::TooLong)
+    }
+
+    /// Takes a listed message for the notification's, unless it is another's: by its callback, by the answer to its
+    /// creation, or because another notification in doubt has taken it.
+    async fn take_for(
+        &self,
+        job: &Job<'_>,
+        found: &StoredNotification,
+        listed: &shared::twilio::MessageResource,
+        now: Timestamp,
+    ) -> Result<Option<Next>, SendError> {
+        let owner = self.notifications.by_message_sid(&listed.sid).await?;
+        if owner.is_some_and(|owner| owner.id != job.subject.id || owner.account_sid != job.subject.account_sid) {
+            return Ok(None);
+        }
+        if found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(&listed.sid)) {
+            return Ok(None);
+        }
+        let channel = job.notification.way(found.route).map_or_else(Default::default, |(channel, _)| channel);
+        let taken = self.notifications.settle_found(&job.subject, found, channel, &listed.sid, now).await?;
+        match taken {
+            Found::Settled => {
+                let outcome = Outcome::Accepted(listed.sid.clone());
+                log_end(&job.subject, &outcome, shared::notifications::Settled::Written(0));
+                Ok(Some(Next::Done))
+            }
+            Found::Anothers => Ok(None),
+            Found::Overtaken => Ok(Some(Next::Again(AFTER_LEASE))),
+        }
+    }
+
+    /// Nothing tells. For a while Twilio is asked again; then it is the category's setting what does less harm.
+    async fn unanswered(
+        &self,
+        job: &Job<'_>,
+        found: &StoredNotification,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Doubt, SendError> {
+        let id = &job.subject.id;
+        if self.policy.on_unknown(job.notification.category) == OnUnknown::Resend {
+            tracing::warn!(notification_id = %id, why, "in doubt, and sent again by its category's setting");
+            return Ok(Doubt::NotSent);
+        }
+        let since = found.claimed_at.unwrap_or(found.updated_at);
+        if now.duration_since(since) < ASK_FOR {
+            tracing::warn!(notification_id = %id, why, "in doubt, and asked again");
+            return Ok(Doubt::Ended(Next::Again(backoff::full_jitter(5))));
+        }
+        tracing::error!(notification_id = %id, why, alarm = "held", "in doubt, and held for a person to look at");
+        self.dead_letter(job.incoming, NOT_KNOWN).await?;
+        if found.state == State::Unknown {
+            return Ok(Doubt::Ended(Next::Done));
+        }
+        let outcome = Outcome::Unknown { reason: NOT_KNOWN.to_owned() };
+        let expected = Expected::InDoubtAsOf(found.updated_at);
+        self.write_end(&job.subject, &expected, &outcome, now).await.map(Doubt::Ended)
+    }
+}
+
+fn sent<'a>(job: &'a Job<'_>, found: &StoredNotification, message: &'a NewMessage) -> Sent<'a> {
+    let variables = match job.notification.way(found.route) {
+        Some((_, Content::Template { variables, .. })) => variables.values().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    Sent { message, variables, since: found.claimed_at.unwrap_or(found.updated_at) }
+}

@@ -74,6 +74,9 @@ impl ErrorCode {
     /// The sender's queue is full (21611): it was not taken.
     pub const QUEUE_FULL: Self = Self(21611);
 
+    /// A message is not scheduled any more (30409).
+    pub const CANNOT_BE_CANCELED: Self = Self(30409);
+
     /// The number.
     pub const fn get(self) -> u32 {
         self.0

@@ -66,6 +66,11 @@ impl Accounts {
         (!keys.auth_tokens.is_empty() || !keys.shared_keys.is_empty()).then_some(keys)
     }
 
+    /// The accounts, in their order.
+    pub fn sids(&self) -> impl Iterator<Item = &AccountSid> {
+        self.accounts.keys()
+    }
+
     /// What to call Twilio's API with on behalf of an account: its API key, else its first auth token.
     pub fn credentials(&self, account_sid: &AccountSid) -> Option<Credentials> {
         let account = self.accounts.get(account_sid)?;

@@ -19,8 +19,10 @@ use crate::{
 };
 
 mod content;
+mod history;
 mod resource;
 
+pub use history::{Cancelled, HistoryPage, Place};
 pub use resource::MessageResource;
 
 /// Where Twilio is, unless a test says otherwise.

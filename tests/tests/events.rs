@@ -78,7 +78,7 @@ fn status_events_are_signed_and_name_their_notification() {
         let callback = StatusCallback::parse(&verify(&event).unwrap()).unwrap();
         assert_eq!(name, format!("status-{}", callback.status));
         let request: ApiGatewayV2httpRequest = serde_json::from_str(&event).unwrap();
-        let id = origin_in_query(&request.raw_query_string.unwrap()).unwrap();
+        let id = origin_in_query(&request.raw_query_string.unwrap()).unwrap().notification_id;
         assert_eq!(id.as_str(), "order-18473-shipped");
     }
 }

@@ -12,7 +12,7 @@ use shared::{
     message_status::MessageStatus,
     secrets::Credentials,
     sid::AccountSid,
-    twilio::{MessageFilter, NewContent, NewMessage, Sender, TwilioClient, TwilioError},
+    twilio::{Cancelled, MessageFilter, NewContent, NewMessage, Place, Sender, TwilioClient, TwilioError},
 };
 use tests::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 use tokio::net::TcpListener;
@@ -95,6 +95,37 @@ async fn a_long_list_comes_page_by_page_and_holds_each_message_once() {
     }
     created.reverse();
     assert_eq!(listed, created, "the newest first");
+}
+
+#[tokio::test]
+async fn the_history_is_read_from_any_of_its_places() {
+    let twilio = Twilio::start().await;
+    for number in 0..3 {
+        twilio.create(&text(&format!("number {number}"))).await.unwrap();
+    }
+    let filter = MessageFilter { page_size: Some(2), ..MessageFilter::default() };
+    let (account_sid, key) = (&twilio.account_sid, with_key());
+    let first = twilio.client.history(account_sid, &key, &filter, &Place::Newest).await.unwrap();
+    let place = first.next().unwrap();
+    let read = async |place| {
+        let page = twilio.client.history(account_sid, &key, &MessageFilter::default(), place).await.unwrap();
+        assert_eq!(page.next(), None);
+        page.messages.into_iter().flatten().map(|message| message.body).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&place).await, [Some("number 0".to_owned())]);
+    assert_eq!(read(&place).await, [Some("number 0".to_owned())], "a place can be come back to");
+    let sid = &first.messages[0].as_ref().unwrap().sid;
+    assert!(twilio.client.media(account_sid, &key, sid).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_under_way_or_gone_is_too_late_to_cancel() {
+    let twilio = Twilio::start().await;
+    let sent = twilio.create(&text("hello")).await.unwrap().sid;
+    for sid in [sent, "SM00000000000000000000000000000001".parse().unwrap()] {
+        let cancelled = twilio.client.cancel(&twilio.account_sid, &with_key(), &sid).await.unwrap();
+        assert_eq!(cancelled, Cancelled::TooLate);
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     dynamodb::{Refusal, StoreError, Transacted, transact},
     inbound::InboundMessage,
     limits::{Retention, expiry},
-    messages::{Arrival, Happening, Messages, Recorded, StoredMessage},
+    messages::{Arrival, Happening, Messages, Recorded, Source, StoredMessage},
     opt_out::Languages,
     preference::{Effect, Preference, RecordedPreference, effect},
     signature::VerifiedForm,
@@ -121,7 +121,7 @@ impl InboundRecorder {
             let effects = effects(wish.preference, &stored, &known);
             let changes = effects.contains(&Effect::Changed);
             stored.preference = changes.then_some(wish.preference);
-            stored.answer = changes.then(|| confirmation(wish)).flatten();
+            stored.answer = changes.then(|| confirmation(wish, stored.source)).flatten();
             let due: Vec<usize> = (0..known.len()).filter(|i| effects.get(*i) != Some(&Effect::Stale)).collect();
             if due.is_empty() {
                 return Ok((None, self.messages.record(&stored).await?));
@@ -218,10 +218,13 @@ impl Written {
     }
 }
 
-/// A first STOP is confirmed, a repeated one is not; a START needs no words.
-fn confirmation(wish: Wish) -> Option<String> {
-    match (wish.preference, wish.confirmation) {
-        (Preference::OptedOut, Confirmation::Ours(language)) => Some(language.opt_out_confirmation().to_owned()),
+/// A first STOP is confirmed, a repeated one is not; a START needs no words. What was found later has nobody waiting for an
+/// answer.
+fn confirmation(wish: Wish, source: Source) -> Option<String> {
+    match (wish.preference, wish.confirmation, source) {
+        (Preference::OptedOut, Confirmation::Ours(language), Source::Webhook) => {
+            Some(language.opt_out_confirmation().to_owned())
+        }
         _ => None,
     }
 }
@@ -253,7 +256,7 @@ mod tests {
             near_miss: None,
             error_code: None,
             notification_id: None,
-            source: crate::messages::Source::Webhook,
+            source: Source::Webhook,
         }
     }
 

@@ -11,6 +11,13 @@
 //!   [`mod@dynamodb`]), and [`event`], what their items become.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`]
 //!   (S3), [`secrets`] (Secrets Manager).
+//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
+//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
+//!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
+//! - State: [`messages`], [`contacts`], [`notifications`], [`sweeps`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
+//!   what their items become.
+//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
+//!   Manager).
 //! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
 //!   what is found later.
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`api`] (the routes that people call),
@@ -63,6 +70,7 @@ pub mod signature;
 pub mod status_callback;
 pub mod status_recorder;
 pub mod suppression;
+pub mod sweeps;
 pub mod twilio;
 pub mod twiml;
 pub mod webhook;

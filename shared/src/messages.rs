@@ -21,12 +21,13 @@ use crate::{
     sid::{AccountSid, MessageSid},
 };
 
+mod missing;
 mod reports;
 
 pub use reports::StatusReport;
 
 /// What happened to a message: the table's range key, `inbound` or `status#delivered`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Happening {
     /// It came in.

@@ -25,10 +25,12 @@ use crate::{
 };
 
 mod lookup;
+mod open;
 mod outcome;
 mod record;
 mod reopen;
 
+pub use open::Overdue;
 pub use outcome::{Outcome, Waiting};
 pub use record::{Attempt, Lease, Standing, State, StoredNotification, Subject};
 pub use reopen::Failure;

@@ -35,6 +35,7 @@ pub struct Outputs {
     pub media_bucket_name: String,
     pub archive_bucket_name: String,
     pub twilio_secret_arn: String,
+    pub reconcile_function_name: String,
 }
 
 /// A running local stack.
@@ -99,7 +100,9 @@ impl Stack {
     /// The environment of each function as `sam local invoke --env-vars` takes it, for the events in `events/`, which
     /// are signed for the domain `wa.example.com`.
     pub fn function_environments(&self) -> serde_json::Value {
-        let Outputs { messages_table_name, contacts_table_name, notifications_table_name, .. } = &self.outputs;
+        let Outputs {
+            messages_table_name, contacts_table_name, notifications_table_name, rate_limits_table_name, ..
+        } = &self.outputs;
         let mut environment: serde_json::Map<_, _> =
             aws_environment(&self.aws_endpoint).map(|(name, value)| (name.to_owned(), value.into())).collect();
         let functions = [
@@ -107,6 +110,7 @@ impl Stack {
             ("MESSAGES_TABLE", messages_table_name),
             ("CONTACTS_TABLE", contacts_table_name),
             ("NOTIFICATIONS_TABLE", notifications_table_name),
+            ("RATE_LIMITS_TABLE", rate_limits_table_name),
             ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
@@ -117,7 +121,16 @@ impl Stack {
             ("TWILIO_API_BASE_URL", &self.sandbox_url),
         ];
         environment.extend(functions.map(|(name, value)| (name.to_owned(), value.into())));
-        ["InboundFunction", "StatusFunction", "SendFunction", "PresignFunction", "ContactsFunction", "PublishFunction"]
+        let names = [
+            "InboundFunction",
+            "StatusFunction",
+            "SendFunction",
+            "PresignFunction",
+            "ContactsFunction",
+            "PublishFunction",
+            "ReconcileFunction",
+        ];
+        names
             .map(|function| (function.to_owned(), environment.clone().into()))
             .into_iter()
             .collect::<serde_json::Map<_, _>>()
@@ -153,6 +166,7 @@ mod tests {
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
             "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
             "RateLimitsTableName": "t4", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
+            "ReconcileFunctionName": "f1",
         });
         Stack {
             api_url: "http://api".into(),

@@ -1,0 +1,177 @@
+//! A person who opted out gets nothing that is still scheduled at Twilio either: an opt-out does not cancel it there.
+//!
+//! Source: Twilio, "Message scheduling".
+
+use aws_lambda_events::{
+    dynamodb::EventRecord,
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
+use serde::Deserialize;
+use shared::{
+    address::{Address, ContactKey, Identity},
+    form::Form,
+    inbound::{InboundMessage, InvalidForm},
+    message_status::MessageStatus,
+    messages::StoredMessage,
+    preference::Preference,
+    report::Chain,
+    sid::MessagingServiceSid,
+    signature::VerifiedForm,
+    suppression::Scope,
+    twilio::{Cancelled, MessageFilter, MessageResource, Place},
+};
+
+use crate::{Reconcile, ReconcileError, account::Account};
+
+/// Scheduled messages are among the newest: Twilio schedules at most 35 days ahead. A person with more messages than ten
+/// pages hold in that time is none.
+const MAX_PAGES: usize = 10;
+
+/// Why the messages of a person could not be cancelled: tried again with the batch.
+#[derive(Debug, thiserror::Error)]
+enum CancelError {
+    #[error("an item of the Messages table cannot be read")]
+    Record(#[from] serde_dynamo::Error),
+    #[error("a stored form cannot be read")]
+    Form(#[from] InvalidForm),
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+}
+
+/// What decides whether an item matters; the mapping's filter lets others through where its pattern is not known.
+#[derive(Deserialize)]
+struct Sieve {
+    preference: Option<Preference>,
+}
+
+impl Reconcile {
+    /// Works through a batch. The first record that fails is reported, and Lambda brings the stream again from there.
+    pub(crate) async fn cancel_all(&self, records: Vec<EventRecord>) -> DynamoDbEventResponse {
+        let mut response = DynamoDbEventResponse::default();
+        for record in records {
+            let sequence_number = record.change.sequence_number.clone();
+            if let Err(error) = self.cancel_for(record).await {
+                tracing::error!(sequence_number, error = %Chain(&error), "scheduled messages not cancelled");
+                let mut failure = DynamoDbBatchItemFailure::default();
+                failure.item_identifier = sequence_number;
+                response.batch_item_failures.push(failure);
+                break;
+            }
+        }
+        response
+    }
+
+    async fn cancel_for(&self, record: EventRecord) -> Result<(), CancelError> {
+        let sieve: Sieve = serde_dynamo::from_item(record.change.new_image.clone())?;
+        if sieve.preference != Some(Preference::OptedOut) {
+            return Ok(());
+        }
+        let stored: StoredMessage = serde_dynamo::from_item(record.change.new_image)?;
+        let message = InboundMessage::parse(&VerifiedForm::from_store(Form::from(stored.raw)))?;
+        self.cancel(&message).await?;
+        Ok(())
+    }
+
+    async fn cancel(&self, message: &InboundMessage) -> Result<(), ReconcileError> {
+        let sid = message.account_sid.clone();
+        // A batch comes rarely; what it calls with is to be of today.
+        self.secrets.reread().await?;
+        let account = self.secrets.accounts().credentials(&sid).map(|credentials| Account { sid, credentials });
+        let account = account.ok_or_else(|| ReconcileError::NoCredentials(message.account_sid.clone()))?;
+        let service = message.details.messaging_service_sid.as_ref();
+        let scopes = self.opt_out_scope.of_wish(Preference::OptedOut, &message.to, service);
+        let mut cancelled = 0;
+        for address in self.addresses(message).await? {
+            for scheduled in self.scheduled(&account, &address).await? {
+                if covers(&scopes, &scheduled)
+                    && self.twilio.cancel(&account.sid, &account.credentials, &scheduled.sid).await? == Cancelled::Done
+                {
+                    cancelled += 1;
+                }
+            }
+        }
+        tracing::info!(message_sid = %message.message_sid, cancelled, "scheduled messages of somebody who opted out");
+        Ok(())
+    }
+
+    /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
+    async fn addresses(&self, message: &InboundMessage) -> Result<Vec<String>, ReconcileError> {
+        let mut contacts: Vec<ContactKey> = message.contacts();
+        contacts.extend(self.contacts.linked(&message.contact()).await?);
+        let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
+        let mut addresses: Vec<String> = known
+            .chain([message.from.identity.clone()])
+            .filter(|identity| matches!(identity, Identity::Phone(_)))
+            .map(|identity| Address { channel: message.from.channel.clone(), identity }.to_string())
+            .collect();
+        addresses.sort();
+        addresses.dedup();
+        Ok(addresses)
+    }
+
+    async fn scheduled(&self, account: &Account, address: &str) -> Result<Vec<MessageResource>, ReconcileError> {
+        let filter = MessageFilter {
+            to: Some(address.to_owned()),
+            page_size: Some(self.requests.page_size),
+            ..MessageFilter::default()
+        };
+        let mut place = Place::Newest;
+        let mut scheduled = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page = self.twilio.history(&account.sid, &account.credentials, &filter, &place).await?;
+            let next = page.next();
+            let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled;
+            scheduled.extend(page.messages.into_iter().flatten().filter(waiting));
+            match next {
+                Some(next) => place = next,
+                None => break,
+            }
+        }
+        Ok(scheduled)
+    }
+}
+
+/// Whether an opt-out covers a scheduled message. Through a service its sender may not be chosen yet.
+fn covers(scopes: &[Scope], message: &MessageResource) -> bool {
+    scopes.iter().any(|scope| match scope {
+        Scope::All => true,
+        Scope::Marketing => false,
+        Scope::Sender(sender) => {
+            let service = message.messaging_service_sid.as_ref().map(MessagingServiceSid::as_str);
+            message.from.as_deref() == Some(sender) || service == Some(sender)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NUMBER: &str = "whatsapp:+14155238886";
+    const SERVICE: &str = "MG00000000000000000000000000000001";
+
+    #[test]
+    fn an_opt_out_covers_what_its_scope_says() {
+        let message = |from: Option<&str>, service: Option<&str>| -> MessageResource {
+            serde_json::from_value(json!({
+                "sid": "SM00000000000000000000000000000001", "status": "scheduled", "to": "whatsapp:+14155550123",
+                "direction": "outbound-api", "from": from, "messaging_service_sid": service
+            }))
+            .unwrap()
+        };
+        let one = |sender: &str| vec![Scope::Sender(sender.to_owned())];
+        let cases = [
+            (vec![Scope::All], None, None, true),
+            (one(NUMBER), Some(NUMBER), None, true),
+            (one(NUMBER), Some("whatsapp:+14155550000"), None, false),
+            (one(NUMBER), None, Some(SERVICE), false),
+            (vec![Scope::Sender(NUMBER.to_owned()), Scope::Sender(SERVICE.to_owned())], None, Some(SERVICE), true),
+            (vec![Scope::Marketing], Some(NUMBER), None, false),
+        ];
+        for (scopes, from, service, expected) in cases {
+            assert_eq!(covers(&scopes, &message(from, service)), expected, "{scopes:?} {from:?} {service:?}");
+        }
+    }
+}

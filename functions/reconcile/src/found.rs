@@ -1,0 +1,147 @@
+//! What a message at Twilio should have become here, and the form its webhook would have had.
+
+use jiff::Timestamp;
+use shared::{
+    form::Form,
+    inbound::ReceivedMedia,
+    message_status::{MessageStatus, Stage},
+    messages::Happening,
+    sid::AccountSid,
+    twilio::MessageResource,
+};
+
+/// Twilio's words for the direction. An `outbound-reply` is what a webhook was answered with: nothing is reported of it.
+const INBOUND: &str = "inbound";
+const OUTBOUND: &str = "outbound-api";
+
+const WHATSAPP: &str = "whatsapp:";
+
+/// What should be recorded of a message that last changed before `cutoff`: that it came in, or how it ended. An account's
+/// messages on other channels are other systems' to look after.
+pub(crate) fn expected(message: &MessageResource, cutoff: Timestamp) -> Option<Happening> {
+    let is_due = message.changed_at().is_some_and(|changed_at| changed_at <= cutoff);
+    if !is_due || !message.to.starts_with(WHATSAPP) {
+        return None;
+    }
+    match message.direction.as_str() {
+        INBOUND => Some(Happening::Inbound),
+        OUTBOUND => is_final(message.status).then_some(Happening::Status(message.status)),
+        _ => None,
+    }
+}
+
+/// Whether a message that we sent has come to an end.
+pub(crate) fn is_final(status: MessageStatus) -> bool {
+    match status.stage() {
+        Stage::Arrived => status != MessageStatus::Received,
+        Stage::Lost => true,
+        Stage::Underway => false,
+    }
+}
+
+/// The form of an inbound message. What the list does not tell, such as the profile's name, is not made up.
+pub(crate) fn inbound_form(account_sid: &AccountSid, message: &MessageResource, media: &[ReceivedMedia]) -> Form {
+    let sid = message.sid.as_str();
+    let mut parameters = common(account_sid, message);
+    parameters.extend([
+        ("SmsMessageSid".to_owned(), sid.to_owned()),
+        ("Body".to_owned(), message.body.clone().unwrap_or_default()),
+        ("NumMedia".to_owned(), message.num_media.to_string()),
+        ("SmsStatus".to_owned(), MessageStatus::Received.to_string()),
+    ]);
+    for (index, file) in media.iter().enumerate() {
+        parameters.push((format!("MediaUrl{index}"), file.url.clone()));
+        parameters.extend(file.content_type.clone().map(|kind| (format!("MediaContentType{index}"), kind)));
+    }
+    parameters.into_iter().collect()
+}
+
+/// The form of a status callback.
+pub(crate) fn status_form(account_sid: &AccountSid, message: &MessageResource) -> Form {
+    let mut parameters = common(account_sid, message);
+    let status = message.status.to_string();
+    parameters.extend([("MessageStatus".to_owned(), status.clone()), ("SmsStatus".to_owned(), status)]);
+    parameters.extend(message.error_code.map(|code| ("ErrorCode".to_owned(), code.to_string())));
+    parameters.into_iter().collect()
+}
+
+fn common(account_sid: &AccountSid, message: &MessageResource) -> Vec<(String, String)> {
+    let always = [
+        ("MessageSid", Some(message.sid.to_string())),
+        ("SmsSid", Some(message.sid.to_string())),
+        ("AccountSid", Some(account_sid.to_string())),
+        ("From", message.from.clone()),
+        ("To", Some(message.to.clone())),
+        ("MessagingServiceSid", message.messaging_service_sid.as_ref().map(ToString::to_string)),
+        ("ApiVersion", Some("2010-04-01".to_owned())),
+    ];
+    always.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared::{inbound::InboundMessage, signature::VerifiedForm, status_callback::StatusCallback};
+
+    use super::*;
+
+    fn message(change: &Value) -> MessageResource {
+        let mut message = json!({
+            "sid": "SM00000000000000000000000000000001", "status": "received", "direction": "inbound",
+            "from": "whatsapp:+14155550123", "to": "whatsapp:+14155238886", "body": "STOP & go", "num_media": "1",
+            "messaging_service_sid": "MG00000000000000000000000000000001", "error_code": null,
+            "date_created": "Fri, 20 Nov 2026 09:00:00 +0000", "date_sent": "Fri, 20 Nov 2026 09:00:01 +0000",
+            "date_updated": "Fri, 20 Nov 2026 09:00:02 +0000"
+        });
+        message.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(message).unwrap()
+    }
+
+    fn account_sid() -> AccountSid {
+        "AC00000000000000000000000000000001".parse().unwrap()
+    }
+
+    #[test]
+    fn what_should_be_recorded_is_told_from_the_rest() {
+        use MessageStatus::{Canceled, Delivered, Failed, Read};
+        let sent = |status: &str| json!({"direction": "outbound-api", "status": status});
+        let cases = [
+            (json!({}), Some(Happening::Inbound)),
+            (json!({"to": "+14155238886"}), None),
+            (sent("delivered"), Some(Happening::Status(Delivered))),
+            (sent("read"), Some(Happening::Status(Read))),
+            (sent("failed"), Some(Happening::Status(Failed))),
+            (sent("canceled"), Some(Happening::Status(Canceled))),
+            (sent("sent"), None),
+            (sent("scheduled"), None),
+            (json!({"direction": "outbound-reply", "status": "delivered"}), None),
+            (json!({"date_updated": "Fri, 20 Nov 2026 09:00:03 +0000"}), None),
+        ];
+        for (change, happening) in cases {
+            let cutoff = "2026-11-20T09:00:02Z".parse().unwrap();
+            assert_eq!(expected(&message(&change), cutoff), happening, "{change}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_message_is_read_as_its_webhook_would_have_been() {
+        let media =
+            [ReceivedMedia { url: "https://api.twilio.com/ME1".into(), content_type: Some("image/png".into()) }];
+        let form = inbound_form(&account_sid(), &message(&json!({})), &media);
+        let read = InboundMessage::parse(&VerifiedForm::from_store(form)).unwrap();
+        assert_eq!((read.body.as_str(), read.num_media), ("STOP & go", 1));
+        assert!(read.media == media);
+        assert_eq!(read.from.to_string(), "whatsapp:+14155550123");
+        assert_eq!(read.details.messaging_service_sid.unwrap().as_str(), "MG00000000000000000000000000000001");
+    }
+
+    #[test]
+    fn the_form_of_a_status_is_read_as_its_webhook_would_have_been() {
+        let failed = json!({"direction": "outbound-api", "status": "failed", "error_code": 63016, "from": null});
+        let form = status_form(&account_sid(), &message(&failed));
+        let read = StatusCallback::parse(&VerifiedForm::from_store(form)).unwrap();
+        assert_eq!(read.status, MessageStatus::Failed);
+        assert_eq!(read.error_code.unwrap().get(), 63016);
+        assert_eq!((read.from, read.to.unwrap().to_string()), (None, "whatsapp:+14155238886".to_owned()));
+    }
+}

@@ -1,0 +1,149 @@
+//! What Twilio has and we have not: every few minutes its message list is compared with what was recorded. And what Twilio
+//! still holds for somebody who said STOP is cancelled.
+//!
+//! A sweep reads every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
+//! not notifications are sent from it by default.
+//!
+//! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `TWILIO_SECRET_ID`, and
+//! optionally `TWILIO_API_BASE_URL` (Twilio's), `RECONCILE_REQUESTS` (100: to Twilio in one run, all accounts together),
+//! `RECONCILE_PAGE_SIZE` (1000), `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and
+//! `MESSAGE_RETENTION_DAYS` (30).
+
+use aws_lambda_events::streams::DynamoDbEventResponse;
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent};
+use serde::Serialize;
+use shared::{
+    contacts::Contacts,
+    dynamodb::StoreError,
+    inbound_recorder::InboundRecorder,
+    messages::Messages,
+    notifications::Notifications,
+    report::Chain,
+    secrets::{Secrets, SecretsError},
+    sid::AccountSid,
+    status_recorder::StatusRecorder,
+    suppression::OptOutScope,
+    sweeps::Sweeps,
+    twilio::{TwilioClient, TwilioError},
+};
+
+mod account;
+mod budget;
+mod cancel;
+mod found;
+mod overdue;
+mod progress;
+mod restore;
+mod start;
+mod sweep;
+mod trigger;
+
+pub use account::AccountReport;
+pub use start::StartError;
+pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
+
+use account::Account;
+use budget::Budget;
+
+/// The function.
+#[derive(Debug)]
+pub struct Reconcile {
+    twilio: TwilioClient,
+    secrets: Secrets,
+    messages: Messages,
+    notifications: Notifications,
+    contacts: Contacts,
+    sweeps: Sweeps,
+    inbound: InboundRecorder,
+    statuses: StatusRecorder,
+    requests: Requests,
+    opt_out_scope: OptOutScope,
+}
+
+/// How much of Twilio one run takes up.
+#[derive(Debug, Clone, Copy)]
+struct Requests {
+    /// Requests in one run.
+    per_run: u32,
+    /// Messages on a page.
+    page_size: u16,
+}
+
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To the schedule.
+    Swept {
+        /// Each account's sweep.
+        accounts: Vec<AccountReport>,
+    },
+    /// To the stream.
+    Cancelled(DynamoDbEventResponse),
+}
+
+/// A run that failed. What it has recorded stays, and the next one goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The event is of no kind that this function takes.
+    #[error(transparent)]
+    Trigger(#[from] InvalidTrigger),
+    /// Our own state did not answer: time mends it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret cannot be read.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// Twilio does not let us in, or its API is not as expected: the operator's to mend.
+    #[error(transparent)]
+    Twilio(#[from] TwilioError),
+    /// The secret lacks an account or its keys: the operator's to mend.
+    #[error("the Twilio secret has no keys for account {0}: add them")]
+    NoCredentials(AccountSid),
+}
+
+impl Reconcile {
+    /// Sweeps all accounts, or cancels what is scheduled for those who opted out.
+    pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
+        match Trigger::parse(event.payload)? {
+            Trigger::Sweep(request) => {
+                Ok(Answer::Swept { accounts: self.sweep_all(request, event.context.deadline).await? })
+            }
+            Trigger::Changes(changes) => Ok(Answer::Cancelled(self.cancel_all(changes.records).await)),
+        }
+    }
+
+    /// Each account has its share of the requests, so that one with a long list does not keep the others waiting. One that
+    /// fails does not either; its error is the run's.
+    async fn sweep_all(&self, request: SweepRequest, deadline_ms: u64) -> Result<Vec<AccountReport>, ReconcileError> {
+        // Read each time: a rotated key must not end the sweeps of an environment that lives for hours.
+        self.secrets.reread().await?;
+        let secrets = self.secrets.accounts();
+        let accounts: Vec<_> = secrets.sids().collect();
+        let share = self.requests.per_run / u32::try_from(accounts.len()).unwrap_or(u32::MAX).max(1);
+        let mut reports = Vec::new();
+        let mut failure = None;
+        for sid in accounts {
+            let swept = match secrets.credentials(sid) {
+                Some(credentials) => {
+                    let account = Account { sid: sid.clone(), credentials };
+                    let mut budget = Budget::new(share, deadline_ms);
+                    self.reconcile(&account, request, &mut budget, Timestamp::now()).await
+                }
+                None => Err(ReconcileError::NoCredentials(sid.clone())),
+            };
+            match swept {
+                Ok(report) => {
+                    report.log();
+                    reports.push(report);
+                }
+                Err(error) => {
+                    tracing::error!(account_sid = %sid, error = %Chain(&error), "sweep failed");
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(reports), Err)
+    }
+}

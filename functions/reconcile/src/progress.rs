@@ -1,0 +1,132 @@
+//! How far a sweep has come.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use shared::{
+    sweeps::{Mark, Unfinished},
+    twilio::Place,
+};
+
+/// How far back a sweep looks past the mark. A message may wait in Twilio's queue for 10 hours (`ValidityPeriod`) and get
+/// its final status at the end of them.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(12);
+
+/// A sweep under way.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    since: Timestamp,
+    started_at: Timestamp,
+    /// The page that comes next; none when there is none.
+    next: Option<Place>,
+}
+
+impl Progress {
+    /// Goes on from a mark. An account that was never swept begins with what the overlap covers.
+    pub(crate) fn resume(mark: Option<Mark>, now: Timestamp) -> Self {
+        let Some(mark) = mark else { return Self { since: now, started_at: now, next: Some(Place::Newest) } };
+        let (started_at, next) = match mark.unfinished {
+            Some(unfinished) => (unfinished.sweep_started_at, Place::Page(unfinished.resume)),
+            None => (now, Place::Newest),
+        };
+        Self { since: mark.since, started_at, next: Some(next) }
+    }
+
+    /// The time back to which the list is read.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        self.since.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN)
+    }
+
+    /// The horizon's day, which is what Twilio's list is filtered by.
+    pub(crate) fn first_day(&self) -> String {
+        self.horizon().to_zoned(TimeZone::UTC).date().to_string()
+    }
+
+    pub(crate) fn next(&self) -> Option<&Place> {
+        self.next.as_ref()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// A page is done. The list is read to its end, or to the first page that lies before the horizon as a whole.
+    pub(crate) fn advance(&mut self, next: Option<Place>, newest_on_page: Option<Timestamp>) {
+        let is_before = newest_on_page.is_some_and(|newest| newest < self.horizon());
+        self.next = next.filter(|_| !is_before);
+    }
+
+    /// The place is not there any more: the sweep begins anew.
+    pub(crate) fn restart(&mut self, now: Timestamp) {
+        (self.started_at, self.next) = (now, Some(Place::Newest));
+    }
+
+    /// What the next run goes on from.
+    pub(crate) fn mark(self) -> Mark {
+        match self.next {
+            None => Mark { since: self.started_at, unfinished: None },
+            Some(Place::Newest) => Mark { since: self.since, unfinished: None },
+            Some(Place::Page(resume)) => {
+                let unfinished = Unfinished { sweep_started_at: self.started_at, resume };
+                Mark { since: self.since, unfinished: Some(unfinished) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    const NOON: &str = "2026-11-20T12:00:00Z";
+    const LATER: &str = "2026-11-20T12:05:00Z";
+
+    #[test]
+    fn a_first_sweep_looks_back_as_far_as_the_overlap() {
+        let progress = Progress::resume(None, at("2026-11-20T09:00:00Z"));
+        assert_eq!(progress.horizon(), at("2026-11-19T21:00:00Z"));
+        assert_eq!(progress.first_day(), "2026-11-19");
+        assert_eq!(progress.next(), Some(&Place::Newest));
+    }
+
+    #[test]
+    fn a_sweep_that_ends_moves_the_mark_to_its_own_beginning() {
+        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        progress.advance(Some(Place::Page("/2".into())), Some(at(NOON)));
+        assert!(!progress.is_done());
+        progress.advance(None, Some(at(NOON)));
+        assert!(progress.is_done());
+        assert_eq!(progress.mark(), Mark { since: at(LATER), unfinished: None });
+    }
+
+    #[test]
+    fn a_sweep_that_was_stopped_goes_on_at_its_page_with_its_own_beginning() {
+        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        progress.advance(Some(Place::Page("/2".into())), Some(at(NOON)));
+        let mark = progress.mark();
+        assert_eq!(mark.since, at(NOON));
+        let mut resumed = Progress::resume(Some(mark), at("2026-11-20T12:10:00Z"));
+        assert_eq!(resumed.next(), Some(&Place::Page("/2".into())));
+        resumed.advance(None, None);
+        assert_eq!(resumed.mark(), Mark { since: at(LATER), unfinished: None });
+    }
+
+    #[test]
+    fn a_page_from_before_the_horizon_is_the_last() {
+        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        progress.advance(Some(Place::Page("/2".into())), Some(at("2026-11-19T23:59:59Z")));
+        assert!(progress.is_done());
+    }
+
+    #[test]
+    fn a_sweep_that_has_lost_its_place_begins_anew() {
+        let unfinished = Some(Unfinished { sweep_started_at: at(NOON), resume: "/gone".into() });
+        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished }), at(LATER));
+        progress.restart(at(LATER));
+        assert_eq!(progress.next(), Some(&Place::Newest));
+        progress.advance(None, None);
+        assert_eq!(progress.mark().since, at(LATER));
+    }
+}

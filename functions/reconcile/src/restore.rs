@@ -1,0 +1,125 @@
+//! What was missing goes in the way its webhook would have gone.
+
+use shared::{
+    inbound::{InboundMessage, InvalidForm},
+    messages::{Arrival, Recorded, Source},
+    notification::NotificationId,
+    signature::VerifiedForm,
+    status_callback::StatusCallback,
+    twilio::MessageResource,
+};
+
+use crate::{
+    AccountReport, Budget, Reconcile,
+    account::{Account, Stop},
+    found::{inbound_form, status_form},
+};
+
+/// Whose a message is.
+enum Owner {
+    /// A notification's.
+    Notification(NotificationId),
+    /// Its callbacks come here, but no notification is known.
+    Ours,
+    /// Another system's: nothing of it came here and nothing of it was sent from here, or not yet known to be.
+    Other,
+}
+
+impl Reconcile {
+    /// Records an inbound message, with its files if it has any.
+    pub(crate) async fn restore_inbound(
+        &self,
+        account: &Account,
+        message: &MessageResource,
+        budget: &mut Budget,
+        report: &mut AccountReport,
+    ) -> Result<(), Stop> {
+        let Some(arrival) = arrival(message) else { return Ok(()) };
+        let media = if message.num_media == 0 {
+            Vec::new()
+        } else {
+            budget.request()?;
+            self.twilio.media(&account.sid, &account.credentials, &message.sid).await?
+        };
+        let form = VerifiedForm::from_store(inbound_form(&account.sid, message, &media));
+        let parsed = match InboundMessage::parse(&form) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                leave(message, &error);
+                return Ok(());
+            }
+        };
+        let taken = self.inbound.record(&parsed, &form, arrival).await?;
+        if taken.recorded == Recorded::First {
+            tracing::info!(message_sid = %message.sid, wish = ?taken.asked.wish(), "inbound message recovered");
+            report.inbound_recovered += 1;
+        }
+        Ok(())
+    }
+
+    /// Records the status of a message of ours.
+    pub(crate) async fn restore_status(
+        &self,
+        account: &Account,
+        message: &MessageResource,
+        report: &mut AccountReport,
+    ) -> Result<(), Stop> {
+        let notification_id = match self.owner(account, message).await? {
+            Owner::Notification(id) => Some(id),
+            Owner::Ours => None,
+            Owner::Other => return Ok(()),
+        };
+        self.record_status(account, message, notification_id.as_ref(), report).await
+    }
+
+    /// Records the status of a notification's message.
+    pub(crate) async fn record_status(
+        &self,
+        account: &Account,
+        message: &MessageResource,
+        notification_id: Option<&NotificationId>,
+        report: &mut AccountReport,
+    ) -> Result<(), Stop> {
+        let Some(arrival) = arrival(message) else { return Ok(()) };
+        let form = VerifiedForm::from_store(status_form(&account.sid, message));
+        let callback = match StatusCallback::parse(&form) {
+            Ok(callback) => callback,
+            Err(error) => {
+                leave(message, &error);
+                return Ok(());
+            }
+        };
+        let recorded = self.statuses.record(&callback, &form, notification_id, arrival).await?;
+        if recorded == Recorded::First {
+            tracing::info!(message_sid = %message.sid, status = %message.status, "status recovered");
+            report.statuses_recovered += 1;
+        }
+        Ok(())
+    }
+
+    /// A status that was recorded names the notification; else the send that was recorded does.
+    async fn owner(&self, account: &Account, message: &MessageResource) -> Result<Owner, Stop> {
+        let reported = self.messages.any_status(&message.sid).await?;
+        if let Some(id) = reported.as_ref().and_then(|status| status.notification_id.clone()) {
+            return Ok(Owner::Notification(id));
+        }
+        let sent = self.notifications.by_message_sid(&message.sid).await?;
+        Ok(match sent.filter(|notification| notification.account_sid == account.sid) {
+            Some(notification) => Owner::Notification(notification.id),
+            None if reported.is_some() => Owner::Ours,
+            None => Owner::Other,
+        })
+    }
+}
+
+/// The time that counts is Twilio's: a START that came after a STOP stays the newer one, though the STOP is found later.
+fn arrival(message: &MessageResource) -> Option<Arrival> {
+    let is_inbound = message.direction == "inbound";
+    let at = if is_inbound { message.happened_at() } else { message.changed_at() };
+    Some(Arrival { at: at?, source: Source::Reconcile })
+}
+
+/// What no webhook's form can be made of is another system's, or for a person to look at.
+fn leave(message: &MessageResource, error: &InvalidForm) {
+    tracing::error!(message_sid = %message.sid, %error, "a message of the list cannot be recorded");
+}

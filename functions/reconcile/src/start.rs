@@ -1,0 +1,76 @@
+//! The cold start.
+
+use shared::{
+    contacts::Contacts,
+    env::{self, EnvError},
+    inbound_recorder::{InboundRecorder, OptOutPolicy},
+    limits::Retention,
+    messages::Messages,
+    notifications::Notifications,
+    opt_out::Languages,
+    secrets::{Secrets, SecretsError},
+    status_recorder::StatusRecorder,
+    suppression::OptOutScope,
+    sweeps::Sweeps,
+    twilio::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient},
+};
+
+use crate::{Reconcile, Requests};
+
+/// The function cannot start: the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable is missing or wrong.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// The secret cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The machine has no usable TLS.
+    #[error(transparent)]
+    Twilio(#[from] NoHttpClient),
+}
+
+/// A hundred pages of a thousand messages in five minutes: 1.2 million an hour, and far below Twilio's limits.
+const REQUESTS: u32 = 100;
+
+/// Twilio's largest page.
+const PAGE_SIZE: u16 = 1_000;
+
+impl Reconcile {
+    /// Reads the environment and the secret, and builds the clients. Nobody waits for a sweep: no connection is opened
+    /// ahead.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
+        let languages = env::optional_parsed::<Languages>("OPT_OUT_LANGUAGES")?.unwrap_or_default();
+        let opt_out_scope = env::optional_parsed::<OptOutScope>("OPT_OUT_SCOPE")?.unwrap_or_default();
+        let retention = env::optional_parsed::<Retention>("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
+        let requests = Requests {
+            per_run: env::optional_parsed("RECONCILE_REQUESTS")?.unwrap_or(REQUESTS),
+            page_size: env::optional_parsed("RECONCILE_PAGE_SIZE")?.unwrap_or(PAGE_SIZE),
+        };
+
+        let config = shared::aws::config()?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
+        let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
+        let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
+        let sweeps = Sweeps::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?);
+        let policy = OptOutPolicy { languages, scope: opt_out_scope };
+        let secret_id = env::required("TWILIO_SECRET_ID")?;
+        let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id).await?;
+        Ok(Self {
+            twilio: TwilioClient::new(api_base_url)?,
+            secrets,
+            inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),
+            statuses: StatusRecorder::new(dynamodb, messages.clone(), notifications.clone(), retention),
+            messages,
+            notifications,
+            contacts,
+            sweeps,
+            requests,
+            opt_out_scope,
+        })
+    }
+}

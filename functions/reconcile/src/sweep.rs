@@ -1,0 +1,83 @@
+//! An account's message list, page by page.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    messages::Happening,
+    sid::MessageSid,
+    twilio::{MessageFilter, MessageResource, Place, TwilioError},
+};
+
+use crate::{
+    AccountReport, Budget, Reconcile, SweepRequest,
+    account::{Account, Stop},
+    found::expected,
+    progress::Progress,
+};
+
+impl Reconcile {
+    /// Reads on until the list or the budget ends. A page that was not done to its end is read again by the next run, which
+    /// finds less missing.
+    pub(crate) async fn sweep(
+        &self,
+        account: &Account,
+        request: SweepRequest,
+        budget: &mut Budget,
+        progress: &mut Progress,
+        report: &mut AccountReport,
+    ) -> Result<(), Stop> {
+        let minimum_age = SignedDuration::from_secs(request.minimum_age_seconds.into());
+        while let Some(place) = progress.next().cloned() {
+            budget.request()?;
+            let filter = MessageFilter {
+                sent_since: Some(progress.first_day()),
+                page_size: Some(self.requests.page_size),
+                ..MessageFilter::default()
+            };
+            let now = Timestamp::now();
+            let page = match self.twilio.history(&account.sid, &account.credentials, &filter, &place).await {
+                // Twilio forgets its pages in time.
+                Err(TwilioError::Rejected(refusal)) if place != Place::Newest => {
+                    tracing::warn!(%refusal, "sweep begins anew");
+                    progress.restart(now);
+                    continue;
+                }
+                page => page?,
+            };
+            let messages: Vec<&MessageResource> = page.messages.iter().flatten().collect();
+            if messages.len() < page.messages.len() {
+                let unreadable = page.messages.len() - messages.len();
+                tracing::error!(unreadable, "messages of the list that cannot be understood are left out");
+            }
+            report.listed += page.messages.len();
+            let cutoff = now.saturating_sub(minimum_age).unwrap_or(Timestamp::MIN);
+            self.restore_missing(account, &messages, cutoff, budget, report).await?;
+            progress.advance(page.next(), messages.iter().filter_map(|message| message.changed_at()).max());
+        }
+        Ok(())
+    }
+
+    /// The oldest first, as they happened.
+    async fn restore_missing(
+        &self,
+        account: &Account,
+        messages: &[&MessageResource],
+        cutoff: Timestamp,
+        budget: &mut Budget,
+        report: &mut AccountReport,
+    ) -> Result<(), Stop> {
+        let due: Vec<(&MessageResource, Happening)> =
+            messages.iter().filter_map(|message| Some((*message, expected(message, cutoff)?))).collect();
+        let key = |(message, happening): &(&MessageResource, Happening)| -> (MessageSid, Happening) {
+            (message.sid.clone(), *happening)
+        };
+        let missing = self.messages.missing(due.iter().map(key)).await?;
+        for found in due.iter().rev().filter(|found| missing.contains(&key(found))) {
+            budget.time()?;
+            match found {
+                (message, Happening::Inbound) => self.restore_inbound(account, message, budget, report).await?,
+                (message, Happening::Status(_)) => self.restore_status(account, message, report).await?,
+            }
+        }
+        Ok(())
+    }
+}

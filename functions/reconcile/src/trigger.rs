@@ -1,0 +1,66 @@
+//! What the function is invoked for.
+
+use aws_lambda_events::dynamodb;
+use serde::Deserialize;
+
+/// The two event sources.
+#[derive(Debug)]
+pub enum Trigger {
+    /// The schedule, or a person.
+    Sweep(SweepRequest),
+    /// The stream of the Messages table.
+    Changes(Box<dynamodb::Event>),
+}
+
+/// How to sweep. All of it may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SweepRequest {
+    /// What is younger than this many seconds is left alone: its webhook may still be on its way.
+    pub minimum_age_seconds: u32,
+}
+
+/// Two minutes: Twilio waits 15 s for a webhook's answer and tries once more at most.
+const MINIMUM_AGE_SECONDS: u32 = 120;
+
+impl Default for SweepRequest {
+    fn default() -> Self {
+        Self { minimum_age_seconds: MINIMUM_AGE_SECONDS }
+    }
+}
+
+/// Neither of the two.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a batch of a DynamoDB stream, or a JSON object with nothing but minimum_age_seconds")]
+pub struct InvalidTrigger(#[from] serde_json::Error);
+
+impl Trigger {
+    /// Tells the sources apart: only the stream's events have records.
+    pub fn parse(event: serde_json::Value) -> Result<Self, InvalidTrigger> {
+        if event.get("Records").is_some() {
+            return Ok(Self::Changes(serde_json::from_value(event)?));
+        }
+        Ok(Self::Sweep(serde_json::from_value(event)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_sources_are_told_apart() {
+        let age = |event| match Trigger::parse(event) {
+            Ok(Trigger::Sweep(request)) => Some(request.minimum_age_seconds),
+            _ => None,
+        };
+        assert_eq!(age(json!({})), Some(120));
+        assert_eq!(age(json!({"minimum_age_seconds": 0})), Some(0));
+        for wrong in [json!({"minimum_age": 0}), json!({"minimum_age_seconds": -1}), json!("sweep"), json!(null)] {
+            assert!(Trigger::parse(wrong.clone()).is_err(), "{wrong}");
+        }
+        assert!(matches!(Trigger::parse(json!({"Records": []})), Ok(Trigger::Changes(_))));
+    }
+}

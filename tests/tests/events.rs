@@ -113,3 +113,12 @@ fn stream_events_are_of_the_type_that_publish_takes() {
         assert!(!event.records[0].change.new_image.is_empty(), "{name}");
     }
 }
+
+#[test]
+fn reconcile_is_told_to_sweep_and_of_an_opt_out() {
+    let events = events("ReconcileFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["reconcile-opt-out", "reconcile-sweep"]);
+    let changes: dynamodb::Event = serde_json::from_str(&events["reconcile-opt-out"]).unwrap();
+    assert!(changes.records[0].change.new_image.contains_key("preference"));
+    assert_eq!(events["reconcile-sweep"].trim(), "{}", "as the schedule in template.yaml has it");
+}

@@ -76,6 +76,8 @@ struct Requests {
 pub enum Answer {
     /// To the schedule.
     Swept {
+        /// Whether every account's list was read to its end.
+        complete: bool,
         /// Each account's sweep.
         accounts: Vec<AccountReport>,
     },
@@ -108,7 +110,8 @@ impl Reconcile {
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
         match Trigger::parse(event.payload)? {
             Trigger::Sweep(request) => {
-                Ok(Answer::Swept { accounts: self.sweep_all(request, event.context.deadline).await? })
+                let accounts = self.sweep_all(request, event.context.deadline).await?;
+                Ok(Answer::Swept { complete: accounts.iter().all(|account| account.complete), accounts })
             }
             Trigger::Changes(changes) => Ok(Answer::Cancelled(self.cancel_all(changes.records).await)),
         }

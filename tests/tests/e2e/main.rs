@@ -7,6 +7,7 @@
 mod contacts;
 mod inbound;
 mod media;
+mod reconcile;
 mod refused;
 mod rotation;
 mod send;

@@ -1,0 +1,162 @@
+//! What Twilio has and we have not.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tests::{
+    run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID},
+    stack::{ADMINISTRATOR_KEY, REGION},
+};
+
+use crate::world::{Person, World, events_so_far, is, new_id, of_notification, template_notification, text};
+
+/// Loses webhooks about people whose number begins like this.
+async fn lose(world: &World, prefix: &str, fraction: f64, seed: u64) {
+    let loss = json!({"to_prefix": format!("whatsapp:{prefix}"), "fraction": fraction, "seed": seed});
+    let url = format!("{}/sandbox/drops", world.stack.sandbox_url);
+    assert!(world.http.put(url).json(&loss).send().await.unwrap().status().is_success());
+}
+
+/// Invokes the function and gives what it says of the account.
+async fn sweep_once(world: &World) -> Value {
+    let name = &world.stack.outputs.reconcile_function_name;
+    let url = format!("{}/2015-03-31/functions/{name}/invocations", world.stack.aws_endpoint);
+    let body = json!({"minimum_age_seconds": 0}).to_string();
+    let identity = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "test").into();
+    let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name("lambda");
+    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build().unwrap().into();
+    let signable = SignableRequest::new("POST", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
+    let (instructions, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
+    let mut request = world.http.post(&url).body(body);
+    for (name, value) in instructions.headers() {
+        request = request.header(name, value);
+    }
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    let accounts = answer["accounts"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    accounts.iter().find(|account| account["account_sid"] == ACCOUNT_SID).unwrap().clone()
+}
+
+/// One sweep, once nobody else is at it.
+async fn sweep(world: &World) -> Value {
+    let swept = world
+        .until("a sweep", async || Some(sweep_once(world).await).filter(|report| report["outcome"] != "busy"))
+        .await;
+    assert_eq!(swept["complete"], true, "{swept}");
+    swept
+}
+
+/// Waits until a person's message is read, whoever hears of it.
+async fn read_at_twilio(world: &World, person: &Person) {
+    world
+        .until("a message that is read", async || {
+            let sent = world.sent_to(person).await;
+            (!sent.is_empty() && sent.iter().all(|message| message["status"] == "read")).then_some(())
+        })
+        .await;
+}
+
+fn count_by_id(events: &[Value]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for event in events {
+        *counts.entry(event["event_id"].to_string()).or_default() += 1;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn after_one_sweep_nothing_of_a_lost_fifth_is_missing_and_nothing_is_double() {
+    const PREFIX: &str = "+1999";
+    let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+    println!("seed {seed}");
+    let world = World::new();
+    let people: Vec<Person> = (0..20)
+        .map(|_| Person { identity: format!("{PREFIX}{:07}", uuid::Uuid::new_v4().as_u128() % 10_000_000) })
+        .collect();
+    lose(&world, PREFIX, 0.2, seed).await;
+    let mut inbound = Vec::new();
+    let mut notifications = Vec::new();
+    for person in &people {
+        for body in ["hello", "is anybody there?"] {
+            inbound.push(world.write(person, body).await["message_sid"].as_str().unwrap().to_owned());
+        }
+        let id = new_id("reconciled");
+        world.notify(&template_notification(&id, person)).await;
+        notifications.push(id);
+    }
+    join_all(notifications.iter().map(|id| world.notification_in(id, "accepted"))).await;
+    join_all(people.iter().map(|person| read_at_twilio(&world, person))).await;
+    lose(&world, PREFIX, 0.0, seed).await;
+
+    let swept = sweep(&world).await;
+    let recovered = |field: &str| swept[field].as_u64().unwrap();
+    assert!(recovered("inbound_recovered") + recovered("statuses_recovered") > 0, "seed {seed}: {swept}");
+    for sid in &inbound {
+        assert_eq!(world.items(sid).await.len(), 1, "seed {seed}: {sid}");
+        world.event("every inbound message", is("event_id", sid)).await;
+    }
+    for (person, id) in people.iter().zip(&notifications) {
+        let sid = world.sent_to(person).await[0]["sid"].as_str().unwrap().to_owned();
+        assert!(world.items(&sid).await.iter().any(|item| text(item, "event") == Some("status#read")), "seed {seed}");
+        let read = |event: &Value| of_notification("twilio_status", id)(event) && event["status"] == "read";
+        assert_eq!(world.event("every final status", read).await["metadata"]["order"], id.as_str());
+    }
+
+    let again = sweep(&world).await;
+    for person in &people {
+        let last = world.write(person, "one more").await;
+        world.event("the last event", is("event_id", last["message_sid"].as_str().unwrap())).await;
+    }
+    let ours = |event: &Value| {
+        let about = |field: &str| event[field].as_str().is_some_and(|address| address.contains(PREFIX));
+        about("from") || about("to")
+    };
+    let double: Vec<_> = count_by_id(&events_so_far(ours)).into_iter().filter(|(_, count)| *count > 1).collect();
+    assert!(double.is_empty(), "seed {seed}: {double:?} {again}");
+}
+
+#[tokio::test]
+async fn a_stop_that_was_lost_counts_once_it_is_found() {
+    let (world, person) = (World::new(), Person::new());
+    lose(&world, &person.identity, 1.0, 1).await;
+    let lost = world.write(&person, "STOP").await;
+    assert_eq!(lost["status"], Value::Null);
+    lose(&world, &person.identity, 0.0, 1).await;
+    sweep(&world).await;
+    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+    let sid = lost["message_sid"].as_str().unwrap();
+    let event = world.event("the message", is("event_id", sid)).await;
+    assert_eq!((&event["recovered"], &event["body"]), (&json!(true), &json!("STOP")));
+    world.event("the opt-out", is("event_id", &format!("{sid}.contact_opted_out"))).await;
+    assert!(text(&world.items(sid).await[0], "answer").is_none(), "nobody was there to be answered");
+}
+
+#[tokio::test]
+async fn what_is_scheduled_at_twilio_is_cancelled_by_a_stop() {
+    let (world, person) = (World::new(), Person::new());
+    let send_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", world.stack.sandbox_url);
+    let message = [
+        ("To", person.address()),
+        ("MessagingServiceSid", MESSAGING_SERVICE_SID.to_owned()),
+        ("ContentSid", sandbox::ORDER_UPDATE_SID.to_owned()),
+        ("ContentVariables", json!({"1": "Ava", "2": "1"}).to_string()),
+        ("ScheduleType", "fixed".to_owned()),
+        ("SendAt", send_at.to_string()),
+    ];
+    let created = world.http.post(url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&message).send().await.unwrap();
+    let created: Value = created.json().await.unwrap();
+    assert_eq!(created["status"], "scheduled", "{created}");
+    world.write(&person, "STOP").await;
+    world
+        .until("the cancelled message", async || {
+            let sent = world.sent_to(&person).await;
+            sent.iter().any(|message| message["status"] == "canceled").then_some(())
+        })
+        .await;
+}

@@ -1,5 +1,7 @@
 //! What a message at Twilio should have become here, and the form its webhook would have had.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use shared::{
     form::Form,
@@ -16,10 +18,10 @@ const OUTBOUND: &str = "outbound-api";
 
 const WHATSAPP: &str = "whatsapp:";
 
-/// What should be recorded of a message that last changed before `cutoff`: that it came in, or how it ended. An account's
-/// messages on other channels are other systems' to look after.
-pub(crate) fn expected(message: &MessageResource, cutoff: Timestamp) -> Option<Happening> {
-    let is_due = message.changed_at().is_some_and(|changed_at| changed_at <= cutoff);
+/// What should be recorded of a message that was sent and last changed within a time: that it came in, or how it ended. An
+/// account's messages on other channels are other systems' to look after.
+pub(crate) fn expected(message: &MessageResource, within: &RangeInclusive<Timestamp>) -> Option<Happening> {
+    let is_due = [message.happened_at(), message.changed_at()].iter().flatten().all(|at| within.contains(at));
     if !is_due || !message.to.starts_with(WHATSAPP) {
         return None;
     }
@@ -116,10 +118,11 @@ mod tests {
             (sent("scheduled"), None),
             (json!({"direction": "outbound-reply", "status": "delivered"}), None),
             (json!({"date_updated": "Fri, 20 Nov 2026 09:00:03 +0000"}), None),
+            (json!({"date_sent": "Thu, 19 Nov 2026 08:59:59 +0000"}), None),
         ];
         for (change, happening) in cases {
-            let cutoff = "2026-11-20T09:00:02Z".parse().unwrap();
-            assert_eq!(expected(&message(&change), cutoff), happening, "{change}");
+            let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
+            assert_eq!(expected(&message(&change), &within), happening, "{change}");
         }
     }
 

@@ -10,6 +10,14 @@ use shared::{
 /// its final status at the end of them.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(12);
 
+/// Messages are kept for 14 days at least. What is older may have been forgotten here, and is not taken for missing.
+const OLDEST: SignedDuration = SignedDuration::from_hours(13 * 24);
+
+/// The time before which nothing is looked for.
+pub(crate) fn oldest(now: Timestamp) -> Timestamp {
+    now.saturating_sub(OLDEST).unwrap_or(Timestamp::MIN)
+}
+
 /// A sweep under way.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -27,7 +35,7 @@ impl Progress {
             Some(unfinished) => (unfinished.sweep_started_at, Place::Page(unfinished.resume)),
             None => (now, Place::Newest),
         };
-        Self { since: mark.since, started_at, next: Some(next) }
+        Self { since: mark.since.max(oldest(now)), started_at, next: Some(next) }
     }
 
     /// The time back to which the list is read.
@@ -118,6 +126,12 @@ mod tests {
         let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
         progress.advance(Some(Place::Page("/2".into())), Some(at("2026-11-19T23:59:59Z")));
         assert!(progress.is_done());
+    }
+
+    #[test]
+    fn a_sweep_after_a_long_pause_looks_for_nothing_that_may_be_forgotten() {
+        let mark = Mark { since: at("2026-01-01T00:00:00Z"), unfinished: None };
+        assert_eq!(Progress::resume(Some(mark), at(NOON)).first_day(), "2026-11-07");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! An account's message list, page by page.
 
+use std::ops::RangeInclusive;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::{
     messages::Happening,
@@ -11,7 +13,7 @@ use crate::{
     AccountReport, Budget, Reconcile, SweepRequest,
     account::{Account, Stop},
     found::expected,
-    progress::Progress,
+    progress::{Progress, oldest},
 };
 
 impl Reconcile {
@@ -49,8 +51,8 @@ impl Reconcile {
                 tracing::error!(unreadable, "messages of the list that cannot be understood are left out");
             }
             report.listed += page.messages.len();
-            let cutoff = now.saturating_sub(minimum_age).unwrap_or(Timestamp::MIN);
-            self.restore_missing(account, &messages, cutoff, budget, report).await?;
+            let due = oldest(now)..=now.saturating_sub(minimum_age).unwrap_or(Timestamp::MIN);
+            self.restore_missing(account, &messages, &due, budget, report).await?;
             progress.advance(page.next(), messages.iter().filter_map(|message| message.changed_at()).max());
         }
         Ok(())
@@ -61,12 +63,12 @@ impl Reconcile {
         &self,
         account: &Account,
         messages: &[&MessageResource],
-        cutoff: Timestamp,
+        due: &RangeInclusive<Timestamp>,
         budget: &mut Budget,
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
         let due: Vec<(&MessageResource, Happening)> =
-            messages.iter().filter_map(|message| Some((*message, expected(message, cutoff)?))).collect();
+            messages.iter().filter_map(|message| Some((*message, expected(message, due)?))).collect();
         let key = |(message, happening): &(&MessageResource, Happening)| -> (MessageSid, Happening) {
             (message.sid.clone(), *happening)
         };

@@ -58,7 +58,7 @@ fn python() -> Option<(PathBuf, String)> {
 }
 
 fn sizes(table: &mut Table) -> Result<()> {
-    for function in ["inbound", "status", "send", "presign", "publish"] {
+    for function in ["inbound", "status", "send", "presign", "contacts", "publish"] {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(6.5));
     }

@@ -147,7 +147,7 @@ mod tests {
     fn an_id_is_found_as_a_callback_spells_it() {
         let base_url = "https://wa.example.com".parse().unwrap();
         let wanted = NotificationId::try_from("order 18473/shipped? 100%".to_owned()).unwrap();
-        let url = status_callback_url(&base_url, &wanted);
+        let url = status_callback_url(&base_url, &wanted, 0);
         let (_, spelling) = url.split_once('=').unwrap();
         assert_eq!(route(Method::GET, &format!("/notifications/{spelling}")), Ok(Route::Notification(wanted)));
     }

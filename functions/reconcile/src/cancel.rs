@@ -99,10 +99,15 @@ impl Reconcile {
         let mut contacts: Vec<ContactKey> = message.contacts();
         contacts.extend(self.contacts.linked(&message.contact()).await?);
         let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
-        let mut addresses: Vec<String> = known
-            .chain([message.from.identity.clone()])
-            .filter(|identity| matches!(identity, Identity::Phone(_)))
-            .map(|identity| Address { channel: message.from.channel.clone(), identity }.to_string())
+        let numbers = known.chain([message.from.identity.clone()]).filter_map(|identity| match identity {
+            Identity::Phone(number) => Some(number.variants()),
+            Identity::Opaque(_) => None,
+        });
+        let mut addresses: Vec<String> = numbers
+            .flatten()
+            .map(|number| {
+                Address { channel: message.from.channel.clone(), identity: Identity::Phone(number) }.to_string()
+            })
             .collect();
         addresses.sort();
         addresses.dedup();

@@ -1,6 +1,7 @@
 //! What was missing goes in the way its webhook would have gone.
 
 use shared::{
+    callback_url::Origin,
     inbound::{InboundMessage, InvalidForm},
     messages::{Arrival, Recorded, Source},
     notification::NotificationId,
@@ -89,7 +90,8 @@ impl Reconcile {
                 return Ok(());
             }
         };
-        let recorded = self.statuses.record(&callback, &form, notification_id, arrival).await?;
+        let origin = notification_id.map(|id| Origin { notification_id: id.clone(), attempt: None });
+        let recorded = self.statuses.record(&callback, &form, origin.as_ref(), arrival).await?;
         if recorded == Recorded::First {
             tracing::info!(message_sid = %message.sid, status = %message.status, "status recovered");
             report.statuses_recovered += 1;

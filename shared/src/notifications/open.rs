@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Notifications, key};
 use crate::{
-    dynamodb::{Item, StoreError},
+    dynamodb::{Item, StoreError, sortable},
     notification::NotificationId,
     sid::{AccountSid, MessageSid},
 };
@@ -98,11 +98,6 @@ fn read(account_sid: &AccountSid, item: &Item) -> Option<Overdue> {
     let text = |name: &str| item.get(name)?.as_s().ok();
     let id = text("notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
     Some(Overdue { id: id.to_owned().try_into().ok()?, message_sid: text("message_sid")?.parse().ok()? })
-}
-
-/// A time whose order as text is its order.
-fn sortable(at: Timestamp) -> AttributeValue {
-    AttributeValue::S(format!("{at:.3}"))
 }
 
 #[cfg(test)]

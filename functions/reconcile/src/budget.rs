@@ -37,6 +37,10 @@ impl Budget {
         if SystemTime::now() < self.ends_at { Ok(()) } else { Err(Spent) }
     }
 
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
     pub(crate) fn used(&self) -> u32 {
         self.used
     }

@@ -105,6 +105,9 @@ pub enum ReconcileError {
     NoCredentials(AccountSid),
 }
 
+/// One overdue notification and one page of the list: with less an account would never get on.
+const SMALLEST_SHARE: u32 = 2;
+
 impl Reconcile {
     /// Sweeps all accounts, or cancels what is scheduled for those who opted out.
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
@@ -125,6 +128,7 @@ impl Reconcile {
         let secrets = self.secrets.accounts();
         let accounts: Vec<_> = secrets.sids().collect();
         let share = self.requests.per_run / u32::try_from(accounts.len()).unwrap_or(u32::MAX).max(1);
+        let share = share.max(SMALLEST_SHARE);
         let mut reports = Vec::new();
         let mut failure = None;
         for sid in accounts {

@@ -27,7 +27,7 @@ impl Reconcile {
         report: &mut AccountReport,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        let limit = i32::try_from(self.requests.per_run / SHARE).unwrap_or(i32::MAX).max(1);
+        let limit = i32::try_from(budget.left() / SHARE).unwrap_or(i32::MAX).max(1);
         for overdue in self.notifications.overdue(&account.sid, now, limit).await? {
             budget.request()?;
             report.overdue += 1;

@@ -16,6 +16,8 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 pub struct Sent<'a> {
     /// The message.
     pub message: &'a NewMessage,
+    /// Its `To`, in every spelling that Twilio may list it under.
+    pub recipients: &'a [String],
     /// The values of its template's variables, where it has one.
     pub variables: Vec<&'a str>,
     /// When it was claimed.
@@ -41,7 +43,7 @@ impl Sent<'_> {
         if created_at.is_some_and(|created_at| created_at.timestamp() < since) {
             return Likeness::Older;
         }
-        let same = listed.direction == "outbound-api" && listed.to == self.message.to && self.is_sender(listed);
+        let same = listed.direction == "outbound-api" && self.recipients.contains(&listed.to) && self.is_sender(listed);
         if same && self.says(listed) { Likeness::Same } else { Likeness::Other }
     }
 
@@ -124,7 +126,8 @@ mod tests {
         ];
         for (message, change, expected, case) in cases {
             let variables = vec!["Ava", "18473"];
-            let sent = Sent { message, variables, since: "2026-11-20T09:00:00Z".parse().unwrap() };
+            let recipients = &[TO.to_owned()];
+            let sent = Sent { message, recipients, variables, since: "2026-11-20T09:00:00Z".parse().unwrap() };
             assert_eq!(sent.likeness(&listed(&change)), expected, "{case}");
         }
     }

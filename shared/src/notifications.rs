@@ -414,7 +414,7 @@ fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
     change.set("category", subject.category.map_or(AttributeValue::Null(true), |category| text(category.as_str())));
     change.set("metadata", AttributeValue::M(metadata));
     change.set("digest", text(&subject.digest));
-    change.set_or_remove("request", subject.request.as_deref().map(text));
+    change.set_or_remove("notification_json", subject.request.as_deref().map(text));
     change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
     change.set("updated_at", text(&now.to_string()));
     change

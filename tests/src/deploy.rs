@@ -31,6 +31,8 @@ pub struct Parameters<'a> {
     pub account_sid: &'a str,
     /// The Messaging Service.
     pub messaging_service_sid: &'a str,
+    /// Who may receive what, as JSON.
+    pub send_policy: &'a str,
 }
 
 /// Compiles the functions as `sam build` will, with Cargo's own progress on the terminal: SAM shows none of it.
@@ -70,6 +72,8 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
         format!("TwilioApiBaseUrl={}", parameters.twilio_api_base_url),
         format!("TwilioAccountSid={}", parameters.account_sid),
         format!("MessagingServiceSid={}", parameters.messaging_service_sid),
+        // SAM splits at spaces and takes quotes away, unless they are escaped.
+        format!("SendPolicy=\"{}\"", parameters.send_policy.replace('"', "\\\"")),
     ]);
     command.envs(aws_environment(parameters.aws_endpoint));
     run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;

@@ -27,6 +27,17 @@ pub const API_KEY_SECRET: &str = "sandbox-secret";
 /// Its Messaging Service.
 pub const MESSAGING_SERVICE_SID: &str = "MG00000000000000000000000000000001";
 
+/// The stack's policy: rules of their own for countries that are small enough to be left to it. Of the others marketing
+/// needs a consent, as without any policy.
+pub const SEND_POLICY: &str = concat!(
+    r#"{"countries":{"#,
+    // Iceland is left alone nearly always, the Faroes get two marketing messages a week, and Malta's consents live for
+    // thirty days.
+    r#""IS":{"consent":{},"quiet_hours":{"from":"00:01","to":"00:00"}},"#,
+    r#""FO":{"consent":{},"marketing_cap":{"messages":2,"days":7}},"#,
+    r#""MT":{"consent":{"marketing":{"days":30},"utility":{}}}}}"#,
+);
+
 /// Where on this machine the stack's parts are; 0 is any free port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Ports {
@@ -104,6 +115,7 @@ pub async fn start(ports: Ports) -> Result<Running> {
         twilio_api_base_url: &sandbox_url,
         account_sid: ACCOUNT_SID,
         messaging_service_sid: MESSAGING_SERVICE_SID,
+        send_policy: SEND_POLICY,
     };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
     let stack =

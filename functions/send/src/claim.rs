@@ -17,7 +17,7 @@ use shared::{
 use crate::{
     Next, Send, SendError, backoff,
     deliver::Delivery,
-    ends::{AFTER_LEASE, log_end, until},
+    ends::{AFTER_LEASE, REPLY_CHECK, log_end, until},
     facts::CHANNELS,
     schedule::Draft,
 };
@@ -175,8 +175,10 @@ impl Send {
         if !draft.plan.awaits_reply {
             return Ok((Outcome::Accepted(message_sid), Vec::new(), Next::Done));
         }
-        let waiting = self.contacts.await_reply(&draft.job.contact, &draft.job.subject.id, Timestamp::now())?;
-        Ok((Outcome::AwaitingReply(message_sid), vec![waiting], Next::Again(crate::ends::REPLY_CHECK)))
+        let now = Timestamp::now();
+        let waiting = self.contacts.await_reply(&draft.job.contact, &draft.job.subject.id, now)?;
+        let ends = draft.job.notification.expires_at.map_or(REPLY_CHECK, |expires_at| until(expires_at, now));
+        Ok((Outcome::AwaitingReply(message_sid), vec![waiting], Next::Again(ends.min(REPLY_CHECK))))
     }
 
     async fn settle_waiting(

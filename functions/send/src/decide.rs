@@ -10,7 +10,7 @@ use crate::{
     Next, Send, SendError, Step,
     compose::ComposeError,
     doubt::Doubt,
-    ends::{AFTER_LEASE, until},
+    ends::{AFTER_LEASE, REPLY_CHECK, until},
     facts::Known,
     intake::Job,
     schedule::Draft,
@@ -111,7 +111,7 @@ impl Send {
         }
         let delay = until(at, now);
         // An answer that came while its template was on the way is found soon.
-        Ok(Next::Again(if reason == Wait::Reply { delay.min(crate::ends::REPLY_CHECK) } else { delay }))
+        Ok(Next::Again(if reason == Wait::Reply { delay.min(REPLY_CHECK) } else { delay }))
     }
 }
 

@@ -3,12 +3,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use shared::{
+    address::{Address, E164},
     doubt::{Likeness, Sent},
-    notification::Content,
+    notification::{Content, FallbackChannel},
     notifications::{Expected, Found, Outcome, State, StoredNotification},
     policy::OnUnknown,
     report::Chain,
-    twilio::{MessageFilter, NewMessage, TwilioError},
+    secrets::Credentials,
+    twilio::{MessageFilter, MessagePage, NewMessage, TwilioError},
 };
 
 use crate::{
@@ -81,25 +83,46 @@ impl Send {
             .compose(job, found.route, found.attempts.len(), &self.twilio.client, &credentials)
             .await
             .map_err(NoAnswer::Unclear)?;
-        let sent = sent(job, found, &message);
-        // No filter by date: a message that has not been sent yet has none.
-        let filter =
-            MessageFilter { to: Some(message.to.clone()), page_size: Some(PAGE_SIZE), ..MessageFilter::default() };
-        let mut page = Some(self.twilio.client.list(account_sid, &credentials, &filter).await.map_err(NoAnswer::List)?);
+        let recipients = recipients(job, found);
+        let sent = sent(job, found, &message, &recipients);
+        for to in &recipients {
+            // No filter by date: a message that has not been sent yet has none.
+            let filter = MessageFilter { to: Some(to.clone()), page_size: Some(PAGE_SIZE), ..MessageFilter::default() };
+            let first = self.twilio.client.list(account_sid, &credentials, &filter).await.map_err(NoAnswer::List)?;
+            if let Some(ended) = self.search_from(job, found, &sent, &credentials, first, now).await? {
+                return Ok(Doubt::Ended(ended));
+            }
+        }
+        Ok(Doubt::NotSent)
+    }
+
+    /// Searches a list from a page on, as far back as the claim.
+    async fn search_from(
+        &self,
+        job: &Job<'_>,
+        found: &StoredNotification,
+        sent: &Sent<'_>,
+        credentials: &Credentials,
+        mut page: MessagePage,
+        now: Timestamp,
+    ) -> Result<Option<Next>, NoAnswer> {
         for _ in 0..PAGES {
-            let Some(current) = page else { return Ok(Doubt::NotSent) };
-            for listed in &current.messages {
+            for listed in &page.messages {
                 match sent.likeness(listed) {
-                    Likeness::Older => return Ok(Doubt::NotSent),
+                    Likeness::Older => return Ok(None),
                     Likeness::Other => {}
                     Likeness::Same => {
-                        if let Some(ended) = self.take_for(job, found, listed, now).await.map_err(NoAnswer::State)? {
-                            return Ok(Doubt::Ended(ended));
+                        let taken = self.take_for(job, found, listed, now).await.map_err(NoAnswer::State)?;
+                        if taken.is_some() {
+                            return Ok(taken);
                         }
                     }
                 }
             }
-            page = self.twilio.client.next_page(&credentials, &current).await.map_err(NoAnswer::List)?;
+            match self.twilio.client.next_page(credentials, &page).await.map_err(NoAnswer::List)? {
+                Some(next) => page = next,
+                None => return Ok(None),
+            }
         }
         Err(NoAnswer::TooLong)
     }
@@ -162,10 +185,22 @@ impl Send {
     }
 }
 
-fn sent<'a>(job: &'a Job<'_>, found: &StoredNotification, message: &'a NewMessage) -> Sent<'a> {
+/// The `To` of its message, in every spelling of the number.
+fn recipients(job: &Job<'_>, found: &StoredNotification) -> Vec<String> {
+    let by_sms = job.notification.way(found.route).is_some_and(|(channel, _)| channel == FallbackChannel::Sms);
+    let spelled = |number: E164| if by_sms { number.to_string() } else { Address::whatsapp(number).to_string() };
+    job.notification.to.variants().into_iter().map(spelled).collect()
+}
+
+fn sent<'a>(
+    job: &'a Job<'_>,
+    found: &StoredNotification,
+    message: &'a NewMessage,
+    recipients: &'a [String],
+) -> Sent<'a> {
     let variables = match job.notification.way(found.route) {
         Some((_, Content::Template { variables, .. })) => variables.values().map(String::as_str).collect(),
         _ => Vec::new(),
     };
-    Sent { message, variables, since: found.claimed_at.unwrap_or(found.updated_at) }
+    Sent { message, recipients, variables, since: found.claimed_at.unwrap_or(found.updated_at) }
 }

@@ -116,7 +116,7 @@ pub struct StoredNotification {
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
     /// The notification as it came.
-    #[serde(default)]
+    #[serde(default, rename = "notification_json")]
     pub request: Option<String>,
     /// The first of its ways that has not failed, or that is being tried.
     #[serde(default)]

@@ -7,6 +7,7 @@
 mod contacts;
 mod inbound;
 mod media;
+mod receive;
 mod reconcile;
 mod refused;
 mod rotation;

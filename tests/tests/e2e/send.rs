@@ -27,22 +27,13 @@ async fn a_template_is_accepted_sent_delivered_and_read() {
 async fn text_goes_out_inside_the_window_from_the_sender_that_is_named() {
     let (world, person, id) = (World::new(), Person::new(), new_id("text"));
     world.write(&person, "hi").await;
+    world.until("the window", async || world.contact(&person, "window#whatsapp:+14155238886").await).await;
     let mut notification = text_notification(&id, &person);
     notification["from"] = json!("whatsapp:+14155238886");
     world.notify(&notification).await;
     let events = world.events("three statuses", of_notification("twilio_status", &id), 3).await;
     assert_eq!(statuses(&events), ["sent", "delivered", "read"]);
     assert_eq!(world.sent_to(&person).await[0]["body"], "On its way.");
-}
-
-#[tokio::test]
-async fn text_outside_the_window_is_reported_with_its_code() {
-    let (world, person, id) = (World::new(), Person::new(), new_id("closed"));
-    world.notify(&text_notification(&id, &person)).await;
-    let failed = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "failed";
-    let event = world.event("the failure", failed).await;
-    assert_eq!((&event["error_code"], &event["current_status"]), (&json!(63016), &json!("failed")));
-    assert_eq!(event["error_title"], "Free-form outside the allowed window");
 }
 
 #[tokio::test]
@@ -149,6 +140,8 @@ async fn an_id_that_is_used_again_for_something_else_is_refused() {
     world.notify(&other).await;
     let letter = world.dead_letter(|letter| letter.body.contains(&id)).await;
     assert!(letter.reason.unwrap().starts_with("id: used before"));
+    let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
+    assert!(event["reason"].as_str().unwrap().starts_with("id: used before"), "{event}");
     assert_eq!(world.sent_to(&person).await.len(), 1);
 }
 

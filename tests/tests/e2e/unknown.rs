@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{Person, World, events_so_far, new_id, of_notification, template_notification, text};
+use crate::world::{Person, World, new_id, of_notification, template_notification, text};
 
 /// The call's time limit, the rest of its claim's lease, and what the queue and the emulator take.
 const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
@@ -26,21 +26,44 @@ async fn a_message_whose_answer_was_lost_is_known_by_its_callback() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_knows_of_is_not_sent_again_blindly() {
+async fn a_message_that_does_not_exist_is_sent_once_that_is_known() {
     let (world, person, id) = (World::new(), Person::new(), new_id("nowhere"));
     world.plan(&person, 1, json!({"kind": "hang"})).await;
     world.notify(&template_notification(&id, &person)).await;
-    let event = world
-        .until_within(AFTER_THE_LEASE, "the event", async || {
-            events_so_far(of_notification("notification_failed", &id)).pop()
+    let accepted = world
+        .until_within(AFTER_THE_LEASE, "the notification accepted", async || {
+            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
         })
         .await;
-    assert_eq!(event["state"], "unknown");
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(text(&accepted, "message_sid"), sent[0]["sid"].as_str());
+}
+
+#[tokio::test]
+async fn a_message_that_only_twilios_list_knows_is_found_there() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("listed"));
+    world.plan(&person, 1, json!({"kind": "silent"})).await;
+    world.plan(&person, 1, json!({"kind": "accept_then_hang"})).await;
+    let silent = new_id("silent");
+    world.notify(&template_notification(&silent, &person)).await;
+    world.notification_in(&silent, "accepted").await;
+    lose_callbacks(&world, &person).await;
     world.notify(&template_notification(&id, &person)).await;
-    let after = new_id("after");
-    world.notify(&template_notification(&after, &person)).await;
-    world.notification_in(&after, "accepted").await;
-    assert_eq!(world.sent_to(&person).await.len(), 1, "the later one only");
+    let accepted = world
+        .until_within(AFTER_THE_LEASE, "the notification accepted", async || {
+            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
+        })
+        .await;
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 2, "one of each");
+    assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str(), "not the other notification's");
+}
+
+async fn lose_callbacks(world: &World, person: &Person) {
+    let loss = json!({"to_prefix": person.address(), "fraction": 1.0, "seed": 1});
+    let url = format!("{}/sandbox/drops", world.stack.sandbox_url);
+    assert!(world.http.put(url).json(&loss).send().await.unwrap().status().is_success());
 }
 
 #[tokio::test]

@@ -1,0 +1,289 @@
+//! Who may receive what, by which way, and when.
+
+use serde_json::{Value, json};
+
+use crate::world::{
+    Person, World, events_so_far, is, new_id, of_notification, template_notification, text, text_notification,
+};
+
+const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
+
+fn template() -> Value {
+    json!({"type": "template", "content_sid": TEMPLATE, "variables": {"1": "Ava", "2": "18473"}})
+}
+
+fn marketing(id: &str, person: &Person) -> Value {
+    let mut notification = template_notification(id, person);
+    notification["category"] = json!("marketing");
+    notification
+}
+
+fn with_fallback(mut notification: Value, ways: &[(&str, Value)]) -> Value {
+    notification["fallback"] =
+        ways.iter().map(|(channel, content)| json!({"channel": channel, "content": content})).collect();
+    notification
+}
+
+async fn agree(world: &World, person: &Person) {
+    let consent = json!({"category": "marketing", "source": "checkout-form", "text": "Send me offers on WhatsApp."});
+    let path = format!("/contacts/{}/consent", person.identity);
+    let (status, answer) = world.call("PUT", &path, &consent.to_string()).await;
+    assert_eq!(status, 201, "{answer}");
+}
+
+/// Waits for the event that says why a notification was not sent.
+async fn suppressed(world: &World, id: &str) -> String {
+    let event = world.event("the suppression", of_notification("notification_suppressed", id)).await;
+    event["reason"].as_str().unwrap().to_owned()
+}
+
+async fn window_opened(world: &World, person: &Person) {
+    world.write(person, "hi").await;
+    world.until("the window", async || world.contact(person, "window").await).await;
+}
+
+#[tokio::test]
+async fn free_form_outside_of_the_window_needs_a_template() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("closed"));
+    world.notify(&text_notification(&id, &person)).await;
+    let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
+    assert!(event["reason"].as_str().unwrap().starts_with("content: free-form outside of the service window"));
+    world.dead_letter(|letter| letter.body.contains(&id)).await;
+    let id = new_id("template-instead");
+    world.notify(&with_fallback(text_notification(&id, &person), &[("whatsapp", template())])).await;
+    world.notification_in(&id, "accepted").await;
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 1, "the text never went out");
+    assert_eq!(sent[0]["body"], "Hello Ava, your order 18473 is on its way.");
+}
+
+#[tokio::test]
+async fn a_template_takes_over_once_where_whatsapp_says_that_the_window_is_closed() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("believed-open"));
+    window_opened(&world, &person).await;
+    world.plan(&person, 1, json!({"kind": "fail", "code": 63016})).await;
+    world.notify(&with_fallback(text_notification(&id, &person), &[("whatsapp", template())])).await;
+    let read = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "read";
+    let event = world.event("the template, read", read).await;
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 2, "the text that failed, and the template");
+    assert_eq!(event["message_sid"], sent[1]["sid"]);
+    let (status, log) = world.call("GET", &format!("/notifications/{id}"), "").await;
+    assert_eq!((status, &log["state"]), (200, &json!("accepted")));
+    let outcomes: Vec<_> = log["attempts"].as_array().unwrap().iter().map(|tried| tried["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["accepted", "waiting", "accepted"]);
+}
+
+#[tokio::test]
+async fn another_channel_takes_over_where_there_is_nobody_on_whatsapp() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("no-whatsapp"));
+    world.plan(&person, 1, json!({"kind": "fail", "code": 63003})).await;
+    let sms = json!({"type": "text", "body": "Your order 18473 is on its way."});
+    world.notify(&with_fallback(template_notification(&id, &person), &[("sms", sms)])).await;
+    let by_sms = Person { identity: person.identity.clone() };
+    let message = world
+        .until("the SMS", async || {
+            let url = format!("{}/sandbox/messages", world.stack.sandbox_url);
+            let request = world.http.get(url).query(&[("address", by_sms.identity.clone())]);
+            request.send().await.unwrap().json::<Vec<Value>>().await.unwrap().pop()
+        })
+        .await;
+    assert_eq!(message["body"], "Your order 18473 is on its way.");
+}
+
+#[tokio::test]
+async fn an_opt_out_that_twilio_knows_of_becomes_ours() {
+    let world = World::new();
+    let refused = json!({"kind": "refuse", "status": 400, "code": 21610});
+    let failed = json!({"kind": "fail", "code": 63014});
+    for (code, fault) in [(21610, refused), (63014, failed)] {
+        let (person, first, second) = (Person::new(), new_id("told"), new_id("known"));
+        world.plan(&person, 1, fault).await;
+        world.notify(&template_notification(&first, &person)).await;
+        let contact = is("contact", &person.identity);
+        let opted_out = |event: &Value| event["event_type"] == "contact_opted_out" && contact(event);
+        let event = world.event("the opt-out", opted_out).await;
+        assert_eq!((&event["code"], &event["scope"]), (&json!(code), &json!("all")));
+        world.notify(&template_notification(&second, &person)).await;
+        assert_eq!(suppressed(&world, &second).await, "the recipient has opted out");
+        assert!(world.sent_to(&person).await.len() <= 1, "never tried again");
+    }
+}
+
+#[tokio::test]
+async fn who_wants_no_marketing_still_hears_of_an_order() {
+    let (world, person) = (World::new(), Person::new());
+    agree(&world, &person).await;
+    let (first, second, third) = (new_id("offer"), new_id("another-offer"), new_id("order"));
+    world.plan(&person, 1, json!({"kind": "fail", "code": 63050})).await;
+    world.notify(&marketing(&first, &person)).await;
+    world.until("the opt-out", async || world.contact(&person, "opt#whatsapp#marketing").await).await;
+    world.notify(&marketing(&second, &person)).await;
+    assert_eq!(suppressed(&world, &second).await, "the recipient has opted out of marketing");
+    world.notify(&template_notification(&third, &person)).await;
+    world.notification_in(&third, "accepted").await;
+}
+
+#[tokio::test]
+async fn a_stop_is_the_persons_and_not_a_spellings() {
+    let world = World::new();
+    let digits = uuid::Uuid::new_v4().as_u128() % 10_000_000;
+    let spellings = [
+        (format!("+55119{:01}{digits:07}", 8), format!("+5511{:01}{digits:07}", 8)),
+        (format!("+521551{digits:07}"), format!("+52551{digits:07}")),
+        (format!("+549110{digits:07}"), format!("+54110{digits:07}")),
+    ];
+    for (one, other) in spellings {
+        let (one, other, id) = (Person { identity: one }, Person { identity: other }, new_id("spelling"));
+        world.write(&one, "STOP").await;
+        world.notify(&template_notification(&id, &other)).await;
+        assert_eq!(suppressed(&world, &id).await, "the recipient has opted out");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_of_a_user_id_holds_for_the_number_it_was_seen_with() {
+    let (world, person, hidden, id) = (World::new(), Person::new(), Person::without_number(), new_id("hidden"));
+    world.write_with(&person, json!({"body": "hi", "external_user_id": hidden.address()})).await;
+    let link = format!("identity#{}", hidden.identity);
+    world.until("the link", async || world.contact(&person, &link).await).await;
+    world.write(&hidden, "STOP").await;
+    world.notify(&template_notification(&id, &person)).await;
+    assert_eq!(suppressed(&world, &id).await, "the recipient has opted out");
+}
+
+#[tokio::test]
+async fn marketing_needs_a_consent_which_a_stop_takes_back() {
+    let (world, person) = (World::new(), Person::new());
+    let (stranger, asked, again) = (new_id("stranger"), new_id("asked"), new_id("again"));
+    world.notify(&marketing(&stranger, &person)).await;
+    assert!(suppressed(&world, &stranger).await.starts_with("no living consent"));
+    agree(&world, &person).await;
+    world.notify(&marketing(&asked, &person)).await;
+    world.notification_in(&asked, "accepted").await;
+    world.write(&person, "STOP").await;
+    world
+        .until("the consent withdrawn", async || {
+            let consent = world.contact(&person, "consent#marketing").await?;
+            (text(&consent, "state") == Some("withdrawn")).then_some(())
+        })
+        .await;
+    world.write(&person, "START").await;
+    world.notify(&marketing(&again, &person)).await;
+    assert!(suppressed(&world, &again).await.starts_with("no living consent"), "START is no new consent");
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_country_has_rules_of_its_own() {
+    let world = World::new();
+    let digits = || uuid::Uuid::new_v4().as_u128() % 100_000;
+    let faroese = Person { identity: format!("+2982{:05}", digits()) };
+    for _ in 0..2 {
+        let id = new_id("offer");
+        world.notify(&marketing(&id, &faroese)).await;
+        world.notification_in(&id, "accepted").await;
+    }
+    let third = new_id("third-offer");
+    world.notify(&marketing(&third, &faroese)).await;
+    assert!(suppressed(&world, &third).await.contains("2 marketing messages in 7 days"));
+
+    let icelander = Person { identity: format!("+35461{:05}", digits()) };
+    let (offer, order) = (new_id("at-night"), new_id("by-night"));
+    world.notify(&marketing(&offer, &icelander)).await;
+    world.notify(&template_notification(&order, &icelander)).await;
+    world.notification_in(&order, "accepted").await;
+    let waiting = world.notification_in(&offer, "waiting").await;
+    assert_eq!(text(&waiting, "reason"), Some("quiet hours where the recipient is"));
+
+    let maltese = Person { identity: format!("+356992{:05}", digits()) };
+    let id = new_id("order");
+    world.notify(&template_notification(&id, &maltese)).await;
+    assert!(suppressed(&world, &id).await.contains("utility needs one"));
+}
+
+#[tokio::test]
+async fn content_follows_when_its_template_is_answered() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("asked-first"));
+    let mut notification = with_fallback(text_notification(&id, &person), &[("whatsapp", template())]);
+    notification["wait_for_reply"] = json!(true);
+    world.notify(&notification).await;
+    world.notification_in(&id, "awaiting_reply").await;
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+    world.write(&person, "Yes please").await;
+    world.notification_in(&id, "accepted").await;
+    let bodies: Vec<_> = world.sent_to(&person).await.iter().map(|sent| sent["body"].clone()).collect();
+    assert_eq!(bodies, ["Hello Ava, your order 18473 is on its way.", "On its way."]);
+}
+
+#[tokio::test]
+async fn content_whose_template_nobody_answers_ends_with_an_event() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("unanswered"));
+    let mut notification = with_fallback(text_notification(&id, &person), &[("whatsapp", template())]);
+    notification["wait_for_reply"] = json!(true);
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    notification["expires_at"] = json!(end.to_string());
+    world.notify(&notification).await;
+    let event = world.event("the end", of_notification("notification_failed", &id)).await;
+    assert_eq!(event["state"], "expired");
+    assert!(event["reason"].as_str().unwrap().ends_with("has not answered the template"), "{event}");
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_failed_at_whatsapp_for_a_moment_is_tried_again() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("moment"));
+    world.plan(&person, 1, json!({"kind": "fail", "code": 63010})).await;
+    world.notify(&template_notification(&id, &person)).await;
+    let read = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "read";
+    let within = std::time::Duration::from_secs(150);
+    world.until_within(within, "the second try, read", async || events_so_far(read).pop()).await;
+    assert_eq!(world.sent_to(&person).await.len(), 2);
+}
+
+#[tokio::test]
+async fn bad_input_is_named_and_the_rest_goes_on() {
+    let (world, person) = (World::new(), Person::new());
+    let wrong = |id: &str, change: &dyn Fn(&mut Value)| {
+        let mut notification = template_notification(id, &person);
+        change(&mut notification);
+        notification
+    };
+    let long = "x".repeat(1_601);
+    let key = json!([{"key": "uploads/there-is-none.png"}]);
+    let cases: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
+        ("colour: unknown field", Box::new(|n: &mut Value| n["colour"] = json!("red"))),
+        ("to: expected an E.164", Box::new(|n: &mut Value| n["to"] = json!("0171 123"))),
+        ("content.variables: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!(1))),
+        ("content.body: expected", Box::new(|n: &mut Value| n["content"] = json!({"type": "text", "body": long}))),
+        (
+            "content.media: expected",
+            Box::new(|n: &mut Value| {
+                n["content"] = json!({"type": "media", "media": vec![json!({"url": "https://a.example/1.png"}); 11]});
+            }),
+        ),
+        ("send_at: expected a time to come", Box::new(|n: &mut Value| n["send_at"] = json!("2026-01-01T00:00:00Z"))),
+        ("send_at: expected a time within", Box::new(|n: &mut Value| n["send_at"] = json!("2036-01-01T00:00:00Z"))),
+        (
+            "content.media[0].key: expected",
+            Box::new(move |n: &mut Value| {
+                n["content"] = json!({"type": "media", "media": key});
+                n["fallback"] = json!([]);
+            }),
+        ),
+    ];
+    window_opened(&world, &person).await;
+    let good = new_id("good");
+    for (reason, change) in &cases {
+        let id = new_id("wrong");
+        world.notify(&wrong(&id, change)).await;
+        let event = world.event(reason, of_notification("notification_failed", &id)).await;
+        assert!(event["reason"].as_str().unwrap().starts_with(reason), "{event}");
+        assert_eq!(event["state"], "rejected");
+        let letter = world.dead_letter(|letter| letter.body.contains(&id)).await;
+        assert_eq!(letter.reason.as_deref(), event["reason"].as_str());
+    }
+    world.notify(&template_notification(&good, &person)).await;
+    world.notification_in(&good, "accepted").await;
+    assert_eq!(world.sent_to(&person).await.len(), 1, "the good one");
+}

@@ -8,6 +8,8 @@ SHELL := bash
 CARGO_DENY := 0.20.2
 TOOLS := .tools/sam/.installed .tools/ministack/.installed
 STACK := target/debug/examples/stack
+# The tests of the running system mostly wait for it.
+WAITING := 16
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -27,7 +29,7 @@ test: $(TOOLS) ## Run every test, with the whole system up
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
 	@cargo build --workspace --example stack
-	@$(STACK) exec -- bash -ec "cargo test --workspace && python3 tools/sam_local.py --emulated"
+	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated"
 
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers

@@ -8,6 +8,9 @@ use crate::world::{
 
 const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
 
+/// What makes a right notification a wrong one.
+type Change = Box<dyn Fn(&mut Value)>;
+
 fn template() -> Value {
     json!({"type": "template", "content_sid": TEMPLATE, "variables": {"1": "Ava", "2": "18473"}})
 }
@@ -251,11 +254,11 @@ async fn bad_input_is_named_and_the_rest_goes_on() {
     };
     let long = "x".repeat(1_601);
     let key = json!([{"key": "uploads/there-is-none.png"}]);
-    let cases: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
+    let cases: Vec<(&str, Change)> = vec![
         ("colour: unknown field", Box::new(|n: &mut Value| n["colour"] = json!("red"))),
         ("to: expected an E.164", Box::new(|n: &mut Value| n["to"] = json!("0171 123"))),
         ("content.variables: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!(1))),
-        ("content.body: expected", Box::new(|n: &mut Value| n["content"] = json!({"type": "text", "body": long}))),
+        ("content.body: expected", Box::new(move |n: &mut Value| n["content"] = json!({"type": "text", "body": long}))),
         (
             "content.media: expected",
             Box::new(|n: &mut Value| {

@@ -1,5 +1,39 @@
 //! Measuring the functions as they are deployed: the release binaries, under a Lambda Runtime API.
 
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
 pub mod counter;
 pub mod function;
 pub mod runtime_api;
+pub mod sizes;
+pub mod table;
+mod webhook_events;
+pub mod webhooks;
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A function's release binary.
+pub fn bootstrap(function: &str) -> PathBuf {
+    root().join("target/lambda").join(function).join("bootstrap")
+}
+
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// As Lambda counts them: its limit of 250 MB is 262,144,000 bytes (AWS Lambda, "Lambda quotas").
+#[expect(clippy::cast_precision_loss, reason = "a size in megabytes")]
+pub(crate) fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}

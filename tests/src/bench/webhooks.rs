@@ -1,0 +1,116 @@
+//! What a webhook costs.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use axum::body::Bytes;
+use serde_json::Value;
+
+use super::{
+    bootstrap,
+    counter::Counter,
+    function::Function,
+    median, megabytes, milliseconds,
+    table::{Limit, Table},
+    webhook_events::{inbound_event, status_event},
+};
+use crate::Stack;
+
+const STARTS: usize = 20;
+const INVOCATIONS: u32 = 2_000;
+
+/// Durable writes per webhook, counted between the function and the emulator.
+pub async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
+    let counter = Counter::start(&stack.aws_endpoint).await?;
+    let environments = stack.function_environments();
+    let mut count = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
+        let mut environment = environments.get(function).cloned().unwrap_or_default();
+        if let Some(variables) = environment.as_object_mut() {
+            variables.insert("AWS_ENDPOINT_URL".to_owned(), counter.url.clone().into());
+        }
+        let binary = bootstrap(function.trim_end_matches("Function").to_lowercase().as_str());
+        let mut function = Function::start(&binary, &[], &environment).await?;
+        for (event, what) in events.iter().zip(["", ", its duplicate"]) {
+            let before = counter.count();
+            let (_, answer) = function.runtime.invoke(event).await?;
+            ensure!(answer.get("statusCode").and_then(Value::as_i64).is_some_and(|code| code < 300), "{answer}");
+            table.count(&format!("{name}{what}: requests to DynamoDB"), counter.count() - before, 1);
+        }
+        Ok(())
+    };
+    let twice = |event: Bytes| [event.clone(), event];
+    count("inbound message", "InboundFunction", twice(inbound_event("Where is my order?"))).await?;
+    count("first STOP", "InboundFunction", twice(inbound_event("STOP"))).await?;
+    count("status", "StatusFunction", twice(status_event())).await
+}
+
+/// What a function takes of time and memory.
+#[derive(Debug)]
+pub struct Measured {
+    /// Milliseconds from exec to the first request for work.
+    pub start: f64,
+    /// Milliseconds of the first invocation.
+    pub first: f64,
+    /// Milliseconds of an invocation.
+    pub median: f64,
+    /// Milliseconds of the processor in an invocation.
+    pub cpu: f64,
+    /// Megabytes.
+    pub resident: f64,
+}
+
+/// What it may take, in the units of [`Measured`].
+#[derive(Debug)]
+pub struct Limits {
+    /// See [`Measured::start`].
+    pub start: f64,
+    /// What the first invocation takes longer than the others.
+    pub first: f64,
+    /// See [`Measured::cpu`].
+    pub cpu: f64,
+    /// See [`Measured::resident`].
+    pub resident: f64,
+}
+
+/// Starts a function often, and invokes it often.
+pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &str) -> Result<Measured> {
+    let environments = stack.function_environments();
+    let environment = environments.get(name).context("no such function")?;
+    let event = || if name == "StatusFunction" { status_event() } else { inbound_event("Where is my order?") };
+    let (mut starts, mut firsts) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        let mut function = Function::start(program, arguments, environment).await?;
+        starts.push(function.start);
+        firsts.push(function.runtime.invoke(&event()).await?.0);
+    }
+    let mut function = Function::start(program, arguments, environment).await?;
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        function.runtime.invoke(&event()).await?;
+    }
+    let before = function.cpu()?;
+    for _ in 0..INVOCATIONS {
+        times.push(function.runtime.invoke(&event()).await?.0);
+    }
+    let cpu = function.cpu()?.saturating_sub(before) / INVOCATIONS;
+    Ok(Measured {
+        start: milliseconds(median(starts)),
+        first: milliseconds(median(firsts)),
+        median: milliseconds(median(times)),
+        cpu: milliseconds(cpu),
+        resident: megabytes(function.resident()?),
+    })
+}
+
+impl Measured {
+    /// Adds a row for each.
+    pub fn report(&self, table: &mut Table, name: &str, limits: Option<&Limits>) {
+        let limit = |of: fn(&Limits) -> f64| limits.map(of).map(Limit::AtMost);
+        table.add(&format!("{name}, exec to first request for work"), self.start, "ms", limit(|l| l.start));
+        let later = self.first - self.median;
+        table.add(&format!("{name}, first invocation over the median"), later, "ms", limit(|l| l.first));
+        table.add(&format!("{name}, median invocation, emulator included"), self.median, "ms", None);
+        table.add(&format!("{name}, CPU per warm invocation"), self.cpu, "ms", limit(|l| l.cpu));
+        table.add(&format!("{name}, resident memory"), self.resident, "MB", limit(|l| l.resident));
+    }
+}

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use tests::{
     Stack,
-    bench::{bootstrap, root, sizes, table::Table, webhooks},
+    bench::{bootstrap, root, send, sizes, table::Table, webhooks},
 };
 
 #[tokio::main]
@@ -15,6 +15,7 @@ async fn main() -> Result<ExitCode> {
     sizes::sizes(&mut table)?;
     sizes::signature(&mut table)?;
     webhooks(&stack, &mut table).await?;
+    sending(&stack, &mut table).await?;
     std::io::stdout().write_all(table.text.as_bytes())?;
     Ok(if table.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -32,6 +33,11 @@ async fn webhooks(stack: &Stack, table: &mut Table) -> Result<()> {
         table.add("inbound, start: Python's to ours", python.start / inbound.start, "times", None);
     }
     Ok(())
+}
+
+async fn sending(stack: &Stack, table: &mut Table) -> Result<()> {
+    send::requests(stack, table).await?;
+    send::resources(stack, table).await
 }
 
 /// The same job with Twilio's library and boto3, where `make bench` has installed them.

@@ -7,9 +7,12 @@ use std::{
 
 pub mod counter;
 pub mod function;
+mod notifications;
 pub mod runtime_api;
+pub mod send;
 pub mod sizes;
 pub mod table;
+pub mod twilio;
 mod webhook_events;
 pub mod webhooks;
 

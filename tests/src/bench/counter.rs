@@ -1,4 +1,4 @@
-//! Counts requests on their way to the emulator of AWS.
+//! Counts requests on their way to the emulator of AWS, or to the stand-in for Twilio.
 
 use std::sync::{
     Arc,
@@ -15,10 +15,10 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-/// A proxy that counts what goes to `DynamoDB`.
+/// A proxy that counts what it passes on.
 #[derive(Debug)]
 pub struct Counter {
-    /// Where it is, instead of the emulator.
+    /// Where it is, instead of the server behind it.
     pub url: String,
     count: Arc<AtomicU64>,
 }
@@ -27,14 +27,32 @@ pub struct Counter {
 struct Shared {
     endpoint: String,
     http: reqwest::Client,
+    counted: Counted,
     count: Arc<AtomicU64>,
 }
 
+/// Which requests are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    DynamoDb,
+    Everything,
+}
+
 impl Counter {
-    /// Passes everything on to this endpoint.
-    pub async fn start(endpoint: &str) -> Result<Self> {
+    /// Passes everything on to the emulator at this endpoint, and counts what goes to `DynamoDB`.
+    pub async fn of_dynamodb(endpoint: &str) -> Result<Self> {
+        Self::start(endpoint, Counted::DynamoDb).await
+    }
+
+    /// Passes everything on to the server at this endpoint, and counts it.
+    pub async fn of_everything(endpoint: &str) -> Result<Self> {
+        Self::start(endpoint, Counted::Everything).await
+    }
+
+    async fn start(endpoint: &str, counted: Counted) -> Result<Self> {
         let count = Arc::new(AtomicU64::new(0));
-        let shared = Shared { endpoint: endpoint.to_owned(), http: reqwest::Client::new(), count: Arc::clone(&count) };
+        let shared =
+            Shared { endpoint: endpoint.to_owned(), http: reqwest::Client::new(), counted, count: Arc::clone(&count) };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let router = Router::new().fallback(pass_on).with_state(shared);
@@ -42,7 +60,7 @@ impl Counter {
         Ok(Self { url, count })
     }
 
-    /// Requests to `DynamoDB` so far.
+    /// Requests so far.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
     }
@@ -56,7 +74,7 @@ async fn pass_on(
     body: Bytes,
 ) -> impl IntoResponse {
     let to_dynamodb = |value: &axum::http::HeaderValue| value.as_bytes().starts_with(b"DynamoDB_");
-    if headers.get("x-amz-target").is_some_and(to_dynamodb) {
+    if shared.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
         shared.count.fetch_add(1, Ordering::SeqCst);
     }
     // The Host header stays: it is signed.

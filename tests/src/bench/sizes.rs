@@ -11,7 +11,7 @@ use super::{
 
 /// The size of each function.
 pub fn sizes(table: &mut Table) -> Result<()> {
-    for function in ["inbound", "status", "send", "presign", "contacts", "publish"] {
+    for function in ["inbound", "status", "send", "presign", "contacts", "publish", "reconcile"] {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(Limit::AtMost(6.5)));
     }

@@ -21,7 +21,7 @@ const INVOCATIONS: u32 = 2_000;
 
 /// Durable writes per webhook, counted between the function and the emulator.
 pub async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
-    let counter = Counter::start(&stack.aws_endpoint).await?;
+    let counter = Counter::of_dynamodb(&stack.aws_endpoint).await?;
     let environments = stack.function_environments();
     let mut count = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
         let mut environment = environments.get(function).cloned().unwrap_or_default();

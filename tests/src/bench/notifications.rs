@@ -1,0 +1,69 @@
+//! Notifications, and batches of them as SQS hands them to the send function.
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+use sandbox::ORDER_UPDATE_SID;
+use serde_json::{Value, json};
+
+use super::twilio::SENDER;
+
+/// The most that one invocation is given, as `template.yaml` has it.
+pub(super) const BATCH: usize = 10;
+
+/// A message of the outbound queue.
+#[derive(Debug, Clone)]
+pub(super) struct Queued {
+    pub(super) message_id: String,
+    body: String,
+}
+
+/// Numbers of so many people, none of whom has had a message before.
+pub(super) fn people(count: usize) -> impl Iterator<Item = String> {
+    let first = uuid::Uuid::new_v4().as_u128() % 10_000_000;
+    (first..).take(count).map(|number| format!("+1415{:07}", number % 10_000_000))
+}
+
+/// A template to each of so many people.
+pub(super) fn notifications(count: usize) -> Vec<Queued> {
+    people(count).map(|to| notification(&to)).collect()
+}
+
+fn notification(to: &str) -> Queued {
+    let message_id = uuid::Uuid::new_v4().to_string();
+    let body = json!({
+        "id": format!("order-{message_id}"), "to": to, "from": SENDER, "category": "utility",
+        "content": {"type": "template", "content_sid": ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}},
+        "metadata": {"order": "18473"},
+    });
+    Queued { message_id, body: body.to_string() }
+}
+
+/// The event of a batch from this queue.
+pub(super) fn event(batch: &[Queued], queue_url: &str) -> Bytes {
+    let now = Timestamp::now().as_millisecond().to_string();
+    let queue = queue_url.rsplit('/').next().unwrap_or_default();
+    let record = |queued: &Queued| {
+        json!({
+            "messageId": queued.message_id,
+            "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a1",
+            "body": queued.body,
+            "attributes": {
+                "ApproximateReceiveCount": "1", "SentTimestamp": now, "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                "ApproximateFirstReceiveTimestamp": now,
+            },
+            "messageAttributes": {},
+            "md5OfBody": "2e89f2c414da68413f2831b5b377608c",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:us-east-1:000000000000:{queue}"),
+            "awsRegion": "us-east-1",
+        })
+    };
+    let records: Vec<_> = batch.iter().map(record).collect();
+    Bytes::from(json!({"Records": records}).to_string())
+}
+
+/// The ids of the messages that the function wants to have again.
+pub(super) fn failures(answer: &Value) -> Vec<&str> {
+    let failures = answer.get("batchItemFailures").and_then(Value::as_array);
+    failures.into_iter().flatten().filter_map(|failure| failure.get("itemIdentifier")?.as_str()).collect()
+}

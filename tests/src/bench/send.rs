@@ -1,0 +1,87 @@
+//! What a sent message costs.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{
+    bootstrap,
+    counter::Counter,
+    function::Function,
+    megabytes, milliseconds,
+    notifications::{BATCH, event, failures, notifications},
+    table::{Limit, Table},
+    twilio::Twilio,
+};
+use crate::Stack;
+
+/// Batches that open connections and fill what is remembered, before anything is counted.
+const WARMING: usize = 10;
+const COUNTED: usize = 30;
+/// Enough for the kernel's ticks of 10 ms to tell a hundredth of the limit apart.
+const TIMED: u32 = 100;
+
+/// Requests for a message, counted on their way.
+pub async fn requests(stack: &Stack, table: &mut Table) -> Result<()> {
+    let twilio = Twilio::start().await?;
+    let (to_dynamodb, to_twilio) =
+        (Counter::of_dynamodb(&stack.aws_endpoint).await?, Counter::of_everything(&twilio.url).await?);
+    let environment = environment(stack, &to_dynamodb.url, &to_twilio.url, 80)?;
+    let mut function = Function::start(&bootstrap("send"), &[], &environment).await?;
+    send(&mut function, stack, WARMING).await?;
+    let before = [&to_dynamodb, &to_twilio].map(Counter::count);
+    send(&mut function, stack, COUNTED).await?;
+    let [dynamodb, twilio] = [to_dynamodb.count() - before[0], to_twilio.count() - before[1]].map(per_message);
+    table.add("sent message, in batches of 10: requests to DynamoDB", dynamodb, "requests", Some(Limit::AtMost(2.5)));
+    table.add("sent message, in batches of 10: requests to Twilio", twilio, "requests", Some(Limit::AtMost(1.0)));
+    Ok(())
+}
+
+/// Time of the processor, and memory.
+pub async fn resources(stack: &Stack, table: &mut Table) -> Result<()> {
+    let twilio = Twilio::start().await?;
+    let environment = environment(stack, &stack.aws_endpoint, &twilio.url, 80)?;
+    let mut function = Function::start(&bootstrap("send"), &[], &environment).await?;
+    let start = milliseconds(function.start);
+    send(&mut function, stack, WARMING).await?;
+    let before = function.cpu()?;
+    for _ in 0..TIMED {
+        send(&mut function, stack, 1).await?;
+    }
+    let cpu = function.cpu()?.saturating_sub(before) / TIMED;
+    let resident = megabytes(function.resident()?);
+    table.add("send, exec to first request for work", start, "ms", None);
+    let cpu = milliseconds(cpu) / 10.0;
+    table.add("send, CPU per sent message, in batches of 10", cpu, "ms", Some(Limit::AtMost(0.6)));
+    table.add("send, resident memory", resident, "MB", Some(Limit::AtMost(20.0)));
+    Ok(())
+}
+
+/// Sends batches one after the other, each to people who have had no message before.
+async fn send(function: &mut Function, stack: &Stack, batches: usize) -> Result<()> {
+    for _ in 0..batches {
+        let batch = notifications(BATCH);
+        let (_, answer) = function.runtime.invoke(&event(&batch, &stack.outputs.outbound_queue_url)).await?;
+        ensure!(answer.get("batchItemFailures").is_some(), "the send function answered {answer}");
+        ensure!(failures(&answer).is_empty(), "messages came back that could have gone out: {answer}");
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some thousand requests")]
+fn per_message(requests: u64) -> f64 {
+    requests as f64 / (COUNTED * BATCH) as f64
+}
+
+/// The send function's environment, with AWS and Twilio at these places, and senders of this pace.
+pub(super) fn environment(stack: &Stack, aws_endpoint: &str, twilio_url: &str, per_second: u32) -> Result<Value> {
+    let environments = stack.function_environments();
+    let mut environment = environments.get("SendFunction").cloned().context("no send function")?;
+    let variables = environment.as_object_mut().context("an environment is an object")?;
+    let policy = json!({"rates": {"default": {"per_second": per_second, "burst": 1}}});
+    variables.extend([
+        ("AWS_ENDPOINT_URL".to_owned(), aws_endpoint.into()),
+        ("TWILIO_API_BASE_URL".to_owned(), twilio_url.into()),
+        ("SEND_POLICY".to_owned(), policy.to_string().into()),
+    ]);
+    Ok(environment)
+}

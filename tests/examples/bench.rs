@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use tests::{
     Stack,
-    bench::{bootstrap, root, send, sizes, table::Table, webhooks},
+    bench::{bootstrap, pace, root, send, sizes, slots, table::Table, webhooks},
 };
 
 #[tokio::main]
@@ -37,7 +37,11 @@ async fn webhooks(stack: &Stack, table: &mut Table) -> Result<()> {
 
 async fn sending(stack: &Stack, table: &mut Table) -> Result<()> {
     send::requests(stack, table).await?;
-    send::resources(stack, table).await
+    send::resources(stack, table).await?;
+    pace::functions(stack, table).await?;
+    slots::pace(stack, table, 80, 1_500).await?;
+    slots::pace(stack, table, 400, 4_000).await?;
+    slots::adaptation(stack, table).await
 }
 
 /// The same job with Twilio's library and boto3, where `make bench` has installed them.

@@ -8,9 +8,11 @@ use std::{
 pub mod counter;
 pub mod function;
 mod notifications;
+pub mod pace;
 pub mod runtime_api;
 pub mod send;
 pub mod sizes;
+pub mod slots;
 pub mod table;
 pub mod twilio;
 mod webhook_events;

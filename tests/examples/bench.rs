@@ -5,7 +5,8 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use tests::{
     Stack,
-    bench::{bootstrap, pace, root, send, sizes, slots, table::Table, webhooks},
+    bench::{pace, root, send, sizes, slots, table::Table, webhooks},
+    harness::bootstrap,
 };
 
 #[tokio::main]

@@ -6,10 +6,8 @@ use std::{
 };
 
 pub mod counter;
-pub mod function;
 mod notifications;
 pub mod pace;
-pub mod runtime_api;
 pub mod send;
 pub mod sizes;
 pub mod slots;
@@ -21,11 +19,6 @@ pub mod webhooks;
 /// The checkout.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A function's release binary.
-pub fn bootstrap(function: &str) -> PathBuf {
-    root().join("target/lambda").join(function).join("bootstrap")
 }
 
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod demo;
 pub mod deploy;
 pub mod emulator;
+pub mod harness;
 pub mod process;
 pub mod progress;
 pub mod run;

@@ -11,14 +11,15 @@ use futures::future::{join_all, try_join_all};
 use serde_json::json;
 
 use super::{
-    bootstrap,
-    function::Function,
     notifications::{BATCH, Queued, event, failures, notifications},
     send::environment,
     table::{Limit, Table},
     twilio::{Rates, Twilio},
 };
-use crate::Stack;
+use crate::{
+    Stack,
+    harness::{bootstrap, function::Function},
+};
 
 /// How many run at the same time.
 pub(super) const CONCURRENT: usize = 8;

@@ -4,15 +4,16 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    bootstrap,
     counter::Counter,
-    function::Function,
     megabytes, milliseconds,
     notifications::{BATCH, event, failures, notifications},
     table::{Limit, Table},
     twilio::Twilio,
 };
-use crate::Stack;
+use crate::{
+    Stack,
+    harness::{bootstrap, function::Function},
+};
 
 /// Batches that open connections and fill what is remembered, before anything is counted.
 const WARMING: usize = 10;

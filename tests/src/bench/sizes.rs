@@ -5,9 +5,10 @@ use std::{fs, process::Command};
 use anyhow::{Context as _, Result};
 
 use super::{
-    bootstrap, megabytes,
+    megabytes,
     table::{Limit, Table},
 };
+use crate::harness::bootstrap;
 
 /// The size of each function.
 pub fn sizes(table: &mut Table) -> Result<()> {

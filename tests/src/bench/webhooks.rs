@@ -7,14 +7,15 @@ use axum::body::Bytes;
 use serde_json::Value;
 
 use super::{
-    bootstrap,
     counter::Counter,
-    function::Function,
     median, megabytes, milliseconds,
     table::{Limit, Table},
     webhook_events::{inbound_event, status_event},
 };
-use crate::Stack;
+use crate::{
+    Stack,
+    harness::{bootstrap, function::Function},
+};
 
 const STARTS: usize = 20;
 const INVOCATIONS: u32 = 2_000;

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc},
+    task::JoinSet,
 };
 
 /// One function's Runtime API.
@@ -30,6 +31,7 @@ pub struct RuntimeApi {
     events: mpsc::UnboundedSender<Bytes>,
     answers: mpsc::UnboundedReceiver<Bytes>,
     asked: mpsc::UnboundedReceiver<Instant>,
+    _server: JoinSet<std::io::Result<()>>,
 }
 
 struct Shared {
@@ -39,7 +41,7 @@ struct Shared {
 }
 
 impl RuntimeApi {
-    /// Serves on a free port, as long as this process lives.
+    /// Serves on a free port, until it is dropped.
     pub async fn start() -> Result<Self> {
         let (events, handed_out) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
@@ -52,8 +54,9 @@ impl RuntimeApi {
             .with_state(Arc::new(shared));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        tokio::spawn(async { axum::serve(listener, router).await });
-        Ok(Self { address, events, answers, asked })
+        let mut server = JoinSet::new();
+        server.spawn(async { axum::serve(listener, router).await });
+        Ok(Self { address, events, answers, asked, _server: server })
     }
 
     /// Waits until the function asks for work for the first time.

@@ -62,7 +62,13 @@ impl Function {
         Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1_024)
     }
 
-    fn pid(&self) -> Result<u32> {
+    /// Its process.
+    pub fn pid(&self) -> Result<u32> {
         self.process.id().context("the function has ended")
+    }
+
+    /// Stops the process with SIGKILL, if nobody has yet, and waits until it has gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
     }
 }

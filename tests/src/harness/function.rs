@@ -28,7 +28,7 @@ impl Function {
     pub async fn start(program: &Path, arguments: &[&str], environment: &Value) -> Result<Self> {
         let mut runtime = RuntimeApi::start().await?;
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).env_clear().stdout(log()?).stderr(log()?).kill_on_drop(true);
         command.env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string());
         command.envs([
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
@@ -71,4 +71,11 @@ impl Function {
     pub async fn kill(&mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
+}
+
+/// Where a function's log goes: nowhere, or to the end of the file that `FUNCTION_LOG` names.
+fn log() -> Result<Stdio> {
+    let Some(path) = std::env::var_os("FUNCTION_LOG") else { return Ok(Stdio::null()) };
+    let file = fs::File::options().create(true).append(true).open(&path);
+    Ok(file.with_context(|| format!("cannot write {}", Path::new(&path).display()))?.into())
 }

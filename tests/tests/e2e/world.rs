@@ -62,7 +62,7 @@ impl World {
         Self::without_consumers()
     }
 
-    fn without_consumers() -> Self {
+    pub(crate) fn without_consumers() -> Self {
         let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
         let config = stack.aws();
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();

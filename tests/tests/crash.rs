@@ -1,0 +1,247 @@
+//! The send function's process is stopped (SIGKILL) at every moment of its talk with AWS and Twilio, and its messages
+//! come again: each notification is one message at Twilio.
+//!
+//! Run by `make test`, and for longer by `make soak`. `CRASH_KILLS` is how often, `CRASH_SEED` repeats the choices of an
+//! earlier run; what happens side by side within a batch is left to chance all the same.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the seed, and what was hit")]
+
+#[allow(dead_code, reason = "these tests need less of it than the others")]
+#[path = "e2e/world.rs"]
+mod world;
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use support::{batch::Batch, number_from_env, queue_of_ours, stranger};
+use tests::harness::{
+    sender::{Record, Sender, Stop},
+    wire::Side,
+};
+
+use crate::world::{DEADLINE, World, new_id, of_notification, text};
+
+const LARGEST_BATCH: usize = 4;
+/// From here on chance leaves nothing out.
+const ENOUGH_FOR_ALL: usize = 200;
+/// Milliseconds within which the stand-in's first callbacks come, through the emulator.
+const CALLBACKS_TAKE: u64 = 300;
+/// Batches that are worked on at the same time, each by processes of its own.
+const LANES: usize = 4;
+
+/// How often a process was stopped at which side of which operation.
+type Tally = BTreeMap<(String, Side), usize>;
+
+struct Crashes {
+    world: World,
+    queue_url: String,
+    /// How many moments a batch of each size has when nothing goes wrong.
+    moments: BTreeMap<usize, usize>,
+    /// The operations among them.
+    operations: BTreeSet<String>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_stopped_anywhere_leaves_exactly_one_message_for_each_notification() {
+    let kills = number_from_env("CRASH_KILLS", 60);
+    let seed = number_from_env("CRASH_SEED", fastrand::u64(..));
+    println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
+    let crashes = seeded(seed, Crashes::learn(seed).await);
+    let share = usize::try_from(kills).unwrap().div_ceil(LANES);
+    let lanes = (0..LANES).map(|lane| crashes.lane(Rng::with_seed(seed.wrapping_add(lane as u64)), share));
+    let mut total = Tally::new();
+    for tally in futures::future::join_all(lanes).await {
+        for (place, count) in seeded(seed, tally) {
+            *total.entry(place).or_default() += count;
+        }
+    }
+    print_table(&total);
+    crashes.assert_all_was_hit(&total, seed);
+}
+
+fn seeded<T>(seed: u64, result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("CRASH_SEED={seed}: {error:#}"))
+}
+
+impl Crashes {
+    /// Sends a batch of each size while nothing goes wrong.
+    async fn learn(seed: u64) -> Result<Self> {
+        let world = World::new();
+        let queue_url = queue_of_ours(&world).await;
+        let (mut moments, mut operations) = (BTreeMap::new(), BTreeSet::new());
+        for size in 1..=LARGEST_BATCH {
+            let batch = Batch::prepare(&world, &mut Rng::with_seed(seed), size).await;
+            let mut sender = Sender::start(&world.stack, &queue_url, &[]).await?;
+            let again = sender.deliver(&batch.records()).await?;
+            ensure!(again.is_empty(), "{again:?} come again though nothing went wrong");
+            let passed = sender.wire.moments();
+            moments.insert(size, passed.len());
+            operations.extend(passed.into_iter().map(|moment| moment.operation));
+        }
+        println!("moments in a batch of each size: {moments:?}");
+        Ok(Self { world, queue_url, moments, operations })
+    }
+
+    /// Batch after batch, until processes were stopped so often.
+    async fn lane(&self, mut rng: Rng, kills: usize) -> Result<Tally> {
+        let mut tally = Tally::new();
+        while tally.values().sum::<usize>() < kills {
+            let size = rng.usize(1..=LARGEST_BATCH);
+            let batch = Batch::prepare(&self.world, &mut rng, size).await;
+            batch.trouble(&self.world, &mut rng).await;
+            let told = self.round(&batch, &mut rng, &mut tally).await;
+            told.with_context(|| format!("batch {:?}", batch.ids()))?;
+        }
+        Ok(tally)
+    }
+
+    /// One batch: stopped up to three times, and then brought to its end.
+    async fn round(&self, batch: &Batch, rng: &mut Rng, tally: &mut Tally) -> Result<()> {
+        let records = batch.records();
+        let mut story = Vec::new();
+        for _ in 0..rng.usize(1..=3) {
+            let sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
+            // Beyond the last moment it is stopped as it answers, which is no await of its own and does not count.
+            let at = rng.usize(1..=self.moments[&records.len()] + 1);
+            match sender.deliver_and_stop(&records, at).await? {
+                Stop::At(moment) => {
+                    story.push(format!("{:?} {}", moment.side, moment.operation));
+                    *tally.entry((moment.operation, moment.side)).or_default() += 1;
+                }
+                Stop::Answering => story.push("as it answered".to_owned()),
+            }
+            // Status callbacks come before, amid and after what follows.
+            tokio::time::sleep(Duration::from_millis(rng.u64(..CALLBACKS_TAKE))).await;
+            self.a_minute_passes(batch).await;
+        }
+        let story = || format!("stopped {}", story.join(", then "));
+        self.finish(batch, records).await.with_context(story)?;
+        batch.check(&self.world).await.with_context(story)
+    }
+
+    /// Delivers what is to come again, until nothing is.
+    async fn finish(&self, batch: &Batch, mut pending: Vec<Record>) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        let mut sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
+        loop {
+            let again = sender.deliver(&pending).await?;
+            for record in pending.iter().filter(|record| !again.contains(&record.message_id)) {
+                let state = batch.state(&self.world, &record.message_id).await;
+                ensure!(state.as_deref() == Some("accepted"), "{} left the queue {state:?}", record.message_id);
+            }
+            pending.retain(|record| again.contains(&record.message_id));
+            if pending.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{again:?} still come again after {DEADLINE:?}");
+            self.a_minute_passes(batch).await;
+        }
+    }
+
+    async fn a_minute_passes(&self, batch: &Batch) {
+        for id in batch.ids() {
+            support::end_waiting(&self.world, id).await;
+        }
+    }
+
+    fn assert_all_was_hit(&self, tally: &Tally, seed: u64) {
+        if tally.values().sum::<usize>() < ENOUGH_FOR_ALL {
+            return;
+        }
+        for operation in &self.operations {
+            for side in [Side::Before, Side::After] {
+                let hit = tally.contains_key(&(operation.clone(), side));
+                assert!(hit, "CRASH_SEED={seed}: nothing was ever stopped {side:?} {operation}");
+            }
+        }
+    }
+}
+
+fn print_table(tally: &Tally) {
+    println!("| stopped | at | times |\n|---|---|---|");
+    for ((operation, side), count) in tally {
+        let side = if *side == Side::Before { "before" } else { "after" };
+        println!("| {side} | {operation} | {count} |");
+    }
+    println!("{} in all", tally.values().sum::<usize>());
+}
+
+/// A message that Twilio took, while its answer said otherwise, its callbacks went nowhere and its list is out of order.
+struct InDoubt {
+    world: World,
+    person: world::Person,
+    id: String,
+    records: Vec<Record>,
+    sender: Sender,
+}
+
+impl InDoubt {
+    async fn arrange(name: &str, category: &str, content: Value) -> Self {
+        let (world, person, id) = (World::new(), stranger(), new_id(name));
+        world.plan(&person, 1, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
+        support::break_list(&world, &person).await;
+        let body = json!({"id": id, "to": person.identity, "category": category, "content": content}).to_string();
+        let queue_url = queue_of_ours(&world).await;
+        let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
+        let sender = Sender::start(&world.stack, &queue_url, &[nowhere]).await.unwrap();
+        let records = vec![Record { message_id: id.clone(), body }];
+        Self { world, person, id, records, sender }
+    }
+
+    /// Delivers until the message leaves the queue.
+    async fn deliver(&mut self) {
+        let Self { world, id, records, sender, .. } = self;
+        world
+            .until("the message off the queue", async || {
+                support::end_waiting(world, id).await;
+                sender.deliver(records).await.unwrap().is_empty().then_some(())
+            })
+            .await;
+    }
+
+    /// Delivers once, while it is too early to give up.
+    async fn deliver_too_early(&mut self) {
+        for _ in 0..2 {
+            assert!(!self.sender.deliver(&self.records).await.unwrap().is_empty(), "given up at once");
+            support::end_waiting(&self.world, &self.id).await;
+        }
+        assert_eq!(self.world.sent_to(&self.person).await.len(), 1, "not sent again while there is hope");
+        support::claim_was_long_ago(&self.world, &self.id).await;
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_of_is_held_and_told_to_a_person() {
+    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"2": "1"}});
+    let mut doubt = InDoubt::arrange("held", "utility", content).await;
+    doubt.deliver_too_early().await;
+    doubt.deliver().await;
+    let InDoubt { world, person, id, .. } = &doubt;
+    world.notification_in(id, "unknown").await;
+    let event = world.event("the failure", of_notification("notification_failed", id)).await;
+    assert_eq!(event["state"], "unknown");
+    let letter = world.dead_letter(|letter| letter.body.contains(id.as_str())).await;
+    assert!(letter.reason.is_some());
+    assert_eq!(world.sent_to(person).await.len(), 1, "never sent again");
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_can_tell_of_is_sent_again() {
+    let content =
+        json!({"type": "template", "content_sid": sandbox::VERIFICATION_CODE_SID, "variables": {"1": "4711"}});
+    let mut doubt = InDoubt::arrange("again", "authentication", content).await;
+    doubt.deliver().await;
+    let InDoubt { world, person, id, .. } = &doubt;
+    let accepted = world.notification_in(id, "accepted").await;
+    let sent = world.sent_to(person).await;
+    assert_eq!(sent.len(), 2, "twice does less harm than not at all");
+    assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str());
+}

@@ -31,6 +31,13 @@ test: $(TOOLS) ## Run every test, with the whole system up
 	@cargo build --workspace --example stack
 	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated"
 
+.PHONY: soak
+soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: an hour at most
+	@echo "Compiling the tests"
+	@cargo test --workspace --test crash --test race --no-run
+	@cargo build --workspace --example stack
+	@CRASH_KILLS=600 RACE_ROUNDS=1000 $(STACK) exec -- cargo test --workspace --test crash --test race -- --nocapture
+
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
 	@cargo build --workspace --example stack

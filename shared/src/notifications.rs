@@ -53,6 +53,8 @@ pub enum Expected {
     AsOf(Timestamp),
     /// As above, and no status callback has named its message since.
     InDoubtAsOf(Timestamp),
+    /// It is as it was, and the message that a status callback named is another notification's.
+    WithoutItsMessageAsOf(Timestamp),
 }
 
 impl Expected {
@@ -60,6 +62,7 @@ impl Expected {
     pub fn of(standing: &Standing) -> Self {
         match standing {
             Standing::Open(found) => Self::AsOf(found.updated_at),
+            Standing::InDoubt(found) if found.message_sid.is_some() => Self::WithoutItsMessageAsOf(found.updated_at),
             Standing::InDoubt(found) => Self::InDoubtAsOf(found.updated_at),
             _ => Self::Nothing,
         }
@@ -68,15 +71,28 @@ impl Expected {
     fn condition(&self) -> &'static str {
         match self {
             Self::Nothing => "attribute_not_exists(notification) OR expires_at < :now",
-            Self::AsOf(_) => "updated_at = :seen",
+            Self::AsOf(_) | Self::WithoutItsMessageAsOf(_) => "updated_at = :seen",
             Self::InDoubtAsOf(_) => "updated_at = :seen AND attribute_not_exists(message_sid)",
+        }
+    }
+
+    /// What is written down of an attempt whose outcome nobody knew, when the next one begins.
+    fn doubt(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing | Self::AsOf(_) => None,
+            Self::InDoubtAsOf(_) => {
+                Some("neither a status callback nor Twilio's list of messages shows that it was sent")
+            }
+            Self::WithoutItsMessageAsOf(_) => {
+                Some("its message was taken for that of another notification which says the same")
+            }
         }
     }
 
     fn values(&self, now: Timestamp) -> Item {
         let (name, value) = match self {
             Self::Nothing => (":now", AttributeValue::N(now.as_second().to_string())),
-            Self::AsOf(seen) | Self::InDoubtAsOf(seen) => (":seen", text(&seen.to_string())),
+            Self::AsOf(seen) | Self::InDoubtAsOf(seen) | Self::WithoutItsMessageAsOf(seen) => (":seen", text(&seen.to_string())),
         };
         Item::from([(name.to_owned(), value)])
     }
@@ -161,8 +177,8 @@ impl Notifications {
         change.set("route", AttributeValue::N(held.route.to_string()));
         change.set("attempt", AttributeValue::N(attempts.to_string()));
         change.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
-        if matches!(expected, Expected::InDoubtAsOf(_)) {
-            let reason = "neither a status callback nor Twilio's list of messages shows that it was sent".to_owned();
+        if let Some(reason) = expected.doubt() {
+            let reason = reason.to_owned();
             change.attempt(attempt(now, held.channel, &Outcome::Unknown { reason }));
         }
         let update = self.update(operation, subject, change, expected.condition(), expected.values(now))?;

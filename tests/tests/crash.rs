@@ -245,3 +245,41 @@ async fn a_password_that_nobody_can_tell_of_is_sent_again() {
     assert_eq!(sent.len(), 2, "twice does less harm than not at all");
     assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str());
 }
+
+#[tokio::test]
+async fn two_that_say_the_same_are_two_messages_even_where_one_was_taken_for_the_other() {
+    let (world, person) = (World::new(), stranger());
+    world.plan(&person, 1, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
+    world.plan(&person, 1, json!({"kind": "refuse", "status": 500, "code": 20500})).await;
+    let queue_url = queue_of_ours(&world).await;
+    let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
+    let mut sender = Sender::start(&world.stack, &queue_url, &[nowhere]).await.unwrap();
+    let record = |id: &str| {
+        let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+        let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
+        vec![Record { message_id: id.to_owned(), body }]
+    };
+    let (made, lost) = (new_id("made"), new_id("lost"));
+    for id in [&made, &lost] {
+        assert!(!sender.deliver(&record(id)).await.unwrap().is_empty(), "in doubt");
+        support::end_waiting(&world, id).await;
+    }
+    assert!(sender.deliver(&record(&lost)).await.unwrap().is_empty(), "found in the list");
+    let message_sid = text(&world.notification_in(&lost, "accepted").await, "message_sid").unwrap().to_owned();
+    // Late, and true: it was the other one's.
+    let address = person.address();
+    let parameters = [
+        ("MessageSid", message_sid.as_str()),
+        ("AccountSid", tests::run::ACCOUNT_SID),
+        ("MessageStatus", "sent"),
+        ("To", &address),
+    ];
+    let reported = world.post_signed(&format!("/twilio/status?notification={made}"), &parameters).await;
+    assert!(reported.status().is_success());
+
+    assert!(sender.deliver(&record(&made)).await.unwrap().is_empty(), "sent");
+    let accepted = world.notification_in(&made, "accepted").await;
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 2, "one for each");
+    assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str());
+}

@@ -10,6 +10,7 @@ use shared::{
     policy::OnUnknown,
     report::Chain,
     secrets::Credentials,
+    sid::MessageSid,
     twilio::{MessageFilter, MessagePage, NewMessage, TwilioError},
 };
 
@@ -61,9 +62,10 @@ impl Send {
         now: Timestamp,
     ) -> Result<Doubt, SendError> {
         if let Some(message_sid) = &found.message_sid {
-            let outcome = Outcome::Accepted(message_sid.clone());
-            let expected = Expected::AsOf(found.updated_at);
-            return self.write_end(&job.subject, &expected, &outcome, now).await.map(Doubt::Ended);
+            // Another one in doubt that says the same may have found it in the list before its callback came: that one
+            // keeps it, and this one is sent in its stead.
+            let taken = self.take(job, found, message_sid, now).await?;
+            return Ok(taken.map_or(Doubt::NotSent, Doubt::Ended));
         }
         match self.search(job, found, now).await {
             Ok(doubt) => Ok(doubt),
@@ -143,11 +145,22 @@ impl Send {
         if found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(&listed.sid)) {
             return Ok(None);
         }
+        self.take(job, found, &listed.sid, now).await
+    }
+
+    /// Takes a message for the notification's; none where it is another's.
+    async fn take(
+        &self,
+        job: &Job<'_>,
+        found: &StoredNotification,
+        message_sid: &MessageSid,
+        now: Timestamp,
+    ) -> Result<Option<Next>, SendError> {
         let channel = job.notification.way(found.route).map_or_else(Default::default, |(channel, _)| channel);
-        let taken = self.notifications.settle_found(&job.subject, found, channel, &listed.sid, now).await?;
+        let taken = self.notifications.settle_found(&job.subject, found, channel, message_sid, now).await?;
         match taken {
             Found::Settled => {
-                let outcome = Outcome::Accepted(listed.sid.clone());
+                let outcome = Outcome::Accepted(message_sid.clone());
                 log_end(&job.subject, &outcome, shared::notifications::Settled::Written(0));
                 Ok(Some(Next::Done))
             }

@@ -11,6 +11,10 @@ use crate::twilio::{MessageResource, NewContent, NewMessage, Sender};
 /// Twilio's clock and ours differ, and its list counts in seconds.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
+/// A claim's message is asked for at once, and Twilio's answer is waited for within the function's 45 s: what came to be
+/// later is another claim's.
+const CREATED_WITHIN: SignedDuration = SignedDuration::from_secs(45);
+
 /// What was to be sent, and when.
 #[derive(Debug)]
 pub struct Sent<'a> {
@@ -29,7 +33,7 @@ pub struct Sent<'a> {
 pub enum Likeness {
     /// It could.
     Same,
-    /// It says something else, or comes from another sender.
+    /// It says something else, comes from another sender, or is from later.
     Other,
     /// It is from before the claim, and so is all that follows in the list.
     Older,
@@ -38,10 +42,14 @@ pub enum Likeness {
 impl Sent<'_> {
     /// Compares with a message of the list.
     pub fn likeness(&self, listed: &MessageResource) -> Likeness {
-        let created_at = listed.date_created.as_deref().and_then(|date| rfc2822::parse(date).ok());
+        let created_at = listed.date_created.as_deref().and_then(|date| Some(rfc2822::parse(date).ok()?.timestamp()));
         let since = self.since.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-        if created_at.is_some_and(|created_at| created_at.timestamp() < since) {
+        if created_at.is_some_and(|created_at| created_at < since) {
             return Likeness::Older;
+        }
+        let until = self.since.saturating_add(CREATED_WITHIN + CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+        if created_at.is_some_and(|created_at| created_at > until) {
+            return Likeness::Other;
         }
         let same = listed.direction == "outbound-api" && self.recipients.contains(&listed.to) && self.is_sender(listed);
         if same && self.says(listed) { Likeness::Same } else { Likeness::Other }
@@ -118,6 +126,7 @@ mod tests {
             (&text, json!({"from": null}), Likeness::Same, "a sender that is not chosen yet"),
             (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:40 +0000"}), Likeness::Same, "a clock that is slow"),
             (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:00 +0000"}), Likeness::Older, "before the claim"),
+            (&text, json!({"date_created": "Fri, 20 Nov 2026 09:02:00 +0000"}), Likeness::Other, "another claim's"),
             (&template, json!({}), Likeness::Same, "the template's values"),
             (&template, json!({"body": "Hello Eve, your order 18473"}), Likeness::Other, "other values"),
             (&template, json!({"body": ""}), Likeness::Same, "a body that Twilio does not show"),

@@ -92,7 +92,9 @@ impl Expected {
     fn values(&self, now: Timestamp) -> Item {
         let (name, value) = match self {
             Self::Nothing => (":now", AttributeValue::N(now.as_second().to_string())),
-            Self::AsOf(seen) | Self::InDoubtAsOf(seen) | Self::WithoutItsMessageAsOf(seen) => (":seen", text(&seen.to_string())),
+            Self::AsOf(seen) | Self::InDoubtAsOf(seen) | Self::WithoutItsMessageAsOf(seen) => {
+                (":seen", text(&seen.to_string()))
+            }
         };
         Item::from([(name.to_owned(), value)])
     }

@@ -71,8 +71,8 @@ impl Slots {
 pub(crate) const SECOND: i64 = 1_000_000;
 
 /// The part of a limit that is used. A message's way to Twilio takes now 20 ms, now 50: evenly sent messages arrive a
-/// little unevenly, and these three hundredths are what keeps any second's arrivals below the limit all the same.
-const USED_PERCENT: i64 = 97;
+/// little unevenly, and these four hundredths are what keeps any second's arrivals below the limit all the same.
+const USED_PERCENT: i64 = 96;
 
 /// A rate that was halved is back after this time: additive increase, multiplicative decrease, as TCP does it.
 const RECOVERY: i64 = 300 * SECOND;

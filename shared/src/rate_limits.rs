@@ -171,9 +171,15 @@ impl RateLimits {
         }
     }
 
-    /// Halves a sender's rate, because Twilio says that it is too high: at most once a second, since one burst is
-    /// refused many times.
-    pub async fn throttle(&self, key: &BucketKey, pace: Pace, now: Timestamp) -> Result<(), StoreError> {
+    /// Halves a sender's rate, because Twilio says that it was too high for a message whose time was taken at `since`.
+    /// Once for all that went out at the same rate: one burst is refused many times.
+    pub async fn throttle(
+        &self,
+        key: &BucketKey,
+        pace: Pace,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let operation = "throttling in the RateLimits table";
         let at = now.as_microsecond();
         let bucket = self.look(key).await?;
@@ -183,10 +189,10 @@ impl RateLimits {
             .table_name(&self.table)
             .key("sender", text(&key.0))
             .update_expression("SET throttled_at = :now, throttled_rate = :rate, expires_at = :expires_at")
-            .condition_expression("attribute_not_exists(throttled_at) OR throttled_at < :a_second_ago")
+            .condition_expression("attribute_not_exists(throttled_at) OR throttled_at < :since")
             .expression_attribute_values(":now", number(at))
             .expression_attribute_values(":rate", number(pace.throttled(&bucket, at)))
-            .expression_attribute_values(":a_second_ago", number(at - SECOND))
+            .expression_attribute_values(":since", number(since.as_microsecond()))
             .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)))
             .send()
             .await;

@@ -158,7 +158,7 @@ impl Reactor {
             return Ok(());
         };
         if is_throttle(code) {
-            self.throttle(callback, &notification).await?;
+            self.throttle(callback, &notification, stored).await?;
         }
         let now = Timestamp::now();
         let (route, pause) = match reaction {
@@ -184,13 +184,19 @@ impl Reactor {
         Ok(())
     }
 
-    async fn throttle(&self, callback: &StatusCallback, notification: &Notification) -> Result<(), EventError> {
+    async fn throttle(
+        &self,
+        callback: &StatusCallback,
+        notification: &Notification,
+        stored: &StoredNotification,
+    ) -> Result<(), EventError> {
         let from = notification.from.as_ref().map(ToString::to_string);
         let service = callback.messaging_service_sid.as_ref().map(ToString::to_string);
         let chosen = || callback.from.as_ref().map(ToString::to_string);
         let Some(sender) = from.or(service).or_else(chosen) else { return Ok(()) };
         let key = BucketKey::of_sender(&callback.account_sid, &sender);
-        Ok(self.rate_limits.throttle(&key, self.policy.pace(&sender), Timestamp::now()).await?)
+        let since = stored.claimed_at.unwrap_or(stored.updated_at);
+        Ok(self.rate_limits.throttle(&key, self.policy.pace(&sender), since, Timestamp::now()).await?)
     }
 
     /// Puts a notification on the outbound queue once more. Twice does no harm: its claim is won once.

@@ -155,7 +155,7 @@ impl Send {
             Delivery::NotDone { code, retry_after } => {
                 if code.is_some_and(is_throttle) {
                     let (key, sender) = self.bucket(&draft);
-                    self.rate_limits.throttle(&key, self.policy.pace(&sender), now).await?;
+                    self.rate_limits.throttle(&key, self.policy.pace(&sender), draft.decided_at, now).await?;
                 }
                 let waiting = Waiting { reason: None, code, route: held.route, not_before: None };
                 let pause = backoff::full_jitter(draft.attempts + 1).max(retry_after.unwrap_or_default());

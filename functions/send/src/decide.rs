@@ -78,6 +78,7 @@ impl Send {
                 plan,
                 expected,
                 attempts,
+                decided_at: now,
                 credentials,
                 message,
             })),

@@ -21,7 +21,7 @@ pub(crate) const REPLY_CHECK: Duration = Duration::from_hours(1);
 const LONG_PAUSES: usize = 8;
 
 impl Send {
-    /// Writes the outcome of a notification that nobody holds.
+    /// Writes the outcome of a notification that nobody holds. Where somebody was quicker, what they do is waited for.
     pub(crate) async fn write_end(
         &self,
         subject: &Subject,
@@ -31,7 +31,7 @@ impl Send {
     ) -> Result<Next, SendError> {
         let settled = self.notifications.decide(subject, expected, outcome, now).await?;
         log_end(subject, outcome, settled);
-        Ok(Next::Done)
+        Ok(if settled == Settled::Overtaken { Next::Again(AFTER_LEASE) } else { Next::Done })
     }
 
     /// An id that stands for something else already keeps it; its sender is told.

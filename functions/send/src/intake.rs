@@ -17,7 +17,7 @@ use shared::{
     sid::AccountSid,
 };
 
-use crate::{Next, Send, SendError, Step, backoff};
+use crate::{Next, Send, SendError, Step, backoff, ends::log_end};
 
 /// A message that would be as old as this when it comes again is put on the queue anew before SQS deletes it: a day is
 /// left for a function that is out of order.
@@ -168,7 +168,10 @@ impl Send {
             metadata: BTreeMap::new(),
             request: None,
         };
-        self.write_end(&subject, &Expected::Nothing, &Outcome::Rejected { reason, code: None }, now).await
+        let outcome = Outcome::Rejected { reason, code: None };
+        let settled = self.notifications.decide(&subject, &Expected::Nothing, &outcome, now).await?;
+        log_end(&subject, &outcome, settled);
+        Ok(Next::Done)
     }
 
     pub(crate) async fn dead_letter(&self, incoming: &Incoming<'_>, reason: &str) -> Result<(), SendError> {

@@ -24,6 +24,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) expected: Expected,
     /// How many attempts came before.
     pub(crate) attempts: usize,
+    /// When its batch was decided upon, just before its time was taken.
+    pub(crate) decided_at: Timestamp,
     pub(crate) credentials: Credentials,
     pub(crate) message: NewMessage,
     /// Where the bucket of its sender and its recipient was seen.

@@ -98,17 +98,18 @@ impl<'a> Sending<'a> {
             if batch.is_empty() {
                 return Ok(());
             }
-            match limits.take(&self.key, self.pace, batch.len(), HORIZON, Timestamp::now()).await? {
+            let now = Timestamp::now();
+            match limits.take(&self.key, self.pace, batch.len(), HORIZON, now).await? {
                 Taken::NotBefore(at) => {
                     self.give_back(batch);
                     until(at).await;
                 }
-                Taken::Slots(slots) => self.send(limits, batch, slots).await?,
+                Taken::Slots(slots) => self.send(limits, batch, slots, now).await?,
             }
         }
     }
 
-    async fn send(&self, limits: &RateLimits, mut batch: Vec<String>, slots: Slots) -> Result<()> {
+    async fn send(&self, limits: &RateLimits, mut batch: Vec<String>, slots: Slots, taken: Timestamp) -> Result<()> {
         self.give_back(batch.split_off(slots.count.min(batch.len())));
         let sent = batch.into_iter().enumerate().map(async |(index, person)| {
             let at = slots.at(index);
@@ -118,7 +119,7 @@ impl<'a> Sending<'a> {
             if answer == Answer::Refused {
                 self.state().refused += 1;
                 self.give_back(vec![person]);
-                limits.throttle(&self.key, self.pace, Timestamp::now()).await?;
+                limits.throttle(&self.key, self.pace, taken, Timestamp::now()).await?;
             }
             anyhow::Ok(())
         });

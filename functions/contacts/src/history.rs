@@ -186,7 +186,7 @@ mod tests {
     fn stored() -> Value {
         json!({"notification": format!("{ACCOUNT}#order-1"), "account_sid": ACCOUNT, "id": "order-1", "state": "accepted",
                "digest": "d", "recipient": "+14155550123", "category": "utility", "metadata": {"order": "1"},
-               "message_sid": SID, "updated_at": AT, "notification_json": {"content": {"body": "private"}}})
+               "message_sid": SID, "updated_at": AT, "expires_at": 1_795_000_000, "notification_json": "{\"content\": {\"body\": \"private\"}}"})
     }
 
     #[test]

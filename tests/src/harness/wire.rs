@@ -277,6 +277,7 @@ mod tests {
             "MediaBucketName",
             "ArchiveBucketName",
             "TwilioSecretArn",
+            "ReconcileFunctionName",
         ];
         let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
         let outputs = serde_json::from_value(outputs.into()).unwrap();

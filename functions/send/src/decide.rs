@@ -10,7 +10,7 @@ use crate::{
     Next, Send, SendError, Step,
     compose::ComposeError,
     doubt::Doubt,
-    ends::{AFTER_LEASE, REPLY_CHECK, until},
+    ends::{AFTER_LEASE, REPLY_CHECK, WINDOW_CHECK, until},
     facts::Known,
     intake::Job,
     schedule::Draft,
@@ -45,6 +45,8 @@ impl Send {
         match policy::decide(&job.notification, &job.rules, &facts, now) {
             Decision::Send(plan) => self.draft(job, known, plan, expected, attempts, now).await,
             Decision::Later { until: at, reason } => self.wait(&job, &standing, at, reason, now).await.map(Err),
+            // Refused for good only when the person's message, if there was one, must have arrived.
+            Decision::Never(Refusal::OutsideWindow) if job.incoming.is_fresh() => Ok(Err(Next::Again(WINDOW_CHECK))),
             Decision::Never(refusal) => {
                 let outcome = outcome_of(&refusal);
                 if matches!(outcome, Outcome::Rejected { .. }) {

@@ -17,6 +17,9 @@ pub(crate) const AFTER_LEASE: Duration = Duration::from_secs(1);
 /// that came while the template's sending was being written down.
 pub(crate) const REPLY_CHECK: Duration = Duration::from_hours(1);
 
+/// How soon a notification is looked at again whose window may be about to open.
+pub(crate) const WINDOW_CHECK: Duration = Duration::from_secs(5);
+
 /// What only an operator can mend is looked at again every few minutes: the pause after so many tries.
 const LONG_PAUSES: usize = 8;
 

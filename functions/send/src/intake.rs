@@ -23,6 +23,9 @@ use crate::{Next, Send, SendError, Step, backoff, ends::log_end};
 /// left for a function that is out of order.
 const OLDEST: SignedDuration = SignedDuration::from_hours(13 * 24);
 
+/// A message that a person just wrote opens the window by way of a stream, which is seconds behind at most.
+const STREAM_LAG: SignedDuration = SignedDuration::from_secs(15);
+
 /// A message of the queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Incoming<'a> {
@@ -33,6 +36,8 @@ pub(crate) struct Incoming<'a> {
     /// How often SQS has handed it out. Only the pauses after failures of our own go by it: attempts are counted in the
     /// Notifications table.
     received: usize,
+    /// Whether SQS has said when it took it, which it always does.
+    is_dated: bool,
     /// When SQS took this copy of it.
     sent_at: Timestamp,
     /// When it was put on a queue first.
@@ -44,7 +49,8 @@ impl<'a> Incoming<'a> {
     pub(crate) fn read(message: &'a SqsMessage, queue: &OutboundQueue, now: Timestamp) -> Self {
         let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
         let time = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).ok();
-        let sent_at = number(message.attributes.get("SentTimestamp")).and_then(time).unwrap_or(now);
+        let dated = number(message.attributes.get("SentTimestamp")).and_then(time);
+        let sent_at = dated.unwrap_or(now);
         let first = message.message_attributes.get(ENQUEUED_AT).and_then(|attribute| attribute.string_value.as_ref());
         Self {
             message_id: message.message_id.as_deref().unwrap_or_default(),
@@ -56,6 +62,7 @@ impl<'a> Incoming<'a> {
                 .get("ApproximateReceiveCount")
                 .and_then(|count| count.parse().ok())
                 .unwrap_or(1),
+            is_dated: dated.is_some(),
             sent_at,
             enqueued_at: number(first).and_then(time).unwrap_or(sent_at),
             now,
@@ -70,6 +77,11 @@ impl<'a> Incoming<'a> {
     pub(crate) fn failed(&self, error: &SendError) -> Next {
         tracing::error!(error = %Chain(error), "notification not processed");
         self.after_failure()
+    }
+
+    /// Whether it is so new that what happened just before it may not be known yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_dated && self.now.duration_since(self.enqueued_at) < STREAM_LAG
     }
 
     /// Whether SQS would delete it before it comes again.

@@ -15,6 +15,10 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// later is another claim's.
 const CREATED_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
+/// How much older than the claim a message may be. Two that say the same to one person, claimed this close to each other,
+/// may have been taken for each other: then the one that is left is the other's, and as old as its claim.
+const MADE_BEFORE: SignedDuration = SignedDuration::from_secs(105);
+
 /// What was to be sent, and when.
 #[derive(Debug)]
 pub struct Sent<'a> {
@@ -43,7 +47,7 @@ impl Sent<'_> {
     /// Compares with a message of the list.
     pub fn likeness(&self, listed: &MessageResource) -> Likeness {
         let created_at = listed.date_created.as_deref().and_then(|date| Some(rfc2822::parse(date).ok()?.timestamp()));
-        let since = self.since.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+        let since = self.since.saturating_sub(MADE_BEFORE).unwrap_or(Timestamp::MIN);
         if created_at.is_some_and(|created_at| created_at < since) {
             return Likeness::Older;
         }
@@ -125,7 +129,7 @@ mod tests {
             (&text, json!({"from": "whatsapp:+14155550100"}), Likeness::Other, "another sender's"),
             (&text, json!({"from": null}), Likeness::Same, "a sender that is not chosen yet"),
             (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:40 +0000"}), Likeness::Same, "a clock that is slow"),
-            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:00 +0000"}), Likeness::Older, "before the claim"),
+            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:58:00 +0000"}), Likeness::Older, "before the claim"),
             (&text, json!({"date_created": "Fri, 20 Nov 2026 09:02:00 +0000"}), Likeness::Other, "another claim's"),
             (&template, json!({}), Likeness::Same, "the template's values"),
             (&template, json!({"body": "Hello Eve, your order 18473"}), Likeness::Other, "other values"),

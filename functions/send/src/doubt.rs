@@ -61,12 +61,13 @@ impl Send {
         found: &StoredNotification,
         now: Timestamp,
     ) -> Result<Doubt, SendError> {
-        if let Some(message_sid) = &found.message_sid {
-            // Another one in doubt that says the same may have found it in the list before its callback came: that one
-            // keeps it, and this one is sent in its stead.
-            let taken = self.take(job, found, message_sid, now).await?;
-            return Ok(taken.map_or(Doubt::NotSent, Doubt::Ended));
+        if let Some(message_sid) = &found.message_sid
+            && let Some(ended) = self.take(job, found, message_sid, now).await?
+        {
+            return Ok(Doubt::Ended(ended));
         }
+        // Nothing has named its message; or another one in doubt that says the same has found it in the list before its
+        // callback came, and keeps it. That one's own message, if there is one, is in the list then.
         match self.search(job, found, now).await {
             Ok(doubt) => Ok(doubt),
             Err(NoAnswer::State(error)) => Err(error),

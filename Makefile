@@ -32,7 +32,7 @@ test: $(TOOLS) ## Run every test, with the whole system up
 	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated"
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: an hour at most
+soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes
 	@echo "Compiling the tests"
 	@cargo test --workspace --test crash --test race --no-run
 	@cargo build --workspace --example stack

@@ -302,3 +302,37 @@ async fn two_that_say_the_same(faults: [Value; 2], [finder, owner]: [&str; 2]) {
     assert_eq!(sent.len(), 2, "one for each");
     assert_ne!(text(&accepted, "message_sid"), Some(message_sid.as_str()), "each its own");
 }
+
+/// Each request that a send makes to DynamoDB, refused before and after it did what was asked.
+#[tokio::test]
+async fn whatever_dynamodb_refuses_a_notification_comes_again_and_goes_out_once() {
+    let world = World::new();
+    let queue_url = queue_of_ours(&world).await;
+    let operations = [
+        "BatchGetItem of Contacts and Notifications and RateLimits",
+        "UpdateItem of RateLimits",
+        "TransactWriteItems of Contacts and Notifications and RateLimits",
+        "UpdateItem of Notifications",
+    ];
+    let cases = operations.iter().flat_map(|operation| [(*operation, Side::Before), (*operation, Side::After)]);
+    futures::future::join_all(cases.map(|(operation, side)| refused(&world, &queue_url, operation, side))).await;
+}
+
+async fn refused(world: &World, queue_url: &str, operation: &str, side: Side) {
+    let (person, id) = (stranger(), new_id("refused"));
+    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
+    let records = vec![Record { message_id: id.clone(), body }];
+    let mut sender = Sender::start(&world.stack, queue_url, &[]).await.unwrap();
+    let again = sender.deliver_refused(&records, operation, side).await.unwrap();
+    // What was written all the same may be known to be, and then there is nothing to come again for.
+    assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: it comes again");
+    world
+        .until("the notification accepted", async || {
+            support::end_waiting(world, &id).await;
+            sender.deliver(&records).await.unwrap().is_empty().then_some(())
+        })
+        .await;
+    world.notification_in(&id, "accepted").await;
+    assert_eq!(world.sent_to(&person).await.len(), 1, "{side:?} {operation}");
+}

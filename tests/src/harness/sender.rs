@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     bootstrap,
     function::Function,
-    wire::{Moment, Wire},
+    wire::{Moment, Side, Wire},
 };
 use crate::stack::Stack;
 
@@ -67,6 +67,18 @@ impl Sender {
     /// Delivers messages, lets the function finish, and gives those that are to come again.
     pub async fn deliver(&mut self, records: &[Record]) -> Result<BTreeSet<String>> {
         self.wire.arm();
+        let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
+        failures(&answer)
+    }
+
+    /// As [`Sender::deliver`], while this operation is refused.
+    pub async fn deliver_refused(
+        &mut self,
+        records: &[Record],
+        operation: &str,
+        side: Side,
+    ) -> Result<BTreeSet<String>> {
+        self.wire.arm_to_refuse(operation, side);
         let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
         failures(&answer)
     }

@@ -63,6 +63,7 @@ struct Noted {
     armed: bool,
     moments: Vec<Moment>,
     trip: Option<Trip>,
+    refused: Option<(String, Side)>,
 }
 
 /// The process to stop, and at which moment from 1.
@@ -104,6 +105,13 @@ impl Wire {
         Ok(())
     }
 
+    /// As [`Wire::arm`], and answers each request of this operation as DynamoDB does when it is pressed: instead of passing
+    /// it on, or after it has done what was asked.
+    pub fn arm_to_refuse(&self, operation: &str, side: Side) {
+        let refused = Some((operation.to_owned(), side));
+        *self.line.noted() = Noted { armed: true, refused, ..Noted::default() };
+    }
+
     /// What has passed since the wire was armed.
     pub fn moments(&self) -> Vec<Moment> {
         self.line.noted().moments.clone()
@@ -126,6 +134,10 @@ impl Wire {
 impl Line {
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refuses(&self, operation: &str, side: Side) -> bool {
+        self.noted().refused.as_ref().is_some_and(|(wanted, at)| wanted == operation && *at == side)
     }
 
     /// Notes a moment, and stops the process if it is the one. Returns only where the process lives on: else the request
@@ -177,6 +189,10 @@ async fn pass_on(
 ) -> (StatusCode, HeaderMap, Bytes) {
     let operation = proxy.names.operation(&method, &uri, &headers, &body);
     proxy.line.pass(&operation, Side::Before, &body).await;
+    if proxy.line.refuses(&operation, Side::Before) {
+        proxy.line.in_flight.send_modify(|count| *count -= 1);
+        return pressed();
+    }
     let onward = Arc::clone(&proxy);
     let asked = body.clone();
     // A task of its own: what is on its way arrives, even if the process that sent it is stopped meanwhile.
@@ -187,7 +203,13 @@ async fn pass_on(
     });
     let answer = answered.await.unwrap_or_else(|_| unreachable_world());
     proxy.line.pass(&operation, Side::After, &body).await;
-    answer
+    if proxy.line.refuses(&operation, Side::After) { pressed() } else { answer }
+}
+
+/// Source: Amazon DynamoDB, "Error handling with DynamoDB": one that its client tries again.
+fn pressed() -> (StatusCode, HeaderMap, Bytes) {
+    let body = br#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"}"#;
+    (StatusCode::BAD_REQUEST, HeaderMap::new(), Bytes::from_static(body))
 }
 
 fn unreachable_world() -> (StatusCode, HeaderMap, Bytes) {

@@ -194,7 +194,7 @@ impl Notifications {
         }
     }
 
-    /// Writes the outcome of a claim that is ours.
+    /// Writes the outcome of a claim that is ours. What the claim has written of the notification is not written again.
     pub async fn settle(
         &self,
         subject: &Subject,
@@ -203,7 +203,7 @@ impl Notifications {
         with: Vec<TransactWriteItem>,
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
-        let mut change = subject_change(subject, outcome.state(), now);
+        let mut change = state_change(outcome.state(), now);
         let outcome_change = outcome.change(&subject.account_sid, held.validity, now);
         change.absorb(outcome_change);
         change.attempt(attempt(now, held.channel, outcome));
@@ -422,10 +422,17 @@ pub(super) fn key(account_sid: &AccountSid, id: &NotificationId) -> Item {
     Item::from([("notification".to_owned(), text(&format!("{account_sid}#{id}")))])
 }
 
-fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
-    let metadata = subject.metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+fn state_change(state: State, now: Timestamp) -> Change {
     let mut change = Change::default();
     change.set(STATE, text(state.as_str()));
+    change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
+    change.set("updated_at", text(&now.to_string()));
+    change
+}
+
+fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
+    let metadata = subject.metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let mut change = state_change(state, now);
     change.set("account_sid", text(subject.account_sid.as_str()));
     change.set("id", text(subject.id.as_str()));
     change.set("recipient", subject.recipient.as_ref().map_or(AttributeValue::Null(true), |to| text(to.as_str())));
@@ -433,8 +440,6 @@ fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
     change.set("metadata", AttributeValue::M(metadata));
     change.set("digest", text(&subject.digest));
     change.set_or_remove("notification_json", subject.request.as_deref().map(text));
-    change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
-    change.set("updated_at", text(&now.to_string()));
     change
 }
 

@@ -15,7 +15,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures::future::join_all;
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
@@ -119,8 +119,10 @@ impl Send {
         done.extend(judged);
         let (later, due) = partition(self.schedule(drafts, now).await);
         done.extend(later);
-        let sent = join_all(due.into_iter().map(async |(index, due)| (index, self.send(due).await))).await;
-        done.extend(sent);
+        // Each is woken by itself: all together they would look at all ten whenever one of them goes on.
+        let sending: FuturesUnordered<_> =
+            due.into_iter().map(async |(index, due)| (index, self.send(due).await)).collect();
+        done.extend(sending.collect::<Vec<_>>().await);
         done
     }
 

@@ -16,7 +16,7 @@ mod windows;
 
 pub use consents::Recorded;
 pub use facts::{ContactFacts, MarketingSent, Wanted};
-pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Scope, Suppression, Window};
+pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Suppression, Window};
 pub(crate) use preferences::ROUNDS;
 
 /// The Contacts table.

@@ -140,6 +140,18 @@ pub async fn batch_get(
     Ok(found)
 }
 
+/// What a batch read asks of a table: these keys, none of them twice, read consistently.
+pub(crate) fn consistently(
+    operation: &'static str,
+    keys: impl IntoIterator<Item = Item>,
+) -> Result<KeysAndAttributes, StoreError> {
+    KeysAndAttributes::builder()
+        .set_keys(Some(keys.into_iter().collect()))
+        .consistent_read(true)
+        .build()
+        .map_err(|error| StoreError::new(operation, error))
+}
+
 fn is_refusal(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
     types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
 use jiff::Timestamp;
@@ -212,16 +212,21 @@ impl Messages {
         serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading an item of the Messages table", error))
     }
 
-    /// Every status that was reported of a message, read consistently: at most 13 small items.
-    pub async fn statuses(&self, message_sid: &MessageSid) -> Result<Vec<MessageStatus>, StoreError> {
-        let answer = self
-            .client
+    /// A query for what was reported of a message.
+    fn statuses_of(&self, message_sid: &MessageSid) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.table)
-            .consistent_read(true)
             .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
             .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
             .expression_attribute_values(":status", AttributeValue::S("status#".to_owned()))
+    }
+
+    /// Every status that was reported of a message, read consistently: at most 13 small items.
+    pub async fn statuses(&self, message_sid: &MessageSid) -> Result<Vec<MessageStatus>, StoreError> {
+        let answer = self
+            .statuses_of(message_sid)
+            .consistent_read(true)
             .projection_expression("event")
             .send()
             .await

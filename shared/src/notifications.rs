@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     callback_url::Origin,
-    dynamodb::{Item, Refusal, StoreError, Transacted, past_conflicts, transact},
+    dynamodb::{Item, Refusal, StoreError, Transacted, consistently, past_conflicts, transact},
     limits::{CLAIM_LEASE, NOTIFICATION_RETENTION, expiry},
     notification::{FallbackChannel, NotificationId},
     report::Chain,
@@ -397,12 +397,7 @@ impl Notifications {
     ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys: HashMap<String, Item> =
             notifications.map(|(account_sid, id)| (format!("{account_sid}#{id}"), key(account_sid, id))).collect();
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.into_values().collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| StoreError::new("reading from the Notifications table", error))?;
-        Ok((self.table.clone(), wanted))
+        Ok((self.table.clone(), consistently("reading from the Notifications table", keys.into_values())?))
     }
 }
 

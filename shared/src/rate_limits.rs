@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     address::ContactKey,
-    dynamodb::{Item, StoreError},
+    dynamodb::{Item, StoreError, consistently},
     limits::expiry,
     pace::{Bucket, PAIR_MEMORY, Pace, SECOND, Slots},
     sid::AccountSid,
@@ -235,12 +235,7 @@ impl RateLimits {
     pub fn wanted(&self, buckets: impl Iterator<Item = BucketKey>) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys: HashMap<String, Item> =
             buckets.map(|key| (key.0.clone(), Item::from([("sender".to_owned(), text(&key.0))]))).collect();
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.into_values().collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| StoreError::new("reading from the RateLimits table", error))?;
-        Ok((self.table.clone(), wanted))
+        Ok((self.table.clone(), consistently("reading from the RateLimits table", keys.into_values())?))
     }
 }
 

@@ -2,14 +2,20 @@
 
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::{
     address::{Address, Channel},
     preference::{Effect, Preference, RecordedPreference, effect},
     sid::MessagingServiceSid,
 };
 
+/// The facets of preferences begin with this.
+pub(crate) const PREFERENCES: &str = "opt#";
+
 /// What a suppression covers, within one account and one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every message.
     All,
@@ -20,14 +26,24 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The channel and the scope of a facet; none where it is no preference's.
+    pub fn in_facet(facet: &str) -> Option<(&str, Self)> {
+        let preference = facet.strip_prefix(PREFERENCES)?;
+        Some(match preference.split_once('#') {
+            None => (preference, Self::All),
+            Some((channel, "marketing")) => (channel, Self::Marketing),
+            Some((channel, sender)) => (channel, Self::Sender(sender.to_owned())),
+        })
+    }
+
     /// The facet of a contact under which the preference stands: `opt#whatsapp`, `opt#whatsapp#marketing`,
     /// `opt#whatsapp#whatsapp:+14155238886`.
     pub fn facet(&self, channel: &Channel) -> String {
         let channel = channel.name();
         match self {
-            Self::All => format!("opt#{channel}"),
-            Self::Marketing => format!("opt#{channel}#marketing"),
-            Self::Sender(sender) => format!("opt#{channel}#{sender}"),
+            Self::All => format!("{PREFERENCES}{channel}"),
+            Self::Marketing => format!("{PREFERENCES}{channel}#marketing"),
+            Self::Sender(sender) => format!("{PREFERENCES}{channel}#{sender}"),
         }
     }
 }

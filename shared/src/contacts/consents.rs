@@ -150,7 +150,7 @@ impl Contacts {
 }
 
 /// The facet of what holds for a category.
-fn facet(category: Category) -> String {
+pub(super) fn facet(category: Category) -> String {
     format!("{CONSENT}{}", category.as_str())
 }
 

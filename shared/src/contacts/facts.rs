@@ -8,10 +8,11 @@ use aws_sdk_dynamodb::types::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Contacts, key, value};
+use super::{Contacts, consents, key, value};
 use crate::{
     address::{Channel, ContactKey},
-    dynamodb::{Item, StoreError},
+    consent::{Consent, ConsentState},
+    dynamodb::{Item, StoreError, consistently},
     limits::expiry,
     notification::{Category, NotificationId},
     preference::{Preference, RecordedPreference},
@@ -42,7 +43,7 @@ impl Wanted {
             Self::Suppression(channel, scope) => scope.facet(channel),
             Self::Window(Some(sender)) => format!("{WINDOW}#{sender}"),
             Self::Window(None) => WINDOW.to_owned(),
-            Self::Consent(category) => format!("consent#{}", category.as_str()),
+            Self::Consent(category) => consents::facet(*category),
             Self::Marketing => MARKETING.to_owned(),
         }
     }
@@ -90,13 +91,8 @@ impl ContactFacts {
 
     /// When the consent was given that holds in a category.
     pub fn consent_given_at(&self, contact: &ContactKey, category: Category) -> Result<Option<Timestamp>, StoreError> {
-        #[derive(Deserialize)]
-        struct Consent {
-            state: String,
-            at: Timestamp,
-        }
         let consent: Option<Consent> = self.read(contact, &Wanted::Consent(category))?;
-        Ok(consent.filter(|consent| consent.state == "given").map(|consent| consent.at))
+        Ok(consent.filter(|consent| consent.state == ConsentState::Given).map(|consent| consent.at))
     }
 
     /// The marketing messages of late; none where nothing was ever noted.
@@ -123,12 +119,7 @@ impl Contacts {
                 ((contact.as_str().to_owned(), facet.clone()), key(contact, &facet))
             })
             .collect();
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.into_values().collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| StoreError::new("reading from the Contacts table", error))?;
-        Ok((self.table.clone(), wanted))
+        Ok((self.table.clone(), consistently("reading from the Contacts table", keys.into_values())?))
     }
 
     /// An action that adds a marketing message to those of late, on the condition that they are as they were seen. What

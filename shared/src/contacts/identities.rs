@@ -9,7 +9,7 @@ use crate::{
     dynamodb::{Item, StoreError, transact},
 };
 
-const IDENTITIES: &str = "identity#";
+pub(super) const IDENTITIES: &str = "identity#";
 
 /// Set once both contacts say the same: a link without it is one whose writer was stopped in between.
 const SHARED_AT: &str = "shared_at";

@@ -4,13 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Contacts, consents::CONSENT};
+use super::{Contacts, consents::CONSENT, identities::IDENTITIES};
 use crate::{
     address::ContactKey,
     consent::{Consent, ConsentEvidence},
     dynamodb::{Item, StoreError},
     limits::SERVICE_WINDOW,
     preference::RecordedPreference,
+    suppression::Scope,
 };
 
 const OPERATION: &str = "reading a contact from the Contacts table";
@@ -26,18 +27,6 @@ pub struct ContactOverview {
     pub windows: Vec<Window>,
     /// By what else the same person is known.
     pub linked: Vec<LinkedIdentity>,
-}
-
-/// What a suppression is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Every message.
-    All,
-    /// Marketing alone.
-    Marketing,
-    /// The messages of one sender: its address, or a messaging service's SID.
-    Sender(String),
 }
 
 /// A wish for silence, or the end of it.
@@ -103,8 +92,9 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
     let mut proofs = Vec::new();
     for item in items {
         let facet = item.get("facet").and_then(|facet| facet.as_s().ok()).cloned().unwrap_or_default();
-        if let Some(channel) = facet.strip_prefix("opt#") {
-            overview.suppressions.push(suppression(channel, item)?);
+        if let Some((channel, scope)) = Scope::in_facet(&facet) {
+            let preference = deserialized(item)?;
+            overview.suppressions.push(Suppression { channel: channel.to_owned(), scope, preference });
         } else if let Some(category) = facet.strip_prefix(CONSENT) {
             if category.contains('#') {
                 proofs.push(deserialized::<ConsentEvidence>(item)?);
@@ -114,7 +104,7 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
             }
         } else if let Some(sender) = facet.strip_prefix("window#") {
             overview.windows.push(window(sender, item)?);
-        } else if let Some(address) = facet.strip_prefix("identity#") {
+        } else if let Some(address) = facet.strip_prefix(IDENTITIES) {
             overview.linked.push(linked(address, item)?);
         }
     }
@@ -122,16 +112,6 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
         history.evidence = proofs.iter().filter(|proof| proof.category == history.current.category).cloned().collect();
     }
     Ok(overview)
-}
-
-/// `whatsapp`, `whatsapp#marketing`, or `whatsapp#` and a sender.
-fn suppression(facet: &str, item: Item) -> Result<Suppression, StoreError> {
-    let (channel, scope) = match facet.split_once('#') {
-        None => (facet, Scope::All),
-        Some((channel, "marketing")) => (channel, Scope::Marketing),
-        Some((channel, sender)) => (channel, Scope::Sender(sender.to_owned())),
-    };
-    Ok(Suppression { channel: channel.to_owned(), scope, preference: deserialized(item)? })
 }
 
 fn window(sender: &str, item: Item) -> Result<Window, StoreError> {

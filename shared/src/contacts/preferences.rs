@@ -10,14 +10,12 @@ use crate::{
     limits::{CONTACT_RETENTION, expiry},
     preference::{Effect, Preference, RecordedPreference, effect},
     sid::MessageSid,
-    suppression::{Scope, Takeover, takeover},
+    suppression::{PREFERENCES, Scope, Takeover, takeover},
 };
 
 /// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
 /// of the same person was written, so a handful is already a storm.
 pub(crate) const ROUNDS: usize = 8;
-
-const PREFERENCES: &str = "opt#";
 
 impl Contacts {
     /// An action that sets a preference, on the condition that what is known is still what is there, or the same

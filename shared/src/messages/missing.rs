@@ -6,15 +6,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::{Happening, Messages, StoredMessage};
 use crate::{
-    dynamodb::{Item, StoreError},
+    dynamodb::{Item, StoreError, batch_get},
     sid::MessageSid,
 };
 
 /// Source: Amazon DynamoDB, "`BatchGetItem`".
 const MAX_KEYS: usize = 100;
-
-/// DynamoDB leaves keys of a batch unprocessed when it is throttled; past so many rounds it stays so for a while.
-const ROUNDS: usize = 8;
 
 impl Messages {
     /// Those of the happenings that are not recorded. What was recorded within the last second may be among them:
@@ -40,30 +37,14 @@ impl Messages {
             .projection_expression("message_sid, event")
             .build()
             .map_err(|error| StoreError::new(operation, error))?;
-        let mut request = Some([(self.table.clone(), wanted)].into());
-        let mut recorded = Vec::new();
-        for _ in 0..ROUNDS {
-            let answer = self.client.batch_get_item().set_request_items(request.take()).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(operation, error))?;
-            let found = answer.responses.into_iter().flatten().flat_map(|(_, items)| items);
-            recorded.extend(found.filter_map(|item| read_key(&item)));
-            request = answer.unprocessed_keys.filter(|keys| !keys.is_empty());
-            if request.is_none() {
-                return Ok(recorded);
-            }
-        }
-        Err(StoreError::contended(operation))
+        let found = batch_get(&self.client, operation, vec![(self.table.clone(), wanted)]).await?;
+        Ok(found.into_values().flatten().filter_map(|item| read_key(&item)).collect())
     }
 
     /// One of the statuses that are recorded of a message, if any is.
     pub async fn any_status(&self, message_sid: &MessageSid) -> Result<Option<StoredMessage>, StoreError> {
         let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
-            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
-            .expression_attribute_values(":status", AttributeValue::S("status#".to_owned()))
+            .statuses_of(message_sid)
             .limit(1)
             .send()
             .await

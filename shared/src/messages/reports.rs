@@ -1,6 +1,5 @@
 //! What was reported of a message, as its log shows it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -35,13 +34,8 @@ impl Messages {
     /// Every status that was reported of a message, with its time, in the order they came: at most 13 small items.
     pub async fn reports(&self, message_sid: &MessageSid) -> Result<Vec<StatusReport>, StoreError> {
         let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
+            .statuses_of(message_sid)
             .consistent_read(true)
-            .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
-            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
-            .expression_attribute_values(":status", AttributeValue::S("status#".to_owned()))
             .projection_expression("account_sid, event, received_at, error_code, notification_id")
             .send()
             .await

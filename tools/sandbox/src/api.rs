@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use jiff::Timestamp;
 use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
 
 use self::take::{Taking, refused};
@@ -45,7 +44,7 @@ async fn create_message(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let _in_flight = InFlight::enter(&sandbox)?;
-    let message = create::message(&sandbox.config, &Form::parse(&body), Timestamp::now())?;
+    let message = create::message(&sandbox, &Form::parse(&body))?;
     let Taking::Created { shown, unfolding, fault } = take::take(&sandbox, message)? else {
         return std::future::pending().await;
     };
@@ -105,7 +104,7 @@ async fn update(
         (None, Some("canceled")) => return Err(Refusal::bad_request(30409, "Message cannot be canceled")),
         _ => return Err(Refusal::bad_request(20422, "Body must be empty, or Status must be canceled")),
     }
-    message.updated_at = Timestamp::now();
+    message.updated_at = sandbox.clock.now();
     Ok(with_headers(Json(resource(&sandbox, message)).into_response()))
 }
 

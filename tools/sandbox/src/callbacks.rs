@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
 
 use crate::{faults::Fault, messages::Message, state::Sandbox, webhook::Webhook};
@@ -59,12 +59,11 @@ impl Fate {
 pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, fault: Option<Fault>) {
     let send_at = sandbox.state().messages.get(&sid).and_then(|message| message.send_at);
     if let Some(send_at) = send_at {
-        let ahead = send_at.duration_since(Timestamp::now());
-        tokio::time::sleep(ahead.try_into().unwrap_or_default()).await;
+        sandbox.clock.sleep_until(send_at).await;
     }
     let Some(fate) = sandbox.fate(&sid, fault.as_ref()) else { return };
     for status in fate.statuses {
-        tokio::time::sleep(PAUSE).await;
+        sandbox.clock.sleep(PAUSE).await;
         let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
         let error_code = fate.error_code.filter(|_| failed);
         match fate.telling {
@@ -79,7 +78,7 @@ impl Sandbox {
     fn fate(&self, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
         let state = self.state();
         let message = state.messages.get(sid).filter(|message| message.status != MessageStatus::Canceled)?;
-        Some(Fate::of(message, state.window_is_open(&message.to, Timestamp::now()), fault))
+        Some(Fate::of(message, state.window_is_open(&message.to, self.now()), fault))
     }
 
     /// Moves a message on and reports it. A message without a callback URL moves on in silence.
@@ -94,9 +93,9 @@ impl Sandbox {
     }
 
     fn advance(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) -> Option<Message> {
+        let now = self.now();
         let mut state = self.state();
         let message = state.messages.get_mut(sid)?;
-        let now = Timestamp::now();
         message.status = message.status.max(status);
         message.error_code = message.error_code.or(error_code);
         message.updated_at = now;
@@ -170,7 +169,7 @@ mod tests {
 
     fn made(parameters: [(&str, &str); 3]) -> Message {
         let form = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-        create::message(&Config::documented(String::new()), &form, Timestamp::now()).unwrap()
+        create::message(&Sandbox::new(Config::documented(String::new())), &form).unwrap()
     }
 
     #[test]
@@ -202,7 +201,7 @@ mod tests {
             [(MessageStatus::Scheduled, Delivered), (MessageStatus::Canceled, MessageStatus::Canceled)]
         {
             let sandbox = Arc::new(Sandbox::new(Config::documented(String::new())));
-            let due = Message { status: before, send_at: Some(Timestamp::now()), ..made(SMS) };
+            let due = Message { status: before, send_at: Some(jiff::Timestamp::now()), ..made(SMS) };
             let sid = due.sid.clone();
             sandbox.state().messages.add(due);
             unfold(Arc::clone(&sandbox), sid.clone(), None).await;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use shared::{
     address::{Address, Channel},
@@ -11,7 +10,7 @@ use shared::{
 };
 
 use crate::{
-    messages::{Media, Message, new_message_sid},
+    messages::{Media, Message},
     state::Sandbox,
     webhook::Webhook,
 };
@@ -91,10 +90,11 @@ impl Sandbox {
     }
 
     fn inbound_message(&self, writing: &Writing) -> Message {
-        let now = Timestamp::now();
-        let media = writing.media.iter().map(|file| Media::new(file.url.clone(), Some(file.content_type.clone())));
+        let now = self.now();
+        let media =
+            writing.media.iter().map(|file| Media::new(&self.sids, file.url.clone(), Some(file.content_type.clone())));
         Message {
-            sid: new_message_sid(!writing.media.is_empty()),
+            sid: self.sids.next_message(!writing.media.is_empty()),
             channel: writing.from.channel.clone(),
             direction: "inbound",
             from: Some(writing.from.to_string()),
@@ -143,9 +143,9 @@ impl Sandbox {
     }
 
     fn send_reply(&self, inbound: &Message, body: String) {
-        let now = Timestamp::now();
+        let now = self.now();
         let reply = Message {
-            sid: new_message_sid(false),
+            sid: self.sids.next_message(false),
             direction: "outbound-reply",
             from: Some(inbound.to.clone()),
             to: inbound.from.clone().unwrap_or_default(),

@@ -6,7 +6,8 @@
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test.
 //! - Misbehaviour on request: [`faults`] of the calls that create a message, [`outages`] of those that read, [`drops`] of
 //!   webhooks. [`limits`] holds callers to Twilio's limits, and [`rates`] measures them against these.
-//! - [`state`] is all that is remembered, [`messages`] among it.
+//! - [`state`] is all that is remembered, [`messages`] and the [`timeline`] among it; [`clock`] and [`sids`] are its own time and
+//!   chance.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
 //! | request | what it does |
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 mod api;
 mod auth;
 mod callbacks;
+mod clock;
 mod content;
 mod control;
 mod drops;
@@ -47,11 +49,14 @@ mod messages;
 mod outages;
 mod rates;
 mod refusal;
+mod sids;
 mod state;
+mod timeline;
 mod webhook;
 
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 pub use state::Sandbox;
+pub use timeline::{Happening, Outcome};
 
 /// The account that is played.
 #[derive(Debug, Clone)]
@@ -72,6 +77,8 @@ pub struct Config {
     pub messaging_service_sid: MessagingServiceSid,
     /// Where messages from people go.
     pub inbound_url: String,
+    /// What chance begins with: the same seed does the same.
+    pub seed: u64,
 }
 
 impl Config {
@@ -90,6 +97,8 @@ impl Config {
             sms_sender: "+14155550100".to_owned(),
             messaging_service_sid: "MG00000000000000000000000000000001".parse().expect("a constant"),
             inbound_url,
+            // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates.
+            seed: fastrand::u64(..),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
-use crate::state::new_sid;
+use crate::sids::Sids;
 
 /// A message as Twilio keeps it.
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ pub(crate) struct Media {
 
 impl Media {
     /// A file at a URL, under the SID that the URL ends in where it looks like Twilio's own.
-    pub(crate) fn new(url: String, content_type: Option<String>) -> Self {
+    pub(crate) fn new(sids: &Sids, url: String, content_type: Option<String>) -> Self {
         let own = url.rsplit('/').next().filter(|end| is_media_sid(end)).map(str::to_owned);
-        Self { sid: own.unwrap_or_else(|| new_sid("ME")), url, content_type }
+        Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type }
     }
 }
 
@@ -84,12 +84,6 @@ impl Messages {
     }
 }
 
-/// A new message's SID: `MM` where it carries files.
-#[expect(clippy::expect_used, reason = "a UUID has 32 hexadecimal digits")]
-pub(crate) fn new_message_sid(has_media: bool) -> MessageSid {
-    new_sid(if has_media { "MM" } else { "SM" }).parse().expect("a prefix and 32 hexadecimal digits")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,8 +91,8 @@ mod tests {
     #[test]
     fn a_file_keeps_the_sid_of_its_url() {
         let own = "https://api.twilio.com/Media/ME0123456789abcdef0123456789abcdef";
-        assert_eq!(Media::new(own.to_owned(), None).sid, "ME0123456789abcdef0123456789abcdef");
-        let made_up = Media::new("https://example.com/MEadow.png".to_owned(), None).sid;
+        assert_eq!(Media::new(&Sids::from_seed(1), own.to_owned(), None).sid, "ME0123456789abcdef0123456789abcdef");
+        let made_up = Media::new(&Sids::from_seed(1), "https://example.com/MEadow.png".to_owned(), None).sid;
         assert!(is_media_sid(&made_up), "{made_up}");
     }
 }

@@ -7,8 +7,6 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::state::new_sid;
-
 /// An error answer: an HTTP status and a code of Twilio's dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -63,7 +61,7 @@ impl IntoResponse for Refusal {
 /// The headers of every answer of `api.twilio.com`.
 pub(crate) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    if let Ok(request_id) = HeaderValue::from_str(&new_sid("RQ")) {
+    if let Ok(request_id) = HeaderValue::from_str(&format!("RQ{}", uuid::Uuid::new_v4().simple())) {
         headers.insert(HeaderName::from_static("twilio-request-id"), request_id);
     }
     headers.insert(HeaderName::from_static("twilio-concurrent-requests"), HeaderValue::from_static("1"));

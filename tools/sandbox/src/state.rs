@@ -10,7 +10,16 @@ use serde::Serialize;
 use shared::message_status::MessageStatus;
 
 use crate::{
-    Config, drops::Drops, faults::Faults, limits::Limiter, messages::Messages, outages::Outages, rates::Arrivals,
+    Config,
+    clock::Clock,
+    drops::Drops,
+    faults::Faults,
+    limits::Limiter,
+    messages::Messages,
+    outages::Outages,
+    rates::Arrivals,
+    sids::Sids,
+    timeline::{Happening, Timeline},
 };
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
@@ -21,6 +30,8 @@ const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub struct Sandbox {
     pub(crate) config: Config,
     pub(crate) http: reqwest::Client,
+    pub(crate) clock: Clock,
+    pub(crate) sids: Sids,
     /// The calls creating a message that have no answer yet.
     pub(crate) in_flight: AtomicUsize,
     state: Mutex<State>,
@@ -39,6 +50,7 @@ pub(crate) struct State {
     last_inbound: HashMap<String, Timestamp>,
     /// The webhooks that were sent, the oldest first.
     pub(crate) webhooks: Vec<WebhookRecord>,
+    pub(crate) timeline: Timeline,
 }
 
 /// A webhook that was sent, and how it was answered.
@@ -56,7 +68,26 @@ pub(crate) struct WebhookRecord {
 
 impl Sandbox {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, http: reqwest::Client::new(), in_flight: AtomicUsize::new(0), state: Mutex::default() }
+        let sids = Sids::from_seed(config.seed);
+        Self {
+            config,
+            http: reqwest::Client::new(),
+            clock: Clock::default(),
+            sids,
+            in_flight: AtomicUsize::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Puts something on the timeline, as of now.
+    pub fn tell(&self, happening: Happening) {
+        let now = self.now();
+        self.state().timeline.add(now, happening);
+    }
+
+    /// What time it is in the sandbox.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -73,9 +104,4 @@ impl State {
     pub(crate) fn window_is_open(&self, address: &str, now: Timestamp) -> bool {
         self.last_inbound.get(address).is_some_and(|at| now.duration_since(*at) < SERVICE_WINDOW)
     }
-}
-
-/// A SID of these letters, unlike any other.
-pub(crate) fn new_sid(prefix: &str) -> String {
-    format!("{prefix}{}", uuid::Uuid::new_v4().simple())
 }

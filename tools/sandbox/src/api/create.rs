@@ -13,8 +13,9 @@ use shared::{
 use crate::{
     Config,
     content::template,
-    messages::{Media, Message, new_message_sid},
+    messages::{Media, Message},
     refusal::Refusal,
+    state::Sandbox,
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling".
@@ -22,9 +23,10 @@ const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
 const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// The message that a form asks for.
-pub(crate) fn message(config: &Config, form: &Form, now: Timestamp) -> Result<Message, Refusal> {
+pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal> {
+    let now = sandbox.now();
     let (channel, to) = recipient(form)?;
-    let (from, messaging_service_sid) = sender(config, &channel, form)?;
+    let (from, messaging_service_sid) = sender(&sandbox.config, &channel, form)?;
     let media_urls = media_urls(form)?;
     let (content_sid, body) = match content(form)? {
         Some((sid, rendered)) => (Some(sid), rendered),
@@ -37,13 +39,13 @@ pub(crate) fn message(config: &Config, form: &Form, now: Timestamp) -> Result<Me
         (None, None) => MessageStatus::Queued,
     };
     Ok(Message {
-        sid: new_message_sid(!media_urls.is_empty()),
+        sid: sandbox.sids.next_message(!media_urls.is_empty()),
         channel,
         direction: "outbound-api",
         from,
         to,
         body,
-        media: media_urls.into_iter().map(|url| Media::new(url, None)).collect(),
+        media: media_urls.into_iter().map(|url| Media::new(&sandbox.sids, url, None)).collect(),
         content_sid,
         messaging_service_sid,
         status,

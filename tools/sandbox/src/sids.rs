@@ -1,0 +1,41 @@
+//! New SIDs: random, and the same ones again from the same seed.
+
+use std::sync::{Mutex, PoisonError};
+
+use fastrand::Rng;
+use shared::sid::MessageSid;
+
+/// Where SIDs come from.
+#[derive(Debug)]
+pub(crate) struct Sids(Mutex<Rng>);
+
+impl Sids {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(Mutex::new(Rng::with_seed(seed)))
+    }
+
+    /// These letters and 32 hexadecimal digits.
+    pub(crate) fn next(&self, prefix: &str) -> String {
+        format!("{prefix}{:032x}", self.0.lock().unwrap_or_else(PoisonError::into_inner).u128(..))
+    }
+
+    /// A message's: `MM` where it carries files.
+    #[expect(clippy::expect_used, reason = "a number of 128 bits has 32 hexadecimal digits at most")]
+    pub(crate) fn next_message(&self, has_media: bool) -> MessageSid {
+        self.next(if has_media { "MM" } else { "SM" }).parse().expect("a prefix and 32 hexadecimal digits")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_sids() {
+        let [one, other] = [7, 7].map(Sids::from_seed);
+        assert_eq!(one.next_message(true), other.next_message(true));
+        assert_ne!(one.next("HX"), one.next("HX"));
+        assert_ne!(one.next("HX"), Sids::from_seed(8).next("HX"));
+        assert_eq!(one.next("HX").len(), 34);
+    }
+}

@@ -8,16 +8,9 @@
 //!   [`reaction`], [`opt_out`], [`wish`], [`preference`], [`suppression`], [`consent`], [`policy`], [`pace`], [`media`],
 //!   [`notification`], [`doubt`], [`twiml`], [`limits`]; what people write as JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`], [`rate_limits`] (a DynamoDB table each, over
-//!   [`mod@dynamodb`]), and [`event`], what their items become.
+//!   [`mod@dynamodb`]), [`sweeps`] (in the last of them), and [`event`], what their items become.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`]
 //!   (S3), [`secrets`] (Secrets Manager).
-//! - Domain (no network, no clock, no AWS): [`sid`], [`address`], [`base_url`], [`callback_url`], [`form`],
-//!   [`signature`], [`inbound`], [`message_status`], [`status_callback`], [`error_code`], [`opt_out`], [`wish`],
-//!   [`preference`], [`suppression`], [`media`], [`notification`], [`twiml`], [`limits`].
-//! - State: [`messages`], [`contacts`], [`notifications`], [`sweeps`] (a DynamoDB table each, over [`mod@dynamodb`]), and [`event`],
-//!   what their items become.
-//! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`] (S3), [`secrets`] (Secrets
-//!   Manager).
 //! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
 //!   what is found later.
 //! - Wiring: [`webhook`] (API Gateway's event to a form that Twilio signed), [`api`] (the routes that people call),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
 use crate::sids::Sids;
@@ -18,6 +19,10 @@ pub(crate) struct Message {
     pub(crate) body: String,
     pub(crate) media: Vec<Media>,
     pub(crate) content_sid: Option<String>,
+    /// What the message gives for the content's variables.
+    pub(crate) content_variables: BTreeMap<String, String>,
+    pub(crate) buttons: Vec<Button>,
+    pub(crate) location: Option<Location>,
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) status: MessageStatus,
     pub(crate) error_code: Option<u32>,
@@ -27,6 +32,45 @@ pub(crate) struct Message {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
+}
+
+/// A button below a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Button {
+    pub(crate) kind: ButtonKind,
+    /// What is written on it.
+    pub(crate) title: String,
+    /// What comes back as `ButtonPayload` when it is pressed.
+    pub(crate) id: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) phone: Option<String>,
+}
+
+/// What a button does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ButtonKind {
+    /// It answers.
+    QuickReply,
+    /// It opens a page.
+    Url,
+    /// It calls.
+    PhoneNumber,
+}
+
+/// A place on a map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Location {
+    /// In degrees.
+    pub(crate) latitude: f64,
+    /// In degrees.
+    pub(crate) longitude: f64,
+    /// Its name.
+    #[serde(default)]
+    pub(crate) label: Option<String>,
+    #[serde(default)]
+    pub(crate) address: Option<String>,
 }
 
 /// A file of a message.

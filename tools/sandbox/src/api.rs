@@ -13,14 +13,7 @@ use axum::{
 use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
 
 use self::take::{Taking, refused};
-use crate::{
-    auth::Authenticated,
-    faults::Fault,
-    limits::InFlight,
-    outages::Reading,
-    refusal::{Refusal, with_headers},
-    state::Sandbox,
-};
+use crate::{auth::Authenticated, faults::Fault, limits::InFlight, outages::Reading, refusal::Refusal, state::Sandbox};
 
 pub(crate) mod create;
 mod list;
@@ -57,7 +50,7 @@ async fn create_message(
         Some(Fault::Slow { milliseconds }) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
         _ => {}
     }
-    Ok(with_headers((StatusCode::CREATED, Json(shown)).into_response()))
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
 async fn list_messages(
@@ -67,7 +60,7 @@ async fn list_messages(
 ) -> Result<Response, Refusal> {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let page = list::page(&sandbox, &query)?;
-    Ok(with_headers(Json(page).into_response()))
+    Ok(Json(page).into_response())
 }
 
 async fn fetch(
@@ -80,7 +73,7 @@ async fn fetch(
     let message = state.messages.get(&sid);
     state.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
     let message = message.ok_or_else(|| Refusal::not_found(&file))?;
-    Ok(with_headers(Json(resource(&sandbox, message)).into_response()))
+    Ok(Json(resource(&sandbox, message)).into_response())
 }
 
 /// Redacts (`Body=`) or cancels (`Status=canceled`).
@@ -105,7 +98,7 @@ async fn update(
         _ => return Err(Refusal::bad_request(20422, "Body must be empty, or Status must be canceled")),
     }
     message.updated_at = sandbox.clock.now();
-    Ok(with_headers(Json(resource(&sandbox, message)).into_response()))
+    Ok(Json(resource(&sandbox, message)).into_response())
 }
 
 async fn delete(

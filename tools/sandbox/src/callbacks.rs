@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
 
-use crate::{faults::Fault, messages::Message, state::Sandbox, webhook::Webhook};
+use crate::{faults::Fault, messages::Message, senders::SENDER_SID, state::Sandbox, webhook::Webhook};
 
 /// Between two statuses: enough for a person to see them come one after the other.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -137,7 +137,7 @@ fn of_whatsapp(message: &Message, status: MessageStatus, error_code: Option<u32>
     let shown = number.char_indices().rev().nth(3).map_or("", |(at, _)| number.get(..at).unwrap_or_default());
     let mut parameters = vec![
         ("ChannelPrefix", "whatsapp".to_owned()),
-        ("ChannelInstallSid", "XE00000000000000000000000000000001".to_owned()),
+        ("ChannelInstallSid", SENDER_SID.to_owned()),
         ("ChannelToAddress", format!("{shown}XXXX")),
     ];
     if status == MessageStatus::Read {

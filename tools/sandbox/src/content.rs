@@ -6,11 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{Json, Router, extract::Path, response::IntoResponse, routing::get};
 use serde_json::{Value, json};
 
-use crate::{
-    auth::Authenticated,
-    refusal::{Refusal, with_headers},
-    state::Sandbox,
-};
+use crate::{auth::Authenticated, refusal::Refusal, state::Sandbox};
 
 /// The approved template `order_update` in `en`.
 pub const ORDER_UPDATE_SID: &str = "HX00000000000000000000000000000001";
@@ -99,12 +95,12 @@ async fn list(_: Authenticated) -> impl IntoResponse {
         "next_page_url": null, "previous_page_url": null,
     });
     let contents: Vec<_> = TEMPLATES.iter().map(Template::resource).collect();
-    with_headers(Json(json!({"contents": contents, "meta": meta})).into_response())
+    Json(json!({"contents": contents, "meta": meta})).into_response()
 }
 
 async fn fetch(_: Authenticated, Path(sid): Path<String>) -> Result<impl IntoResponse, Refusal> {
     let template = template(&sid).ok_or_else(|| Refusal::not_found(&format!("/v1/Content/{sid}")))?;
-    Ok(with_headers(Json(template.resource()).into_response()))
+    Ok(Json(template.resource()).into_response())
 }
 
 #[cfg(test)]

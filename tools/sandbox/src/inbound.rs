@@ -12,7 +12,6 @@ use shared::{
 use crate::{
     messages::{Media, Message},
     state::Sandbox,
-    webhook::Webhook,
 };
 
 /// What a person sends.
@@ -74,8 +73,7 @@ impl Sandbox {
             state.person_wrote(&person, message.created_at);
             state.messages.add(message.clone());
         }
-        let webhook = Webhook { url: &self.config.inbound_url, form, message_sid: sid, person: &person, status: None };
-        let answer = self.post_webhook(webhook).await;
+        let answer = self.post_inbound(&message, form).await;
         let reply = answer.as_ref().and_then(|answer| reply_in(&answer.body));
         if let Some(body) = &reply {
             self.send_reply(&message, body.clone());

@@ -37,18 +37,24 @@ use tokio::net::TcpListener;
 
 mod api;
 mod auth;
+mod auth_tokens;
 mod callbacks;
 mod clock;
 mod content;
 mod control;
+mod dates;
 mod drops;
 mod faults;
 mod inbound;
 mod limits;
 mod messages;
 mod outages;
+mod pages;
+mod products;
 mod rates;
 mod refusal;
+mod senders;
+mod services;
 mod sids;
 mod state;
 mod timeline;
@@ -111,6 +117,6 @@ impl Config {
 /// Serves the sandbox until it is dropped.
 pub async fn serve(config: Config, listener: TcpListener) -> std::io::Result<()> {
     let sandbox = Arc::new(Sandbox::new(config));
-    let router = Router::new().merge(api::routes()).merge(content::routes()).merge(control::routes());
+    let router = Router::new().merge(products::routes(&sandbox)).merge(control::routes()).fallback(products::unknown);
     axum::serve(listener, router.with_state(sandbox)).await
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -33,6 +33,20 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
 
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed")
+    }
+
+    /// A parameter that has to be there. The wording is that of the newer products.
+    pub(crate) fn missing(parameter: &str) -> Self {
+        Self::bad_request(20001, format!("Missing required parameter {parameter} in the post body"))
+    }
+
+    /// A parameter of the newer products that holds what it cannot.
+    pub(crate) fn invalid(parameter: &str, expected: &str) -> Self {
+        Self::bad_request(20001, format!("Invalid parameter {parameter}: expected {expected}"))
+    }
+
     pub(crate) fn too_many_requests() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests")
     }
@@ -50,20 +64,10 @@ impl IntoResponse for Refusal {
             "more_info": format!("https://www.twilio.com/docs/errors/{}", self.code),
             "status": self.status.as_u16(),
         });
-        let mut response = with_headers((self.status, Json(body)).into_response());
+        let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
-}
-
-/// The headers of every answer of `api.twilio.com`.
-pub(crate) fn with_headers(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    if let Ok(request_id) = HeaderValue::from_str(&format!("RQ{}", uuid::Uuid::new_v4().simple())) {
-        headers.insert(HeaderName::from_static("twilio-request-id"), request_id);
-    }
-    headers.insert(HeaderName::from_static("twilio-concurrent-requests"), HeaderValue::from_static("1"));
-    response
 }

@@ -17,6 +17,7 @@ use crate::{
     limits::Limiter,
     messages::Messages,
     outages::Outages,
+    products::Products,
     rates::Arrivals,
     sids::Sids,
     timeline::{Happening, Timeline},
@@ -32,6 +33,7 @@ pub struct Sandbox {
     pub(crate) http: reqwest::Client,
     pub(crate) clock: Clock,
     pub(crate) sids: Sids,
+    pub(crate) products: Products,
     /// The calls creating a message that have no answer yet.
     pub(crate) in_flight: AtomicUsize,
     state: Mutex<State>,
@@ -69,10 +71,12 @@ pub(crate) struct WebhookRecord {
 impl Sandbox {
     pub(crate) fn new(config: Config) -> Self {
         let sids = Sids::from_seed(config.seed);
+        let clock = Clock::default();
         Self {
+            products: Products::new(&config, clock.now()),
             config,
             http: reqwest::Client::new(),
-            clock: Clock::default(),
+            clock,
             sids,
             in_flight: AtomicUsize::new(0),
             state: Mutex::default(),

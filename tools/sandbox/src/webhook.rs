@@ -58,7 +58,7 @@ impl Sandbox {
     }
 
     async fn post(&self, url: &str, form: &Form) -> reqwest::Result<Answer> {
-        let signature = sign(&self.config.auth_token, url, form);
+        let signature = sign(&self.products.auth_tokens.primary(), url, form);
         let response = self
             .http
             .post(url)

@@ -11,7 +11,6 @@ use shared::{
 };
 
 use crate::{
-    Config,
     content::template,
     messages::{Media, Message},
     refusal::Refusal,
@@ -26,7 +25,8 @@ const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal> {
     let now = sandbox.now();
     let (channel, to) = recipient(form)?;
-    let (from, messaging_service_sid) = sender(&sandbox.config, &channel, form)?;
+    let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
+    let status_callback_of_sender = sandbox.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
     let media_urls = media_urls(form)?;
     let (content_sid, body) = match content(form)? {
         Some((sid, rendered)) => (Some(sid), rendered),
@@ -53,7 +53,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
         messaging_service_sid,
         status,
         error_code: None,
-        status_callback: status_callback(form)?,
+        status_callback: status_callback(form)?.or(status_callback_of_sender),
         send_at,
         created_at: now,
         updated_at: now,
@@ -71,18 +71,23 @@ fn recipient(form: &Form) -> Result<(Channel, String), Refusal> {
     }
 }
 
-fn sender(config: &Config, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), Refusal> {
+fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), Refusal> {
     let from = form.get_filled("From").map(str::to_owned);
     let service = form.get_filled("MessagingServiceSid").map(str::to_owned);
     if from.is_none() && service.is_none() {
         return Err(Refusal::bad_request(21603, "A 'From' phone number or 'MessagingServiceSid' is required."));
     }
-    if service.as_deref().is_some_and(|service| service != config.messaging_service_sid.as_str()) {
-        return Err(Refusal::bad_request(21705, "The Messaging Service Sid is invalid."));
+    if let Some(sid) = service.as_deref() {
+        let own = sandbox.config.sender_on(channel);
+        let service = sandbox.products.services.get(sid);
+        let service = service.ok_or_else(|| Refusal::bad_request(21705, "The Messaging Service Sid is invalid."))?;
+        if !service.pool.iter().any(|sender| sender == own) {
+            return Err(Refusal::bad_request(21704, "The Messaging Service contains no phone numbers."));
+        }
     }
     match (channel, from.as_deref()) {
         (_, None) => Ok((from, service)),
-        (channel, Some(sender)) if sender == config.sender_on(channel) => Ok((from, service)),
+        (channel, Some(sender)) if sender == sandbox.config.sender_on(channel) => Ok((from, service)),
         (Channel::WhatsApp, _) => {
             Err(Refusal::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
         }

@@ -15,7 +15,7 @@ use super::resource::media_resource;
 use crate::{
     auth::Authenticated,
     messages::Message,
-    refusal::{Refusal, with_headers},
+    refusal::Refusal,
     state::{Sandbox, State as Remembered},
 };
 
@@ -39,7 +39,7 @@ async fn list(
         "page": 0, "page_size": 50, "start": 0, "end": files.len().saturating_sub(1), "uri": uri,
         "first_page_uri": uri, "next_page_uri": null, "previous_page_uri": null, "media_list": files,
     });
-    Ok(with_headers(Json(page).into_response()))
+    Ok(Json(page).into_response())
 }
 
 /// What is known of a file (`ME....json`), or where its bytes are (`ME...`).
@@ -55,7 +55,7 @@ async fn fetch(
     if file == media_sid {
         return Ok(Redirect::temporary(&found.url).into_response());
     }
-    Ok(with_headers(Json(media_resource(&sandbox, message, found)).into_response()))
+    Ok(Json(media_resource(&sandbox, message, found)).into_response())
 }
 
 fn message<'a>(state: &'a Remembered, sid: &str) -> Result<&'a Message, Refusal> {

@@ -1,9 +1,9 @@
 //! Resources as the API shows them.
 
-use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
 use serde_json::{Value, json};
 
 use crate::{
+    dates::rfc2822_date,
     messages::{Media, Message},
     state::Sandbox,
 };
@@ -34,8 +34,4 @@ pub(super) fn media_resource(sandbox: &Sandbox, message: &Message, file: &Media)
         "date_created": created, "date_updated": created,
         "uri": format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}.json", message.sid, file.sid),
     })
-}
-
-fn rfc2822_date(at: Option<Timestamp>) -> Option<String> {
-    rfc2822::to_string(&at?.to_zoned(TimeZone::UTC)).ok()
 }

@@ -1,0 +1,122 @@
+//! The account's auth tokens (accounts v1, `AuthTokens`): the primary one signs webhooks and is let in, and while it is
+//! rotated a secondary one is let in too.
+//!
+//! What Twilio does with a second secondary token is not documented; here it is refused (409, 20409), so that nobody relies
+//! on either.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::{auth::Authenticated, dates::iso_date, refusal::Refusal, state::Sandbox};
+
+/// The tokens as they are now.
+#[derive(Debug)]
+pub(crate) struct AuthTokens(Mutex<Tokens>);
+
+#[derive(Debug)]
+struct Tokens {
+    primary: SecretString,
+    secondary: Option<(SecretString, Timestamp)>,
+}
+
+impl AuthTokens {
+    pub(crate) fn new(primary: SecretString) -> Self {
+        Self(Mutex::new(Tokens { primary, secondary: None }))
+    }
+
+    /// The token that signs webhooks.
+    pub(crate) fn primary(&self) -> SecretString {
+        self.lock().primary.clone()
+    }
+
+    /// Whether this token may call the API.
+    pub(crate) fn admits(&self, token: &str) -> bool {
+        let tokens = self.lock();
+        let secondary = tokens.secondary.as_ref().map(|(secondary, _)| secondary);
+        [Some(&tokens.primary), secondary].into_iter().flatten().any(|known| known.expose_secret() == token)
+    }
+
+    /// Changes the token at once: the tokens that were are refused.
+    pub(crate) fn replace(&self, token: SecretString) {
+        *self.lock() = Tokens { primary: token, secondary: None };
+    }
+
+    fn add_secondary(&self, token: SecretString, at: Timestamp) -> Result<(), Refusal> {
+        let mut tokens = self.lock();
+        if tokens.secondary.is_some() {
+            return Err(Refusal::new(StatusCode::CONFLICT, 20409, "A secondary auth token already exists"));
+        }
+        tokens.secondary = Some((token, at));
+        Ok(())
+    }
+
+    fn remove_secondary(&self) -> Option<(SecretString, Timestamp)> {
+        self.lock().secondary.take()
+    }
+
+    /// Makes the secondary token the only one, and gives it with the time when it was made.
+    fn promote(&self) -> Option<(SecretString, Timestamp)> {
+        let mut tokens = self.lock();
+        let (token, created_at) = tokens.secondary.take()?;
+        tokens.primary = token.clone();
+        Some((token, created_at))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/v1/AuthTokens/Secondary", post(create).delete(delete))
+        .route("/v1/AuthTokens/Promote", post(promote))
+}
+
+async fn create(_: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let (token, now) = (sandbox.sids.next(""), sandbox.now());
+    sandbox.products.auth_tokens.add_secondary(token.clone().into(), now)?;
+    let created = json!({
+        "account_sid": sandbox.config.account_sid, "date_created": iso_date(now), "date_updated": iso_date(now),
+        "secondary_auth_token": token, "url": "https://accounts.twilio.com/v1/AuthTokens/Secondary",
+    });
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn delete(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, Refusal> {
+    let removed = sandbox.products.auth_tokens.remove_secondary();
+    removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| caller.not_found())
+}
+
+async fn promote(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<Json<Value>, Refusal> {
+    let (token, created_at) = sandbox.products.auth_tokens.promote().ok_or_else(|| caller.not_found())?;
+    Ok(Json(json!({
+        "account_sid": sandbox.config.account_sid, "auth_token": token.expose_secret(),
+        "date_created": iso_date(created_at), "date_updated": iso_date(sandbox.now()),
+        "url": "https://accounts.twilio.com/v1/AuthTokens/Promote",
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_token_is_let_in_until_one_is_promoted_or_dropped() {
+        let tokens = AuthTokens::new("one".into());
+        let admitted = || ["one", "two", "three"].map(|token| tokens.admits(token));
+        assert_eq!(admitted(), [true, false, false]);
+        tokens.add_secondary("two".into(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((admitted(), tokens.primary().expose_secret()), ([true, true, false], "one"));
+        assert_eq!(tokens.add_secondary("three".into(), Timestamp::UNIX_EPOCH).unwrap_err().code, 20409);
+        assert!(tokens.promote().is_some());
+        assert_eq!((admitted(), tokens.primary().expose_secret()), ([false, true, false], "two"));
+        assert!(tokens.promote().is_none() && tokens.remove_secondary().is_none());
+        tokens.replace("three".into());
+        assert_eq!(admitted(), [false, false, true]);
+    }
+}

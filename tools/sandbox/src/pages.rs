@@ -1,0 +1,114 @@
+//! Pages of a list in Twilio's newer products, which say where the next one is under `meta`.
+//!
+//! The URLs lead to where the page was asked for, so that a client that follows them stays in the sandbox.
+
+use axum::http::{HeaderMap, header::HOST};
+use serde_json::{Map, Value, json};
+use shared::form::Form;
+
+use crate::refusal::Refusal;
+
+const DEFAULT_SIZE: usize = 50;
+const MAX_SIZE: usize = 1_000;
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a Form,
+}
+
+impl Asked<'_> {
+    /// The page of these items that was asked for, under this key. `PageToken` holds the SID after which it begins, so that
+    /// what is created or deleted meanwhile shifts nothing.
+    pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, Refusal> {
+        let size = size(self.query)?.unwrap_or(DEFAULT_SIZE);
+        let number = number(self.query, "Page")?.unwrap_or(0);
+        let begin = match self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA")) {
+            Some(after) => items.iter().position(|item| item["sid"] == after).map_or(items.len(), |at| at + 1),
+            None => number.saturating_mul(size).min(items.len()),
+        };
+        let shown: Vec<_> = items.iter().skip(begin).take(size).collect();
+        let last = shown.last().filter(|_| begin + shown.len() < items.len());
+        let url =
+            |page: usize, token: Option<&Value>| self.url(size, page, token.and_then(|item| item["sid"].as_str()));
+        let mut page = Map::new();
+        page.insert(key.to_owned(), json!(shown));
+        page.insert(
+            "meta".to_owned(),
+            json!({
+                "key": key, "page": number, "page_size": size, "url": url(number, None), "first_page_url": url(0, None),
+                "next_page_url": last.map(|last| url(number + 1, Some(last))),
+                "previous_page_url": number.checked_sub(1).map(|before| url(before, None)),
+            }),
+        );
+        Ok(Value::Object(page))
+    }
+
+    fn url(&self, size: usize, page: usize, after: Option<&str>) -> String {
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+        let scheme = if host.ends_with(".twilio.com") { "https" } else { "http" };
+        let filters = self.query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(filters).append_pair("PageSize", &size.to_string()).append_pair("Page", &page.to_string());
+        if let Some(after) = after {
+            query.append_pair("PageToken", &format!("PA{after}"));
+        }
+        format!("{scheme}://{host}{}?{}", self.path, query.finish())
+    }
+}
+
+/// Whether a parameter says which page, rather than what is listed.
+pub(crate) fn is_of_paging(name: &str) -> bool {
+    matches!(name, "Page" | "PageSize" | "PageToken")
+}
+
+/// `PageSize`: 1 to 1,000. Source: twilio-oai, every list.
+pub(crate) fn size(query: &Form) -> Result<Option<usize>, Refusal> {
+    match number(query, "PageSize")? {
+        Some(0) => Err(Refusal::bad_request(20001, "Page size must be greater than 0")),
+        Some(size @ ..=MAX_SIZE) => Ok(Some(size)),
+        Some(_) => Err(Refusal::bad_request(20001, "Page size must be less than or equal to 1000")),
+        None => Ok(None),
+    }
+}
+
+/// A parameter that is a number.
+pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, Refusal> {
+    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a number"));
+    query.get_filled(name).map(|text| text.parse().map_err(wrong)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str, sids: &[&str]) -> Result<Value, Refusal> {
+        let (headers, query) = (HeaderMap::new(), Form::parse(query.as_bytes()));
+        let items: Vec<_> = sids.iter().map(|sid| json!({"sid": sid})).collect();
+        Asked { headers: &headers, path: "/v1/Services", query: &query }.page("services", &items)
+    }
+
+    #[test]
+    fn a_page_goes_on_where_the_last_one_ended_whatever_came_before_it() {
+        let first = page("PageSize=2&A=b", &["c", "b", "a"]).unwrap();
+        assert_eq!(first["services"], json!([{"sid": "c"}, {"sid": "b"}]));
+        let next = first["meta"]["next_page_url"].as_str().unwrap();
+        assert_eq!(next, "http://127.0.0.1/v1/Services?A=b&PageSize=2&Page=1&PageToken=PAb");
+        let second = page(next.split_once('?').unwrap().1, &["d", "c", "b", "a"]).unwrap();
+        assert_eq!(second["services"], json!([{"sid": "a"}]));
+        assert_eq!((&second["meta"]["next_page_url"], &second["meta"]["page"]), (&Value::Null, &json!(1)));
+    }
+
+    #[test]
+    fn a_page_size_is_1_to_1000() {
+        for (query, size) in
+            [("", Some(50)), ("PageSize=1000", Some(1_000)), ("PageSize=0", None), ("PageSize=1001", None)]
+        {
+            let found = page(query, &[]).ok().map(|page| page["meta"]["page_size"].clone());
+            assert_eq!(found, size.map(Value::from), "{query}");
+        }
+        assert_eq!(page("Page=x", &[]).unwrap_err().code, 20001);
+    }
+}

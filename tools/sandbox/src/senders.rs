@@ -1,0 +1,193 @@
+//! WhatsApp senders (messaging v2, `Channels/Senders`): the account has one, whose webhook and profile can be changed. No
+//! sender is created here: a number is registered with Meta, not with a sandbox.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
+use serde_json::{Map, Value, json};
+use shared::form::Form;
+
+use crate::{Config, auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
+
+/// The sender's SID, which callbacks name as `ChannelInstallSid`.
+pub(crate) const SENDER_SID: &str = "XE00000000000000000000000000000001";
+
+/// The one sender of the account.
+#[derive(Debug)]
+pub(crate) struct Senders(Mutex<Sender>);
+
+#[derive(Debug)]
+struct Sender {
+    address: String,
+    configuration: Map<String, Value>,
+    webhook: Map<String, Value>,
+    profile: Map<String, Value>,
+}
+
+/// The parts that can be changed, and what each may hold. Source: twilio-oai, messaging v2, `channels_sender`.
+const CONFIGURATION: [&str; 5] =
+    ["waba_id", "verification_method", "verification_code", "voice_application_sid", "account_type"];
+const WEBHOOK: [&str; 6] = [
+    "callback_url",
+    "callback_method",
+    "fallback_url",
+    "fallback_method",
+    "status_callback_url",
+    "status_callback_method",
+];
+const PROFILE: [&str; 13] = [
+    "name",
+    "about",
+    "address",
+    "description",
+    "logo_url",
+    "banner_url",
+    "privacy_url",
+    "terms_of_service_url",
+    "accent_color",
+    "vertical",
+    "websites",
+    "emails",
+    "phone_numbers",
+];
+
+impl Sender {
+    fn resource(&self) -> Value {
+        json!({
+            "sid": SENDER_SID, "status": "ONLINE", "sender_id": self.address, "configuration": self.configuration,
+            "webhook": self.webhook, "profile": self.profile, "compliance": null, "offline_reasons": null,
+            "properties": {"quality_rating": "HIGH", "messaging_limit": "UNLIMITED"},
+            "url": format!("https://messaging.twilio.com/v2/Channels/Senders/{SENDER_SID}"),
+        })
+    }
+
+    /// Sets what is given of the parts; null takes it away.
+    fn set(&mut self, given: &Value) -> Result<(), Refusal> {
+        let parts = [
+            ("configuration", &mut self.configuration, CONFIGURATION.as_slice()),
+            ("webhook", &mut self.webhook, &WEBHOOK),
+            ("profile", &mut self.profile, &PROFILE),
+        ];
+        for (name, part, fields) in parts {
+            for (field, value) in given[name].as_object().into_iter().flatten() {
+                let is_method = field.ends_with("_method") && name == "webhook";
+                let known = fields.contains(&field.as_str());
+                if !known || (is_method && !matches!(value.as_str(), None | Some("GET" | "POST"))) {
+                    return Err(Refusal::bad_request(63100, format!("Validation Error: {name}.{field} is invalid")));
+                }
+                let empty = value.as_str() == Some("");
+                part.insert(field.clone(), if empty { Value::Null } else { value.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Senders {
+    pub(crate) fn new(config: &Config) -> Self {
+        let nulls = |fields: &[&str]| fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
+        let mut sender = Sender {
+            address: config.sender.clone(),
+            configuration: nulls(&CONFIGURATION),
+            webhook: nulls(&WEBHOOK),
+            profile: nulls(&PROFILE),
+        };
+        sender.profile.insert("name".to_owned(), "Sandbox".into());
+        for method in ["callback_method", "fallback_method", "status_callback_method"] {
+            sender.webhook.insert(method.to_owned(), "POST".into());
+        }
+        Self(Mutex::new(sender))
+    }
+
+    /// The webhook and the fallback of a sender of its own.
+    pub(crate) fn webhook_of(&self, address: &str) -> (Option<String>, Option<String>) {
+        let sender = self.lock();
+        let url = |field: &str| sender.webhook.get(field).and_then(Value::as_str).map(str::to_owned);
+        if sender.address == address { (url("callback_url"), url("fallback_url")) } else { (None, None) }
+    }
+
+    /// Where the statuses of a sender's messages go, if nothing else was asked for.
+    pub(crate) fn status_callback_of(&self, address: &str) -> Option<String> {
+        let sender = self.lock();
+        let url = sender.webhook.get("status_callback_url").filter(|_| sender.address == address);
+        url.and_then(Value::as_str).map(str::to_owned)
+    }
+
+    pub(crate) fn sid_of(&self, address: &str) -> Option<&'static str> {
+        (self.lock().address == address).then_some(SENDER_SID)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sender> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/v2/Channels/Senders", get(list))
+        .route("/v2/Channels/Senders/{sender}", get(fetch).post(update))
+}
+
+async fn list(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let senders = match query.get_filled("Channel") {
+        Some("whatsapp") => vec![sandbox.products.senders.lock().resource()],
+        Some(_) => Vec::new(),
+        None => return Err(Refusal::missing("Channel")),
+    };
+    Asked { headers: &headers, path: &caller.path, query: &query }.page("senders", &senders).map(Json)
+}
+
+async fn fetch(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    if sid != SENDER_SID {
+        return Err(caller.not_found());
+    }
+    Ok(Json(sandbox.products.senders.lock().resource()))
+}
+
+async fn update(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    if sid != SENDER_SID {
+        return Err(caller.not_found());
+    }
+    let given = serde_json::from_slice(&body).map_err(|_| Refusal::bad_request(20001, "Request body is not JSON"))?;
+    let mut sender = sandbox.products.senders.lock();
+    sender.set(&given)?;
+    Ok((StatusCode::ACCEPTED, Json(sender.resource())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_not_given_stays_as_it_is() {
+        let senders = Senders::new(&Config::documented(String::new()));
+        let set = |given: Value| senders.lock().set(&given).map_err(|refusal| refusal.code);
+        set(json!({"webhook": {"callback_url": "https://a.example", "fallback_url": "https://b.example"}})).unwrap();
+        set(json!({"webhook": {"fallback_url": ""}, "profile": {"about": "us"}})).unwrap();
+        assert_eq!(senders.webhook_of("whatsapp:+14155238886"), (Some("https://a.example".to_owned()), None));
+        assert_eq!(senders.webhook_of("whatsapp:+14155550123"), (None, None));
+        assert_eq!(set(json!({"webhook": {"callback_method": "PUT"}})), Err(63100));
+        assert_eq!(set(json!({"webhook": {"url": "https://a.example"}})), Err(63100));
+    }
+}

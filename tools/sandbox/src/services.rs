@@ -1,0 +1,320 @@
+//! Messaging Services (messaging v1, `Services`): where people's messages go, and what holds for the messages sent through one.
+//!
+//! The service of the account has both of its senders. Others can be created; without a sender nothing goes out through them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::form::Form;
+
+use crate::{
+    Config,
+    auth::Authenticated,
+    dates::iso_date,
+    messages::Message,
+    pages::Asked,
+    refusal::Refusal,
+    state::Sandbox,
+    webhook::{Answer, Webhook},
+};
+
+/// The account's services, the oldest first.
+#[derive(Debug)]
+pub(crate) struct Services(Mutex<Vec<Service>>);
+
+/// A Messaging Service. What it has no field for has the value that Twilio begins with.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) sid: String,
+    friendly_name: String,
+    /// Where people's messages go; nowhere without one.
+    pub(crate) inbound_request_url: Option<String>,
+    inbound_method: String,
+    /// Who is asked where the first answer is an error.
+    pub(crate) fallback_url: Option<String>,
+    fallback_method: String,
+    /// Of messages without their own.
+    pub(crate) status_callback: Option<String>,
+    validity_period: u32,
+    usecase: String,
+    /// Whether the sender's own webhook counts instead.
+    use_inbound_webhook_on_number: bool,
+    /// The addresses that it sends from.
+    pub(crate) pool: Vec<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Service {
+    fn new(sid: String, friendly_name: String, at: Timestamp) -> Self {
+        Self {
+            sid,
+            friendly_name,
+            inbound_request_url: None,
+            inbound_method: "POST".to_owned(),
+            fallback_url: None,
+            fallback_method: "POST".to_owned(),
+            status_callback: None,
+            validity_period: 36_000,
+            usecase: "undeclared".to_owned(),
+            use_inbound_webhook_on_number: false,
+            pool: Vec::new(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// Sets what a form gives; an empty URL takes it away.
+    fn set(&mut self, form: &Form) -> Result<(), Refusal> {
+        set(&mut self.friendly_name, form.get_filled("FriendlyName"));
+        set(&mut self.usecase, form.get_filled("Usecase"));
+        for (field, name) in
+            [(&mut self.inbound_method, "InboundMethod"), (&mut self.fallback_method, "FallbackMethod")]
+        {
+            let given = form.get_filled(name);
+            if given.is_some_and(|method| method != "GET" && method != "POST") {
+                return Err(Refusal::invalid(name, "GET or POST"));
+            }
+            set(field, given);
+        }
+        for (field, name) in [
+            (&mut self.inbound_request_url, "InboundRequestUrl"),
+            (&mut self.fallback_url, "FallbackUrl"),
+            (&mut self.status_callback, "StatusCallback"),
+        ] {
+            match form.get(name) {
+                None => {}
+                Some("") => *field = None,
+                Some(url) if url.starts_with("http://") || url.starts_with("https://") => *field = Some(url.to_owned()),
+                Some(_) => return Err(Refusal::invalid(name, "a URL")),
+            }
+        }
+        if let Some(seconds) = form.get_filled("ValidityPeriod") {
+            let parsed = seconds.parse().ok().filter(|seconds| (1..=36_000).contains(seconds));
+            self.validity_period = parsed.ok_or_else(|| Refusal::invalid("ValidityPeriod", "1 to 36000"))?;
+        }
+        if let Some(given) = form.get_filled("UseInboundWebhookOnNumber") {
+            self.use_inbound_webhook_on_number = given.eq_ignore_ascii_case("true");
+        }
+        Ok(())
+    }
+
+    fn resource(&self, config: &Config) -> Value {
+        let url = format!("https://messaging.twilio.com/v1/Services/{}", self.sid);
+        let link = |name: &str| format!("{url}/{name}");
+        json!({
+            "sid": self.sid, "account_sid": config.account_sid, "friendly_name": self.friendly_name,
+            "inbound_request_url": self.inbound_request_url, "inbound_method": self.inbound_method,
+            "fallback_url": self.fallback_url, "fallback_method": self.fallback_method,
+            "status_callback": self.status_callback, "sticky_sender": true, "mms_converter": true,
+            "smart_encoding": true, "scan_message_content": "inherit", "fallback_to_long_code": false,
+            "area_code_geomatch": true, "synchronous_validation": false, "validity_period": self.validity_period,
+            "usecase": self.usecase, "us_app_to_person_registered": false,
+            "use_inbound_webhook_on_number": self.use_inbound_webhook_on_number,
+            "date_created": iso_date(self.created_at), "date_updated": iso_date(self.updated_at),
+            "links": {
+                "phone_numbers": link("PhoneNumbers"), "short_codes": link("ShortCodes"),
+                "alpha_senders": link("AlphaSenders"), "messages": link("Messages"),
+                "us_app_to_person": link("Compliance/Usa2p"),
+                "us_app_to_person_usecases": link("Compliance/Usa2p/Usecases"),
+                "channel_senders": link("ChannelSenders"), "destination_alpha_senders": link("DestinationAlphaSenders"),
+            },
+            "url": url,
+        })
+    }
+}
+
+fn set(field: &mut String, given: Option<&str>) {
+    if let Some(given) = given {
+        given.clone_into(field);
+    }
+}
+
+impl Services {
+    /// The service of the account, with its senders and the URL that people's messages go to.
+    pub(crate) fn new(config: &Config, at: Timestamp) -> Self {
+        let service = Service {
+            inbound_request_url: Some(config.inbound_url.clone()).filter(|url| !url.is_empty()),
+            pool: vec![config.sender.clone(), config.sms_sender.clone()],
+            ..Service::new(config.messaging_service_sid.to_string(), "Sandbox".to_owned(), at)
+        };
+        Self(Mutex::new(vec![service]))
+    }
+
+    pub(crate) fn get(&self, sid: &str) -> Option<Service> {
+        self.lock().iter().find(|service| service.sid == sid).cloned()
+    }
+
+    /// The service that a sender is in.
+    pub(crate) fn of_sender(&self, address: &str) -> Option<Service> {
+        self.lock().iter().find(|service| service.pool.iter().any(|sender| sender == address)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Service>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sandbox {
+    /// Where the messages to a sender go, and who is asked where that answers with an error.
+    pub(crate) fn inbound_urls(&self, sender: &str) -> (Option<String>, Option<String>) {
+        match self.products.services.of_sender(sender) {
+            Some(service) if !service.use_inbound_webhook_on_number => {
+                (service.inbound_request_url, service.fallback_url)
+            }
+            _ => self.products.senders.webhook_of(sender),
+        }
+    }
+
+    /// Where the statuses of a message go that names no URL itself: its service's, or its sender's.
+    pub(crate) fn default_status_callback(&self, from: Option<&str>, service_sid: Option<&str>) -> Option<String> {
+        match service_sid {
+            Some(sid) => self.products.services.get(sid)?.status_callback,
+            None => self.products.senders.status_callback_of(from?),
+        }
+    }
+
+    /// Tells the system under test what a person sent, and its fallback where that fails. None where no answer came.
+    pub(crate) async fn post_inbound(&self, message: &Message, form: Form) -> Option<Answer> {
+        let (url, fallback) = self.inbound_urls(&message.to);
+        let url = url?;
+        let webhook = |url, form| Webhook {
+            url,
+            form,
+            message_sid: message.sid.as_str(),
+            person: message.from.as_deref().unwrap_or_default(),
+            status: None,
+        };
+        let answer = self.post_webhook(webhook(&url, form.clone())).await;
+        let failed = answer.as_ref().is_none_or(|answer| answer.status >= 400);
+        let Some(fallback) = fallback.filter(|_| failed) else { return answer };
+        let code = if answer.is_some() { "11200" } else { "11205" };
+        let told = [("ErrorCode", code), ("ErrorUrl", &url)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let form = form.pairs().iter().cloned().chain(told).collect();
+        self.post_webhook(webhook(&fallback, form)).await
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/v1/Services", get(list).post(create))
+        .route("/v1/Services/{service}", get(fetch).post(update).delete(delete))
+        .route("/v1/Services/{service}/ChannelSenders", get(list_senders))
+}
+
+async fn list(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let services: Vec<_> =
+        sandbox.products.services.lock().iter().map(|service| service.resource(&sandbox.config)).collect();
+    Asked { headers: &headers, path: &caller.path, query: &query }.page("services", &services).map(Json)
+}
+
+async fn create(
+    _: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let form = Form::parse(&body);
+    let name = form.get_filled("FriendlyName").ok_or_else(|| Refusal::missing("FriendlyName"))?;
+    let mut service = Service::new(sandbox.sids.next("MG"), name.to_owned(), sandbox.now());
+    service.set(&form)?;
+    let shown = service.resource(&sandbox.config);
+    sandbox.products.services.lock().push(service);
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+async fn fetch(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
+    Ok(Json(service.resource(&sandbox.config)))
+}
+
+async fn update(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let mut services = sandbox.products.services.lock();
+    let service = services.iter_mut().find(|service| service.sid == sid).ok_or_else(|| caller.not_found())?;
+    let mut changed = service.clone();
+    changed.set(&Form::parse(&body))?;
+    changed.updated_at = sandbox.now();
+    *service = changed;
+    Ok(Json(service.resource(&sandbox.config)))
+}
+
+async fn delete(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let mut services = sandbox.products.services.lock();
+    let before = services.len();
+    services.retain(|service| service.sid != sid);
+    if services.len() < before { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
+}
+
+/// The WhatsApp senders of a service.
+async fn list_senders(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    Path(sid): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
+    let senders: Vec<_> = service
+        .pool
+        .iter()
+        .filter_map(|address| {
+            let sender_sid = sandbox.products.senders.sid_of(address)?;
+            Some(json!({
+                "sid": sender_sid, "account_sid": sandbox.config.account_sid, "messaging_service_sid": service.sid,
+                "sender": address, "sender_type": "WhatsApp", "country_code": "US",
+                "date_created": iso_date(service.created_at), "date_updated": iso_date(service.updated_at),
+                "url": format!("https://messaging.twilio.com/v1/Services/{sid}/ChannelSenders/{sender_sid}"),
+            }))
+        })
+        .collect();
+    Asked { headers: &headers, path: &caller.path, query: &query }.page("senders", &senders).map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Form {
+        Form::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn a_service_takes_what_fits_and_an_empty_url_takes_it_away() {
+        let mut service = Service::new("MG1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH);
+        service.set(&form("InboundRequestUrl=https%3A%2F%2Fa.example&StatusCallback=http%3A%2F%2Fb.example")).unwrap();
+        service.set(&form("StatusCallback=&FriendlyName=b&UseInboundWebhookOnNumber=True")).unwrap();
+        assert_eq!(service.inbound_request_url.as_deref(), Some("https://a.example"));
+        assert_eq!((service.status_callback.as_deref(), service.friendly_name.as_str()), (None, "b"));
+        assert!(service.use_inbound_webhook_on_number);
+        for wrong in ["InboundMethod=PUT", "FallbackUrl=nowhere", "ValidityPeriod=0", "ValidityPeriod=36001"] {
+            assert_eq!(service.set(&form(wrong)).unwrap_err().code, 20001, "{wrong}");
+        }
+    }
+}

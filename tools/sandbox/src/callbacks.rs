@@ -3,9 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
+use serde_json::json;
 use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
 
-use crate::{faults::Fault, messages::Message, senders::SENDER_SID, state::Sandbox, webhook::Webhook};
+use crate::{
+    faults::Fault,
+    messages::Message,
+    senders::SENDER_SID,
+    state::Sandbox,
+    timeline::{Happening, Outcome},
+    webhook::Webhook,
+};
 
 /// Between two statuses: enough for a person to see them come one after the other.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -62,6 +70,7 @@ pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, fault: Option
         sandbox.clock.sleep_until(send_at).await;
     }
     let Some(fate) = sandbox.fate(&sid, fault.as_ref()) else { return };
+    sandbox.tell_rule(&sid, &fate, fault.as_ref());
     for status in fate.statuses {
         sandbox.clock.sleep(PAUSE).await;
         let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
@@ -79,6 +88,15 @@ impl Sandbox {
         let state = self.state();
         let message = state.messages.get(sid).filter(|message| message.status != MessageStatus::Canceled)?;
         Some(Fate::of(message, state.window_is_open(&message.to, self.now()), fault))
+    }
+
+    /// Says that a rule of WhatsApp's strikes, where it is not a fault that was planned.
+    fn tell_rule(&self, sid: &MessageSid, fate: &Fate, fault: Option<&Fault>) {
+        let planned = fault.and_then(Fault::error_code);
+        let Some(code) = fate.error_code.filter(|code| Some(*code) != planned) else { return };
+        let to = self.state().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
+        let happening = Happening::new("rule", Outcome::Refused, format!("{code}: {}", rule(code)));
+        self.tell(happening.of(&to, Some(sid.as_str())).with(json!({"code": code})));
     }
 
     /// Moves a message on and reports it. A message without a callback URL moves on in silence.
@@ -149,6 +167,16 @@ fn of_whatsapp(message: &Message, status: MessageStatus, error_code: Option<u32>
     parameters
 }
 
+/// What a code says, for the timeline. Source: Twilio, "Error and warning dictionary".
+fn rule(code: u32) -> &'static str {
+    match code {
+        OUTSIDE_WINDOW => "free-form text outside of the service window, where a template is needed",
+        63018 => "the sender sends faster than it may",
+        63019 => "a file could not be fetched",
+        _ => "the message does not keep to the rules",
+    }
+}
+
 fn of_sms(message: &Message, status: MessageStatus) -> Vec<(&'static str, String)> {
     let done = matches!(status, MessageStatus::Delivered | MessageStatus::Undelivered);
     let done_at = message.updated_at.to_zoned(TimeZone::UTC).strftime("%y%m%d%H%M").to_string();
@@ -200,7 +228,7 @@ mod tests {
         for (before, after) in
             [(MessageStatus::Scheduled, Delivered), (MessageStatus::Canceled, MessageStatus::Canceled)]
         {
-            let sandbox = Arc::new(Sandbox::new(Config::documented(String::new())));
+            let sandbox = Sandbox::new(Config::documented(String::new()));
             let due = Message { status: before, send_at: Some(jiff::Timestamp::now()), ..made(SMS) };
             let sid = due.sid.clone();
             sandbox.state().messages.add(due);

@@ -29,6 +29,11 @@ impl Clock {
         self.0.send_modify(|ahead| *ahead = ahead.saturating_add(by));
     }
 
+    /// Goes back to the machine's time.
+    pub(crate) fn reset(&self) {
+        self.0.send_replace(SignedDuration::ZERO);
+    }
+
     /// Waits until it is this time here, whether that time comes or is brought.
     pub(crate) async fn sleep_until(&self, at: Timestamp) {
         let mut moved = self.0.subscribe();

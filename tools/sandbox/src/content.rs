@@ -84,6 +84,15 @@ impl Template {
     }
 }
 
+/// The templates for who looks on.
+pub(crate) fn overview() -> Value {
+    let shown = TEMPLATES.iter().map(|template| {
+        let variables: BTreeMap<_, _> = template.defaults.iter().copied().collect();
+        json!({"sid": template.sid, "name": template.name, "body": template.body, "variables": variables, "buttons": []})
+    });
+    shown.collect()
+}
+
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/v1/Content", get(list)).route("/v1/Content/{sid}", get(fetch))
 }

@@ -6,43 +6,71 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
-    api::resource,
     drops::Loss,
-    faults::Planned,
+    faults::{Numbered, Planned},
     inbound::{Taken, Writing},
     limits::Limits,
     messages::Message,
     outages::Outage,
     rates::{Asked, Rates},
+    snapshot::{self, snapshot},
     state::{Sandbox, WebhookRecord},
+    stream::watch,
+    timeline::{Happening, Outcome},
 };
+
+mod clock;
+mod files;
+mod people;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/sandbox/inbound", post(write))
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
-        .route("/sandbox/faults", post(plan))
+        .route("/sandbox/faults", get(faults).post(plan).delete(take_all_back))
+        .route("/sandbox/faults/{id}", delete(take_back))
         .route("/sandbox/drops", put(lose))
         .route("/sandbox/outages", put(fail_to_read))
         .route("/sandbox/limits", put(limit))
         .route("/sandbox/rates", get(rates))
         .route("/sandbox/webhooks", get(webhooks))
+        .route("/sandbox/state", get(state))
+        .route("/sandbox/stream", get(async |State(sandbox)| watch(sandbox)))
+        .route("/sandbox/timeline", post(tell))
+        .route("/sandbox/auth-token", post(change_auth_token))
+        .route("/sandbox/reset", post(reset))
+        .merge(clock::routes())
+        .merge(files::routes())
+        .merge(people::routes())
 }
 
 async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Json<Taken> {
     Json(sandbox.receive(writing).await)
 }
 
-async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>) -> StatusCode {
-    sandbox.state().faults.plan(planned);
+async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    Json(snapshot::faults(&sandbox.state()))
+}
+
+async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>) -> (StatusCode, Json<Numbered>) {
+    (StatusCode::CREATED, Json(sandbox.state().faults.plan(planned)))
+}
+
+async fn take_back(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<u64>) -> StatusCode {
+    if sandbox.state().faults.take_back(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn take_all_back(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
+    sandbox.state().faults.take_all_back();
     StatusCode::NO_CONTENT
 }
 
@@ -82,7 +110,7 @@ async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Want
         state.messages.iter().filter(|m| wanted.address.as_deref().is_none_or(|address| concerns(address, m)));
     // What Twilio shows of media is their number only; a test wants to see the URLs.
     let shown = messages.map(|message| {
-        let mut shown = resource(&sandbox, message);
+        let mut shown = snapshot::message(&sandbox, message);
         if let Some(fields) = shown.as_object_mut() {
             fields
                 .insert("sandbox_media_urls".to_owned(), message.media.iter().map(|file| file.url.as_str()).collect());
@@ -116,4 +144,63 @@ async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Want
     let state = sandbox.state();
     let wanted = |record: &&WebhookRecord| wanted.message_sid.as_deref().is_none_or(|sid| record.message_sid == sid);
     Json(state.webhooks.iter().filter(wanted).cloned().collect())
+}
+
+/// All there is, once.
+async fn state(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    let state = sandbox.state();
+    Json(snapshot(&sandbox, &state))
+}
+
+/// Whoever looks at the system under test tells what it did.
+async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happening>) -> StatusCode {
+    sandbox.tell(happening);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangedToken {
+    /// None for a new one.
+    #[serde(default)]
+    token: Option<AuthToken>,
+}
+
+/// What Twilio's tokens look like: 32 hexadecimal digits.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct AuthToken(SecretString);
+
+impl TryFrom<String> for AuthToken {
+    type Error = &'static str;
+
+    fn try_from(token: String) -> Result<Self, Self::Error> {
+        if token.len() == 32 && token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(token.into()))
+        } else {
+            Err("token: expected 32 hexadecimal digits")
+        }
+    }
+}
+
+async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): Json<ChangedToken>) -> Json<Value> {
+    let token = sandbox.change_auth_token(changed);
+    Json(json!({"auth_token": token.expose_secret()}))
+}
+
+impl Sandbox {
+    /// Changes the account's auth token at once, as somebody might who found it in a log.
+    pub(crate) fn change_auth_token(&self, changed: ChangedToken) -> SecretString {
+        let token = changed.token.map_or_else(|| self.sids.next("").into(), |token| token.0);
+        self.products.auth_tokens.replace(token.clone());
+        let summary = "The account's auth token is another one: webhooks are signed with it, and calls need it";
+        self.tell(Happening::new("fault", Outcome::Neutral, summary));
+        token
+    }
+}
+
+/// Forgets what happened and what was planned.
+async fn reset(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
+    sandbox.forget();
+    StatusCode::NO_CONTENT
 }

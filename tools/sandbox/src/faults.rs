@@ -1,7 +1,13 @@
 //! Misbehaviour on request.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::message_status::MessageStatus;
+
+use crate::{
+    messages::Message,
+    timeline::{Happening, Outcome},
+};
 
 /// What goes wrong, for the next calls that create a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,43 +40,92 @@ pub(crate) enum Fault {
     Slow { milliseconds: u64 },
 }
 
+impl Fault {
+    /// The code with which a message fails.
+    pub(crate) fn error_code(&self) -> Option<u32> {
+        match self {
+            Self::Fail { code } | Self::FailAfter { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
 /// A fault for the next so many calls, to one person or to anybody.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Planned {
     /// The recipient, as in `whatsapp:+14155550123`; none for anybody.
     #[serde(default)]
     to: Option<String>,
+    /// None until it is taken back.
     #[serde(default = "once")]
-    times: u32,
+    times: Option<u32>,
     fault: Fault,
 }
 
-fn once() -> u32 {
-    1
+#[expect(clippy::unnecessary_wraps, reason = "none has another meaning")]
+fn once() -> Option<u32> {
+    Some(1)
+}
+
+/// A fault that is planned, under the number by which it can be taken back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Numbered {
+    id: u64,
+    #[serde(flatten)]
+    planned: Planned,
 }
 
 /// The faults that are planned, in the order they come.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Planned>);
+pub(crate) struct Faults {
+    planned: Vec<Numbered>,
+    last_id: u64,
+}
 
 impl Faults {
-    pub(crate) fn plan(&mut self, planned: Planned) {
-        self.0.push(planned);
+    pub(crate) fn plan(&mut self, planned: Planned) -> Numbered {
+        self.last_id += 1;
+        let numbered = Numbered { id: self.last_id, planned };
+        self.planned.push(numbered.clone());
+        numbered
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Numbered> {
+        self.planned.iter()
+    }
+
+    /// Whether there was one with this number.
+    pub(crate) fn take_back(&mut self, id: u64) -> bool {
+        let before = self.planned.len();
+        self.planned.retain(|numbered| numbered.id != id);
+        self.planned.len() < before
+    }
+
+    pub(crate) fn take_all_back(&mut self) {
+        self.planned.clear();
     }
 
     /// The fault of a call, which is used up by it.
     pub(crate) fn take(&mut self, to: &str) -> Option<Fault> {
-        let matches = |planned: &Planned| planned.to.as_deref().is_none_or(|wanted| wanted == to);
-        let index = self.0.iter().position(matches)?;
-        let planned = self.0.get_mut(index)?;
+        let matches = |numbered: &Numbered| numbered.planned.to.as_deref().is_none_or(|wanted| wanted == to);
+        let index = self.planned.iter().position(matches)?;
+        let planned = &mut self.planned.get_mut(index)?.planned;
         let fault = planned.fault.clone();
-        planned.times = planned.times.saturating_sub(1);
-        if planned.times == 0 {
-            self.0.remove(index);
+        planned.times = planned.times.map(|times| times.saturating_sub(1));
+        if planned.times == Some(0) {
+            self.planned.remove(index);
         }
         Some(fault)
     }
+}
+
+/// What the timeline says of a fault that happens to a message.
+pub(crate) fn happening(fault: &Fault, message: &Message) -> Happening {
+    let details = json!(fault);
+    let kind = details.get("kind").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
+    // The message is nobody's yet, and may never be.
+    Happening::new("fault", Outcome::Bad, format!("As planned: {kind}")).of(&message.to, None).with(details)
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use shared::{
     address::{Address, Channel},
     form::Form,
     message_status::MessageStatus,
+    sid::MessageSid,
 };
 
 use crate::{
-    messages::{Media, Message},
+    messages::{Location, Media, Message},
+    people::Person,
     state::Sandbox,
 };
 
@@ -28,8 +30,19 @@ pub(crate) struct Writing {
     body: String,
     #[serde(default)]
     media: Vec<File>,
-    #[serde(default = "ava")]
-    profile_name: String,
+    /// None for the name of the person, and `Ava` for whoever is not known.
+    #[serde(default)]
+    profile_name: Option<String>,
+    #[serde(default)]
+    location: Option<Location>,
+    /// A button of a message that is pressed.
+    #[serde(default)]
+    button: Option<Button>,
+    /// The message that is replied to.
+    #[serde(default)]
+    replied_to: Option<MessageSid>,
+    #[serde(default)]
+    forwarded: bool,
     /// Parameters besides, or instead of, the usual ones: `{"ButtonPayload": "yes"}`.
     #[serde(default)]
     parameters: BTreeMap<String, String>,
@@ -42,12 +55,19 @@ struct File {
     content_type: String,
 }
 
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+/// A button that is pressed. Source: Twilio, "twilio/quick-reply".
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Button {
+    /// What it says.
+    title: String,
+    /// What it was made with.
+    #[serde(default)]
+    id: Option<String>,
 }
 
-fn ava() -> String {
-    "Ava".to_owned()
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 /// How the system under test took it.
@@ -67,7 +87,7 @@ impl Sandbox {
     pub(crate) async fn receive(&self, writing: Writing) -> Taken {
         let message = self.inbound_message(&writing);
         let (sid, person) = (message.sid.as_str(), writing.from.to_string());
-        let form = self.inbound_form(&writing, sid);
+        let form = self.inbound_form(&writing, &message);
         {
             let mut state = self.state();
             state.person_wrote(&person, message.created_at);
@@ -97,12 +117,13 @@ impl Sandbox {
             direction: "inbound",
             from: Some(writing.from.to_string()),
             to: self.config.sender_on(&writing.from.channel).to_owned(),
-            body: writing.body.clone(),
+            body: writing.said().to_owned(),
             media: media.collect(),
             content_sid: None,
             content_variables: BTreeMap::new(),
             buttons: Vec::new(),
-            location: None,
+            location: writing.location.clone(),
+            replied_to: writing.replied_to.clone(),
             messaging_service_sid: Some(self.config.messaging_service_sid.to_string()),
             status: MessageStatus::Received,
             error_code: None,
@@ -115,13 +136,14 @@ impl Sandbox {
     }
 
     /// The parameters of a real request.
-    fn inbound_form(&self, writing: &Writing, sid: &str) -> Form {
+    fn inbound_form(&self, writing: &Writing, message: &Message) -> Form {
+        let sid = message.sid.as_str();
         let mut parameters: BTreeMap<String, String> = [
             ("SmsMessageSid", sid),
             ("NumMedia", &writing.media.len().to_string()),
             ("SmsSid", sid),
             ("SmsStatus", "received"),
-            ("Body", &writing.body),
+            ("Body", &message.body),
             ("To", self.config.sender_on(&writing.from.channel)),
             ("NumSegments", "1"),
             ("MessageSid", sid),
@@ -133,14 +155,32 @@ impl Sandbox {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         if writing.from.channel == Channel::WhatsApp {
-            parameters.extend(of_whatsapp(writing));
+            parameters.extend(of_whatsapp(writing, self.state().people.at(&writing.from.to_string())));
+            parameters.extend(self.original_of(writing));
         }
-        for (index, file) in writing.media.iter().enumerate() {
-            parameters.insert(format!("MediaUrl{index}"), file.url.clone());
+        for (index, (file, kept)) in writing.media.iter().zip(&message.media).enumerate() {
+            parameters.insert(format!("MediaUrl{index}"), self.media_url(message, kept));
             parameters.insert(format!("MediaContentType{index}"), file.content_type.clone());
         }
         parameters.extend(writing.parameters.clone());
         parameters.into_iter().collect()
+    }
+
+    /// Where the system under test finds a file: a file that was uploaded here is Twilio's own from then on.
+    fn media_url(&self, message: &Message, file: &Media) -> String {
+        if !file.url.starts_with(&self.own_url("/sandbox/files/")) {
+            return file.url.clone();
+        }
+        let account = &self.config.account_sid;
+        self.own_url(&format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}", message.sid, file.sid))
+    }
+
+    /// The message that is replied to, if it is still known whose it was.
+    fn original_of(&self, writing: &Writing) -> Vec<(String, String)> {
+        let Some(sid) = &writing.replied_to else { return Vec::new() };
+        let sender = self.state().messages.get(sid).and_then(|original| original.from.clone());
+        let sender = sender.map(|sender| ("OriginalRepliedMessageSender".to_owned(), sender));
+        sender.into_iter().chain([("OriginalRepliedMessageSid".to_owned(), sid.to_string())]).collect()
     }
 
     fn send_reply(&self, inbound: &Message, body: String) {
@@ -153,6 +193,8 @@ impl Sandbox {
             body,
             status: MessageStatus::Delivered,
             media: Vec::new(),
+            location: None,
+            replied_to: None,
             created_at: now,
             updated_at: now,
             ..inbound.clone()
@@ -161,19 +203,50 @@ impl Sandbox {
     }
 }
 
+impl Writing {
+    /// The text: of a button that is pressed, what it says.
+    fn said(&self) -> &str {
+        self.button.as_ref().map_or(&self.body, |button| &button.title)
+    }
+
+    fn message_type(&self) -> &'static str {
+        let media = self.media.first().map(|file| file.content_type.split('/').next().unwrap_or_default());
+        match media {
+            Some("image") => "image",
+            Some("video") => "video",
+            Some("audio") => "audio",
+            Some(_) => "document",
+            None if self.location.is_some() => "location",
+            None if self.button.is_some() => "interactive",
+            None => "text",
+        }
+    }
+}
+
 /// The parameters that SMS does not have.
-fn of_whatsapp(writing: &Writing) -> impl Iterator<Item = (String, String)> {
-    let message_type = if writing.media.is_empty() { "text" } else { "image" };
-    let user_id = writing.external_user_id.as_deref().map(|id| ("ExternalUserId", id));
-    [
-        ("ProfileName", writing.profile_name.as_str()),
-        ("MessageType", message_type),
-        ("WaId", writing.from.identity.as_str().trim_start_matches('+')),
-        ("ReferralNumMedia", "0"),
-    ]
-    .into_iter()
-    .chain(user_id)
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+fn of_whatsapp(writing: &Writing, person: Option<&Person>) -> Vec<(String, String)> {
+    let name = writing.profile_name.as_deref().or(person.map(|person| person.name.as_str()));
+    let user_id = writing.external_user_id.as_deref().or(person.and_then(|person| person.user_id.as_deref()));
+    let mut parameters = vec![
+        ("ProfileName", name.unwrap_or("Ava").to_owned()),
+        ("MessageType", writing.message_type().to_owned()),
+        ("WaId", writing.from.identity.as_str().trim_start_matches('+').to_owned()),
+        ("ReferralNumMedia", "0".to_owned()),
+    ];
+    parameters.extend(user_id.map(|id| ("ExternalUserId", id.to_owned())));
+    if writing.forwarded {
+        parameters.push(("Forwarded", "true".to_owned()));
+    }
+    if let Some(Button { title, id }) = &writing.button {
+        parameters.push(("ButtonText", title.clone()));
+        parameters.extend(id.clone().map(|id| ("ButtonPayload", id)));
+    }
+    if let Some(Location { latitude, longitude, label, address }) = &writing.location {
+        parameters.extend([("Latitude", latitude.to_string()), ("Longitude", longitude.to_string())]);
+        parameters.extend(label.clone().map(|label| ("Label", label)));
+        parameters.extend(address.clone().map(|address| ("Address", address)));
+    }
+    parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The text of the first `<Message>`, with or without a `<Body>`.
@@ -190,6 +263,31 @@ mod tests {
 
     use super::*;
 
+    fn form(sandbox: &Sandbox, writing: &str) -> Form {
+        let writing = serde_json::from_str(writing).unwrap();
+        sandbox.inbound_form(&writing, &sandbox.inbound_message(&writing))
+    }
+
+    #[test]
+    fn a_webhook_says_what_was_pressed_shared_and_answered() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let form = |rest: &str| form(&sandbox, &format!(r#"{{"from": "whatsapp:+14155550124", {rest}}}"#));
+        let pressed = form(r#""button": {"title": "Confirm", "id": "confirm"}, "forwarded": true"#);
+        let values = ["Body", "ButtonText", "ButtonPayload", "MessageType", "Forwarded", "ProfileName"];
+        let said = ["Confirm", "Confirm", "confirm", "interactive", "true", "Ben"];
+        assert_eq!(values.map(|name| pressed.get(name)), said.map(Some));
+        let shared = form(r#""location": {"latitude": 52.5, "longitude": -13.4, "label": "Office"}"#);
+        let values = ["Latitude", "Longitude", "Label", "Address", "MessageType", "Body"];
+        let said = [Some("52.5"), Some("-13.4"), Some("Office"), None, Some("location"), Some("")];
+        assert_eq!(values.map(|name| shared.get(name)), said);
+        let original = r#"{"from": "whatsapp:+14155550124", "body": "hi"}"#;
+        let original = sandbox.inbound_message(&serde_json::from_str(original).unwrap());
+        sandbox.state().messages.add(original.clone());
+        let answered = form(&format!(r#""body": "yes", "replied_to": "{}""#, original.sid));
+        assert_eq!(answered.get("OriginalRepliedMessageSid"), Some(original.sid.as_str()));
+        assert_eq!(answered.get("OriginalRepliedMessageSender"), Some("whatsapp:+14155550124"));
+    }
+
     #[test]
     fn a_webhook_says_who_wrote_on_which_channel() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
@@ -201,11 +299,17 @@ mod tests {
                 Some("whatsapp:US.123"),
                 "whatsapp:+14155238886",
             ),
+            (
+                r#"{"from": "whatsapp:US.13491208655302741918"}"#,
+                Some("US.13491208655302741918"),
+                Some("whatsapp:US.13491208655302741918"),
+                "whatsapp:+14155238886",
+            ),
             (r#"{"from": "whatsapp:US.123"}"#, Some("US.123"), None, "whatsapp:+14155238886"),
             (r#"{"from": "+14155550123"}"#, None, None, "+14155550100"),
         ];
         for (writing, wa_id, user_id, to) in cases {
-            let form = sandbox.inbound_form(&serde_json::from_str(writing).unwrap(), "SM1");
+            let form = form(&sandbox, writing);
             assert_eq!((form.get("WaId"), form.get("ExternalUserId"), form.get("To")), (wa_id, user_id, Some(to)));
             assert_eq!(form.get("MessagingServiceSid"), Some("MG00000000000000000000000000000001"));
         }

@@ -27,8 +27,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::middleware::from_fn_with_state;
 use secrecy::SecretString;
+use serde::Serialize;
 use shared::{
     address::Channel,
     sid::{AccountSid, MessagingServiceSid},
@@ -39,24 +40,30 @@ mod api;
 mod auth;
 mod auth_tokens;
 mod callbacks;
+mod calls;
 mod clock;
 mod content;
 mod control;
 mod dates;
 mod drops;
 mod faults;
+mod files;
 mod inbound;
+mod kept;
 mod limits;
 mod messages;
 mod outages;
 mod pages;
+mod people;
 mod products;
 mod rates;
 mod refusal;
 mod senders;
 mod services;
 mod sids;
+mod snapshot;
 mod state;
+mod stream;
 mod timeline;
 mod webhook;
 
@@ -85,6 +92,18 @@ pub struct Config {
     pub inbound_url: String,
     /// What chance begins with: the same seed does the same.
     pub seed: u64,
+    /// Who plays Twilio.
+    pub plays: Plays,
+}
+
+/// Who plays Twilio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plays {
+    /// The sandbox.
+    Twilio,
+    /// Not the sandbox: Twilio itself, and the sandbox only shows what the system does.
+    Nothing,
 }
 
 impl Config {
@@ -105,6 +124,7 @@ impl Config {
             inbound_url,
             // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates.
             seed: fastrand::u64(..),
+            plays: Plays::Twilio,
         }
     }
 
@@ -114,9 +134,12 @@ impl Config {
     }
 }
 
-/// Serves the sandbox until it is dropped.
-pub async fn serve(config: Config, listener: TcpListener) -> std::io::Result<()> {
-    let sandbox = Arc::new(Sandbox::new(config));
-    let router = Router::new().merge(products::routes(&sandbox)).merge(control::routes()).fallback(products::unknown);
-    axum::serve(listener, router.with_state(sandbox)).await
+/// Serves a sandbox, or a new one with this configuration, until it is dropped.
+pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> std::io::Result<()> {
+    let sandbox = sandbox.into();
+    // One that is served twice keeps its first address, which is as good.
+    let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
+    let twilio = products::routes(&sandbox).fallback(products::unknown);
+    let twilio = twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note));
+    axum::serve(listener, twilio.merge(control::routes()).with_state(sandbox)).await
 }

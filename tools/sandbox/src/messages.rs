@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
-use crate::sids::Sids;
+use crate::{kept, sids::Sids};
 
 /// A message as Twilio keeps it.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) content_variables: BTreeMap<String, String>,
     pub(crate) buttons: Vec<Button>,
     pub(crate) location: Option<Location>,
+    /// The message that a person replies to.
+    pub(crate) replied_to: Option<MessageSid>,
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) status: MessageStatus,
     pub(crate) error_code: Option<u32>,
@@ -101,10 +103,18 @@ pub(crate) struct Messages {
     by_number: BTreeMap<u64, Message>,
     numbers: HashMap<MessageSid, u64>,
     next: u64,
+    /// Those that are new or may have been changed since this was last asked for.
+    changed: Vec<MessageSid>,
 }
 
 impl Messages {
     pub(crate) fn add(&mut self, message: Message) {
+        if self.by_number.len() == kept::MESSAGES
+            && let Some((_, oldest)) = self.by_number.pop_first()
+        {
+            self.numbers.remove(&oldest.sid);
+        }
+        self.changed.push(message.sid.clone());
         self.numbers.insert(message.sid.clone(), self.next);
         self.by_number.insert(self.next, message);
         self.next += 1;
@@ -115,11 +125,18 @@ impl Messages {
     }
 
     pub(crate) fn get_mut(&mut self, sid: &MessageSid) -> Option<&mut Message> {
-        self.by_number.get_mut(self.numbers.get(sid)?)
+        let message = self.by_number.get_mut(self.numbers.get(sid)?)?;
+        self.changed.push(message.sid.clone());
+        Some(message)
     }
 
     pub(crate) fn remove(&mut self, sid: &MessageSid) -> Option<Message> {
         self.by_number.remove(&self.numbers.remove(sid)?)
+    }
+
+    /// The messages that are new or may have changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> Vec<MessageSid> {
+        std::mem::take(&mut self.changed)
     }
 
     /// The oldest first.

@@ -1,12 +1,14 @@
 //! How fast messages were asked for, to be held against what Twilio and WhatsApp allow.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::kept;
 
 /// One message in this time to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
 const PAIR_INTERVAL: Duration = Duration::from_secs(6);
@@ -48,11 +50,14 @@ pub(crate) struct Rates {
 
 /// Every message that was created, in the order they came.
 #[derive(Debug, Default)]
-pub(crate) struct Arrivals(Vec<Arrival>);
+pub(crate) struct Arrivals(VecDeque<Arrival>);
 
 impl Arrivals {
     pub(crate) fn note(&mut self, arrival: Arrival) {
-        self.0.push(arrival);
+        if self.0.len() == kept::ARRIVALS {
+            self.0.pop_front();
+        }
+        self.0.push_back(arrival);
     }
 
     pub(crate) fn rates(&self, asked: &Asked) -> Rates {

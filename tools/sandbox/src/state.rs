@@ -1,11 +1,12 @@
 //! What the sandbox remembers.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    collections::VecDeque,
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use shared::message_status::MessageStatus;
 
@@ -14,17 +15,19 @@ use crate::{
     clock::Clock,
     drops::Drops,
     faults::Faults,
+    files::Files,
+    kept,
     limits::Limiter,
     messages::Messages,
     outages::Outages,
+    people::People,
     products::Products,
     rates::Arrivals,
     sids::Sids,
+    snapshot::snapshot,
+    stream::{Stream, Told},
     timeline::{Happening, Timeline},
 };
-
-/// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
-const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// The sandbox: its account, and everything that happened.
 #[derive(Debug)]
@@ -33,6 +36,9 @@ pub struct Sandbox {
     pub(crate) http: reqwest::Client,
     pub(crate) clock: Clock,
     pub(crate) sids: Sids,
+    pub(crate) stream: Stream,
+    /// Where it is served, as in `http://127.0.0.1:8080`, once it is.
+    pub(crate) url: OnceLock<String>,
     pub(crate) products: Products,
     /// The calls creating a message that have no answer yet.
     pub(crate) in_flight: AtomicUsize,
@@ -48,11 +54,13 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) drops: Drops,
     pub(crate) outages: Outages,
-    /// When each person last wrote, by address.
-    last_inbound: HashMap<String, Timestamp>,
+    pub(crate) people: People,
+    pub(crate) files: Files,
     /// The webhooks that were sent, the oldest first.
-    pub(crate) webhooks: Vec<WebhookRecord>,
+    pub(crate) webhooks: VecDeque<WebhookRecord>,
     pub(crate) timeline: Timeline,
+    /// What those who watch have been told.
+    pub(crate) told: Told,
 }
 
 /// A webhook that was sent, and how it was answered.
@@ -69,18 +77,21 @@ pub(crate) struct WebhookRecord {
 }
 
 impl Sandbox {
-    pub(crate) fn new(config: Config) -> Self {
+    /// A sandbox in which nothing has happened yet.
+    pub fn new(config: Config) -> Arc<Self> {
         let sids = Sids::from_seed(config.seed);
         let clock = Clock::default();
-        Self {
+        Arc::new(Self {
             products: Products::new(&config, clock.now()),
             config,
             http: reqwest::Client::new(),
             clock,
             sids,
+            stream: Stream::default(),
+            url: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             state: Mutex::default(),
-        }
+        })
     }
 
     /// Puts something on the timeline, as of now.
@@ -89,23 +100,83 @@ impl Sandbox {
         self.state().timeline.add(now, happening);
     }
 
+    /// Forgets what happened and what was planned, and goes back to the machine's time.
+    pub(crate) fn forget(&self) {
+        self.clock.reset();
+        let mut state = self.state();
+        state.forget();
+        self.stream.tell("snapshot", &snapshot(self, &state));
+    }
+
+    /// Where it is served; a path alone where it is not.
+    pub(crate) fn own_url(&self, path: &str) -> String {
+        format!("{}{path}", self.url.get().map(String::as_str).unwrap_or_default())
+    }
+
     /// What time it is in the sandbox.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> Remembered<'_> {
+        Remembered { sandbox: self, state: self.state.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
+impl From<Config> for Arc<Sandbox> {
+    fn from(config: Config) -> Self {
+        Sandbox::new(config)
+    }
+}
+
+/// What is remembered, for one to read and change. Who watches is told of the changes when it is let go, whoever made
+/// them.
+pub(crate) struct Remembered<'a> {
+    sandbox: &'a Sandbox,
+    state: MutexGuard<'a, State>,
+}
+
+impl Deref for Remembered<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Remembered<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Remembered<'_> {
+    fn drop(&mut self) {
+        self.sandbox.stream.tell_changes(self.sandbox, &mut self.state);
     }
 }
 
 impl State {
+    fn forget(&mut self) {
+        let timeline = std::mem::take(&mut self.timeline);
+        *self = Self { timeline, told: std::mem::take(&mut self.told), ..Self::default() };
+        self.timeline.clear();
+    }
+
+    /// Notes a webhook.
+    pub(crate) fn note(&mut self, webhook: WebhookRecord) {
+        if self.webhooks.len() == kept::WEBHOOKS {
+            self.webhooks.pop_front();
+        }
+        self.webhooks.push_back(webhook);
+    }
+
     pub(crate) fn person_wrote(&mut self, address: &str, at: Timestamp) {
-        self.last_inbound.insert(address.to_owned(), at);
+        self.people.wrote(address, at);
     }
 
     /// Whether a person may be sent free-form text.
     pub(crate) fn window_is_open(&self, address: &str, now: Timestamp) -> bool {
-        self.last_inbound.get(address).is_some_and(|at| now.duration_since(*at) < SERVICE_WINDOW)
+        self.people.window_until(address, now).is_some()
     }
 }

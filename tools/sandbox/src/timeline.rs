@@ -1,16 +1,12 @@
 //! What happened, in order, for whoever watches: on the page, as it happens.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::broadcast;
 
-/// How many entries are kept for who comes late.
-const KEPT: usize = 2_000;
-/// How many a slow watcher may be behind before it has to begin anew.
-const BEHIND: usize = 1_024;
+use crate::kept;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +30,30 @@ pub struct Happening {
     /// All that is known of it.
     #[serde(default)]
     pub details: Value,
+}
+
+impl Happening {
+    /// Something of which no more is known.
+    pub fn new(kind: impl Into<String>, outcome: Outcome, summary: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            outcome,
+            summary: summary.into(),
+            person: None,
+            message_sid: None,
+            notification_id: None,
+            details: Value::Null,
+        }
+    }
+
+    /// What concerns this person, and this message where there is one.
+    pub(crate) fn of(self, person: &str, message_sid: Option<&str>) -> Self {
+        Self { person: Some(person.to_owned()), message_sid: message_sid.map(str::to_owned), ..self }
+    }
+
+    pub(crate) fn with(self, details: Value) -> Self {
+        Self { details, ..self }
+    }
 }
 
 /// How something went.
@@ -61,39 +81,63 @@ pub(crate) struct Entry {
     pub(crate) happening: Happening,
 }
 
-/// The latest that happened, and a way to hear of the next.
-#[derive(Debug)]
+/// The latest that happened.
+#[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    entries: VecDeque<Arc<Entry>>,
+    entries: VecDeque<Entry>,
     last_number: u64,
-    watchers: broadcast::Sender<Arc<Entry>>,
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Self { entries: VecDeque::new(), last_number: 0, watchers: broadcast::Sender::new(BEHIND) }
-    }
 }
 
 impl Timeline {
     pub(crate) fn add(&mut self, at: Timestamp, happening: Happening) {
         self.last_number += 1;
-        let entry = Arc::new(Entry { number: self.last_number, at, happening });
-        if self.entries.len() == KEPT {
+        if self.entries.len() == kept::ENTRIES {
             self.entries.pop_front();
         }
-        self.entries.push_back(Arc::clone(&entry));
-        // Nobody may be watching.
-        let _ = self.watchers.send(entry);
+        self.entries.push_back(Entry { number: self.last_number, at, happening });
     }
 
-    /// The oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.entries.iter()
+    /// The number of the latest entry; 0 where there is none.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.last_number
     }
 
-    /// What happens from now on.
-    pub(crate) fn watch(&self) -> broadcast::Receiver<Arc<Entry>> {
-        self.watchers.subscribe()
+    /// So many of the latest, the oldest first.
+    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().skip(self.entries.len().saturating_sub(most))
+    }
+
+    /// What came after the entry of this number, the oldest first.
+    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &Entry> {
+        let news = self.last_number.saturating_sub(number);
+        self.newest(usize::try_from(news).unwrap_or(usize::MAX))
+    }
+
+    /// Forgets all; the numbers go on, so that nobody takes a new entry for an old one.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u64> {
+        entries.map(|entry| entry.number).collect()
+    }
+
+    #[test]
+    fn the_latest_are_kept_and_numbered() {
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.since(0).count(), 0);
+        for _ in 0..kept::ENTRIES + 3 {
+            timeline.add(Timestamp::UNIX_EPOCH, Happening::new("clock", Outcome::Neutral, "a day passes"));
+        }
+        assert_eq!(numbers(timeline.newest(2)), [2_002, 2_003]);
+        assert_eq!(numbers(timeline.since(2_000)), [2_001, 2_002, 2_003]);
+        assert_eq!(timeline.since(0).count(), kept::ENTRIES);
+        timeline.clear();
+        assert_eq!(timeline.since(2_000).count(), 0);
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
         content_variables: BTreeMap::new(),
         buttons: Vec::new(),
         location: None,
+        replied_to: None,
         messaging_service_sid,
         status,
         error_code: None,

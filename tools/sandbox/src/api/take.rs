@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::resource;
 use crate::{
     callbacks::unfold,
-    faults::Fault,
+    faults::{self, Fault},
     limits::OnExcess,
     messages::Message,
     rates::Arrival,
@@ -46,6 +46,9 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
         return Err(Refusal::too_many_requests());
     }
     let fault = state.faults.take(&message.to);
+    if let Some(fault) = &fault {
+        state.timeline.add(sandbox.now(), faults::happening(fault, &message));
+    }
     match fault {
         Some(Fault::Refuse { status, code, retry_after }) => {
             return Err(Refusal { retry_after, ..refused(status, code) });

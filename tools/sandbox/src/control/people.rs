@@ -1,0 +1,27 @@
+//! People come and go.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{delete, post},
+};
+use serde_json::Value;
+
+use crate::{people::Newcomer, snapshot, state::Sandbox};
+
+pub(super) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/sandbox/people", post(add)).route("/sandbox/people/{address}", delete(remove))
+}
+
+async fn add(State(sandbox): State<Arc<Sandbox>>, Json(newcomer): Json<Newcomer>) -> (StatusCode, Json<Value>) {
+    let mut state = sandbox.state();
+    let person = state.people.add(newcomer);
+    (StatusCode::CREATED, Json(snapshot::person(&state, &person, sandbox.now())))
+}
+
+async fn remove(State(sandbox): State<Arc<Sandbox>>, Path(address): Path<String>) -> StatusCode {
+    if sandbox.state().people.remove(&address) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}

@@ -1,0 +1,197 @@
+//! The people whose phones are shown, and when anybody last wrote.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use shared::address::{Address, Channel};
+
+/// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
+const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// Somebody with a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Person {
+    /// `whatsapp:+14155550123`, or the user id of one who withholds the number.
+    pub(crate) address: String,
+    pub(crate) name: String,
+    /// The WhatsApp user id, as in `whatsapp:US.13491208655302741918`.
+    pub(crate) user_id: Option<String>,
+}
+
+/// Somebody who is to come.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Newcomer {
+    /// None for a new number.
+    #[serde(default)]
+    address: Option<WhatsAppAddress>,
+    name: Name,
+    #[serde(default)]
+    user_id: Option<WhatsAppAddress>,
+    /// Reached by user id only.
+    #[serde(default)]
+    without_number: bool,
+}
+
+/// What a person is called: 1 to 60 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Name(String);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if (1..=60).contains(&name.trim().chars().count()) {
+            Ok(Self(name.trim().to_owned()))
+        } else {
+            Err("name: expected 1 to 60 characters".to_owned())
+        }
+    }
+}
+
+/// An address on WhatsApp.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct WhatsAppAddress(Address);
+
+impl TryFrom<String> for WhatsAppAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = text.parse::<Address>().ok().filter(|address| address.channel == Channel::WhatsApp);
+        parsed.map(Self).ok_or_else(|| "expected whatsapp:+14155550123 or a user id, whatsapp:US.123".to_owned())
+    }
+}
+
+/// Everybody.
+#[derive(Debug)]
+pub(crate) struct People {
+    shown: Vec<Person>,
+    /// By address, of whoever wrote.
+    last_inbound: HashMap<String, Timestamp>,
+    /// The last four digits of the next new number.
+    next: u32,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        // One of each kind: with a number only, with both, and with a user id only.
+        let person = |address: &str, name: &str, user_id: Option<&str>| Person {
+            address: address.to_owned(),
+            name: name.to_owned(),
+            user_id: user_id.map(str::to_owned),
+        };
+        let shown = vec![
+            person("whatsapp:+14155550123", "Ava", None),
+            person("whatsapp:+14155550124", "Ben", Some("whatsapp:US.13491208655302741917")),
+            person("whatsapp:US.13491208655302741918", "Chloe", Some("whatsapp:US.13491208655302741918")),
+        ];
+        Self { shown, last_inbound: HashMap::new(), next: 125 }
+    }
+}
+
+impl People {
+    /// Adds somebody, or puts them in the place of who has the address.
+    pub(crate) fn add(&mut self, newcomer: Newcomer) -> Person {
+        let user_id = newcomer.user_id.map(|id| id.0.to_string());
+        let address = match newcomer.address {
+            Some(address) => address.0.to_string(),
+            None if newcomer.without_number => user_id.clone().unwrap_or_else(|| self.new_user_id()),
+            None => self.new_number(),
+        };
+        let without_number = !address.starts_with("whatsapp:+");
+        let user_id = user_id.or_else(|| without_number.then(|| address.clone()));
+        let person = Person { address, name: newcomer.name.0, user_id };
+        match self.shown.iter_mut().find(|other| other.address == person.address) {
+            Some(other) => other.clone_from(&person),
+            None => self.shown.push(person.clone()),
+        }
+        person
+    }
+
+    /// Whether there was somebody with this address.
+    pub(crate) fn remove(&mut self, address: &str) -> bool {
+        let before = self.shown.len();
+        self.shown.retain(|person| person.address != address);
+        self.shown.len() < before
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Person> {
+        self.shown.iter()
+    }
+
+    pub(crate) fn at(&self, address: &str) -> Option<&Person> {
+        self.iter().find(|person| person.address == address)
+    }
+
+    pub(crate) fn wrote(&mut self, address: &str, at: Timestamp) {
+        self.last_inbound.insert(address.to_owned(), at);
+    }
+
+    /// Until when a person may be sent free-form text; none where they may not.
+    pub(crate) fn window_until(&self, address: &str, now: Timestamp) -> Option<Timestamp> {
+        let until = self.last_inbound.get(address)?.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
+        (now < until).then_some(until)
+    }
+
+    fn new_number(&mut self) -> String {
+        loop {
+            let number = format!("whatsapp:+1415555{:04}", self.next % 10_000);
+            self.next += 1;
+            if self.shown.iter().all(|person| person.address != number) {
+                return number;
+            }
+        }
+    }
+
+    fn new_user_id(&mut self) -> String {
+        self.next += 1;
+        format!("whatsapp:US.1349120865530275{:04}", self.next % 10_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(people: &mut People, newcomer: &str) -> Person {
+        people.add(serde_json::from_str(newcomer).unwrap())
+    }
+
+    #[test]
+    fn who_comes_has_a_number_or_a_user_id_of_their_own() {
+        let mut people = People::default();
+        assert_eq!(add(&mut people, r#"{"name": "Dan"}"#).address, "whatsapp:+14155550125");
+        assert_eq!(add(&mut people, r#"{"name": "Eve"}"#).address, "whatsapp:+14155550126");
+        let finn = add(&mut people, r#"{"name": " Finn ", "without_number": true}"#);
+        assert_eq!((finn.name.as_str(), finn.user_id.as_ref()), ("Finn", Some(&finn.address)));
+        let renamed = add(&mut people, r#"{"name": "Benno", "address": "whatsapp:+14155550124"}"#);
+        assert_eq!(people.iter().filter(|person| person.address == renamed.address).count(), 1);
+        assert!(people.remove(&renamed.address) && !people.remove(&renamed.address));
+    }
+
+    #[test]
+    fn who_is_nobody_does_not_come() {
+        for newcomer in [
+            r#"{"name": ""}"#,
+            r#"{"name": "Dan", "address": "+14155550125"}"#,
+            r#"{"name": "Dan", "user_id": "whatsapp:"}"#,
+            r#"{"name": "Dan", "number": "1"}"#,
+        ] {
+            assert!(serde_json::from_str::<Newcomer>(newcomer).is_err(), "{newcomer}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_open_for_a_day_after_the_last_word() {
+        let (mut people, ava) = (People::default(), "whatsapp:+14155550123");
+        let at: Timestamp = "2026-11-21T11:00:00Z".parse().unwrap();
+        assert_eq!(people.window_until(ava, at), None);
+        people.wrote(ava, at);
+        let end = at + SERVICE_WINDOW;
+        assert_eq!(people.window_until(ava, end - SignedDuration::from_millis(1)), Some(end));
+        assert_eq!(people.window_until(ava, end), None);
+    }
+}

@@ -1,133 +1,220 @@
-//! The Content API, as far as templates are looked up (`GET /v1/Content` and `GET /v1/Content/{sid}`), and what a template
-//! says.
+//! Twilio's Content API: templates, what they say ([`render`]), what Twilio asks of them ([`types`]), and WhatsApp's review
+//! of them ([`approval`]).
+//!
+//! Three templates are approved from the beginning. One that is created is `unsubmitted`: it can be sent while the service
+//! window is open where its type allows that. One that is submitted is reviewed in a minute of the sandbox's clock.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use axum::{Json, Router, extract::Path, response::IntoResponse, routing::get};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::address::Channel;
 
-use crate::{auth::Authenticated, refusal::Refusal, state::Sandbox};
+use self::{
+    approval::{Approval, Status},
+    types::{Kind, Unapproved},
+};
+use crate::{Config, dates::iso_date};
+
+mod api;
+pub(crate) mod approval;
+mod render;
+pub(crate) mod types;
+
+pub(crate) use api::routes;
+pub(crate) use render::Rendered;
 
 /// The approved template `order_update` in `en`.
 pub const ORDER_UPDATE_SID: &str = "HX00000000000000000000000000000001";
-/// The approved template `appointment_reminder` in `en`.
+/// The approved template `appointment_reminder` in `en`, with two buttons on WhatsApp.
 pub const APPOINTMENT_REMINDER_SID: &str = "HX00000000000000000000000000000002";
 /// The approved template `verification_code` in `en`.
 pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
 
-/// An approved template.
+/// The account's contents.
 #[derive(Debug)]
-pub(crate) struct Template {
-    sid: &'static str,
-    name: &'static str,
-    body: &'static str,
-    /// Its variables, and what stands for those that a message does not give.
-    defaults: &'static [(&'static str, &'static str)],
+pub(crate) struct Contents(Mutex<Vec<Arc<Content>>>);
+
+/// What can be sent by its SID.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) sid: String,
+    given: Given,
+    /// None as long as nobody has asked for it.
+    approval: Option<Approval>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
-const TEMPLATES: [Template; 3] = [
-    Template {
-        sid: ORDER_UPDATE_SID,
-        name: "order_update",
-        body: "Hello {{1}}, your order {{2}} is on its way.",
-        defaults: &[("1", "Ava"), ("2", "18473")],
-    },
-    Template {
-        sid: APPOINTMENT_REMINDER_SID,
-        name: "appointment_reminder",
-        body: "Your appointment is on {{1}} at {{2}}.",
-        defaults: &[("1", "21 November"), ("2", "10:30")],
-    },
-    Template {
-        sid: VERIFICATION_CODE_SID,
-        name: "verification_code",
-        body: "{{1}} is your verification code.",
-        defaults: &[("1", "123456")],
-    },
-];
-
-pub(crate) fn template(sid: &str) -> Option<&'static Template> {
-    TEMPLATES.iter().find(|template| template.sid == sid)
+/// What is given to create a content, or to change it.
+#[derive(Debug, Clone, Deserialize)]
+struct Given {
+    #[serde(default)]
+    friendly_name: Option<String>,
+    language: String,
+    /// What stands for the variables that a message does not give.
+    #[serde(default)]
+    variables: Option<BTreeMap<String, String>>,
+    types: Map<String, Value>,
 }
 
-impl Template {
-    pub(crate) fn has_variable(&self, name: &str) -> bool {
-        self.default(name).is_some()
+impl Contents {
+    /// The templates that are there from the beginning.
+    pub(crate) fn new(at: Timestamp) -> Self {
+        let text = |body: &str| json!({"twilio/text": {"body": body}});
+        let appointment = "Your appointment is on {{1}} at {{2}}.";
+        let buttons = json!([
+            {"type": "QUICK_REPLY", "title": "Confirm", "id": "confirm"},
+            {"type": "QUICK_REPLY", "title": "Reschedule", "id": "reschedule"},
+        ]);
+        let reminder = json!({
+            "twilio/text": {"body": appointment}, "twilio/quick-reply": {"body": appointment, "actions": buttons},
+        });
+        let templates = [
+            approved(
+                (ORDER_UPDATE_SID, "order_update", "UTILITY"),
+                [("1", "Ava"), ("2", "18473")].as_slice(),
+                text("Hello {{1}}, your order {{2}} is on its way."),
+                at,
+            ),
+            approved(
+                (APPOINTMENT_REMINDER_SID, "appointment_reminder", "UTILITY"),
+                &[("1", "21 November"), ("2", "10:30")],
+                reminder,
+                at,
+            ),
+            approved(
+                (VERIFICATION_CODE_SID, "verification_code", "AUTHENTICATION"),
+                &[("1", "123456")],
+                text("{{1}} is your verification code."),
+                at,
+            ),
+        ];
+        Self(Mutex::new(templates.into_iter().map(Arc::new).collect()))
     }
 
-    /// What the person reads. A value is never read for variables itself.
-    pub(crate) fn render(&self, given: &BTreeMap<String, String>) -> String {
-        let mut rendered = String::new();
-        let mut rest = self.body;
-        while let Some((before, (name, after))) =
-            rest.split_once("{{").and_then(|(before, from)| Some((before, from.split_once("}}")?)))
-        {
-            let value = given.get(name).map(String::as_str).or_else(|| self.default(name));
-            rendered.push_str(before);
-            rendered.push_str(value.unwrap_or_default());
-            rest = after;
+    pub(crate) fn get(&self, sid: &str) -> Option<Arc<Content>> {
+        self.lock().iter().find(|content| content.sid == sid).map(Arc::clone)
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<Content>> {
+        self.lock().clone()
+    }
+
+    /// All of them for who looks on.
+    pub(crate) fn overview(&self) -> Value {
+        self.lock().iter().map(|content| content.overview()).collect()
+    }
+
+    fn add(&self, content: Content) {
+        self.lock().push(Arc::new(content));
+    }
+
+    fn put(&self, content: Content) {
+        let content = Arc::new(content);
+        if let Some(place) = self.lock().iter_mut().find(|other| other.sid == content.sid) {
+            *place = content;
         }
-        rendered + rest
     }
 
-    fn default(&self, name: &str) -> Option<&'static str> {
-        self.defaults.iter().find(|(variable, _)| *variable == name).map(|(_, value)| *value)
+    fn remove(&self, sid: &str) -> bool {
+        let mut contents = self.lock();
+        let before = contents.len();
+        contents.retain(|content| content.sid != sid);
+        contents.len() < before
     }
 
-    fn resource(&self) -> Value {
-        let variables: BTreeMap<_, _> = self.defaults.iter().copied().collect();
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Content>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn approved(
+    (sid, name, category): (&str, &str, &str),
+    variables: &[(&str, &str)],
+    types: Value,
+    at: Timestamp,
+) -> Content {
+    let variables = variables.iter().map(|(variable, sample)| ((*variable).to_owned(), (*sample).to_owned())).collect();
+    let Value::Object(types) = types else { unreachable!("types are an object") };
+    Content {
+        sid: sid.to_owned(),
+        given: Given {
+            friendly_name: Some(name.to_owned()),
+            language: "en".to_owned(),
+            variables: Some(variables),
+            types,
+        },
+        approval: Some(Approval::granted(name, category)),
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+impl Content {
+    /// How WhatsApp's review of it stands.
+    pub(crate) fn status(&self, now: Timestamp) -> Status {
+        self.approval.as_ref().map_or(Status::Unsubmitted, |approval| approval.status(now))
+    }
+
+    /// Whether it may go out while the service window is open, without approval.
+    pub(crate) fn unapproved(&self) -> Unapproved {
+        self.whatsapp_kind().map_or(Unapproved::Never, |(kind, content)| kind.unapproved(content))
+    }
+
+    pub(crate) fn has_variable(&self, name: &str) -> bool {
+        self.default(name).is_some() || self.placeholders().iter().any(|placeholder| placeholder == name)
+    }
+
+    /// The variables that have no value, neither of the message nor of the content.
+    pub(crate) fn lacks_a_value(&self, given: &BTreeMap<String, String>) -> bool {
+        self.placeholders().iter().any(|name| !given.contains_key(name) && self.default(name).is_none())
+    }
+
+    fn default(&self, name: &str) -> Option<&str> {
+        self.given.variables.as_ref()?.get(name).map(String::as_str)
+    }
+
+    fn placeholders(&self) -> Vec<String> {
+        types::placeholders(&Value::Object(self.given.types.clone()))
+    }
+
+    fn whatsapp_kind(&self) -> Option<(&'static Kind, &Value)> {
+        self.kind_on(&Channel::WhatsApp)
+    }
+
+    /// The richest of its types that a channel has.
+    fn kind_on(&self, channel: &Channel) -> Option<(&'static Kind, &Value)> {
+        types::on(channel).find_map(|kind| Some((kind, self.given.types.get(kind.key)?)))
+    }
+
+    fn resource(&self, config: &Config) -> Value {
+        let url = format!("https://content.twilio.com/v1/Content/{}", self.sid);
         json!({
-            "sid": self.sid, "friendly_name": self.name, "language": "en", "variables": variables,
-            "types": {"twilio/text": {"body": self.body}},
-            "url": format!("https://content.twilio.com/v1/Content/{}", self.sid),
+            "sid": self.sid, "account_sid": config.account_sid, "friendly_name": self.given.friendly_name,
+            "language": self.given.language, "variables": self.given.variables.clone().unwrap_or_default(),
+            "types": self.given.types, "date_created": iso_date(self.created_at),
+            "date_updated": iso_date(self.updated_at),
+            "links": {
+                "approval_create": format!("{url}/ApprovalRequests/whatsapp"),
+                "approval_fetch": format!("{url}/ApprovalRequests"),
+            },
+            "url": url,
         })
     }
-}
 
-/// The templates for who looks on.
-pub(crate) fn overview() -> Value {
-    let shown = TEMPLATES.iter().map(|template| {
-        let variables: BTreeMap<_, _> = template.defaults.iter().copied().collect();
-        json!({"sid": template.sid, "name": template.name, "body": template.body, "variables": variables, "buttons": []})
-    });
-    shown.collect()
-}
-
-pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new().route("/v1/Content", get(list)).route("/v1/Content/{sid}", get(fetch))
-}
-
-async fn list(_: Authenticated) -> impl IntoResponse {
-    let meta = json!({
-        "key": "contents", "page": 0, "page_size": 50, "url": "https://content.twilio.com/v1/Content?PageSize=50&Page=0",
-        "first_page_url": "https://content.twilio.com/v1/Content?PageSize=50&Page=0",
-        "next_page_url": null, "previous_page_url": null,
-    });
-    let contents: Vec<_> = TEMPLATES.iter().map(Template::resource).collect();
-    Json(json!({"contents": contents, "meta": meta})).into_response()
-}
-
-async fn fetch(_: Authenticated, Path(sid): Path<String>) -> Result<impl IntoResponse, Refusal> {
-    let template = template(&sid).ok_or_else(|| Refusal::not_found(&format!("/v1/Content/{sid}")))?;
-    Ok(Json(template.resource()).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_template_says_what_it_is_given_and_its_defaults_otherwise() {
-        let cases = [
-            (ORDER_UPDATE_SID, "{}", "Hello Ava, your order 18473 is on its way."),
-            (ORDER_UPDATE_SID, r#"{"1": "Ben"}"#, "Hello Ben, your order 18473 is on its way."),
-            (ORDER_UPDATE_SID, r#"{"1": "{{2}}", "2": ""}"#, "Hello {{2}}, your order  is on its way."),
-            (APPOINTMENT_REMINDER_SID, r#"{"1": "1 May", "2": "9:00"}"#, "Your appointment is on 1 May at 9:00."),
-            (VERIFICATION_CODE_SID, r#"{"1": "000042"}"#, "000042 is your verification code."),
-        ];
-        for (sid, given, said) in cases {
-            let given = serde_json::from_str(given).unwrap();
-            assert_eq!(template(sid).unwrap().render(&given), said);
-        }
+    /// The template for who looks on: what it says on WhatsApp, with its samples for the variables.
+    fn overview(&self) -> Value {
+        let body = self.whatsapp_kind().and_then(|(_, content)| content["body"].as_str());
+        json!({
+            "sid": self.sid, "name": self.given.friendly_name, "body": body,
+            "variables": self.given.variables.clone().unwrap_or_default(),
+            "buttons": self.render(&Channel::WhatsApp, &BTreeMap::new()).buttons,
+        })
     }
 }

@@ -18,8 +18,8 @@ use axum::{
 use jiff::Timestamp;
 
 use crate::{
-    Config, api, auth_tokens, auth_tokens::AuthTokens, content, refusal::Refusal, senders, senders::Senders, services,
-    services::Services, state::Sandbox,
+    Config, api, auth_tokens, auth_tokens::AuthTokens, content, content::Contents, refusal::Refusal, senders,
+    senders::Senders, services, services::Services, state::Sandbox,
 };
 
 /// What the account has set up at Twilio.
@@ -28,6 +28,7 @@ pub(crate) struct Products {
     pub(crate) auth_tokens: AuthTokens,
     pub(crate) services: Services,
     pub(crate) senders: Senders,
+    pub(crate) contents: Contents,
     /// The calls that have no answer yet.
     calls: AtomicUsize,
 }
@@ -38,6 +39,7 @@ impl Products {
             auth_tokens: AuthTokens::new(config.auth_token.clone()),
             services: Services::new(config, at),
             senders: Senders::new(config),
+            contents: Contents::new(at),
             calls: AtomicUsize::new(0),
         }
     }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::{
     api::resource,
-    content,
     messages::Message,
     people::Person,
     state::{Sandbox, State},
@@ -21,7 +20,7 @@ pub(crate) fn snapshot(sandbox: &Sandbox, state: &State) -> Value {
     let entries: Vec<_> = state.timeline.newest(NEWEST).collect();
     json!({
         "config": config(sandbox), "clock": clock(sandbox), "people": people(state, sandbox.now()),
-        "messages": messages, "timeline": entries, "faults": faults(state), "templates": content::overview(),
+        "messages": messages, "timeline": entries, "faults": faults(state), "templates": sandbox.products.contents.overview(),
     })
 }
 

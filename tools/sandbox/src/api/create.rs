@@ -11,7 +11,7 @@ use shared::{
 };
 
 use crate::{
-    content::template,
+    content::Rendered,
     messages::{Media, Message},
     refusal::Refusal,
     state::Sandbox,
@@ -27,11 +27,13 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
     let (channel, to) = recipient(form)?;
     let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
     let status_callback_of_sender = sandbox.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
-    let media_urls = media_urls(form)?;
-    let (content_sid, body) = match content(form)? {
-        Some((sid, rendered)) => (Some(sid), rendered),
-        None => (None, body(form, &media_urls)?),
+    let chosen = content(sandbox, &channel, form)?;
+    let mut media_urls = media_urls(form)?;
+    let (content_sid, content_variables, rendered) = match chosen {
+        Some(Chosen { sid, variables, rendered }) => (Some(sid), variables, rendered),
+        None => (None, BTreeMap::new(), Rendered { body: body(form, &media_urls)?, ..Rendered::default() }),
     };
+    media_urls.extend(rendered.media);
     let send_at = scheduled(form, now)?;
     let status = match (send_at, &messaging_service_sid) {
         (Some(_), _) => MessageStatus::Scheduled,
@@ -44,12 +46,12 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
         direction: "outbound-api",
         from,
         to,
-        body,
+        body: rendered.body,
         media: media_urls.into_iter().map(|url| Media::new(&sandbox.sids, url, None)).collect(),
         content_sid,
-        content_variables: BTreeMap::new(),
-        buttons: Vec::new(),
-        location: None,
+        content_variables,
+        buttons: rendered.buttons,
+        location: rendered.location,
         replied_to: None,
         messaging_service_sid,
         status,
@@ -123,8 +125,15 @@ fn media_urls(form: &Form) -> Result<Vec<String>, Refusal> {
     Ok(urls)
 }
 
-/// The template that is asked for, and what it says.
-fn content(form: &Form) -> Result<Option<(String, String)>, Refusal> {
+/// A content, and what it says.
+struct Chosen {
+    sid: String,
+    variables: BTreeMap<String, String>,
+    rendered: Rendered,
+}
+
+/// The content that is asked for.
+fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<Chosen>, Refusal> {
     let variables = form.get_filled("ContentVariables");
     let Some(sid) = form.get_filled("ContentSid") else {
         return match variables {
@@ -132,11 +141,12 @@ fn content(form: &Form) -> Result<Option<(String, String)>, Refusal> {
             None => Ok(None),
         };
     };
-    let template = template(sid).ok_or_else(|| Refusal::bad_request(21655, "The ContentSid is Invalid"))?;
+    let content =
+        sandbox.products.contents.get(sid).ok_or_else(|| Refusal::bad_request(21655, "The ContentSid is Invalid"))?;
     let parsed: Result<BTreeMap<String, String>, _> = serde_json::from_str(variables.unwrap_or("{}"));
     match parsed {
-        Ok(given) if given.keys().all(|name| template.has_variable(name)) => {
-            Ok(Some((sid.to_owned(), template.render(&given))))
+        Ok(given) if given.keys().all(|name| content.has_variable(name)) => {
+            Ok(Some(Chosen { sid: sid.to_owned(), rendered: content.render(channel, &given), variables: given }))
         }
         _ => Err(Refusal::bad_request(21656, "The ContentVariables Parameter is invalid")),
     }

@@ -1,0 +1,240 @@
+//! The Content API's requests. Bodies are JSON.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::form::Form;
+
+use super::{
+    Content, Given,
+    approval::{Approval, Status},
+    types,
+};
+use crate::{auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/v1/Content", get(list).post(create))
+        .route("/v2/Content", get(list))
+        .route("/v1/Content/{sid}", get(fetch).put(update).delete(delete))
+        .route("/v1/Content/{sid}/ApprovalRequests", get(fetch_approval))
+        .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(ask_for_approval))
+        .route("/v1/ContentAndApprovals", get(list_with_approvals))
+        .route("/v2/ContentAndApprovals", get(list_with_approvals))
+        .route("/v1/LegacyContent", get(list_legacy))
+}
+
+async fn create(
+    _: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let given = given(&body)?;
+    let now = sandbox.now();
+    let content = Content { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
+    let shown = content.resource(&sandbox.config);
+    sandbox.products.contents.add(content);
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+async fn fetch(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
+    Ok(Json(content.resource(&sandbox.config)))
+}
+
+/// Changes a content, which can be done until it is submitted.
+async fn update(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
+    if content.approval.is_some() {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            20409,
+            "Content that was submitted for approval cannot be changed",
+        ));
+    }
+    let changed = Content { given: given(&body)?, updated_at: sandbox.now(), ..Content::clone(&content) };
+    let shown = changed.resource(&sandbox.config);
+    sandbox.products.contents.put(changed);
+    Ok(Json(shown))
+}
+
+async fn delete(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    if sandbox.products.contents.remove(&sid) { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
+}
+
+#[derive(serde::Deserialize)]
+struct Wish {
+    name: String,
+    category: String,
+}
+
+async fn ask_for_approval(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
+    let wish: Wish = parse(&body)?;
+    let taken = |other: &Arc<Content>| other.approval.as_ref().is_some_and(|approval| approval.name() == wish.name);
+    if content.approval.is_some() || sandbox.products.contents.all().iter().any(taken) {
+        return Err(Refusal::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
+    }
+    let now = sandbox.now();
+    let approval = Approval::ask(&content, &wish.name, &wish.category, now);
+    let approval = approval.map_err(|fault| Refusal::bad_request(20001, fault))?;
+    let shown = approval.resource(&content, now);
+    sandbox.products.contents.put(Content { approval: Some(approval), updated_at: now, ..Content::clone(&content) });
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+async fn fetch_approval(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
+    let mut whatsapp = content.approval_resource(sandbox.now());
+    whatsapp["type"] = "whatsapp".into();
+    Ok(Json(json!({
+        "sid": sid, "account_sid": sandbox.config.account_sid, "whatsapp": whatsapp,
+        "url": format!("https://content.twilio.com/v1/Content/{sid}/ApprovalRequests"),
+    })))
+}
+
+async fn list(
+    caller: Authenticated,
+    state: State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    query: RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    page(&caller, &state, &headers, query, |_| {})
+}
+
+async fn list_with_approvals(
+    caller: Authenticated,
+    state: State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    query: RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let now = state.now();
+    let contents = &state.products.contents;
+    page(&caller, &state, &headers, query, |shown| {
+        let content = shown["sid"].as_str().and_then(|sid| contents.get(sid));
+        shown["approval_requests"] = content.map(|content| content.approval_resource(now)).into();
+    })
+}
+
+async fn list_legacy(
+    caller: Authenticated,
+    state: State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    query: RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    page(&caller, &state, &headers, query, |shown| {
+        shown["legacy_template_name"] = shown["friendly_name"].clone();
+        shown["legacy_body"] = shown["types"]["twilio/text"]["body"].clone();
+    })
+}
+
+/// A page of the contents that pass the filters, each with what is added to it.
+fn page(
+    caller: &Authenticated,
+    sandbox: &Sandbox,
+    headers: &HeaderMap,
+    RawQuery(query): RawQuery,
+    add: impl Fn(&mut Value),
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let now = sandbox.now();
+    let mut found = sandbox.products.contents.all();
+    // The filters are those of v2; v1 has none, and gives the oldest first here.
+    if caller.path.starts_with("/v2/") {
+        found.retain(|content| passes(content, &query, now));
+        if query.get("SortByDate") == Some("desc") {
+            found.reverse();
+        }
+        if let Some(order) = query.get_filled("SortByContentName") {
+            found.sort_by_key(|content| content.given.friendly_name.clone());
+            if order == "desc" {
+                found.reverse();
+            }
+        }
+    }
+    let mut shown: Vec<_> = found.iter().map(|content| content.resource(&sandbox.config)).collect();
+    shown.iter_mut().for_each(add);
+    Asked { headers, path: &caller.path, query: &query }.page("contents", &shown).map(Json)
+}
+
+/// Whether a content passes the filters of a query. `ContentName` and `Content` are looked for as they are, not as patterns.
+fn passes(content: &Content, query: &Form, now: Timestamp) -> bool {
+    let all = |name: &str| {
+        query.pairs().iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    let any = |name: &str, holds: &dyn Fn(&str) -> bool| {
+        let wanted = all(name);
+        wanted.is_empty() || wanted.iter().any(|wanted| holds(wanted))
+    };
+    let lower = |text: &str| text.to_lowercase();
+    let name = content.given.friendly_name.as_deref().unwrap_or_default();
+    let after = query.get_filled("DateCreatedAfter").and_then(|at| at.parse::<Timestamp>().ok());
+    let before = query.get_filled("DateCreatedBefore").and_then(|at| at.parse::<Timestamp>().ok());
+    any("ContentName", &|wanted| lower(name).contains(&lower(wanted)))
+        && any("Content", &|wanted| {
+            lower(&Value::Object(content.given.types.clone()).to_string()).contains(&lower(wanted))
+        })
+        && any("Language", &|wanted| content.given.language == wanted)
+        && any("ContentType", &|wanted| content.given.types.contains_key(wanted))
+        && any("ChannelEligibility", &|wanted| {
+            wanted.strip_prefix("whatsapp:").is_some_and(|status| status == content.status(now).as_str())
+        })
+        && after.is_none_or(|after| content.created_at > after)
+        && before.is_none_or(|before| content.created_at < before)
+}
+
+impl Content {
+    fn approval_resource(&self, now: Timestamp) -> Value {
+        match &self.approval {
+            Some(approval) => approval.resource(self, now),
+            None => json!({
+                "name": "", "category": "", "content_type": self.whatsapp_kind().map(|(kind, _)| kind.key),
+                "status": Status::Unsubmitted.as_str(), "rejection_reason": "", "allow_category_change": true,
+            }),
+        }
+    }
+}
+
+fn given(body: &Bytes) -> Result<Given, Refusal> {
+    let given: Given = parse(body)?;
+    match types::fault(&given.types, given.variables.as_ref()) {
+        Some(fault) => Err(Refusal::bad_request(20001, fault)),
+        None if given.language.is_empty() => Err(Refusal::invalid("language", "a code, as in en")),
+        None => Ok(given),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::bad_request(20001, format!("Invalid request body: {error}")))
+}

@@ -1,0 +1,160 @@
+//! WhatsApp's review of a template.
+//!
+//! A template is `received`, then `pending`, and after a minute of the sandbox's clock `approved`; one whose name holds
+//! `reject` is rejected, and so is one that breaks a rule for variables. Source of the rules: Twilio, "Using variables with
+//! the Content API".
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Content, render::Pieces};
+
+/// When a template that was received is under review.
+const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(5);
+/// When the review is over.
+const DECIDED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// What was asked for, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Approval {
+    name: String,
+    category: String,
+    /// None for what is approved from the beginning.
+    asked_at: Option<Timestamp>,
+    /// Why it will be rejected, if it will.
+    reason: Option<String>,
+}
+
+/// How a review stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Unsubmitted,
+    Received,
+    Pending,
+    Approved,
+    Rejected,
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsubmitted => "unsubmitted",
+            Self::Received => "received",
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl Approval {
+    pub(super) fn granted(name: &str, category: &str) -> Self {
+        Self { name: name.to_owned(), category: category.to_owned(), asked_at: None, reason: None }
+    }
+
+    /// The review of a content, or what is wrong with asking for it.
+    pub(super) fn ask(content: &Content, name: &str, category: &str, now: Timestamp) -> Result<Self, &'static str> {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+            return Err("name must be lower-case letters, digits and underscores");
+        }
+        let category = match category.to_ascii_uppercase().as_str() {
+            "UTILITY" | "TRANSACTIONAL" => "UTILITY",
+            "MARKETING" => "MARKETING",
+            "AUTHENTICATION" | "OTP" => "AUTHENTICATION",
+            _ => return Err("category must be UTILITY, MARKETING or AUTHENTICATION"),
+        };
+        if content.whatsapp_kind().is_none_or(|(kind, _)| !kind.can_be_approved) {
+            return Err("content of this type cannot be approved");
+        }
+        let by_name = name.contains("reject").then(|| "Rejected, as its name asks".to_owned());
+        let by_rule = content.whatsapp_kind().and_then(|(_, content)| broken_rule(content["body"].as_str()?));
+        let reason = by_name.or_else(|| by_rule.map(str::to_owned));
+        Ok(Self { name: name.to_owned(), category: category.to_owned(), asked_at: Some(now), reason })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn status(&self, now: Timestamp) -> Status {
+        let Some(asked_at) = self.asked_at else { return Status::Approved };
+        match now.duration_since(asked_at) {
+            passed if passed < PENDING_AFTER => Status::Received,
+            passed if passed < DECIDED_AFTER => Status::Pending,
+            _ if self.reason.is_some() => Status::Rejected,
+            _ => Status::Approved,
+        }
+    }
+
+    pub(super) fn resource(&self, content: &Content, now: Timestamp) -> Value {
+        let status = self.status(now);
+        let reason = self.reason.as_deref().filter(|_| status == Status::Rejected).unwrap_or_default();
+        json!({
+            "name": self.name, "category": self.category, "content_type": content.whatsapp_kind().map(|(kind, _)| kind.key),
+            "status": status.as_str(), "rejection_reason": reason, "allow_category_change": true,
+        })
+    }
+}
+
+/// The rule that the variables of a body break, if they break one.
+fn broken_rule(body: &str) -> Option<&'static str> {
+    let pieces: Vec<_> = Pieces::of(body).collect();
+    let names: Vec<_> = pieces.iter().filter_map(|(_, name)| *name).collect();
+    let (first, last) = (pieces.first()?, pieces.last()?);
+    if names.is_empty() {
+        return None;
+    }
+    let mut numbers: Vec<usize> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.iter().copied().ne(1..=numbers.len()) || names.iter().any(|name| name.parse::<usize>().is_err()) {
+        return Some("Variables must be numbers from 1, without gaps");
+    }
+    if first.0.trim().is_empty() || last.0.trim_matches(|c: char| c.is_whitespace() || c == '.').is_empty() {
+        return Some("A variable must not begin or end the body");
+    }
+    let between = pieces.get(1..pieces.len() - 1).unwrap_or_default();
+    if between.iter().any(|(text, _)| text.trim().is_empty()) {
+        return Some("Variables must not be next to each other");
+    }
+    let words: usize = pieces.iter().map(|(text, _)| text.split_whitespace().count()).sum();
+    (words < 2 * numbers.len() + 1).then_some("There are too many variables for the length of the body")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_need_words_around_them() {
+        let good = ["No variable", "Hello dear {{1}}, welcome", "Your order {{1}} of {{2}} is on its way today"];
+        for body in good {
+            assert_eq!(broken_rule(body), None, "{body}");
+        }
+        let bad = [
+            "{{1}} is your code today",
+            "Your code today is {{1}}.",
+            "One {{1}} two {{3}} three four five six",
+            "One {{name}} two three",
+            "One two {{1}} {{2}} three four five",
+            "Hi {{1}} there",
+        ];
+        for body in bad {
+            assert!(broken_rule(body).is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_review_takes_a_minute_of_the_clock() {
+        let asked_at = Timestamp::UNIX_EPOCH;
+        let of = |reason: Option<&str>, seconds| {
+            let reason = reason.map(str::to_owned);
+            let approval = Approval { asked_at: Some(asked_at), reason, ..Approval::granted("a", "UTILITY") };
+            approval.status(asked_at + SignedDuration::from_secs(seconds))
+        };
+        let statuses = [0, 5, 60].map(|seconds| of(None, seconds));
+        assert_eq!(statuses, [Status::Received, Status::Pending, Status::Approved]);
+        assert_eq!(of(Some("no"), 60), Status::Rejected);
+        assert_eq!(Approval::granted("a", "UTILITY").status(asked_at), Status::Approved);
+    }
+}

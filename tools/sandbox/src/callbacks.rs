@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
 use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::{
-    faults::Fault,
+    chance::generator,
+    faults::{Fault, Mischief},
     messages::Message,
     senders::SENDER_SID,
     state::Sandbox,
@@ -63,26 +65,93 @@ impl Fate {
     }
 }
 
+/// A status to be reported.
+#[derive(Debug)]
+struct Callback {
+    url: String,
+    form: Form,
+    message_sid: MessageSid,
+    person: String,
+    status: MessageStatus,
+}
+
+/// What was planned for a message.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) fault: Option<Fault>,
+    /// Of its callbacks.
+    pub(crate) mischief: Mischief,
+}
+
 /// Lets a message's fate happen, at its time where it is scheduled.
-pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, fault: Option<Fault>) {
+pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: Plan) {
     let send_at = sandbox.state().messages.get(&sid).and_then(|message| message.send_at);
     if let Some(send_at) = send_at {
         sandbox.clock.sleep_until(send_at).await;
     }
-    let Some(fate) = sandbox.fate(&sid, fault.as_ref()) else { return };
-    sandbox.tell_rule(&sid, &fate, fault.as_ref());
-    for status in fate.statuses {
-        sandbox.clock.sleep(PAUSE).await;
-        let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
-        let error_code = fate.error_code.filter(|_| failed);
-        match fate.telling {
-            Telling::Reported => sandbox.report(&sid, status, error_code).await,
-            Telling::Silent => drop(sandbox.advance(&sid, status, error_code)),
-        }
-    }
+    let Some(fate) = sandbox.fate(&sid, plan.fault.as_ref()) else { return };
+    sandbox.tell_rule(&sid, &fate, plan.fault.as_ref());
+    let (later, waiting) = mpsc::unbounded_channel();
+    // Callbacks that come late come in their order, while the message moves on.
+    tokio::join!(sandbox.move_on(&sid, fate, &plan.mischief, later), sandbox.call_back_later(waiting, &plan.mischief));
 }
 
 impl Sandbox {
+    /// Lets a message go from status to status. Its callbacks are posted as it goes, or left for later.
+    async fn move_on(
+        &self,
+        sid: &MessageSid,
+        fate: Fate,
+        mischief: &Mischief,
+        later: UnboundedSender<(Timestamp, Callback)>,
+    ) {
+        let mut held = Vec::new();
+        for status in fate.statuses {
+            self.clock.sleep(PAUSE).await;
+            let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
+            let error_code = fate.error_code.filter(|_| failed);
+            let Some(message) = self.advance(sid, status, error_code) else { return };
+            let told = fate.telling == Telling::Reported;
+            let callback = self.callback(&message, status, error_code).filter(|_| told);
+            let Some(callback) = callback else { continue };
+            if mischief.reorders() {
+                held.push(callback);
+            } else if mischief.delay().is_some() {
+                // There is somebody who reads it for as long as this goes on.
+                let _ = later.send((self.now(), callback));
+            } else {
+                self.call_back(&callback, mischief).await;
+            }
+        }
+        reorder(&mut held, self.config.seed, sid);
+        for callback in held {
+            let _ = later.send((self.now(), callback));
+        }
+    }
+
+    async fn call_back_later(&self, mut waiting: UnboundedReceiver<(Timestamp, Callback)>, mischief: &Mischief) {
+        let delay = mischief.delay().unwrap_or_default();
+        while let Some((since, callback)) = waiting.recv().await {
+            self.clock.sleep_until(since.saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
+            self.call_back(&callback, mischief).await;
+        }
+    }
+
+    /// Reports a status, as often as is planned.
+    async fn call_back(&self, callback: &Callback, mischief: &Mischief) {
+        let webhook = Webhook {
+            url: &callback.url,
+            form: &callback.form,
+            message_sid: callback.message_sid.as_str(),
+            person: &callback.person,
+            status: Some(callback.status),
+            mischief,
+        };
+        for copy in 0..=mischief.copies() {
+            self.deliver(&webhook, copy).await;
+        }
+    }
+
     /// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
     fn fate(&self, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
         let state = self.state();
@@ -90,23 +159,19 @@ impl Sandbox {
         Some(Fate::of(message, state.window_is_open(&message.to, self.now()), fault))
     }
 
-    /// Says that a rule of WhatsApp's strikes, where it is not a fault that was planned.
+    /// Says that a rule strikes, where it is not a fault that was planned.
     fn tell_rule(&self, sid: &MessageSid, fate: &Fate, fault: Option<&Fault>) {
         let planned = fault.and_then(Fault::error_code);
         let Some(code) = fate.error_code.filter(|code| Some(*code) != planned) else { return };
         let to = self.state().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
-        let happening = Happening::new("rule", Outcome::Refused, format!("{code}: {}", rule(code)));
-        self.tell(happening.of(&to, Some(sid.as_str())).with(json!({"code": code})));
+        self.tell(rule(code, words(code)).of(&to, Some(sid.as_str())));
     }
 
     /// Moves a message on and reports it. A message without a callback URL moves on in silence.
     pub(crate) async fn report(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) {
         let Some(message) = self.advance(sid, status, error_code) else { return };
-        if let Some(url) = &message.status_callback {
-            let form = self.callback(&message, status, error_code);
-            let status = Some(status);
-            let webhook = Webhook { url, form, message_sid: sid.as_str(), person: &message.to, status };
-            self.post_webhook(webhook).await;
+        if let Some(callback) = self.callback(&message, status, error_code) {
+            self.call_back(&callback, &Mischief::default()).await;
         }
     }
 
@@ -124,8 +189,19 @@ impl Sandbox {
         Some(message.clone())
     }
 
+    /// What is reported of a message, if anybody wants to know.
+    fn callback(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Option<Callback> {
+        Some(Callback {
+            url: message.status_callback.clone()?,
+            form: self.callback_form(message, status, error_code),
+            message_sid: message.sid.clone(),
+            person: message.to.clone(),
+            status,
+        })
+    }
+
     /// The parameters of a real callback.
-    fn callback(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Form {
+    fn callback_form(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Form {
         let mut parameters = vec![
             ("ApiVersion", "2010-04-01".to_owned()),
             ("MessageStatus", status.to_string()),
@@ -167,13 +243,26 @@ fn of_whatsapp(message: &Message, status: MessageStatus, error_code: Option<u32>
     parameters
 }
 
-/// What a code says, for the timeline. Source: Twilio, "Error and warning dictionary".
-fn rule(code: u32) -> &'static str {
+/// What the timeline says of a rule that strikes.
+pub(crate) fn rule(code: u32, words: &str) -> Happening {
+    Happening::new("rule", Outcome::Refused, format!("{code}: {words}")).with(json!({"code": code}))
+}
+
+/// What a code says. Source: Twilio, "Error and warning dictionary".
+pub(crate) fn words(code: u32) -> &'static str {
     match code {
         OUTSIDE_WINDOW => "free-form text outside of the service window, where a template is needed",
         63018 => "the sender sends faster than it may",
         63019 => "a file could not be fetched",
         _ => "the message does not keep to the rules",
+    }
+}
+
+/// Puts callbacks into an order that is not theirs, where there are two or more: some of the first come last.
+fn reorder(callbacks: &mut [Callback], seed: u64, sid: &MessageSid) {
+    if callbacks.len() > 1 {
+        let first = generator(seed, &[sid.as_str(), "reordered"]).usize(1..callbacks.len());
+        callbacks.rotate_left(first);
     }
 }
 
@@ -232,7 +321,7 @@ mod tests {
             let due = Message { status: before, send_at: Some(jiff::Timestamp::now()), ..made(SMS) };
             let sid = due.sid.clone();
             sandbox.state().messages.add(due);
-            unfold(Arc::clone(&sandbox), sid.clone(), None).await;
+            unfold(Arc::clone(&sandbox), sid.clone(), Plan::default()).await;
             assert_eq!(sandbox.state().messages.get(&sid).unwrap().status, after);
         }
     }
@@ -241,10 +330,10 @@ mod tests {
     fn a_callback_of_sms_says_nothing_of_a_channel() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let names = |form: &Form| form.pairs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        let sms = sandbox.callback(&made(SMS), Delivered, None);
+        let sms = sandbox.callback_form(&made(SMS), Delivered, None);
         assert!(!names(&sms).iter().any(|name| name.starts_with("Channel")), "{sms:?}");
         assert_eq!((sms.get("To"), sms.get("RawDlrDoneDate").map(str::len)), (Some("+14155550123"), Some(10)));
-        let whatsapp = sandbox.callback(&made(WHATSAPP), Read, None);
+        let whatsapp = sandbox.callback_form(&made(WHATSAPP), Read, None);
         assert_eq!(whatsapp.get("ChannelToAddress"), Some("+1415555XXXX"));
         assert_eq!((whatsapp.get("ChannelPrefix"), whatsapp.get("EventType")), (Some("whatsapp"), Some("READ")));
     }

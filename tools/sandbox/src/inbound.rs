@@ -1,7 +1,8 @@
 //! A person writes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use shared::{
     address::{Address, Channel},
@@ -11,10 +12,21 @@ use shared::{
 };
 
 use crate::{
+    callbacks::{Plan, rule, unfold},
+    faults::{Mischief, Struck},
     messages::{Location, Media, Message},
     people::Person,
-    state::Sandbox,
+    state::{Sandbox, State},
+    twiml::{self, Reply, Report},
+    webhook::{Delivery, Webhook},
 };
+
+/// How long a message that is to be overtaken waits for the one that overtakes it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So many replies to one person are sent in 30 seconds. Source: Twilio, error 14107.
+const MAX_REPLIES: usize = 30;
+const REPLY_PERIOD: SignedDuration = SignedDuration::from_secs(30);
+const REPLY_LIMIT: u32 = 14107;
 
 /// What a person sends.
 #[derive(Debug, Clone, Deserialize)]
@@ -83,27 +95,79 @@ pub(crate) struct Taken {
 }
 
 impl Sandbox {
-    /// Delivers what a person sends, and what the answer sends back.
-    pub(crate) async fn receive(&self, writing: Writing) -> Taken {
+    /// Delivers what a person sends, and what the answers send back.
+    pub(crate) async fn receive(self: &Arc<Self>, writing: Writing) -> Taken {
         let message = self.inbound_message(&writing);
-        let (sid, person) = (message.sid.as_str(), writing.from.to_string());
         let form = self.inbound_form(&writing, &message);
-        {
-            let mut state = self.state();
-            state.person_wrote(&person, message.created_at);
-            state.messages.add(message.clone());
+        let mischief = self.keep_inbound(&message);
+        let answers = self.deliver_inbound(&message, &form, &mischief).await;
+        // Nobody waits for it where there is no such message.
+        let _ = self.received.send(message.from.clone().unwrap_or_default());
+        let mut first_reply = None;
+        for delivery in &answers {
+            let (replies, reports) = twiml::read(delivery);
+            for Report { code, words } in reports {
+                self.tell(rule(code, words).of(&writing.from.to_string(), Some(message.sid.as_str())));
+            }
+            for reply in replies {
+                first_reply.get_or_insert_with(|| reply.body.clone());
+                self.send_reply(&message, reply);
+            }
         }
-        let answer = self.post_inbound(&message, form).await;
-        let reply = answer.as_ref().and_then(|answer| reply_in(&answer.body));
-        if let Some(body) = &reply {
-            self.send_reply(&message, body.clone());
-        }
+        let answer = answers.iter().find_map(Delivery::answer);
         Taken {
-            message_sid: sid.to_owned(),
-            status: answer.as_ref().map(|answer| answer.status),
-            content_type: answer.as_ref().map(|answer| answer.content_type.clone()),
-            twiml: answer.map(|answer| answer.body),
-            reply,
+            message_sid: message.sid.to_string(),
+            status: answer.map(|answer| answer.status),
+            content_type: answer.map(|answer| answer.content_type.clone()),
+            twiml: answer.map(|answer| answer.body.clone()),
+            reply: first_reply,
+        }
+    }
+
+    /// Remembers a message, and gives what is planned for its webhooks.
+    fn keep_inbound(&self, message: &Message) -> Mischief {
+        let (person, sid) = (message.from.as_deref().unwrap_or_default(), message.sid.as_str());
+        let mut state = self.state();
+        state.person_wrote(person, message.created_at);
+        state.messages.add(message.clone());
+        let mischief = state.faults.of_webhooks(Struck { seed: self.config.seed, person, sid });
+        for fault in mischief.iter() {
+            state.timeline.add(message.created_at, fault.happening(person, sid));
+        }
+        mischief
+    }
+
+    /// Tells the system under test what a person sent. Gives what became of each copy.
+    async fn deliver_inbound(&self, message: &Message, form: &Form, mischief: &Mischief) -> Vec<Delivery> {
+        let (url, fallback) = self.inbound_urls(&message.to);
+        let Some(url) = url else { return Vec::new() };
+        let person = message.from.as_deref().unwrap_or_default();
+        if mischief.reorders() {
+            self.let_the_next_pass(person).await;
+        }
+        self.clock.sleep(mischief.delay().unwrap_or_default()).await;
+        let webhook = Webhook { url: &url, form, message_sid: message.sid.as_str(), person, status: None, mischief };
+        let mut deliveries = Vec::new();
+        for copy in 0..=mischief.copies() {
+            let mut delivery = self.deliver(&webhook, copy).await;
+            if let (Some(fallback), Some(code)) = (&fallback, fallback_code(&delivery)) {
+                let told = [("ErrorCode", code), ("ErrorUrl", &url)];
+                let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let form = form.pairs().iter().cloned().chain(told).collect();
+                delivery = self.deliver(&Webhook { url: fallback, form: &form, ..webhook }, copy).await;
+            }
+            deliveries.push(delivery);
+        }
+        deliveries
+    }
+
+    /// Waits until the person's next message has been delivered, for a while.
+    async fn let_the_next_pass(&self, person: &str) {
+        let mut received = self.received.subscribe();
+        let overtaken = async { while received.recv().await.is_ok_and(|other| other != person) {} };
+        tokio::select! {
+            () = overtaken => {}
+            () = self.clock.sleep(PATIENCE) => {}
         }
     }
 
@@ -183,23 +247,50 @@ impl Sandbox {
         sender.into_iter().chain([("OriginalRepliedMessageSid".to_owned(), sid.to_string())]).collect()
     }
 
-    fn send_reply(&self, inbound: &Message, body: String) {
+    /// Sends what the answer says, as Twilio does: without a callback, and no more than it allows.
+    fn send_reply(self: &Arc<Self>, inbound: &Message, reply: Reply) {
         let now = self.now();
         let reply = Message {
-            sid: self.sids.next_message(false),
+            sid: self.sids.next_message(!reply.media.is_empty()),
             direction: "outbound-reply",
             from: Some(inbound.to.clone()),
             to: inbound.from.clone().unwrap_or_default(),
-            body,
-            status: MessageStatus::Delivered,
-            media: Vec::new(),
+            body: reply.body,
+            media: reply.media.into_iter().map(|url| Media::new(&self.sids, url, None)).collect(),
             location: None,
             replied_to: None,
+            status: MessageStatus::Queued,
             created_at: now,
             updated_at: now,
+            sent_at: None,
             ..inbound.clone()
         };
-        self.state().messages.add(reply);
+        let sid = reply.sid.clone();
+        let mut state = self.state();
+        if state.replies_since(&reply.to, now - REPLY_PERIOD) >= MAX_REPLIES {
+            let words = "more than 30 replies within 30 seconds";
+            state.timeline.add(now, rule(REPLY_LIMIT, words).of(&reply.to, Some(inbound.sid.as_str())));
+            return;
+        }
+        state.messages.add(reply);
+        drop(state);
+        tokio::spawn(unfold(Arc::clone(self), sid, Plan::default()));
+    }
+}
+
+impl State {
+    fn replies_since(&self, person: &str, since: Timestamp) -> usize {
+        let latest = self.messages.iter().rev().take_while(|message| message.created_at >= since);
+        latest.filter(|message| message.direction == "outbound-reply" && message.to == person).count()
+    }
+}
+
+/// The code that the fallback URL is told, where it is asked. Source: Twilio, "Messaging Services", `FallbackUrl`.
+fn fallback_code(delivery: &Delivery) -> Option<&'static str> {
+    match delivery {
+        Delivery::Unanswered => Some("11205"),
+        Delivery::Answered(answer) if answer.status >= 400 => Some("11200"),
+        Delivery::Answered(_) | Delivery::Lost => None,
     }
 }
 
@@ -247,14 +338,6 @@ fn of_whatsapp(writing: &Writing, person: Option<&Person>) -> Vec<(String, Strin
         parameters.extend(address.clone().map(|address| ("Address", address)));
     }
     parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// The text of the first `<Message>`, with or without a `<Body>`.
-fn reply_in(twiml: &str) -> Option<String> {
-    let document = roxmltree::Document::parse(twiml).ok()?;
-    let message = document.descendants().find(|node| node.has_tag_name("Message"))?;
-    let text: String = message.descendants().filter_map(|node| node.is_text().then(|| node.text()).flatten()).collect();
-    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -314,13 +397,5 @@ mod tests {
             assert_eq!(form.get("MessagingServiceSid"), Some("MG00000000000000000000000000000001"));
         }
         assert!(serde_json::from_str::<Writing>(r#"{"from": "whatsapp:"}"#).is_err());
-    }
-
-    #[test]
-    fn a_reply_is_read_from_twiml() {
-        assert_eq!(reply_in("<Response/>"), None);
-        assert_eq!(reply_in("<Response><Message>a &amp; b</Message></Response>").as_deref(), Some("a & b"));
-        assert_eq!(reply_in("<Response><Message><Body>a</Body></Message></Response>").as_deref(), Some("a"));
-        assert_eq!(reply_in("no xml"), None);
     }
 }

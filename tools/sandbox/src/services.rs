@@ -15,16 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::form::Form;
 
-use crate::{
-    Config,
-    auth::Authenticated,
-    dates::iso_date,
-    messages::Message,
-    pages::Asked,
-    refusal::Refusal,
-    state::Sandbox,
-    webhook::{Answer, Webhook},
-};
+use crate::{Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox};
 
 /// The account's services, the oldest first.
 #[derive(Debug)]
@@ -180,26 +171,6 @@ impl Sandbox {
             Some(sid) => self.products.services.get(sid)?.status_callback,
             None => self.products.senders.status_callback_of(from?),
         }
-    }
-
-    /// Tells the system under test what a person sent, and its fallback where that fails. None where no answer came.
-    pub(crate) async fn post_inbound(&self, message: &Message, form: Form) -> Option<Answer> {
-        let (url, fallback) = self.inbound_urls(&message.to);
-        let url = url?;
-        let webhook = |url, form| Webhook {
-            url,
-            form,
-            message_sid: message.sid.as_str(),
-            person: message.from.as_deref().unwrap_or_default(),
-            status: None,
-        };
-        let answer = self.post_webhook(webhook(&url, form.clone())).await;
-        let failed = answer.as_ref().is_none_or(|answer| answer.status >= 400);
-        let Some(fallback) = fallback.filter(|_| failed) else { return answer };
-        let code = if answer.is_some() { "11200" } else { "11205" };
-        let told = [("ErrorCode", code), ("ErrorUrl", &url)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let form = form.pairs().iter().cloned().chain(told).collect();
-        self.post_webhook(webhook(&fallback, form)).await
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::message_status::MessageStatus;
+use tokio::sync::broadcast;
 
 use crate::{
     Config,
@@ -20,6 +21,7 @@ use crate::{
     limits::Limiter,
     messages::Messages,
     outages::Outages,
+    overrides::Overrides,
     people::People,
     products::Products,
     rates::Arrivals,
@@ -27,6 +29,7 @@ use crate::{
     snapshot::snapshot,
     stream::{Stream, Told},
     timeline::{Happening, Timeline},
+    webhook::client,
 };
 
 /// The sandbox: its account, and everything that happened.
@@ -37,6 +40,8 @@ pub struct Sandbox {
     pub(crate) clock: Clock,
     pub(crate) sids: Sids,
     pub(crate) stream: Stream,
+    /// Hears of everybody whose message has been delivered, by address.
+    pub(crate) received: broadcast::Sender<String>,
     /// Where it is served, as in `http://127.0.0.1:8080`, once it is.
     pub(crate) url: OnceLock<String>,
     pub(crate) products: Products,
@@ -84,10 +89,11 @@ impl Sandbox {
         Arc::new(Self {
             products: Products::new(&config, clock.now()),
             config,
-            http: reqwest::Client::new(),
+            http: client(Overrides::default().connect),
             clock,
             sids,
             stream: Stream::default(),
+            received: broadcast::Sender::new(64),
             url: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             state: Mutex::default(),

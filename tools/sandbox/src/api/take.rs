@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::resource;
 use crate::{
-    callbacks::unfold,
-    faults::{self, Fault},
+    callbacks::{Plan, rule, unfold, words},
+    faults::{Fault, Struck},
     limits::OnExcess,
     messages::Message,
     rates::Arrival,
@@ -45,9 +45,10 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
     if excess == Some(OnExcess::Refuse) {
         return Err(Refusal::too_many_requests());
     }
-    let fault = state.faults.take(&message.to);
+    let struck = Struck { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
+    let fault = state.faults.of_call(struck);
     if let Some(fault) = &fault {
-        state.timeline.add(sandbox.now(), faults::happening(fault, &message));
+        state.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
     }
     match fault {
         Some(Fault::Refuse { status, code, retry_after }) => {
@@ -59,11 +60,20 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
     if excess.is_none() {
         state.limiter.pass(&sender, now);
     }
+    let mischief = state.faults.of_webhooks(struck);
+    for fault in mischief.iter() {
+        state.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
+    }
+    if excess.is_some() {
+        let happening = rule(RATE_LIMIT_EXCEEDED, words(RATE_LIMIT_EXCEEDED));
+        state.timeline.add(sandbox.now(), happening.of(&message.to, Some(message.sid.as_str())));
+    }
     let too_fast = excess.map(|_| Fault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = resource(sandbox, &message);
     let sid = message.sid.clone();
     keep(&mut state, message, sender, now);
-    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, too_fast.or_else(|| fault.clone())));
+    let plan = Plan { fault: too_fast.or_else(|| fault.clone()), mischief };
+    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, plan));
     Ok(Taking::Created { shown, unfolding, fault })
 }
 

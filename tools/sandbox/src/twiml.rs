@@ -1,0 +1,139 @@
+//! What an answer to a person's message says to them.
+//!
+//! Sources: Twilio, "TwiML for Programmable Messaging" and "Error and warning dictionary".
+
+use roxmltree::{Document, Node};
+
+use crate::webhook::{Answer, Delivery};
+
+/// A message back to the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) body: String,
+    /// The URLs of its files.
+    pub(crate) media: Vec<String>,
+}
+
+/// Something that Twilio's debugger would report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) code: u32,
+    pub(crate) words: &'static str,
+}
+
+const fn report(code: u32, words: &'static str) -> Report {
+    Report { code, words }
+}
+
+pub(crate) const FAILED: Report = report(11200, "the webhook was answered with an error");
+pub(crate) const UNANSWERED: Report = report(11205, "the webhook was not answered in time");
+const UNPARSABLE: Report = report(12100, "the answer is no XML");
+const NO_RESPONSE: Report = report(12102, "the root of the TwiML is not <Response>");
+const UNKNOWN_VERB: Report = report(12200, "the TwiML has an element that means nothing here");
+const CONTENT_TYPE: Report =
+    report(12300, "the content type of the answer is none of text/xml, application/xml and text/html");
+const EMPTY_MESSAGE: Report = report(14103, "a <Message> has neither text nor a file");
+
+/// What an answer says to the person, and what is wrong with it.
+pub(crate) fn read(delivery: &Delivery) -> (Vec<Reply>, Vec<Report>) {
+    let wrong = |report| (Vec::new(), vec![report]);
+    match delivery {
+        Delivery::Lost => (Vec::new(), Vec::new()),
+        Delivery::Unanswered => wrong(UNANSWERED),
+        Delivery::Answered(Answer { status: 400.., .. }) => wrong(FAILED),
+        Delivery::Answered(answer) if answer.body.trim().is_empty() => (Vec::new(), Vec::new()),
+        Delivery::Answered(answer) if !is_twiml(&answer.content_type) => wrong(CONTENT_TYPE),
+        Delivery::Answered(answer) => match Document::parse(&answer.body) {
+            Err(_) => wrong(UNPARSABLE),
+            Ok(document) if !document.root_element().has_tag_name("Response") => wrong(NO_RESPONSE),
+            Ok(document) => replies(document.root_element()),
+        },
+    }
+}
+
+fn is_twiml(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    ["text/xml", "application/xml", "text/html"].contains(&essence.as_str())
+}
+
+fn replies(response: Node<'_, '_>) -> (Vec<Reply>, Vec<Report>) {
+    let (mut replies, mut reports) = (Vec::new(), Vec::new());
+    for verb in response.children().filter(Node::is_element) {
+        if !verb.has_tag_name("Message") {
+            reports.push(UNKNOWN_VERB);
+            continue;
+        }
+        let reply = Reply { body: text(verb), media: media(verb) };
+        if reply.body.is_empty() && reply.media.is_empty() {
+            reports.push(EMPTY_MESSAGE);
+        } else {
+            replies.push(reply);
+        }
+    }
+    (replies, reports)
+}
+
+/// The text of a `<Message>`, with or without a `<Body>`.
+fn text(message: Node<'_, '_>) -> String {
+    let own = message.children().filter(Node::is_text);
+    let body = message.children().filter(|node| node.has_tag_name("Body"));
+    let nodes = own.chain(body.flat_map(|body| body.children().filter(Node::is_text)));
+    nodes.filter_map(|node| node.text()).collect::<String>().trim().to_owned()
+}
+
+fn media(message: Node<'_, '_>) -> Vec<String> {
+    let nodes = message.children().filter(|node| node.has_tag_name("Media"));
+    nodes.filter_map(|node| node.text()).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, content_type: &str, body: &str) -> Delivery {
+        Delivery::Answered(Answer { status, content_type: content_type.to_owned(), body: body.to_owned() })
+    }
+
+    #[test]
+    fn a_reply_is_read_from_twiml() {
+        let reply = |body: &str, media: &[&str]| Reply {
+            body: body.to_owned(),
+            media: media.iter().map(|url| (*url).to_owned()).collect(),
+        };
+        let cases = [
+            ("<Response/>", vec![]),
+            ("<Response><Message>a &amp; b</Message></Response>", vec![reply("a & b", &[])]),
+            (
+                "<Response><Message><Body>a</Body></Message><Message>b</Message></Response>",
+                vec![reply("a", &[]), reply("b", &[])],
+            ),
+            (
+                "<?xml version=\"1.0\"?>\n<Response>\n <Message>\n  <Body>a</Body><Media>https://example.com/a.png</Media>\n </Message>\n</Response>",
+                vec![reply("a", &["https://example.com/a.png"])],
+            ),
+        ];
+        for (twiml, replies) in cases {
+            assert_eq!(read(&answered(200, "text/xml; charset=utf-8", twiml)), (replies, vec![]), "{twiml}");
+        }
+    }
+
+    #[test]
+    fn what_twilio_would_not_understand_is_reported_with_its_code() {
+        let cases = [
+            (answered(200, "text/xml", "no xml"), Some(12100)),
+            (answered(200, "text/xml", "<Message>a</Message>"), Some(12102)),
+            (answered(200, "text/xml", "<Response><Redirect>/next</Redirect></Response>"), Some(12200)),
+            (answered(200, "text/xml", "<Response><Message/></Response>"), Some(14103)),
+            (answered(200, "application/json", "{}"), Some(12300)),
+            (answered(200, "", ""), None),
+            (answered(204, "", ""), None),
+            (answered(404, "text/xml", "<Response/>"), Some(11200)),
+            (Delivery::Unanswered, Some(11205)),
+            (Delivery::Lost, None),
+        ];
+        for (delivery, code) in cases {
+            let (replies, reports) = read(&delivery);
+            assert_eq!((replies, reports.first().map(|report| report.code)), (vec![], code), "{delivery:?}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Misbehaviour as the system under test meets it: a sandbox, and a receiver of its webhooks.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+};
+use reqwest::{Client, Response};
+use sandbox::{Config, ORDER_UPDATE_SID, Sandbox, serve};
+use serde_json::{Value, json};
+use shared::{form::Form, signature::sign};
+use tokio::net::TcpListener;
+
+const AVA: &str = "whatsapp:+14155550123";
+const BEN: &str = "whatsapp:+14155550124";
+
+/// A webhook that came.
+#[derive(Debug, Clone, PartialEq)]
+struct Came {
+    path: String,
+    token: String,
+    signed: bool,
+    form: Form,
+}
+
+impl Came {
+    fn get(&self, name: &str) -> &str {
+        self.form.get(name).unwrap_or_default()
+    }
+}
+
+/// Who is told: notes all, and answers `/broken` with 500.
+#[derive(Debug, Clone)]
+struct Receiver {
+    came: Arc<Mutex<Vec<Came>>>,
+    config: Config,
+    url: String,
+}
+
+async fn receive(
+    State(receiver): State<Receiver>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let form = Form::parse(&body);
+    let signature = sign(&receiver.config.auth_token, &format!("{}{uri}", receiver.url), &form);
+    let signed = signature == header("x-twilio-signature");
+    let came = Came { path: uri.path().to_owned(), token: header("i-twilio-idempotency-token"), signed, form };
+    receiver.came.lock().unwrap().push(came);
+    match uri.path() {
+        "/broken" => (StatusCode::INTERNAL_SERVER_ERROR, ""),
+        _ if !signed => (StatusCode::FORBIDDEN, ""),
+        _ => (StatusCode::OK, ""),
+    }
+}
+
+struct Play {
+    http: Client,
+    url: String,
+    receiver: Receiver,
+}
+
+impl Play {
+    async fn begin(seed: u64) -> Self {
+        let listen = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (listener, receiving) = (listen().await, listen().await);
+        let url = format!("http://{}", receiving.local_addr().unwrap());
+        let config = Config { seed, ..Config::documented(format!("{url}/inbound")) };
+        let receiver = Receiver { came: Arc::default(), config: config.clone(), url };
+        let router = Router::new().fallback(receive).with_state(receiver.clone());
+        tokio::spawn(async { axum::serve(receiving, router).await });
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(Sandbox::new(config), listener));
+        Self { http: Client::new(), url, receiver }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self.http.post(format!("{}/sandbox/{path}", self.url)).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+        answer.json().await.unwrap_or_default()
+    }
+
+    async fn plan(&self, fault: Value) {
+        self.post("faults", json!({"fault": fault})).await;
+    }
+
+    async fn ask(&self, to: &str, callback: &str) -> Response {
+        let url = format!("{}/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json", self.url);
+        let request = self.http.post(url).basic_auth("SK00000000000000000000000000000001", Some("sandbox-secret"));
+        let callback = format!("{}{callback}", self.receiver.url);
+        let sender = ("From", "whatsapp:+14155238886");
+        let form = [("To", to), sender, ("ContentSid", ORDER_UPDATE_SID), ("StatusCallback", callback.as_str())];
+        request.form(&form).send().await.unwrap()
+    }
+
+    /// Asks for a message, and gives its SID; none where it was refused.
+    async fn create(&self, to: &str) -> Option<String> {
+        self.ask(to, "/status").await.json::<Value>().await.unwrap()["sid"].as_str().map(str::to_owned)
+    }
+
+    /// What came, when so much has.
+    async fn came(&self, number: usize) -> Vec<Came> {
+        let coming = async {
+            loop {
+                let came = self.receiver.came.lock().unwrap().clone();
+                if came.len() >= number {
+                    return came;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), coming).await;
+        waited.unwrap_or_else(|_| panic!("{:?}", self.receiver.came.lock().unwrap()))
+    }
+
+    /// The statuses that were told, when there are so many.
+    async fn told(&self, number: usize) -> Vec<String> {
+        self.came(number).await.iter().map(|came| came.get("MessageStatus").to_owned()).collect()
+    }
+
+    /// What the timeline says, as the kind and what it is about.
+    async fn timeline(&self) -> Vec<Value> {
+        let state = self.http.get(format!("{}/sandbox/state", self.url)).send().await.unwrap();
+        state.json::<Value>().await.unwrap()["timeline"].as_array().unwrap().clone()
+    }
+
+    /// Waits until a message was read or has failed.
+    async fn end_of(&self, sid: &str) {
+        let ended = async || {
+            let state = self.http.get(format!("{}/sandbox/state", self.url)).send().await.unwrap();
+            let state: Value = state.json().await.unwrap();
+            let message = state["messages"].as_array().unwrap().iter().find(|message| message["sid"] == sid).cloned();
+            message.is_some_and(|message| message["status"] == "read" || message["status"] == "failed")
+        };
+        let ending = async {
+            while !ended().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ending).await.unwrap();
+    }
+}
+
+/// A bad day of two people: gives all that could be seen of it.
+async fn bad_day(seed: u64) -> (Vec<Option<String>>, Vec<Vec<String>>) {
+    let play = Play::begin(seed).await;
+    let faults = [
+        json!({"chance": 0.3, "fault": {"kind": "refuse", "status": 429, "code": 20429, "retry_after": 1}}),
+        json!({"chance": 0.3, "fault": {"kind": "fail", "code": 63024}}),
+        json!({"chance": 0.5, "fault": {"kind": "lost"}}),
+        json!({"chance": 0.5, "fault": {"kind": "duplicate"}}),
+        json!({"chance": 0.5, "fault": {"kind": "reordered"}, "to": AVA}),
+    ];
+    for mut fault in faults {
+        fault["times"] = Value::Null;
+        play.post("faults", fault).await;
+    }
+    let mut sids = Vec::new();
+    for to in [AVA, BEN].repeat(6) {
+        sids.push(play.create(to).await);
+    }
+    let timeline = play.timeline().await;
+    let has = |sid: &str, kind: &str| {
+        timeline.iter().any(|entry| entry["message_sid"] == sid && entry["details"]["kind"] == kind)
+    };
+    let expected = sids.iter().flatten().map(|sid| match (has(sid, "lost"), has(sid, "fail"), has(sid, "duplicate")) {
+        (true, ..) => 0,
+        (false, failed, doubled) => (if failed { 1 } else { 3 }) * (if doubled { 2 } else { 1 }),
+    });
+    let came = play.came(expected.sum()).await;
+    let told = |sid: &String| {
+        let of_it = came.iter().filter(|came| came.get("MessageSid") == sid);
+        of_it.map(|came| format!("{} {}", came.get("MessageStatus"), came.token)).collect()
+    };
+    let told = sids.iter().flatten().map(told).collect();
+    (sids, told)
+}
+
+#[tokio::test]
+async fn the_same_seed_has_the_same_bad_day() {
+    let (first, again, other) = tokio::join!(bad_day(7), bad_day(7), bad_day(8));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let (sids, told) = first;
+    assert!(sids.iter().any(Option::is_none) && sids.iter().any(Option::is_some), "{sids:?}");
+    assert!(told.iter().any(Vec::is_empty) && told.iter().any(|told| told.len() > 3), "{told:?}");
+}
+
+#[tokio::test]
+async fn callbacks_are_doubled_lost_and_late() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "duplicate"})).await;
+    play.create(AVA).await;
+    assert_eq!(play.told(6).await, ["sent", "sent", "delivered", "delivered", "read", "read"]);
+    let came = play.came(6).await;
+    assert_ne!(came[0].token, came[1].token, "a callback that comes twice is two");
+    play.plan(json!({"kind": "lost", "status": "delivered"})).await;
+    play.create(AVA).await;
+    assert_eq!(play.told(8).await[6..], ["sent", "read"]);
+    play.plan(json!({"kind": "late", "milliseconds": 3_600_000})).await;
+    let late = play.create(AVA).await.unwrap();
+    play.end_of(&late).await;
+    assert_eq!(play.came(8).await.len(), 8);
+    play.post("clock", json!({"advance_seconds": 3_600})).await;
+    assert_eq!(play.told(11).await[8..], ["sent", "delivered", "read"]);
+}
+
+#[tokio::test]
+async fn callbacks_come_in_another_order() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "reordered"})).await;
+    play.create(AVA).await;
+    let mut told = play.told(3).await;
+    assert_ne!(told, ["sent", "delivered", "read"]);
+    told.sort_unstable();
+    assert_eq!(told, ["delivered", "read", "sent"]);
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_tried_again_has_the_same_token() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "retried"})).await;
+    play.post("inbound", json!({"from": AVA, "body": "hi"})).await;
+    let came = play.came(2).await;
+    assert_eq!(came[0], came[1]);
+    assert!(!came[0].token.is_empty() && came[0].signed);
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_refused_and_so_is_one_of_another_token() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "wrong_signature"})).await;
+    let verdict = async |number: usize| {
+        let taken = play.post("inbound", json!({"from": AVA, "body": "hi"})).await;
+        let entries = play.timeline().await;
+        let entries: Vec<_> = entries.iter().filter(|entry| entry["kind"] == "webhook").collect();
+        (
+            play.came(number).await[number - 1].signed,
+            taken["status"].clone(),
+            entries[number - 1]["details"]["signature"].clone(),
+        )
+    };
+    assert_eq!(verdict(1).await, (false, json!(403), json!("refused")));
+    assert_eq!(verdict(2).await, (true, json!(200), json!("accepted")));
+    let changed = play.post("auth-token", json!({})).await;
+    assert_eq!(changed["auth_token"].as_str().unwrap().len(), 32);
+    assert_eq!(verdict(3).await, (false, json!(403), json!("refused")));
+}
+
+#[tokio::test]
+async fn a_persons_message_is_overtaken_by_the_next() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "reordered"})).await;
+    let first = play.post("inbound", json!({"from": AVA, "body": "first"}));
+    let second = async {
+        // The fault is of whichever message comes first.
+        while !play.timeline().await.iter().any(|entry| entry["kind"] == "fault") {}
+        play.post("inbound", json!({"from": AVA, "body": "second"})).await
+    };
+    tokio::join!(first, second);
+    let bodies: Vec<_> = play.came(2).await.iter().map(|came| came.get("Body").to_owned()).collect();
+    assert_eq!(bodies, ["second", "first"]);
+}
+
+#[tokio::test]
+async fn a_webhook_is_tried_as_often_as_its_url_asks_for() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "report", "statuses": ["sent"]})).await;
+    play.ask(AVA, "/broken#rp=5xx&rc=2").await;
+    assert_eq!(play.told(3).await, ["sent", "sent", "sent"]);
+    let came = play.came(3).await;
+    assert!(came.iter().all(|one| one.signed && one.path == "/broken" && one.token == came[0].token));
+}
+
+#[tokio::test]
+async fn a_refusal_says_when_to_try_again() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 3})).await;
+    let refused = play.ask(AVA, "/status").await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"3".parse().unwrap()));
+    assert_eq!(play.ask(AVA, "/status").await.status(), 201);
+}

@@ -11,6 +11,8 @@ use crate::{
     chance::generator,
     faults::{Fault, Mischief},
     messages::Message,
+    refusal::title,
+    rules,
     senders::SENDER_SID,
     state::Sandbox,
     timeline::{Happening, Outcome},
@@ -19,9 +21,6 @@ use crate::{
 
 /// Between two statuses: enough for a person to see them come one after the other.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Free-form text outside of the service window. Source: Twilio, error 63016.
-const OUTSIDE_WINDOW: u32 = 63016;
 
 /// What is going to happen to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,23 +38,24 @@ enum Telling {
 }
 
 impl Fate {
-    /// The fate of a message that is about to go out.
-    fn of(message: &Message, window_is_open: bool, fault: Option<&Fault>) -> Self {
+    /// The fate of a message that is about to go out, with the rule that it breaks and what was planned.
+    fn of(message: &Message, verdict: Option<u32>, fault: Option<&Fault>) -> Self {
         use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
         let on_whatsapp = message.channel == Channel::WhatsApp;
-        // Only WhatsApp tells that somebody read a message, and only there does a window close.
+        // Only WhatsApp tells that somebody read a message.
         let good: &[_] = if on_whatsapp { &[Sent, Delivered, Read] } else { &[Sent, Delivered] };
-        let needs_window = on_whatsapp && message.content_sid.is_none();
         let telling = if fault == Some(&Fault::Silent) { Telling::Silent } else { Telling::Reported };
-        let (mut statuses, error_code) = match fault {
-            Some(Fault::Report { statuses }) => return Self { statuses: statuses.clone(), error_code: None, telling },
-            Some(Fault::Fail { code }) => (vec![Failed], Some(*code)),
-            _ if needs_window && !window_is_open => (vec![Failed], Some(OUTSIDE_WINDOW)),
-            Some(Fault::FailAfter { code, after }) => {
+        let (mut statuses, error_code) = match (fault, verdict) {
+            (Some(Fault::Report { statuses }), _) => {
+                return Self { statuses: statuses.clone(), error_code: None, telling };
+            }
+            (Some(Fault::Fail { code }), _) => (vec![Failed], Some(*code)),
+            (_, Some(code)) => (vec![Failed], Some(code)),
+            (Some(Fault::FailAfter { code, after }), None) => {
                 let before = good.iter().copied().take_while(|status| status <= after);
                 (before.chain([Undelivered]).collect(), Some(*code))
             }
-            _ => (good.to_vec(), None),
+            (_, None) => (good.to_vec(), None),
         };
         // Only a messaging service reports that a message is queued: without one that is where it begins.
         if message.messaging_service_sid.is_some() {
@@ -89,7 +89,7 @@ pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: Plan) {
     if let Some(send_at) = send_at {
         sandbox.clock.sleep_until(send_at).await;
     }
-    let Some(fate) = sandbox.fate(&sid, plan.fault.as_ref()) else { return };
+    let Some(fate) = sandbox.fate(&sid, plan.fault.as_ref()).await else { return };
     sandbox.tell_rule(&sid, &fate, plan.fault.as_ref());
     let (later, waiting) = mpsc::unbounded_channel();
     // Callbacks that come late come in their order, while the message moves on.
@@ -153,10 +153,11 @@ impl Sandbox {
     }
 
     /// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
-    fn fate(&self, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
-        let state = self.state();
-        let message = state.messages.get(sid).filter(|message| message.status != MessageStatus::Canceled)?;
-        Some(Fate::of(message, state.window_is_open(&message.to, self.now()), fault))
+    async fn fate(self: &Arc<Self>, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
+        let message =
+            self.state().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
+        let verdict = rules::verdict(self, &message).await;
+        Some(Fate::of(&message, verdict, fault))
     }
 
     /// Says that a rule strikes, where it is not a fault that was planned.
@@ -250,12 +251,7 @@ pub(crate) fn rule(code: u32, words: &str) -> Happening {
 
 /// What a code says. Source: Twilio, "Error and warning dictionary".
 pub(crate) fn words(code: u32) -> &'static str {
-    match code {
-        OUTSIDE_WINDOW => "free-form text outside of the service window, where a template is needed",
-        63018 => "the sender sends faster than it may",
-        63019 => "a file could not be fetched",
-        _ => "the message does not keep to the rules",
-    }
+    title(code).unwrap_or("not allowed")
 }
 
 /// Puts callbacks into an order that is not theirs, where there are two or more: some of the first come last.
@@ -295,18 +291,18 @@ mod tests {
         let at_once = r#"{"kind": "fail_after", "code": 63024, "after": "queued"}"#;
         let silent = r#"{"kind": "silent"}"#;
         let cases = [
-            (WHATSAPP, true, None, vec![Sent, Delivered, Read], None),
-            (WHATSAPP, false, None, vec![Failed], Some(63016)),
-            (WHATSAPP, false, Some(undelivered), vec![Failed], Some(63016)),
-            (WHATSAPP, true, Some(undelivered), vec![Sent, Undelivered], Some(63024)),
-            (WHATSAPP, true, Some(at_once), vec![Undelivered], Some(63024)),
-            (WHATSAPP, true, Some(silent), vec![Sent, Delivered, Read], None),
-            (SMS, false, None, vec![Queued, Sent, Delivered], None),
-            (SMS, false, Some(r#"{"kind": "fail", "code": 30003}"#), vec![Queued, Failed], Some(30003)),
+            (WHATSAPP, None, None, vec![Sent, Delivered, Read], None),
+            (WHATSAPP, Some(63016), None, vec![Failed], Some(63016)),
+            (WHATSAPP, Some(63016), Some(undelivered), vec![Failed], Some(63016)),
+            (WHATSAPP, None, Some(undelivered), vec![Sent, Undelivered], Some(63024)),
+            (WHATSAPP, None, Some(at_once), vec![Undelivered], Some(63024)),
+            (WHATSAPP, None, Some(silent), vec![Sent, Delivered, Read], None),
+            (SMS, None, None, vec![Queued, Sent, Delivered], None),
+            (SMS, None, Some(r#"{"kind": "fail", "code": 30003}"#), vec![Queued, Failed], Some(30003)),
         ];
-        for (parameters, window_is_open, fault, statuses, error_code) in cases {
+        for (parameters, verdict, fault, statuses, error_code) in cases {
             let parsed = fault.map(|fault| serde_json::from_str(fault).unwrap());
-            let fate = Fate::of(&made(parameters), window_is_open, parsed.as_ref());
+            let fate = Fate::of(&made(parameters), verdict, parsed.as_ref());
             assert_eq!(fate.telling == Telling::Silent, fault == Some(silent));
             assert_eq!((fate.statuses, fate.error_code), (statuses, error_code), "{parameters:?} {fault:?}");
         }

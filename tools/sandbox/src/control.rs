@@ -21,6 +21,7 @@ use crate::{
     messages::Message,
     outages::Outage,
     rates::{Asked, Rates},
+    rules::Rules,
     snapshot::{self, snapshot},
     state::{Sandbox, WebhookRecord},
     stream::watch,
@@ -85,6 +86,8 @@ async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Ou
 }
 
 async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<Limits>) -> StatusCode {
+    let (messages_per_second, concurrent_requests) = (limits.messages_per_second, limits.concurrent_requests);
+    sandbox.set_rules(Rules { messages_per_second, concurrent_requests, ..sandbox.rules() });
     sandbox.state().limiter.limits = limits;
     StatusCode::NO_CONTENT
 }

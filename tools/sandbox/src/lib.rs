@@ -60,6 +60,7 @@ mod people;
 mod products;
 mod rates;
 mod refusal;
+mod rules;
 mod senders;
 mod services;
 mod sids;
@@ -71,6 +72,7 @@ mod twiml;
 mod webhook;
 
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
+pub use rules::Rules;
 pub use state::Sandbox;
 pub use timeline::{Happening, Outcome};
 
@@ -97,6 +99,8 @@ pub struct Config {
     pub seed: u64,
     /// Who plays Twilio.
     pub plays: Plays,
+    /// The rules that hold from the beginning.
+    pub rules: Rules,
 }
 
 /// Who plays Twilio.
@@ -128,6 +132,7 @@ impl Config {
             // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates.
             seed: fastrand::u64(..),
             plays: Plays::Twilio,
+            rules: Rules::lenient(),
         }
     }
 
@@ -144,5 +149,5 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
     let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
     let twilio = products::routes(&sandbox).fallback(products::unknown);
     let twilio = twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note));
-    axum::serve(listener, twilio.merge(control::routes()).with_state(sandbox)).await
+    axum::serve(listener, twilio.merge(control::routes()).merge(rules::routes()).with_state(sandbox)).await
 }

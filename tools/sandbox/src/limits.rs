@@ -18,10 +18,10 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Limits {
     /// Of one WhatsApp sender, in any one second.
     #[serde(default)]
-    messages_per_second: Option<usize>,
+    pub(crate) messages_per_second: Option<usize>,
     /// Calls creating a message, of the whole account.
     #[serde(default)]
-    concurrent_requests: Option<usize>,
+    pub(crate) concurrent_requests: Option<usize>,
     #[serde(default)]
     on_excess: OnExcess,
 }

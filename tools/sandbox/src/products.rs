@@ -18,8 +18,8 @@ use axum::{
 use jiff::Timestamp;
 
 use crate::{
-    Config, api, auth_tokens, auth_tokens::AuthTokens, content, content::Contents, refusal::Refusal, senders,
-    senders::Senders, services, services::Services, state::Sandbox,
+    Config, api, auth_tokens, auth_tokens::AuthTokens, content, content::Contents, refusal::Refusal, rules::RuleBook,
+    senders, senders::Senders, services, services::Services, state::Sandbox,
 };
 
 /// What the account has set up at Twilio.
@@ -29,6 +29,7 @@ pub(crate) struct Products {
     pub(crate) services: Services,
     pub(crate) senders: Senders,
     pub(crate) contents: Contents,
+    pub(crate) rules: RuleBook,
     /// The calls that have no answer yet.
     calls: AtomicUsize,
 }
@@ -40,6 +41,7 @@ impl Products {
             services: Services::new(config, at),
             senders: Senders::new(config),
             contents: Contents::new(at),
+            rules: RuleBook::new(config.rules.clone()),
             calls: AtomicUsize::new(0),
         }
     }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::kept;
 
 /// One message in this time to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
-const PAIR_INTERVAL: Duration = Duration::from_secs(6);
+pub(crate) const PAIR_INTERVAL: Duration = Duration::from_secs(6);
 /// So many may come at once, borrowed from the time that follows (the same source).
-const PAIR_BURST: u32 = 45;
+pub(crate) const PAIR_BURST: u32 = 45;
 
 /// A message that was asked for and created.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use shared::error_code::ErrorCode;
 
 /// An error answer: an HTTP status and a code of Twilio's dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,4 +71,9 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// What Twilio calls an error.
+pub(crate) fn title(code: u32) -> Option<&'static str> {
+    code.to_string().parse::<ErrorCode>().ok()?.title()
 }

@@ -86,7 +86,7 @@ impl Sandbox {
     pub fn new(config: Config) -> Arc<Self> {
         let sids = Sids::from_seed(config.seed);
         let clock = Clock::default();
-        Arc::new(Self {
+        let sandbox = Arc::new(Self {
             products: Products::new(&config, clock.now()),
             config,
             http: client(Overrides::default().connect),
@@ -97,7 +97,9 @@ impl Sandbox {
             url: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             state: Mutex::default(),
-        })
+        });
+        sandbox.set_rules(sandbox.config.rules.clone());
+        sandbox
     }
 
     /// Puts something on the timeline, as of now.
@@ -109,6 +111,7 @@ impl Sandbox {
     /// Forgets what happened and what was planned, and goes back to the machine's time.
     pub(crate) fn forget(&self) {
         self.clock.reset();
+        self.set_rules(self.config.rules.clone());
         let mut state = self.state();
         state.forget();
         self.stream.tell("snapshot", &snapshot(self, &state));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     dates::rfc2822_date,
     messages::{Media, Message},
+    refusal::title,
     state::Sandbox,
 };
 
@@ -18,7 +19,7 @@ pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
         "from": message.from, "to": message.to, "body": message.body, "status": message.status,
         "direction": message.direction, "num_media": message.media.len().to_string(),
         "num_segments": if through_service { "0" } else { "1" },
-        "price": null, "price_unit": null, "error_code": message.error_code, "error_message": null,
+        "price": null, "price_unit": null, "error_code": message.error_code, "error_message": message.error_code.and_then(title),
         "date_created": rfc2822_date(Some(message.created_at)), "date_sent": rfc2822_date(message.sent_at),
         "date_updated": rfc2822_date(Some(message.updated_at)), "api_version": "2010-04-01",
         "uri": format!("{uri}.json"), "subresource_uris": {"media": format!("{uri}/Media.json")},

@@ -117,7 +117,7 @@ async fn fetch_approval(
 ) -> Result<Json<Value>, Refusal> {
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
     let mut whatsapp = content.approval_resource(sandbox.now());
-    whatsapp["type"] = "whatsapp".into();
+    add(&mut whatsapp, "type", "whatsapp".into());
     Ok(Json(json!({
         "sid": sid, "account_sid": sandbox.config.account_sid, "whatsapp": whatsapp,
         "url": format!("https://content.twilio.com/v1/Content/{sid}/ApprovalRequests"),
@@ -143,7 +143,7 @@ async fn list_with_approvals(
     let contents = &state.products.contents;
     page(&caller, &state, &headers, query, |shown| {
         let content = shown["sid"].as_str().and_then(|sid| contents.get(sid));
-        shown["approval_requests"] = content.map(|content| content.approval_resource(now)).into();
+        add(shown, "approval_requests", content.map(|content| content.approval_resource(now)).into());
     })
 }
 
@@ -154,9 +154,17 @@ async fn list_legacy(
     query: RawQuery,
 ) -> Result<Json<Value>, Refusal> {
     page(&caller, &state, &headers, query, |shown| {
-        shown["legacy_template_name"] = shown["friendly_name"].clone();
-        shown["legacy_body"] = shown["types"]["twilio/text"]["body"].clone();
+        let name = shown.get("friendly_name").cloned().unwrap_or_default();
+        let body = shown.pointer("/types/twilio~1text/body").cloned().unwrap_or_default();
+        add(shown, "legacy_template_name", name);
+        add(shown, "legacy_body", body);
     })
+}
+
+fn add(resource: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = resource.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
 }
 
 /// A page of the contents that pass the filters, each with what is added to it.
@@ -165,7 +173,7 @@ fn page(
     sandbox: &Sandbox,
     headers: &HeaderMap,
     RawQuery(query): RawQuery,
-    add: impl Fn(&mut Value),
+    complete: impl Fn(&mut Value),
 ) -> Result<Json<Value>, Refusal> {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let now = sandbox.now();
@@ -184,7 +192,7 @@ fn page(
         }
     }
     let mut shown: Vec<_> = found.iter().map(|content| content.resource(&sandbox.config)).collect();
-    shown.iter_mut().for_each(add);
+    shown.iter_mut().for_each(complete);
     Asked { headers, path: &caller.path, query: &query }.page("contents", &shown).map(Json)
 }
 

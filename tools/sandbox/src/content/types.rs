@@ -98,8 +98,8 @@ impl Kind {
                 _ => return Some(format!("{field} must be a list of 1 to {most}")),
             }
         }
-        let items = self.list.and_then(|(field, _)| content[field].as_array()).into_iter().flatten();
-        items.filter_map(|item| fault_of_item(self.key, item)).next().or_else(|| self.fault_of_whole(content))
+        let mut items = self.list.and_then(|(field, _)| content[field].as_array()).into_iter().flatten();
+        items.find_map(|item| fault_of_item(self.key, item)).or_else(|| self.fault_of_whole(content))
     }
 
     fn fault_of_whole(&self, content: &Value) -> Option<String> {
@@ -111,7 +111,7 @@ impl Kind {
         match self.key {
             "twilio/location" if beyond("latitude", 90.0) => Some("latitude must be -90 to 90".to_owned()),
             "twilio/location" if beyond("longitude", 180.0) => Some("longitude must be -180 to 180".to_owned()),
-            "twilio/media" if !content["media"].as_array().is_some_and(|urls| !urls.is_empty()) => {
+            "twilio/media" if content["media"].as_array().is_none_or(Vec::is_empty) => {
                 Some("media must be a list of URLs".to_owned())
             }
             "twilio/call-to-action" if count(&["URL"]) > 2 => Some("at most two buttons open a URL".to_owned()),

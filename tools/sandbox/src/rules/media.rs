@@ -1,0 +1,109 @@
+//! Files that go out on WhatsApp: fetched from their URLs, as Twilio does.
+//!
+//! Source of types and sizes: Twilio, "WhatsApp media messages: guidance".
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{messages::Message, state::Sandbox};
+
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
+/// How long one file may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What WhatsApp takes.
+const TYPES: [&str; 19] = [
+    "image/jpeg",
+    "image/jpg",
+    "image/png",
+    "image/webp",
+    "audio/ogg",
+    "audio/amr",
+    "audio/3gpp",
+    "audio/aac",
+    "audio/mpeg",
+    "application/pdf",
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "video/mp4",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "application/vcard",
+];
+
+/// What is wrong with the files of a message; those that are fetched have a type from then on.
+pub(super) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
+    let mut total = 0;
+    for file in &message.media {
+        let (content_type, size) = match fetch(&sandbox.http, &file.url).await {
+            Ok(fetched) => fetched,
+            Err(code) => return Some(code),
+        };
+        total += size;
+        if let Some(code) = fault(&content_type, size, total) {
+            return Some(code);
+        }
+        let mut state = sandbox.state();
+        let kept = state.messages.get_mut(&message.sid).into_iter().flat_map(|message| &mut message.media);
+        for kept in kept.filter(|kept| kept.sid == file.sid) {
+            kept.content_type = Some(content_type.clone());
+        }
+    }
+    None
+}
+
+/// The media type and the size in bytes of what is under a URL, or the code where it cannot be had. What is too large is not
+/// read to its end.
+async fn fetch(http: &reqwest::Client, url: &str) -> Result<(String, usize), u32> {
+    let unreachable = |_| 63019_u32;
+    let mut answer = http.get(url).timeout(TIMEOUT).send().await.map_err(unreachable)?;
+    if !answer.status().is_success() {
+        return Err(63019);
+    }
+    let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let media_type =
+        content_type.and_then(|value| value.split(';').next()).ok_or(63019_u32)?.trim().to_ascii_lowercase();
+    let mut size = 0;
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        size += chunk.len();
+        if size > MAX_BYTES {
+            break;
+        }
+    }
+    Ok((media_type, size))
+}
+
+/// What is wrong with a file, which makes up a total with those before it.
+fn fault(media_type: &str, size: usize, total: usize) -> Option<u32> {
+    if !TYPES.contains(&media_type) {
+        Some(63021)
+    } else if total > MAX_BYTES {
+        Some(11751)
+    } else {
+        (media_type.starts_with("image/") && size > MAX_IMAGE_BYTES).then_some(63034)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_of_a_type_and_a_size_that_whatsapp_takes() {
+        let cases = [
+            ("image/png", MAX_IMAGE_BYTES, None),
+            ("image/png", MAX_IMAGE_BYTES + 1, Some(63034)),
+            ("application/pdf", MAX_BYTES, None),
+            ("application/pdf", MAX_BYTES + 1, Some(11751)),
+            ("image/gif", 1, Some(63021)),
+            ("text/html", 1, Some(63021)),
+        ];
+        for (media_type, size, code) in cases {
+            assert_eq!(fault(media_type, size, size), code, "{media_type}, {size}");
+        }
+        assert_eq!(fault("image/png", 1, MAX_BYTES + 1), Some(11751), "with the files before it");
+    }
+}

@@ -10,12 +10,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serde_json::Value;
 use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
 
 use self::take::{Taking, refused};
 use crate::{auth::Authenticated, faults::Fault, limits::InFlight, outages::Reading, refusal::Refusal, state::Sandbox};
 
+mod account;
 pub(crate) mod create;
+mod feedback;
 mod list;
 mod media;
 mod resource;
@@ -28,6 +31,8 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(create_message).get(list_messages))
         .route("/2010-04-01/Accounts/{account}/Messages/{message}", get(fetch).post(update).delete(delete))
         .merge(media::routes())
+        .merge(feedback::routes())
+        .merge(account::routes())
 }
 
 /// Creates a message, or does what was planned instead.
@@ -57,36 +62,35 @@ async fn list_messages(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Json<Value>, Refusal> {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
-    let page = list::page(&sandbox, &query)?;
-    Ok(Json(page).into_response())
+    list::page(&sandbox, &query).map(Json)
 }
 
 async fn fetch(
-    _: Authenticated,
+    caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let sid = sid_of(&file)?;
+) -> Result<Json<Value>, Refusal> {
+    let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let state = sandbox.state();
     let message = state.messages.get(&sid);
     state.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
-    let message = message.ok_or_else(|| Refusal::not_found(&file))?;
-    Ok(Json(resource(&sandbox, message)).into_response())
+    let message = message.ok_or_else(|| caller.not_found())?;
+    Ok(Json(resource(&sandbox, message)))
 }
 
 /// Redacts (`Body=`) or cancels (`Status=canceled`).
 async fn update(
-    _: Authenticated,
+    caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Response, Refusal> {
-    let sid = sid_of(&file)?;
+) -> Result<Json<Value>, Refusal> {
+    let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let form = Form::parse(&body);
     let mut state = sandbox.state();
-    let message = state.messages.get_mut(&sid).ok_or_else(|| Refusal::not_found(&file))?;
+    let message = state.messages.get_mut(&sid).ok_or_else(|| caller.not_found())?;
     match (form.get("Body"), form.get("Status")) {
         (Some(""), None) => message.body.clear(),
         (None, Some("canceled")) if message.status == MessageStatus::Scheduled => {
@@ -97,19 +101,31 @@ async fn update(
         (None, Some("canceled")) => return Err(Refusal::bad_request(30409, "Message cannot be canceled")),
         _ => return Err(Refusal::bad_request(20422, "Body must be empty, or Status must be canceled")),
     }
-    message.updated_at = sandbox.clock.now();
-    Ok(Json(resource(&sandbox, message)).into_response())
+    message.updated_at = sandbox.now();
+    Ok(Json(resource(&sandbox, message)))
 }
 
 async fn delete(
-    _: Authenticated,
+    caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    let removed = sandbox.state().messages.remove(&sid_of(&file)?);
-    removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| Refusal::not_found(&file))
+    let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
+    let mut state = sandbox.state();
+    let message = state.messages.get(&sid).ok_or_else(|| caller.not_found())?;
+    if is_on_its_way(message.status) {
+        let words = "Cannot delete message because delivery has not been completed.";
+        return Err(Refusal::new(StatusCode::CONFLICT, 20009, words));
+    }
+    state.messages.remove(&sid);
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn sid_of(file: &str) -> Result<MessageSid, Refusal> {
-    file.strip_suffix(".json").and_then(|sid| sid.parse().ok()).ok_or_else(|| Refusal::not_found(file))
+fn is_on_its_way(status: MessageStatus) -> bool {
+    use MessageStatus::{Accepted, Queued, Receiving, Scheduled, Sending};
+    matches!(status, Accepted | Scheduled | Queued | Sending | Receiving)
+}
+
+fn sid_of(file: &str) -> Option<MessageSid> {
+    file.strip_suffix(".json")?.parse().ok()
 }

@@ -14,7 +14,7 @@ use shared::{
 use crate::{
     callbacks::{Plan, rule, unfold},
     faults::{Mischief, Struck},
-    messages::{Location, Media, Message},
+    messages::{Feedback, Location, Media, Message},
     people::Person,
     state::{Sandbox, State},
     twiml::{self, Reply, Report},
@@ -187,6 +187,7 @@ impl Sandbox {
             content_variables: BTreeMap::new(),
             buttons: Vec::new(),
             location: writing.location.clone(),
+            feedback: Feedback::NotAsked,
             replied_to: writing.replied_to.clone(),
             messaging_service_sid: Some(self.config.messaging_service_sid.to_string()),
             status: MessageStatus::Received,

@@ -1,6 +1,9 @@
 //! Messages as Twilio keeps them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,7 @@ pub(crate) struct Message {
     pub(crate) content_variables: BTreeMap<String, String>,
     pub(crate) buttons: Vec<Button>,
     pub(crate) location: Option<Location>,
+    pub(crate) feedback: Feedback,
     /// The message that a person replies to.
     pub(crate) replied_to: Option<MessageSid>,
     pub(crate) messaging_service_sid: Option<String>,
@@ -34,6 +38,14 @@ pub(crate) struct Message {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
+}
+
+/// Whether the sender wants to tell what the person made of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Feedback {
+    #[default]
+    NotAsked,
+    Asked,
 }
 
 /// A button below a message.
@@ -137,6 +149,16 @@ impl Messages {
     /// The messages that are new or may have changed since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<MessageSid> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Those that were created before the one of this number, the newest first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
+        self.by_number.range(..number).rev().map(|(number, message)| (*number, message))
+    }
+
+    /// Those that were created after the one of this number, the oldest first.
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
+        self.by_number.range((Bound::Excluded(number), Bound::Unbounded)).map(|(number, message)| (*number, message))
     }
 
     /// The oldest first.

@@ -49,7 +49,7 @@ impl Products {
 
 /// The hosts of Twilio's products, and the paths each answers.
 const HOSTS: [(&str, &[&str]); 6] = [
-    ("api", &["/2010-04-01/"]),
+    ("api", &["/2010-04-01"]),
     (
         "content",
         &["/v1/Content", "/v1/ContentAndApprovals", "/v1/LegacyContent", "/v2/Content", "/v2/ContentAndApprovals"],

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use shared::{
     address::{Address, Channel, Identity},
     form::Form,
@@ -10,6 +9,7 @@ use shared::{
     message_status::MessageStatus,
 };
 
+use self::options::{Options, is_http};
 use crate::{
     content::Rendered,
     messages::{Media, Message},
@@ -17,9 +17,7 @@ use crate::{
     state::Sandbox,
 };
 
-/// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling".
-const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
-const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
+mod options;
 
 /// The message that a form asks for.
 pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal> {
@@ -34,7 +32,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
         None => (None, BTreeMap::new(), Rendered { body: body(form, &media_urls)?, ..Rendered::default() }),
     };
     media_urls.extend(rendered.media);
-    let send_at = scheduled(form, now)?;
+    let Options { send_at, status_callback, location, feedback } = Options::parse(form, &channel, now)?;
     let status = match (send_at, &messaging_service_sid) {
         (Some(_), _) => MessageStatus::Scheduled,
         (None, Some(_)) => MessageStatus::Accepted,
@@ -51,12 +49,13 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
         content_sid,
         content_variables,
         buttons: rendered.buttons,
-        location: rendered.location,
+        location: rendered.location.or(location),
+        feedback,
         replied_to: None,
         messaging_service_sid,
         status,
         error_code: None,
-        status_callback: status_callback(form)?.or(status_callback_of_sender),
+        status_callback: status_callback.or(status_callback_of_sender),
         send_at,
         created_at: now,
         updated_at: now,
@@ -70,7 +69,7 @@ fn recipient(form: &Form) -> Result<(Channel, String), Refusal> {
         Ok(Address { channel: channel @ (Channel::WhatsApp | Channel::Sms), identity: Identity::Phone(_) }) => {
             Ok((channel, to.to_owned()))
         }
-        _ => Err(Refusal::bad_request(21211, "The 'To' number is not a valid phone number.")),
+        _ => Err(Refusal::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))),
     }
 }
 
@@ -97,9 +96,10 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
         (_, Some(sender)) if sender.contains(':') => {
             Err(Refusal::bad_request(30016, "The 'To' and 'From' channel types are incompatible."))
         }
-        _ => {
-            Err(Refusal::bad_request(21606, "The 'From' phone number is not a message-capable number of the account."))
-        }
+        (_, Some(sender)) => Err(Refusal::bad_request(
+            21606,
+            format!("The 'From' phone number {sender} is not a valid, message-capable number of the account."),
+        )),
     }
 }
 
@@ -150,29 +150,4 @@ fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<C
         }
         _ => Err(Refusal::bad_request(21656, "The ContentVariables Parameter is invalid")),
     }
-}
-
-/// When a message is to go out, if not at once.
-fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
-    let Some(send_at) = form.get_filled("SendAt") else { return Ok(None) };
-    let complete = form.get("ScheduleType") == Some("fixed") && form.get_filled("MessagingServiceSid").is_some();
-    let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
-    send_at.parse().ok().filter(in_range).filter(|_| complete).map(Some).ok_or_else(|| {
-        Refusal::bad_request(20422, "SendAt must be 15 minutes to 35 days ahead, with ScheduleType and a service")
-    })
-}
-
-/// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.
-fn status_callback(form: &Form) -> Result<Option<String>, Refusal> {
-    let Some(url) = form.get_filled("StatusCallback") else { return Ok(None) };
-    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-    if is_http(url) && !host.is_empty() && !host.contains('_') {
-        Ok(Some(url.to_owned()))
-    } else {
-        Err(Refusal::bad_request(21609, "The 'StatusCallback' URL is not a valid URL."))
-    }
-}
-
-fn is_http(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
 }

@@ -1,50 +1,119 @@
 //! Lists of messages, page by page, the newest first.
+//!
+//! The URIs of the next and the previous page say beside which message they begin, so that a message that is created
+//! meanwhile shifts nothing.
 
-use jiff::{civil::Date, tz::TimeZone};
+use std::cmp::Ordering;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 use shared::form::Form;
 
 use super::resource;
-use crate::{messages::Message, outages::Reading, refusal::Refusal, state::Sandbox};
+use crate::{
+    messages::{Message, Messages},
+    outages::Reading,
+    pages::{is_of_paging, number, size},
+    refusal::Refusal,
+    state::Sandbox,
+};
 
 const DEFAULT_PAGE_SIZE: usize = 50;
-const MAX_PAGE_SIZE: usize = 1_000;
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// After so many messages.
+    At(usize),
+    /// With the message that was created before the one of this number.
+    Before(u64),
+    /// So that it ends with the message that was created after the one of this number.
+    After(u64),
+}
 
 /// A page of the messages that pass the query's filters.
 pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
-    let page_size = number(query, "PageSize")?.unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, MAX_PAGE_SIZE);
+    let page_size = size(query)?.unwrap_or(DEFAULT_PAGE_SIZE);
     let page = number(query, "Page")?.unwrap_or(0);
+    let begin = begin(query, page, page_size)?;
     let filter = Filter::parse(query)?;
     let state = sandbox.state();
     state.outages.check(Reading::List, filter.to)?;
-    let mut found = state.messages.iter().rev().filter(|message| filter.passes(message)).skip(page * page_size);
-    let messages: Vec<_> = found.by_ref().take(page_size).map(|message| resource(sandbox, message)).collect();
-    let has_next = found.next().is_some();
-    let uri = |page: usize| {
-        let filters =
-            query.pairs().iter().filter(|(name, _)| !matches!(name.as_str(), "Page" | "PageSize" | "PageToken"));
-        let mut encoded = form_urlencoded::Serializer::new(String::new());
-        encoded
-            .extend_pairs(filters)
-            .append_pair("PageSize", &page_size.to_string())
-            .append_pair("Page", &page.to_string());
-        format!("/2010-04-01/Accounts/{}/Messages.json?{}", sandbox.config.account_sid, encoded.finish())
-    };
+    let (shown, has_next) = found(&state.messages, &filter, begin, page_size);
+    let messages: Vec<_> = shown.iter().map(|(_, message)| resource(sandbox, message)).collect();
+    let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
+    let next = shown.last().filter(|_| has_next).map(|(number, _)| uri(page + 1, Some(format!("PA{number:032x}"))));
+    let previous = shown.first().zip(page.checked_sub(1));
+    let start = page.saturating_mul(page_size);
     Ok(json!({
-        "page": page, "page_size": page_size, "start": page * page_size,
-        "end": (page * page_size + messages.len()).saturating_sub(1), "uri": uri(page), "first_page_uri": uri(0),
-        "next_page_uri": has_next.then(|| uri(page + 1)), "previous_page_uri": page.checked_sub(1).map(uri),
+        "page": page, "page_size": page_size, "start": start, "end": (start + messages.len()).saturating_sub(1),
+        "uri": uri(page, query.get_filled("PageToken").map(str::to_owned)), "first_page_uri": uri(0, None),
+        "next_page_uri": next,
+        "previous_page_uri": previous.map(|((number, _), page)| uri(page, Some(format!("PB{number:032x}")))),
         "messages": messages,
     }))
 }
 
-/// `DateSent` is a day in GMT; `DateSent>` includes its day and all after, `DateSent<` its day and all before.
+/// The messages of a page with their numbers, and whether others follow.
+fn found<'a>(
+    messages: &'a Messages,
+    filter: &Filter<'_>,
+    begin: Begin,
+    page_size: usize,
+) -> (Vec<(u64, &'a Message)>, bool) {
+    let passing = |(_, message): &(u64, &Message)| filter.passes(message);
+    if let Begin::After(number) = begin {
+        let mut shown: Vec<_> = messages.after(number).filter(passing).take(page_size).collect();
+        shown.reverse();
+        return (shown, true);
+    }
+    let (before, skipped) = if let Begin::Before(number) = begin { (number, 0) } else { (u64::MAX, begin.skipped()) };
+    let mut found = messages.before(before).filter(passing).skip(skipped);
+    let shown = found.by_ref().take(page_size).collect();
+    (shown, found.next().is_some())
+}
+
+impl Begin {
+    fn skipped(self) -> usize {
+        if let Self::At(skipped) = self { skipped } else { 0 }
+    }
+}
+
+fn begin(query: &Form, page: usize, page_size: usize) -> Result<Begin, Refusal> {
+    let Some(token) = query.get_filled("PageToken") else { return Ok(Begin::At(page.saturating_mul(page_size))) };
+    let number = |hex: &str| u64::from_str_radix(hex, 16).ok();
+    let before = token.strip_prefix("PA").and_then(number).map(Begin::Before);
+    let after = || token.strip_prefix("PB").and_then(number).map(Begin::After);
+    before.or_else(after).ok_or_else(|| Refusal::bad_request(20001, "PageToken: expected one of a page's URIs"))
+}
+
+fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Option<String>) -> String {
+    let filters = query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+    let mut encoded = form_urlencoded::Serializer::new(String::new());
+    encoded
+        .extend_pairs(filters)
+        .append_pair("PageSize", &page_size.to_string())
+        .append_pair("Page", &page.to_string());
+    if let Some(token) = token {
+        encoded.append_pair("PageToken", &token);
+    }
+    format!("/2010-04-01/Accounts/{}/Messages.json?{}", sandbox.config.account_sid, encoded.finish())
+}
+
+/// `DateSent` is a day in GMT; `DateSent>` includes its day and all after, `DateSent<` its day and all before. The libraries
+/// send a time with it, from or until which a message was sent.
 struct Filter<'a> {
     to: Option<&'a str>,
     from: Option<&'a str>,
-    on: Option<Date>,
-    since: Option<Date>,
-    until: Option<Date>,
+    on: Option<Sent>,
+    since: Option<Sent>,
+    until: Option<Sent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sent {
+    Day(Date),
+    Time(Timestamp),
 }
 
 impl<'a> Filter<'a> {
@@ -52,31 +121,110 @@ impl<'a> Filter<'a> {
         Ok(Self {
             to: query.get_filled("To"),
             from: query.get_filled("From"),
-            on: day(query, "DateSent")?,
-            since: day(query, "DateSent>")?,
-            until: day(query, "DateSent<")?,
+            on: sent(query, &["DateSent"])?,
+            since: sent(query, &["DateSent>", "DateSent>="])?,
+            until: sent(query, &["DateSent<", "DateSent<="])?,
         })
     }
 
     fn passes(&self, message: &Message) -> bool {
-        let sent_on = message.sent_at.map(|at| at.to_zoned(TimeZone::UTC).date());
-        let by_day = |wanted: Option<Date>, holds: fn(Date, Date) -> bool| {
-            wanted.is_none_or(|wanted| sent_on.is_some_and(|sent_on| holds(sent_on, wanted)))
-        };
         self.to.is_none_or(|to| message.to == to)
             && self.from.is_none_or(|from| message.from.as_deref() == Some(from))
-            && by_day(self.on, |sent, wanted| sent == wanted)
-            && by_day(self.since, |sent, wanted| sent >= wanted)
-            && by_day(self.until, |sent, wanted| sent <= wanted)
+            && was_sent(message, self.on.map(Sent::whole_day), Ordering::is_eq)
+            && was_sent(message, self.since, Ordering::is_ge)
+            && was_sent(message, self.until, Ordering::is_le)
     }
 }
 
-fn day(query: &Form, name: &str) -> Result<Option<Date>, Refusal> {
-    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a date as in 2026-11-20"));
-    query.get_filled(name).map(|text| text.get(..10).unwrap_or(text).parse().map_err(wrong)).transpose()
+impl Sent {
+    fn whole_day(self) -> Self {
+        match self {
+            Self::Time(at) => Self::Day(at.to_zoned(TimeZone::UTC).date()),
+            Self::Day(_) => self,
+        }
+    }
 }
 
-fn number(query: &Form, name: &str) -> Result<Option<usize>, Refusal> {
-    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a number"));
-    query.get_filled(name).map(|text| text.parse().map_err(wrong)).transpose()
+fn was_sent(message: &Message, wanted: Option<Sent>, holds: impl Fn(Ordering) -> bool) -> bool {
+    wanted.is_none_or(|wanted| {
+        message.sent_at.is_some_and(|at| match wanted {
+            Sent::Day(day) => holds(at.to_zoned(TimeZone::UTC).date().cmp(&day)),
+            Sent::Time(time) => holds(at.cmp(&time)),
+        })
+    })
+}
+
+fn sent(query: &Form, names: &[&str]) -> Result<Option<Sent>, Refusal> {
+    let Some((name, text)) = names.iter().find_map(|name| Some((name, query.get_filled(name)?))) else {
+        return Ok(None);
+    };
+    let day = || text.parse().map(Sent::Day);
+    let found = text.parse().map(Sent::Time).or_else(|_| day());
+    found.map(Some).map_err(|_| Refusal::bad_request(20001, format!("{name}: expected a date as in 2026-11-20")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, api::create};
+
+    fn sandbox_with(number: usize) -> std::sync::Arc<Sandbox> {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        (0..number).for_each(|_| add(&sandbox));
+        sandbox
+    }
+
+    fn add(sandbox: &Sandbox) {
+        let form = Form::parse(b"To=whatsapp%3A%2B14155550123&From=whatsapp%3A%2B14155238886&Body=hi");
+        let message = create::message(sandbox, &form).unwrap();
+        sandbox.state().messages.add(Message { sent_at: Some("2026-11-20T12:00:00Z".parse().unwrap()), ..message });
+    }
+
+    fn page_of(sandbox: &Sandbox, query: &str) -> Value {
+        page(sandbox, &Form::parse(query.as_bytes())).unwrap()
+    }
+
+    fn sids(page: &Value) -> Vec<Value> {
+        page["messages"].as_array().unwrap().iter().map(|message| message["sid"].clone()).collect()
+    }
+
+    #[test]
+    fn pages_hold_every_message_once_whatever_is_created_meanwhile() {
+        let sandbox = sandbox_with(5);
+        let all = sids(&page_of(&sandbox, ""));
+        let query = |uri: &Value| uri.as_str().unwrap().split_once('?').unwrap().1.to_owned();
+        let first = page_of(&sandbox, "PageSize=2");
+        add(&sandbox);
+        let second = page_of(&sandbox, &query(&first["next_page_uri"]));
+        let third = page_of(&sandbox, &query(&second["next_page_uri"]));
+        assert_eq!([sids(&first), sids(&second), sids(&third)].concat(), all);
+        assert_eq!((&third["next_page_uri"], &third["page"], &third["start"]), (&Value::Null, &json!(2), &json!(4)));
+        let back = page_of(&sandbox, &query(&third["previous_page_uri"]));
+        assert_eq!(sids(&back), sids(&second));
+        assert_eq!(first["previous_page_uri"], Value::Null);
+    }
+
+    #[test]
+    fn a_message_is_found_by_when_it_was_sent() {
+        let sandbox = sandbox_with(1);
+        let cases = [
+            ("DateSent=2026-11-20", 1),
+            ("DateSent=2026-11-20T23:00:00Z", 1),
+            ("DateSent=2026-11-21", 0),
+            ("DateSent%3E=2026-11-20", 1),
+            ("DateSent%3E=2026-11-20T12:00:00Z", 1),
+            ("DateSent%3E=2026-11-20T12:00:01Z", 0),
+            ("DateSent%3E%3D=2026-11-21", 0),
+            ("DateSent%3C=2026-11-20", 1),
+            ("DateSent%3C=2026-11-20T11:59:59Z", 0),
+            ("From=whatsapp%3A%2B14155238886&To=whatsapp%3A%2B14155550123", 1),
+            ("From=whatsapp%3A%2B14155550123", 0),
+        ];
+        for (query, found) in cases {
+            assert_eq!(sids(&page_of(&sandbox, query)).len(), found, "{query}");
+        }
+        for wrong in ["DateSent=yesterday", "PageSize=0", "PageSize=1001", "PageToken=x", "Page=-1"] {
+            assert_eq!(page(&sandbox, &Form::parse(wrong.as_bytes())).unwrap_err().code, 20001, "{wrong}");
+        }
+    }
 }

@@ -1,20 +1,23 @@
-//! The files of a message: their list, and the way to their bytes.
+//! The files of a message: their list, what is known of each, and the way to their bytes.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use serde_json::json;
-use shared::sid::MessageSid;
+use jiff::{civil::Date, tz::TimeZone};
+use serde_json::{Value, json};
+use shared::{form::Form, sid::MessageSid};
 
 use super::resource::media_resource;
 use crate::{
     auth::Authenticated,
     messages::Message,
+    pages::{is_of_paging, number, size},
     refusal::Refusal,
     state::{Sandbox, State as Remembered},
 };
@@ -22,43 +25,76 @@ use crate::{
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Messages/{message}/Media.json", get(list))
-        .route("/2010-04-01/Accounts/{account}/Messages/{message}/Media/{file}", get(fetch))
+        .route("/2010-04-01/Accounts/{account}/Messages/{message}/Media/{file}", get(fetch).delete(delete))
 }
 
 async fn list(
-    _: Authenticated,
+    caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let (page_size, page) = (size(&query)?.unwrap_or(50), number(&query, "Page")?.unwrap_or(0));
+    let wanted = [day(&query, "DateCreated")?, day(&query, "DateCreated>")?, day(&query, "DateCreated<")?];
     let state = sandbox.state();
-    let message = message(&state, &sid)?;
-    let files: Vec<_> = message.media.iter().map(|file| media_resource(&sandbox, message, file)).collect();
-    let uri =
-        format!("/2010-04-01/Accounts/{}/Messages/{sid}/Media.json?PageSize=50&Page=0", sandbox.config.account_sid);
-    let page = json!({
-        "page": 0, "page_size": 50, "start": 0, "end": files.len().saturating_sub(1), "uri": uri,
-        "first_page_uri": uri, "next_page_uri": null, "previous_page_uri": null, "media_list": files,
-    });
-    Ok(Json(page).into_response())
+    let message = message(&state, &sid).ok_or_else(|| caller.not_found())?;
+    let created = message.created_at.to_zoned(TimeZone::UTC).date();
+    let [on, since, until] = wanted;
+    let passes = on.is_none_or(|on| created == on)
+        && since.is_none_or(|since| created >= since)
+        && until.is_none_or(|until| created <= until);
+    let start = page.saturating_mul(page_size);
+    let files = message.media.iter().filter(|_| passes).map(|file| media_resource(&sandbox, message, file));
+    let shown: Vec<_> = files.skip(start).take(page_size).collect();
+    let has_next = passes && message.media.len() > start + shown.len();
+    let uri = |page: usize| {
+        let filters = query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+        let mut encoded = form_urlencoded::Serializer::new(String::new());
+        encoded.extend_pairs(filters).append_pair("PageSize", &page_size.to_string());
+        format!("{}?{}", caller.path, encoded.append_pair("Page", &page.to_string()).finish())
+    };
+    Ok(Json(json!({
+        "page": page, "page_size": page_size, "start": start, "end": (start + shown.len()).saturating_sub(1),
+        "uri": uri(page), "first_page_uri": uri(0), "next_page_uri": has_next.then(|| uri(page + 1)),
+        "previous_page_uri": page.checked_sub(1).map(uri), "media_list": shown,
+    })))
+}
+
+fn day(query: &Form, name: &str) -> Result<Option<Date>, Refusal> {
+    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a date as in 2026-11-20"));
+    query.get_filled(name).map(|text| text.get(..10).unwrap_or(text).parse().map_err(wrong)).transpose()
 }
 
 /// What is known of a file (`ME....json`), or where its bytes are (`ME...`).
 async fn fetch(
-    _: Authenticated,
+    caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
     let state = sandbox.state();
-    let message = message(&state, &sid)?;
+    let message = message(&state, &sid).ok_or_else(|| caller.not_found())?;
     let media_sid = file.strip_suffix(".json").unwrap_or(&file);
-    let found = message.media.iter().find(|media| media.sid == media_sid).ok_or_else(|| Refusal::not_found(&file))?;
+    let found = message.media.iter().find(|media| media.sid == media_sid).ok_or_else(|| caller.not_found())?;
     if file == media_sid {
         return Ok(Redirect::temporary(&found.url).into_response());
     }
     Ok(Json(media_resource(&sandbox, message, found)).into_response())
 }
 
-fn message<'a>(state: &'a Remembered, sid: &str) -> Result<&'a Message, Refusal> {
-    let parsed: Option<MessageSid> = sid.parse().ok();
-    parsed.and_then(|sid| state.messages.get(&sid)).ok_or_else(|| Refusal::not_found(sid))
+async fn delete(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path((_, sid, file)): Path<(String, String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let mut state = sandbox.state();
+    let message = sid.parse().ok().and_then(|sid| state.messages.get_mut(&sid)).ok_or_else(|| caller.not_found())?;
+    let at = message.media.iter().position(|media| file.strip_suffix(".json") == Some(media.sid.as_str()));
+    message.media.remove(at.ok_or_else(|| caller.not_found())?);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn message<'a>(state: &'a Remembered, sid: &str) -> Option<&'a Message> {
+    let parsed: MessageSid = sid.parse().ok()?;
+    state.messages.get(&parsed)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dates::rfc2822_date,
-    messages::{Media, Message},
+    messages::{Feedback, Media, Message},
     refusal::title,
     state::Sandbox,
 };
@@ -14,6 +14,10 @@ pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
     let account = &sandbox.config.account_sid;
     let uri = format!("/2010-04-01/Accounts/{account}/Messages/{}", message.sid);
     let through_service = message.direction == "outbound-api" && message.messaging_service_sid.is_some();
+    let mut subresources = json!({"media": format!("{uri}/Media.json")});
+    if let Some(fields) = subresources.as_object_mut().filter(|_| message.feedback == Feedback::Asked) {
+        fields.insert("feedback".to_owned(), format!("{uri}/Feedback.json").into());
+    }
     json!({
         "sid": message.sid, "account_sid": account, "messaging_service_sid": message.messaging_service_sid,
         "from": message.from, "to": message.to, "body": message.body, "status": message.status,
@@ -22,7 +26,7 @@ pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
         "price": null, "price_unit": null, "error_code": message.error_code, "error_message": message.error_code.and_then(title),
         "date_created": rfc2822_date(Some(message.created_at)), "date_sent": rfc2822_date(message.sent_at),
         "date_updated": rfc2822_date(Some(message.updated_at)), "api_version": "2010-04-01",
-        "uri": format!("{uri}.json"), "subresource_uris": {"media": format!("{uri}/Media.json")},
+        "uri": format!("{uri}.json"), "subresource_uris": subresources,
     })
 }
 

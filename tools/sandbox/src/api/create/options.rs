@@ -1,0 +1,152 @@
+//! What may be asked for besides who says what to whom. A parameter that Twilio does not know, or that does nothing on
+//! WhatsApp and SMS here, is ignored, as Twilio does.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{address::Channel, form::Form};
+
+use crate::{
+    messages::{Feedback, Location},
+    refusal::Refusal,
+};
+
+/// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling" and error 35114.
+const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
+const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
+
+/// What was asked for besides.
+#[derive(Debug)]
+pub(super) struct Options {
+    /// When the message is to go out, if not at once.
+    pub(super) send_at: Option<Timestamp>,
+    pub(super) status_callback: Option<String>,
+    /// The place of a location message (`PersistentAction`).
+    pub(super) location: Option<Location>,
+    pub(super) feedback: Feedback,
+}
+
+impl Options {
+    pub(super) fn parse(form: &Form, channel: &Channel, now: Timestamp) -> Result<Self, Refusal> {
+        check(form)?;
+        let asked = form.get_filled("ProvideFeedback").is_some_and(|given| given.eq_ignore_ascii_case("true"));
+        Ok(Self {
+            send_at: scheduled(form, now)?,
+            status_callback: status_callback(form)?,
+            location: location(form, channel)?,
+            feedback: if asked { Feedback::Asked } else { Feedback::NotAsked },
+        })
+    }
+}
+
+/// Checks what changes nothing here, but must be right.
+fn check(form: &Form) -> Result<(), Refusal> {
+    let allowed = |name: &str, values: &[&str]| form.get_filled(name).is_none_or(|given| values.contains(&given));
+    let seconds = form.get_filled("ValidityPeriod").map(str::parse::<u32>);
+    if seconds.is_some_and(|seconds| !seconds.is_ok_and(|seconds| (1..=36_000).contains(&seconds))) {
+        return Err(Refusal::bad_request(21624, "The ValidityPeriod must be a number of seconds from 1 to 36000"));
+    }
+    if !allowed("ContentRetention", &["retain", "discard"]) {
+        return Err(Refusal::bad_request(30029, "Invalid ContentRetention"));
+    }
+    if !allowed("AddressRetention", &["retain", "obfuscate"]) {
+        return Err(Refusal::bad_request(30030, "Invalid AddressRetention"));
+    }
+    Ok(())
+}
+
+/// When a message is to go out, if not at once.
+fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    let (send_at, kind) = match (form.get_filled("SendAt"), form.get_filled("ScheduleType")) {
+        (None, None) => return Ok(None),
+        (Some(send_at), Some(kind)) => (send_at, kind),
+        _ => return Err(Refusal::bad_request(20422, "SendAt and ScheduleType must be given together")),
+    };
+    if kind != "fixed" {
+        return Err(Refusal::bad_request(20422, "ScheduleType must be fixed"));
+    }
+    if form.get_filled("MessagingServiceSid").is_none() {
+        return Err(Refusal::bad_request(35118, "MessagingServiceSid is required to schedule a message"));
+    }
+    let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
+    let words = "SendAt time must be between 15 minutes and 35 days ahead, as in 2026-11-21T10:00:00Z";
+    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| Refusal::bad_request(35114, words))
+}
+
+/// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.
+fn status_callback(form: &Form) -> Result<Option<String>, Refusal> {
+    let Some(url) = form.get_filled("StatusCallback") else { return Ok(None) };
+    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    if is_http(url) && !host.is_empty() && !host.contains('_') {
+        Ok(Some(url.to_owned()))
+    } else {
+        Err(Refusal::bad_request(21609, format!("The 'StatusCallback' URL {url} is not a valid URL.")))
+    }
+}
+
+/// `geo:{latitude},{longitude}`, with `|{label}` or not: a location message, which only WhatsApp has. Source: Twilio,
+/// "WhatsApp message features", "Location messages".
+fn location(form: &Form, channel: &Channel) -> Result<Option<Location>, Refusal> {
+    let Some(action) = form.get_filled("PersistentAction").filter(|_| *channel == Channel::WhatsApp) else {
+        return Ok(None);
+    };
+    let place = action.strip_prefix("geo:").and_then(|place| {
+        let (degrees, label) = place.split_once('|').map_or((place, None), |(degrees, label)| (degrees, Some(label)));
+        let (latitude, longitude) = degrees.split_once(',')?;
+        let degrees = |text: &str, most: f64| text.trim().parse().ok().filter(|it: &f64| it.abs() <= most);
+        Some(Location {
+            latitude: degrees(latitude, 90.0)?,
+            longitude: degrees(longitude, 180.0)?,
+            label: form.get_filled("Body").map(str::to_owned),
+            address: label.map(str::to_owned),
+        })
+    });
+    place.map(Some).ok_or_else(|| Refusal::bad_request(20422, "PersistentAction must be geo:latitude,longitude|label"))
+}
+
+pub(super) fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(parameters: &[(&str, &str)]) -> Result<Options, u32> {
+        let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Options::parse(&form, &Channel::WhatsApp, Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_code() {
+        let at = |at: &'static str| vec![("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed"), ("SendAt", at)];
+        let cases = [
+            (vec![("ValidityPeriod", "36000"), ("ContentRetention", "discard"), ("Unknown", "x")], None),
+            (vec![("ValidityPeriod", "0")], Some(21624)),
+            (vec![("ValidityPeriod", "36001")], Some(21624)),
+            (vec![("ValidityPeriod", "long")], Some(21624)),
+            (vec![("ContentRetention", "obfuscate")], Some(30029)),
+            (vec![("AddressRetention", "discard")], Some(30030)),
+            (vec![("StatusCallback", "https://a_b.example/")], Some(21609)),
+            (vec![("StatusCallback", "example.com")], Some(21609)),
+            (vec![("SendAt", "1970-01-01T00:15:00Z")], Some(20422)),
+            (vec![("ScheduleType", "fixed"), ("SendAt", "1970-01-01T00:15:00Z")], Some(35118)),
+            (at("1970-01-01T00:15:00Z"), None),
+            (at("1970-01-01T00:14:59Z"), Some(35114)),
+            (at("1970-02-05T00:00:00Z"), None),
+            (at("1970-02-05T00:00:01Z"), Some(35114)),
+            (at("soon"), Some(35114)),
+            (vec![("PersistentAction", "geo:91,0")], Some(20422)),
+            (vec![("PersistentAction", "tel:1")], Some(20422)),
+        ];
+        for (parameters, code) in cases {
+            assert_eq!(options(&parameters).err(), code, "{parameters:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_the_body_for_its_name() {
+        let place = options(&[("PersistentAction", "geo:37.787890,-122.391664|375 Beale St"), ("Body", "Here")]);
+        let place = place.unwrap().location.unwrap();
+        assert_eq!((place.latitude, place.longitude), (37.787_89, -122.391_664));
+        assert_eq!((place.label.as_deref(), place.address.as_deref()), (Some("Here"), Some("375 Beale St")));
+    }
+}

@@ -1,0 +1,46 @@
+//! What a person made of a message, told by who sent it (`Feedback`): asked for with `ProvideFeedback`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::post,
+};
+use serde_json::{Value, json};
+use shared::{form::Form, sid::MessageSid};
+
+use crate::{auth::Authenticated, dates::rfc2822_date, messages::Feedback, refusal::Refusal, state::Sandbox};
+
+pub(super) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/2010-04-01/Accounts/{account}/Messages/{message}/Feedback.json", post(create))
+}
+
+async fn create(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path((_, sid)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let form = Form::parse(&body);
+    let outcome = match form.get("Outcome") {
+        Some(outcome @ ("confirmed" | "unconfirmed")) => outcome,
+        // What goes without saying. Source: Twilio, "Message feedback resource".
+        None => "confirmed",
+        Some(_) => return Err(Refusal::bad_request(20422, "Outcome must be confirmed or unconfirmed")),
+    };
+    let now = sandbox.now();
+    let mut state = sandbox.state();
+    let parsed: Option<MessageSid> = sid.parse().ok();
+    let message = parsed.and_then(|sid| state.messages.get_mut(&sid));
+    let message = message.filter(|message| message.feedback == Feedback::Asked).ok_or_else(|| caller.not_found())?;
+    message.updated_at = now;
+    let created = json!({
+        "account_sid": sandbox.config.account_sid, "message_sid": message.sid, "outcome": outcome,
+        "date_created": rfc2822_date(Some(message.created_at)), "date_updated": rfc2822_date(Some(now)),
+        "uri": caller.path,
+    });
+    Ok((StatusCode::CREATED, Json(created)))
+}

@@ -22,6 +22,7 @@ use crate::{
     outages::Outage,
     rates::{Asked, Rates},
     rules::Rules,
+    scenario::Scenario,
     snapshot::{self, snapshot},
     state::{Sandbox, WebhookRecord},
     stream::watch,
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/stream", get(async |State(sandbox)| watch(sandbox)))
         .route("/sandbox/timeline", post(tell))
         .route("/sandbox/auth-token", post(change_auth_token))
+        .route("/sandbox/scenario", post(play))
         .route("/sandbox/reset", post(reset))
         .merge(clock::routes())
         .merge(files::routes())
@@ -55,7 +57,8 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
 }
 
 async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Json<Taken> {
-    Json(sandbox.receive(writing).await)
+    let written = sandbox.write(writing);
+    Json(sandbox.pass_on(written).await)
 }
 
 async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
@@ -161,7 +164,24 @@ async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happeni
     StatusCode::NO_CONTENT
 }
 
-#[derive(Debug, Deserialize)]
+/// Begins to play. What chance begins with cannot be changed any more.
+async fn play(
+    State(sandbox): State<Arc<Sandbox>>,
+    Json(scenario): Json<Value>,
+) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
+    let wrong = |error: String| (StatusCode::UNPROCESSABLE_ENTITY, error);
+    let scenario = Scenario::from_json(scenario).map_err(|error| wrong(error.to_string()))?;
+    let own = sandbox.config.seed;
+    if let Some(seed) = scenario.seed.filter(|seed| *seed != own) {
+        let error = format!("seed: this sandbox began with {own}; expected none, or a sandbox that begins with {seed}");
+        return Err(wrong(error));
+    }
+    let steps = scenario.steps();
+    sandbox.play(scenario);
+    Ok((StatusCode::ACCEPTED, Json(json!({"steps": steps}))))
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangedToken {
     /// None for a new one.
@@ -170,7 +190,7 @@ pub(crate) struct ChangedToken {
 }
 
 /// What Twilio's tokens look like: 32 hexadecimal digits.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 struct AuthToken(SecretString);
 

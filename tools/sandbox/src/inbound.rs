@@ -34,7 +34,7 @@ const REPLY_LIMIT: u32 = 14107;
 pub(crate) struct Writing {
     /// The person: `whatsapp:+14155550123`, `whatsapp:US.123` who withholds the number, or `+14155550123` by SMS.
     #[serde(deserialize_with = "address")]
-    from: Address,
+    pub(crate) from: Address,
     /// The person's WhatsApp user id, as in `whatsapp:US.123`.
     #[serde(default)]
     external_user_id: Option<String>,
@@ -82,6 +82,21 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Err
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
+/// What a person sent, on its way.
+#[derive(Debug)]
+pub(crate) struct Written {
+    message: Message,
+    form: Form,
+    mischief: Mischief,
+}
+
+impl Written {
+    /// Whether it waits for something before it is delivered.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.mischief.reorders() || self.mischief.delay().is_some()
+    }
+}
+
 /// How the system under test took it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Taken {
@@ -95,19 +110,26 @@ pub(crate) struct Taken {
 }
 
 impl Sandbox {
-    /// Delivers what a person sends, and what the answers send back.
-    pub(crate) async fn receive(self: &Arc<Self>, writing: Writing) -> Taken {
+    /// Keeps what a person sends.
+    pub(crate) fn write(&self, writing: Writing) -> Written {
         let message = self.inbound_message(&writing);
         let form = self.inbound_form(&writing, &message);
         let mischief = self.keep_inbound(&message);
+        Written { message, form, mischief }
+    }
+
+    /// Delivers what a person sent, and what the answers send back.
+    pub(crate) async fn pass_on(self: &Arc<Self>, written: Written) -> Taken {
+        let Written { message, form, mischief } = written;
+        let person = message.from.clone().unwrap_or_default();
         let answers = self.deliver_inbound(&message, &form, &mischief).await;
         // Nobody waits for it where there is no such message.
-        let _ = self.received.send(message.from.clone().unwrap_or_default());
+        let _ = self.received.send(person.clone());
         let mut first_reply = None;
         for delivery in &answers {
             let (replies, reports) = twiml::read(delivery);
             for Report { code, words } in reports {
-                self.tell(rule(code, words).of(&writing.from.to_string(), Some(message.sid.as_str())));
+                self.tell(rule(code, words).of(&person, Some(message.sid.as_str())));
             }
             for reply in replies {
                 first_reply.get_or_insert_with(|| reply.body.clone());

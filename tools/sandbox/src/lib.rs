@@ -61,6 +61,7 @@ mod products;
 mod rates;
 mod refusal;
 mod rules;
+mod scenario;
 mod senders;
 mod services;
 mod sids;
@@ -73,6 +74,7 @@ mod webhook;
 
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 pub use rules::Rules;
+pub use scenario::{InvalidScenario, Scenario};
 pub use state::Sandbox;
 pub use timeline::{Happening, Outcome};
 

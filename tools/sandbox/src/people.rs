@@ -1,6 +1,6 @@
 //! The people whose phones are shown, and when anybody last wrote.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,12 @@ impl TryFrom<String> for WhatsAppAddress {
     fn try_from(text: String) -> Result<Self, String> {
         let parsed = text.parse::<Address>().ok().filter(|address| address.channel == Channel::WhatsApp);
         parsed.map(Self).ok_or_else(|| "expected whatsapp:+14155550123 or a user id, whatsapp:US.123".to_owned())
+    }
+}
+
+impl fmt::Display for WhatsAppAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

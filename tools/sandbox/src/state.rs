@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::message_status::MessageStatus;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::AbortHandle};
 
 use crate::{
     Config,
@@ -64,6 +64,8 @@ pub(crate) struct State {
     /// The webhooks that were sent, the oldest first.
     pub(crate) webhooks: VecDeque<WebhookRecord>,
     pub(crate) timeline: Timeline,
+    /// The scenario that is played.
+    pub(crate) playing: Option<AbortHandle>,
     /// What those who watch have been told.
     pub(crate) told: Told,
 }
@@ -167,6 +169,9 @@ impl Drop for Remembered<'_> {
 
 impl State {
     fn forget(&mut self) {
+        if let Some(playing) = self.playing.take() {
+            playing.abort();
+        }
         let timeline = std::mem::take(&mut self.timeline);
         *self = Self { timeline, told: std::mem::take(&mut self.told), ..Self::default() };
         self.timeline.clear();

@@ -82,6 +82,11 @@ impl Stream {
         }
     }
 
+    /// What changes from now on.
+    pub(crate) fn subscribe(&self) -> Changes {
+        Changes(self.0.subscribe())
+    }
+
     /// What is, and what changes from then on.
     fn begin(&self, sandbox: &Sandbox) -> (Change, broadcast::Receiver<Change>) {
         // Under the lock: no change is both in the snapshot and after it, and none is in neither.
@@ -89,6 +94,17 @@ impl Stream {
         let changes = self.0.subscribe();
         let data = snapshot(sandbox, &state).to_string().into();
         (Change { event: "snapshot", data }, changes)
+    }
+}
+
+/// The changes, one after the other.
+#[derive(Debug)]
+pub(crate) struct Changes(broadcast::Receiver<Change>);
+
+impl Changes {
+    /// Waits for the next one, or that there will be none.
+    pub(crate) async fn next(&mut self) {
+        let _ = self.0.recv().await;
     }
 }
 

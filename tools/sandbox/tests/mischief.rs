@@ -291,3 +291,37 @@ async fn a_refusal_says_when_to_try_again() {
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"3".parse().unwrap()));
     assert_eq!(play.ask(AVA, "/status").await.status(), 201);
 }
+
+#[tokio::test]
+async fn a_scenario_is_played_step_by_step() {
+    let scenario: Value = serde_json::from_str(include_str!("../scenarios/rate-limited.json")).unwrap();
+    let play = Play::begin(scenario["seed"].as_u64().unwrap()).await;
+    let steps = play.post("scenario", scenario).await["steps"].as_u64().unwrap();
+    assert_eq!(play.came(1).await[0].get("Body"), "Good morning");
+    for status in [429, 429, 429] {
+        assert_eq!(play.ask(AVA, "/status").await.status(), status);
+    }
+    let played = play.timeline().await;
+    let played = played.iter().filter(|entry| entry["kind"] == "scenario");
+    let numbers: Vec<_> = played.filter_map(|entry| entry["details"]["step"].as_u64()).collect();
+    assert_eq!(numbers, (1..=steps).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_scenario_waits_for_the_system_and_ends_where_it_does_not_come() {
+    let play = Play::begin(1).await;
+    let wait = |seconds: u32| json!({"wait": {"status": "delivered", "to": AVA, "within_seconds": seconds}});
+    let inbound = json!({"inbound": {"from": AVA, "body": "at last"}});
+    play.post("scenario", json!({"steps": [wait(20), inbound]})).await;
+    play.create(AVA).await;
+    let came = play.came(4).await;
+    assert!(came.iter().any(|came| came.get("Body") == "at last"));
+    play.post("scenario", json!({"steps": [wait(0), inbound]})).await;
+    let over =
+        async || play.timeline().await.iter().any(|entry| entry["kind"] == "scenario" && entry["outcome"] == "bad");
+    while !over().await {}
+    let wrong = json!({"steps": [{"wait": {"status": "read"}}]});
+    let refused = play.http.post(format!("{}/sandbox/scenario", play.url)).json(&wrong).send().await.unwrap();
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().await.unwrap().contains("step 1: wait: missing field `to`"));
+}

@@ -1,0 +1,288 @@
+//! A play that was written down: people, and steps one after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use shared::message_status::MessageStatus;
+
+use crate::{
+    control::ChangedToken,
+    drops::Loss,
+    faults::Planned,
+    inbound::Writing,
+    messages::Message,
+    people::{Newcomer, WhatsAppAddress},
+    state::Sandbox,
+    timeline::{Happening, Outcome},
+};
+
+/// A play, read and found to be right.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What chance begins with.
+    pub seed: Option<u64>,
+    people: Vec<Newcomer>,
+    steps: Vec<Step>,
+}
+
+/// What is wrong with a scenario: the step where it is in one, the field, and what is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidScenario(String);
+
+impl std::fmt::Display for InvalidScenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidScenario {}
+
+#[derive(Debug, Clone)]
+struct Step {
+    note: Option<String>,
+    /// As it was written.
+    written: Value,
+    action: Action,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Inbound(Box<Writing>),
+    Fault(Planned),
+    Drops(Loss),
+    AdvanceSeconds(u32),
+    AuthToken(ChangedToken),
+    Wait(Wait),
+    PauseSeconds(u32),
+}
+
+/// Waits until a message to a person has come so far.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    status: MessageStatus,
+    to: WhatsAppAddress,
+    #[serde(default = "half_a_minute")]
+    within_seconds: u32,
+}
+
+fn half_a_minute() -> u32 {
+    30
+}
+
+/// A scenario as it is written, before its steps are looked at.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    seed: Option<u64>,
+    #[serde(default)]
+    people: Vec<Value>,
+    steps: Vec<Map<String, Value>>,
+}
+
+const ACTIONS: &str = "inbound, fault, drops, rules, advance_seconds, auth_token, wait or pause_seconds";
+
+impl std::str::FromStr for Scenario {
+    type Err = InvalidScenario;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScenario> {
+        let written = serde_json::from_str(text).map_err(|error| InvalidScenario(error.to_string()))?;
+        Self::read(written)
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario that is JSON already.
+    pub(crate) fn from_json(json: Value) -> Result<Self, InvalidScenario> {
+        Self::read(serde_json::from_value(json).map_err(|error| InvalidScenario(error.to_string()))?)
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    fn read(written: Written) -> Result<Self, InvalidScenario> {
+        let numbered = written.people.into_iter().zip(1..);
+        let people = numbered.map(|(person, number)| field(person, &format!("person {number}")));
+        let steps = written.steps.into_iter().zip(1..).map(|(step, number)| {
+            Step::read(step).map_err(|InvalidScenario(error)| InvalidScenario(format!("step {number}: {error}")))
+        });
+        Ok(Self {
+            seed: written.seed,
+            people: people.collect::<Result<_, _>>()?,
+            steps: steps.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Step {
+    fn read(mut step: Map<String, Value>) -> Result<Self, InvalidScenario> {
+        let note = step.remove("note").map(|note| field(note, "note")).transpose()?;
+        let written = Value::Object(step.clone());
+        let mut fields = step.into_iter();
+        let (Some((name, value)), None) = (fields.next(), fields.next()) else {
+            return Err(InvalidScenario(format!("expected one of {ACTIONS}, and note besides")));
+        };
+        let action = match name.as_str() {
+            "inbound" => Action::Inbound(field(value, &name)?),
+            "fault" => Action::Fault(field(value, &name)?),
+            "drops" => Action::Drops(field(value, &name)?),
+            "advance_seconds" => Action::AdvanceSeconds(field(value, &name)?),
+            "auth_token" => Action::AuthToken(field(value, &name)?),
+            "wait" => Action::Wait(field(value, &name)?),
+            "pause_seconds" => Action::PauseSeconds(field(value, &name)?),
+            _ => return Err(InvalidScenario(format!("{name}: not known; expected {ACTIONS}"))),
+        };
+        Ok(Self { note, written, action })
+    }
+}
+
+fn field<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, InvalidScenario> {
+    serde_json::from_value(value).map_err(|error| InvalidScenario(format!("{name}: {error}")))
+}
+
+/// Whether the play goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Going {
+    On,
+    Over,
+}
+
+impl Sandbox {
+    /// Plays a scenario, in the place of the one that is being played.
+    pub fn play(self: &Arc<Self>, scenario: Scenario) {
+        let sandbox = Arc::clone(self);
+        let playing = tokio::spawn(async move { sandbox.play_to_the_end(scenario).await });
+        if let Some(other) = self.state().playing.replace(playing.abort_handle()) {
+            other.abort();
+        }
+    }
+
+    async fn play_to_the_end(self: &Arc<Self>, scenario: Scenario) {
+        let begin = self.now();
+        for newcomer in scenario.people {
+            self.state().people.add(newcomer);
+        }
+        for (step, number) in scenario.steps.into_iter().zip(1..) {
+            let summary = step.note.unwrap_or_else(|| step.action.to_string());
+            let details = json!({"step": number, "action": step.written});
+            self.tell(Happening::new("scenario", Outcome::Neutral, format!("Step {number}: {summary}")).with(details));
+            if self.act(step.action, begin).await == Going::Over {
+                return;
+            }
+        }
+        self.tell(Happening::new("scenario", Outcome::Good, "The scenario is over"));
+    }
+
+    async fn act(self: &Arc<Self>, action: Action, begin: Timestamp) -> Going {
+        match action {
+            Action::Inbound(writing) => {
+                let written = self.write(*writing);
+                if written.is_held_back() {
+                    // What overtakes it may be the next step.
+                    let sandbox = Arc::clone(self);
+                    tokio::spawn(async move { sandbox.pass_on(written).await });
+                } else {
+                    self.pass_on(written).await;
+                }
+            }
+            Action::Fault(planned) => drop(self.state().faults.plan(planned)),
+            Action::Drops(loss) => self.state().drops.set(loss),
+            Action::AdvanceSeconds(seconds) => self.advance_clock(seconds),
+            Action::AuthToken(changed) => drop(self.change_auth_token(changed)),
+            Action::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
+            Action::Wait(wait) => return self.wait_for(&wait, begin).await,
+        }
+        Going::On
+    }
+
+    /// Waits for a message of this play, and says so where it does not come.
+    async fn wait_for(&self, wait: &Wait, begin: Timestamp) -> Going {
+        let to = wait.to.to_string();
+        let is_it = |message: &Message| {
+            message.direction != "inbound" && message.to == to && has_come_to(message.status, wait.status)
+        };
+        let coming = async {
+            let mut changes = self.stream.subscribe();
+            loop {
+                let found = {
+                    let state = self.state();
+                    let of_this_play = state.messages.iter().rev().take_while(|message| message.created_at >= begin);
+                    of_this_play.into_iter().any(is_it)
+                };
+                if found {
+                    return;
+                }
+                changes.next().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(wait.within_seconds.into()), coming).await.is_ok() {
+            return Going::On;
+        }
+        let summary =
+            format!("The scenario ends: no message to {to} was {} within {} seconds", wait.status, wait.within_seconds);
+        self.tell(Happening::new("scenario", Outcome::Bad, summary).of(&to, None));
+        Going::Over
+    }
+}
+
+/// Whether a message has a status or has passed it.
+fn has_come_to(status: MessageStatus, wanted: MessageStatus) -> bool {
+    status == wanted || (status > wanted && status <= MessageStatus::Read)
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inbound(writing) => write!(f, "{} writes", writing.from),
+            Self::Fault(_) => f.write_str("something goes wrong"),
+            Self::Drops(_) => f.write_str("webhooks get lost"),
+            Self::AdvanceSeconds(seconds) => write!(f, "{seconds} seconds pass"),
+            Self::AuthToken(_) => f.write_str("the auth token changes"),
+            Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
+            Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(scenario: &str) -> String {
+        scenario.parse::<Scenario>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_step_and_what_is_right() {
+        let cases = [
+            (r#"{"step": []}"#, ["unknown field `step`", "`steps`"]),
+            (r#"{"steps": [{"inbound": {"from": "x:"}}]}"#, ["step 1: inbound", "expected"]),
+            (
+                r#"{"steps": [{"pause_seconds": 1}, {"fault": {"faults": 1}}]}"#,
+                ["step 2: fault: unknown field `faults`", "`fault`"],
+            ),
+            (r#"{"steps": [{"wait": {"to": "whatsapp:+14155550123", "status": "seen"}}]}"#, ["step 1: wait", "read"]),
+            (r#"{"steps": [{"wait": {"status": "read"}}]}"#, ["step 1: wait", "missing field `to`"]),
+            (r#"{"steps": [{"advance_seconds": -1}]}"#, ["step 1: advance_seconds", "u32"]),
+            (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: not known", "pause_seconds"]),
+            (r#"{"steps": [{"note": "nothing"}]}"#, ["step 1: expected one of", "inbound"]),
+            (r#"{"steps": [{"pause_seconds": 1, "fault": {}}]}"#, ["step 1: expected one of", "inbound"]),
+            (r#"{"people": [{"name": ""}], "steps": []}"#, ["person 1: name", "1 to 60"]),
+        ];
+        for (scenario, parts) in cases {
+            let error = wrong(scenario);
+            assert!(parts.iter().all(|part| error.contains(part)), "{scenario}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_read_was_delivered_and_one_that_failed_was_not() {
+        use MessageStatus::{Delivered, Failed, Read, Sent};
+        assert!(has_come_to(Read, Delivered) && has_come_to(Failed, Failed));
+        assert!(!has_come_to(Failed, Delivered) && !has_come_to(Sent, Delivered));
+    }
+}

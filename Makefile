@@ -24,6 +24,12 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 	@cargo build --workspace --example stack
 	@$(STACK) run
 
+.PHONY: sandbox
+sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARIO are read
+	@echo "Compiling the sandbox"
+	@cargo build --package sandbox
+	@target/debug/sandbox
+
 .PHONY: test
 test: $(TOOLS) ## Run every test, with the whole system up
 	@echo "Compiling the tests"

@@ -11,6 +11,7 @@ use crate::{
     chance::generator,
     faults::{Fault, Mischief},
     messages::Message,
+    opt_out::OPTED_OUT,
     refusal::title,
     rules,
     senders::SENDER_SID,
@@ -156,8 +157,15 @@ impl Sandbox {
     async fn fate(self: &Arc<Self>, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
         let message =
             self.state().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
-        let verdict = rules::verdict(self, &message).await;
+        // Twilio's own answer to STOP is a reply.
+        let refused = message.direction == "outbound-api" && self.refuses_messages_to(&message.to);
+        let verdict = if refused { Some(OPTED_OUT) } else { rules::verdict(self, &message).await };
         Some(Fate::of(&message, verdict, fault))
+    }
+
+    /// Whether Twilio keeps messages from a person, who has opted out.
+    pub(crate) fn refuses_messages_to(&self, address: &str) -> bool {
+        self.rules().advanced_opt_out && self.state().people.has_opted_out(address)
     }
 
     /// Says that a rule strikes, where it is not a fault that was planned.

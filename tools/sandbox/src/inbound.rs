@@ -12,9 +12,10 @@ use shared::{
 };
 
 use crate::{
-    callbacks::{Plan, rule, unfold},
+    callbacks::{Plan, rule, unfold, words},
     faults::{Mischief, Struck},
     messages::{Feedback, Location, Media, Message},
+    opt_out::{OPTED_OUT, Wish},
     people::Person,
     state::{Sandbox, State},
     twiml::{self, Reply, Report},
@@ -111,11 +112,24 @@ pub(crate) struct Taken {
 
 impl Sandbox {
     /// Keeps what a person sends.
-    pub(crate) fn write(&self, writing: Writing) -> Written {
+    pub(crate) fn write(self: &Arc<Self>, writing: Writing) -> Written {
         let message = self.inbound_message(&writing);
-        let form = self.inbound_form(&writing, &message);
+        let mut form = self.inbound_form(&writing, &message);
         let mischief = self.keep_inbound(&message);
+        if let Some(wish) = Wish::read(&message.body).filter(|_| self.rules().advanced_opt_out) {
+            let told = ("OptOutType".to_owned(), wish.opt_out_type().to_owned());
+            form = form.pairs().iter().cloned().chain([told]).collect();
+            self.grant(&message, wish);
+        }
         Written { message, form, mischief }
+    }
+
+    /// Does as a person wishes, and tells them: before the system under test hears of it.
+    fn grant(self: &Arc<Self>, message: &Message, wish: Wish) {
+        let person = message.from.as_deref().unwrap_or_default();
+        if self.state().people.wish(person, wish) {
+            self.send_reply(message, Reply { body: wish.answer().to_owned(), media: Vec::new() });
+        }
     }
 
     /// Delivers what a person sent, and what the answers send back.
@@ -132,6 +146,10 @@ impl Sandbox {
                 self.tell(rule(code, words).of(&person, Some(message.sid.as_str())));
             }
             for reply in replies {
+                if self.refuses_messages_to(&person) {
+                    self.tell(rule(OPTED_OUT, words(OPTED_OUT)).of(&person, Some(message.sid.as_str())));
+                    continue;
+                }
                 first_reply.get_or_insert_with(|| reply.body.clone());
                 self.send_reply(&message, reply);
             }

@@ -53,6 +53,7 @@ mod inbound;
 mod kept;
 mod limits;
 mod messages;
+mod opt_out;
 mod outages;
 mod overrides;
 mod pages;

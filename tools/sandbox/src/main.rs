@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Parser;
-use sandbox::{Config, ORDER_UPDATE_SID, Sandbox, Scenario, serve};
+use sandbox::{Config, ORDER_UPDATE_SID, Rules, Sandbox, Scenario, serve};
 use secrecy::ExposeSecret as _;
 use tokio::{
     net::TcpListener,
@@ -71,7 +71,8 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), String> {
     let scenario = arguments.scenario.as_deref().map(read).transpose()?;
-    let mut config = Config::documented(arguments.inbound_url.unwrap_or_default());
+    let documented = Config::documented(arguments.inbound_url.unwrap_or_default());
+    let mut config = Config { rules: Rules::as_whatsapp(), ..documented };
     if let Some(seed) = arguments.seed.or(scenario.as_ref().and_then(|scenario| scenario.seed)) {
         config.seed = seed;
     }

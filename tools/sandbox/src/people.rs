@@ -1,10 +1,15 @@
 //! The people whose phones are shown, and when anybody last wrote.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::address::{Address, Channel};
+
+use crate::opt_out::Wish;
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -77,6 +82,8 @@ pub(crate) struct People {
     shown: Vec<Person>,
     /// By address, of whoever wrote.
     last_inbound: HashMap<String, Timestamp>,
+    /// Those whom Twilio sends nothing, by address.
+    opted_out: HashSet<String>,
     /// The last four digits of the next new number.
     next: u32,
 }
@@ -94,7 +101,7 @@ impl Default for People {
             person("whatsapp:+14155550124", "Ben", Some("whatsapp:US.13491208655302741917")),
             person("whatsapp:US.13491208655302741918", "Chloe", Some("whatsapp:US.13491208655302741918")),
         ];
-        Self { shown, last_inbound: HashMap::new(), next: 125 }
+        Self { shown, last_inbound: HashMap::new(), opted_out: HashSet::new(), next: 125 }
     }
 }
 
@@ -140,6 +147,22 @@ impl People {
     pub(crate) fn window_until(&self, address: &str, now: Timestamp) -> Option<Timestamp> {
         let until = self.last_inbound.get(address)?.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
         (now < until).then_some(until)
+    }
+
+    pub(crate) fn has_opted_out(&self, address: &str) -> bool {
+        self.opted_out.contains(address)
+    }
+
+    /// Does as a person wishes. Gives whether that is news.
+    pub(crate) fn wish(&mut self, address: &str, wish: Wish) -> bool {
+        match wish {
+            Wish::Stop => self.opted_out.insert(address.to_owned()),
+            Wish::Start => {
+                self.opted_out.remove(address);
+                true
+            }
+            Wish::Help => true,
+        }
     }
 
     fn new_number(&mut self) -> String {

@@ -59,7 +59,7 @@ impl Rules {
         Self {
             messages_per_second: Some(80),
             concurrent_requests: None,
-            advanced_opt_out: false,
+            advanced_opt_out: true,
             fetch_media: true,
             pair_limit: true,
             service_window: true,
@@ -68,7 +68,13 @@ impl Rules {
 
     /// Only the window: for tests of something else, whose files are nowhere and whose people get much at once.
     pub fn lenient() -> Self {
-        Self { messages_per_second: None, fetch_media: false, pair_limit: false, ..Self::as_whatsapp() }
+        Self {
+            messages_per_second: None,
+            advanced_opt_out: false,
+            fetch_media: false,
+            pair_limit: false,
+            ..Self::as_whatsapp()
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     inbound::Writing,
     messages::Message,
     people::{Newcomer, WhatsAppAddress},
+    rules::Rules,
     state::Sandbox,
     timeline::{Happening, Outcome},
 };
@@ -52,6 +53,7 @@ enum Action {
     Inbound(Box<Writing>),
     Fault(Planned),
     Drops(Loss),
+    Rules(ChangedRules),
     AdvanceSeconds(u32),
     AuthToken(ChangedToken),
     Wait(Wait),
@@ -70,6 +72,30 @@ struct Wait {
 
 fn half_a_minute() -> u32 {
     30
+}
+
+/// Some of the rules; the others stay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct ChangedRules(Map<String, Value>);
+
+impl TryFrom<Map<String, Value>> for ChangedRules {
+    type Error = serde_json::Error;
+
+    fn try_from(changes: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let changed = Self(changes);
+        changed.over(&Rules::lenient()).map(|_| changed)
+    }
+}
+
+impl ChangedRules {
+    fn over(&self, rules: &Rules) -> Result<Rules, serde_json::Error> {
+        let mut changed = serde_json::to_value(rules)?;
+        if let Some(fields) = changed.as_object_mut() {
+            fields.extend(self.0.clone());
+        }
+        serde_json::from_value(changed)
+    }
 }
 
 /// A scenario as it is written, before its steps are looked at.
@@ -130,6 +156,7 @@ impl Step {
             "inbound" => Action::Inbound(field(value, &name)?),
             "fault" => Action::Fault(field(value, &name)?),
             "drops" => Action::Drops(field(value, &name)?),
+            "rules" => Action::Rules(field(value, &name)?),
             "advance_seconds" => Action::AdvanceSeconds(field(value, &name)?),
             "auth_token" => Action::AuthToken(field(value, &name)?),
             "wait" => Action::Wait(field(value, &name)?),
@@ -191,6 +218,11 @@ impl Sandbox {
             }
             Action::Fault(planned) => drop(self.state().faults.plan(planned)),
             Action::Drops(loss) => self.state().drops.set(loss),
+            Action::Rules(changed) => {
+                if let Ok(rules) = changed.over(&self.rules()) {
+                    self.set_rules(rules);
+                }
+            }
             Action::AdvanceSeconds(seconds) => self.advance_clock(seconds),
             Action::AuthToken(changed) => drop(self.change_auth_token(changed)),
             Action::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
@@ -240,6 +272,7 @@ impl std::fmt::Display for Action {
             Self::Inbound(writing) => write!(f, "{} writes", writing.from),
             Self::Fault(_) => f.write_str("something goes wrong"),
             Self::Drops(_) => f.write_str("webhooks get lost"),
+            Self::Rules(_) => f.write_str("the rules change"),
             Self::AdvanceSeconds(seconds) => write!(f, "{seconds} seconds pass"),
             Self::AuthToken(_) => f.write_str("the auth token changes"),
             Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
@@ -268,6 +301,8 @@ mod tests {
             (r#"{"steps": [{"wait": {"to": "whatsapp:+14155550123", "status": "seen"}}]}"#, ["step 1: wait", "read"]),
             (r#"{"steps": [{"wait": {"status": "read"}}]}"#, ["step 1: wait", "missing field `to`"]),
             (r#"{"steps": [{"advance_seconds": -1}]}"#, ["step 1: advance_seconds", "u32"]),
+            (r#"{"steps": [{"rules": {"pair": 1}}]}"#, ["step 1: rules: unknown field `pair`", "pair_limit"]),
+            (r#"{"steps": [{"rules": {"pair_limit": 1}}]}"#, ["step 1: rules", "a boolean"]),
             (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: not known", "pause_seconds"]),
             (r#"{"steps": [{"note": "nothing"}]}"#, ["step 1: expected one of", "inbound"]),
             (r#"{"steps": [{"pause_seconds": 1, "fault": {}}]}"#, ["step 1: expected one of", "inbound"]),

@@ -20,7 +20,8 @@ pub(crate) fn snapshot(sandbox: &Sandbox, state: &State) -> Value {
     let entries: Vec<_> = state.timeline.newest(NEWEST).collect();
     json!({
         "config": config(sandbox), "clock": clock(sandbox), "people": people(state, sandbox.now()),
-        "messages": messages, "timeline": entries, "faults": faults(state), "templates": sandbox.products.contents.overview(),
+        "messages": messages, "timeline": entries, "faults": faults(state),
+        "rules": sandbox.rules(), "templates": sandbox.products.contents.overview(),
     })
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn people(state: &State, now: Timestamp) -> Value {
 
 pub(crate) fn person(state: &State, person: &Person, now: Timestamp) -> Value {
     json!({
-        "address": person.address, "name": person.name, "user_id": person.user_id, "opted_out": false,
+        "address": person.address, "name": person.name, "user_id": person.user_id, "opted_out": state.people.has_opted_out(&person.address),
         "window_until": state.people.window_until(&person.address, now),
     })
 }

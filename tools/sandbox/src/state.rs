@@ -173,7 +173,9 @@ impl State {
             playing.abort();
         }
         let timeline = std::mem::take(&mut self.timeline);
-        *self = Self { timeline, told: std::mem::take(&mut self.told), ..Self::default() };
+        // The rules stay, and so do the limits among them.
+        let limiter = std::mem::take(&mut self.limiter);
+        *self = Self { timeline, limiter, told: std::mem::take(&mut self.told), ..Self::default() };
         self.timeline.clear();
     }
 

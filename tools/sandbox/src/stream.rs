@@ -8,7 +8,7 @@ use futures::{
     stream::{once, unfold},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
@@ -45,6 +45,8 @@ pub(crate) struct Told {
     people: Value,
     faults: Value,
     config: Value,
+    rules: Value,
+    templates: Value,
 }
 
 impl Stream {
@@ -65,6 +67,8 @@ impl Stream {
         self.tell_anew("people", people(state, sandbox.now()), &mut state.told.people);
         self.tell_anew("config", config(sandbox), &mut state.told.config);
         self.tell_anew("faults", faults(state), &mut state.told.faults);
+        self.tell_anew("rules", json!(sandbox.rules()), &mut state.told.rules);
+        self.tell_anew("templates", sandbox.products.contents.overview(), &mut state.told.templates);
     }
 
     /// Tells a thing whole, where it is not as it was told.

@@ -325,3 +325,30 @@ async fn a_scenario_waits_for_the_system_and_ends_where_it_does_not_come() {
     assert_eq!(refused.status(), 422);
     assert!(refused.text().await.unwrap().contains("step 1: wait: missing field `to`"));
 }
+
+#[tokio::test]
+async fn who_writes_stop_gets_twilios_answer_and_nothing_more_until_start() {
+    let play = Play::begin(1).await;
+    play.post("scenario", json!({"steps": [{"rules": {"advanced_opt_out": true}}]})).await;
+    let write = async |body: &str, number: usize| {
+        play.post("inbound", json!({"from": AVA, "body": body})).await;
+        play.came(number).await[number - 1].get("OptOutType").to_owned()
+    };
+    let opted_out = async || {
+        let state = play.http.get(format!("{}/sandbox/state", play.url)).send().await.unwrap();
+        let state: Value = state.json().await.unwrap();
+        let last = state["messages"].as_array().unwrap().last().unwrap().clone();
+        (state["people"][0]["opted_out"] == true, last["direction"].clone(), last["body"].as_str().unwrap().to_owned())
+    };
+    while !play.timeline().await.iter().any(|entry| entry["summary"] == "The scenario is over") {}
+    assert_eq!(write("Stop", 1).await, "STOP");
+    let (out, direction, told) = opted_out().await;
+    assert!(out && direction == "outbound-reply" && told.contains("unsubscribed"), "{told}");
+    let refused = play.ask(AVA, "/status").await;
+    assert_eq!((refused.status().as_u16(), &refused.json::<Value>().await.unwrap()["code"]), (400, &json!(21610)));
+    assert_eq!(play.ask(BEN, "/status").await.status(), 201);
+    play.came(4).await;
+    assert_eq!(write("start", 5).await, "START");
+    assert!(!opted_out().await.0);
+    assert_eq!(play.ask(AVA, "/status").await.status(), 201);
+}

@@ -13,6 +13,7 @@ use self::options::{Options, is_http};
 use crate::{
     content::Rendered,
     messages::{Media, Message},
+    opt_out::OPTED_OUT,
     refusal::Refusal,
     state::Sandbox,
 };
@@ -24,6 +25,9 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
     let now = sandbox.now();
     let (channel, to) = recipient(form)?;
     let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
+    if sandbox.refuses_messages_to(&to) {
+        return Err(Refusal::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
+    }
     let status_callback_of_sender = sandbox.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
     let chosen = content(sandbox, &channel, form)?;
     let mut media_urls = media_urls(form)?;

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use shared::form::Form;
+use shared::{form::Form, sid::MessageSid};
 
 use crate::{
     state::Sandbox,
@@ -25,28 +25,72 @@ pub(crate) async fn note(State(sandbox): State<Arc<Sandbox>>, request: Request, 
     if !is_of_twilio(request.uri().path()) {
         return next.run(request).await;
     }
-    let begin = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (request, to) = recipient(request).await;
+    let call = Call { sandbox, method, path, to, begin: Instant::now(), ended: None };
     let (answer, shown) = read(next.run(request).await).await;
-    let status = answer.status();
-    let text = |name: &str| shown.get(name).and_then(Value::as_str);
-    let code = shown.get("code").filter(|code| code.is_u64());
-    let outcome = match status.as_u16() {
-        ..400 => Outcome::Good,
-        400..500 => Outcome::Refused,
-        _ => Outcome::Bad,
-    };
-    let words = code.map(|code| format!(" ({code} {})", text("message").unwrap_or_default())).unwrap_or_default();
-    let summary = format!("{}: {}{words}", name(&method, &path), status.as_u16());
-    let mut happening = Happening::new("api_call", outcome, summary).with(json!({
-        "method": method.as_str(), "path": path, "status": status.as_u16(), "code": code,
-        "milliseconds": u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }));
-    happening.message_sid = text("sid").filter(|sid| sid.starts_with("SM") || sid.starts_with("MM")).map(str::to_owned);
-    happening.person = person(&shown).or(to);
-    sandbox.tell(happening);
+    call.end(answer.status().as_u16(), &shown);
     answer
+}
+
+/// A call, until it is answered or its caller has gone.
+struct Call {
+    sandbox: Arc<Sandbox>,
+    method: Method,
+    path: String,
+    to: Option<String>,
+    begin: Instant,
+    ended: Option<Happening>,
+}
+
+impl Call {
+    fn end(mut self, status: u16, shown: &Value) {
+        let text = |name: &str| shown.get(name).and_then(Value::as_str);
+        let code = shown.get("code").filter(|code| code.is_u64());
+        let outcome = match status {
+            ..400 => Outcome::Good,
+            400..500 => Outcome::Refused,
+            _ => Outcome::Bad,
+        };
+        let words = code.map(|code| format!(" ({code} {})", text("message").unwrap_or_default())).unwrap_or_default();
+        let mut happening =
+            self.happening(outcome, &format!("{status}{words}"), json!({"status": status, "code": code}));
+        happening.message_sid = text("sid").and_then(message_sid).or(happening.message_sid);
+        happening.person = person(shown).or(happening.person);
+        self.ended = Some(happening);
+    }
+
+    fn happening(&self, outcome: Outcome, answer: &str, mut details: Value) -> Happening {
+        let milliseconds = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(fields) = details.as_object_mut() {
+            let call = [
+                ("method", json!(self.method.as_str())),
+                ("path", json!(self.path)),
+                ("milliseconds", json!(milliseconds)),
+            ];
+            fields.extend(call.map(|(name, value)| (name.to_owned(), value)));
+        }
+        let summary = format!("{}: {answer}", name(&self.method, &self.path));
+        Happening {
+            person: self.to.clone(),
+            message_sid: self.path.split(['/', '.']).find_map(message_sid),
+            ..Happening::new("api_call", outcome, summary).with(details)
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let happening = self.ended.take().unwrap_or_else(|| {
+            let details = json!({"status": null, "code": null});
+            self.happening(Outcome::Bad, "no answer until the caller went", details)
+        });
+        self.sandbox.tell(happening);
+    }
+}
+
+fn message_sid(text: &str) -> Option<String> {
+    text.parse::<MessageSid>().ok().map(|sid| sid.to_string())
 }
 
 /// Whether a path could be one of Twilio's products'.

@@ -57,7 +57,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
 }
 
 async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Json<Taken> {
-    let written = sandbox.write(writing);
+    let written = sandbox.write(&writing);
     Json(sandbox.pass_on(written).await)
 }
 

@@ -112,9 +112,9 @@ pub(crate) struct Taken {
 
 impl Sandbox {
     /// Keeps what a person sends.
-    pub(crate) fn write(self: &Arc<Self>, writing: Writing) -> Written {
-        let message = self.inbound_message(&writing);
-        let mut form = self.inbound_form(&writing, &message);
+    pub(crate) fn write(self: &Arc<Self>, writing: &Writing) -> Written {
+        let message = self.inbound_message(writing);
+        let mut form = self.inbound_form(writing, &message);
         let mischief = self.keep_inbound(&message);
         if let Some(wish) = Wish::read(&message.body).filter(|_| self.rules().advanced_opt_out) {
             let told = ("OptOutType".to_owned(), wish.opt_out_type().to_owned());

@@ -83,8 +83,8 @@ impl TryFrom<Map<String, Value>> for ChangedRules {
     type Error = serde_json::Error;
 
     fn try_from(changes: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        let changed = Self(changes);
-        changed.over(&Rules::lenient()).map(|_| changed)
+        let read = Self(changes);
+        read.over(&Rules::lenient()).map(|_| read)
     }
 }
 
@@ -207,7 +207,7 @@ impl Sandbox {
     async fn act(self: &Arc<Self>, action: Action, begin: Timestamp) -> Going {
         match action {
             Action::Inbound(writing) => {
-                let written = self.write(*writing);
+                let written = self.write(&writing);
                 if written.is_held_back() {
                     // What overtakes it may be the next step.
                     let sandbox = Arc::clone(self);

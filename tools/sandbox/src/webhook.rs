@@ -84,8 +84,7 @@ impl Sandbox {
             let Some(request) = request.try_clone() else {
                 return Delivery::Unanswered;
             };
-            let tried = read(request.timeout(left.min(overrides.read))).await;
-            let (delivery, trouble) = match tried {
+            let (delivery, trouble) = match read(request.timeout(left.min(overrides.read))).await {
                 Ok(answer) if answer.status >= 500 => (Delivery::Answered(answer), Trouble::Server),
                 Ok(answer) if answer.status >= 400 => (Delivery::Answered(answer), Trouble::Client),
                 Ok(answer) => return Delivery::Answered(answer),

@@ -111,17 +111,14 @@ impl Play {
 
     /// What came, when so much has.
     async fn came(&self, number: usize) -> Vec<Came> {
-        let coming = async {
-            loop {
-                let came = self.receiver.came.lock().unwrap().clone();
-                if came.len() >= number {
-                    return came;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let waited = tokio::time::timeout(Duration::from_secs(20), coming).await;
-        waited.unwrap_or_else(|_| panic!("{:?}", self.receiver.came.lock().unwrap()))
+        let all = || self.receiver.came.lock().unwrap().clone();
+        until(async || all().len() >= number).await;
+        all()
+    }
+
+    /// Waits until the timeline says something.
+    async fn says(&self, wanted: impl Fn(&Value) -> bool) {
+        until(async || self.timeline().await.iter().any(&wanted)).await;
     }
 
     /// The statuses that were told, when there are so many.
@@ -143,13 +140,17 @@ impl Play {
             let message = state["messages"].as_array().unwrap().iter().find(|message| message["sid"] == sid).cloned();
             message.is_some_and(|message| message["status"] == "read" || message["status"] == "failed")
         };
-        let ending = async {
-            while !ended().await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), ending).await.unwrap();
+        until(ended).await;
     }
+}
+
+async fn until(is: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
 }
 
 /// A bad day of two people: gives all that could be seen of it.
@@ -265,7 +266,7 @@ async fn a_persons_message_is_overtaken_by_the_next() {
     let first = play.post("inbound", json!({"from": AVA, "body": "first"}));
     let second = async {
         // The fault is of whichever message comes first.
-        while !play.timeline().await.iter().any(|entry| entry["kind"] == "fault") {}
+        play.says(|entry| entry["kind"] == "fault").await;
         play.post("inbound", json!({"from": AVA, "body": "second"})).await
     };
     tokio::join!(first, second);
@@ -317,9 +318,7 @@ async fn a_scenario_waits_for_the_system_and_ends_where_it_does_not_come() {
     let came = play.came(4).await;
     assert!(came.iter().any(|came| came.get("Body") == "at last"));
     play.post("scenario", json!({"steps": [wait(0), inbound]})).await;
-    let over =
-        async || play.timeline().await.iter().any(|entry| entry["kind"] == "scenario" && entry["outcome"] == "bad");
-    while !over().await {}
+    play.says(|entry| entry["kind"] == "scenario" && entry["outcome"] == "bad").await;
     let wrong = json!({"steps": [{"wait": {"status": "read"}}]});
     let refused = play.http.post(format!("{}/sandbox/scenario", play.url)).json(&wrong).send().await.unwrap();
     assert_eq!(refused.status(), 422);
@@ -340,7 +339,7 @@ async fn who_writes_stop_gets_twilios_answer_and_nothing_more_until_start() {
         let last = state["messages"].as_array().unwrap().last().unwrap().clone();
         (state["people"][0]["opted_out"] == true, last["direction"].clone(), last["body"].as_str().unwrap().to_owned())
     };
-    while !play.timeline().await.iter().any(|entry| entry["summary"] == "The scenario is over") {}
+    play.says(|entry| entry["summary"] == "The scenario is over").await;
     assert_eq!(write("Stop", 1).await, "STOP");
     let (out, direction, told) = opted_out().await;
     assert!(out && direction == "outbound-reply" && told.contains("unsubscribed"), "{told}");
@@ -351,4 +350,15 @@ async fn who_writes_stop_gets_twilios_answer_and_nothing_more_until_start() {
     assert_eq!(write("start", 5).await, "START");
     assert!(!opted_out().await.0);
     assert_eq!(play.ask(AVA, "/status").await.status(), 201);
+}
+
+#[tokio::test]
+async fn a_call_that_is_never_answered_is_noted_when_its_caller_has_gone() {
+    let play = Play::begin(1).await;
+    play.plan(json!({"kind": "accept_then_hang"})).await;
+    tokio::select! {
+        answer = play.ask(AVA, "/status") => panic!("answered with {}", answer.status()),
+        told = play.told(3) => assert_eq!(told, ["sent", "delivered", "read"]),
+    }
+    play.says(|entry| entry["kind"] == "api_call" && entry["outcome"] == "bad" && entry["person"] == AVA).await;
 }

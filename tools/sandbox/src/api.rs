@@ -58,6 +58,11 @@ async fn create_message(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
+/// Sends a message that another product asks for.
+pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), Refusal> {
+    take::take(sandbox, create::message(sandbox, form)?).map(drop)
+}
+
 async fn list_messages(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,

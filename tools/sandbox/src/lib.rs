@@ -69,8 +69,10 @@ mod sids;
 mod snapshot;
 mod state;
 mod stream;
+mod studio;
 mod timeline;
 mod twiml;
+mod verify;
 mod webhook;
 
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};

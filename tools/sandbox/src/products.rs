@@ -19,7 +19,8 @@ use jiff::Timestamp;
 
 use crate::{
     Config, api, auth_tokens, auth_tokens::AuthTokens, content, content::Contents, refusal::Refusal, rules::RuleBook,
-    senders, senders::Senders, services, services::Services, state::Sandbox,
+    senders, senders::Senders, services, services::Services, state::Sandbox, studio, studio::Studio, verify,
+    verify::Verify,
 };
 
 /// What the account has set up at Twilio.
@@ -30,6 +31,8 @@ pub(crate) struct Products {
     pub(crate) senders: Senders,
     pub(crate) contents: Contents,
     pub(crate) rules: RuleBook,
+    pub(crate) verify: Verify,
+    pub(crate) studio: Studio,
     /// The calls that have no answer yet.
     calls: AtomicUsize,
 }
@@ -42,6 +45,8 @@ impl Products {
             senders: Senders::new(config),
             contents: Contents::new(at),
             rules: RuleBook::new(config.rules.clone()),
+            verify: Verify::new(at),
+            studio: Studio::default(),
             calls: AtomicUsize::new(0),
         }
     }
@@ -68,6 +73,8 @@ pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         .merge(services::routes())
         .merge(senders::routes())
         .merge(auth_tokens::routes())
+        .merge(verify::routes())
+        .merge(studio::routes())
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
         .layer(middleware::from_fn_with_state(Arc::clone(sandbox), answer))
 }

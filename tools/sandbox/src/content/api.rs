@@ -235,7 +235,9 @@ impl Content {
 }
 
 fn given(body: &Bytes) -> Result<Given, Refusal> {
-    let given: Given = parse(body)?;
+    let mut given: Given = parse(body)?;
+    // A library may say of every type that it is not there.
+    given.types.retain(|_, content| !content.is_null());
     match types::fault(&given.types, given.variables.as_ref()) {
         Some(fault) => Err(Refusal::bad_request(20001, fault)),
         None if given.language.is_empty() => Err(Refusal::invalid("language", "a code, as in en")),

@@ -1,0 +1,256 @@
+//! Twilio Verify (v2): services, verifications and their checks. A person gets the code as a message of the sandbox's own
+//! senders: by WhatsApp with the template `verification_code`, by SMS as text.
+//!
+//! There is one service from the beginning, [`SERVICE_SID`]. The channels `sms` and `whatsapp` are enabled. A verification
+//! lasts 10 minutes of the sandbox's clock, for 5 codes sent (all of them the same one) and 5 checks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use shared::address::E164;
+
+use crate::{Config, dates::iso_date, sids::Sids};
+
+mod api;
+
+pub(crate) use api::routes;
+
+/// The service that is there from the beginning.
+const SERVICE_SID: &str = "VA00000000000000000000000000000001";
+/// How long a code is good. Source: Twilio, "Verifications resource".
+const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// How often a code is sent. Source: Twilio, error 60203.
+const MAX_SENDS: usize = 5;
+/// How often a code is checked. Source: Twilio, error 60202.
+const MAX_CHECKS: usize = 5;
+
+/// The account's services and verifications, each the oldest first.
+#[derive(Debug)]
+pub(crate) struct Verify(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    services: Vec<Service>,
+    verifications: Vec<Verification>,
+}
+
+#[derive(Debug, Clone)]
+struct Service {
+    sid: String,
+    friendly_name: String,
+    code_length: u32,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// A number that is to be verified. Its code is a secret, and not in its `Debug`.
+#[derive(Clone)]
+struct Verification {
+    sid: String,
+    service_sid: String,
+    to: E164,
+    channel: Channel,
+    status: Status,
+    code: String,
+    /// When each code was sent, and how.
+    sends: Vec<(Timestamp, Channel, String)>,
+    checks: usize,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl std::fmt::Debug for Verification {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verification").field("sid", &self.sid).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    Sms,
+    WhatsApp,
+}
+
+impl Channel {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::WhatsApp => "whatsapp",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Pending,
+    Approved,
+    Canceled,
+    MaxAttemptsReached,
+    Expired,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Canceled => "canceled",
+            Self::MaxAttemptsReached => "max_attempts_reached",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Right,
+    Wrong,
+    TooMany,
+}
+
+impl Verify {
+    pub(crate) fn new(at: Timestamp) -> Self {
+        let service = Service::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at);
+        Self(Mutex::new(State { services: vec![service], verifications: Vec::new() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn service(&self, sid: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.sid == sid)
+    }
+
+    /// The latest verification of a service by its SID or its number.
+    fn verification(&mut self, service_sid: &str, sid_or_to: &str) -> Option<&mut Verification> {
+        let is = |it: &&mut Verification| it.sid == sid_or_to || it.to.as_str() == sid_or_to;
+        self.verifications.iter_mut().rev().filter(|it| it.service_sid == service_sid).find(is)
+    }
+
+    /// The one of these that can still be approved.
+    fn pending(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
+        let found = self.verification(service_sid, sid_or_to);
+        found.filter(|verification| verification.status_at(now) == Status::Pending)
+    }
+}
+
+impl Service {
+    fn new(sid: String, friendly_name: String, at: Timestamp) -> Self {
+        Self { sid, friendly_name, code_length: 6, created_at: at, updated_at: at }
+    }
+
+    /// A new code, by the sandbox's chance.
+    fn code(&self, sids: &Sids) -> String {
+        let number = u128::from_str_radix(&sids.next(""), 16).unwrap_or_default();
+        let length = usize::try_from(self.code_length).unwrap_or(6);
+        format!("{:0length$}", number % 10_u128.pow(self.code_length))
+    }
+
+    fn resource(&self, config: &Config) -> Value {
+        let url = format!("https://verify.twilio.com/v2/Services/{}", self.sid);
+        let link = |name: &str| format!("{url}/{name}");
+        json!({
+            "sid": self.sid, "account_sid": config.account_sid, "friendly_name": self.friendly_name,
+            "code_length": self.code_length, "lookup_enabled": false, "psd2_enabled": false,
+            "skip_sms_to_landlines": false, "dtmf_input_required": true, "tts_name": null,
+            "do_not_share_warning_enabled": false, "custom_code_enabled": true, "default_template_sid": null,
+            "push": null, "totp": null, "passkeys": null, "verify_event_subscription_enabled": false,
+            "whatsapp": {"msg_service_sid": null, "from": config.sender},
+            "date_created": iso_date(self.created_at), "date_updated": iso_date(self.updated_at),
+            "links": {
+                "verification_checks": link("VerificationCheck"), "verifications": link("Verifications"),
+                "rate_limits": link("RateLimits"), "messaging_configurations": link("MessagingConfigurations"),
+                "entities": link("Entities"), "webhooks": link("Webhooks"), "access_tokens": link("AccessTokens"),
+            },
+            "url": url,
+        })
+    }
+}
+
+impl Verification {
+    fn status_at(&self, now: Timestamp) -> Status {
+        let is_old = now.duration_since(self.created_at) >= LIFETIME;
+        if self.status == Status::Pending && is_old { Status::Expired } else { self.status }
+    }
+
+    /// Checks a code; the right one approves the number.
+    fn check(&mut self, code: &str, now: Timestamp) -> Check {
+        self.updated_at = now;
+        if self.checks == MAX_CHECKS {
+            self.status = Status::MaxAttemptsReached;
+            return Check::TooMany;
+        }
+        self.checks += 1;
+        if code == self.code {
+            self.status = Status::Approved;
+            Check::Right
+        } else {
+            Check::Wrong
+        }
+    }
+
+    fn resource(&self, config: &Config, now: Timestamp) -> Value {
+        let status = self.status_at(now);
+        let sends: Vec<_> = self
+            .sends
+            .iter()
+            .map(|(at, channel, sid)| json!({"time": iso_date(*at), "channel": channel.name(), "attempt_sid": sid}))
+            .collect();
+        json!({
+            "sid": self.sid, "service_sid": self.service_sid, "account_sid": config.account_sid, "to": self.to.as_str(),
+            "channel": self.channel.name(), "status": status.name(), "valid": status == Status::Approved,
+            "lookup": {}, "amount": null, "payee": null, "sna": null, "send_code_attempts": sends,
+            "date_created": iso_date(self.created_at), "date_updated": iso_date(self.updated_at),
+            "url": format!("https://verify.twilio.com/v2/Services/{}/Verifications/{}", self.service_sid, self.sid),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verification() -> Verification {
+        Verification {
+            sid: "VE1".to_owned(),
+            service_sid: SERVICE_SID.to_owned(),
+            to: "+14155550123".parse().unwrap(),
+            channel: Channel::Sms,
+            status: Status::Pending,
+            code: "000042".to_owned(),
+            sends: Vec::new(),
+            checks: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_code_is_good_for_ten_minutes_and_five_checks() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut tried = verification();
+        assert_eq!(
+            [(); 6].map(|()| tried.check("1", now)).map(|check| check == Check::TooMany),
+            [false, false, false, false, false, true]
+        );
+        assert_eq!(tried.status_at(now), Status::MaxAttemptsReached);
+        let mut approved = verification();
+        assert_eq!(approved.check("000042", now), Check::Right);
+        assert_eq!(approved.status_at(now + LIFETIME), Status::Approved);
+        assert_eq!(verification().status_at(now + LIFETIME), Status::Expired);
+    }
+
+    #[test]
+    fn a_code_has_the_length_of_its_service() {
+        let service =
+            Service { code_length: 4, ..Service::new("VA1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH) };
+        let [one, same] = [7, 7].map(|seed| service.code(&Sids::from_seed(seed)));
+        assert_eq!((one.len(), one.bytes().all(|b| b.is_ascii_digit())), (4, true), "{one}");
+        assert_eq!(one, same);
+    }
+}

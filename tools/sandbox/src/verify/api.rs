@@ -1,0 +1,241 @@
+//! Verify's requests.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use shared::form::Form;
+
+use super::{Channel, Check, MAX_SENDS, Service, Status, Verification};
+use crate::{api, auth::Authenticated, content::VERIFICATION_CODE_SID, pages::Asked, refusal::Refusal, state::Sandbox};
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/v2/Services", get(list_services).post(create_service))
+        .route("/v2/Services/{service}", get(fetch_service).post(update_service).delete(delete_service))
+        .route("/v2/Services/{service}/Verifications", post(start))
+        .route("/v2/Services/{service}/Verifications/{verification}", get(fetch).post(update))
+        .route("/v2/Services/{service}/VerificationCheck", post(check))
+}
+
+async fn list_services(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let verify = sandbox.products.verify.lock();
+    let services: Vec<_> = verify.services.iter().map(|service| service.resource(&sandbox.config)).collect();
+    Asked { headers: &headers, path: &caller.path, query: &query }.page("services", &services).map(Json)
+}
+
+async fn create_service(
+    _: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let form = Form::parse(&body);
+    let name = form.get_filled("FriendlyName").ok_or_else(|| invalid("FriendlyName"))?;
+    let mut service = Service::new(sandbox.sids.next("VA"), name.to_owned(), sandbox.now());
+    service.set(&form)?;
+    let shown = service.resource(&sandbox.config);
+    sandbox.products.verify.lock().services.push(service);
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+async fn fetch_service(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let verify = sandbox.products.verify.lock();
+    let service = verify.service(&sid).ok_or_else(|| caller.not_found())?;
+    Ok(Json(service.resource(&sandbox.config)))
+}
+
+async fn update_service(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let mut verify = sandbox.products.verify.lock();
+    let service = verify.services.iter_mut().find(|service| service.sid == sid).ok_or_else(|| caller.not_found())?;
+    let mut changed = Service { updated_at: sandbox.now(), ..service.clone() };
+    changed.set(&Form::parse(&body))?;
+    *service = changed;
+    Ok(Json(service.resource(&sandbox.config)))
+}
+
+async fn delete_service(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let services = &mut sandbox.products.verify.lock().services;
+    let before = services.len();
+    services.retain(|service| service.sid != sid);
+    if services.len() < before { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
+}
+
+impl Service {
+    fn set(&mut self, form: &Form) -> Result<(), Refusal> {
+        if let Some(name) = form.get_filled("FriendlyName") {
+            name.clone_into(&mut self.friendly_name);
+        }
+        if let Some(length) = form.get_filled("CodeLength") {
+            let parsed = length.parse().ok().filter(|length| (4..=10).contains(length));
+            self.code_length = parsed.ok_or_else(|| invalid("CodeLength"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends a code: a new one, or the one of the verification that is pending.
+async fn start(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(service_sid): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let wish = Wish::parse(&Form::parse(&body))?;
+    let now = sandbox.now();
+    let service = sandbox.products.verify.lock().service(&service_sid).cloned().ok_or_else(|| caller.not_found())?;
+    let pending = sandbox.products.verify.lock().pending(&service_sid, wish.to.as_str(), now).cloned();
+    let mut verification = pending.unwrap_or_else(|| Verification {
+        sid: sandbox.sids.next("VE"),
+        service_sid,
+        to: wish.to.clone(),
+        channel: wish.channel,
+        status: Status::Pending,
+        code: wish.custom_code.clone().unwrap_or_else(|| service.code(&sandbox.sids)),
+        sends: Vec::new(),
+        checks: 0,
+        created_at: now,
+        updated_at: now,
+    });
+    if verification.sends.len() == MAX_SENDS {
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached"));
+    }
+    verification.channel = wish.channel;
+    verification.updated_at = now;
+    verification.sends.push((now, wish.channel, sandbox.sids.next("VL")));
+    api::send(&sandbox, &message(&sandbox, &service, &verification))?;
+    let shown = verification.resource(&sandbox.config, now);
+    let verifications = &mut sandbox.products.verify.lock().verifications;
+    verifications.retain(|other| other.sid != verification.sid);
+    verifications.push(verification);
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// What somebody asks for who starts a verification.
+struct Wish {
+    to: shared::address::E164,
+    channel: Channel,
+    custom_code: Option<String>,
+}
+
+impl Wish {
+    fn parse(form: &Form) -> Result<Self, Refusal> {
+        let to = form.get_filled("To").and_then(|to| to.parse().ok()).ok_or_else(|| invalid("To"))?;
+        let channel = match form.get_filled("Channel") {
+            Some("sms" | "auto") => Channel::Sms,
+            Some("whatsapp") => Channel::WhatsApp,
+            Some(other @ ("call" | "email" | "sna")) => {
+                let words = format!("Delivery channel disabled: {}", other.to_uppercase());
+                return Err(Refusal::new(StatusCode::FORBIDDEN, 60223, words));
+            }
+            _ => return Err(invalid("Channel")),
+        };
+        let custom_code = form.get_filled("CustomCode").map(str::to_owned);
+        let digits = |code: &String| (4..=10).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
+        if custom_code.as_ref().is_some_and(|code| !digits(code)) {
+            return Err(invalid("CustomCode"));
+        }
+        Ok(Self { to, channel, custom_code })
+    }
+}
+
+/// The message that brings a code.
+fn message(sandbox: &Sandbox, service: &Service, verification: &Verification) -> Form {
+    let Verification { to, code, .. } = verification;
+    let parameters = match verification.channel {
+        Channel::Sms => vec![
+            ("From", sandbox.config.sms_sender.clone()),
+            ("To", to.to_string()),
+            ("Body", format!("Your {} verification code is: {code}", service.friendly_name)),
+        ],
+        Channel::WhatsApp => vec![
+            ("From", sandbox.config.sender.clone()),
+            ("To", format!("whatsapp:{to}")),
+            ("ContentSid", VERIFICATION_CODE_SID.to_owned()),
+            ("ContentVariables", json!({"1": code}).to_string()),
+        ],
+    };
+    parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+async fn fetch(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path((service, verification)): Path<(String, String)>,
+) -> Result<Json<Value>, Refusal> {
+    let mut verify = sandbox.products.verify.lock();
+    let found = verify.verification(&service, &verification).ok_or_else(|| caller.not_found())?;
+    Ok(Json(found.resource(&sandbox.config, sandbox.now())))
+}
+
+/// Approves or cancels a verification without a code.
+async fn update(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path((service, verification)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let status = match Form::parse(&body).get("Status") {
+        Some("approved") => Status::Approved,
+        Some("canceled") => Status::Canceled,
+        _ => return Err(invalid("Status")),
+    };
+    let now = sandbox.now();
+    let mut verify = sandbox.products.verify.lock();
+    let found = verify.pending(&service, &verification, now).ok_or_else(|| caller.not_found())?;
+    (found.status, found.updated_at) = (status, now);
+    Ok(Json(found.resource(&sandbox.config, now)))
+}
+
+/// Checks a code. A wrong one is no error: the verification stays pending.
+async fn check(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(service): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let form = Form::parse(&body);
+    let code = form.get_filled("Code").ok_or_else(|| invalid("Code"))?;
+    let whose = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
+    let whose = whose.ok_or_else(|| invalid("To"))?;
+    let now = sandbox.now();
+    let mut verify = sandbox.products.verify.lock();
+    let found = verify.pending(&service, whose, now).ok_or_else(|| caller.not_found())?;
+    if found.check(code, now) == Check::TooMany {
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
+    }
+    let mut shown = found.resource(&sandbox.config, now);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.retain(|name, _| !matches!(name.as_str(), "lookup" | "sna" | "send_code_attempts" | "url"));
+        fields.insert("sna_attempts_error_codes".to_owned(), json!([]));
+    }
+    Ok(Json(shown))
+}
+
+fn invalid(parameter: &str) -> Refusal {
+    Refusal::bad_request(60200, format!("Invalid parameter `{parameter}`"))
+}

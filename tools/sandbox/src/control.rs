@@ -56,9 +56,11 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .merge(people::routes())
 }
 
-async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Json<Taken> {
+async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Result<Json<Taken>, StatusCode> {
     let written = sandbox.write(&writing);
-    Json(sandbox.pass_on(written).await)
+    // A message is on its way, whether or not somebody still waits to hear what became of it.
+    let passing_on = tokio::spawn(async move { sandbox.pass_on(written).await });
+    passing_on.await.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {

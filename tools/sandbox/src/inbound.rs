@@ -13,10 +13,12 @@ use shared::{
 
 use crate::{
     callbacks::{Plan, rule, unfold, words},
+    chance::generator,
     faults::{Mischief, Struck},
     messages::{Feedback, Location, Media, Message},
     opt_out::{OPTED_OUT, Wish},
     people::Person,
+    sids::Sids,
     state::{Sandbox, State},
     twiml::{self, Reply, Report},
     webhook::{Delivery, Webhook},
@@ -128,7 +130,7 @@ impl Sandbox {
     fn grant(self: &Arc<Self>, message: &Message, wish: Wish) {
         let person = message.from.as_deref().unwrap_or_default();
         if self.state().people.wish(person, wish) {
-            self.send_reply(message, Reply { body: wish.answer().to_owned(), media: Vec::new() });
+            self.send_reply(message, Reply { body: wish.answer().to_owned(), media: Vec::new() }, "wish");
         }
     }
 
@@ -140,18 +142,18 @@ impl Sandbox {
         // Nobody waits for it where there is no such message.
         let _ = self.received.send(person.clone());
         let mut first_reply = None;
-        for delivery in &answers {
+        for (copy, delivery) in answers.iter().enumerate() {
             let (replies, reports) = twiml::read(delivery);
             for Report { code, words } in reports {
                 self.tell(rule(code, words).of(&person, Some(message.sid.as_str())));
             }
-            for reply in replies {
+            for (index, reply) in replies.into_iter().enumerate() {
                 if self.refuses_messages_to(&person) {
                     self.tell(rule(OPTED_OUT, words(OPTED_OUT)).of(&person, Some(message.sid.as_str())));
                     continue;
                 }
                 first_reply.get_or_insert_with(|| reply.body.clone());
-                self.send_reply(&message, reply);
+                self.send_reply(&message, reply, &format!("reply {copy} {index}"));
             }
         }
         let answer = answers.iter().find_map(Delivery::answer);
@@ -289,15 +291,17 @@ impl Sandbox {
     }
 
     /// Sends what the answer says, as Twilio does: without a callback, and no more than it allows.
-    fn send_reply(self: &Arc<Self>, inbound: &Message, reply: Reply) {
+    fn send_reply(self: &Arc<Self>, inbound: &Message, reply: Reply, name: &str) {
         let now = self.now();
+        // Its SIDs follow from the message that it answers: when the answer comes is not up to the seed.
+        let sids = Sids::from_seed(generator(self.config.seed, &[inbound.sid.as_str(), name]).u64(..));
         let reply = Message {
-            sid: self.sids.next_message(!reply.media.is_empty()),
+            sid: sids.next_message(!reply.media.is_empty()),
             direction: "outbound-reply",
             from: Some(inbound.to.clone()),
             to: inbound.from.clone().unwrap_or_default(),
             body: reply.body,
-            media: reply.media.into_iter().map(|url| Media::new(&self.sids, url, None)).collect(),
+            media: reply.media.into_iter().map(|url| Media::new(&sids, url, None)).collect(),
             location: None,
             replied_to: None,
             status: MessageStatus::Queued,

@@ -65,32 +65,30 @@ struct Given {
 impl Contents {
     /// The templates that are there from the beginning.
     pub(crate) fn new(at: Timestamp) -> Self {
-        let text = |body: &str| json!({"twilio/text": {"body": body}});
+        let text = |body: &str| ("twilio/text", json!({"body": body}));
         let appointment = "Your appointment is on {{1}} at {{2}}.";
         let buttons = json!([
             {"type": "QUICK_REPLY", "title": "Confirm", "id": "confirm"},
             {"type": "QUICK_REPLY", "title": "Reschedule", "id": "reschedule"},
         ]);
-        let reminder = json!({
-            "twilio/text": {"body": appointment}, "twilio/quick-reply": {"body": appointment, "actions": buttons},
-        });
+        let reminder = ("twilio/quick-reply", json!({"body": appointment, "actions": buttons}));
         let templates = [
             approved(
                 (ORDER_UPDATE_SID, "order_update", "UTILITY"),
                 [("1", "Ava"), ("2", "18473")].as_slice(),
-                text("Hello {{1}}, your order {{2}} is on its way."),
+                vec![text("Hello {{1}}, your order {{2}} is on its way.")],
                 at,
             ),
             approved(
                 (APPOINTMENT_REMINDER_SID, "appointment_reminder", "UTILITY"),
                 &[("1", "21 November"), ("2", "10:30")],
-                reminder,
+                vec![text(appointment), reminder],
                 at,
             ),
             approved(
                 (VERIFICATION_CODE_SID, "verification_code", "AUTHENTICATION"),
                 &[("1", "123456")],
-                text("{{1}} is your verification code."),
+                vec![text("{{1}} is your verification code.")],
                 at,
             ),
         ];
@@ -137,11 +135,11 @@ impl Contents {
 fn approved(
     (sid, name, category): (&str, &str, &str),
     variables: &[(&str, &str)],
-    types: Value,
+    types: Vec<(&str, Value)>,
     at: Timestamp,
 ) -> Content {
     let variables = variables.iter().map(|(variable, sample)| ((*variable).to_owned(), (*sample).to_owned())).collect();
-    let Value::Object(types) = types else { unreachable!("types are an object") };
+    let types = types.into_iter().map(|(key, content)| (key.to_owned(), content)).collect();
     Content {
         sid: sid.to_owned(),
         given: Given {

@@ -1,11 +1,13 @@
 //! A stand-in for Twilio's side of WhatsApp and SMS: it takes messages as Twilio's API does, reports their status, and lets
 //! people write in, signed as Twilio signs.
 //!
-//! - [`api`] and [`content`] answer as Twilio's REST API, with its refusals ([`refusal`]) and its ways to authenticate
-//!   ([`auth`]).
+//! - [`products`] are Twilio's: messages ([`api`]), templates ([`content`]), Messaging Services ([`services`]) and
+//!   [`senders`], [`verify`], [`studio`] and the account's [`auth_tokens`], with Twilio's refusals ([`refusal`]) and its ways
+//!   to authenticate ([`auth`]). Its own client libraries work against them.
+//! - [`rules`] are WhatsApp's: what a message has to be to get through.
 //! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test,
-//!   as patiently as [`overrides`] says.
-//!   [`twiml`] is what its answers say to the person, and [`opt_out`] what Twilio itself answers.
+//!   as patiently as [`overrides`] says. [`twiml`] is what its answers say to the person, and [`opt_out`] what Twilio itself
+//!   answers.
 //! - Misbehaviour on request: [`faults`] of the calls that create a message and of the webhooks about it, [`outages`] of those
 //!   that read, [`drops`] of webhooks. [`chance`] follows from the seed. [`limits`] holds callers to Twilio's limits, and
 //!   [`rates`] measures them against these. [`scenario`] is a play that was written down.
@@ -29,7 +31,7 @@
 //! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
 //! | `PUT /sandbox/outages` | reading fails: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` |
-//! | `GET`, `PUT /sandbox/rules` | which of WhatsApp's rules hold, as in [`Rules`] |
+//! | `GET`, `PUT /sandbox/rules` | which of WhatsApp's [`Rules`] hold |
 //! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were asked for |
 //! | `GET`, `POST /sandbox/clock` | lets time pass: `{"advance_seconds": 86400}` |
 //! | `POST /sandbox/auth-token` | the auth token is another one at once: `{"token": "..."}`, or a new one |

@@ -21,14 +21,13 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// The page of these items that was asked for, under this key. `PageToken` holds the SID after which it begins, so that
-    /// what is created or deleted meanwhile shifts nothing.
+    /// what is created meanwhile shifts nothing; where that one is deleted, the page is found by its number.
     pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, Refusal> {
         let size = size(self.query)?.unwrap_or(DEFAULT_SIZE);
         let number = number(self.query, "Page")?.unwrap_or(0);
-        let begin = match self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA")) {
-            Some(after) => items.iter().position(|item| item["sid"] == after).map_or(items.len(), |at| at + 1),
-            None => number.saturating_mul(size).min(items.len()),
-        };
+        let after = self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA"));
+        let place = after.and_then(|after| items.iter().position(|item| item["sid"] == after));
+        let begin = place.map_or_else(|| number.saturating_mul(size).min(items.len()), |at| at + 1);
         let shown: Vec<_> = items.iter().skip(begin).take(size).collect();
         let last = shown.last().filter(|_| begin + shown.len() < items.len());
         let url =

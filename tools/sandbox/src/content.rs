@@ -160,6 +160,11 @@ impl Content {
         self.approval.as_ref().map_or(Status::Unsubmitted, |approval| approval.status(now))
     }
 
+    /// Whether it has a type that a channel has.
+    pub(crate) fn is_for(&self, channel: &Channel) -> bool {
+        self.kind_on(channel).is_some()
+    }
+
     /// Whether it may go out while the service window is open, without approval.
     pub(crate) fn unapproved(&self) -> Unapproved {
         self.whatsapp_kind().map_or(Unapproved::Never, |(kind, content)| kind.unapproved(content))

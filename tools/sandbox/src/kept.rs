@@ -11,3 +11,7 @@ pub(crate) const ARRIVALS: usize = 100_000;
 pub(crate) const ENTRIES: usize = 2_000;
 /// Bytes of files that people sent: sixteen of the largest.
 pub(crate) const FILE_BYTES: usize = 256 * 1024 * 1024;
+/// Pairs of a sender and a person whose pace is watched; those that are not in debt are forgotten first.
+pub(crate) const PAIRS: usize = 10_000;
+/// Verifications of numbers, and as many executions of flows.
+pub(crate) const VERIFICATIONS: usize = 1_000;

@@ -81,6 +81,8 @@ pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, Refusal>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn page(query: &str, sids: &[&str]) -> Result<Value, Refusal> {
@@ -98,6 +100,22 @@ mod tests {
         let second = page(next.split_once('?').unwrap().1, &["d", "c", "b", "a"]).unwrap();
         assert_eq!(second["services"], json!([{"sid": "a"}]));
         assert_eq!((&second["meta"]["next_page_url"], &second["meta"]["page"]), (&Value::Null, &json!(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_pages_hold_every_item_once(number in 0_usize..30, size in 1_usize..10) {
+            let sids: Vec<_> = (0..number).map(|number| format!("MG{number}")).collect();
+            let sids: Vec<_> = sids.iter().map(String::as_str).collect();
+            let (mut query, mut seen) = (format!("PageSize={size}"), Vec::new());
+            loop {
+                let page = page(&query, &sids).unwrap();
+                seen.extend(page["services"].as_array().unwrap().clone());
+                let Some(next) = page["meta"]["next_page_url"].as_str() else { break };
+                next.split_once('?').unwrap().1.clone_into(&mut query);
+            }
+            prop_assert_eq!(seen.iter().map(|item| item["sid"].as_str().unwrap()).collect::<Vec<_>>(), sids);
+        }
     }
 
     #[test]

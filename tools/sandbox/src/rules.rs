@@ -7,6 +7,7 @@
 //! | 63003, 63024 | the recipient is `+15005550001`, who is not on WhatsApp, or `+15005550002`, whose WhatsApp is too old |
 //! | 63031 | sender and recipient are the same |
 //! | 63016 | the service window is closed, and the message is no approved template; or its content needs approval and has none |
+//! | 63006 | the content has no type that SMS has |
 //! | 63027, 63040 | the template is not there any more; WhatsApp rejected it |
 //! | 63028, 63013 | a variable of an approved template has no value; or has a line break, a tab or more than 4 spaces in a row |
 //! | 63021 | the template says more than 1,024 characters; or a file is of a type that WhatsApp does not take |
@@ -27,6 +28,7 @@ use shared::address::Channel;
 
 use crate::{
     content::{Content, approval::Status, types::Unapproved},
+    kept,
     messages::Message,
     rates::{PAIR_BURST, PAIR_INTERVAL},
     state::Sandbox,
@@ -93,6 +95,9 @@ impl RuleBook {
     /// Whether a message is one too many for its pair; one that is not counts.
     fn is_too_much(&self, message: &Message, sender: &str, now: Timestamp) -> bool {
         let mut book = self.lock();
+        if book.1.len() >= kept::PAIRS {
+            book.1.retain(|_, due| *due > now);
+        }
         let due = book.1.entry((sender.to_owned(), message.to.clone())).or_insert(now);
         let seconds = |duration: std::time::Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         if due.duration_since(now) > seconds(PAIR_INTERVAL * (PAIR_BURST - 1)) {
@@ -138,15 +143,16 @@ async fn change(State(sandbox): State<Arc<Sandbox>>, Json(rules): Json<Rules>) -
 /// The code with which a message fails that is about to go out, if a rule forbids it. Its files are fetched, and their types
 /// noted.
 pub(crate) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
+    let content = message.content_sid.as_deref().map(|sid| sandbox.products.contents.get(sid));
     if message.channel != Channel::WhatsApp {
-        return None;
+        return content.flatten().is_some_and(|content| !content.is_for(&message.channel)).then_some(63006);
     }
     let rules = sandbox.rules();
     let now = sandbox.now();
     let sender = message.from.as_deref().unwrap_or(&sandbox.config.sender);
     let window_is_open = !rules.service_window || sandbox.state().window_is_open(&message.to, now);
-    let by_content = match &message.content_sid {
-        Some(sid) => of_template(sandbox.products.contents.get(sid).as_deref(), message, window_is_open, now),
+    let by_content = match content {
+        Some(content) => of_template(content.as_deref(), message, window_is_open, now),
         None => (!window_is_open).then_some(63016),
     };
     let mut code = of_people(message, sender).or(by_content);

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use shared::form::Form;
 
-use crate::{Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{Config, auth::Authenticated, dates::iso_date, kept, pages::Asked, refusal::Refusal, state::Sandbox};
 
 /// The account's executions, the oldest first.
 #[derive(Debug, Default)]
@@ -103,6 +103,9 @@ async fn create(
     }
     let shown = execution.resource(&sandbox.config);
     executions.push(execution);
+    if executions.len() > kept::VERIFICATIONS {
+        executions.remove(0);
+    }
     Ok((StatusCode::CREATED, Json(shown)))
 }
 

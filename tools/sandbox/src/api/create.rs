@@ -84,11 +84,18 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
         return Err(Refusal::bad_request(21603, "A 'From' phone number or 'MessagingServiceSid' is required."));
     }
     if let Some(sid) = service.as_deref() {
-        let own = sandbox.config.sender_on(channel);
         let service = sandbox.products.services.get(sid);
         let service = service.ok_or_else(|| Refusal::bad_request(21705, "The Messaging Service Sid is invalid."))?;
-        if !service.pool.iter().any(|sender| sender == own) {
-            return Err(Refusal::bad_request(21704, "The Messaging Service contains no phone numbers."));
+        let has = |wanted: &str| service.pool.iter().any(|sender| sender == wanted);
+        match from.as_deref() {
+            None if !has(sandbox.config.sender_on(channel)) => {
+                return Err(Refusal::bad_request(21704, "The Messaging Service contains no phone numbers."));
+            }
+            Some(sender) if !has(sender) => {
+                let words = "The 'From' number provided does not belong to the associated Messaging Service.";
+                return Err(Refusal::bad_request(21711, words));
+            }
+            _ => {}
         }
     }
     match (channel, from.as_deref()) {
@@ -153,5 +160,51 @@ fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<C
             Ok(Some(Chosen { sid: sid.to_owned(), rendered: content.render(channel, &given), variables: given }))
         }
         _ => Err(Refusal::bad_request(21656, "The ContentVariables Parameter is invalid")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, content::ORDER_UPDATE_SID};
+
+    const AVA: (&str, &str) = ("To", "whatsapp:+14155550123");
+    const SENDER: (&str, &str) = ("From", "whatsapp:+14155238886");
+    const SERVICE: (&str, &str) = ("MessagingServiceSid", "MG00000000000000000000000000000001");
+    const BODY: (&str, &str) = ("Body", "hi");
+    const TEMPLATE: (&str, &str) = ("ContentSid", ORDER_UPDATE_SID);
+
+    #[test]
+    fn what_is_refused_has_twilios_code() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let code = |parameters: &[(&str, &str)]| {
+            let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            message(&sandbox, &form).err().map(|refusal| refusal.code)
+        };
+        let long = "a".repeat(1_601);
+        let file = ("MediaUrl", "https://example.com/a.png");
+        let variables = |json: &'static str| ("ContentVariables", json);
+        let cases = [
+            (vec![AVA, SENDER, BODY], None),
+            (vec![AVA, SENDER, SERVICE, BODY], None),
+            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"1": "Ben"}"#)], None),
+            (vec![SENDER, BODY], Some(21604)),
+            (vec![("To", "whatsapp:1"), SENDER, BODY], Some(21211)),
+            (vec![AVA, BODY], Some(21603)),
+            (vec![AVA, ("From", "whatsapp:+14155550199"), BODY], Some(63007)),
+            (vec![AVA, ("MessagingServiceSid", "MG2"), BODY], Some(21705)),
+            (vec![AVA, SERVICE, ("From", "whatsapp:+14155550199"), BODY], Some(21711)),
+            (vec![AVA, SENDER], Some(21619)),
+            (vec![AVA, SENDER, ("Body", &long)], Some(21617)),
+            (vec![AVA, SENDER, ("MediaUrl", "a.png")], Some(21620)),
+            ([vec![AVA, SENDER], vec![file; 11]].concat(), Some(21623)),
+            (vec![AVA, SENDER, BODY, variables("{}")], Some(21654)),
+            (vec![AVA, SENDER, ("ContentSid", "HX2")], Some(21655)),
+            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"1": null}"#)], Some(21656)),
+            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"9": "a"}"#)], Some(21656)),
+        ];
+        for (parameters, expected) in cases {
+            assert_eq!(code(&parameters), expected, "{parameters:?}");
+        }
     }
 }

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use shared::form::Form;
 
 use super::{Channel, Check, MAX_SENDS, Service, Status, Verification};
-use crate::{api, auth::Authenticated, content::VERIFICATION_CODE_SID, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{
+    api, auth::Authenticated, content::VERIFICATION_CODE_SID, kept, pages::Asked, refusal::Refusal, state::Sandbox,
+};
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -132,6 +134,9 @@ async fn start(
     let verifications = &mut sandbox.products.verify.lock().verifications;
     verifications.retain(|other| other.sid != verification.sid);
     verifications.push(verification);
+    if verifications.len() > kept::VERIFICATIONS {
+        verifications.remove(0);
+    }
     Ok((StatusCode::CREATED, Json(shown)))
 }
 

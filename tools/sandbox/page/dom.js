@@ -1,0 +1,70 @@
+// Building elements. Text always goes in as text: what people and the business write is never parsed as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with attributes (`on` holds listeners; null and false leave an attribute out) and children (nodes or text). */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+    } else if (value === true) {
+      made.setAttribute(name, "");
+    } else if (value !== null && value !== undefined && value !== false) {
+      made.setAttribute(name, String(value));
+    }
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** The element of index.html with this id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** Writes text only where it changed: a live region would announce the same text again, and a selection would go. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// Strokes on a 16 by 16 grid.
+const ICONS = {
+  webhook: "M2 8h8M7 4.5 10.5 8 7 11.5M13.5 3v10",
+  callback: "M13 5.5A5.5 5.5 0 1 0 13.5 9M13.5 2.5v3h-3",
+  api_call: "M14 8H6M9 4.5 5.5 8 9 11.5M2.5 3v10",
+  item: "M2.5 4.5C2.5 3.4 5 2.5 8 2.5s5.5.9 5.5 2-2.5 2-5.5 2-5.5-.9-5.5-2zM2.5 4.5v7c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2v-7M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2",
+  decision: "M8 14V8M8 8 3.5 3.500M8 8l4.5-4.500M3.5 7V3.500H7M9 3.500h3.500V7",
+  event: "M9 1.5 3.5 9H8l-1 5.500L12.5 7H8z",
+  fault: "M8 2 1.8 13.500h12.400zM8 6.500v3.200M8 11.600v.2",
+  rule: "M8 1.8 13 4v4c0 3-2 5.2-5 6.200C5 13.2 3 11 3 8V4z",
+  clock: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 4.800V8l2.2 1.6",
+  scenario: "M3 3h10v10H3zM6.5 5.800v4.400L10 8z",
+  sent: "m3.5 8.5 3 3 6-7",
+  delivered: "m1 8.5 3 3 6-7M7 10.500l1 1 6-7",
+  failed: "m4 4 8 8M12 4l-8 8",
+  attach: "M12.5 7.5 7.7 12.300a3 3 0 0 1-4.3-4.300l5.1-5.100a2 2 0 0 1 2.9 2.900L6.5 10.700a1 1 0 0 1-1.4-1.400l4.4-4.4",
+  pin: "M8 14.500S3.5 10 3.5 6.500a4.5 4.5 0 0 1 9 0C12.5 10 8 14.5 8 14.500zM8 8a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3z",
+  send: "M2.5 13.5 14 8 2.5 2.5 4 8zM4 8h5",
+  reply: "M6.5 3.5 2.5 7.500l4 4M2.5 7.500H9a4.5 4.5 0 0 1 4.5 4.500v.5",
+  thread: "M3.5 3.500h.1M6.5 3.500H13M3.5 8h.1M6.5 8H13M3.5 12.500h.1M6.5 12.500H13",
+  close: "m4 4 8 8M12 4l-8 8",
+  file: "M4 1.800h5.500L12.5 5v9.200H4zM9.3 2v3.200h3",
+  link: "M6.5 9.5 13 3M8.5 3H13v4.500M11 9.500V13H3V5h3.5",
+  phone: "M5.5 2.5 7 6 5.3 7.200a8 8 0 0 0 3.5 3.500L10 9l3.5 1.500v2a1 1 0 0 1-1 1C7 13.5 2.5 9 2.5 3.500a1 1 0 0 1 1-1z",
+  option: "M6.5 3.5 2.5 7.500l4 4M2.5 7.500H9a4.5 4.5 0 0 1 4.5 4.500v.5",
+  theme: "M8 14A6 6 0 1 0 8 2zM8 2a6 6 0 0 1 0 12z",
+  down: "M8 2.500v11M3.5 9 8 13.5 12.5 9",
+};
+
+/** A drawing that says nothing of its own: the text beside it, or the name of its button, does. */
+export function icon(name) {
+  const drawing = document.createElementNS(SVG, "svg");
+  drawing.setAttribute("viewBox", "0 0 16 16");
+  drawing.setAttribute("class", `icon icon-${name}`);
+  drawing.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name] ?? "M8 8h.1");
+  drawing.append(path);
+  return drawing;
+}

@@ -1,0 +1,111 @@
+// Every misbehaviour that can be asked for: its name, its fields, what the sandbox is told, and how one that is switched on reads.
+
+import { codeWithTitle } from "./codes.js";
+import { duration } from "./format.js";
+
+const code = (value) => ({ name: "code", label: "Error code", type: "code", value });
+const httpStatus = (value) => ({ name: "status", label: "HTTP status", type: "number", min: 400, max: 599, value });
+const milliseconds = (value) => ({ name: "milliseconds", label: "Milliseconds", type: "number", min: 1, max: 600_000, value });
+const choice = (name, label, options, value) => ({ name, label, type: "choice", options, value });
+const STATUSES = ["queued", "sending", "sent", "delivered", "read", "undelivered", "failed"];
+/** As much as one may type into "Statuses in order". */
+const parseStatuses = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+const CALL = "The call that creates a message";
+const FATE = "What becomes of the message";
+const WEBHOOKS = "Callbacks and webhooks";
+
+/** `fields` are asked for; `fault` makes what the sandbox is told of their values. */
+export const CATALOGUE = [
+  {
+    id: "too_many", group: CALL, name: "Refused: too many requests (429)",
+    fields: [{ name: "retry_after", label: "Retry-After in seconds", type: "number", min: 0, max: 86_400, value: 5 }],
+    fault: (given) => ({ kind: "refuse", status: 429, code: 20429, retry_after: given.retry_after }),
+  },
+  {
+    id: "server_error", group: CALL, name: "Refused: Twilio is broken (5xx)", fields: [httpStatus(503)],
+    fault: (given) => ({ kind: "refuse", status: given.status, code: given.status === 503 ? 20503 : 20500 }),
+  },
+  {
+    id: "refuse", group: CALL, name: "Refused with an error code", fields: [code(21211), httpStatus(400)],
+    fault: (given) => ({ kind: "refuse", status: given.status, code: given.code }),
+  },
+  {
+    id: "accept_then_hang", group: CALL, name: "Accepted, but the answer never comes", fields: [],
+    fault: () => ({ kind: "accept_then_hang" }),
+  },
+  {
+    id: "accept_then_refuse", group: CALL, name: "Accepted, but the answer is an error", fields: [httpStatus(500), code(20500)],
+    fault: (given) => ({ kind: "accept_then_refuse", status: given.status, code: given.code }),
+  },
+  { id: "hang", group: CALL, name: "Not accepted, and no answer comes", fields: [], fault: () => ({ kind: "hang" }) },
+  {
+    id: "slow", group: CALL, name: "The answer is slow", fields: [milliseconds(3000)],
+    fault: (given) => ({ kind: "slow", milliseconds: given.milliseconds }),
+  },
+  {
+    id: "fail", group: FATE, name: "Fails with an error code", fields: [code(63016)],
+    fault: (given) => ({ kind: "fail", code: given.code }),
+  },
+  {
+    id: "fail_after", group: FATE, name: "Fails late, after it was sent", fields: [code(63024), choice("after", "After", ["sent", "delivered"], "sent")],
+    fault: (given) => ({ kind: "fail_after", code: given.code, after: given.after }),
+  },
+  {
+    id: "report", group: FATE, name: "Reports these statuses",
+    fields: [{ name: "statuses", label: "Statuses in order", type: "text", value: "sent, read, delivered" }],
+    fault: (given) => ({ kind: "report", statuses: parseStatuses(given.statuses) }),
+  },
+  { id: "silent", group: FATE, name: "No callbacks at all", fields: [], fault: () => ({ kind: "silent" }) },
+  { id: "report_first", group: WEBHOOKS, name: "Callbacks come before the answer", fields: [], fault: () => ({ kind: "report_first" }) },
+  {
+    id: "duplicate", group: WEBHOOKS, name: "Comes more than once",
+    fields: [{ name: "times", label: "Times", type: "number", min: 2, max: 20, value: 2 }],
+    fault: (given) => ({ kind: "duplicate", times: given.times }),
+  },
+  {
+    id: "late", group: WEBHOOKS, name: "Comes late", fields: [milliseconds(5000)],
+    fault: (given) => ({ kind: "late", milliseconds: given.milliseconds }),
+  },
+  {
+    id: "lost", group: WEBHOOKS, name: "Is lost", fields: [choice("status", "Status", ["any", ...STATUSES], "any")],
+    fault: (given) => ({ kind: "lost", ...(given.status === "any" ? {} : { status: given.status }) }),
+  },
+  { id: "reordered", group: WEBHOOKS, name: "Come in another order", fields: [], fault: () => ({ kind: "reordered" }) },
+  { id: "retried", group: WEBHOOKS, name: "Is tried again, with the same token", fields: [], fault: () => ({ kind: "retried" }) },
+  { id: "wrong_signature", group: WEBHOOKS, name: "Has a wrong signature", fields: [], fault: () => ({ kind: "wrong_signature" }) },
+];
+
+const SENTENCES = {
+  refuse: (f) => `refused with ${f.status}, ${codeWithTitle(f.code)}${f.retry_after == null ? "" : `, Retry-After ${f.retry_after}`}`,
+  accept_then_refuse: (f) => `accepted, but answered with ${f.status}, ${codeWithTitle(f.code)}`,
+  accept_then_hang: () => "accepted, but the answer never comes",
+  hang: () => "not accepted, and no answer comes",
+  slow: (f) => `answered after ${length(f.milliseconds)}`,
+  fail: (f) => `fails with ${codeWithTitle(f.code)}`,
+  fail_after: (f) => `fails with ${codeWithTitle(f.code)} after it was ${f.after}`,
+  report: (f) => `reports ${(f.statuses ?? []).join(", ")}`,
+  silent: () => "no callbacks at all",
+  report_first: () => "callbacks come before the answer",
+  duplicate: (f) => `callbacks and webhooks come ${f.times} times`,
+  late: (f) => `callbacks and webhooks come ${length(f.milliseconds)} late`,
+  lost: (f) => (f.status ? `the callback of ${f.status} is lost` : "callbacks and webhooks are lost"),
+  reordered: () => "callbacks come in another order",
+  retried: () => "webhooks are tried again",
+  wrong_signature: () => "webhooks have a wrong signature",
+};
+
+function length(milliseconds) {
+  return milliseconds < 1000 ? `${milliseconds} ms` : duration(milliseconds);
+}
+
+/** What a fault does, as in `refused with 429, 20429 Too many requests, Retry-After 5`. */
+export function effect(fault) {
+  return SENTENCES[fault.kind]?.(fault) ?? fault.kind;
+}
+
+/** When a planned fault strikes, as in `next call`, `next 3 calls, 50 % of them` or `until taken back`. */
+export function occasion({ times, chance }) {
+  const when = times == null ? "until taken back" : times === 1 ? "next call" : `next ${times} calls`;
+  return chance == null || chance >= 1 ? when : `${when}, ${Math.round(chance * 100)} % of them`;
+}

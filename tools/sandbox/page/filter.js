@@ -1,0 +1,22 @@
+// Which entries of the timeline are shown.
+
+/** Whether an entry passes; an empty part of the filter lets everything pass. `thread` is what a selected entry or message names. */
+export function passes(entry, { text = "", kind = "", isOf = null, thread = null }, links) {
+  if (kind && entry.kind !== kind) return false;
+  if (isOf && !isOf(entry.person)) return false;
+  if (thread && !links.together(entry, thread)) return false;
+  return !text || searchable(entry).includes(text.toLowerCase());
+}
+
+// An entry never changes, and the whole timeline is searched at each key.
+const texts = new WeakMap();
+
+function searchable(entry) {
+  let text = texts.get(entry);
+  if (text === undefined) {
+    const parts = [entry.kind, entry.summary, entry.person, entry.message_sid, entry.notification_id, JSON.stringify(entry.details)];
+    text = parts.filter(Boolean).join("\n").toLowerCase();
+    texts.set(entry, text);
+  }
+  return text;
+}

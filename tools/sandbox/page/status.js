@@ -1,0 +1,47 @@
+// What is known of a message: from its own status, and from the timeline.
+
+import { codeWithTitle } from "./codes.js";
+
+const OUTBOUND = {
+  scheduled: { text: "scheduled", tone: "waiting" },
+  accepted: { text: "accepted", tone: "waiting" },
+  queued: { text: "queued", tone: "waiting" },
+  sending: { text: "sending", tone: "waiting" },
+  sent: { text: "sent", icon: "sent", tone: "sent" },
+  delivered: { text: "delivered", icon: "delivered", tone: "delivered" },
+  read: { text: "read", icon: "delivered", tone: "read" },
+  canceled: { text: "canceled", icon: "failed", tone: "failed" },
+};
+
+/** The status line of a message of the business: `text`, `tone`, the name of an `icon`, and for a failure `code`. */
+export function outboundStatus({ status, error_code: code }) {
+  if (status === "failed" || status === "undelivered") {
+    return { text: code ? `${status} ${codeWithTitle(code)}` : status, icon: "failed", tone: "failed" };
+  }
+  return OUTBOUND[status] ?? { text: String(status), tone: "waiting" };
+}
+
+/** How the webhook that a `webhook` entry tells of was answered: a status, null for no answer; undefined for other entries. */
+export function webhookAnswer(entry) {
+  if (entry.kind !== "webhook" || !entry.message_sid) return undefined;
+  const { answer } = entry.details ?? {};
+  const status = answer && typeof answer === "object" ? answer.status : (answer ?? entry.details?.status);
+  return typeof status === "number" ? status : null;
+}
+
+/** The status line of a message of a person, by the answer to its webhook; undefined while there is none. */
+export function inboundStatus(answer) {
+  if (answer === undefined) return { text: "no webhook yet", tone: "waiting" };
+  if (answer === null) return { text: "no answer", icon: "failed", tone: "failed" };
+  return answer >= 200 && answer < 300
+    ? { text: String(answer), icon: "sent", tone: "delivered" }
+    : { text: String(answer), icon: "failed", tone: "failed" };
+}
+
+/** What an `event` entry says of a person's consent: `out`, `in`, or null. */
+export function consentChange(entry) {
+  if (entry.kind !== "event" || !entry.person) return null;
+  const type = entry.details?.event_type ?? entry.details?.event?.event_type ?? entry.summary;
+  if (type.includes("contact_opted_out")) return "out";
+  return type.includes("contact_opted_in") ? "in" : null;
+}

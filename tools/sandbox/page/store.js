@@ -1,0 +1,133 @@
+// All that the page knows, and who wants to hear of it. What is shown is always made from here, so that a new snapshot (the page
+// was opened, the connection came back) rebuilds everything in one way.
+
+import { bareAddress } from "./format.js";
+import { Links } from "./links.js";
+import { consentChange, webhookAnswer } from "./status.js";
+
+/** As many as the sandbox remembers: a page that is left open for days does not grow. */
+const ENTRIES_KEPT = 2000;
+const MESSAGES_KEPT = 2000;
+
+/**
+ * Events: `snapshot` (everything is new), `message` and `entry` (detail: the new or changed one), `people`, `clock`, `faults`,
+ * `rules`, `config`, `connection` and `selection`.
+ */
+export class Store extends EventTarget {
+  connection = "connecting";
+  config = null;
+  clock = null;
+  people = [];
+  faults = [];
+  rules = null;
+  templates = [];
+  messages = new Map();
+  entries = [];
+  links = new Links();
+  /** What the pointer or the focus is on, and what was chosen to be shown alone: `{message_sid, notification_id}` or null. */
+  hovered = null;
+  chosen = null;
+  #answers = new Map();
+  #consents = new Map();
+  #clockOffset = 0;
+
+  load(snapshot) {
+    this.config = snapshot.config;
+    this.people = snapshot.people ?? [];
+    this.faults = snapshot.faults ?? [];
+    this.rules = snapshot.rules ?? null;
+    this.templates = snapshot.templates ?? [];
+    this.messages = new Map((snapshot.messages ?? []).map((message) => [message.sid, message]));
+    this.entries = [];
+    this.links = new Links();
+    this.#answers.clear();
+    this.#consents.clear();
+    for (const entry of snapshot.timeline ?? []) this.#remember(entry);
+    this.hovered = null;
+    this.chosen = null;
+    this.#setClock(snapshot.clock);
+    this.#tell("snapshot");
+  }
+
+  putMessage(message) {
+    this.messages.set(message.sid, message);
+    if (this.messages.size > MESSAGES_KEPT) this.messages.delete(this.messages.keys().next().value);
+    this.#tell("message", message);
+  }
+
+  addEntry(entry) {
+    // The same entry can come twice around a snapshot.
+    if (entry.number <= (this.entries.at(-1)?.number ?? 0)) return;
+    this.#remember(entry);
+    if (this.entries.length > ENTRIES_KEPT) this.entries.shift();
+    this.#tell("entry", entry);
+  }
+
+  setClock(clock) {
+    this.#setClock(clock);
+    this.#tell("clock");
+  }
+
+  /** Replaces `people`, `faults`, `rules`, `config` or `connection`. */
+  set(part, value) {
+    this[part] = value;
+    this.#tell(part);
+  }
+
+  hover(named) {
+    if (this.hovered === named) return;
+    this.hovered = named;
+    this.#tell("selection");
+  }
+
+  choose(named) {
+    this.chosen = named;
+    this.#tell("selection");
+  }
+
+  /** The sandbox's time in milliseconds, running on between what the sandbox says of it. */
+  now() {
+    return Date.now() + this.#clockOffset;
+  }
+
+  /** The person with this address or user id, on WhatsApp or by SMS. */
+  personAt(address) {
+    const bare = bareAddress(address);
+    return bare ? this.people.find((person) => [person.address, person.user_id].some((own) => own && bareAddress(own) === bare)) : undefined;
+  }
+
+  /** The person on whose phone a message is; undefined where it is nobody of the page. */
+  personOf(message) {
+    return this.personAt(message.sandbox?.person ?? (message.direction === "inbound" ? message.from : message.to));
+  }
+
+  /** How the webhook of a person's message was answered; undefined while none was. */
+  answerTo(sid) {
+    return this.#answers.get(sid);
+  }
+
+  /** Whether Twilio or the system holds a person for opted out. */
+  optedOut(person) {
+    const bySystem = [person.address, person.user_id].some((own) => own && this.#consents.get(bareAddress(own)) === "out");
+    return bySystem || person.opted_out;
+  }
+
+  #setClock(clock) {
+    this.clock = clock;
+    this.#clockOffset = new Date(clock.now).getTime() - Date.now();
+  }
+
+  #remember(entry) {
+    this.entries.push(entry);
+    this.links.join(entry);
+    const answer = webhookAnswer(entry);
+    // A webhook can be lost or repeated; an answer that was given once counts.
+    if (answer !== undefined && this.#answers.get(entry.message_sid) == null) this.#answers.set(entry.message_sid, answer);
+    const change = consentChange(entry);
+    if (change) this.#consents.set(bareAddress(entry.person), change);
+  }
+
+  #tell(topic, detail) {
+    this.dispatchEvent(new CustomEvent(topic, { detail }));
+  }
+}

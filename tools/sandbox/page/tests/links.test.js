@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { passes } from "../filter.js";
+import { Links } from "../links.js";
+
+const entry = (fields) => ({ kind: "item", summary: "", person: null, message_sid: null, notification_id: null, details: {}, ...fields });
+
+test("what was named together once belongs together, through as many steps as it takes", () => {
+  const links = new Links();
+  links.join({ message_sid: "SM1", notification_id: "order-1" });
+  links.join({ message_sid: "SM2", notification_id: "order-1" });
+  links.join({ message_sid: "SM3", notification_id: "order-2" });
+  links.join({ message_sid: "SM4", notification_id: null });
+  assert.ok(links.together({ message_sid: "SM1" }, { message_sid: "SM2" }));
+  assert.ok(links.together({ notification_id: "order-1" }, { message_sid: "SM2" }));
+  assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM3" }));
+  assert.ok(!links.together({}, {}), "what names nothing belongs to nothing");
+  // A later entry can bind two threads.
+  links.join({ message_sid: "SM3", notification_id: "order-1" });
+  assert.ok(links.together({ notification_id: "order-2" }, { message_sid: "SM1" }));
+});
+
+test("joining twice, or in a circle, ends", () => {
+  const links = new Links();
+  for (const [sid, id] of [["SM1", "a"], ["SM1", "a"], ["SM2", "a"], ["SM2", "b"], ["SM1", "b"]]) links.join({ message_sid: sid, notification_id: id });
+  assert.ok(links.together({ message_sid: "SM1" }, { notification_id: "b" }));
+});
+
+test("a message and a notification of the same name are two things", () => {
+  const links = new Links();
+  assert.ok(!links.together({ message_sid: "x" }, { notification_id: "x" }));
+});
+
+test("a filter lets through what passes all its parts", () => {
+  const links = new Links();
+  links.join({ message_sid: "SM1", notification_id: "order-1" });
+  const one = entry({ kind: "decision", summary: "Window closed", person: "whatsapp:+1", notification_id: "order-1", details: { code: 63016 } });
+  const cases = [[{}, true], [{ kind: "decision" }, true], [{ kind: "item" }, false], [{ text: "WINDOW" }, true], [{ text: "63016" }, true],
+    [{ text: "order-1" }, true], [{ text: "nothing" }, false], [{ thread: { message_sid: "SM1" } }, true],
+    [{ thread: { message_sid: "SM2" } }, false], [{ isOf: (person) => person === "whatsapp:+1" }, true],
+    [{ isOf: () => false, text: "window" }, false]];
+  for (const [filter, expected] of cases) assert.equal(passes(one, filter, links), expected, JSON.stringify(filter));
+});

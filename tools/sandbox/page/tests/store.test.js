@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inboundStatus, outboundStatus } from "../status.js";
+import { Store } from "../store.js";
+
+const AVA = { address: "whatsapp:+14155550123", name: "Ava", user_id: null, opted_out: false, window_until: null };
+const CHLOE = { address: "whatsapp:US.1349", name: "Chloe", user_id: "whatsapp:US.1349", opted_out: false, window_until: null };
+const entry = (number, fields) => ({ number, at: "2026-11-21T11:00:00Z", outcome: "good", summary: "", details: {}, ...fields });
+
+function loaded(timeline = []) {
+  const store = new Store();
+  store.load({ config: {}, clock: { now: "2026-11-22T11:00:00Z", ahead_seconds: 86_400 }, people: [AVA, CHLOE], messages: [], timeline });
+  return store;
+}
+
+test("a person is found on WhatsApp, by SMS and by user id", () => {
+  const store = loaded();
+  assert.equal(store.personAt("whatsapp:+14155550123"), AVA);
+  assert.equal(store.personAt("+14155550123"), AVA);
+  assert.equal(store.personOf({ direction: "inbound", from: "whatsapp:US.1349" }), CHLOE);
+  assert.equal(store.personAt("whatsapp:+14155550199"), undefined);
+  assert.equal(store.personAt(null), undefined);
+});
+
+test("an opt-out that the system told of holds until it tells of the contrary", () => {
+  const event = (number, type) => entry(number, { kind: "event", person: AVA.address, details: { event_type: type } });
+  const store = loaded([event(1, "contact_opted_out")]);
+  assert.ok(store.optedOut(AVA));
+  store.addEntry(event(2, "contact_opted_in"));
+  assert.ok(!store.optedOut(AVA));
+  assert.ok(store.optedOut({ ...CHLOE, opted_out: true }), "Twilio's own list counts as well");
+});
+
+test("the answer to a webhook is remembered, and a lost repetition does not undo it", () => {
+  const webhook = (number, answer) => entry(number, { kind: "webhook", message_sid: "SM1", details: { answer } });
+  const store = loaded([webhook(1, null)]);
+  assert.equal(store.answerTo("SM1"), null);
+  store.addEntry(webhook(2, 403));
+  store.addEntry(webhook(3, null));
+  assert.equal(store.answerTo("SM1"), 403);
+  assert.equal(store.answerTo("SM2"), undefined);
+});
+
+test("an entry that comes twice is there once", () => {
+  const store = loaded([entry(1, { kind: "clock" })]);
+  store.addEntry(entry(1, { kind: "clock" }));
+  assert.equal(store.entries.length, 1);
+});
+
+test("the clock runs on from what the sandbox said", () => {
+  assert.ok(Math.abs(loaded().now() - Date.parse("2026-11-22T11:00:00Z")) < 5_000);
+});
+
+test("statuses are told by words", () => {
+  assert.equal(outboundStatus({ status: "read" }).text, "read");
+  assert.equal(outboundStatus({ status: "undelivered", error_code: 63016 }).text, "undelivered 63016 Free-form message outside the allowed window");
+  assert.equal(outboundStatus({ status: "failed", error_code: null }).text, "failed");
+  assert.deepEqual([200, 403, null, undefined].map((answer) => inboundStatus(answer).text), ["200", "403", "no answer", "no webhook yet"]);
+});

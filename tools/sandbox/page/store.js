@@ -6,7 +6,7 @@ import { Links } from "./links.js";
 import { consentChange, webhookAnswer } from "./status.js";
 
 /** As many as the sandbox remembers: a page that is left open for days does not grow. */
-const ENTRIES_KEPT = 2000;
+export const ENTRIES_KEPT = 2000;
 const MESSAGES_KEPT = 2000;
 
 /**

@@ -1,0 +1,83 @@
+// The bar on top: the connection, the account, the clock, the colours.
+
+import * as api from "./api.js";
+import { byId, icon, setText } from "./dom.js";
+import { ahead, readableAddress, shortDate, timeOfDay, utc } from "./format.js";
+
+const CONNECTIONS = { connecting: "Connecting", live: "Live", disconnected: "Disconnected" };
+
+export class Bar {
+  constructor(store) {
+    this.store = store;
+    store.addEventListener("connection", () => this.#showConnection());
+    for (const topic of ["snapshot", "config"]) store.addEventListener(topic, () => this.#showAccount());
+    for (const topic of ["snapshot", "clock"]) store.addEventListener(topic, () => this.#showAhead());
+    for (const button of byId("clock").querySelectorAll("button")) button.addEventListener("click", () => this.#advance(button));
+    this.#offerTheme();
+  }
+
+  /** Time passes. */
+  tick() {
+    if (!this.store.clock) return;
+    const now = this.store.now();
+    const time = byId("clock-time");
+    setText(time, `${shortDate(now)}, ${timeOfDay(now)}`);
+    time.dateTime = new Date(now).toISOString();
+    time.title = utc(now);
+  }
+
+  #showConnection() {
+    const { connection } = this.store;
+    const node = byId("connection");
+    node.dataset.state = connection;
+    setText(node, CONNECTIONS[connection]);
+    node.title = connection === "disconnected" ? "The page tries again by itself and then shows what it missed" : "";
+    if (connection === "live") say(null);
+  }
+
+  #showAccount() {
+    const { sender, account_sid: account, seed, messaging_service_sid: service } = this.store.config;
+    const node = byId("account");
+    setText(node, readableAddress(sender));
+    node.title = `The business' WhatsApp sender\nAccount ${account}\nMessaging service ${service}\nSeed ${seed}`;
+  }
+
+  #showAhead() {
+    const seconds = this.store.clock.ahead_seconds;
+    setText(byId("clock-ahead"), ahead(seconds));
+    byId("clock-note").hidden = seconds < 1;
+    this.tick();
+  }
+
+  async #advance(button) {
+    try {
+      await api.advanceClock(Number(button.dataset.advance));
+      say(null);
+    } catch (error) {
+      say(error.message);
+    }
+  }
+
+  #offerTheme() {
+    const button = byId("theme");
+    button.append(icon("theme"));
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+    const show = () => button.setAttribute("aria-pressed", String(isDark()));
+    button.addEventListener("click", () => {
+      const wanted = isDark() ? "light" : "dark";
+      document.documentElement.dataset.theme = wanted;
+      localStorage.setItem("theme", wanted);
+      show();
+    });
+    system.addEventListener("change", show);
+    show();
+  }
+}
+
+/** Shows what went wrong with something that has no place of its own. */
+function say(text) {
+  const node = byId("page-error");
+  setText(node, text ?? "");
+  node.hidden = !text;
+}

@@ -1,0 +1,139 @@
+// One message on a phone.
+
+import { element, icon, setText } from "./dom.js";
+import { coordinates, fileName, hourAndMinute, mediaKind, shortSid, utc } from "./format.js";
+import { inboundStatus, outboundStatus } from "./status.js";
+
+/**
+ * `press(button)`, `reply()` and `choose()` are what the person at the page can do with it; `named(sid)` finds the message that is
+ * replied to. A change of status leaves the rest as it is, so that a video plays on and the focus stays.
+ */
+export class Bubble {
+  #content = "";
+  #status = "";
+
+  constructor({ author, press, reply, choose, named }) {
+    this.does = { author, press, reply, choose, named };
+    this.node = element("li", { class: "message" });
+    this.body = element("div", { class: "bubble", on: { click: (event) => this.#clicked(event) } });
+    this.status = element("span", { class: "status" });
+    this.buttons = element("div", { class: "message-buttons" });
+    this.tools = element("div", { class: "message-tools" });
+    this.node.append(element("div", { class: "message-row" }, this.body, this.tools), this.buttons);
+  }
+
+  show(message, answer) {
+    this.message = message;
+    const content = JSON.stringify([message.body, message.sandbox]);
+    if (content !== this.#content) this.#showContent(message);
+    this.#content = content;
+    this.#showStatus(message.sandbox.outbound ? outboundStatus(message) : inboundStatus(answer));
+  }
+
+  #showContent(message) {
+    const { outbound, at, media, location, buttons } = message.sandbox;
+    this.node.classList.add(outbound ? "from-business" : "from-person");
+    this.node.setAttribute("aria-label", `${outbound ? "Business" : this.does.author}, ${hourAndMinute(at)}`);
+    const time = element("time", { datetime: at, title: `${utc(at)}\n${message.sid}` }, hourAndMinute(at));
+    this.body.replaceChildren(
+      ...[label(message), quote(message, this.does.named), ...(media ?? []).map(file), location && place(location)].filter(Boolean),
+      element("p", { class: "text", dir: "auto" }, message.body ?? ""),
+      element("p", { class: "meta" }, time, this.status),
+    );
+    this.buttons.replaceChildren(...(outbound ? (buttons ?? []) : []).map((button) => this.#button(button)));
+    this.tools.replaceChildren(...this.#tools(outbound));
+  }
+
+  #showStatus(status) {
+    const key = JSON.stringify(status);
+    if (key === this.#status) return;
+    this.#status = key;
+    this.node.dataset.tone = status.tone;
+    this.status.dataset.tone = status.tone;
+    this.status.replaceChildren(...(status.icon ? [icon(status.icon)] : []), element("span", {}, status.text));
+  }
+
+  #button(button) {
+    const title = element("span", {}, button.title);
+    const attributes = { class: "message-button" };
+    // A link runs nothing: whatever a template's author put there, only addresses of the web are followed.
+    if (button.kind === "url" && /^https?:\/\//i.test(button.url ?? "")) {
+      return element("a", { ...attributes, href: button.url, target: "_blank", rel: "noopener noreferrer", title: button.url }, icon("link"), title);
+    }
+    if (button.kind === "quick_reply") {
+      return element("button", { ...attributes, type: "button", on: { click: () => this.does.press(button) } }, icon("option"), title);
+    }
+    return element("span", { ...attributes, title: button.phone ?? button.url }, icon(button.kind === "url" ? "link" : "phone"), title);
+  }
+
+  #tools(outbound) {
+    const tool = (name, drawing, does) => element("button", { type: "button", class: "icon-button", "aria-label": name, title: name, on: { click: does } }, icon(drawing));
+    const thread = tool("Show what belongs to this message", "thread", () => this.does.choose());
+    return outbound ? [tool("Reply", "reply", () => this.does.reply()), thread] : [thread];
+  }
+
+  // The button beside the bubble does the same for the keyboard.
+  #clicked(event) {
+    if (event.target.closest("a, button, audio, video") || String(getSelection())) return;
+    this.does.choose();
+  }
+
+  /** Marks it while something that belongs to it is pointed at. */
+  mark(related, chosen) {
+    this.node.classList.toggle("related", related);
+    this.node.classList.toggle("chosen", chosen);
+  }
+
+  setTemplateName(name) {
+    const tag = this.body.querySelector(".tag-template");
+    if (tag && name) setText(tag, `Template · ${name}`);
+  }
+}
+
+function label(message) {
+  if (message.sandbox.content_sid) return element("p", { class: "tag tag-template", title: message.sandbox.content_sid }, "Template");
+  const address = message.sandbox.outbound ? message.to : message.from;
+  return address?.includes(":") === false ? element("p", { class: "tag" }, "SMS") : null;
+}
+
+function quote(message, named) {
+  const sid = message.sandbox.replied_to;
+  if (!sid) return null;
+  const replied = named(sid);
+  return element("blockquote", { class: "quote" }, replied ? summary(replied) : shortSid(sid));
+}
+
+/** What a message says, in a line. */
+export function summary(message) {
+  const { media = [], location } = message.sandbox;
+  if (message.body) return message.body;
+  if (location) return location.label || "Location";
+  return media.length > 0 ? mediaKind(media[0]).replace(/^./, (first) => first.toUpperCase()) : "Message";
+}
+
+function place(location) {
+  const { label: name, address } = location;
+  return element(
+    "div", { class: "place" },
+    icon("pin"),
+    element("div", {}, name ? element("strong", {}, name) : null, address ? element("span", {}, address) : null, element("span", { class: "number" }, coordinates(location))),
+  );
+}
+
+function file(media) {
+  const kind = mediaKind(media);
+  if (kind === "document") return documentCard(media);
+  const tag = { image: "img", video: "video", audio: "audio" }[kind];
+  const shown = element(tag, { class: `media media-${kind}`, src: media.url, ...(kind === "image" ? { alt: fileName(media.url), loading: "lazy" } : { controls: true, preload: "metadata", "aria-label": fileName(media.url) }) });
+  // What cannot be shown is still there to be opened.
+  shown.addEventListener("error", () => shown.replaceWith(documentCard(media)));
+  return shown;
+}
+
+function documentCard(media) {
+  return element(
+    "a", { class: "document", href: /^https?:\/\//i.test(media.url) ? media.url : null, target: "_blank", rel: "noopener noreferrer" },
+    icon("file"),
+    element("span", {}, element("strong", {}, fileName(media.url)), element("span", {}, media.content_type ?? "file")),
+  );
+}

@@ -1,0 +1,73 @@
+// One line of the timeline, and what it opens to.
+
+import { element, icon } from "./dom.js";
+import { readableAddress, timeOfDay, utc } from "./format.js";
+
+export const KINDS = {
+  webhook: "Webhook", callback: "Callback", api_call: "API call", item: "Item", decision: "Decision", event: "Event",
+  fault: "Misbehaviour", rule: "Rule", clock: "Clock", scenario: "Scenario",
+};
+
+/** A colour alone tells nothing to whom does not see it. */
+const OUTCOMES = { good: ["✓", "good"], neutral: ["·", "neutral"], refused: ["⊘", "refused"], bad: ["✕", "bad"] };
+
+/** `choose(entry)` shows only its thread; `personName(address)` is who it was. */
+export function entryLine(entry, { choose, personName, hover, opened }) {
+  const [symbol, said] = OUTCOMES[entry.outcome] ?? OUTCOMES.neutral;
+  const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
+  const line = element(
+    "button", { type: "button", class: "entry-line", "aria-expanded": "false", "aria-controls": details.id, tabindex: -1 },
+    element("time", { datetime: entry.at, title: utc(entry.at) }, timeOfDay(entry.at)),
+    element("span", { class: "entry-kind" }, icon(entry.kind), KINDS[entry.kind] ?? entry.kind),
+    element("span", { class: "entry-summary" }, entry.summary),
+    element("span", { class: "entry-person" }, entry.person ? personName(entry.person) : ""),
+    element("span", { class: "outcome", role: "img", "aria-label": said, title: said }, symbol),
+  );
+  const node = element("li", { class: "entry", "data-outcome": entry.outcome, "data-kind": entry.kind }, line, details);
+  line.addEventListener("click", () => {
+    const opens = details.hidden;
+    // Made when it is first asked for: most are never opened.
+    if (opens && !details.hasChildNodes()) details.append(...allDetails(entry, choose));
+    details.hidden = !opens;
+    line.setAttribute("aria-expanded", String(opens));
+    if (opens) opened(node);
+  });
+  for (const event of ["pointerenter", "focusin"]) node.addEventListener(event, () => hover(entry));
+  for (const event of ["pointerleave", "focusout"]) node.addEventListener(event, () => hover(null));
+  return { entry, node, line };
+}
+
+function allDetails(entry, choose) {
+  const named = [["At", utc(entry.at)], ["Person", entry.person && `${readableAddress(entry.person)} (${entry.person})`], ["Message", entry.message_sid], ["Notification", entry.notification_id]];
+  const own = entry.details && typeof entry.details === "object" && !Array.isArray(entry.details) ? Object.entries(entry.details) : [["details", entry.details]];
+  const copy = element("button", { type: "button", on: { click: () => copyText(JSON.stringify(entry, null, 2), copy) } }, "Copy as JSON");
+  const thread = entry.message_sid || entry.notification_id ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread") : null;
+  return [definitions([...named, ...own]), element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean))];
+}
+
+async function copyText(text, button) {
+  await navigator.clipboard.writeText(text);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy as JSON"; }, 1500);
+}
+
+/** Names and values, those without a value left out. */
+function definitions(pairs) {
+  const list = element("dl");
+  for (const [name, value] of pairs) {
+    if (value === null || value === undefined || value === "") continue;
+    list.append(element("dt", {}, title(name)), element("dd", {}, shown(name, value)));
+  }
+  return list;
+}
+
+const title = (name) => (/^[a-z_]+$/.test(name) ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase()) : name);
+
+function shown(name, value) {
+  if (name === "signature" && typeof value === "string") return element("span", { class: "verdict", "data-verdict": value }, value);
+  if (typeof value !== "object") return String(value);
+  const flat = !Array.isArray(value) && Object.values(value).every((part) => part === null || typeof part !== "object");
+  // The parameters of a form and the like, as they are named.
+  if (flat) return element("dl", { class: "parameters" }, ...Object.entries(value).flatMap(([key, part]) => [element("dt", {}, key), element("dd", {}, String(part))]));
+  return element("pre", {}, JSON.stringify(value, null, 2));
+}

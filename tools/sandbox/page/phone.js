@@ -1,0 +1,165 @@
+// A person's phone: who it is, what was said, and where to write.
+
+import * as api from "./api.js";
+import { Bubble } from "./bubble.js";
+import { Compose } from "./compose.js";
+import { element, icon, setText } from "./dom.js";
+import { dayKey, dayName, readableAddress, serviceWindow } from "./format.js";
+
+/** So near to the end, in pixels, a reader follows what is new. */
+const AT_THE_END = 40;
+
+export class Phone {
+  #bubbles = new Map();
+  #lastDay = null;
+  #days = [];
+
+  constructor(store, person, colour, removable) {
+    this.store = store;
+    this.person = person;
+    this.compose = new Compose(person.name, (writing) => api.write({ from: person.address, profile_name: person.name, ...this.#identity(), ...writing }));
+    this.messages = element("ol", { class: "messages", "aria-label": `Messages on ${person.name}'s phone`, tabindex: 0 });
+    this.empty = element("p", { class: "empty" }, `Nothing yet. Write as ${person.name}, below: your system gets it as a webhook.`);
+    this.window = element("p", { class: "window" });
+    this.optedOut = element("span", { class: "opted-out", hidden: true }, "opted out");
+    this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
+    this.node = element(
+      "section", { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
+      this.#head(removable), this.window, this.bar,
+      element("div", { class: "chat" }, this.empty, this.messages),
+      this.compose.place, this.compose.node,
+    );
+    this.refresh(person);
+  }
+
+  // A person with both is known to the system by both.
+  #identity() {
+    const { address, user_id: userId } = this.person;
+    return userId && userId !== address ? { external_user_id: userId } : {};
+  }
+
+  #head(removable) {
+    const { name, address, user_id: userId } = this.person;
+    const withheld = address === userId;
+    const remove = removable && element("button", { type: "button", class: "icon-button", "aria-label": `Remove ${name}`, title: `Remove ${name}`, on: { click: () => this.#remove() } }, icon("close"));
+    return element(
+      "header", { class: "phone-head" },
+      element("span", { class: "avatar", "aria-hidden": "true" }, [...name][0] ?? "?"),
+      element("div", { class: "who" }, element("h3", {}, name), element("p", { class: "number", title: withheld ? `${address}: this person withholds the number` : address }, readableAddress(address))),
+      this.optedOut,
+      remove || null,
+    );
+  }
+
+  async #remove() {
+    try {
+      await api.removePerson(this.person.address);
+    } catch (error) {
+      this.compose.say(error);
+    }
+  }
+
+  #dropping() {
+    const over = (is) => this.node.classList.toggle("dropping", is);
+    return {
+      dragover: (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        over(true);
+      },
+      dragleave: (event) => over(this.node.contains(event.relatedTarget)),
+      drop: (event) => {
+        over(false);
+        this.compose.drop(event);
+      },
+    };
+  }
+
+  /** What is known of the person changed, or time passed. */
+  refresh(person = this.person) {
+    this.person = person;
+    const now = this.store.now();
+    const { open, text, left } = serviceWindow(person.window_until, now);
+    setText(this.window, text);
+    this.window.dataset.open = open;
+    this.window.title = open ? "Until then the business may write what it wants" : "Only templates get through until this person writes";
+    this.bar.style.setProperty("--left", left);
+    this.optedOut.hidden = !this.store.optedOut(person);
+    for (const { node, at } of this.#days) setText(node, dayName(at, now));
+  }
+
+  /** A new message, or one that changed. */
+  show(message) {
+    const follows = this.#isAtTheEnd();
+    let bubble = this.#bubbles.get(message.sid);
+    const isNew = !bubble;
+    if (isNew) {
+      bubble = this.#newBubble(message);
+      this.#separateDays(message.sandbox.at);
+      this.#bubbles.set(message.sid, bubble);
+      this.messages.append(bubble.node);
+      this.empty.hidden = true;
+    }
+    bubble.show(message, this.store.answerTo(message.sid));
+    bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
+    // Who writes wants to see it, wherever they had scrolled to.
+    if (follows || (isNew && !message.sandbox.outbound)) this.scrollToEnd();
+  }
+
+  /** Forgets all that was said. */
+  clear() {
+    this.#bubbles.clear();
+    this.#lastDay = null;
+    this.#days = [];
+    this.messages.replaceChildren();
+    this.empty.hidden = false;
+  }
+
+  #newBubble(message) {
+    const named = { message_sid: message.sid, notification_id: null };
+    const bubble = new Bubble({
+      author: this.person.name,
+      press: (button) => this.#press(message, button),
+      reply: () => this.compose.replyTo(message),
+      choose: () => this.store.choose(named),
+      named: (sid) => this.store.messages.get(sid),
+    });
+    for (const event of ["pointerenter", "focusin"]) bubble.node.addEventListener(event, () => this.store.hover(named));
+    for (const event of ["pointerleave", "focusout"]) bubble.node.addEventListener(event, () => this.store.hover(null));
+    return bubble;
+  }
+
+  async #press(message, { title, id }) {
+    try {
+      await this.compose.send({ body: title, button: { title, id: id ?? title }, replied_to: message.sid });
+      this.compose.say(null);
+    } catch (error) {
+      this.compose.say(error);
+    }
+  }
+
+  #separateDays(at) {
+    if (dayKey(at) === this.#lastDay) return;
+    this.#lastDay = dayKey(at);
+    const node = element("li", { class: "day", role: "presentation" }, dayName(at, this.store.now()));
+    this.#days.push({ node, at });
+    this.messages.append(node);
+  }
+
+  markSelection() {
+    const { hovered, chosen, links } = this.store;
+    for (const [sid, bubble] of this.#bubbles) {
+      const own = { message_sid: sid };
+      bubble.mark(Boolean(hovered) && links.together(own, hovered), Boolean(chosen) && links.together(own, chosen));
+    }
+  }
+
+  scrollToEnd() {
+    this.messages.scrollTop = this.messages.scrollHeight;
+  }
+
+  #isAtTheEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.messages;
+    return scrollHeight - scrollTop - clientHeight < AT_THE_END;
+  }
+}

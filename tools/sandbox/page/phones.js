@@ -1,0 +1,112 @@
+// The phones, side by side; in a narrow window one at a time, to be swiped or chosen by name.
+
+import { element, setText } from "./dom.js";
+import { Phone } from "./phone.js";
+
+/** Ava, Ben and Chloe are always there. */
+const ALWAYS = 3;
+const COLOURS = 6;
+
+export class Phones {
+  #phones = new Map();
+  #tabs = new Map();
+
+  constructor(store, strip, navigation) {
+    this.store = store;
+    this.strip = strip;
+    this.navigation = navigation;
+    this.seen = new IntersectionObserver((seen) => this.#nowSeen(seen), { root: strip, threshold: 0.6 });
+    const on = (topic, does) => store.addEventListener(topic, (event) => does(event.detail));
+    on("snapshot", () => this.#rebuild());
+    on("people", () => this.#syncPeople());
+    on("message", (message) => this.#show(message));
+    on("entry", (entry) => this.#heard(entry));
+    on("clock", () => this.tick());
+    on("selection", () => this.#phones.forEach((phone) => phone.markSelection()));
+  }
+
+  /** Time passes. */
+  tick() {
+    for (const phone of this.#phones.values()) phone.refresh();
+  }
+
+  // The phones stay where their people do: a connection that broke for a moment does not cost what somebody was typing.
+  #rebuild() {
+    for (const phone of this.#phones.values()) phone.clear();
+    this.#syncPeople();
+    for (const message of this.store.messages.values()) this.#phoneOf(message)?.show(message);
+  }
+
+  #phoneOf(message) {
+    return this.#phones.get(this.store.personOf(message)?.address);
+  }
+
+  #syncPeople() {
+    const there = new Set(this.store.people.map((person) => person.address));
+    for (const address of this.#phones.keys()) if (!there.has(address)) this.#remove(address);
+    for (const person of this.store.people) {
+      const phone = this.#phones.get(person.address);
+      if (phone) phone.refresh(person);
+      else this.#add(person);
+    }
+  }
+
+  #add(person) {
+    const place = this.#phones.size;
+    const phone = new Phone(this.store, person, place % COLOURS, place >= ALWAYS);
+    const show = () => phone.node.scrollIntoView({ block: "nearest", inline: "start" });
+    const unread = element("span", { class: "unread", hidden: true });
+    const tab = element("button", { type: "button", on: { click: show } }, person.name, unread);
+    this.#phones.set(person.address, phone);
+    this.#tabs.set(person.address, tab);
+    this.strip.append(phone.node);
+    this.navigation.append(tab);
+    this.seen.observe(phone.node);
+    for (const message of this.store.messages.values()) if (this.store.personOf(message) === person) phone.show(message);
+    // The first rebuild shows from the left; somebody who was added just now is to be seen.
+    if (place >= ALWAYS && this.store.connection === "live") show();
+  }
+
+  #remove(address) {
+    this.#phones.get(address).node.remove();
+    this.#tabs.get(address).remove();
+    this.#phones.delete(address);
+    this.#tabs.delete(address);
+  }
+
+  #nowSeen(changes) {
+    for (const { target, isIntersecting } of changes) {
+      const address = [...this.#phones].find(([, phone]) => phone.node === target)?.[0];
+      const tab = this.#tabs.get(address);
+      if (!tab) continue;
+      if (isIntersecting) {
+        tab.setAttribute("aria-current", "true");
+        this.#setUnread(tab, 0);
+      } else {
+        tab.removeAttribute("aria-current");
+      }
+    }
+  }
+
+  #setUnread(tab, count) {
+    const badge = tab.querySelector(".unread");
+    setText(badge, count > 0 ? String(count) : "");
+    badge.hidden = count === 0;
+  }
+
+  #show(message) {
+    const phone = this.#phoneOf(message);
+    if (!phone) return;
+    phone.show(message);
+    const tab = this.#tabs.get(phone.person.address);
+    const arrived = message.sandbox.outbound && message.status === "delivered";
+    if (arrived && !tab.hasAttribute("aria-current")) this.#setUnread(tab, Number(tab.querySelector(".unread").textContent) + 1);
+  }
+
+  // The answer to a person's message, or somebody's consent.
+  #heard(entry) {
+    const message = entry.kind === "webhook" && this.store.messages.get(entry.message_sid);
+    if (message) this.#show(message);
+    if (entry.kind === "event") this.tick();
+  }
+}

@@ -1,0 +1,55 @@
+// WhatsApp's rules, each to be held or not.
+
+import * as api from "./api.js";
+import { element } from "./dom.js";
+
+/** `usual` is the limit that a rule with a number is switched on with. */
+const RULES = [
+  { name: "messages_per_second", label: "Messages a second", says: "Above: 63018 or 429", usual: 80 },
+  { name: "concurrent_requests", label: "Calls at once", says: "Above: 429, 20429", usual: 25 },
+  { name: "service_window", label: "Service window", says: "Free-form text a day after the person wrote: 63016" },
+  { name: "pair_limit", label: "Pair limit", says: "One message in 6 s to the same person, with bursts" },
+  { name: "advanced_opt_out", label: "Advanced opt-out", says: "Twilio answers STOP and keeps a list: 21610" },
+  { name: "fetch_media", label: "Fetch media", says: "Media URLs are fetched and checked: 63019" },
+];
+
+export class Rules {
+  constructor(store) {
+    this.store = store;
+    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.fields = new Map(RULES.map((rule) => [rule.name, this.#field(rule)]));
+    this.node = element("fieldset", { class: "group" }, element("legend", {}, "Rules"), ...[...this.fields.values()].map(({ node }) => node), this.error);
+    for (const topic of ["snapshot", "rules"]) store.addEventListener(topic, () => this.#refresh());
+  }
+
+  #field({ name, label, says, usual }) {
+    const id = `rule-${name}`;
+    const box = element("input", { type: "checkbox", id, "aria-describedby": `${id}-says`, on: { change: () => this.#put(name, usual ? (box.checked ? usual : null) : box.checked) } });
+    const limit = usual ? element("input", { type: "number", min: 1, max: 100_000, "aria-label": `${label}, limit`, on: { change: () => limit.reportValidity() && this.#put(name, Number(limit.value)) } }) : null;
+    const node = element("div", { class: "rule" }, box, element("label", { for: id }, label), limit, element("p", { class: "muted", id: `${id}-says` }, says));
+    return { node, box, limit };
+  }
+
+  #refresh() {
+    const { rules } = this.store;
+    for (const [name, { node, box, limit }] of this.fields) {
+      node.hidden = !rules || !(name in rules);
+      if (node.hidden) continue;
+      box.checked = Boolean(rules[name]);
+      if (!limit) continue;
+      limit.hidden = rules[name] === null;
+      if (document.activeElement !== limit) limit.value = rules[name] ?? "";
+    }
+  }
+
+  async #put(name, value) {
+    try {
+      await api.putRules({ ...this.store.rules, [name]: value });
+      this.error.hidden = true;
+    } catch (error) {
+      this.error.textContent = error.message;
+      this.error.hidden = false;
+      this.#refresh();
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// The timeline: the newest entry last, followed as long as nobody scrolls up.
+
+import { byId, element, icon, setText } from "./dom.js";
+import { emptyTimeline } from "./empty.js";
+import { entryLine, KINDS } from "./entry.js";
+import { passes } from "./filter.js";
+import { readableAddress, shortSid } from "./format.js";
+import { ENTRIES_KEPT } from "./store.js";
+
+/** So near to the end, in pixels, a reader follows what is new. */
+const AT_THE_END = 24;
+
+export class Timeline {
+  #lines = [];
+  #waiting = [];
+  #frame = null;
+  #follows = true;
+  #unseen = 0;
+
+  constructor(store) {
+    this.store = store;
+    [this.log, this.list, this.newest, this.empty] = ["log", "entries", "newest", "timeline-empty"].map(byId);
+    [this.text, this.person, this.kind, this.clear] = ["filter-text", "filter-person", "filter-kind", "filter-clear"].map(byId);
+    this.newest.prepend(icon("down"));
+    this.count = element("span", { class: "number" });
+    this.newest.append(this.count);
+    this.kind.append(element("option", { value: "" }, "All kinds"), ...Object.entries(KINDS).map(([value, name]) => element("option", { value }, name)));
+    store.addEventListener("snapshot", () => this.#rebuild());
+    store.addEventListener("entry", ({ detail }) => this.#later(detail));
+    store.addEventListener("people", () => this.#offerPeople());
+    store.addEventListener("selection", () => this.#showSelection());
+    this.#listen();
+  }
+
+  #listen() {
+    this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.log.addEventListener("keydown", (event) => this.#key(event));
+    this.newest.addEventListener("click", () => this.#toEnd());
+    byId("filters").addEventListener("input", () => this.#filter());
+    byId("filters").addEventListener("submit", (event) => event.preventDefault());
+    // The fields are emptied only after the event.
+    byId("filters").addEventListener("reset", () => queueMicrotask(() => this.#filter()));
+    byId("thread-clear").addEventListener("click", () => this.store.choose(null));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && this.store.chosen) this.store.choose(null);
+    });
+  }
+
+  #rebuild() {
+    this.#lines = [];
+    this.#waiting = [];
+    this.#unseen = 0;
+    this.list.replaceChildren();
+    this.#offerPeople();
+    this.log.setAttribute("aria-busy", "true");
+    this.#add(this.store.entries);
+    this.log.setAttribute("aria-busy", "false");
+    this.#showSelection();
+    this.#toEnd();
+  }
+
+  // A load test adds hundreds a second: they are put in together, once a frame; a hidden tab draws none.
+  #later(entry) {
+    this.#waiting.push(entry);
+    if (this.#waiting.length > ENTRIES_KEPT) this.#waiting.shift();
+    this.#frame ??= (document.hidden ? (does) => setTimeout(does, 250) : requestAnimationFrame)(() => {
+      this.#frame = null;
+      this.#add(this.#waiting.splice(0));
+      if (this.#follows) this.#toEnd();
+      this.#showNewest();
+    });
+  }
+
+  #add(entries) {
+    const filter = this.#wanted();
+    const lines = entries.map((entry) => entryLine(entry, {
+      choose: (chosen) => this.store.choose(chosen),
+      hover: (hovered) => this.store.hover(hovered),
+      personName: (address) => this.store.personAt(address)?.name ?? readableAddress(address),
+      opened: (node) => node.scrollIntoView({ block: "nearest" }),
+    }));
+    for (const line of lines) {
+      line.node.hidden = !passes(line.entry, filter, this.store.links);
+      this.#mark(line);
+      if (!line.node.hidden && !this.#follows) this.#unseen += 1;
+    }
+    this.#lines.push(...lines);
+    this.list.append(...lines.map(({ node }) => node));
+    // What the store has let go of is not shown either.
+    const excess = this.#lines.length - this.store.entries.length;
+    if (excess > 0) for (const { node } of this.#lines.splice(0, excess)) node.remove();
+    if (!this.#lines.some(({ line }) => line.tabIndex === 0)) this.#makeCurrent(this.#lines.at(-1));
+    this.#showEmpty();
+  }
+
+  #wanted() {
+    const address = this.person.value;
+    const isOf = address ? (other) => Boolean(other) && this.store.personAt(other)?.address === address : null;
+    return { text: this.text.value.trim(), kind: this.kind.value, isOf, thread: this.store.chosen };
+  }
+
+  #filter() {
+    const wanted = this.#wanted();
+    this.clear.hidden = !(wanted.text || wanted.kind || wanted.isOf);
+    for (const { entry, node } of this.#lines) node.hidden = !passes(entry, wanted, this.store.links);
+    this.#showEmpty();
+    if (this.#follows) this.#toEnd();
+  }
+
+  #showEmpty() {
+    const nothing = this.#lines.length === 0;
+    const filtered = !nothing && this.#lines.every(({ node }) => node.hidden);
+    this.empty.hidden = !(nothing || filtered);
+    if (nothing) this.empty.replaceChildren(...emptyTimeline(this.store));
+    else if (filtered) this.empty.replaceChildren(element("p", {}, "Nothing here passes the filter."));
+  }
+
+  #showSelection() {
+    const { chosen } = this.store;
+    const note = byId("thread-note");
+    const changed = note.dataset.thread !== JSON.stringify(chosen);
+    note.hidden = !chosen;
+    if (changed) {
+      note.dataset.thread = JSON.stringify(chosen);
+      if (chosen) setText(byId("thread-name"), `Only what belongs to ${chosen.message_sid ? shortSid(chosen.message_sid) : chosen.notification_id}`);
+      this.#filter();
+    }
+    this.#lines.forEach((line) => this.#mark(line));
+  }
+
+  #mark({ entry, node }) {
+    const { hovered, links } = this.store;
+    node.classList.toggle("related", Boolean(hovered) && (entry === hovered || links.together(entry, hovered)));
+  }
+
+  #offerPeople() {
+    const chosen = this.person.value;
+    this.person.replaceChildren(element("option", { value: "" }, "Everybody"), ...this.store.people.map(({ address, name }) => element("option", { value: address }, name)));
+    this.person.value = this.store.people.some(({ address }) => address === chosen) ? chosen : "";
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.log;
+    this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
+    if (this.#follows) this.#unseen = 0;
+    this.#showNewest();
+  }
+
+  #showNewest() {
+    this.newest.hidden = this.#follows;
+    setText(this.count, this.#unseen > 0 ? String(this.#unseen) : "");
+  }
+
+  #toEnd() {
+    this.#follows = true;
+    this.#unseen = 0;
+    this.log.scrollTop = this.log.scrollHeight;
+    this.#showNewest();
+  }
+
+  // One stop for the tab key, and arrows within, as in any list. Enter is a button's own.
+  #key(event) {
+    const shown = this.#lines.filter(({ node }) => !node.hidden);
+    const place = shown.findIndex(({ line }) => line === document.activeElement);
+    const target = { ArrowDown: shown[place + 1], ArrowUp: shown[place - 1], Home: shown[0], End: shown.at(-1) }[event.key];
+    if (place < 0 || !target) return;
+    event.preventDefault();
+    this.#makeCurrent(target);
+    target.line.focus();
+  }
+
+  #makeCurrent(current) {
+    for (const { line } of this.#lines) if (line.tabIndex === 0) line.tabIndex = -1;
+    if (current) current.line.tabIndex = 0;
+  }
+}

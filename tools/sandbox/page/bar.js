@@ -39,7 +39,9 @@ export class Bar {
     const { sender, account_sid: account, seed, messaging_service_sid: service } = this.store.config;
     const node = byId("account");
     setText(node, readableAddress(sender));
-    node.title = `The business' WhatsApp sender\nAccount ${account}\nMessaging service ${service}\nSeed ${seed}`;
+    // A number this large has lost its last digits on the way: nothing is better than a seed that does something else.
+    const shownSeed = typeof seed === "string" || Number.isSafeInteger(seed) ? `\nSeed ${seed}` : "";
+    node.title = `The business' WhatsApp sender\nAccount ${account}\nMessaging service ${service}${shownSeed}`;
   }
 
   #showAhead() {

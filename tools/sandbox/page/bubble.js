@@ -134,6 +134,12 @@ function documentCard(media) {
   return element(
     "a", { class: "document", href: /^https?:\/\//i.test(media.url) ? media.url : null, target: "_blank", rel: "noopener noreferrer" },
     icon("file"),
-    element("span", {}, element("strong", {}, fileName(media.url)), element("span", {}, media.content_type ?? "file")),
+    element("span", {}, element("strong", {}, fileTitle(media.url)), element("span", {}, media.content_type ?? "unknown type")),
   );
+}
+
+// A name that a machine gave says nothing.
+function fileTitle(url) {
+  const name = fileName(url);
+  return /^(ME)?[0-9a-f-]{24,}$/i.test(name) ? "File" : name;
 }

@@ -12,7 +12,7 @@ export const KINDS = {
 const OUTCOMES = { good: ["✓", "good"], neutral: ["·", "neutral"], refused: ["⊘", "refused"], bad: ["✕", "bad"] };
 
 /** `choose(entry)` shows only its thread; `personName(address)` is who it was. */
-export function entryLine(entry, { choose, personName, hover, opened }) {
+export function entryLine(entry, { choose, personName, watch, opened }) {
   const [symbol, said] = OUTCOMES[entry.outcome] ?? OUTCOMES.neutral;
   const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
   const line = element(
@@ -32,14 +32,15 @@ export function entryLine(entry, { choose, personName, hover, opened }) {
     line.setAttribute("aria-expanded", String(opens));
     if (opens) opened(node);
   });
-  for (const event of ["pointerenter", "focusin"]) node.addEventListener(event, () => hover(entry));
-  for (const event of ["pointerleave", "focusout"]) node.addEventListener(event, () => hover(null));
+  watch(node, entry);
   return { entry, node, line };
 }
 
 function allDetails(entry, choose) {
   const named = [["At", utc(entry.at)], ["Person", entry.person && `${readableAddress(entry.person)} (${entry.person})`], ["Message", entry.message_sid], ["Notification", entry.notification_id]];
   const own = entry.details && typeof entry.details === "object" && !Array.isArray(entry.details) ? Object.entries(entry.details) : [["details", entry.details]];
+  // What is said in a word comes before a form of twenty fields.
+  own.sort(([, one], [, other]) => (typeof one === "object") - (typeof other === "object"));
   const copy = element("button", { type: "button", on: { click: () => copyText(JSON.stringify(entry, null, 2), copy) } }, "Copy as JSON");
   const thread = entry.message_sid || entry.notification_id ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread") : null;
   return [definitions([...named, ...own]), element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean))];
@@ -61,7 +62,7 @@ function definitions(pairs) {
   return list;
 }
 
-const title = (name) => (/^[a-z_]+$/.test(name) ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase()) : name);
+const title = (name) => (name === "url" ? "URL" : /^[a-z_]+$/.test(name) ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase()) : name);
 
 function shown(name, value) {
   if (name === "signature" && typeof value === "string") return element("span", { class: "verdict", "data-verdict": value }, value);

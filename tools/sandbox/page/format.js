@@ -93,9 +93,9 @@ export function fileSize(bytes) {
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** As in `37.79550° N, 122.39370° W`. */
+/** As in `37.7955° N, 122.3937° W`, to the metre. */
 export function coordinates({ latitude, longitude }) {
-  const part = (value, positive, negative) => `${Math.abs(value).toFixed(5)}° ${value < 0 ? negative : positive}`;
+  const part = (value, positive, negative) => `${Number(Math.abs(value).toFixed(5))}° ${value < 0 ? negative : positive}`;
   return `${part(Number(latitude), "N", "S")}, ${part(Number(longitude), "E", "W")}`;
 }
 

@@ -13,6 +13,7 @@ export class Phone {
   #bubbles = new Map();
   #lastDay = null;
   #days = [];
+  #follows = true;
 
   constructor(store, person, colour, removable) {
     this.store = store;
@@ -29,6 +30,7 @@ export class Phone {
       element("div", { class: "chat" }, this.empty, this.messages),
       this.compose.place, this.compose.node,
     );
+    this.#followTheEnd();
     this.refresh(person);
   }
 
@@ -90,7 +92,6 @@ export class Phone {
 
   /** A new message, or one that changed. */
   show(message) {
-    const follows = this.#isAtTheEnd();
     let bubble = this.#bubbles.get(message.sid);
     const isNew = !bubble;
     if (isNew) {
@@ -103,7 +104,7 @@ export class Phone {
     bubble.show(message, this.store.answerTo(message.sid));
     bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
     // Who writes wants to see it, wherever they had scrolled to.
-    if (follows || (isNew && !message.sandbox.outbound)) this.scrollToEnd();
+    if (this.#follows || (isNew && !message.sandbox.outbound)) this.#scrollToEnd();
   }
 
   /** Forgets all that was said. */
@@ -124,8 +125,7 @@ export class Phone {
       choose: () => this.store.choose(named),
       named: (sid) => this.store.messages.get(sid),
     });
-    for (const event of ["pointerenter", "focusin"]) bubble.node.addEventListener(event, () => this.store.hover(named));
-    for (const event of ["pointerleave", "focusout"]) bubble.node.addEventListener(event, () => this.store.hover(null));
+    this.store.watch(bubble.node, named);
     return bubble;
   }
 
@@ -147,19 +147,25 @@ export class Phone {
   }
 
   markSelection() {
-    const { hovered, chosen, links } = this.store;
+    const { attended, chosen, links } = this.store;
     for (const [sid, bubble] of this.#bubbles) {
       const own = { message_sid: sid };
-      bubble.mark(Boolean(hovered) && links.together(own, hovered), Boolean(chosen) && links.together(own, chosen));
+      bubble.mark(Boolean(attended) && links.together(own, attended), Boolean(chosen) && links.together(own, chosen));
     }
   }
 
-  scrollToEnd() {
-    this.messages.scrollTop = this.messages.scrollHeight;
+  // Pictures arrive after their message, and what one writes takes room: neither is a reader who scrolls up.
+  #followTheEnd() {
+    const keep = () => this.#follows && this.#scrollToEnd();
+    this.messages.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.messages;
+      this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
+    }, { passive: true });
+    for (const event of ["load", "loadedmetadata"]) this.messages.addEventListener(event, keep, { capture: true });
+    new ResizeObserver(keep).observe(this.messages);
   }
 
-  #isAtTheEnd() {
-    const { scrollHeight, scrollTop, clientHeight } = this.messages;
-    return scrollHeight - scrollTop - clientHeight < AT_THE_END;
+  #scrollToEnd() {
+    this.messages.scrollTop = this.messages.scrollHeight;
   }
 }

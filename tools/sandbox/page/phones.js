@@ -54,7 +54,8 @@ export class Phones {
   #add(person) {
     const place = this.#phones.size;
     const phone = new Phone(this.store, person, place % COLOURS, place >= ALWAYS);
-    const show = () => phone.node.scrollIntoView({ block: "nearest", inline: "start" });
+    // Not scrollIntoView: it would move the page as well.
+    const show = () => this.strip.scrollTo({ left: phone.node.offsetLeft - this.strip.firstElementChild.offsetLeft });
     const unread = element("span", { class: "unread", hidden: true });
     const tab = element("button", { type: "button", on: { click: show } }, person.name, unread);
     this.#phones.set(person.address, phone);

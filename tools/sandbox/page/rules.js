@@ -32,8 +32,9 @@ export class Rules {
 
   #refresh() {
     const { rules } = this.store;
+    this.node.hidden = !rules;
     for (const [name, { node, box, limit }] of this.fields) {
-      node.hidden = !rules || !(name in rules);
+      node.hidden = !(name in (rules ?? {}));
       if (node.hidden) continue;
       box.checked = Boolean(rules[name]);
       if (!limit) continue;

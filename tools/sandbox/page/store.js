@@ -24,9 +24,10 @@ export class Store extends EventTarget {
   messages = new Map();
   entries = [];
   links = new Links();
-  /** What the pointer or the focus is on, and what was chosen to be shown alone: `{message_sid, notification_id}` or null. */
-  hovered = null;
+  /** What was chosen to be shown alone: whatever names a message or a notification, or null. */
   chosen = null;
+  #pointed = null;
+  #focused = null;
   #answers = new Map();
   #consents = new Map();
   #clockOffset = 0;
@@ -43,8 +44,9 @@ export class Store extends EventTarget {
     this.#answers.clear();
     this.#consents.clear();
     for (const entry of snapshot.timeline ?? []) this.#remember(entry);
-    this.hovered = null;
     this.chosen = null;
+    this.#pointed = null;
+    this.#focused = null;
     this.#setClock(snapshot.clock);
     this.#tell("snapshot");
   }
@@ -74,10 +76,22 @@ export class Store extends EventTarget {
     this.#tell(part);
   }
 
-  hover(named) {
-    if (this.hovered === named) return;
-    this.hovered = named;
-    this.#tell("selection");
+  /** What the pointer is on or, where it is on nothing, the focus; null for neither. */
+  get attended() {
+    return this.#pointed ?? this.#focused;
+  }
+
+  /** Takes note while the pointer or the focus is on a node, which stands for what it names. */
+  watch(node, named) {
+    const attend = (change) => {
+      const before = this.attended;
+      change();
+      if (this.attended !== before) this.#tell("selection");
+    };
+    node.addEventListener("pointerenter", () => attend(() => { this.#pointed = named; }));
+    node.addEventListener("pointerleave", () => attend(() => { this.#pointed = null; }));
+    node.addEventListener("focusin", () => attend(() => { this.#focused = named; }));
+    node.addEventListener("focusout", () => attend(() => { this.#focused = null; }));
   }
 
   choose(named) {

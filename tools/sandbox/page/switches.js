@@ -72,8 +72,8 @@ export class Switches {
     const chosen = CATALOGUE.find(({ id }) => id === this.what.value);
     const values = Object.fromEntries(chosen.fields.map(({ name, type }) => [name, ["number", "code"].includes(type) ? Number(given.get(name)) : given.get(name)]));
     const times = { next: 1, some: Number(this.count.querySelector("input").value), always: null }[this.when.value];
-    const planned = { times, chance: Number(given.get("chance")) / 100, fault: chosen.fault(values) };
-    this.#try(() => api.plan(this.who.value ? { to: this.who.value, ...planned } : planned));
+    const chance = Number(given.get("chance")) / 100;
+    this.#try(() => api.plan({ to: this.who.value || null, times, chance, fault: chosen.fault(values) }));
   }
 
   async #try(does) {

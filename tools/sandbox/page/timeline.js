@@ -75,9 +75,9 @@ export class Timeline {
     const filter = this.#wanted();
     const lines = entries.map((entry) => entryLine(entry, {
       choose: (chosen) => this.store.choose(chosen),
-      hover: (hovered) => this.store.hover(hovered),
+      watch: (node, named) => this.store.watch(node, named),
       personName: (address) => this.store.personAt(address)?.name ?? readableAddress(address),
-      opened: (node) => node.scrollIntoView({ block: "nearest" }),
+      opened: (node) => this.#opened(node),
     }));
     for (const line of lines) {
       line.node.hidden = !passes(line.entry, filter, this.store.links);
@@ -129,8 +129,8 @@ export class Timeline {
   }
 
   #mark({ entry, node }) {
-    const { hovered, links } = this.store;
-    node.classList.toggle("related", Boolean(hovered) && (entry === hovered || links.together(entry, hovered)));
+    const { attended, links } = this.store;
+    node.classList.toggle("related", Boolean(attended) && (entry === attended || links.together(entry, attended)));
   }
 
   #offerPeople() {
@@ -143,6 +143,13 @@ export class Timeline {
     const { scrollHeight, scrollTop, clientHeight } = this.log;
     this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
     if (this.#follows) this.#unseen = 0;
+    this.#showNewest();
+  }
+
+  // Who reads an entry does not want it to move away.
+  #opened(node) {
+    this.#follows = node === this.list.lastElementChild;
+    node.scrollIntoView({ block: "nearest" });
     this.#showNewest();
   }
 

@@ -14,6 +14,7 @@
 //! - [`state`] is all that is remembered ([`kept`] says how much): [`messages`], [`people`], [`files`] and the [`timeline`]
 //!   among it, to which [`calls`] adds what the API is asked. [`clock`] and [`sids`] are its own time and chance.
 //! - [`snapshot`] and [`stream`] are for who watches: all there is, once, and then each change.
+//! - [`page`] serves the phones, the timeline and the switches to a browser.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
 //! | request | what it does |
@@ -73,6 +74,7 @@ mod messages;
 mod opt_out;
 mod outages;
 mod overrides;
+mod page;
 mod pages;
 mod people;
 mod products;
@@ -171,5 +173,6 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
     let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
     let twilio = products::routes(&sandbox).fallback(products::unknown);
     let twilio = twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note));
-    axum::serve(listener, twilio.merge(control::routes()).merge(rules::routes()).with_state(sandbox)).await
+    let own = control::routes().merge(rules::routes()).merge(page::routes());
+    axum::serve(listener, twilio.merge(own).with_state(sandbox)).await
 }

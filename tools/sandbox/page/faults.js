@@ -60,7 +60,7 @@ export const CATALOGUE = [
   { id: "report_first", group: WEBHOOKS, name: "Callbacks come before the answer", fields: [], fault: () => ({ kind: "report_first" }) },
   {
     id: "duplicate", group: WEBHOOKS, name: "Comes more than once",
-    fields: [{ name: "times", label: "Times", type: "number", min: 2, max: 20, value: 2 }],
+    fields: [{ name: "times", label: "Times more", type: "number", min: 1, max: 20, value: 1 }],
     fault: (given) => ({ kind: "duplicate", times: given.times }),
   },
   {
@@ -87,10 +87,10 @@ const SENTENCES = {
   report: (f) => `reports ${(f.statuses ?? []).join(", ")}`,
   silent: () => "no callbacks at all",
   report_first: () => "callbacks come before the answer",
-  duplicate: (f) => `callbacks and webhooks come ${f.times} times`,
+  duplicate: (f) => `callbacks and webhooks come ${f.times === 1 ? "once" : `${f.times} times`} more`,
   late: (f) => `callbacks and webhooks come ${length(f.milliseconds)} late`,
   lost: (f) => (f.status ? `the callback of ${f.status} is lost` : "callbacks and webhooks are lost"),
-  reordered: () => "callbacks come in another order",
+  reordered: () => "callbacks and webhooks come in another order",
   retried: () => "webhooks are tried again",
   wrong_signature: () => "webhooks have a wrong signature",
 };

@@ -4,8 +4,9 @@
 export class Links {
   #parents = new Map();
 
-  /** Takes note that these are named together; both may be missing. */
-  join({ message_sid: sid, notification_id: id }) {
+  /** Takes note of what an entry names together; both may be missing. */
+  join({ message_sid: sid, notification_id: told, details }) {
+    const id = told ?? notificationIn(details?.url);
     if (sid && id) this.#parents.set(this.#root(`m ${sid}`), this.#root(`n ${id}`));
   }
 
@@ -27,5 +28,14 @@ export class Links {
     // So that the next look-up is one step.
     if (root !== key) this.#parents.set(key, root);
     return root;
+  }
+}
+
+/** The notification that a message was sent for: its status callback's URL carries it. */
+export function notificationIn(url) {
+  try {
+    return new URL(url).searchParams.get("notification");
+  } catch {
+    return null;
   }
 }

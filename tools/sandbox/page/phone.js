@@ -22,7 +22,7 @@ export class Phone {
     this.messages = element("ol", { class: "messages", "aria-label": `Messages on ${person.name}'s phone`, tabindex: 0 });
     this.empty = element("p", { class: "empty" }, `Nothing yet. Write as ${person.name}, below: your system gets it as a webhook.`);
     this.window = element("p", { class: "window" });
-    this.optedOut = element("span", { class: "opted-out", hidden: true }, "opted out");
+    this.optedOut = element("span", { class: "opted-out", hidden: true });
     this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
     this.node = element(
       "section", { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
@@ -86,7 +86,8 @@ export class Phone {
     this.window.dataset.open = open;
     this.window.title = open ? "Until then the business may write what it wants" : "Only templates get through until this person writes";
     this.bar.style.setProperty("--left", left);
-    this.optedOut.hidden = !this.store.optedOut(person);
+    setText(this.optedOut, this.store.optedOut(person));
+    this.optedOut.hidden = !this.optedOut.textContent;
     for (const { node, at } of this.#days) setText(node, dayName(at, now));
   }
 
@@ -141,7 +142,7 @@ export class Phone {
   #separateDays(at) {
     if (dayKey(at) === this.#lastDay) return;
     this.#lastDay = dayKey(at);
-    const node = element("li", { class: "day", role: "presentation" }, dayName(at, this.store.now()));
+    const node = element("li", { class: "day" }, dayName(at, this.store.now()));
     this.#days.push({ node, at });
     this.messages.append(node);
   }

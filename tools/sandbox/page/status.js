@@ -38,10 +38,16 @@ export function inboundStatus(answer) {
     : { text: String(answer), icon: "failed", tone: "failed" };
 }
 
-/** What an `event` entry says of a person's consent: `out`, `in`, or null. */
+/**
+ * What an `event` entry says of a person's consent: whether they opted `out`, on which `channel`, and in words; null for others.
+ * Somebody can be opted out of SMS, or of marketing, only.
+ */
 export function consentChange(entry) {
   if (entry.kind !== "event" || !entry.person) return null;
-  const type = entry.details?.event_type ?? entry.details?.event?.event_type ?? entry.summary;
-  if (type.includes("contact_opted_out")) return "out";
-  return type.includes("contact_opted_in") ? "in" : null;
+  const { event_type: said, channel, scope } = entry.details ?? {};
+  const type = String(said ?? entry.summary);
+  const out = type.includes("contact_opted_out");
+  if (!out && !type.includes("contact_opted_in")) return null;
+  const of = scope === "marketing" ? " of marketing" : channel === "sms" ? " of SMS" : "";
+  return { channel: channel ?? "whatsapp", out, text: `opted out${of}` };
 }

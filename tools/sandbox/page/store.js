@@ -120,10 +120,12 @@ export class Store extends EventTarget {
     return this.#answers.get(sid);
   }
 
-  /** Whether Twilio or the system holds a person for opted out. */
+  /** As in `opted out`, where Twilio or the system holds a person for that; empty otherwise. */
   optedOut(person) {
-    const bySystem = [person.address, person.user_id].some((own) => own && this.#consents.get(bareAddress(own)) === "out");
-    return bySystem || person.opted_out;
+    const own = [person.address, person.user_id].filter(Boolean).map((address) => this.#consents.get(bareAddress(address)));
+    const changes = own.flatMap((byChannel) => [...(byChannel?.values() ?? [])]);
+    const texts = changes.filter(({ out }) => out).map(({ text }) => text);
+    return person.opted_out ? "opted out" : [...new Set(texts)].sort()[0] ?? "";
   }
 
   #setClock(clock) {
@@ -138,7 +140,9 @@ export class Store extends EventTarget {
     // A webhook can be lost or repeated; an answer that was given once counts.
     if (answer !== undefined && this.#answers.get(entry.message_sid) == null) this.#answers.set(entry.message_sid, answer);
     const change = consentChange(entry);
-    if (change) this.#consents.set(bareAddress(entry.person), change);
+    if (!change) return;
+    const address = bareAddress(entry.person);
+    this.#consents.set(address, new Map(this.#consents.get(address)).set(change.channel, change));
   }
 
   #tell(topic, detail) {

@@ -26,6 +26,14 @@ test("joining twice, or in a circle, ends", () => {
   assert.ok(links.together({ message_sid: "SM1" }, { notification_id: "b" }));
 });
 
+test("the URL of a status callback names the notification", () => {
+  const links = new Links();
+  links.join({ message_sid: "SM1", notification_id: null, details: { url: "https://wa.example.com/twilio/status?notification=order%201" } });
+  for (const url of ["https://wa.example.com/twilio/inbound", "not a URL", undefined]) links.join({ message_sid: "SM2", details: { url } });
+  assert.ok(links.together({ message_sid: "SM1" }, { notification_id: "order 1" }));
+  assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM2" }));
+});
+
 test("a message and a notification of the same name are two things", () => {
   const links = new Links();
   assert.ok(!links.together({ message_sid: "x" }, { notification_id: "x" }));

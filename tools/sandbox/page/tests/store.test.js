@@ -23,12 +23,17 @@ test("a person is found on WhatsApp, by SMS and by user id", () => {
 });
 
 test("an opt-out that the system told of holds until it tells of the contrary", () => {
-  const event = (number, type) => entry(number, { kind: "event", person: AVA.address, details: { event_type: type } });
-  const store = loaded([event(1, "contact_opted_out")]);
-  assert.ok(store.optedOut(AVA));
-  store.addEntry(event(2, "contact_opted_in"));
-  assert.ok(!store.optedOut(AVA));
-  assert.ok(store.optedOut({ ...CHLOE, opted_out: true }), "Twilio's own list counts as well");
+  const event = (number, type, details) => entry(number, { kind: "event", person: AVA.address, details: { event_type: type, ...details } });
+  const store = loaded([event(1, "contact_opted_out", { channel: "sms" })]);
+  assert.equal(store.optedOut(AVA), "opted out of SMS");
+  store.addEntry(event(2, "contact_opted_out", { channel: "whatsapp", scope: "marketing" }));
+  store.addEntry(event(3, "contact_opted_in", { channel: "sms" }));
+  assert.equal(store.optedOut(AVA), "opted out of marketing");
+  store.addEntry(event(4, "contact_opted_out"));
+  assert.equal(store.optedOut(AVA), "opted out");
+  store.addEntry(event(5, "contact_opted_in"));
+  assert.equal(store.optedOut(AVA), "");
+  assert.equal(store.optedOut({ ...CHLOE, opted_out: true }), "opted out", "Twilio's own list counts as well");
 });
 
 test("the answer to a webhook is remembered, and a lost repetition does not undo it", () => {

@@ -41,6 +41,7 @@ export class Bubble {
       element("p", { class: "meta" }, time, this.status),
     );
     this.buttons.replaceChildren(...(outbound ? (buttons ?? []) : []).map((button) => this.#button(button)));
+    this.node.classList.toggle("with-buttons", this.buttons.hasChildNodes());
     this.tools.replaceChildren(...this.#tools(outbound));
   }
 

@@ -14,11 +14,12 @@ const OUTCOMES = { good: ["✓", "good"], neutral: ["·", "neutral"], refused: [
 /** `choose(entry)` shows only its thread; `personName(address)` is who it was. */
 export function entryLine(entry, { choose, personName, watch, opened }) {
   const [symbol, said] = OUTCOMES[entry.outcome] ?? OUTCOMES.neutral;
+  const kind = KINDS[entry.kind] ?? entry.kind;
   const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
   const line = element(
     "button", { type: "button", class: "entry-line", "aria-expanded": "false", "aria-controls": details.id, tabindex: -1 },
     element("time", { datetime: entry.at, title: utc(entry.at) }, timeOfDay(entry.at)),
-    element("span", { class: "entry-kind" }, icon(entry.kind), KINDS[entry.kind] ?? entry.kind),
+    element("span", { class: "entry-kind", title: kind }, icon(entry.kind), element("span", {}, kind)),
     element("span", { class: "entry-summary" }, entry.summary),
     element("span", { class: "entry-person" }, entry.person ? personName(entry.person) : ""),
     element("span", { class: "outcome", role: "img", "aria-label": said, title: said }, symbol),

@@ -95,7 +95,7 @@ export function fileSize(bytes) {
 
 /** As in `37.7955° N, 122.3937° W`, to the metre. */
 export function coordinates({ latitude, longitude }) {
-  const part = (value, positive, negative) => `${Number(Math.abs(value).toFixed(5))}° ${value < 0 ? negative : positive}`;
+  const part = (value, positive, negative) => `${Number(Math.abs(value).toFixed(5))}°\u00a0${value < 0 ? negative : positive}`;
   return `${part(Number(latitude), "N", "S")}, ${part(Number(longitude), "E", "W")}`;
 }
 

@@ -10,6 +10,8 @@ export function openControls(store) {
   close.append(icon("close"));
   const show = (open) => {
     panel.hidden = !open;
+    // A class, not :has(): the style of all lines of the timeline would be made anew with each that is hidden or shown.
+    byId("main").classList.toggle("with-controls", open);
     toggle.setAttribute("aria-expanded", String(open));
     localStorage.setItem("controls", open ? "open" : "closed");
   };

@@ -52,9 +52,7 @@ export class Timeline {
     this.#unseen = 0;
     this.list.replaceChildren();
     this.#offerPeople();
-    this.log.setAttribute("aria-busy", "true");
-    this.#add(this.store.entries);
-    this.log.setAttribute("aria-busy", "false");
+    this.#quietly(() => this.#add(this.store.entries));
     this.#showSelection();
     this.#toEnd();
   }
@@ -80,17 +78,24 @@ export class Timeline {
       opened: (node) => this.#opened(node),
     }));
     for (const line of lines) {
-      line.node.hidden = !passes(line.entry, filter, this.store.links);
+      line.shown = passes(line.entry, filter, this.store.links);
       this.#mark(line);
-      if (!line.node.hidden && !this.#follows) this.#unseen += 1;
+      if (line.shown && !this.#follows) this.#unseen += 1;
     }
     this.#lines.push(...lines);
-    this.list.append(...lines.map(({ node }) => node));
+    this.list.append(...lines.filter(({ shown }) => shown).map(({ node }) => node));
     // What the store has let go of is not shown either.
     const excess = this.#lines.length - this.store.entries.length;
     if (excess > 0) for (const { node } of this.#lines.splice(0, excess)) node.remove();
-    if (!this.#lines.some(({ line }) => line.tabIndex === 0)) this.#makeCurrent(this.#lines.at(-1));
+    this.#ensureCurrent();
     this.#showEmpty();
+  }
+
+  // What was there before is not announced again.
+  #quietly(does) {
+    this.log.setAttribute("aria-busy", "true");
+    does();
+    requestAnimationFrame(() => this.log.setAttribute("aria-busy", "false"));
   }
 
   #wanted() {
@@ -102,14 +107,19 @@ export class Timeline {
   #filter() {
     const wanted = this.#wanted();
     this.clear.hidden = !(wanted.text || wanted.kind || wanted.isOf);
-    for (const { entry, node } of this.#lines) node.hidden = !passes(entry, wanted, this.store.links);
+    for (const line of this.#lines) line.shown = passes(line.entry, wanted, this.store.links);
+    // Not by hiding: a browser lays two thousand lines out in a second when most of them are hidden, one after the other.
+    const focused = document.activeElement;
+    this.#quietly(() => this.list.replaceChildren(...this.#lines.filter(({ shown }) => shown).map(({ node }) => node)));
+    if (this.list.contains(focused)) focused.focus({ preventScroll: true });
+    this.#ensureCurrent();
     this.#showEmpty();
     if (this.#follows) this.#toEnd();
   }
 
   #showEmpty() {
     const nothing = this.#lines.length === 0;
-    const filtered = !nothing && this.#lines.every(({ node }) => node.hidden);
+    const filtered = !nothing && !this.#lines.some(({ shown }) => shown);
     this.empty.hidden = !(nothing || filtered);
     if (nothing) this.empty.replaceChildren(...emptyTimeline(this.store));
     else if (filtered) this.empty.replaceChildren(element("p", {}, "Nothing here passes the filter."));
@@ -167,13 +177,17 @@ export class Timeline {
 
   // One stop for the tab key, and arrows within, as in any list. Enter is a button's own.
   #key(event) {
-    const shown = this.#lines.filter(({ node }) => !node.hidden);
+    const shown = this.#lines.filter((line) => line.shown);
     const place = shown.findIndex(({ line }) => line === document.activeElement);
     const target = { ArrowDown: shown[place + 1], ArrowUp: shown[place - 1], Home: shown[0], End: shown.at(-1) }[event.key];
     if (place < 0 || !target) return;
     event.preventDefault();
     this.#makeCurrent(target);
     target.line.focus();
+  }
+
+  #ensureCurrent() {
+    if (!this.#lines.some(({ line, shown }) => shown && line.tabIndex === 0)) this.#makeCurrent(this.#lines.findLast(({ shown }) => shown));
   }
 
   #makeCurrent(current) {

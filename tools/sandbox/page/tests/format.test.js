@@ -45,7 +45,7 @@ test("a file is shown as what it is, or by its name where nobody knows yet", () 
 test("small things", () => {
   assert.equal(utc("2026-11-21T11:02:09.123Z"), "2026-11-21 11:02:09.123 UTC");
   assert.equal(shortSid("SM0123456789abcdef0123456789abcdef"), "SM0123…cdef");
-  assert.equal(coordinates({ latitude: 37.7955, longitude: -122.3937 }), "37.7955° N, 122.3937° W");
+  assert.equal(coordinates({ latitude: 37.7955, longitude: -122.3937 }), "37.7955°\u00a0N, 122.3937°\u00a0W");
   assert.deepEqual([fileSize(12), fileSize(1500), fileSize(2_440_000)], ["12 bytes", "2 kB", "2.4 MB"]);
   assert.deepEqual([ahead(0), ahead(90_000)], ["", "1 d 1 h ahead"]);
 });

@@ -9,21 +9,39 @@ export function accountAndPlay() {
 }
 
 function accountGroup() {
-  const said = element("p", { class: "muted", role: "status" }, "Webhooks are then signed with the new token, and the old one is refused. API keys stay.");
+  const said = element(
+    "p",
+    { class: "muted", role: "status" },
+    "Webhooks are then signed with the new token, and the old one is refused. API keys stay.",
+  );
   const change = async () => {
     const { auth_token: token } = await api.changeAuthToken();
-    said.replaceChildren("The auth token is now ", element("code", {}, token), ". Webhooks are signed with it; the old one is refused.");
+    said.replaceChildren(
+      "The auth token is now ",
+      element("code", {}, token),
+      ". Webhooks are signed with it; the old one is refused.",
+    );
   };
   return group("Account", said, button("Change the auth token", change, said));
 }
 
 function playGroup() {
-  const said = element("p", { class: "muted", role: "status" }, "A scenario is a JSON file: its steps run one after the other and show in the timeline.");
+  const said = element(
+    "p",
+    { class: "muted", role: "status" },
+    "A scenario is a JSON file: its steps run one after the other and show in the timeline.",
+  );
   const run = async (file) => {
     await api.runScenario(await file.text());
     said.textContent = `${file.name} runs.`;
   };
-  const picker = element("input", { type: "file", class: "hidden", accept: ".json,application/json", "aria-label": "Scenario file", tabindex: -1 });
+  const picker = element("input", {
+    type: "file",
+    class: "hidden",
+    accept: ".json,application/json",
+    "aria-label": "Scenario file",
+    tabindex: -1,
+  });
   picker.addEventListener("change", () => {
     const [file] = picker.files;
     if (file) attempt(() => run(file), said);
@@ -32,7 +50,17 @@ function playGroup() {
   });
   const dialog = byId("reset-dialog");
   byId("reset-form").addEventListener("submit", () => attempt(api.reset, said));
-  return group("Play", said, picker, element("div", { class: "actions" }, button("Run a scenario", () => picker.click(), said), button("Reset", () => dialog.showModal(), said)));
+  return group(
+    "Play",
+    said,
+    picker,
+    element(
+      "div",
+      { class: "actions" },
+      button("Run a scenario", () => picker.click(), said),
+      button("Reset", () => dialog.showModal(), said),
+    ),
+  );
 }
 
 function group(name, ...children) {

@@ -12,7 +12,8 @@ export class Bar {
     store.addEventListener("connection", () => this.#showConnection());
     for (const topic of ["snapshot", "config"]) store.addEventListener(topic, () => this.#showAccount());
     for (const topic of ["snapshot", "clock"]) store.addEventListener(topic, () => this.#showAhead());
-    for (const button of byId("clock").querySelectorAll("button")) button.addEventListener("click", () => this.#advance(button));
+    for (const button of byId("clock").querySelectorAll("button"))
+      button.addEventListener("click", () => this.#advance(button));
     this.#offerTheme();
   }
 

@@ -36,7 +36,12 @@ export class Bubble {
     this.node.setAttribute("aria-label", `${outbound ? "Business" : this.does.author}, ${hourAndMinute(at)}`);
     const time = element("time", { datetime: at, title: `${utc(at)}\n${message.sid}` }, hourAndMinute(at));
     this.body.replaceChildren(
-      ...[label(message), quote(message, this.does.named), ...(media ?? []).map(file), location && place(location)].filter(Boolean),
+      ...[
+        label(message),
+        quote(message, this.does.named),
+        ...(media ?? []).map(file),
+        location && place(location),
+      ].filter(Boolean),
       element("p", { class: "text", dir: "auto" }, message.body ?? ""),
       element("p", { class: "meta" }, time, this.status),
     );
@@ -59,16 +64,36 @@ export class Bubble {
     const attributes = { class: "message-button" };
     // A link runs nothing: whatever a template's author put there, only addresses of the web are followed.
     if (button.kind === "url" && /^https?:\/\//i.test(button.url ?? "")) {
-      return element("a", { ...attributes, href: button.url, target: "_blank", rel: "noopener noreferrer", title: button.url }, icon("link"), title);
+      return element(
+        "a",
+        { ...attributes, href: button.url, target: "_blank", rel: "noopener noreferrer", title: button.url },
+        icon("link"),
+        title,
+      );
     }
     if (button.kind === "quick_reply") {
-      return element("button", { ...attributes, type: "button", on: { click: () => this.does.press(button) } }, icon("option"), title);
+      return element(
+        "button",
+        { ...attributes, type: "button", on: { click: () => this.does.press(button) } },
+        icon("option"),
+        title,
+      );
     }
-    return element("span", { ...attributes, title: button.phone ?? button.url }, icon(button.kind === "url" ? "link" : "phone"), title);
+    return element(
+      "span",
+      { ...attributes, title: button.phone ?? button.url },
+      icon(button.kind === "url" ? "link" : "phone"),
+      title,
+    );
   }
 
   #tools(outbound) {
-    const tool = (name, drawing, does) => element("button", { type: "button", class: "icon-button", "aria-label": name, title: name, on: { click: does } }, icon(drawing));
+    const tool = (name, drawing, does) =>
+      element(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": name, title: name, on: { click: does } },
+        icon(drawing),
+      );
     const thread = tool("Show what belongs to this message", "thread", () => this.does.choose());
     return outbound ? [tool("Reply", "reply", () => this.does.reply()), thread] : [thread];
   }
@@ -92,7 +117,8 @@ export class Bubble {
 }
 
 function label(message) {
-  if (message.sandbox.content_sid) return element("p", { class: "tag tag-template", title: message.sandbox.content_sid }, "Template");
+  if (message.sandbox.content_sid)
+    return element("p", { class: "tag tag-template", title: message.sandbox.content_sid }, "Template");
   const address = message.sandbox.outbound ? message.to : message.from;
   return address?.includes(":") === false ? element("p", { class: "tag" }, "SMS") : null;
 }
@@ -115,9 +141,16 @@ export function summary(message) {
 function place(location) {
   const { label: name, address } = location;
   return element(
-    "div", { class: "place" },
+    "div",
+    { class: "place" },
     icon("pin"),
-    element("div", {}, name ? element("strong", {}, name) : null, address ? element("span", {}, address) : null, element("span", { class: "number" }, coordinates(location))),
+    element(
+      "div",
+      {},
+      name ? element("strong", {}, name) : null,
+      address ? element("span", {}, address) : null,
+      element("span", { class: "number" }, coordinates(location)),
+    ),
   );
 }
 
@@ -125,7 +158,13 @@ function file(media) {
   const kind = mediaKind(media);
   if (kind === "document") return documentCard(media);
   const tag = { image: "img", video: "video", audio: "audio" }[kind];
-  const shown = element(tag, { class: `media media-${kind}`, src: media.url, ...(kind === "image" ? { alt: fileName(media.url), loading: "lazy" } : { controls: true, preload: "metadata", "aria-label": fileName(media.url) }) });
+  const shown = element(tag, {
+    class: `media media-${kind}`,
+    src: media.url,
+    ...(kind === "image"
+      ? { alt: fileName(media.url), loading: "lazy" }
+      : { controls: true, preload: "metadata", "aria-label": fileName(media.url) }),
+  });
   // What cannot be shown is still there to be opened.
   shown.addEventListener("error", () => shown.replaceWith(documentCard(media)));
   return shown;
@@ -133,9 +172,20 @@ function file(media) {
 
 function documentCard(media) {
   return element(
-    "a", { class: "document", href: /^https?:\/\//i.test(media.url) ? media.url : null, target: "_blank", rel: "noopener noreferrer" },
+    "a",
+    {
+      class: "document",
+      href: /^https?:\/\//i.test(media.url) ? media.url : null,
+      target: "_blank",
+      rel: "noopener noreferrer",
+    },
     icon("file"),
-    element("span", {}, element("strong", {}, fileTitle(media.url)), element("span", {}, media.content_type ?? "unknown type")),
+    element(
+      "span",
+      {},
+      element("strong", {}, fileTitle(media.url)),
+      element("span", {}, media.content_type ?? "unknown type"),
+    ),
   );
 }
 

@@ -17,31 +17,67 @@ export class Compose {
     this.send = send;
     this.name = name;
     this.text = element("textarea", {
-      rows: 1, "aria-label": `Message as ${name}`, placeholder: `Message as ${name}`, maxlength: 4096, dir: "auto",
-      on: { keydown: (event) => this.#key(event), input: () => this.#fit(), paste: (event) => this.#takeFiles(event, event.clipboardData) },
+      rows: 1,
+      "aria-label": `Message as ${name}`,
+      placeholder: `Message as ${name}`,
+      maxlength: 4096,
+      dir: "auto",
+      on: {
+        keydown: (event) => this.#key(event),
+        input: () => this.#fit(),
+        paste: (event) => this.#takeFiles(event, event.clipboardData),
+      },
     });
     this.error = element("p", { class: "error", role: "alert", hidden: true });
     this.reply = element("div", { class: "replying", hidden: true });
     this.list = element("ul", { class: "files", "aria-label": "Files to send", hidden: true });
     this.place = placeForm(name, (location) => this.#deliver({ location }));
-    this.picker = element("input", { type: "file", multiple: true, class: "hidden", "aria-label": `File from ${name}`, tabindex: -1, on: { change: () => this.#picked() } });
+    this.picker = element("input", {
+      type: "file",
+      multiple: true,
+      class: "hidden",
+      "aria-label": `File from ${name}`,
+      tabindex: -1,
+      on: { change: () => this.#picked() },
+    });
     this.node = element(
-      "form", { class: "compose", on: { submit: (event) => this.#submit(event) } },
-      this.error, this.reply, this.list, this.picker,
-      element("div", { class: "compose-row" }, this.text, element("button", { class: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"))),
+      "form",
+      { class: "compose", on: { submit: (event) => this.#submit(event) } },
+      this.error,
+      this.reply,
+      this.list,
+      this.picker,
+      element(
+        "div",
+        { class: "compose-row" },
+        this.text,
+        element("button", { class: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send")),
+      ),
       this.#toolRow(),
     );
   }
 
   #toolRow() {
-    const tool = (label, drawing, click) => element("button", { type: "button", class: "icon-button", "aria-label": label, title: label, on: { click } }, icon(drawing));
-    const word = (text) => element("button", { type: "button", class: "word", title: `Send ${text}`, on: { click: () => this.#deliver({ body: text }) } }, text);
+    const tool = (label, drawing, click) =>
+      element(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": label, title: label, on: { click } },
+        icon(drawing),
+      );
+    const word = (text) =>
+      element(
+        "button",
+        { type: "button", class: "word", title: `Send ${text}`, on: { click: () => this.#deliver({ body: text }) } },
+        text,
+      );
     return element(
-      "div", { class: "compose-tools" },
+      "div",
+      { class: "compose-tools" },
       tool("Attach a file", "attach", () => this.picker.click()),
       tool("Share a location", "pin", () => this.place.toggle()),
       element("span", { class: "spring" }),
-      word("STOP"), word("START"),
+      word("STOP"),
+      word("START"),
     );
   }
 
@@ -52,7 +88,16 @@ export class Compose {
 
   replyTo(message) {
     this.#repliedTo = message.sid;
-    const cancel = element("button", { type: "button", class: "icon-button", "aria-label": "Do not reply to it", on: { click: () => this.#noReply() } }, icon("close"));
+    const cancel = element(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": "Do not reply to it",
+        on: { click: () => this.#noReply() },
+      },
+      icon("close"),
+    );
     this.reply.replaceChildren(element("span", { class: "quote" }, summary(message)), cancel);
     this.reply.hidden = false;
     this.text.focus();
@@ -129,7 +174,9 @@ export class Compose {
   }
 
   async #attach(files) {
-    this.say(this.#files.length + files.length > MAX_FILES ? new Error(`A message has at most ${MAX_FILES} files.`) : null);
+    this.say(
+      this.#files.length + files.length > MAX_FILES ? new Error(`A message has at most ${MAX_FILES} files.`) : null,
+    );
     this.#uploading += 1;
     this.node.setAttribute("aria-busy", "true");
     try {
@@ -153,24 +200,59 @@ export class Compose {
       this.text.focus();
     };
     this.list.hidden = this.#files.length === 0;
-    this.list.replaceChildren(...this.#files.map((file) => element(
-      "li", {},
-      file.content_type.startsWith("image/") ? element("img", { src: file.url, alt: "" }) : icon("file"),
-      element("span", { class: "file-name" }, file.name),
-      element("span", { class: "number" }, fileSize(file.size)),
-      element("button", { type: "button", class: "icon-button", "aria-label": `Remove ${file.name}`, on: { click: () => remove(file) } }, icon("close")),
-    )));
+    this.list.replaceChildren(
+      ...this.#files.map((file) =>
+        element(
+          "li",
+          {},
+          file.content_type.startsWith("image/") ? element("img", { src: file.url, alt: "" }) : icon("file"),
+          element("span", { class: "file-name" }, file.name),
+          element("span", { class: "number" }, fileSize(file.size)),
+          element(
+            "button",
+            {
+              type: "button",
+              class: "icon-button",
+              "aria-label": `Remove ${file.name}`,
+              on: { click: () => remove(file) },
+            },
+            icon("close"),
+          ),
+        ),
+      ),
+    );
   }
 }
 
 /** A small form for a place; `share(location)` gets it. It stands outside of the text's form: Enter in it shares. */
 function placeForm(name, share) {
-  const input = (label, field, value, pattern) => element("label", { class: "field" }, element("span", {}, label), element("input", { name: field, value, required: pattern ? true : null, pattern, autocomplete: "off", inputmode: pattern ? "decimal" : null }));
+  const input = (label, field, value, pattern) =>
+    element(
+      "label",
+      { class: "field" },
+      element("span", {}, label),
+      element("input", {
+        name: field,
+        value,
+        required: pattern ? true : null,
+        pattern,
+        autocomplete: "off",
+        inputmode: pattern ? "decimal" : null,
+      }),
+    );
   const form = element(
-    "form", { class: "place-form", "aria-label": `Location of ${name}`, hidden: true },
-    input("Latitude", "latitude", "37.7955", "-?[0-9]{1,2}(\\.[0-9]+)?"), input("Longitude", "longitude", "-122.3937", "-?[0-9]{1,3}(\\.[0-9]+)?"),
-    input("Place", "label", "Ferry Building"), input("Street", "address", "1 Ferry Building, San Francisco"),
-    element("div", { class: "actions" }, element("button", { type: "button", on: { click: () => form.toggle() } }, "Cancel"), element("button", { class: "primary" }, "Share")),
+    "form",
+    { class: "place-form", "aria-label": `Location of ${name}`, hidden: true },
+    input("Latitude", "latitude", "37.7955", "-?[0-9]{1,2}(\\.[0-9]+)?"),
+    input("Longitude", "longitude", "-122.3937", "-?[0-9]{1,3}(\\.[0-9]+)?"),
+    input("Place", "label", "Ferry Building"),
+    input("Street", "address", "1 Ferry Building, San Francisco"),
+    element(
+      "div",
+      { class: "actions" },
+      element("button", { type: "button", on: { click: () => form.toggle() } }, "Cancel"),
+      element("button", { class: "primary" }, "Share"),
+    ),
   );
   form.toggle = () => {
     form.hidden = !form.hidden;

@@ -12,25 +12,52 @@ export function curl({ config, people, templates }, origin) {
   const content = template
     ? [`ContentSid=${template.sid}`, `ContentVariables=${JSON.stringify(template.variables ?? {})}`]
     : ["Body=Hello"];
-  const data = [`From=${config.sender}`, `To=${to}`, ...content].map((pair) => `  --data-urlencode '${pair.replaceAll("'", `'\\''`)}'`);
-  return [`curl ${origin}/2010-04-01/Accounts/${config.account_sid}/Messages.json`, `  -u ${API_KEY}`, ...data].join(" \\\n");
+  const data = [`From=${config.sender}`, `To=${to}`, ...content].map(
+    (pair) => `  --data-urlencode '${pair.replaceAll("'", `'\\''`)}'`,
+  );
+  return [`curl ${origin}/2010-04-01/Accounts/${config.account_sid}/Messages.json`, `  -u ${API_KEY}`, ...data].join(
+    " \\\n",
+  );
 }
 
 export function emptyTimeline(store) {
   if (!store.config) return [element("p", {}, "Waiting for the sandbox.")];
-  if (store.config.plays === "nothing") return [element("h3", {}, "Nothing happened yet"), element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does with it shows here.")];
+  if (store.config.plays === "nothing")
+    return [
+      element("h3", {}, "Nothing happened yet"),
+      element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does with it shows here."),
+    ];
   const command = curl(store, location.origin);
-  const copy = element("button", { type: "button", on: { click: async () => {
-    await navigator.clipboard.writeText(command);
-    copy.textContent = "Copied";
-  } } }, "Copy");
+  const copy = element(
+    "button",
+    {
+      type: "button",
+      on: {
+        click: async () => {
+          await navigator.clipboard.writeText(command);
+          copy.textContent = "Copied";
+        },
+      },
+    },
+    "Copy",
+  );
   const name = store.people[0]?.name ?? "a person";
   return [
     element("h3", {}, "Nothing happened yet"),
-    element("p", {}, `Write something on ${name}'s phone. It goes to your system as a signed webhook, to `, element("code", {}, store.config.inbound_url), "."),
+    element(
+      "p",
+      {},
+      `Write something on ${name}'s phone. It goes to your system as a signed webhook, to `,
+      element("code", {}, store.config.inbound_url),
+      ".",
+    ),
     element("p", {}, `Or send ${name} a template through the API, as your system would:`),
     element("pre", { tabindex: 0, "aria-label": "Command" }, command),
     copy,
-    element("p", { class: "muted" }, "Every call, decision and callback shows here as it happens. Point at one, and all that belongs to it lights up, on the phones too."),
+    element(
+      "p",
+      { class: "muted" },
+      "Every call, decision and callback shows here as it happens. Point at one, and all that belongs to it lights up, on the phones too.",
+    ),
   ];
 }

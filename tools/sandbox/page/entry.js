@@ -4,8 +4,16 @@ import { element, icon } from "./dom.js";
 import { readableAddress, timeOfDay, utc } from "./format.js";
 
 export const KINDS = {
-  webhook: "Webhook", callback: "Callback", api_call: "API call", item: "Item", decision: "Decision", event: "Event",
-  fault: "Misbehaviour", rule: "Rule", clock: "Clock", scenario: "Scenario",
+  webhook: "Webhook",
+  callback: "Callback",
+  api_call: "API call",
+  item: "Item",
+  decision: "Decision",
+  event: "Event",
+  fault: "Misbehaviour",
+  rule: "Rule",
+  clock: "Clock",
+  scenario: "Scenario",
 };
 
 /** A colour alone tells nothing to whom does not see it. */
@@ -17,7 +25,8 @@ export function entryLine(entry, { choose, personName, watch, opened }) {
   const kind = KINDS[entry.kind] ?? entry.kind;
   const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
   const line = element(
-    "button", { type: "button", class: "entry-line", "aria-expanded": "false", "aria-controls": details.id, tabindex: -1 },
+    "button",
+    { type: "button", class: "entry-line", "aria-expanded": "false", "aria-controls": details.id, tabindex: -1 },
     element("time", { datetime: entry.at, title: utc(entry.at) }, timeOfDay(entry.at)),
     element("span", { class: "entry-kind", title: kind }, icon(entry.kind), element("span", {}, kind)),
     element("span", { class: "entry-summary" }, entry.summary),
@@ -38,19 +47,39 @@ export function entryLine(entry, { choose, personName, watch, opened }) {
 }
 
 function allDetails(entry, choose) {
-  const named = [["At", utc(entry.at)], ["Person", entry.person && `${readableAddress(entry.person)} (${entry.person})`], ["Message", entry.message_sid], ["Notification", entry.notification_id]];
-  const own = entry.details && typeof entry.details === "object" && !Array.isArray(entry.details) ? Object.entries(entry.details) : [["details", entry.details]];
+  const named = [
+    ["At", utc(entry.at)],
+    ["Person", entry.person && `${readableAddress(entry.person)} (${entry.person})`],
+    ["Message", entry.message_sid],
+    ["Notification", entry.notification_id],
+  ];
+  const own =
+    entry.details && typeof entry.details === "object" && !Array.isArray(entry.details)
+      ? Object.entries(entry.details)
+      : [["details", entry.details]];
   // What is said in a word comes before a form of twenty fields.
   own.sort(([, one], [, other]) => (typeof one === "object") - (typeof other === "object"));
-  const copy = element("button", { type: "button", on: { click: () => copyText(JSON.stringify(entry, null, 2), copy) } }, "Copy as JSON");
-  const thread = entry.message_sid || entry.notification_id ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread") : null;
-  return [definitions([...named, ...own]), element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean))];
+  const copy = element(
+    "button",
+    { type: "button", on: { click: () => copyText(JSON.stringify(entry, null, 2), copy) } },
+    "Copy as JSON",
+  );
+  const thread =
+    entry.message_sid || entry.notification_id
+      ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread")
+      : null;
+  return [
+    definitions([...named, ...own]),
+    element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean)),
+  ];
 }
 
 async function copyText(text, button) {
   await navigator.clipboard.writeText(text);
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy as JSON"; }, 1500);
+  setTimeout(() => {
+    button.textContent = "Copy as JSON";
+  }, 1500);
 }
 
 /** Names and values, those without a value left out. */
@@ -63,13 +92,24 @@ function definitions(pairs) {
   return list;
 }
 
-const title = (name) => (name === "url" ? "URL" : /^[a-z_]+$/.test(name) ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase()) : name);
+const title = (name) =>
+  name === "url"
+    ? "URL"
+    : /^[a-z_]+$/.test(name)
+      ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase())
+      : name;
 
 function shown(name, value) {
-  if (name === "signature" && typeof value === "string") return element("span", { class: "verdict", "data-verdict": value }, value);
+  if (name === "signature" && typeof value === "string")
+    return element("span", { class: "verdict", "data-verdict": value }, value);
   if (typeof value !== "object") return String(value);
   const flat = !Array.isArray(value) && Object.values(value).every((part) => part === null || typeof part !== "object");
   // The parameters of a form and the like, as they are named.
-  if (flat) return element("dl", { class: "parameters" }, ...Object.entries(value).flatMap(([key, part]) => [element("dt", {}, key), element("dd", {}, String(part))]));
+  if (flat)
+    return element(
+      "dl",
+      { class: "parameters" },
+      ...Object.entries(value).flatMap(([key, part]) => [element("dt", {}, key), element("dd", {}, String(part))]),
+    );
   return element("pre", {}, JSON.stringify(value, null, 2));
 }

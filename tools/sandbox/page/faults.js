@@ -5,7 +5,14 @@ import { duration } from "./format.js";
 
 const code = (value) => ({ name: "code", label: "Error code", type: "code", value });
 const httpStatus = (value) => ({ name: "status", label: "HTTP status", type: "number", min: 400, max: 599, value });
-const milliseconds = (value) => ({ name: "milliseconds", label: "Milliseconds", type: "number", min: 1, max: 600_000, value });
+const milliseconds = (value) => ({
+  name: "milliseconds",
+  label: "Milliseconds",
+  type: "number",
+  min: 1,
+  max: 600_000,
+  value,
+});
 const choice = (name, label, options, value) => ({ name, label, type: "choice", options, value });
 const STATUSES = ["queued", "sending", "sent", "delivered", "read", "undelivered", "failed"];
 /** As much as one may type into "Statuses in order". */
@@ -18,66 +25,118 @@ const WEBHOOKS = "Callbacks and webhooks";
 /** `fields` are asked for; `fault` makes what the sandbox is told of their values. */
 export const CATALOGUE = [
   {
-    id: "too_many", group: CALL, name: "Refused: too many requests (429)",
+    id: "too_many",
+    group: CALL,
+    name: "Refused: too many requests (429)",
     fields: [{ name: "retry_after", label: "Retry-After in seconds", type: "number", min: 0, max: 86_400, value: 5 }],
     fault: (given) => ({ kind: "refuse", status: 429, code: 20429, retry_after: given.retry_after }),
   },
   {
-    id: "server_error", group: CALL, name: "Refused: Twilio is broken (5xx)", fields: [httpStatus(503)],
+    id: "server_error",
+    group: CALL,
+    name: "Refused: Twilio is broken (5xx)",
+    fields: [httpStatus(503)],
     fault: (given) => ({ kind: "refuse", status: given.status, code: given.status === 503 ? 20503 : 20500 }),
   },
   {
-    id: "refuse", group: CALL, name: "Refused with an error code", fields: [code(21211), httpStatus(400)],
+    id: "refuse",
+    group: CALL,
+    name: "Refused with an error code",
+    fields: [code(21211), httpStatus(400)],
     fault: (given) => ({ kind: "refuse", status: given.status, code: given.code }),
   },
   {
-    id: "accept_then_hang", group: CALL, name: "Accepted, but the answer never comes", fields: [],
+    id: "accept_then_hang",
+    group: CALL,
+    name: "Accepted, but the answer never comes",
+    fields: [],
     fault: () => ({ kind: "accept_then_hang" }),
   },
   {
-    id: "accept_then_refuse", group: CALL, name: "Accepted, but the answer is an error", fields: [httpStatus(500), code(20500)],
+    id: "accept_then_refuse",
+    group: CALL,
+    name: "Accepted, but the answer is an error",
+    fields: [httpStatus(500), code(20500)],
     fault: (given) => ({ kind: "accept_then_refuse", status: given.status, code: given.code }),
   },
   { id: "hang", group: CALL, name: "Not accepted, and no answer comes", fields: [], fault: () => ({ kind: "hang" }) },
   {
-    id: "slow", group: CALL, name: "The answer is slow", fields: [milliseconds(3000)],
+    id: "slow",
+    group: CALL,
+    name: "The answer is slow",
+    fields: [milliseconds(3000)],
     fault: (given) => ({ kind: "slow", milliseconds: given.milliseconds }),
   },
   {
-    id: "fail", group: FATE, name: "Fails with an error code", fields: [code(63016)],
+    id: "fail",
+    group: FATE,
+    name: "Fails with an error code",
+    fields: [code(63016)],
     fault: (given) => ({ kind: "fail", code: given.code }),
   },
   {
-    id: "fail_after", group: FATE, name: "Fails late, after it was sent", fields: [code(63024), choice("after", "After", ["sent", "delivered"], "sent")],
+    id: "fail_after",
+    group: FATE,
+    name: "Fails late, after it was sent",
+    fields: [code(63024), choice("after", "After", ["sent", "delivered"], "sent")],
     fault: (given) => ({ kind: "fail_after", code: given.code, after: given.after }),
   },
   {
-    id: "report", group: FATE, name: "Reports these statuses",
+    id: "report",
+    group: FATE,
+    name: "Reports these statuses",
     fields: [{ name: "statuses", label: "Statuses in order", type: "text", value: "sent, read, delivered" }],
     fault: (given) => ({ kind: "report", statuses: parseStatuses(given.statuses) }),
   },
   { id: "silent", group: FATE, name: "No callbacks at all", fields: [], fault: () => ({ kind: "silent" }) },
-  { id: "report_first", group: WEBHOOKS, name: "Callbacks come before the answer", fields: [], fault: () => ({ kind: "report_first" }) },
   {
-    id: "duplicate", group: WEBHOOKS, name: "Comes more than once",
+    id: "report_first",
+    group: WEBHOOKS,
+    name: "Callbacks come before the answer",
+    fields: [],
+    fault: () => ({ kind: "report_first" }),
+  },
+  {
+    id: "duplicate",
+    group: WEBHOOKS,
+    name: "Comes more than once",
     fields: [{ name: "times", label: "Times more", type: "number", min: 1, max: 20, value: 1 }],
     fault: (given) => ({ kind: "duplicate", times: given.times }),
   },
   {
-    id: "late", group: WEBHOOKS, name: "Comes late", fields: [milliseconds(5000)],
+    id: "late",
+    group: WEBHOOKS,
+    name: "Comes late",
+    fields: [milliseconds(5000)],
     fault: (given) => ({ kind: "late", milliseconds: given.milliseconds }),
   },
   {
-    id: "lost", group: WEBHOOKS, name: "Is lost", fields: [choice("status", "Status", ["any", ...STATUSES], "any")],
+    id: "lost",
+    group: WEBHOOKS,
+    name: "Is lost",
+    fields: [choice("status", "Status", ["any", ...STATUSES], "any")],
     fault: (given) => ({ kind: "lost", ...(given.status === "any" ? {} : { status: given.status }) }),
   },
   { id: "reordered", group: WEBHOOKS, name: "Come in another order", fields: [], fault: () => ({ kind: "reordered" }) },
-  { id: "retried", group: WEBHOOKS, name: "Is tried again, with the same token", fields: [], fault: () => ({ kind: "retried" }) },
-  { id: "wrong_signature", group: WEBHOOKS, name: "Has a wrong signature", fields: [], fault: () => ({ kind: "wrong_signature" }) },
+  {
+    id: "retried",
+    group: WEBHOOKS,
+    name: "Is tried again, with the same token",
+    fields: [],
+    fault: () => ({ kind: "retried" }),
+  },
+  {
+    id: "wrong_signature",
+    group: WEBHOOKS,
+    name: "Has a wrong signature",
+    fields: [],
+    fault: () => ({ kind: "wrong_signature" }),
+  },
 ];
 
 const SENTENCES = {
-  refuse: (f) => `refused with ${f.status}, ${codeWithTitle(f.code)}${f.retry_after == null ? "" : `, Retry-After ${f.retry_after}`}`,
+  refuse: (f) =>
+    `refused with ${f.status}, ${codeWithTitle(f.code)}${f.retry_after == null ? "" : `, Retry-After ${f.retry_after}`}`,
   accept_then_refuse: (f) => `accepted, but answered with ${f.status}, ${codeWithTitle(f.code)}`,
   accept_then_hang: () => "accepted, but the answer never comes",
   hang: () => "not accepted, and no answer comes",
@@ -104,8 +163,8 @@ export function effect(fault) {
   return SENTENCES[fault.kind]?.(fault) ?? fault.kind;
 }
 
-/** When a planned fault strikes, as in `next call`, `next 3 calls, 50 % of them` or `until taken back`. */
+/** When a planned fault strikes, as in `next call`, `next 3 calls, with a chance of 50 %` or `until taken back`. */
 export function occasion({ times, chance }) {
   const when = times == null ? "until taken back" : times === 1 ? "next call" : `next ${times} calls`;
-  return chance == null || chance >= 1 ? when : `${when}, ${Math.round(chance * 100)} % of them`;
+  return chance == null || chance >= 1 ? when : `${when}, with a chance of ${Math.round(chance * 100)} %`;
 }

@@ -14,7 +14,14 @@ const texts = new WeakMap();
 function searchable(entry) {
   let text = texts.get(entry);
   if (text === undefined) {
-    const parts = [entry.kind, entry.summary, entry.person, entry.message_sid, entry.notification_id, JSON.stringify(entry.details)];
+    const parts = [
+      entry.kind,
+      entry.summary,
+      entry.person,
+      entry.message_sid,
+      entry.notification_id,
+      JSON.stringify(entry.details),
+    ];
     text = parts.filter(Boolean).join("\n").toLowerCase();
     texts.set(entry, text);
   }

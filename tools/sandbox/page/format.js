@@ -50,7 +50,11 @@ export function dayName(at, now) {
 /** As in `23 h 12 min`, `12 min` or `40 s`: the two largest units, rounded down. */
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
   if (days > 0) return hours > 0 ? `${days} d ${hours} h` : `${days} d`;
   if (hours > 0) return `${hours} h ${minutes} min`;
   return minutes > 0 ? `${minutes} min` : `${seconds} s`;
@@ -95,7 +99,8 @@ export function fileSize(bytes) {
 
 /** As in `37.7955° N, 122.3937° W`, to the metre. */
 export function coordinates({ latitude, longitude }) {
-  const part = (value, positive, negative) => `${Number(Math.abs(value).toFixed(5))}°\u00a0${value < 0 ? negative : positive}`;
+  const part = (value, positive, negative) =>
+    `${Number(Math.abs(value).toFixed(5))}°\u00a0${value < 0 ? negative : positive}`;
   return `${part(Number(latitude), "N", "S")}, ${part(Number(longitude), "E", "W")}`;
 }
 

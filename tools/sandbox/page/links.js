@@ -24,7 +24,12 @@ export class Links {
 
   #root(key) {
     let root = key;
-    for (let parent = this.#parents.get(root); parent !== undefined && parent !== root; parent = this.#parents.get(root)) root = parent;
+    for (
+      let parent = this.#parents.get(root);
+      parent !== undefined && parent !== root;
+      parent = this.#parents.get(root)
+    )
+      root = parent;
     // So that the next look-up is one step.
     if (root !== key) this.#parents.set(key, root);
     return root;

@@ -58,10 +58,16 @@ export function openDialogs() {
     dialog.showModal();
     name.focus();
   });
-  without.addEventListener("change", () => { number.disabled = without.checked; });
+  without.addEventListener("change", () => {
+    number.disabled = without.checked;
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const identity = without.checked ? { without_number: true } : number.value ? { address: `whatsapp:${number.value}` } : {};
+    const identity = without.checked
+      ? { without_number: true }
+      : number.value
+        ? { address: `whatsapp:${number.value}` }
+        : {};
     try {
       await api.addPerson({ name: name.value.trim(), ...identity });
       dialog.close();

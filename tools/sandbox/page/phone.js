@@ -18,17 +18,31 @@ export class Phone {
   constructor(store, person, colour, removable) {
     this.store = store;
     this.person = person;
-    this.compose = new Compose(person.name, (writing) => api.write({ from: person.address, profile_name: person.name, ...this.#identity(), ...writing }));
-    this.messages = element("ol", { class: "messages", "aria-label": `Messages on ${person.name}'s phone`, tabindex: 0 });
-    this.empty = element("p", { class: "empty" }, `Nothing yet. Write as ${person.name}, below: your system gets it as a webhook.`);
+    this.compose = new Compose(person.name, (writing) =>
+      api.write({ from: person.address, profile_name: person.name, ...this.#identity(), ...writing }),
+    );
+    this.messages = element("ol", {
+      class: "messages",
+      "aria-label": `Messages on ${person.name}'s phone`,
+      tabindex: 0,
+    });
+    this.empty = element(
+      "p",
+      { class: "empty" },
+      `Nothing yet. Write as ${person.name}, below: your system gets it as a webhook.`,
+    );
     this.window = element("p", { class: "window" });
     this.optedOut = element("span", { class: "opted-out", hidden: true });
     this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
     this.node = element(
-      "section", { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
-      this.#head(removable), this.window, this.bar,
+      "section",
+      { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
+      this.#head(removable),
+      this.window,
+      this.bar,
       element("div", { class: "chat" }, this.empty, this.messages),
-      this.compose.place, this.compose.node,
+      this.compose.place,
+      this.compose.node,
     );
     this.#followTheEnd();
     this.refresh(person);
@@ -43,11 +57,33 @@ export class Phone {
   #head(removable) {
     const { name, address, user_id: userId } = this.person;
     const withheld = address === userId;
-    const remove = removable && element("button", { type: "button", class: "icon-button", "aria-label": `Remove ${name}`, title: `Remove ${name}`, on: { click: () => this.#remove() } }, icon("close"));
+    const remove =
+      removable &&
+      element(
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": `Remove ${name}`,
+          title: `Remove ${name}`,
+          on: { click: () => this.#remove() },
+        },
+        icon("close"),
+      );
     return element(
-      "header", { class: "phone-head" },
+      "header",
+      { class: "phone-head" },
       element("span", { class: "avatar", "aria-hidden": "true" }, [...name][0] ?? "?"),
-      element("div", { class: "who" }, element("h3", {}, name), element("p", { class: "number", title: withheld ? `${address}: this person withholds the number` : address }, readableAddress(address))),
+      element(
+        "div",
+        { class: "who" },
+        element("h3", {}, name),
+        element(
+          "p",
+          { class: "number", title: withheld ? `${address}: this person withholds the number` : address },
+          readableAddress(address),
+        ),
+      ),
       this.optedOut,
       remove || null,
     );
@@ -84,7 +120,9 @@ export class Phone {
     const { open, text, left } = serviceWindow(person.window_until, now);
     setText(this.window, text);
     this.window.dataset.open = open;
-    this.window.title = open ? "Until then the business may write what it wants" : "Only templates get through until this person writes";
+    this.window.title = open
+      ? "Until then the business may write what it wants"
+      : "Only templates get through until this person writes";
     this.bar.style.setProperty("--left", left);
     setText(this.optedOut, this.store.optedOut(person));
     this.optedOut.hidden = !this.optedOut.textContent;
@@ -158,10 +196,14 @@ export class Phone {
   // Pictures arrive after their message, and what one writes takes room: neither is a reader who scrolls up.
   #followTheEnd() {
     const keep = () => this.#follows && this.#scrollToEnd();
-    this.messages.addEventListener("scroll", () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.messages;
-      this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
-    }, { passive: true });
+    this.messages.addEventListener(
+      "scroll",
+      () => {
+        const { scrollHeight, scrollTop, clientHeight } = this.messages;
+        this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
+      },
+      { passive: true },
+    );
     for (const event of ["load", "loadedmetadata"]) this.messages.addEventListener(event, keep, { capture: true });
     new ResizeObserver(keep).observe(this.messages);
   }

@@ -63,7 +63,8 @@ export class Phones {
     this.strip.append(phone.node);
     this.navigation.append(tab);
     this.seen.observe(phone.node);
-    for (const message of this.store.messages.values()) if (this.store.personOf(message) === person) phone.show(message);
+    for (const message of this.store.messages.values())
+      if (this.store.personOf(message) === person) phone.show(message);
     // The first rebuild shows from the left; somebody who was added just now is to be seen.
     if (place >= ALWAYS && this.store.connection === "live") show();
   }
@@ -101,7 +102,8 @@ export class Phones {
     phone.show(message);
     const tab = this.#tabs.get(phone.person.address);
     const arrived = message.sandbox.outbound && message.status === "delivered";
-    if (arrived && !tab.hasAttribute("aria-current")) this.#setUnread(tab, Number(tab.querySelector(".unread").textContent) + 1);
+    if (arrived && !tab.hasAttribute("aria-current"))
+      this.#setUnread(tab, Number(tab.querySelector(".unread").textContent) + 1);
   }
 
   // The answer to a person's message, or somebody's consent.

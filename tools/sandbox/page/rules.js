@@ -18,15 +18,41 @@ export class Rules {
     this.store = store;
     this.error = element("p", { class: "error", role: "alert", hidden: true });
     this.fields = new Map(RULES.map((rule) => [rule.name, this.#field(rule)]));
-    this.node = element("fieldset", { class: "group" }, element("legend", {}, "Rules"), ...[...this.fields.values()].map(({ node }) => node), this.error);
+    this.node = element(
+      "fieldset",
+      { class: "group" },
+      element("legend", {}, "Rules"),
+      ...[...this.fields.values()].map(({ node }) => node),
+      this.error,
+    );
     for (const topic of ["snapshot", "rules"]) store.addEventListener(topic, () => this.#refresh());
   }
 
   #field({ name, label, says, usual }) {
     const id = `rule-${name}`;
-    const box = element("input", { type: "checkbox", id, "aria-describedby": `${id}-says`, on: { change: () => this.#put(name, usual ? (box.checked ? usual : null) : box.checked) } });
-    const limit = usual ? element("input", { type: "number", min: 1, max: 100_000, "aria-label": `${label}, limit`, on: { change: () => limit.reportValidity() && this.#put(name, Number(limit.value)) } }) : null;
-    const node = element("div", { class: "rule" }, box, element("label", { for: id }, label), limit, element("p", { class: "muted", id: `${id}-says` }, says));
+    const box = element("input", {
+      type: "checkbox",
+      id,
+      "aria-describedby": `${id}-says`,
+      on: { change: () => this.#put(name, usual ? (box.checked ? usual : null) : box.checked) },
+    });
+    const limit = usual
+      ? element("input", {
+          type: "number",
+          min: 1,
+          max: 100_000,
+          "aria-label": `${label}, limit`,
+          on: { change: () => limit.reportValidity() && this.#put(name, Number(limit.value)) },
+        })
+      : null;
+    const node = element(
+      "div",
+      { class: "rule" },
+      box,
+      element("label", { for: id }, label),
+      limit,
+      element("p", { class: "muted", id: `${id}-says` }, says),
+    );
     return { node, box, limit };
   }
 

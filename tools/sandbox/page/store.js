@@ -88,10 +88,26 @@ export class Store extends EventTarget {
       change();
       if (this.attended !== before) this.#tell("selection");
     };
-    node.addEventListener("pointerenter", () => attend(() => { this.#pointed = named; }));
-    node.addEventListener("pointerleave", () => attend(() => { this.#pointed = null; }));
-    node.addEventListener("focusin", () => attend(() => { this.#focused = named; }));
-    node.addEventListener("focusout", () => attend(() => { this.#focused = null; }));
+    node.addEventListener("pointerenter", () =>
+      attend(() => {
+        this.#pointed = named;
+      }),
+    );
+    node.addEventListener("pointerleave", () =>
+      attend(() => {
+        this.#pointed = null;
+      }),
+    );
+    node.addEventListener("focusin", () =>
+      attend(() => {
+        this.#focused = named;
+      }),
+    );
+    node.addEventListener("focusout", () =>
+      attend(() => {
+        this.#focused = null;
+      }),
+    );
   }
 
   choose(named) {
@@ -107,7 +123,9 @@ export class Store extends EventTarget {
   /** The person with this address or user id, on WhatsApp or by SMS. */
   personAt(address) {
     const bare = bareAddress(address);
-    return bare ? this.people.find((person) => [person.address, person.user_id].some((own) => own && bareAddress(own) === bare)) : undefined;
+    return bare
+      ? this.people.find((person) => [person.address, person.user_id].some((own) => own && bareAddress(own) === bare))
+      : undefined;
   }
 
   /** The person on whose phone a message is; undefined where it is nobody of the page. */
@@ -122,10 +140,12 @@ export class Store extends EventTarget {
 
   /** As in `opted out`, where Twilio or the system holds a person for that; empty otherwise. */
   optedOut(person) {
-    const own = [person.address, person.user_id].filter(Boolean).map((address) => this.#consents.get(bareAddress(address)));
+    const own = [person.address, person.user_id]
+      .filter(Boolean)
+      .map((address) => this.#consents.get(bareAddress(address)));
     const changes = own.flatMap((byChannel) => [...(byChannel?.values() ?? [])]);
     const texts = changes.filter(({ out }) => out).map(({ text }) => text);
-    return person.opted_out ? "opted out" : [...new Set(texts)].sort()[0] ?? "";
+    return person.opted_out ? "opted out" : ([...new Set(texts)].sort()[0] ?? "");
   }
 
   #setClock(clock) {
@@ -138,7 +158,8 @@ export class Store extends EventTarget {
     this.links.join(entry);
     const answer = webhookAnswer(entry);
     // A webhook can be lost or repeated; an answer that was given once counts.
-    if (answer !== undefined && this.#answers.get(entry.message_sid) == null) this.#answers.set(entry.message_sid, answer);
+    if (answer !== undefined && this.#answers.get(entry.message_sid) == null)
+      this.#answers.set(entry.message_sid, answer);
     const change = consentChange(entry);
     if (!change) return;
     const address = bareAddress(entry.person);

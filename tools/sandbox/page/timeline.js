@@ -20,11 +20,19 @@ export class Timeline {
   constructor(store) {
     this.store = store;
     [this.log, this.list, this.newest, this.empty] = ["log", "entries", "newest", "timeline-empty"].map(byId);
-    [this.text, this.person, this.kind, this.clear] = ["filter-text", "filter-person", "filter-kind", "filter-clear"].map(byId);
+    [this.text, this.person, this.kind, this.clear] = [
+      "filter-text",
+      "filter-person",
+      "filter-kind",
+      "filter-clear",
+    ].map(byId);
     this.newest.prepend(icon("down"));
     this.count = element("span", { class: "number" });
     this.newest.append(this.count);
-    this.kind.append(element("option", { value: "" }, "All kinds"), ...Object.entries(KINDS).map(([value, name]) => element("option", { value }, name)));
+    this.kind.append(
+      element("option", { value: "" }, "All kinds"),
+      ...Object.entries(KINDS).map(([value, name]) => element("option", { value }, name)),
+    );
     store.addEventListener("snapshot", () => this.#rebuild());
     store.addEventListener("entry", ({ detail }) => this.#later(detail));
     store.addEventListener("people", () => this.#offerPeople());
@@ -71,12 +79,14 @@ export class Timeline {
 
   #add(entries) {
     const filter = this.#wanted();
-    const lines = entries.map((entry) => entryLine(entry, {
-      choose: (chosen) => this.store.choose(chosen),
-      watch: (node, named) => this.store.watch(node, named),
-      personName: (address) => this.store.personAt(address)?.name ?? readableAddress(address),
-      opened: (node) => this.#opened(node),
-    }));
+    const lines = entries.map((entry) =>
+      entryLine(entry, {
+        choose: (chosen) => this.store.choose(chosen),
+        watch: (node, named) => this.store.watch(node, named),
+        personName: (address) => this.store.personAt(address)?.name ?? readableAddress(address),
+        opened: (node) => this.#opened(node),
+      }),
+    );
     for (const line of lines) {
       line.shown = passes(line.entry, filter, this.store.links);
       this.#mark(line);
@@ -132,7 +142,11 @@ export class Timeline {
     note.hidden = !chosen;
     if (changed) {
       note.dataset.thread = JSON.stringify(chosen);
-      if (chosen) setText(byId("thread-name"), `Only what belongs to ${chosen.message_sid ? shortSid(chosen.message_sid) : chosen.notification_id}`);
+      if (chosen)
+        setText(
+          byId("thread-name"),
+          `Only what belongs to ${chosen.message_sid ? shortSid(chosen.message_sid) : chosen.notification_id}`,
+        );
       this.#filter();
     }
     this.#lines.forEach((line) => this.#mark(line));
@@ -145,7 +159,10 @@ export class Timeline {
 
   #offerPeople() {
     const chosen = this.person.value;
-    this.person.replaceChildren(element("option", { value: "" }, "Everybody"), ...this.store.people.map(({ address, name }) => element("option", { value: address }, name)));
+    this.person.replaceChildren(
+      element("option", { value: "" }, "Everybody"),
+      ...this.store.people.map(({ address, name }) => element("option", { value: address }, name)),
+    );
     this.person.value = this.store.people.some(({ address }) => address === chosen) ? chosen : "";
   }
 
@@ -179,7 +196,9 @@ export class Timeline {
   #key(event) {
     const shown = this.#lines.filter((line) => line.shown);
     const place = shown.findIndex(({ line }) => line === document.activeElement);
-    const target = { ArrowDown: shown[place + 1], ArrowUp: shown[place - 1], Home: shown[0], End: shown.at(-1) }[event.key];
+    const target = { ArrowDown: shown[place + 1], ArrowUp: shown[place - 1], Home: shown[0], End: shown.at(-1) }[
+      event.key
+    ];
     if (place < 0 || !target) return;
     event.preventDefault();
     this.#makeCurrent(target);
@@ -187,7 +206,8 @@ export class Timeline {
   }
 
   #ensureCurrent() {
-    if (!this.#lines.some(({ line, shown }) => shown && line.tabIndex === 0)) this.#makeCurrent(this.#lines.findLast(({ shown }) => shown));
+    if (!this.#lines.some(({ line, shown }) => shown && line.tabIndex === 0))
+      this.#makeCurrent(this.#lines.findLast(({ shown }) => shown));
   }
 
   #makeCurrent(current) {

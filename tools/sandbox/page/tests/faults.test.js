@@ -16,12 +16,19 @@ test("each choice makes a fault that has a sentence of its own", () => {
 test("the fields reach the sandbox", () => {
   const told = (id, given) => CATALOGUE.find((choice) => choice.id === id).fault(given);
   assert.deepEqual(told("too_many", { retry_after: 7 }), { kind: "refuse", status: 429, code: 20429, retry_after: 7 });
-  assert.deepEqual(told("report", { statuses: " sent,read  failed" }), { kind: "report", statuses: ["sent", "read", "failed"] });
+  assert.deepEqual(told("report", { statuses: " sent,read  failed" }), {
+    kind: "report",
+    statuses: ["sent", "read", "failed"],
+  });
   assert.deepEqual(told("lost", { status: "any" }), { kind: "lost" });
   assert.deepEqual(told("lost", { status: "read" }), { kind: "lost", status: "read" });
 });
 
 test("a planned fault says when it strikes", () => {
-  const cases = [[{ times: 1 }, "next call"], [{ times: 3, chance: 0.5 }, "next 3 calls, 50 % of them"], [{ times: null, chance: 1 }, "until taken back"]];
+  const cases = [
+    [{ times: 1 }, "next call"],
+    [{ times: 3, chance: 0.5 }, "next 3 calls, with a chance of 50 %"],
+    [{ times: null, chance: 1 }, "until taken back"],
+  ];
   for (const [planned, text] of cases) assert.equal(occasion(planned), text);
 });

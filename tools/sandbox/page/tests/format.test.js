@@ -1,20 +1,42 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  ahead, bareAddress, coordinates, dayName, duration, fileName, fileSize, mediaKind, readableAddress, serviceWindow, shortSid, utc,
+  ahead,
+  bareAddress,
+  coordinates,
+  dayName,
+  duration,
+  fileName,
+  fileSize,
+  mediaKind,
+  readableAddress,
+  serviceWindow,
+  shortSid,
+  utc,
 } from "../format.js";
 
 const MINUTE = 60_000;
 
 test("a duration shows its two largest units", () => {
-  const cases = [[0, "0 s"], [-5, "0 s"], [40_000, "40 s"], [12 * MINUTE, "12 min"], [(23 * 60 + 12) * MINUTE + 59_000, "23 h 12 min"],
-    [24 * 60 * MINUTE, "1 d"], [25 * 60 * MINUTE, "1 d 1 h"]];
+  const cases = [
+    [0, "0 s"],
+    [-5, "0 s"],
+    [40_000, "40 s"],
+    [12 * MINUTE, "12 min"],
+    [(23 * 60 + 12) * MINUTE + 59_000, "23 h 12 min"],
+    [24 * 60 * MINUTE, "1 d"],
+    [25 * 60 * MINUTE, "1 d 1 h"],
+  ];
   for (const [milliseconds, text] of cases) assert.equal(duration(milliseconds), text);
 });
 
 test("the service window counts down and closes", () => {
   const now = Date.parse("2026-11-21T11:00:00Z");
-  assert.deepEqual(serviceWindow("2026-11-22T10:12:00Z", now), { open: true, text: "window open, 23 h 12 min", left: 23.2 / 24 });
+  assert.deepEqual(serviceWindow("2026-11-22T10:12:00Z", now), {
+    open: true,
+    text: "window open, 23 h 12 min",
+    left: 23.2 / 24,
+  });
   for (const until of [null, undefined, "2026-11-21T11:00:00Z", "2026-11-20T11:00:00Z"]) {
     assert.deepEqual(serviceWindow(until, now), { open: false, text: "window closed", left: 0 });
   }
@@ -28,15 +50,25 @@ test("days are named as seen from the sandbox's today", () => {
 });
 
 test("addresses read well and lose their channel", () => {
-  const cases = [["whatsapp:+14155550123", "+1 415 555 0123"], ["+4930901820", "+4930901820"],
-    ["whatsapp:US.13491208655302741918", "US.13491…1918"], ["whatsapp:US.1", "US.1"]];
+  const cases = [
+    ["whatsapp:+14155550123", "+1 415 555 0123"],
+    ["+4930901820", "+4930901820"],
+    ["whatsapp:US.13491208655302741918", "US.13491…1918"],
+    ["whatsapp:US.1", "US.1"],
+  ];
   for (const [address, text] of cases) assert.equal(readableAddress(address), text);
   assert.equal(bareAddress(null), "");
 });
 
 test("a file is shown as what it is, or by its name where nobody knows yet", () => {
-  const cases = [["image/png", "/x", "image"], ["application/pdf", "/x.png", "document"], [null, "https://a.example/b.MP4?c", "video"],
-    [null, "/a.ogg", "audio"], [null, "/a.pdf", "document"], [null, "/ME0123", "image"]];
+  const cases = [
+    ["image/png", "/x", "image"],
+    ["application/pdf", "/x.png", "document"],
+    [null, "https://a.example/b.MP4?c", "video"],
+    [null, "/a.ogg", "audio"],
+    [null, "/a.pdf", "document"],
+    [null, "/ME0123", "image"],
+  ];
   for (const [type, url, kind] of cases) assert.equal(mediaKind({ url, content_type: type }), kind, url);
   assert.equal(fileName("https://a.example/some%20file.pdf?x=1"), "some file.pdf");
   assert.equal(fileName("%"), "%");

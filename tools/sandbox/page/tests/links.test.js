@@ -3,7 +3,15 @@ import { test } from "node:test";
 import { passes } from "../filter.js";
 import { Links } from "../links.js";
 
-const entry = (fields) => ({ kind: "item", summary: "", person: null, message_sid: null, notification_id: null, details: {}, ...fields });
+const entry = (fields) => ({
+  kind: "item",
+  summary: "",
+  person: null,
+  message_sid: null,
+  notification_id: null,
+  details: {},
+  ...fields,
+});
 
 test("what was named together once belongs together, through as many steps as it takes", () => {
   const links = new Links();
@@ -22,14 +30,26 @@ test("what was named together once belongs together, through as many steps as it
 
 test("joining twice, or in a circle, ends", () => {
   const links = new Links();
-  for (const [sid, id] of [["SM1", "a"], ["SM1", "a"], ["SM2", "a"], ["SM2", "b"], ["SM1", "b"]]) links.join({ message_sid: sid, notification_id: id });
+  for (const [sid, id] of [
+    ["SM1", "a"],
+    ["SM1", "a"],
+    ["SM2", "a"],
+    ["SM2", "b"],
+    ["SM1", "b"],
+  ])
+    links.join({ message_sid: sid, notification_id: id });
   assert.ok(links.together({ message_sid: "SM1" }, { notification_id: "b" }));
 });
 
 test("the URL of a status callback names the notification", () => {
   const links = new Links();
-  links.join({ message_sid: "SM1", notification_id: null, details: { url: "https://wa.example.com/twilio/status?notification=order%201" } });
-  for (const url of ["https://wa.example.com/twilio/inbound", "not a URL", undefined]) links.join({ message_sid: "SM2", details: { url } });
+  links.join({
+    message_sid: "SM1",
+    notification_id: null,
+    details: { url: "https://wa.example.com/twilio/status?notification=order%201" },
+  });
+  for (const url of ["https://wa.example.com/twilio/inbound", "not a URL", undefined])
+    links.join({ message_sid: "SM2", details: { url } });
   assert.ok(links.together({ message_sid: "SM1" }, { notification_id: "order 1" }));
   assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM2" }));
 });
@@ -42,10 +62,25 @@ test("a message and a notification of the same name are two things", () => {
 test("a filter lets through what passes all its parts", () => {
   const links = new Links();
   links.join({ message_sid: "SM1", notification_id: "order-1" });
-  const one = entry({ kind: "decision", summary: "Window closed", person: "whatsapp:+1", notification_id: "order-1", details: { code: 63016 } });
-  const cases = [[{}, true], [{ kind: "decision" }, true], [{ kind: "item" }, false], [{ text: "WINDOW" }, true], [{ text: "63016" }, true],
-    [{ text: "order-1" }, true], [{ text: "nothing" }, false], [{ thread: { message_sid: "SM1" } }, true],
-    [{ thread: { message_sid: "SM2" } }, false], [{ isOf: (person) => person === "whatsapp:+1" }, true],
-    [{ isOf: () => false, text: "window" }, false]];
+  const one = entry({
+    kind: "decision",
+    summary: "Window closed",
+    person: "whatsapp:+1",
+    notification_id: "order-1",
+    details: { code: 63016 },
+  });
+  const cases = [
+    [{}, true],
+    [{ kind: "decision" }, true],
+    [{ kind: "item" }, false],
+    [{ text: "WINDOW" }, true],
+    [{ text: "63016" }, true],
+    [{ text: "order-1" }, true],
+    [{ text: "nothing" }, false],
+    [{ thread: { message_sid: "SM1" } }, true],
+    [{ thread: { message_sid: "SM2" } }, false],
+    [{ isOf: (person) => person === "whatsapp:+1" }, true],
+    [{ isOf: () => false, text: "window" }, false],
+  ];
   for (const [filter, expected] of cases) assert.equal(passes(one, filter, links), expected, JSON.stringify(filter));
 });

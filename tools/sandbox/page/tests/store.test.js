@@ -4,12 +4,31 @@ import { inboundStatus, outboundStatus } from "../status.js";
 import { Store } from "../store.js";
 
 const AVA = { address: "whatsapp:+14155550123", name: "Ava", user_id: null, opted_out: false, window_until: null };
-const CHLOE = { address: "whatsapp:US.1349", name: "Chloe", user_id: "whatsapp:US.1349", opted_out: false, window_until: null };
-const entry = (number, fields) => ({ number, at: "2026-11-21T11:00:00Z", outcome: "good", summary: "", details: {}, ...fields });
+const CHLOE = {
+  address: "whatsapp:US.1349",
+  name: "Chloe",
+  user_id: "whatsapp:US.1349",
+  opted_out: false,
+  window_until: null,
+};
+const entry = (number, fields) => ({
+  number,
+  at: "2026-11-21T11:00:00Z",
+  outcome: "good",
+  summary: "",
+  details: {},
+  ...fields,
+});
 
 function loaded(timeline = []) {
   const store = new Store();
-  store.load({ config: {}, clock: { now: "2026-11-22T11:00:00Z", ahead_seconds: 86_400 }, people: [AVA, CHLOE], messages: [], timeline });
+  store.load({
+    config: {},
+    clock: { now: "2026-11-22T11:00:00Z", ahead_seconds: 86_400 },
+    people: [AVA, CHLOE],
+    messages: [],
+    timeline,
+  });
   return store;
 }
 
@@ -23,7 +42,8 @@ test("a person is found on WhatsApp, by SMS and by user id", () => {
 });
 
 test("an opt-out that the system told of holds until it tells of the contrary", () => {
-  const event = (number, type, details) => entry(number, { kind: "event", person: AVA.address, details: { event_type: type, ...details } });
+  const event = (number, type, details) =>
+    entry(number, { kind: "event", person: AVA.address, details: { event_type: type, ...details } });
   const store = loaded([event(1, "contact_opted_out", { channel: "sms" })]);
   assert.equal(store.optedOut(AVA), "opted out of SMS");
   store.addEntry(event(2, "contact_opted_out", { channel: "whatsapp", scope: "marketing" }));
@@ -58,7 +78,13 @@ test("the clock runs on from what the sandbox said", () => {
 
 test("statuses are told by words", () => {
   assert.equal(outboundStatus({ status: "read" }).text, "read");
-  assert.equal(outboundStatus({ status: "undelivered", error_code: 63016 }).text, "undelivered 63016 Free-form message outside the allowed window");
+  assert.equal(
+    outboundStatus({ status: "undelivered", error_code: 63016 }).text,
+    "undelivered 63016 Free-form message outside the allowed window",
+  );
   assert.equal(outboundStatus({ status: "failed", error_code: null }).text, "failed");
-  assert.deepEqual([200, 403, null, undefined].map((answer) => inboundStatus(answer).text), ["200", "403", "no answer", "no webhook yet"]);
+  assert.deepEqual(
+    [200, 403, null, undefined].map((answer) => inboundStatus(answer).text),
+    ["200", "403", "no answer", "no webhook yet"],
+  );
 });

@@ -22,12 +22,13 @@ export class Bubble {
     this.node.append(element("div", { class: "message-row" }, this.body, this.tools), this.buttons);
   }
 
-  show(message, answer) {
+  /** `answer` is that to its webhook, and `goes` whether there is one; both are for messages of the person. */
+  show(message, answer, goes) {
     this.message = message;
     const content = JSON.stringify([message.body, message.sandbox]);
     if (content !== this.#content) this.#showContent(message);
     this.#content = content;
-    this.#showStatus(message.sandbox.outbound ? outboundStatus(message) : inboundStatus(answer));
+    this.#showStatus(message.sandbox.outbound ? outboundStatus(message) : inboundStatus(answer, goes));
   }
 
   #showContent(message) {

@@ -68,3 +68,24 @@ export function icon(name) {
   drawing.append(path);
   return drawing;
 }
+
+/** A button that copies the text it is given then. */
+export function copyButton(name, text) {
+  const button = element("button", { type: "button" }, name);
+  const say = (said) => {
+    button.textContent = said;
+    setTimeout(() => {
+      button.textContent = name;
+    }, 1500);
+  };
+  // A page from another machine than this one has no clipboard.
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+      say("Copied");
+    } catch {
+      say("The browser refuses");
+    }
+  });
+  return button;
+}

@@ -1,6 +1,6 @@
 // What an empty timeline says: how the first message comes to be.
 
-import { element } from "./dom.js";
+import { copyButton, element } from "./dom.js";
 
 /** The API key of the documented account: it stays when the auth token changes. */
 const API_KEY = "SK00000000000000000000000000000001:sandbox-secret";
@@ -28,36 +28,38 @@ export function emptyTimeline(store) {
       element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does with it shows here."),
     ];
   const command = curl(store, location.origin);
-  const copy = element(
-    "button",
-    {
-      type: "button",
-      on: {
-        click: async () => {
-          await navigator.clipboard.writeText(command);
-          copy.textContent = "Copied";
-        },
-      },
-    },
-    "Copy",
-  );
   const name = store.people[0]?.name ?? "a person";
   return [
     element("h3", {}, "Nothing happened yet"),
-    element(
-      "p",
-      {},
-      `Write something on ${name}'s phone. It goes to your system as a signed webhook, to `,
-      element("code", {}, store.config.inbound_url),
-      ".",
-    ),
+    whereItGoes(name, store.config.inbound_url),
     element("p", {}, `Or send ${name} a template through the API, as your system would:`),
-    element("pre", { tabindex: 0, "aria-label": "Command" }, command),
-    copy,
+    element("pre", { tabindex: 0, role: "group", "aria-label": "Command" }, command),
+    copyButton("Copy", () => command),
     element(
       "p",
       { class: "muted" },
-      "Every call, decision and callback shows here as it happens. Point at one, and all that belongs to it lights up, on the phones too.",
+      "Every call, decision and callback shows here as it happens. ",
+      "Point at one, and all that belongs to it lights up, on the phones too.",
     ),
   ];
+}
+
+function whereItGoes(name, url) {
+  const code = (text) => element("code", {}, text);
+  if (url) {
+    return element(
+      "p",
+      {},
+      `Write something on ${name}'s phone. It goes to your system as a signed webhook, to `,
+      code(url),
+      ".",
+    );
+  }
+  const command = code("make sandbox INBOUND_URL=http://127.0.0.1:8000/twilio/inbound");
+  return element(
+    "p",
+    {},
+    "What people write goes nowhere yet. Start the sandbox with the webhook of your system: ",
+    command,
+  );
 }

@@ -1,6 +1,6 @@
 // One line of the timeline, and what it opens to.
 
-import { element, icon } from "./dom.js";
+import { copyButton, element, icon } from "./dom.js";
 import { readableAddress, timeOfDay, utc } from "./format.js";
 
 export const KINDS = {
@@ -59,11 +59,7 @@ function allDetails(entry, choose) {
       : [["details", entry.details]];
   // What is said in a word comes before a form of twenty fields.
   own.sort(([, one], [, other]) => (typeof one === "object") - (typeof other === "object"));
-  const copy = element(
-    "button",
-    { type: "button", on: { click: () => copyText(JSON.stringify(entry, null, 2), copy) } },
-    "Copy as JSON",
-  );
+  const copy = copyButton("Copy as JSON", () => JSON.stringify(entry, null, 2));
   const thread =
     entry.message_sid || entry.notification_id
       ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread")
@@ -72,14 +68,6 @@ function allDetails(entry, choose) {
     definitions([...named, ...own]),
     element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean)),
   ];
-}
-
-async function copyText(text, button) {
-  await navigator.clipboard.writeText(text);
-  button.textContent = "Copied";
-  setTimeout(() => {
-    button.textContent = "Copy as JSON";
-  }, 1500);
 }
 
 /** Names and values, those without a value left out. */

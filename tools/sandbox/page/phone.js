@@ -26,11 +26,7 @@ export class Phone {
       "aria-label": `Messages on ${person.name}'s phone`,
       tabindex: 0,
     });
-    this.empty = element(
-      "p",
-      { class: "empty" },
-      `Nothing yet. Write as ${person.name}, below: your system gets it as a webhook.`,
-    );
+    this.empty = element("p", { class: "empty" }, `Nothing yet. Write as ${person.name} below.`);
     this.window = element("p", { class: "window" });
     this.optedOut = element("span", { class: "opted-out", hidden: true });
     this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
@@ -140,7 +136,7 @@ export class Phone {
       this.messages.append(bubble.node);
       this.empty.hidden = true;
     }
-    bubble.show(message, this.store.answerTo(message.sid));
+    bubble.show(message, this.store.answerTo(message.sid), Boolean(this.store.config.inbound_url));
     bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
     // Who writes wants to see it, wherever they had scrolled to.
     if (this.#follows || (isNew && !message.sandbox.outbound)) this.#scrollToEnd();

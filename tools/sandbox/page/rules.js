@@ -5,12 +5,20 @@ import { element } from "./dom.js";
 
 /** `usual` is the limit that a rule with a number is switched on with. */
 const RULES = [
-  { name: "messages_per_second", label: "Messages a second", says: "Above: 63018 or 429", usual: 80 },
-  { name: "concurrent_requests", label: "Calls at once", says: "Above: 429, 20429", usual: 25 },
-  { name: "service_window", label: "Service window", says: "Free-form text a day after the person wrote: 63016" },
-  { name: "pair_limit", label: "Pair limit", says: "One message in 6 s to the same person, with bursts" },
-  { name: "advanced_opt_out", label: "Advanced opt-out", says: "Twilio answers STOP and keeps a list: 21610" },
-  { name: "fetch_media", label: "Fetch media", says: "Media URLs are fetched and checked: 63019" },
+  { name: "messages_per_second", label: "Messages a second", says: "What is beyond fails with 63018", usual: 80 },
+  { name: "concurrent_requests", label: "Calls at once", says: "What is beyond is refused with 20429", usual: 25 },
+  {
+    name: "service_window",
+    label: "Service window",
+    says: "Free-form text later than a day after the person wrote fails with 63016",
+  },
+  { name: "pair_limit", label: "Pair limit", says: "One message in 6 s to a person after a burst of 45, else 63018" },
+  {
+    name: "advanced_opt_out",
+    label: "Advanced opt-out",
+    says: "Twilio itself answers STOP, and refuses what follows with 21610",
+  },
+  { name: "fetch_media", label: "Fetch media", says: "Files are fetched, and their type and size checked" },
 ];
 
 export class Rules {

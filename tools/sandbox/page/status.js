@@ -29,9 +29,12 @@ export function webhookAnswer(entry) {
   return typeof status === "number" ? status : null;
 }
 
-/** The status line of a message of a person, by the answer to its webhook; undefined while there is none. */
-export function inboundStatus(answer) {
-  if (answer === undefined) return { text: "no webhook yet", tone: "waiting" };
+/**
+ * The status line of a message of a person, by the answer to its webhook: undefined while there is none. `goes` is whether there is
+ * a webhook at all.
+ */
+export function inboundStatus(answer, goes = true) {
+  if (answer === undefined) return { text: goes ? "no webhook yet" : "no webhook URL", tone: "waiting" };
   if (answer === null) return { text: "no answer", icon: "failed", tone: "failed" };
   return answer >= 200 && answer < 300
     ? { text: String(answer), icon: "sent", tone: "delivered" }

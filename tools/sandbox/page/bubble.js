@@ -43,7 +43,7 @@ export class Bubble {
         ...(media ?? []).map(file),
         location && place(location),
       ].filter(Boolean),
-      element("p", { class: "text", dir: "auto" }, message.body ?? ""),
+      words(message),
       element("p", { class: "meta" }, time, this.status),
     );
     this.buttons.replaceChildren(...(outbound ? (buttons ?? []) : []).map((button) => this.#button(button)));
@@ -115,6 +115,12 @@ export class Bubble {
     const tag = this.body.querySelector(".tag-template");
     if (tag && name) setText(tag, `Template · ${name}`);
   }
+}
+
+// Nothing at all is what is left of a message that was redacted.
+function words({ body, sandbox: { media, location } }) {
+  if (body) return element("p", { class: "text", dir: "auto" }, body);
+  return location || media?.length > 0 ? "" : element("p", { class: "text muted" }, "No text");
 }
 
 function label(message) {

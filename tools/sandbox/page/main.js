@@ -17,7 +17,7 @@ const phones = new Phones(store, byId("strip"), byId("people-nav"));
 new Timeline(store);
 byId("controls-body").append(new Switches(store).node, new Rules(store).node, ...accountAndPlay());
 openControls(store);
-openDialogs();
+openDialogs((person) => phones.reveal(person.address));
 
 function showWhoPlays() {
   const nobody = store.config.plays === "nothing";

@@ -39,7 +39,8 @@ export function openControls(store) {
   }
 }
 
-export function openDialogs() {
+/** `added(person)` hears of who was added. */
+export function openDialogs(added) {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
   }
@@ -69,8 +70,9 @@ export function openDialogs() {
         ? { address: `whatsapp:${number.value}` }
         : {};
     try {
-      await api.addPerson({ name: name.value.trim(), ...identity });
+      const person = await api.addPerson({ name: name.value.trim(), ...identity });
       dialog.close();
+      added(person);
     } catch (problem) {
       show(problem.message);
     }

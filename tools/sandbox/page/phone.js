@@ -9,11 +9,16 @@ import { dayKey, dayName, readableAddress, serviceWindow } from "./format.js";
 /** So near to the end, in pixels, a reader follows what is new. */
 const AT_THE_END = 40;
 
+/** As many messages as a phone shows: a load test on one person does not stall the page. */
+const KEPT = 500;
+
 export class Phone {
   #bubbles = new Map();
   #lastDay = null;
   #days = [];
   #follows = true;
+  /** When the latest message was sent that is not shown any more. */
+  #forgotten = "";
 
   constructor(store, person, colour, removable) {
     this.store = store;
@@ -129,12 +134,14 @@ export class Phone {
   show(message) {
     let bubble = this.#bubbles.get(message.sid);
     const isNew = !bubble;
+    if (isNew && message.sandbox.at <= this.#forgotten) return;
     if (isNew) {
       bubble = this.#newBubble(message);
       this.#separateDays(message.sandbox.at);
       this.#bubbles.set(message.sid, bubble);
       this.messages.append(bubble.node);
       this.empty.hidden = true;
+      this.#forgetOldest();
     }
     bubble.show(message, this.store.answerTo(message.sid), Boolean(this.store.config.inbound_url));
     bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
@@ -142,9 +149,18 @@ export class Phone {
     if (this.#follows || (isNew && !message.sandbox.outbound)) this.#scrollToEnd();
   }
 
+  #forgetOldest() {
+    if (this.#bubbles.size <= KEPT) return;
+    const [sid, { node, message }] = this.#bubbles.entries().next().value;
+    this.#forgotten = message.sandbox.at;
+    this.#bubbles.delete(sid);
+    node.remove();
+  }
+
   /** Forgets all that was said. */
   clear() {
     this.#bubbles.clear();
+    this.#forgotten = "";
     this.#lastDay = null;
     this.#days = [];
     this.messages.replaceChildren();

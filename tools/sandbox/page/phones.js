@@ -10,6 +10,7 @@ const COLOURS = 6;
 export class Phones {
   #phones = new Map();
   #tabs = new Map();
+  #awaited = null;
 
   constructor(store, strip, navigation) {
     this.store = store;
@@ -23,6 +24,12 @@ export class Phones {
     on("entry", (entry) => this.#heard(entry));
     on("clock", () => this.tick());
     on("selection", () => this.#phones.forEach((phone) => phone.markSelection()));
+  }
+
+  /** Shows the phone of a person who was added here, who may not have come yet. */
+  reveal(address) {
+    this.#awaited = address;
+    this.#tabs.get(address)?.click();
   }
 
   /** Time passes. */
@@ -65,8 +72,7 @@ export class Phones {
     this.seen.observe(phone.node);
     for (const message of this.store.messages.values())
       if (this.store.personOf(message) === person) phone.show(message);
-    // The first rebuild shows from the left; somebody who was added just now is to be seen.
-    if (place >= ALWAYS && this.store.connection === "live") show();
+    if (this.#awaited === person.address) show();
   }
 
   #remove(address) {

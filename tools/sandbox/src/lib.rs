@@ -171,8 +171,13 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
     let sandbox = sandbox.into();
     // One that is served twice keeps its first address, which is as good.
     let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
-    let twilio = products::routes(&sandbox).fallback(products::unknown);
-    let twilio = twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note));
     let own = control::routes().merge(rules::routes()).merge(page::routes());
-    axum::serve(listener, twilio.merge(own).with_state(sandbox)).await
+    let router = match sandbox.config.plays {
+        Plays::Twilio => {
+            let twilio = products::routes(&sandbox).fallback(products::unknown);
+            twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note)).merge(own)
+        }
+        Plays::Nothing => own,
+    };
+    axum::serve(listener, router.with_state(sandbox)).await
 }

@@ -130,6 +130,23 @@ def front_door():
     ministack._parse_execute_api_url = parse_url
 
 
+def noting_refusals(scope, send):
+    """Says in the log which webhooks were refused, and the function's words for it: Twilio, if it calls, keeps them to
+    itself."""
+    status = 0
+
+    async def note(message):
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        elif status >= 400 and scope["path"].startswith("/twilio/"):
+            answer = message.get("body", b"").decode(errors="replace")
+            print("front door:", json.dumps({"path": scope["path"], "status": status, "answer": answer}), flush=True)
+        await send(message)
+
+    return note
+
+
 def end_with_parent():
     """Ends this process and the functions it started once whoever holds its standard input is gone."""
 
@@ -151,6 +168,8 @@ async def app(scope, receive, send):
     if scope["type"] == "http":
         scope = {**scope, "scheme": "https"}
         at_front_door.set(scope["server"][1] == int(API_PORT))
+        if at_front_door.get():
+            send = noting_refusals(scope, send)
     await ministack.app(scope, receive, send)
 
 

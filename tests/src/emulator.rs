@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Emulator {
     _group: Group,
+    /// What it and the functions say.
+    pub log: PathBuf,
     /// Where AWS is.
     pub endpoint: String,
     /// Where the deployed HTTP API is, at the root.
@@ -49,7 +51,7 @@ impl Emulator {
         let mut group = Group::spawn(&mut command)?;
         let endpoint = format!("http://127.0.0.1:{aws_port}");
         wait_until_ready(&mut group, &endpoint, &log).await?;
-        Ok(Self { _group: group, endpoint, front_door: format!("http://127.0.0.1:{api_port}") })
+        Ok(Self { _group: group, log, endpoint, front_door: format!("http://127.0.0.1:{api_port}") })
     }
 }
 

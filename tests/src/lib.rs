@@ -12,5 +12,6 @@ pub mod process;
 pub mod progress;
 pub mod run;
 pub mod stack;
+pub mod watch;
 
 pub use stack::{Outputs, Stack};

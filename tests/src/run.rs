@@ -4,16 +4,19 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
-use tokio::task::JoinHandle;
+use sandbox::{Config, Sandbox};
+use tokio::task::AbortHandle;
 
 use crate::{
     deploy::{self, Parameters},
     emulator::Emulator,
     progress::Step,
     stack::Stack,
+    watch::Watch,
 };
 
 /// The made-up account that the stack and its stand-in for Twilio share.
@@ -64,13 +67,15 @@ pub struct Running {
     pub stack: Stack,
     /// The folder of its logs.
     pub logs: PathBuf,
+    // Ends before what it reads does.
+    _watch: AbortOnDrop,
     _emulator: Emulator,
     _sandbox: AbortOnDrop,
 }
 
 /// A task that ends with its owner.
 #[derive(Debug)]
-struct AbortOnDrop(JoinHandle<std::io::Result<()>>);
+struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -81,7 +86,8 @@ impl Drop for AbortOnDrop {
 impl Running {
     /// Ends a stack that nobody will have questions about: nothing of it is left.
     pub fn discard(self) -> Result<()> {
-        let Self { logs, _emulator: emulator, .. } = self;
+        let Self { logs, _watch: watch, _emulator: emulator, .. } = self;
+        drop(watch);
         drop(emulator);
         fs::remove_dir_all(&logs).with_context(|| format!("cannot remove {}", logs.display()))
     }
@@ -122,18 +128,20 @@ pub async fn start(ports: Ports) -> Result<Running> {
         Stack { api_url: emulator.front_door.clone(), sandbox_url, aws_endpoint: emulator.endpoint.clone(), outputs };
     put_credentials(&stack).await?;
     step.done();
-    let sandbox = start_sandbox(&stack.api_url, sandbox)?;
     fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
         .context("cannot write events/env.json")?;
-    Ok(Running { stack, logs: scratch, _emulator: emulator, _sandbox: sandbox })
+    let (watch, sandbox) = show(&stack, &emulator.log, sandbox).await?;
+    Ok(Running { stack, logs: scratch, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
-/// The stand-in for Twilio, in this process.
-fn start_sandbox(api_url: &str, listener: TcpListener) -> Result<AbortOnDrop> {
+/// The stand-in for Twilio, in this process, and what tells it what the system does.
+async fn show(stack: &Stack, log: &Path, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let config = sandbox::Config::documented(format!("{api_url}/twilio/inbound"));
-    Ok(AbortOnDrop(tokio::spawn(sandbox::serve(config, listener))))
+    let sandbox: Arc<Sandbox> = Config::documented(format!("{}/twilio/inbound", stack.api_url)).into();
+    let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
+    let serving = tokio::spawn(sandbox::serve(sandbox, listener)).abort_handle();
+    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), AbortOnDrop(serving)))
 }
 
 fn listen((name, port): (&str, u16)) -> Result<TcpListener> {

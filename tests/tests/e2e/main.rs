@@ -13,5 +13,6 @@ mod refused;
 mod rotation;
 mod send;
 mod status;
+mod timeline;
 mod unknown;
 mod world;

@@ -1,0 +1,96 @@
+//! Webhooks that were refused, and why: the emulator's log tells it, since no table does.
+
+use std::{
+    io::SeekFrom,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use sandbox::{Happening, Outcome};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+};
+
+/// How `emulator.py` begins such a line.
+const MARK: &str = "front door: ";
+
+/// A webhook that was not taken.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    path: String,
+    status: u16,
+    /// The function's own words.
+    answer: String,
+}
+
+/// The emulator's log, read as it grows.
+#[derive(Debug)]
+pub(super) struct FrontDoor {
+    log: PathBuf,
+    read: u64,
+}
+
+impl FrontDoor {
+    pub(super) fn new(log: &Path) -> Self {
+        Self { log: log.to_owned(), read: 0 }
+    }
+
+    /// The webhooks that were refused since the last call.
+    pub(super) async fn next(&mut self) -> Result<Vec<Refused>> {
+        let mut file = File::open(&self.log).await.context("cannot read the emulator's log")?;
+        file.seek(SeekFrom::Start(self.read)).await?;
+        let mut new = Vec::new();
+        file.read_to_end(&mut new).await?;
+        let (length, refused) = refused(&new);
+        self.read += length;
+        Ok(refused)
+    }
+}
+
+/// What the whole lines say, and their length: the last one may still be on its way.
+fn refused(log: &[u8]) -> (u64, Vec<Refused>) {
+    let length = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = String::from_utf8_lossy(log.get(..length).unwrap_or_default());
+    let refused = whole.lines().filter_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok()).collect();
+    (u64::try_from(length).unwrap_or_default(), refused)
+}
+
+pub(super) fn told(refused: &Refused) -> Happening {
+    let Refused { path, status, answer } = refused;
+    let outcome = if *status < 500 { Outcome::Refused } else { Outcome::Bad };
+    let summary = format!("{path} answered with {status}: {answer}");
+    Happening { details: serde_json::json!(refused), ..Happening::new("decision", outcome, summary) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_of_the_front_door_are_read() {
+        let line =
+            r#"front door: {"path": "/twilio/inbound", "status": 403, "answer": "no X-Twilio-Signature header"}"#;
+        let log = format!("something else\n{line}\nfront door: {{\"pa");
+        let (length, refused) = refused(log.as_bytes());
+        assert_eq!(usize::try_from(length).unwrap(), log.rfind("front").unwrap());
+        let [refused] = refused.try_into().unwrap();
+        let happening = told(&refused);
+        assert_eq!(happening.summary, "/twilio/inbound answered with 403: no X-Twilio-Signature header");
+        assert_eq!((happening.outcome, &happening.details["status"]), (Outcome::Refused, &403.into()));
+    }
+
+    #[tokio::test]
+    async fn each_line_is_read_once() {
+        let log = std::env::temp_dir().join(format!("front-door-{}", std::process::id()));
+        let line = |status: u16| format!("front door: {{\"path\": \"/\", \"status\": {status}, \"answer\": \"\"}}\n");
+        std::fs::write(&log, line(403)).unwrap();
+        let mut door = FrontDoor::new(&log);
+        assert_eq!(door.next().await.unwrap().len(), 1);
+        assert_eq!(door.next().await.unwrap(), []);
+        std::fs::write(&log, line(403) + &line(500)).unwrap();
+        assert_eq!(door.next().await.unwrap().first().unwrap().status, 500);
+        std::fs::remove_file(log).unwrap();
+    }
+}

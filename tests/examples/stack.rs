@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use sandbox::Rules;
 use tests::run::{Ports, start};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,7 +44,7 @@ async fn main() -> ExitCode {
 
 async fn run(ports: Ports) -> Result<ExitCode> {
     let up = async {
-        let running = start(ports).await?;
+        let running = start(ports, Rules::as_whatsapp()).await?;
         tests::demo::run(&running.stack).await?;
         std::future::pending::<Result<()>>().await
     };
@@ -56,7 +57,7 @@ async fn run(ports: Ports) -> Result<ExitCode> {
 async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
     let running = tokio::select! {
-        running = start(Ports::FREE) => running?,
+        running = start(Ports::FREE, Rules::lenient()) => running?,
         signal = interrupted() => return signal.map(|()| ExitCode::FAILURE),
     };
     let mut child = tokio::process::Command::new(program)

@@ -7,19 +7,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::stack::Stack;
+use crate::{invitation, stack::Stack};
 
 /// Ava's number, made up: 555-01xx is nobody's.
 const AVA: &str = "+14155550123";
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Shows a person writing in, a notification going out, and an opt-out that holds.
+/// Shows a person writing in, a notification going out, and an opt-out that holds and is taken back: on the page and in
+/// words.
 pub async fn run(stack: &Stack) -> Result<()> {
+    eprintln!("{}", invitation::page(stack));
     let show = Show::new(stack);
     show.person_writes().await?;
     show.notification_goes_out().await?;
     show.opt_out_holds().await?;
-    show.what_to_try();
+    eprintln!("{}", invitation::to_play(stack, AVA));
     Ok(())
 }
 
@@ -105,39 +107,6 @@ impl<'a> Show<'a> {
             }
         }
         bail!("no event {event_type} within {DEADLINE:?}: the logs say why")
-    }
-
-    fn what_to_try(&self) {
-        let Stack { api_url, sandbox_url, aws_endpoint, outputs } = self.stack;
-        eprintln!(
-            r#"
-It stays up. Try, from another terminal:
-
-  # Ava writes in; the answer says how the system took it
-  curl -s {sandbox_url}/sandbox/inbound -H 'Content-Type: application/json' \
-    -d '{{"from": "whatsapp:{AVA}", "body": "hello"}}'
-
-  # a notification goes out (the key is the emulator's own)
-  curl -s {aws_endpoint}/ --user test:test --aws-sigv4 aws:amz:us-east-1:sqs \
-    -H 'X-Amz-Target: AmazonSQS.SendMessage' -H 'Content-Type: application/x-amz-json-1.0' \
-    -d '{{"QueueUrl": "{outbound}", "MessageBody": "{{\"id\": \"hello-1\", \"to\": \"{AVA}\", \"category\": \"service\", \"content\": {{\"type\": \"text\", \"body\": \"Hello Ava\"}}}}"}}'
-
-  # what Ava's phone and Twilio have
-  curl -s '{sandbox_url}/sandbox/messages?address=whatsapp:%2B{digits}'
-
-  # the events so far
-  curl -s {aws_endpoint}/ --user test:test --aws-sigv4 aws:amz:us-east-1:sqs \
-    -H 'X-Amz-Target: AmazonSQS.ReceiveMessage' -H 'Content-Type: application/x-amz-json-1.0' \
-    -d '{{"QueueUrl": "{events}", "MaxNumberOfMessages": 10}}'
-
-  # nobody but Twilio is let in: 403
-  curl -si {api_url}/twilio/inbound -d 'Body=hello'
-
-Ctrl-C ends it and leaves nothing running."#,
-            outbound = outputs.outbound_queue_url,
-            events = outputs.events_queue_url,
-            digits = AVA.trim_start_matches('+'),
-        );
     }
 }
 

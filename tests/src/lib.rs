@@ -8,6 +8,7 @@ pub mod demo;
 pub mod deploy;
 pub mod emulator;
 pub mod harness;
+pub mod invitation;
 pub mod process;
 pub mod progress;
 pub mod run;

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result};
-use sandbox::{Config, Sandbox};
+use anyhow::{Context as _, Result, anyhow};
+use sandbox::{Config, Rules, Sandbox};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -45,13 +46,13 @@ pub const SEND_POLICY: &str = concat!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Ports {
     /// The port of the deployed API.
-    #[arg(long = "api-port", default_value_t = 8080)]
+    #[arg(long = "api-port", env = "API_PORT", default_value_t = 8080)]
     pub api: u16,
     /// The port of the emulator of AWS.
-    #[arg(long = "aws-port", default_value_t = 4566)]
+    #[arg(long = "aws-port", env = "AWS_PORT", default_value_t = 4566)]
     pub aws: u16,
     /// The port of the stand-in for Twilio, and of its web page.
-    #[arg(long = "sandbox-port", default_value_t = 8090)]
+    #[arg(long = "sandbox-port", env = "SANDBOX_PORT", default_value_t = 8090)]
     pub sandbox: u16,
 }
 
@@ -93,11 +94,13 @@ impl Running {
     }
 }
 
-/// Builds, starts and deploys everything, and says on the standard error what it is doing.
-pub async fn start(ports: Ports) -> Result<Running> {
+/// Builds, starts and deploys everything, and says on the standard error what it is doing. The sandbox goes by
+/// the rules.
+pub async fn start(ports: Ports, rules: Rules) -> Result<Running> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's folder has gone")?;
     // All at the same time, so that no two of them are given the same one.
-    let [api, aws, sandbox] = [("api", ports.api), ("aws", ports.aws), ("sandbox", ports.sandbox)].map(listen);
+    let [api, aws, sandbox] = [("API_PORT", ports.api), ("AWS_PORT", ports.aws), ("SANDBOX_PORT", ports.sandbox)]
+        .map(|(variable, port)| listen(variable, port));
     let (api, aws, sandbox) = (api?, aws?, sandbox?);
     let scratch = empty_folder(root.join(".local").join(aws.local_addr()?.port().to_string()))?;
 
@@ -130,23 +133,31 @@ pub async fn start(ports: Ports) -> Result<Running> {
     step.done();
     fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
         .context("cannot write events/env.json")?;
-    let (watch, sandbox) = show(&stack, &emulator.log, sandbox).await?;
+    let (watch, sandbox) = show(&stack, &emulator.log, rules, sandbox).await?;
     Ok(Running { stack, logs: scratch, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
 /// The stand-in for Twilio, in this process, and what tells it what the system does.
-async fn show(stack: &Stack, log: &Path, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
+async fn show(stack: &Stack, log: &Path, rules: Rules, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let sandbox: Arc<Sandbox> = Config::documented(format!("{}/twilio/inbound", stack.api_url)).into();
+    let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
+    let sandbox: Arc<Sandbox> = Config { rules, ..config }.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
     let serving = tokio::spawn(sandbox::serve(sandbox, listener)).abort_handle();
     Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), AbortOnDrop(serving)))
 }
 
-fn listen((name, port): (&str, u16)) -> Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .with_context(|| format!("port {port} is taken: `--{name}-port` chooses another one"))
+fn listen(variable: &'static str, port: u16) -> Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(|error| {
+        let why = if error.kind() == ErrorKind::AddrInUse {
+            "is taken".to_owned()
+        } else {
+            format!("is not to be had ({error})")
+        };
+        let other = port.saturating_add(1_000);
+        anyhow!("port {port} {why}: `make run {variable}={other}` takes another one")
+    })
 }
 
 /// Frees a port that another process will listen on at once.
@@ -179,4 +190,18 @@ async fn put_credentials(stack: &Stack) -> Result<()> {
         .await
         .context("cannot put the test account's credentials into the secret")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_says_how_to_choose_another() {
+        let taken = listen("API_PORT", 0).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen("API_PORT", port).unwrap_err().to_string();
+        let other = port.saturating_add(1_000);
+        assert_eq!(error, format!("port {port} is taken: `make run API_PORT={other}` takes another one"));
+    }
 }

@@ -155,12 +155,12 @@ pub fn aws_environment(endpoint: &str) -> impl Iterator<Item = (&'static str, St
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
 
-    fn stack() -> Stack {
+    pub(crate) fn stack() -> Stack {
         let names = serde_json::json!({
             "ApiUrl": "http://api", "OutboundQueueUrl": "q1", "OutboundDeadLetterQueueUrl": "q2",
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",

@@ -18,7 +18,8 @@ export SAM_CLI_TELEMETRY := 0
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# What stands on make's command line reaches the program: API_PORT, AWS_PORT and SANDBOX_PORT.
+# What stands on make's command line reaches the program: TWILIO=1 for a Twilio account of one's own (.env.example),
+# API_PORT, AWS_PORT and SANDBOX_PORT.
 .PHONY: run
 run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
 	@echo "Compiling the local stack"

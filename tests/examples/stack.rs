@@ -6,9 +6,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use sandbox::Rules;
-use tests::run::{Ports, start};
+use tests::{
+    account::Account,
+    invitation,
+    run::{Ports, Running, Twilio, checkout, start},
+    tunnel::Tunnel,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the real template.yaml on this machine: an emulator of AWS, a stand-in for Twilio, and the functions.
@@ -21,13 +26,22 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Start the stack and leave it up until Ctrl-C.
-    Run(Ports),
+    Run(Run),
     /// Start the stack, run a command inside it, and end with the command's exit code.
     Exec {
         /// The command; its environment describes the stack.
         #[arg(trailing_var_arg = true, required = true)]
         command: Vec<OsString>,
     },
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    ports: Ports,
+    /// With the Twilio account of the file .env, instead of the sandbox's.
+    #[arg(long, env = "TWILIO", value_parser = FalseyValueParser::new())]
+    twilio: bool,
 }
 
 #[tokio::main]
@@ -42,10 +56,10 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn run(ports: Ports) -> Result<ExitCode> {
+async fn run(Run { ports, twilio }: Run) -> Result<ExitCode> {
     let up = async {
-        let running = start(ports, Rules::as_whatsapp()).await?;
-        tests::demo::run(&running.stack).await?;
+        // Owned until the end: who drops it ends the stack.
+        let _running = if twilio { connect(ports).await? } else { play(ports).await? };
         std::future::pending::<Result<()>>().await
     };
     tokio::select! {
@@ -54,10 +68,29 @@ async fn run(ports: Ports) -> Result<ExitCode> {
     }
 }
 
+async fn play(ports: Ports) -> Result<Running> {
+    let running = start(ports, Twilio::Sandbox(Rules::as_whatsapp())).await?;
+    tests::demo::run(&running.stack).await?;
+    Ok(running)
+}
+
+async fn connect(ports: Ports) -> Result<Running> {
+    let read = Account::from_file(&checkout()?.join(".env"), ports.api);
+    let account = read.map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::Error::msg(lines.join("\n"))
+    })?;
+    let running = start(ports, Twilio::Itself(Box::new(account.clone()))).await?;
+    eprintln!("{}", invitation::page(&running.stack));
+    let tunnel = Tunnel::probe(&account.public_base_url).await?;
+    eprintln!("{}", invitation::to_connect(&running.stack, &account, &tunnel));
+    Ok(running)
+}
+
 async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
     let running = tokio::select! {
-        running = start(Ports::FREE, Rules::lenient()) => running?,
+        running = start(Ports::FREE, Twilio::Sandbox(Rules::lenient())) => running?,
         signal = interrupted() => return signal.map(|()| ExitCode::FAILURE),
     };
     let mut child = tokio::process::Command::new(program)

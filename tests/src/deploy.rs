@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::{
+    account::Account,
     process::{Group, log_to, run_logged, tail},
     stack::{Outputs, aws_environment},
 };
@@ -19,20 +20,14 @@ use crate::{
 const STACK_NAME: &str = "whatsapp-local";
 
 /// What a deployment to the emulator is told, beyond samconfig.toml.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
     /// Where the functions find AWS.
     pub aws_endpoint: &'a str,
-    /// The base URL that Twilio calls, and signs.
-    pub public_base_url: &'a str,
-    /// Where Twilio's API is.
-    pub twilio_api_base_url: &'a str,
-    /// The account.
-    pub account_sid: &'a str,
-    /// The Messaging Service.
-    pub messaging_service_sid: &'a str,
-    /// Who may receive what, as JSON.
-    pub send_policy: &'a str,
+    /// The Twilio account.
+    pub account: &'a Account,
+    /// Who may receive what, as JSON; none is the template's default.
+    pub send_policy: Option<&'a str>,
 }
 
 /// Compiles the functions as `sam build` will, with Cargo's own progress on the terminal: SAM shows none of it.
@@ -65,19 +60,26 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
     // Named, because SAM looks for it beside the built template.
     command.arg("--config-file").arg(root.join("samconfig.toml"));
     command.arg("--template-file").arg(build_folder(scratch).join("template.yaml"));
-    command.arg("--parameter-overrides").args([
-        format!("Architecture={}", architecture()?),
-        format!("AwsEndpointUrl={}", parameters.aws_endpoint),
-        format!("PublicBaseUrl={}", parameters.public_base_url),
-        format!("TwilioApiBaseUrl={}", parameters.twilio_api_base_url),
-        format!("TwilioAccountSid={}", parameters.account_sid),
-        format!("MessagingServiceSid={}", parameters.messaging_service_sid),
-        // SAM splits at spaces and takes quotes away, unless they are escaped.
-        format!("SendPolicy=\"{}\"", parameters.send_policy.replace('"', "\\\"")),
-    ]);
+    command.arg("--parameter-overrides").args(overrides(parameters, architecture()?));
     command.envs(aws_environment(parameters.aws_endpoint));
     run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;
     outputs(root, scratch, parameters.aws_endpoint).await
+}
+
+/// The template's parameters as SAM reads them. It takes no empty ones, which are the defaults.
+fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
+    let Parameters { aws_endpoint, account, send_policy } = parameters;
+    let always = [
+        format!("Architecture={architecture}"),
+        format!("AwsEndpointUrl={aws_endpoint}"),
+        format!("PublicBaseUrl={}", account.public_base_url),
+        format!("TwilioApiBaseUrl={}", account.api_base_url),
+        format!("TwilioAccountSid={}", account.account_sid),
+    ];
+    let service = account.messaging_service_sid.as_ref().map(|sid| format!("MessagingServiceSid={sid}"));
+    // SAM splits at spaces and takes quotes away, unless they are escaped.
+    let policy = send_policy.map(|policy| format!("SendPolicy=\"{}\"", policy.replace('"', "\\\"")));
+    always.into_iter().chain(service).chain(policy).collect()
 }
 
 /// Each stack's own, so that one can run while another is built.
@@ -132,5 +134,29 @@ fn architecture() -> Result<&'static str> {
         "x86_64" => Ok("x86_64"),
         "aarch64" => Ok("arm64"),
         other => bail!("Lambda has no {other} processors, so the functions cannot run on this machine"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::tests::account;
+
+    #[test]
+    fn what_an_account_does_not_have_is_left_to_the_template() {
+        let sender = [("TWILIO_MESSAGING_SERVICE_SID", ""), ("TWILIO_WHATSAPP_FROM", "whatsapp:+14155238886")];
+        let (service, sender) = (account(&[]), account(&sender));
+        let always = [
+            "Architecture=arm64",
+            "AwsEndpointUrl=http://aws",
+            "PublicBaseUrl=https://wa.example.com",
+            "TwilioApiBaseUrl=https://api.twilio.com",
+            "TwilioAccountSid=AC000000000000000000000000000000aa",
+        ];
+        let parameters = Parameters { aws_endpoint: "http://aws", account: &sender, send_policy: None };
+        assert_eq!(overrides(&parameters, "arm64"), always);
+        let parameters = Parameters { account: &service, send_policy: Some(r#"{"a": 1}"#), ..parameters };
+        let more = ["MessagingServiceSid=MG000000000000000000000000000000aa", r#"SendPolicy="{\"a\": 1}""#];
+        assert_eq!(overrides(&parameters, "arm64"), [&always[..], &more[..]].concat());
     }
 }

@@ -1,8 +1,10 @@
 //! What is printed once a stack is up: where its page is, and what to try.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
-use crate::Stack;
+use crate::{Stack, account::Account, tunnel::Tunnel};
 
 /// Where the page is, before anything else.
 pub fn page(stack: &Stack) -> String {
@@ -38,6 +40,61 @@ Ctrl-C ends it and leaves nothing running."#,
     )
 }
 
+/// What to do where Twilio itself plays. Nobody is messaged without being asked.
+pub fn to_connect(stack: &Stack, account: &Account, tunnel: &Tunnel) -> String {
+    let Stack { api_url, .. } = stack;
+    let Account { account_sid, public_base_url, .. } = account;
+    let from = account.whatsapp_from.as_ref().filter(|_| account.messaging_service_sid.is_none());
+    let from = from.map(|from| format!(r#""from": "{from}", "#)).unwrap_or_default();
+    let notification = hello("+YOUR NUMBER", &from);
+    format!(
+        r"
+It is connected to Twilio's account {account_sid}: phones are real, and the page shows what the system does.
+
+1. The tunnel. {public_base_url} has to lead to {api_url}, and {tunnel}.
+
+     cloudflared tunnel --url {api_url}
+     ngrok http {api_url}
+
+   Either is enough. Where it prints another URL, put that into .env as PUBLIC_BASE_URL and start again: Twilio's
+   signature covers it.
+
+2. At Twilio, let messages come to {inbound}, by POST:
+
+{places}
+   Statuses come by themselves: each message names {public_base_url}/twilio/status.
+
+3. Write to your sender from your phone: that opens its service window. Then put a notification on the queue:
+
+{notification}
+
+Ctrl-C ends it and leaves nothing running.",
+        inbound = public_base_url.join("/twilio/inbound"),
+        places = places(account),
+        notification = put_on_queue(stack, &notification),
+    )
+}
+
+/// Where in Twilio's Console the webhook is set.
+fn places(account: &Account) -> String {
+    let mut places = String::new();
+    if let Some(service) = &account.messaging_service_sid {
+        let _ = writeln!(
+            places,
+            "     Messaging > Services > {service} > Integration > Send a webhook: Request URL, and Fallback URL"
+        );
+    }
+    if let Some(sender) = &account.whatsapp_from {
+        let _ = writeln!(
+            places,
+            "     Messaging > Senders > WhatsApp senders > {sender}: Webhook URL for incoming messages, and Fallback URL\n     \
+             or, with Twilio's Sandbox: Messaging > Try it out > Send a WhatsApp message > Sandbox settings: When a message \
+             comes in"
+        );
+    }
+    places
+}
+
 /// A notification in the order in which a person reads it. `from` is empty, or a field with the comma after it.
 fn hello(to: &str, from: &str) -> String {
     format!(
@@ -62,7 +119,7 @@ mod tests {
     use shared::notification::Notification;
 
     use super::*;
-    use crate::stack::tests::stack;
+    use crate::{account::tests::account, stack::tests::stack};
 
     #[test]
     fn the_page_comes_first() {
@@ -70,6 +127,39 @@ mod tests {
         assert!(
             to_play(&stack(), "+14155550123").trim_start().starts_with("It stays up. On the page, http://sandbox:")
         );
+    }
+
+    #[test]
+    fn who_connects_an_account_is_told_where_and_by_which_sender() {
+        let service = ("TWILIO_MESSAGING_SERVICE_SID", "MG000000000000000000000000000000aa");
+        let sender = ("TWILIO_WHATSAPP_FROM", "whatsapp:+14155238886");
+        let cases = [
+            (vec![service], vec!["Services > MG"], vec!["Sandbox settings", "\\\"from\\\""]),
+            (
+                vec![("TWILIO_MESSAGING_SERVICE_SID", ""), sender],
+                vec![
+                    "WhatsApp senders > whatsapp:+14155238886",
+                    "Sandbox settings",
+                    "\\\"from\\\": \\\"whatsapp:+14155238886\\\"",
+                ],
+                vec!["Services > MG"],
+            ),
+            (vec![service, sender], vec!["Services > MG", "WhatsApp senders >"], vec!["\\\"from\\\""]),
+        ];
+        for (variables, said, unsaid) in cases {
+            let account = account(&variables);
+            let text = to_connect(&stack(), &account, &Tunnel::Nowhere);
+            for words in said.iter().chain(&[
+                "nothing answers there",
+                "https://wa.example.com/twilio/inbound",
+                "cloudflared tunnel --url http://api\n",
+            ]) {
+                assert!(text.contains(words), "{words} is not in: {text}");
+            }
+            for words in unsaid {
+                assert!(!text.contains(words), "{words} is in: {text}");
+            }
+        }
     }
 
     #[test]

@@ -9,10 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use sandbox::{Config, Rules, Sandbox};
+use sandbox::{Config, Plays, Rules, Sandbox};
+use secrecy::ExposeSecret as _;
 use tokio::task::AbortHandle;
 
 use crate::{
+    account::{Account, ApiKey},
     deploy::{self, Parameters},
     emulator::Emulator,
     progress::Step,
@@ -41,6 +43,15 @@ pub const SEND_POLICY: &str = concat!(
     r#""FO":{"consent":{},"marketing_cap":{"messages":2,"days":7}},"#,
     r#""MT":{"consent":{"marketing":{"days":30},"utility":{}}}}}"#,
 );
+
+/// Who plays Twilio to a stack.
+#[derive(Debug, Clone)]
+pub enum Twilio {
+    /// The sandbox, by these rules.
+    Sandbox(Rules),
+    /// Twilio itself, with this account: the sandbox's page shows what the system does.
+    Itself(Box<Account>),
+}
 
 /// Where on this machine the stack's parts are; 0 is any free port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
@@ -94,10 +105,14 @@ impl Running {
     }
 }
 
-/// Builds, starts and deploys everything, and says on the standard error what it is doing. The sandbox goes by
-/// the rules.
-pub async fn start(ports: Ports, rules: Rules) -> Result<Running> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's folder has gone")?;
+/// The folder that everything is built from.
+pub fn checkout() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's folder has gone")
+}
+
+/// Builds, starts and deploys everything, and says on the standard error what it is doing.
+pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
+    let root = checkout()?;
     // All at the same time, so that no two of them are given the same one.
     let [api, aws, sandbox] = [("API_PORT", ports.api), ("AWS_PORT", ports.aws), ("SANDBOX_PORT", ports.sandbox)]
         .map(|(variable, port)| listen(variable, port));
@@ -116,36 +131,59 @@ pub async fn start(ports: Ports, rules: Rules) -> Result<Running> {
     let emulator = Emulator::start(root, &scratch, aws, api).await?;
     step.done();
 
-    let step = Step::start("sam deploy");
     let sandbox_url = format!("http://{}", sandbox.local_addr()?);
-    let parameters = Parameters {
-        aws_endpoint: &emulator.endpoint,
-        public_base_url: &emulator.front_door,
-        twilio_api_base_url: &sandbox_url,
-        account_sid: ACCOUNT_SID,
-        messaging_service_sid: MESSAGING_SERVICE_SID,
-        send_policy: SEND_POLICY,
+    let (account, send_policy) = match &twilio {
+        Twilio::Sandbox(_) => (made_up_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
+        // Its policy is the one that a first deployment has: marketing needs a consent.
+        Twilio::Itself(account) => (Account::clone(account), None),
     };
+    let step = Step::start("sam deploy");
+    let parameters = Parameters { aws_endpoint: &emulator.endpoint, account: &account, send_policy };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
     let stack =
         Stack { api_url: emulator.front_door.clone(), sandbox_url, aws_endpoint: emulator.endpoint.clone(), outputs };
-    put_credentials(&stack).await?;
+    put_credentials(&stack, &account).await?;
     step.done();
-    fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
-        .context("cannot write events/env.json")?;
-    let (watch, sandbox) = show(&stack, &emulator.log, rules, sandbox).await?;
+    // The events of `events/` are the made-up account's.
+    if let Twilio::Sandbox(_) = &twilio {
+        fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
+            .context("cannot write events/env.json")?;
+    }
+    let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
     Ok(Running { stack, logs: scratch, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
-/// The stand-in for Twilio, in this process, and what tells it what the system does.
-async fn show(stack: &Stack, log: &Path, rules: Rules, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
+/// The sandbox in this process, and what tells it what the system does.
+async fn show(stack: &Stack, log: &Path, twilio: Twilio, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
-    let sandbox: Arc<Sandbox> = Config { rules, ..config }.into();
+    let config = match twilio {
+        Twilio::Sandbox(rules) => Config { rules, ..config },
+        Twilio::Itself(account) => Config {
+            account_sid: account.account_sid,
+            inbound_url: account.public_base_url.join("/twilio/inbound"),
+            plays: Plays::Nothing,
+            ..config
+        },
+    };
+    let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
     let serving = tokio::spawn(sandbox::serve(sandbox, listener)).abort_handle();
     Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), AbortOnDrop(serving)))
+}
+
+/// The account that the sandbox plays.
+fn made_up_account(sandbox_url: &str, api_url: &str) -> Result<Account> {
+    Ok(Account {
+        account_sid: ACCOUNT_SID.parse()?,
+        auth_token: AUTH_TOKEN.into(),
+        api_key: Some(ApiKey { sid: API_KEY_SID.parse()?, secret: API_KEY_SECRET.into() }),
+        messaging_service_sid: Some(MESSAGING_SERVICE_SID.parse()?),
+        whatsapp_from: None,
+        api_base_url: sandbox_url.parse()?,
+        public_base_url: api_url.parse()?,
+    })
 }
 
 fn listen(variable: &'static str, port: u16) -> Result<TcpListener> {
@@ -176,19 +214,14 @@ fn empty_folder(path: PathBuf) -> Result<PathBuf> {
 }
 
 /// Does what an operator does after a first deployment.
-async fn put_credentials(stack: &Stack) -> Result<()> {
-    let accounts = serde_json::json!({"accounts": {ACCOUNT_SID: {
-        "auth_tokens": [AUTH_TOKEN],
-        "api_key_sid": API_KEY_SID,
-        "api_key_secret": API_KEY_SECRET,
-    }}});
+async fn put_credentials(stack: &Stack, account: &Account) -> Result<()> {
     aws_sdk_secretsmanager::Client::new(&stack.aws())
         .put_secret_value()
         .secret_id(&stack.outputs.twilio_secret_arn)
-        .secret_string(accounts.to_string())
+        .secret_string(account.secret().expose_secret())
         .send()
         .await
-        .context("cannot put the test account's credentials into the secret")?;
+        .context("cannot put the account's credentials into the secret")?;
     Ok(())
 }
 

@@ -11,6 +11,8 @@ use aws_sdk_dynamodb::{
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 
+use crate::aws::Fault;
+
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -20,13 +22,14 @@ pub type Item = HashMap<String, AttributeValue>;
 pub struct StoreError {
     operation: &'static str,
     conflict: bool,
+    fault: Fault,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl StoreError {
     /// An operation that failed, named for the log by table and verb.
     pub(crate) fn new(operation: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
-        Self { operation, conflict: false, source: Box::new(source) }
+        Self { operation, conflict: false, fault: Fault::Unusable, source: Box::new(source) }
     }
 
     /// As [`StoreError::new`], for an answer of DynamoDB: it knows whether another transaction was in the way.
@@ -36,12 +39,18 @@ impl StoreError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         let conflict = error.code() == Some("TransactionConflictException");
-        Self { operation, conflict, source: Box::new(error) }
+        Self { operation, conflict, fault: Fault::of(&error), source: Box::new(error) }
     }
 
     /// An operation that others kept from its end, though each single write succeeded or was refused.
     pub fn contended(operation: &'static str) -> Self {
-        Self { operation, conflict: true, source: "other writers changed the item in every round".into() }
+        let source = "other writers changed the item in every round".into();
+        Self { operation, conflict: true, fault: Fault::Unanswered, source }
+    }
+
+    /// Who has to act upon it.
+    pub fn fault(&self) -> Fault {
+        self.fault
     }
 
     fn is_conflict(&self) -> bool {
@@ -106,7 +115,7 @@ pub async fn transact(
                     return Ok(Transacted::Refused(reasons.iter().map(refusal).collect()));
                 }
                 let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
-                Err(StoreError { operation, conflict, source: Box::new(error) })
+                Err(StoreError { conflict, ..StoreError::of_sdk(operation, error) })
             }
             _ => Err(StoreError::of_sdk(operation, error)),
         }

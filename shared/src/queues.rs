@@ -4,30 +4,40 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
-    error::{BuildError, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{BatchResultErrorEntry, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::error::Error;
 
-use crate::sid::AccountSid;
+use crate::{aws::Fault, sid::AccountSid};
 
 /// A queue did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed")]
 pub struct QueueError {
     operation: &'static str,
+    fault: Fault,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl QueueError {
+    fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, fault: Fault::Unusable, source: source.into() }
+    }
+
     fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where
-        E: Error + Send + Sync + 'static,
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        Self { operation, source: Box::new(error) }
+        Self { operation, fault: Fault::of(&error), source: Box::new(error) }
+    }
+
+    /// Who has to act upon it.
+    pub fn fault(&self) -> Fault {
+        self.fault
     }
 }
 
@@ -129,7 +139,7 @@ impl OutboundQueue {
     /// put on a queue first goes along: put back, it is not judged as if it were new.
     pub async fn dead_letter(&self, body: &str, reason: &str, enqueued_at: Timestamp) -> Result<(), QueueError> {
         let operation = "writing to the outbound dead-letter queue";
-        let of_build = |error| QueueError { operation, source: Box::new(error) };
+        let of_build = |error| QueueError::new(operation, error);
         self.client
             .send_message()
             .queue_url(&self.dead_letter_url)
@@ -162,7 +172,7 @@ impl OutboundDoor {
         if taken.first() == Some(&true) {
             return Ok(());
         }
-        Err(QueueError { operation: PUTTING, source: "SQS refused it".into() })
+        Err(QueueError::new(PUTTING, "SQS refused it"))
     }
 }
 
@@ -170,7 +180,7 @@ const PUTTING: &str = "putting notifications on an outbound queue";
 
 async fn put(client: &Client, url: &str, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
     let built: Result<Vec<_>, _> = entries.iter().enumerate().map(outbound_entry).collect();
-    let built = built.map_err(|error| QueueError { operation: PUTTING, source: Box::new(error) })?;
+    let built = built.map_err(|error| QueueError::new(PUTTING, error))?;
     let send = client.send_message_batch().queue_url(url).set_entries(Some(built));
     let answer = send.send().await.map_err(|error| QueueError::of_sdk(PUTTING, error))?;
     let failed: Vec<&str> = answer.failed().iter().map(BatchResultErrorEntry::id).collect();
@@ -213,7 +223,7 @@ async fn redrive_target(client: &Client, url: &str) -> Result<String, QueueError
         .map_err(|error| QueueError::of_sdk(operation, error))?;
     let policy = attributes.attributes().and_then(|found| found.get(&QueueAttributeName::RedrivePolicy));
     let policy: RedrivePolicy = serde_json::from_str(policy.map_or("null", String::as_str))
-        .map_err(|error| QueueError { operation, source: Box::new(error) })?;
+        .map_err(|error| QueueError::new(operation, error))?;
     let name = policy.dead_letter_target_arn.rsplit(':').next().unwrap_or_default();
     let found =
         client.get_queue_url().queue_name(name).send().await.map_err(|error| QueueError::of_sdk(operation, error))?;
@@ -257,8 +267,8 @@ impl EventsQueue {
             match self.publish_batch(batch).await {
                 Ok(taken) if taken == batch.len() => published += taken,
                 Ok(taken) => {
-                    let source = "SQS refused a message of a batch".into();
-                    return (published + taken, Err(QueueError { operation: "publishing events", source }));
+                    let error = QueueError::new("publishing events", "SQS refused a message of a batch");
+                    return (published + taken, Err(error));
                 }
                 Err(error) => return (published, Err(error)),
             }
@@ -269,8 +279,7 @@ impl EventsQueue {
     /// Gives how many messages from the first one on were taken.
     async fn publish_batch(&self, batch: &[EventMessage]) -> Result<usize, QueueError> {
         let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
-        let entries =
-            entries.map_err(|source| QueueError { operation: "publishing events", source: Box::new(source) })?;
+        let entries = entries.map_err(|error| QueueError::new("publishing events", error))?;
         let answer = self
             .client
             .send_message_batch()

@@ -1,0 +1,56 @@
+//! The command line as it is written.
+
+use clap::{Parser, Subcommand};
+use shared::sid::AccountSid;
+
+use crate::{commands::completions, output::Format};
+
+/// WhatsApp messaging from one command: send, look, and put right.
+#[derive(Debug, Parser)]
+#[command(name = "wa", version, after_help = EXAMPLE, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLE: &str = "\
+Exit codes:
+  0 done    1 the answer is no    2 wrong usage    3 not found    4 refused    5 no answer    130 Ctrl-C
+
+Example:
+  wa --stack whatsapp-staging --profile staging messages list --to whatsapp:+14155550123";
+
+/// What holds for every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Globals {
+    /// The name of the deployed stack
+    #[arg(long, env = "WA_STACK", default_value = "whatsapp", global = true, value_name = "NAME")]
+    pub stack: String,
+    /// The AWS profile, as the AWS command line has them
+    #[arg(long, env = "AWS_PROFILE", global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The AWS region
+    #[arg(long, env = "AWS_REGION", global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The Twilio account, if not the one that the stack sends from
+    #[arg(long, global = true, value_name = "SID")]
+    pub account_sid: Option<AccountSid>,
+    /// How the answer is written
+    #[arg(long, short, value_enum, default_value_t, global = true, value_name = "FORMAT")]
+    pub output: Format,
+    /// Ask nothing: for scripts
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print what completes this command in a shell
+    Completions(completions::Arguments),
+}

@@ -1,0 +1,54 @@
+//! `wa`, the operator's command line: it talks to a deployed stack, found by its name, and to Twilio.
+//!
+//! A command parses its words into types ([`cli`], [`commands`]), finds what it needs ([`session`], [`stack`],
+//! [`twilio`]), does its work with the stores and clients of `shared`, and prints what came of it ([`output`]). What goes
+//! wrong is one line and an exit code ([`exit`]); who is in front of it is asked and warned by [`terminal`].
+
+pub mod cli;
+pub mod commands;
+pub mod exit;
+pub mod output;
+pub mod session;
+pub mod stack;
+pub mod terminal;
+pub mod twilio;
+
+use cli::{Cli, Command};
+use exit::Failure;
+use session::Session;
+
+/// Runs a command to its end, or to the Ctrl-C that ends it.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let session = Session::new(cli.globals);
+    tokio::select! {
+        done = dispatch(&session, &cli.command) => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    }
+}
+
+#[expect(clippy::unused_async, reason = "the commands to come wait")]
+async fn dispatch(_session: &Session, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Completions(arguments) => commands::completions::run(arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_whole_and_each_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            let children: Vec<_> = command.get_subcommands().filter(|child| child.get_name() != "help").collect();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!children.is_empty() || help.contains("Example:\n  wa "), "{} has no example", command.get_name());
+            children.into_iter().for_each(check);
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        check(&command);
+    }
+}

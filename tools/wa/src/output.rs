@@ -1,0 +1,300 @@
+//! What a command prints: a table for people, JSON, CSV or TSV for programs.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exit::Failure;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// An array of objects, or one object.
+    Json,
+    /// Comma-separated, with a header (RFC 4180).
+    Csv,
+    /// Tab-separated, with a header; tabs and line ends inside of a value are written \t and \n.
+    Tsv,
+}
+
+/// Which columns of rows are shown.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Properties {
+    /// The properties to show, in this order, with commas between them, as in sid,status
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub properties: Vec<String>,
+}
+
+/// Rows with named properties. What a table shows of them where nobody says otherwise is `columns`; JSON shows all.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<String>,
+    rows: Vec<Value>,
+}
+
+impl Table {
+    /// Rows that are objects.
+    pub fn new(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> Result<Self, Failure> {
+        let rows: Result<Vec<_>, _> = rows.into_iter().map(serde_json::to_value).collect();
+        let rows = rows.map_err(|error| Failure::Usage(format!("a row cannot be shown: {error}")))?;
+        Ok(Self { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows })
+    }
+
+    /// The same rows with only these properties, in this order. Names may be written as Twilio's CLI does (`dateSent`).
+    pub fn pick(mut self, properties: &Properties) -> Result<Self, Failure> {
+        if properties.properties.is_empty() {
+            return Ok(self);
+        }
+        let columns: Vec<_> = properties.properties.iter().map(|name| snake_case(name.trim())).collect();
+        let known = |name: &String| {
+            self.columns.contains(name) || self.rows.is_empty() || self.rows.iter().any(|row| row.get(name).is_some())
+        };
+        if let Some(unknown) = columns.iter().find(|name| !known(name)) {
+            let there: Vec<_> = self.rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()).collect();
+            let mut there: Vec<&str> = there.into_iter().map(String::as_str).collect();
+            there.sort_unstable();
+            there.dedup();
+            let there = there.join(", ");
+            return Err(Failure::Usage(format!("--properties: there is no {unknown}, expected some of {there}")));
+        }
+        for row in &mut self.rows {
+            *row = columns.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or_default())).collect();
+        }
+        self.columns = columns;
+        Ok(self)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn cells<'a>(&'a self, row: &'a Value) -> impl Iterator<Item = String> + 'a {
+        self.columns.iter().map(|column| row.get(column).map(plain).unwrap_or_default())
+    }
+}
+
+/// Where the output goes.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    /// The terminal's own width and colours apply.
+    is_terminal: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// The standard output of this process.
+    pub fn new(format: Format) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+        Self { format, is_terminal, colour }
+    }
+
+    /// The format that was asked for.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints rows.
+    pub fn table(&self, table: &Table) -> Result<(), Failure> {
+        write(&self.rendered(table)?)
+    }
+
+    /// Prints one thing: as an object in JSON, else as a row.
+    pub fn one(&self, table: &Table) -> Result<(), Failure> {
+        match (self.format, table.rows.as_slice()) {
+            (Format::Json, [row]) => self.json(row),
+            _ => self.table(table),
+        }
+    }
+
+    /// Prints JSON, whatever the format.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Usage(error.to_string()))?;
+        write(&format!("{text}\n"))
+    }
+
+    /// Prints a line as it is.
+    pub fn line(&self, line: &str) -> Result<(), Failure> {
+        write(&format!("{line}\n"))
+    }
+
+    fn rendered(&self, table: &Table) -> Result<String, Failure> {
+        match self.format {
+            Format::Table => Ok(self.people(table)),
+            Format::Json => {
+                let text = serde_json::to_string_pretty(&table.rows);
+                text.map(|text| format!("{text}\n")).map_err(|error| Failure::Usage(error.to_string()))
+            }
+            Format::Csv => csv(table),
+            Format::Tsv => Ok(tsv(table)),
+        }
+    }
+
+    fn people(&self, table: &Table) -> String {
+        let mut shown = comfy_table::Table::new();
+        shown.load_style(presets::NOTHING);
+        if self.is_terminal {
+            shown.set_content_arrangement(ContentArrangement::Dynamic);
+        } else {
+            shown.force_no_tty();
+        }
+        if self.colour {
+            shown.enforce_styling();
+        }
+        let heading = |column: &String| Cell::new(column.to_uppercase()).add_attribute(Attribute::Bold);
+        shown.set_header(table.columns.iter().map(heading));
+        for row in &table.rows {
+            let cells = table.columns.iter().zip(table.cells(row));
+            shown.add_row(cells.map(|(column, text)| {
+                let cell = Cell::new(printable(&text));
+                match tone(column, &text) {
+                    Some(colour) => cell.fg(colour),
+                    None => cell,
+                }
+            }));
+        }
+        for column in shown.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let lines: Vec<_> = shown.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        lines.concat()
+    }
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Green for what went well, red for what did not.
+fn tone(column: &str, text: &str) -> Option<Color> {
+    if !matches!(column, "state" | "status" | "current_status" | "outcome" | "finding") {
+        return None;
+    }
+    match text {
+        "accepted" | "delivered" | "read" | "received" | "sent" | "ok" => Some(Color::Green),
+        "rejected" | "failed" | "undelivered" | "unknown" | "wrong" => Some(Color::Red),
+        "suppressed" | "expired" | "canceled" | "waiting" | "awaiting_reply" | "warning" => Some(Color::Yellow),
+        _ => None,
+    }
+}
+
+/// A value as text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What people wrote may hold what a terminal takes for a command: no control character reaches it.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { if c == '\n' { '↵' } else { '\u{fffd}' } } else { c }).collect()
+}
+
+fn csv(table: &Table) -> Result<String, Failure> {
+    let unwritable = |error: csv::Error| Failure::Usage(format!("CSV cannot be written: {error}"));
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(&table.columns).map_err(unwritable)?;
+    for row in &table.rows {
+        writer.write_record(table.cells(row)).map_err(unwritable)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn tsv(table: &Table) -> String {
+    let escaped =
+        |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
+    let line = |cells: Vec<String>| format!("{}\n", cells.join("\t"));
+    let rows = table.rows.iter().map(|row| line(table.cells(row).map(|cell| escaped(&cell)).collect()));
+    std::iter::once(line(table.columns.clone())).chain(rows).collect()
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn table() -> Table {
+        let rows = [
+            json!({"sid": "SM1", "status": "read", "body": "one,\t\"two\"\nthree", "error_code": null, "num_media": 2}),
+            json!({"sid": "SM2", "status": "failed", "body": "\u{1b}[31m", "error_code": 63016}),
+        ];
+        Table::new(&["sid", "status", "error_code", "body"], rows).unwrap()
+    }
+
+    fn shown(format: Format, colour: bool, table: &Table) -> String {
+        Output { format, is_terminal: false, colour }.rendered(table).unwrap()
+    }
+
+    #[test]
+    fn people_see_columns_and_nothing_that_commands_their_terminal() {
+        let expected = "SID  STATUS  ERROR_CODE  BODY\n\
+                        SM1  read                one,\u{fffd}\"two\"↵three\n\
+                        SM2  failed  63016       \u{fffd}[31m\n";
+        assert_eq!(shown(Format::Table, false, &table()), expected);
+    }
+
+    #[test]
+    fn colour_is_there_only_where_it_is_wanted() {
+        assert!(shown(Format::Table, true, &table()).contains("\u{1b}["));
+        for format in [Format::Table, Format::Csv, Format::Tsv, Format::Json] {
+            let shown = shown(format, false, &Table::new(&["sid"], [json!({"sid": "SM1"})]).unwrap());
+            assert!(!shown.contains('\u{1b}'), "{shown}");
+        }
+    }
+
+    #[test]
+    fn programs_read_back_what_was_there() {
+        let shown_csv = shown(Format::Csv, false, &table());
+        let mut reader = csv::Reader::from_reader(shown_csv.as_bytes());
+        let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&records[0][3], "one,\t\"two\"\nthree");
+        let expected =
+            "sid\tstatus\terror_code\tbody\nSM1\tread\t\tone,\\t\"two\"\\nthree\nSM2\tfailed\t63016\t\u{1b}[31m\n";
+        assert_eq!(shown(Format::Tsv, false, &table()), expected);
+        let json: Value = serde_json::from_str(&shown(Format::Json, false, &table())).unwrap();
+        assert_eq!(json[0]["num_media"], 2);
+    }
+
+    #[test]
+    fn properties_choose_and_order_the_columns() {
+        let picked = |names: &[&str]| {
+            table().pick(&Properties { properties: names.iter().map(|name| (*name).to_owned()).collect() })
+        };
+        let shown_tsv = shown(Format::Tsv, false, &picked(&["errorCode", "sid"]).unwrap());
+        assert_eq!(shown_tsv, "error_code\tsid\n\tSM1\n63016\tSM2\n");
+        let refused = picked(&["sid", "colour"]).unwrap_err();
+        assert_eq!(refused.code(), 2);
+        let expected = "--properties: there is no colour, expected some of body, error_code, num_media, sid, status";
+        assert_eq!(refused.to_string(), expected);
+    }
+}

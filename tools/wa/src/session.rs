@@ -1,0 +1,141 @@
+//! What a command works with: AWS, the stack, its secret and Twilio, each looked up when it is first needed.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
+use shared::{
+    contacts::Contacts,
+    messages::Messages,
+    notifications::Notifications,
+    secrets::{self, Accounts},
+    sid::AccountSid,
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    cli::Globals,
+    exit::Failure,
+    output::Output,
+    stack::Stack,
+    terminal::Terminal,
+    twilio::{Twilio, credentials_in_environment, credentials_in_secret},
+};
+
+/// Another continent is 300 ms away, and a connection takes three of its round trips.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An answer that takes longer was lost on the way.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// As long as somebody waits in front of a terminal before they look for Ctrl-C.
+const OPERATION: Duration = Duration::from_secs(30);
+/// As the AWS command line does.
+const ATTEMPTS: u32 = 3;
+
+/// A run of the command.
+#[derive(Debug)]
+pub struct Session {
+    globals: Globals,
+    /// Where questions and warnings go.
+    pub terminal: Terminal,
+    /// Where the answer goes.
+    pub output: Output,
+    aws: OnceCell<SdkConfig>,
+    stack: OnceCell<Stack>,
+    accounts: OnceCell<Accounts>,
+}
+
+impl Session {
+    /// Nothing is looked up yet.
+    pub fn new(globals: Globals) -> Self {
+        Self {
+            terminal: Terminal::new(globals.yes),
+            output: Output::new(globals.output),
+            globals,
+            aws: OnceCell::new(),
+            stack: OnceCell::new(),
+            accounts: OnceCell::new(),
+        }
+    }
+
+    /// AWS, by the profile, the region and whatever else the AWS command line goes by.
+    pub async fn aws(&self) -> Result<&SdkConfig, Failure> {
+        let config = self.aws.get_or_init(async || {
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(OPERATION);
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .timeout_config(timeouts.build())
+                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+            if let Some(profile) = &self.globals.profile {
+                loader = loader.profile_name(profile);
+            }
+            if let Some(region) = &self.globals.region {
+                loader = loader.region(Region::new(region.clone()));
+            }
+            loader.load().await
+        });
+        let config = config.await;
+        if config.region().is_none() {
+            let remedy = "name one with --region or AWS_REGION, or a profile that has one with --profile";
+            return Err(Failure::Usage(format!("no AWS region: {remedy}")));
+        }
+        Ok(config)
+    }
+
+    /// The deployed stack.
+    pub async fn stack(&self) -> Result<&Stack, Failure> {
+        self.stack.get_or_try_init(async || Stack::find(self.aws().await?, &self.globals.stack).await).await
+    }
+
+    /// The account that the command is about: the one that is named, else the stack's.
+    pub async fn account_sid(&self) -> Result<AccountSid, Failure> {
+        match &self.globals.account_sid {
+            Some(account_sid) => Ok(account_sid.clone()),
+            None => Ok(self.stack().await?.account_sid.clone()),
+        }
+    }
+
+    /// The stack's Twilio secret.
+    pub async fn accounts(&self) -> Result<&Accounts, Failure> {
+        let read = async || {
+            let client = aws_sdk_secretsmanager::Client::new(self.aws().await?);
+            let secret_id = self.stack().await?.output("TwilioSecretArn")?;
+            Ok::<_, Failure>(secrets::read(&client, secret_id).await?)
+        };
+        self.accounts.get_or_try_init(read).await
+    }
+
+    /// Twilio, with the credentials of the environment or of the stack's secret.
+    pub async fn twilio(&self) -> Result<Twilio, Failure> {
+        let account_sid = self.account_sid().await?;
+        let credentials = match credentials_in_environment(&account_sid) {
+            Some(credentials) => credentials,
+            None => credentials_in_secret(self.accounts().await?, &account_sid)?,
+        };
+        Twilio::new(self.stack().await?.twilio_api_base_url.clone(), account_sid, credentials)
+    }
+
+    /// DynamoDB.
+    pub async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, Failure> {
+        Ok(aws_sdk_dynamodb::Client::new(self.aws().await?))
+    }
+
+    /// The stack's Contacts table.
+    pub async fn contacts(&self) -> Result<Contacts, Failure> {
+        let table = self.stack().await?.output("ContactsTableName")?;
+        Ok(Contacts::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    /// The stack's Messages table.
+    pub async fn messages(&self) -> Result<Messages, Failure> {
+        let table = self.stack().await?.output("MessagesTableName")?;
+        Ok(Messages::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    /// The stack's Notifications table.
+    pub async fn notifications(&self) -> Result<Notifications, Failure> {
+        let table = self.stack().await?.output("NotificationsTableName")?;
+        Ok(Notifications::new(self.dynamodb().await?, table.to_owned()))
+    }
+}

@@ -1,0 +1,155 @@
+//! The deployed stack: what CloudFormation says of it, read once.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
+use aws_types::SdkConfig;
+use shared::{
+    base_url::BaseUrl,
+    policy::Policy,
+    sid::{AccountSid, MessagingServiceSid},
+    suppression::OptOutScope,
+};
+
+use crate::exit::Failure;
+
+/// A deployed stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// `TwilioAccountSid`: the account of who names none.
+    pub account_sid: AccountSid,
+    /// `MessagingServiceSid`
+    pub messaging_service_sid: Option<MessagingServiceSid>,
+    /// `TwilioApiBaseUrl`
+    pub twilio_api_base_url: BaseUrl,
+    /// `ApiUrl`: the base of the URLs that Twilio calls and signs, `PublicBaseUrl` where there is one.
+    pub api_url: BaseUrl,
+    /// `SendPolicy`
+    pub policy: Policy,
+    /// `OptOutScope`
+    pub opt_out_scope: OptOutScope,
+    outputs: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Asks CloudFormation.
+    pub async fn find(aws: &SdkConfig, name: &str) -> Result<Self, Failure> {
+        let what = format!("reading the stack {name}");
+        let answer = Client::new(aws).describe_stacks().stack_name(name).send().await.map_err(|error| {
+            // CloudFormation has no code of its own for it (AWS CloudFormation API, "DescribeStacks").
+            let missing = error.message().is_some_and(|message| message.contains("does not exist"));
+            if missing { not_there(aws, name) } else { Failure::of_sdk(&what, &error) }
+        })?;
+        let described = answer.stacks.unwrap_or_default().into_iter().next();
+        Self::read(name, described.ok_or_else(|| not_there(aws, name))?)
+    }
+
+    fn read(name: &str, described: Described) -> Result<Self, Failure> {
+        let pairs = |key: Option<String>, value: Option<String>| Some((key?, value.filter(|value| !value.is_empty())?));
+        let outputs = described.outputs.unwrap_or_default().into_iter();
+        let outputs = outputs.filter_map(|output| pairs(output.output_key, output.output_value)).collect();
+        let parameters = described.parameters.unwrap_or_default().into_iter();
+        let parameters = parameters.filter_map(|found| pairs(found.parameter_key, found.parameter_value)).collect();
+        let found = Found { name, outputs, parameters };
+        Ok(Self {
+            account_sid: found.required("TwilioAccountSid")?,
+            messaging_service_sid: found.parameter("MessagingServiceSid")?,
+            twilio_api_base_url: found.required("TwilioApiBaseUrl")?,
+            api_url: found.parsed("ApiUrl", output(name, &found.outputs, "ApiUrl")?)?,
+            policy: found.parameter("SendPolicy")?.unwrap_or_default(),
+            opt_out_scope: found.parameter("OptOutScope")?.unwrap_or_default(),
+            name: name.to_owned(),
+            outputs: found.outputs,
+            parameters: found.parameters,
+        })
+    }
+
+    /// An output of the template, such as `ContactsTableName`.
+    pub fn output(&self, key: &str) -> Result<&str, Failure> {
+        output(&self.name, &self.outputs, key)
+    }
+
+    /// A parameter as it was deployed, if it is not empty.
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.get(key).map(String::as_str)
+    }
+}
+
+struct Found<'a> {
+    name: &'a str,
+    outputs: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Found<'_> {
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str, value: &str) -> Result<T, Failure> {
+        let name = self.name;
+        value.parse().map_err(|error| Failure::Usage(format!("the stack {name}: {key}: {error}")))
+    }
+
+    fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>, Failure> {
+        self.parameters.get(key).map(|value| self.parsed(key, value)).transpose()
+    }
+
+    fn required<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<T, Failure> {
+        self.parameter(key)?.ok_or_else(|| not_ours(self.name, key))
+    }
+}
+
+fn output<'a>(name: &str, outputs: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, Failure> {
+    outputs.get(key).map(String::as_str).ok_or_else(|| not_ours(name, key))
+}
+
+fn not_ours(name: &str, key: &str) -> Failure {
+    let remedy = "it was not deployed from this template, or is still being deployed, or an older version is";
+    Failure::NotFound(format!("the stack {name} has no {key}: {remedy}"))
+}
+
+fn not_there(aws: &SdkConfig, name: &str) -> Failure {
+    let region = aws.region().map_or("this region", |region| region.as_ref()).to_owned();
+    let remedy = "name it with --stack (or WA_STACK), its region with --region, its account with --profile";
+    Failure::NotFound(format!("there is no stack {name} in {region}: {remedy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudformation::types::{Output, Parameter, StackStatus};
+
+    use super::*;
+
+    fn described(parameters: &[(&str, &str)]) -> Described {
+        let parameters = parameters
+            .iter()
+            .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build());
+        Described::builder()
+            .stack_name("whatsapp")
+            .creation_time(std::time::SystemTime::UNIX_EPOCH.into())
+            .stack_status(StackStatus::CreateComplete)
+            .outputs(Output::builder().output_key("ApiUrl").output_value("https://wa.example.com").build())
+            .set_parameters(Some(parameters.collect()))
+            .build()
+    }
+
+    const ACCOUNT: (&str, &str) = ("TwilioAccountSid", "AC00000000000000000000000000000001");
+    const BASE: (&str, &str) = ("TwilioApiBaseUrl", "https://api.twilio.com");
+
+    #[test]
+    fn a_stack_is_read_with_its_defaults() {
+        let stack = Stack::read("whatsapp", described(&[ACCOUNT, BASE, ("MessagingServiceSid", "")])).unwrap();
+        assert_eq!(stack.messaging_service_sid, None);
+        assert_eq!(stack.output("ApiUrl").unwrap(), "https://wa.example.com");
+        assert_eq!(stack.output("ContactsTableName").unwrap_err().code(), 3);
+        assert_eq!(stack.parameter("TwilioAccountSid"), Some(ACCOUNT.1));
+    }
+
+    #[test]
+    fn another_stack_is_not_taken_for_ours() {
+        let failure = Stack::read("other", described(&[BASE])).unwrap_err();
+        assert!(failure.to_string().starts_with("the stack other has no TwilioAccountSid"), "{failure}");
+        let failure = Stack::read("whatsapp", described(&[ACCOUNT, BASE, ("SendPolicy", "{]")])).unwrap_err();
+        assert!(failure.to_string().starts_with("the stack whatsapp: SendPolicy: expected a policy"), "{failure}");
+    }
+}

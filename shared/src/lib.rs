@@ -9,6 +9,7 @@
 //!   [`notification`], [`doubt`], [`twiml`], [`limits`]; what people write as JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`], [`rate_limits`] (a DynamoDB table each, over
 //!   [`mod@dynamodb`]), [`sweeps`] (in the last of them), and [`event`], what their items become.
+//! - Judging: [`case`], from what [`contacts`] holds to the facts that [`policy`] decides by.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`]
 //!   (S3), [`secrets`] (Secrets Manager).
 //! - Recording: [`inbound_recorder`] and [`status_recorder`], over several tables at once, for what comes by webhook and
@@ -26,6 +27,7 @@ pub mod archive;
 pub mod aws;
 pub mod base_url;
 pub mod callback_url;
+pub mod case;
 pub mod consent;
 pub mod contacts;
 pub mod digest;

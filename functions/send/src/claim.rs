@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::{SignedDuration, Timestamp};
 use shared::{
+    address::Channel,
     contacts::Contacts,
     dynamodb::Refusal,
     limits::{CLAIM_LEASE, MAX_ATTEMPTS, VALIDITY_PERIOD_SECONDS},
@@ -18,7 +19,6 @@ use crate::{
     Next, Send, SendError, backoff,
     deliver::Delivery,
     ends::{AFTER_LEASE, REPLY_CHECK, log_end, until},
-    facts::CHANNELS,
     schedule::Draft,
 };
 
@@ -28,8 +28,8 @@ const ROUNDS: usize = 8;
 /// What of the outside world a claim stands on, in the order of its transaction.
 struct Conditions {
     actions: Vec<TransactWriteItem>,
-    /// So many of them are about suppression.
-    suppressions: usize,
+    /// What the first of them are about.
+    suppressions: Vec<(Channel, Scope)>,
 }
 
 /// What a refused claim leads to.
@@ -77,14 +77,11 @@ impl Send {
 
     fn conditions(&self, draft: &Draft<'_>, pair_tat: i64, now: Timestamp) -> Result<Conditions, SendError> {
         let job = &draft.job;
-        let scopes = job.scopes(self.configured_service());
-        let mut actions = Vec::new();
-        for channel in &CHANNELS {
-            actions.extend(self.contacts.require_not_suppressed(&job.contact, channel, &scopes)?);
-        }
-        let suppressions = actions.len();
+        let case = self.case(job);
+        let suppressions = case.suppressions();
+        let mut actions = self.contacts.require_not_suppressed(&job.contact, &suppressions)?;
         actions.push(self.rate_limits.pair_action(&self.pair(job), draft.pair_tat, pair_tat, now)?);
-        if let Some(cap) = job.rules.marketing_cap.filter(|_| job.is_capped()) {
+        if let Some(cap) = job.rules.marketing_cap.filter(|_| case.is_capped()) {
             let memory = SignedDuration::from_hours(24 * i64::from(cap.days));
             let seen = draft.marketing_sent.as_ref();
             actions.push(self.contacts.marketing_action(&job.contact, seen, &job.subject.id, memory, now)?);
@@ -97,14 +94,12 @@ impl Send {
         &self,
         draft: &mut Draft<'_>,
         refusals: Vec<Option<Refusal>>,
-        suppressions: usize,
+        suppressions: Vec<(Channel, Scope)>,
         now: Timestamp,
     ) -> Result<Refused, SendError> {
-        let scopes = draft.job.scopes(self.configured_service());
         let mut refusals = refusals.into_iter();
-        for (index, refusal) in refusals.by_ref().take(suppressions).enumerate() {
+        for ((_, scope), refusal) in suppressions.into_iter().zip(refusals.by_ref()) {
             if refusal.is_some() {
-                let scope = scopes.get(index % scopes.len().max(1)).cloned().unwrap_or(Scope::All);
                 let reason = PolicyRefusal::OptedOut(scope).to_string();
                 let outcome = Outcome::Suppressed { reason, code: None };
                 return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await.map(Refused::Next);

@@ -10,6 +10,7 @@ use shared::{
     address::Address,
     base_url::BaseUrl,
     callback_url::status_callback_url,
+    case::NoSender,
     media_link::{MediaLinkError, MediaLinks},
     notification::{Content, FallbackChannel, Media, Notification, Template},
     secrets::Credentials,
@@ -90,21 +91,14 @@ impl Composer {
             (Some(from), Some(service), _) => Ok(Sender::Both(from.clone(), service.clone())),
             (Some(from), None, _) => Ok(Sender::From(from.clone())),
             (None, Some(service), _) | (None, None, Some(service)) => Ok(Sender::Service(service.clone())),
-            (None, None, None) => Err(ComposeError::Invalid(
-                "from: missing, and required with messaging_service_sid where no MESSAGING_SERVICE_SID is configured"
-                    .to_owned(),
-            )),
+            (None, None, None) => Err(ComposeError::Invalid(NoSender::WhatsApp.to_string())),
         }
     }
 
     /// An SMS goes out from a service, which has a sender for it: `from` is one on WhatsApp.
     fn sms_sender(&self, notification: &Notification) -> Result<Sender, ComposeError> {
         let service = notification.messaging_service_sid.as_ref().or(self.messaging_service_sid.as_ref());
-        service.cloned().map(Sender::Service).ok_or_else(|| {
-            let missing = "messaging_service_sid: missing, and required for an sms in fallback where no \
-                           MESSAGING_SERVICE_SID is configured";
-            ComposeError::Invalid(missing.to_owned())
-        })
+        service.cloned().map(Sender::Service).ok_or_else(|| ComposeError::Invalid(NoSender::Sms.to_string()))
     }
 
     /// Links to the files, none of which is larger than WhatsApp takes.

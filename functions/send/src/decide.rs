@@ -41,7 +41,7 @@ impl Send {
             }
             Standing::OtherContent => return self.refuse_reuse(&job, now).await.map(Err),
         };
-        let facts = known.facts(&job, progress, self.configured_service(), now)?;
+        let facts = self.case(&job).facts(&known.contacts, progress, now)?;
         match policy::decide(&job.notification, &job.rules, &facts, now) {
             Decision::Send(plan) => self.draft(job, known, plan, expected, attempts, now).await,
             Decision::Later { until: at, reason } => self.wait(&job, &standing, at, reason, now).await.map(Err),

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use shared::{
+    case::Case,
     contacts::MarketingSent,
     notification::FallbackChannel,
     notifications::Expected,
@@ -11,6 +12,7 @@ use shared::{
     rate_limits::{BucketKey, Taken},
     report::Chain,
     secrets::Credentials,
+    sid::MessagingServiceSid,
     twilio::NewMessage,
 };
 
@@ -56,10 +58,12 @@ impl Draft<'_> {
     }
 
     /// The name that the sender's pace is configured by.
-    fn sender(&self, configured_service: Option<&str>) -> String {
+    fn sender(&self, case: &Case<'_>) -> String {
         match self.channel() {
-            FallbackChannel::WhatsApp => self.job.sender(configured_service),
-            FallbackChannel::Sms => format!("sms:{}", self.job.service(configured_service).unwrap_or_default()),
+            FallbackChannel::WhatsApp => case.sender(),
+            FallbackChannel::Sms => {
+                format!("sms:{}", case.service().map(MessagingServiceSid::as_str).unwrap_or_default())
+            }
         }
     }
 
@@ -71,7 +75,7 @@ impl Draft<'_> {
 impl Send {
     /// The bucket of a draft's sender, and the name its pace is configured by.
     pub(crate) fn bucket(&self, draft: &Draft<'_>) -> (BucketKey, String) {
-        let sender = draft.sender(self.configured_service());
+        let sender = draft.sender(&self.case(&draft.job));
         (BucketKey::of_sender(&draft.job.subject.account_sid, &sender), sender)
     }
 

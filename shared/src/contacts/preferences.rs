@@ -74,15 +74,14 @@ impl Contacts {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Actions that refuse their transaction where the person is suppressed on the channel, one for each scope.
+    /// Actions that refuse their transaction where the person is suppressed in any of these ways, one for each.
     pub fn require_not_suppressed(
         &self,
         contact: &ContactKey,
-        channel: &Channel,
-        scopes: &[Scope],
+        suppressions: &[(Channel, Scope)],
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let operation = "checking suppression in the Contacts table";
-        let check = |scope: &Scope| {
+        let check = |(channel, scope): &(Channel, Scope)| {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
                 .set_key(Some(key(contact, &scope.facet(channel))))
@@ -92,7 +91,7 @@ impl Contacts {
                 .map_err(|error| StoreError::new(operation, error))?;
             Ok(TransactWriteItem::builder().condition_check(check).build())
         };
-        scopes.iter().map(check).collect()
+        suppressions.iter().map(check).collect()
     }
 
     /// The preference in an item that refused [`Contacts::set_preference`]; none where there is no item.

@@ -8,7 +8,7 @@
 //!   [`reaction`], [`opt_out`], [`wish`], [`preference`], [`suppression`], [`consent`], [`policy`], [`pace`], [`media`],
 //!   [`notification`], [`doubt`], [`twiml`], [`limits`]; what people write as JSON is read with `json_fields`.
 //! - State: [`messages`], [`contacts`], [`notifications`], [`rate_limits`] (a DynamoDB table each, over
-//!   [`mod@dynamodb`]), [`sweeps`] (in the last of them), and [`event`], what their items become.
+//!   [`mod@dynamodb`]), [`sweeps`] (in the last of them), and what their items become: [`event`] and [`history`].
 //! - Judging: [`case`], from what [`contacts`] holds to the facts that [`policy`] decides by.
 //! - Clients: [`twilio`] (its REST API), [`queues`] (SQS), [`media_link`], [`media_store`] and [`archive`]
 //!   (S3), [`secrets`] (Secrets Manager).
@@ -37,6 +37,7 @@ pub mod env;
 pub mod error_code;
 pub mod event;
 pub mod form;
+pub mod history;
 pub mod inbound;
 pub mod inbound_recorder;
 mod json_fields;

@@ -17,13 +17,13 @@ use shared::{
     contacts::{ContactOverview, Recorded},
     dynamodb::StoreError,
     env::{self, EnvError},
+    history::Histories,
     messages::Messages,
     notifications::Notifications,
     report::Chain,
     sid::AccountSid,
 };
 
-mod history;
 mod request;
 
 use request::{Route, account, caller, text};
@@ -32,8 +32,7 @@ use request::{Route, account, caller, text};
 #[derive(Debug)]
 pub struct Contacts {
     people: shared::contacts::Contacts,
-    notifications: Notifications,
-    messages: Messages,
+    histories: Histories,
     /// The account of who names none.
     account_sid: AccountSid,
 }
@@ -83,11 +82,13 @@ impl Contacts {
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config()?);
         let function = Self {
             people: shared::contacts::Contacts::new(client.clone(), contacts?),
-            notifications: Notifications::new(client.clone(), notifications?),
-            messages: Messages::new(client, messages?),
+            histories: Histories {
+                notifications: Notifications::new(client.clone(), notifications?),
+                messages: Messages::new(client, messages?),
+            },
             account_sid,
         };
-        function.notifications.warm().await;
+        function.histories.notifications.warm().await;
         Ok(function)
     }
 
@@ -123,7 +124,7 @@ impl Contacts {
                 let overview = self.people.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
                 Ok(json(200, &Known { account_sid, contact, overview }))
             }
-            Route::Notification(id) => match self.history(&account_sid, &id).await? {
+            Route::Notification(id) => match self.histories.find(&account_sid, &id).await? {
                 Some(history) => Ok(json(200, &history)),
                 None => Err(Problem::new(404, "id", "there is no such notification").into()),
             },

@@ -19,8 +19,10 @@ fn contacts() -> Contacts {
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     Contacts {
         people: shared::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
-        notifications: Notifications::new(client.clone(), "notifications".to_owned()),
-        messages: Messages::new(client, "messages".to_owned()),
+        histories: Histories {
+            notifications: Notifications::new(client.clone(), "notifications".to_owned()),
+            messages: Messages::new(client, "messages".to_owned()),
+        },
         account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
     }
 }

@@ -2,76 +2,100 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::try_join_all;
-use jiff::Timestamp;
-use serde::Serialize;
-use shared::{
+use crate::{
     address::E164,
     dynamodb::StoreError,
     error_code::ErrorCode,
     message_status::MessageStatus,
-    messages::StatusReport,
+    messages::{Messages, StatusReport},
     notification::{Category, NotificationId},
-    notifications::{Attempt, State, StoredNotification},
+    notifications::{Attempt, Notifications, State, StoredNotification},
     sid::{AccountSid, MessageSid},
 };
-
-use crate::Contacts;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde::Serialize;
 
 /// A notification's log.
 #[derive(Debug, Serialize)]
-pub(crate) struct History {
-    account_sid: AccountSid,
-    id: NotificationId,
-    state: State,
-    recipient: Option<E164>,
-    category: Option<Category>,
+pub struct History {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// Its id.
+    pub id: NotificationId,
+    /// Where it stands.
+    pub state: State,
+    /// To whom; none where it could not be read.
+    pub recipient: Option<E164>,
+    /// What it is for.
+    pub category: Option<Category>,
     /// Why it stands where it does.
-    reason: Option<String>,
+    pub reason: Option<String>,
+    /// Twilio's reason.
     #[serde(flatten)]
-    error: Option<Error>,
-    attempts: Vec<Tried>,
+    pub error: Option<Error>,
+    /// What was tried, the oldest first.
+    pub attempts: Vec<Tried>,
     /// The message that a status callback named before any attempt did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bound: Option<Delivery>,
-    metadata: BTreeMap<String, String>,
-    updated_at: Timestamp,
+    pub bound: Option<Delivery>,
+    /// As its sender gave it.
+    pub metadata: BTreeMap<String, String>,
+    /// When it came to stand where it does.
+    pub updated_at: Timestamp,
 }
 
+/// An attempt.
 #[derive(Debug, Serialize)]
-struct Tried {
-    at: Timestamp,
-    channel: String,
-    outcome: State,
+pub struct Tried {
+    /// When.
+    pub at: Timestamp,
+    /// How: `whatsapp` or `sms`.
+    pub channel: String,
+    /// What came of it.
+    pub outcome: State,
+    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub reason: Option<String>,
+    /// Twilio's reason.
     #[serde(flatten)]
-    error: Option<Error>,
+    pub error: Option<Error>,
+    /// The message that it became.
     #[serde(flatten)]
-    message: Option<Delivery>,
+    pub message: Option<Delivery>,
 }
 
+/// A message and what Twilio reported of it.
 #[derive(Debug, Clone, Serialize)]
-struct Delivery {
-    message_sid: MessageSid,
-    current_status: Option<MessageStatus>,
-    statuses: Vec<Reported>,
+pub struct Delivery {
+    /// Its SID.
+    pub message_sid: MessageSid,
+    /// The furthest that it has come; none while nothing was reported.
+    pub current_status: Option<MessageStatus>,
+    /// The reports.
+    pub statuses: Vec<Reported>,
 }
 
+/// A report.
 #[derive(Debug, Clone, Serialize)]
-struct Reported {
-    status: MessageStatus,
-    at: Timestamp,
+pub struct Reported {
+    /// The status.
+    pub status: MessageStatus,
+    /// When it came.
+    pub at: Timestamp,
+    /// Why, of a failure.
     #[serde(flatten)]
-    error: Option<Error>,
+    pub error: Option<Error>,
 }
 
 /// A code of Twilio's, and what Twilio calls it.
 #[derive(Debug, Clone, Serialize)]
-struct Error {
-    code: ErrorCode,
+pub struct Error {
+    /// The code.
+    pub code: ErrorCode,
+    /// Its title, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'static str>,
+    pub title: Option<&'static str>,
 }
 
 impl From<ErrorCode> for Error {
@@ -80,13 +104,18 @@ impl From<ErrorCode> for Error {
     }
 }
 
-impl Contacts {
+/// Where the log is read from.
+#[derive(Debug, Clone)]
+pub struct Histories {
+    /// What became of notifications.
+    pub notifications: Notifications,
+    /// What was reported of messages.
+    pub messages: Messages,
+}
+
+impl Histories {
     /// A notification by its id within the account, or else by the SID of one of its messages.
-    pub(crate) async fn history(
-        &self,
-        account_sid: &AccountSid,
-        id: &NotificationId,
-    ) -> Result<Option<History>, StoreError> {
+    pub async fn find(&self, account_sid: &AccountSid, id: &NotificationId) -> Result<Option<History>, StoreError> {
         let found = match self.notifications.get(account_sid, id).await? {
             Some(found) => Some(found),
             None => match id.as_str().parse() {

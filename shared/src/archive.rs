@@ -1,7 +1,7 @@
 //! The archive of events in S3: one object for each batch, since a PUT for each event would cost more than all the rest.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::put_object::PutObjectError, primitives::ByteStream};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// The archive bucket.
 #[derive(Debug, Clone)]
@@ -38,9 +38,13 @@ impl Archive {
     }
 }
 
-/// By day, as Athena and Glue partition.
 fn key(at: Timestamp, batch: &str) -> String {
-    format!("events/{}/{batch}.jsonl", at.strftime("year=%Y/month=%m/day=%d"))
+    format!("{}{batch}.jsonl", prefix(at.to_zoned(TimeZone::UTC).date()))
+}
+
+/// What the keys of a day's batches begin with: by day (UTC), as Athena and Glue partition.
+pub fn prefix(day: Date) -> String {
+    format!("events/{}/", day.strftime("year=%Y/month=%m/day=%d"))
 }
 
 #[cfg(test)]

@@ -174,6 +174,11 @@ impl OutboundDoor {
         }
         Err(QueueError::new(PUTTING, "SQS refused it"))
     }
+
+    /// Puts notifications on the queue, at most ten of at most 1 MB in all. Gives for each whether it was taken.
+    pub async fn enqueue_batch(&self, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
+        put(&self.client, &self.url, entries).await
+    }
 }
 
 const PUTTING: &str = "putting notifications on an outbound queue";

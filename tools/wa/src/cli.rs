@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 use shared::sid::AccountSid;
 
-use crate::{commands::completions, output::Format};
+use crate::{
+    commands::{completions, events, messages, notifications, send},
+    output::Format,
+};
 
 /// WhatsApp messaging from one command: send, look, and put right.
 #[derive(Debug, Parser)]
@@ -51,6 +54,17 @@ pub struct Globals {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Put notifications on the outbound queue
+    Send(Box<send::Arguments>),
+    /// Twilio's record of messages
+    #[command(subcommand)]
+    Messages(messages::Command),
+    /// What became of notifications
+    #[command(subcommand)]
+    Notifications(notifications::Command),
+    /// What the system tells others
+    #[command(subcommand)]
+    Events(events::Command),
     /// Print what completes this command in a shell
     Completions(completions::Arguments),
 }

@@ -1,3 +1,7 @@
 //! The commands, a module each.
 
 pub mod completions;
+pub mod events;
+pub mod messages;
+pub mod notifications;
+pub mod send;

@@ -26,9 +26,12 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-#[expect(clippy::unused_async, reason = "the commands to come wait")]
-async fn dispatch(_session: &Session, command: &Command) -> Result<(), Failure> {
+async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Send(arguments) => commands::send::run(arguments, session).await,
+        Command::Messages(command) => commands::messages::run(command, session).await,
+        Command::Notifications(command) => commands::notifications::run(command, session).await,
+        Command::Events(command) => commands::events::run(command, session).await,
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

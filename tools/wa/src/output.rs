@@ -120,6 +120,24 @@ impl Output {
         }
     }
 
+    /// Prints rows that follow others: people's columns, and the header once.
+    pub fn more(&self, table: &Table, has_header: bool) -> Result<(), Failure> {
+        let text = self.rendered(table)?;
+        let rows = if has_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
+        write(rows)
+    }
+
+    /// Prints one thing, a property in a line, for people: `facts.quiet_until  2026-11-20T09:00:00Z`. What is not there
+    /// is left out.
+    pub fn fields(&self, thing: &impl Serialize) -> Result<(), Failure> {
+        let thing = serde_json::to_value(thing).map_err(|error| Failure::Usage(error.to_string()))?;
+        let mut lines = Vec::new();
+        flatten("", &thing, &mut lines);
+        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let shown = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", printable(value)));
+        write(&shown.collect::<String>())
+    }
+
     /// Prints JSON, whatever the format.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -171,6 +189,19 @@ impl Output {
         }
         let lines: Vec<_> = shown.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         lines.concat()
+    }
+}
+
+fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, lines);
+            }
+        }
+        value => lines.push((path.to_owned(), plain(value))),
     }
 }
 

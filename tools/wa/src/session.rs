@@ -6,6 +6,7 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_types::SdkConfig;
 use shared::{
     contacts::Contacts,
+    history::Histories,
     messages::Messages,
     notifications::Notifications,
     secrets::{self, Accounts},
@@ -131,6 +132,11 @@ impl Session {
     pub async fn messages(&self) -> Result<Messages, Failure> {
         let table = self.stack().await?.output("MessagesTableName")?;
         Ok(Messages::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    /// What became of notifications.
+    pub async fn histories(&self) -> Result<Histories, Failure> {
+        Ok(Histories { notifications: self.notifications().await?, messages: self.messages().await? })
     }
 
     /// The stack's Notifications table.

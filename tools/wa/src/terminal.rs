@@ -64,10 +64,17 @@ impl Terminal {
     }
 
     /// A bar for work on so many things; nothing where no terminal shows it.
-    pub fn progress(&self, length: u64, what: &'static str) -> ProgressBar {
+    pub fn progress(&self, length: usize, what: &'static str) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::new(length).with_style(style).with_message(what)
+        ProgressBar::new(length as u64).with_style(style).with_message(what)
+    }
+
+    /// A count of what has come so far, where nobody knows how many will.
+    pub fn count(&self, what: &'static str) -> ProgressBar {
+        let style = ProgressStyle::with_template("{spinner} {pos} {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style).with_message(what)
     }
 }
 

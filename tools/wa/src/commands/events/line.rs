@@ -1,0 +1,110 @@
+//! An event as a line that people read.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// So much of what a person wrote is shown.
+const BODY_CHARS: usize = 60;
+
+/// An event in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Line {
+    pub(super) time: String,
+    pub(super) event_type: String,
+    /// A phone number or a user id, without the channel.
+    pub(super) contact: String,
+    pub(super) what: String,
+}
+
+impl Line {
+    pub(super) fn of(event: &Value) -> Self {
+        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let event_type = text("event_type");
+        let contact = match event_type {
+            "twilio_inbound" => text("from"),
+            "twilio_status" | "notification_failed" | "notification_suppressed" => text("to"),
+            _ => text("contact"),
+        };
+        let code = event.get("error_code").or_else(|| event.get("code")).and_then(Value::as_u64);
+        let parts = match event_type {
+            "twilio_inbound" => vec![text("message_sid").to_owned(), said(event)],
+            "twilio_status" => {
+                vec![text("status").to_owned(), text("message_sid").to_owned(), text("notification_id").to_owned()]
+            }
+            "contact_opted_out" | "contact_opted_in" => {
+                vec![text("channel").to_owned(), text("scope").to_owned(), text("message_sid").to_owned()]
+            }
+            _ => vec![text("notification_id").to_owned(), text("state").to_owned(), text("reason").to_owned()],
+        };
+        let code = code.map(|code| match event.get("error_title").and_then(Value::as_str) {
+            Some(title) => format!("{code} {title}"),
+            None => code.to_string(),
+        });
+        let what: Vec<_> = parts.into_iter().chain(code).filter(|part| !part.is_empty()).collect();
+        Self {
+            time: text("occurred_at").to_owned(),
+            event_type: event_type.to_owned(),
+            contact: without_channel(contact).to_owned(),
+            what: what.join(" "),
+        }
+    }
+}
+
+fn said(event: &Value) -> String {
+    let body = event.get("body").and_then(Value::as_str).unwrap_or_default();
+    let files = event.get("num_media").and_then(Value::as_u64).filter(|files| *files > 0);
+    let files = files.map(|files| format!("[{files} files] ")).unwrap_or_default();
+    let short: String = body.chars().take(BODY_CHARS).collect();
+    let rest = if short.len() < body.len() { "…" } else { "" };
+    format!("{files}{short}{rest}")
+}
+
+/// The channel is not what people name somebody by.
+pub(super) fn without_channel(address: &str) -> &str {
+    address.split_once(':').map_or(address, |(_, identity)| identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_event_says_who_and_what() {
+        let at = "2026-11-20T09:00:00Z";
+        for (event, contact, what) in [
+            (
+                json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
+                       "body": "Where is my order?", "num_media": 0}),
+                "+14155550123",
+                "SM1 Where is my order?",
+            ),
+            (
+                json!({"event_type": "twilio_status", "to": "whatsapp:+14155550123", "message_sid": "SM1",
+                       "notification_id": "order-1", "status": "failed", "error_code": 63016, "error_title": "Outside"}),
+                "+14155550123",
+                "failed SM1 order-1 63016 Outside",
+            ),
+            (json!({"event_type": "contact_opted_out", "contact": "US.1", "channel": "whatsapp"}), "US.1", "whatsapp"),
+            (
+                json!({"event_type": "notification_suppressed", "to": "+14155550123", "notification_id": "order-1",
+                       "state": "suppressed", "reason": "the recipient has opted out", "code": null}),
+                "+14155550123",
+                "order-1 suppressed the recipient has opted out",
+            ),
+            (json!({"event_type": "of_another_version"}), "", ""),
+        ] {
+            let mut dated = event.clone();
+            dated["occurred_at"] = json!(at);
+            let line = Line::of(&dated);
+            assert_eq!((line.time.as_str(), line.contact.as_str(), line.what.as_str()), (at, contact, what), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_shortened() {
+        let line = Line::of(&json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2}));
+        assert_eq!(line.what, format!("[2 files] {}…", "é".repeat(60)));
+    }
+}

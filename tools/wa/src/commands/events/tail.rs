@@ -1,0 +1,230 @@
+//! `wa events tail`: reads the archive, to which each batch of events is appended as an object.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use aws_sdk_s3::Client;
+use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use serde_json::Value;
+use shared::archive;
+
+use super::line::{Line, without_channel};
+use crate::{
+    exit::Failure,
+    output::{Format, Table},
+    session::Session,
+};
+
+/// A list request for each: 5 dollars for a million of them.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The ids that are remembered, against events that come with two batches.
+const REMEMBERED: usize = 100_000;
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wa events tail --since 1h --type twilio_status\n  \
+                        wa events tail --contact +14155550123 --output json | jq .status")]
+pub struct Arguments {
+    /// Begin so long ago, as in 30m, 1h or 2d, or at a time [default: now]
+    #[arg(long, value_name = "AGO", value_parser = since)]
+    since: Option<Since>,
+    /// Only events of these types, with commas between them: `twilio_inbound,twilio_status`
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
+    types: Vec<String>,
+    /// Only events about this person: a phone number or a user id
+    #[arg(long, value_name = "ADDRESS")]
+    contact: Option<String>,
+    /// End when all that is there is printed; needs --since
+    #[arg(long, requires = "since")]
+    no_follow: bool,
+}
+
+/// When to begin.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    Ago(SignedDuration),
+    At(Timestamp),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(Since::At(at));
+    }
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let ago = days.map(|days| SignedDuration::from_hours(24 * i64::from(days))).or_else(|| text.parse().ok());
+    let ago = ago.filter(SignedDuration::is_positive).map(Since::Ago);
+    ago.ok_or_else(|| "expected how long ago, as in 30m, 1h or 2d, or a time, as in 2026-11-20T09:00:00Z".to_owned())
+}
+
+impl Since {
+    fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+            Self::At(at) => at,
+        }
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
+    let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
+    let now = Timestamp::now();
+    let from = arguments.since.map(|since| since.at(now));
+    let mut reader = Reader { client, bucket, seen: BTreeMap::new(), printed: HashSet::new() };
+    let mut day = from.unwrap_or(now).to_zoned(TimeZone::UTC).date();
+    if from.is_none() {
+        // What is there already is not new, whatever the clocks say.
+        reader.seen = reader.listed(day).await?;
+    }
+    let mut printer = Printer { session, has_header: false };
+    loop {
+        let began = tokio::time::Instant::now();
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let mut events = reader.new_events(day, today).await?;
+        events.retain(|event| from.is_none_or(|from| happened_at(event).is_none_or(|at| at >= from)));
+        events.retain(|event| arguments.wants(event));
+        printer.print(&events)?;
+        if arguments.no_follow {
+            return Ok(());
+        }
+        // A batch is filed under the day of its first event, which may be yesterday.
+        day = day.max(today.saturating_sub(1.day()));
+        // A day's list may have many pages: it is read no more than half of the time.
+        tokio::time::sleep(PAUSE.max(began.elapsed())).await;
+    }
+}
+
+impl Arguments {
+    fn wants(&self, event: &Value) -> bool {
+        let line = Line::of(event);
+        let wanted = |contact: &String| without_channel(contact) == line.contact;
+        (self.types.is_empty() || self.types.contains(&line.event_type)) && self.contact.as_ref().is_none_or(wanted)
+    }
+}
+
+fn happened_at(event: &Value) -> Option<Timestamp> {
+    event.get("occurred_at")?.as_str()?.parse().ok()
+}
+
+/// The archive, and what has been read of it.
+struct Reader {
+    client: Client,
+    bucket: String,
+    /// Objects by their key, with what they held.
+    seen: BTreeMap<String, String>,
+    printed: HashSet<String>,
+}
+
+impl Reader {
+    /// What is there of these days and was not before, in its order.
+    async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, Failure> {
+        let mut listed = BTreeMap::new();
+        let mut day = first;
+        while day <= last {
+            listed.extend(self.listed(day).await?);
+            day = day.tomorrow().map_err(|error| Failure::Usage(error.to_string()))?;
+        }
+        let mut events = Vec::new();
+        for key in listed.iter().filter(|(key, tag)| self.seen.get(*key) != Some(tag)).map(|(key, _)| key) {
+            events.extend(self.events(key).await?);
+        }
+        self.seen = listed;
+        if self.printed.len() > REMEMBERED {
+            self.printed.clear();
+        }
+        // A batch that was archived again with more in it is read again.
+        events.retain(|event| {
+            let id = event.get("event_id").and_then(Value::as_str).unwrap_or_default();
+            self.printed.insert(id.to_owned())
+        });
+        events.sort_by_key(happened_at);
+        Ok(events)
+    }
+
+    async fn listed(&self, day: Date) -> Result<BTreeMap<String, String>, Failure> {
+        let prefix = archive::prefix(day);
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let mut pages = list.into_paginator().send();
+        let mut listed = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Failure::of_sdk("reading the archive", &error))?;
+            let objects = page.contents.unwrap_or_default().into_iter();
+            listed.extend(objects.filter_map(|object| Some((object.key?, object.e_tag.unwrap_or_default()))));
+        }
+        Ok(listed)
+    }
+
+    async fn events(&self, key: &str) -> Result<Vec<Value>, Failure> {
+        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = object.map_err(|error| Failure::of_sdk("reading the archive", &error))?;
+        let lost = |error| Failure::NoAnswer(format!("reading the archive: {error}"));
+        let bytes = object.body.collect().await.map_err(lost)?.into_bytes();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    }
+}
+
+struct Printer<'a> {
+    session: &'a Session,
+    has_header: bool,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, events: &[Value]) -> Result<(), Failure> {
+        let output = &self.session.output;
+        if events.is_empty() {
+            return Ok(());
+        }
+        if output.format() == Format::Json {
+            return events.iter().try_for_each(|event| output.line(&event.to_string()));
+        }
+        let table = Table::new(&["time", "event_type", "contact", "what"], events.iter().map(Line::of))?;
+        output.more(&table, !std::mem::replace(&mut self.has_header, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn since_is_how_long_ago_or_when() {
+        let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("30m", "2026-11-20T08:30:00Z"),
+            ("1h", "2026-11-20T08:00:00Z"),
+            ("2d", "2026-11-18T09:00:00Z"),
+            ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z"),
+        ] {
+            assert_eq!(since(text).unwrap().at(now).to_string(), expected, "{text}");
+        }
+        for text in ["", "yesterday", "-1h", "1", "0m"] {
+            assert!(since(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn events_are_chosen_by_type_and_by_person() {
+        let arguments = |types: &[&str], contact: Option<&str>| Arguments {
+            since: None,
+            types: types.iter().map(|name| (*name).to_owned()).collect(),
+            contact: contact.map(str::to_owned),
+            no_follow: false,
+        };
+        let event = json!({"event_type": "twilio_status", "to": "whatsapp:+14155550123"});
+        for (types, contact, expected) in [
+            (&[][..], None, true),
+            (&["twilio_status", "twilio_inbound"][..], None, true),
+            (&["twilio_inbound"][..], None, false),
+            (&[][..], Some("+14155550123"), true),
+            (&[][..], Some("whatsapp:+14155550123"), true),
+            (&[][..], Some("+14155550124"), false),
+        ] {
+            assert_eq!(arguments(types, contact).wants(&event), expected, "{types:?} {contact:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `wa messages list`
+
+use jiff::{Timestamp, civil::Date};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::COLUMNS;
+use crate::{
+    exit::Failure,
+    output::{Properties, Table},
+    session::Session,
+    twilio::{Payload, Product, Twilio},
+};
+
+/// Which messages.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wa messages list --to whatsapp:+14155550123 --date-sent-after 2026-11-20 \
+                        --properties sid,status,errorCode,body")]
+pub struct Arguments {
+    /// Only those to this address
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// Only those from this address
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// Only those sent on this day (GMT), or at this time
+    #[arg(long, value_name = "DAY", value_parser = day, conflicts_with_all = ["date_sent_before", "date_sent_after"])]
+    date_sent: Option<String>,
+    /// Only those sent on or before this day (GMT), or at or before this time
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    date_sent_before: Option<String>,
+    /// Only those sent on or after this day (GMT), or at or after this time
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    date_sent_after: Option<String>,
+    /// How many are asked for at a time
+    #[arg(long, default_value_t = 50, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    page_size: u16,
+    /// How many are shown at most
+    #[arg(long, default_value_t = 50, value_name = "NUMBER", conflicts_with = "no_limit")]
+    limit: usize,
+    /// Show all, however many
+    #[arg(long)]
+    no_limit: bool,
+    #[command(flatten)]
+    properties: Properties,
+}
+
+/// Twilio takes both and understands anything else as no filter at all.
+fn day(text: &str) -> Result<String, String> {
+    let is_day = text.parse::<Date>().is_ok_and(|date| date.to_string() == text);
+    if is_day || text.parse::<Timestamp>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a day, as in 2026-11-20, or a time, as in 2026-11-20T09:00:00Z".to_owned())
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    messages: Vec<Value>,
+    next_page_uri: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let twilio = session.twilio().await?;
+    let limit = if arguments.no_limit { usize::MAX } else { arguments.limit };
+    let messages = collect(&twilio, &arguments.query(), limit, session).await?;
+    let table = Table::new(&COLUMNS, messages)?.pick(&arguments.properties)?;
+    session.output.table(&table)
+}
+
+async fn collect(
+    twilio: &Twilio,
+    query: &[(&str, String)],
+    limit: usize,
+    session: &Session,
+) -> Result<Vec<Value>, Failure> {
+    let progress = session.terminal.count("messages");
+    let path = twilio.of_account("Messages.json");
+    let mut answer = twilio.call(Method::GET, Product::Api, &path, Payload::Query(query)).await?;
+    let mut messages = Vec::new();
+    loop {
+        let page = Page::deserialize(answer).map_err(|_| Failure::NoAnswer("Twilio's list is not one".to_owned()))?;
+        messages.extend(page.messages);
+        progress.set_position(messages.len() as u64);
+        // Only a path on the same host: the credentials go nowhere else.
+        let next = page.next_page_uri.filter(|uri| uri.starts_with('/') && messages.len() < limit);
+        let Some(next) = next else { break };
+        answer = twilio.call(Method::GET, Product::Api, &next, Payload::None).await?;
+    }
+    progress.finish_and_clear();
+    messages.truncate(limit);
+    Ok(messages)
+}
+
+impl Arguments {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let largest = if self.no_limit { self.page_size } else { u16::try_from(self.limit.max(1)).unwrap_or(u16::MAX) };
+        let page_size = Some(self.page_size.min(largest).to_string());
+        [
+            ("To", self.to.clone()),
+            ("From", self.from.clone()),
+            ("DateSent", self.date_sent.clone()),
+            ("DateSent<", self.date_sent_before.clone()),
+            ("DateSent>", self.date_sent_after.clone()),
+            ("PageSize", page_size),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn query(flags: &str) -> Result<Vec<(&'static str, String)>, String> {
+        let words = std::iter::once("list").chain(flags.split_whitespace());
+        Ok(Command::try_parse_from(words).map_err(|error| error.to_string())?.arguments.query())
+    }
+
+    #[test]
+    fn flags_become_twilio_s_filters() {
+        let expected = |pairs: &[(&'static str, &str)]| {
+            pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(query("").unwrap(), expected(&[("PageSize", "50")]));
+        assert_eq!(
+            query("--to +1 --date-sent-after 2026-11-20 --date-sent-before 2026-11-21T00:00:00Z --limit 5").unwrap(),
+            expected(&[
+                ("To", "+1"),
+                ("DateSent<", "2026-11-21T00:00:00Z"),
+                ("DateSent>", "2026-11-20"),
+                ("PageSize", "5"),
+            ])
+        );
+        assert_eq!(query("--no-limit --page-size 1000").unwrap(), expected(&[("PageSize", "1000")]));
+        for flags in ["--date-sent yesterday", "--page-size 0", "--page-size 1001", "--date-sent 20.11.2026"] {
+            assert!(query(flags).is_err(), "{flags}");
+        }
+    }
+}

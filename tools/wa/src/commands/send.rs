@@ -1,0 +1,202 @@
+//! `wa send`
+
+use std::{io::Read as _, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    notification::Notification,
+    notifications::Standing,
+    queues::{Entry, OutboundDoor},
+    sid::AccountSid,
+};
+
+use crate::{
+    exit::Failure,
+    output::{Format, Table},
+    session::Session,
+};
+
+mod follow;
+mod preview;
+mod request;
+
+use request::{Flags, Request};
+
+const EXAMPLE: &str = r"Example:
+  wa send --to +14155550123 --category utility --template order_update --locale en --variable 1=Ava --wait
+  wa send --file notification.json --dry-run
+  jq -c '.[]' orders.json | wa send --file - --yes";
+
+/// Put notifications on the outbound queue, by flags or from a file. What is wrong with one is said before any is queued
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+    /// A file of notifications as JSON (one, an array, or JSON lines); - is the standard input
+    #[arg(long, short, value_name = "PATH", conflicts_with_all = request::FLAGS)]
+    file: Option<PathBuf>,
+    /// Follow it to its end, and end with code 1 where it does not reach the recipient
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// How many seconds to follow it
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+    timeout: u64,
+    /// Only say what would be decided now and why; Twilio is not asked, and nothing is written
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let requests = match &arguments.file {
+        Some(path) => request::of_file(&read(path)?)?,
+        None => vec![arguments.flags.request()?],
+    };
+    let now = Timestamp::now();
+    for request in &requests {
+        request.notification.check_times(now, now).map_err(|invalid| Failure::Usage(invalid.to_string()))?;
+    }
+    if arguments.dry_run {
+        return preview::run(session, &requests).await;
+    }
+    if requests.len() > 1 {
+        session.terminal.confirm(&format!("Send {} notifications?", requests.len()))?;
+    }
+    if arguments.wait {
+        refuse_reuse(session, &requests).await?;
+    }
+    queue(session, &requests).await?;
+    if arguments.wait {
+        follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await?;
+    }
+    Ok(())
+}
+
+fn read(path: &PathBuf) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map_err(|error| Failure::Usage(format!("--file: {} cannot be read: {error}", path.display())))
+}
+
+/// The account that a notification is sent from.
+async fn account(session: &Session, notification: &Notification) -> Result<AccountSid, Failure> {
+    match &notification.account_sid {
+        Some(account_sid) => Ok(account_sid.clone()),
+        None => session.account_sid().await,
+    }
+}
+
+/// An id that stands for something else would be followed to the end of that.
+async fn refuse_reuse(session: &Session, requests: &[Request]) -> Result<(), Failure> {
+    let notifications = session.notifications().await?;
+    for Request { notification, .. } in requests {
+        let stored = notifications.get(&account(session, notification).await?, &notification.id).await?;
+        if let Standing::OtherContent = Standing::of(stored, &notification.digest(), Timestamp::now()) {
+            let id = &notification.id;
+            return Err(Failure::Usage(format!("id: {id} was used before for other content, expected a new one")));
+        }
+    }
+    Ok(())
+}
+
+/// What became of queueing one.
+#[derive(Debug, Serialize)]
+struct Queued<'a> {
+    id: &'a str,
+    to: &'a str,
+    category: &'static str,
+    outcome: &'static str,
+}
+
+async fn queue(session: &Session, requests: &[Request]) -> Result<(), Failure> {
+    let mut entries = Vec::with_capacity(requests.len());
+    for request in requests {
+        entries.push(Entry {
+            body: request.body.clone(),
+            group: account(session, &request.notification).await?,
+            enqueued_at: Timestamp::now(),
+            delay: Duration::ZERO,
+        });
+    }
+    let client = aws_sdk_sqs::Client::new(session.aws().await?);
+    let door = OutboundDoor::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
+    let progress = session.terminal.progress(entries.len(), "queueing");
+    let mut taken = Vec::with_capacity(entries.len());
+    for batch in batches(&entries) {
+        // What is queued already is queued: the answer says so, whatever becomes of the rest.
+        match door.enqueue_batch(batch).await {
+            Ok(answers) => taken.extend(answers),
+            Err(error) => {
+                session.terminal.warn(&Failure::from(error).to_string());
+                taken.extend(batch.iter().map(|_| false));
+            }
+        }
+        progress.inc(batch.len() as u64);
+    }
+    progress.finish_and_clear();
+    let rows = requests.iter().zip(&taken).map(|(Request { notification, .. }, taken)| Queued {
+        id: notification.id.as_str(),
+        to: notification.to.as_str(),
+        category: notification.category.as_str(),
+        outcome: if *taken { "queued" } else { "not queued" },
+    });
+    let table = Table::new(&["id", "to", "category", "outcome"], rows)?;
+    match (requests, session.output.format()) {
+        ([_], Format::Json) => session.output.one(&table)?,
+        _ => session.output.table(&table)?,
+    }
+    let missing = taken.iter().filter(|taken| !**taken).count();
+    if missing == 0 {
+        return Ok(());
+    }
+    let total = requests.len();
+    Err(Failure::NoAnswer(format!("{missing} of {total} were not queued: send those again under the same ids")))
+}
+
+/// What SQS takes at once. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what SQS
+/// counts besides the bodies.
+fn batches(entries: &[Entry]) -> Vec<&[Entry]> {
+    const MESSAGES: usize = 10;
+    const BYTES: usize = 1_000_000;
+    let mut batches = Vec::new();
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let size = rest.iter().take(MESSAGES).take_while(|entry| {
+            bytes += entry.body.len();
+            bytes <= BYTES
+        });
+        let (batch, remaining) = rest.split_at(size.count().max(1));
+        batches.push(batch);
+        rest = remaining;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_what_sqs_takes() {
+        let entry = |bytes| Entry {
+            body: "x".repeat(bytes),
+            group: "AC00000000000000000000000000000001".parse().unwrap(),
+            enqueued_at: Timestamp::UNIX_EPOCH,
+            delay: Duration::ZERO,
+        };
+        let sizes = |bytes: &[usize]| {
+            let entries: Vec<_> = bytes.iter().map(|bytes| entry(*bytes)).collect();
+            batches(&entries).iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[1; 23]), [10, 10, 3]);
+        assert_eq!(sizes(&[600_000, 600_000, 1]), [1, 2]);
+        assert_eq!(sizes(&[1_040_000]), [1]);
+    }
+}

@@ -1,0 +1,162 @@
+//! Following notifications to their ends.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use shared::{
+    history::{Delivery, Histories, History},
+    message_status::{MessageStatus, Stage},
+    notifications::State,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Request, account};
+use crate::{commands::notifications, exit::Failure, output::Format, session::Session};
+
+/// A status callback takes a second and more.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How soon a fallback takes over once a status callback has told that a message failed: what reads the stream is seconds
+/// behind at most.
+const TAKEN_OVER: Duration = Duration::from_secs(20);
+
+/// What is to be seen of a notification at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Seen {
+    state: Option<State>,
+    attempts: usize,
+    reason: Option<String>,
+    message: Option<(String, Option<MessageStatus>)>,
+}
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// It reached the recipient.
+    Arrived,
+    /// It did not; where it has a fallback, that may take over yet.
+    Lost,
+}
+
+impl Seen {
+    fn of(history: &History) -> Self {
+        let delivery = latest(history);
+        Self {
+            state: Some(history.state),
+            attempts: history.attempts.len(),
+            reason: history.reason.clone(),
+            message: delivery.map(|message| (message.message_sid.to_string(), message.current_status)),
+        }
+    }
+
+    fn end(&self) -> End {
+        let stage = self.message.as_ref().and_then(|(_, status)| *status).map(MessageStatus::stage);
+        match (self.state, stage) {
+            (Some(State::Rejected | State::Suppressed | State::Expired | State::Unknown), _)
+            | (Some(State::Accepted), Some(Stage::Lost)) => End::Lost,
+            (Some(State::Accepted), Some(Stage::Arrived)) => End::Arrived,
+            _ => End::NotYet,
+        }
+    }
+
+    fn line(&self, id: &str) -> String {
+        let state = self.state.map_or("on the queue", State::as_str);
+        let message = self.message.as_ref().map(|(sid, status)| {
+            let status = status.map_or("no status yet", MessageStatus::as_str);
+            format!(", {sid} {status}")
+        });
+        let reason = self.reason.as_ref().map(|reason| format!(" ({reason})"));
+        format!("{id}: {state}{}{}", message.unwrap_or_default(), reason.unwrap_or_default())
+    }
+}
+
+fn latest(history: &History) -> Option<&Delivery> {
+    history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(history.bound.as_ref())
+}
+
+/// Follows all of them, says each change on the standard error, and prints how they ended.
+pub(super) async fn run(session: &Session, requests: &[Request], timeout: Duration) -> Result<(), Failure> {
+    let histories = session.histories().await?;
+    let deadline = Instant::now() + timeout;
+    let ends = join_all(requests.iter().map(|request| one(session, &histories, request, deadline))).await;
+    let (mut found, mut lost, mut late) = (Vec::new(), 0, 0);
+    for end in ends {
+        let (end, history) = end?;
+        match end {
+            End::Arrived => {}
+            End::Lost => lost += 1,
+            End::NotYet => late += 1,
+        }
+        found.extend(history);
+    }
+    match (found.as_slice(), session.output.format()) {
+        ([history], _) => notifications::show(session, history)?,
+        (many, Format::Json) => session.output.json(&many)?,
+        (many, _) => session.output.table(&notifications::table(many)?)?,
+    }
+    match (lost, late) {
+        (0, 0) => Ok(()),
+        (0, late) => Err(Failure::NoAnswer(format!(
+            "{late} of {} not at the end within {} s: look again with `wa notifications show`",
+            requests.len(),
+            timeout.as_secs()
+        ))),
+        (lost, _) => Err(Failure::No(format!("{lost} of {} did not reach the recipient", requests.len()))),
+    }
+}
+
+async fn one(
+    session: &Session,
+    histories: &Histories,
+    request: &Request,
+    deadline: Instant,
+) -> Result<(End, Option<History>), Failure> {
+    let notification = &request.notification;
+    let account_sid = account(session, notification).await?;
+    let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };
+    let (mut seen, mut changed_at) = (Seen::default(), Instant::now());
+    loop {
+        let history = histories.find(&account_sid, &notification.id).await?;
+        let now = history.as_ref().map(Seen::of).unwrap_or_default();
+        if now != seen {
+            session.terminal.note(&now.line(notification.id.as_str()));
+            (seen, changed_at) = (now, Instant::now());
+        }
+        // Only a message's own failure is cured by a fallback.
+        let may_go_on = seen.state == Some(State::Accepted) && changed_at.elapsed() < patience;
+        match seen.end() {
+            End::Arrived => return Ok((End::Arrived, history)),
+            End::Lost if !may_go_on => return Ok((End::Lost, history)),
+            _ if Instant::now() >= deadline => return Ok((End::NotYet, history)),
+            _ => sleep(PAUSE).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_what_the_recipient_has_or_will_never_have() {
+        let seen = |state, status: Option<MessageStatus>| Seen {
+            state,
+            message: status.map(|status| ("SM1".to_owned(), Some(status))),
+            ..Seen::default()
+        };
+        for (state, status, expected) in [
+            (None, None, End::NotYet),
+            (Some(State::Waiting), None, End::NotYet),
+            (Some(State::Accepted), None, End::NotYet),
+            (Some(State::Accepted), Some(MessageStatus::Sent), End::NotYet),
+            (Some(State::Accepted), Some(MessageStatus::Delivered), End::Arrived),
+            (Some(State::Accepted), Some(MessageStatus::Failed), End::Lost),
+            // The first message failed, and a fallback is on its way.
+            (Some(State::Waiting), Some(MessageStatus::Failed), End::NotYet),
+            (Some(State::AwaitingReply), Some(MessageStatus::Read), End::NotYet),
+            (Some(State::Suppressed), None, End::Lost),
+        ] {
+            assert_eq!(seen(state, status).end(), expected, "{state:?} {status:?}");
+        }
+    }
+}

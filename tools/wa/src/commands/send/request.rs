@@ -1,0 +1,319 @@
+//! A notification from flags or from a file, as it is put on the queue.
+
+use serde_json::{Map, Value, json};
+use shared::notification::Notification;
+use uuid::Uuid;
+
+use crate::exit::Failure;
+
+/// A notification that can be sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its JSON.
+    pub(super) body: String,
+    /// What it says.
+    pub(super) notification: Notification,
+}
+
+/// The flags that make a notification.
+pub(super) const FLAGS: [&str; 18] = [
+    "id",
+    "to",
+    "category",
+    "text",
+    "media_url",
+    "media_key",
+    "caption",
+    "content_sid",
+    "template",
+    "locale",
+    "variable",
+    "fallback",
+    "send_at",
+    "expires_at",
+    "from",
+    "messaging_service_sid",
+    "validity_period",
+    "metadata",
+];
+
+/// A notification, flag by flag.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Flags {
+    /// The idempotency key: the same id is never sent twice [default: a new one, which is printed]
+    #[arg(long)]
+    id: Option<String>,
+    /// The recipient, as in +14155550123
+    #[arg(long, value_name = "NUMBER", required_unless_present = "file")]
+    to: Option<String>,
+    /// What it is for: marketing, utility, authentication or service
+    #[arg(long, required_unless_present = "file")]
+    category: Option<String>,
+    /// Free-form text, which needs an open service window
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["media_url", "media_key", "content_sid", "template"])]
+    text: Option<String>,
+    /// The URL of a file to send (repeatable)
+    #[arg(long, value_name = "URL", conflicts_with_all = ["content_sid", "template"])]
+    media_url: Vec<String>,
+    /// The key of a file in the media bucket (repeatable)
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["content_sid", "template"])]
+    media_key: Vec<String>,
+    /// The files' caption
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["text", "content_sid", "template"])]
+    caption: Option<String>,
+    /// The template, by its SID
+    #[arg(long, value_name = "SID", conflicts_with = "template")]
+    content_sid: Option<String>,
+    /// The template, by its name; needs --locale
+    #[arg(long, value_name = "NAME", requires = "locale")]
+    template: Option<String>,
+    /// The template's language, as in en
+    #[arg(long, requires = "template")]
+    locale: Option<String>,
+    /// A template's variable (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    variable: Vec<(String, String)>,
+    /// What to try when it cannot be delivered, as JSON: {"channel": "sms", "content": {"type": "text", "body": "..."}}
+    #[arg(long, value_name = "JSON", value_parser = json_value)]
+    fallback: Option<Value>,
+    /// Not before this time, as in 2026-11-20T09:00:00Z
+    #[arg(long, value_name = "TIME")]
+    send_at: Option<String>,
+    /// Not after this time
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    /// The sender, as in whatsapp:+14155238886 [default: the stack's Messaging Service chooses]
+    #[arg(long, value_name = "SENDER")]
+    from: Option<String>,
+    /// The Messaging Service [default: the stack's]
+    #[arg(long, value_name = "SID")]
+    messaging_service_sid: Option<String>,
+    /// Seconds for which Twilio may try
+    #[arg(long, value_name = "SECONDS")]
+    validity_period: Option<u32>,
+    /// Handed back in events (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected a name, = and a value")?;
+    if name.is_empty() { Err("expected a name before the =".to_owned()) } else { Ok((name.into(), value.into())) }
+}
+
+fn json_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("expected JSON, it breaks off at column {}", error.column()))
+}
+
+impl Flags {
+    /// The notification that the flags make.
+    pub(super) fn request(&self) -> Result<Request, Failure> {
+        Request::of(&self.json())
+    }
+
+    fn json(&self) -> Value {
+        let id = self.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+        // People copy addresses out of Twilio's console.
+        let to = self.to.as_deref().map(|to| to.strip_prefix("whatsapp:").unwrap_or(to));
+        let fallback = self.fallback.clone().map(|fallback| match fallback {
+            Value::Array(list) => Value::Array(list),
+            one => Value::Array(vec![one]),
+        });
+        let fields = [
+            ("id", Some(json!(id))),
+            ("to", to.map(Value::from)),
+            ("category", self.category.clone().map(Value::from)),
+            ("content", self.content()),
+            ("fallback", fallback),
+            ("send_at", self.send_at.clone().map(Value::from)),
+            ("expires_at", self.expires_at.clone().map(Value::from)),
+            ("from", self.from.clone().map(Value::from)),
+            ("messaging_service_sid", self.messaging_service_sid.clone().map(Value::from)),
+            ("validity_period", self.validity_period.map(Value::from)),
+            ("metadata", object(&self.metadata)),
+        ];
+        present(fields)
+    }
+
+    fn content(&self) -> Option<Value> {
+        if let Some(body) = &self.text {
+            return Some(json!({"type": "text", "body": body}));
+        }
+        let urls = self.media_url.iter().map(|url| json!({"url": url}));
+        let media: Vec<_> = urls.chain(self.media_key.iter().map(|key| json!({"key": key}))).collect();
+        if !media.is_empty() {
+            let caption = self.caption.clone().map(Value::from);
+            return Some(present([("type", Some(json!("media"))), ("media", Some(json!(media))), ("body", caption)]));
+        }
+        let template = self.content_sid.as_ref().or(self.template.as_ref());
+        template.map(|_| {
+            present([
+                ("type", Some(json!("template"))),
+                ("content_sid", self.content_sid.clone().map(Value::from)),
+                ("name", self.template.clone().map(Value::from)),
+                ("locale", self.locale.clone().map(Value::from)),
+                ("variables", object(&self.variable)),
+            ])
+        })
+    }
+}
+
+fn present<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(fields.collect())
+}
+
+fn object(pairs: &[(String, String)]) -> Option<Value> {
+    let object: Map<_, _> = pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    (!object.is_empty()).then_some(Value::Object(object))
+}
+
+impl Request {
+    fn of(value: &Value) -> Result<Self, Failure> {
+        let body = value.to_string();
+        let notification = Notification::parse(&body).map_err(|invalid| {
+            let hint = if invalid.field == "content" && value.get("content").is_none() {
+                ": say --text, --media-url, --media-key, --content-sid or --template"
+            } else {
+                ""
+            };
+            Failure::Usage(format!("{invalid}{hint}"))
+        })?;
+        Ok(Self { body, notification })
+    }
+}
+
+/// So many problems of a file are shown at once.
+const SHOWN: usize = 20;
+
+/// The notifications of a file: one, an array, or several one after the other. Either all can be sent, or the error names
+/// those that cannot.
+pub(super) fn of_file(text: &str) -> Result<Vec<Request>, Failure> {
+    let mut values = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        match value {
+            Ok(Value::Array(list)) => values.extend(list),
+            Ok(one) => values.push(one),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let problem = format!("--file: expected JSON, it breaks off at line {line}, column {column}");
+                return Err(Failure::Usage(problem));
+            }
+        }
+    }
+    if values.is_empty() {
+        return Err(Failure::Usage("--file: there is no notification in it".to_owned()));
+    }
+    let (mut requests, mut problems) = (Vec::with_capacity(values.len()), Vec::new());
+    let mut ids = std::collections::BTreeMap::new();
+    for (number, value) in (1..).zip(&values) {
+        match Request::of(value) {
+            Err(failure) => problems.push(format!("notification {number}: {failure}")),
+            Ok(request) => {
+                let id = request.notification.id.to_string();
+                if let Some(first) = ids.insert(id, number) {
+                    problems.push(format!("notification {number}: id: the same as that of notification {first}"));
+                }
+                requests.push(request);
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(requests);
+    }
+    let more = problems.len().saturating_sub(SHOWN);
+    problems.truncate(SHOWN);
+    if more > 0 {
+        problems.push(format!("and {more} more"));
+    }
+    Err(Failure::Usage(format!("nothing was queued:\n  {}", problems.join("\n  "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        flags: Flags,
+        #[arg(long)]
+        file: Option<String>,
+    }
+
+    fn made(flags: &str) -> Result<Value, String> {
+        let words = std::iter::once("send").chain(flags.split(' '));
+        let flags = Command::try_parse_from(words).map_err(|error| error.to_string())?.flags;
+        let request = flags.request().map_err(|failure| failure.to_string())?;
+        Ok(serde_json::from_str(&request.body).unwrap())
+    }
+
+    const TO: &str = "--to whatsapp:+14155550123 --category utility --id a";
+
+    #[test]
+    fn flags_make_the_notification_that_the_readme_shows() {
+        let base = json!({"id": "a", "to": "+14155550123", "category": "utility"});
+        let sid = "HX00000000000000000000000000000001";
+        for (flags, content) in [
+            ("--text Hello".to_owned(), json!({"type": "text", "body": "Hello"})),
+            (
+                "--media-url https://a.example/b.png --media-key k/1.png --caption Look".to_owned(),
+                json!({"type": "media", "media": [{"url": "https://a.example/b.png"}, {"key": "k/1.png"}], "body": "Look"}),
+            ),
+            (
+                format!("--content-sid {sid} --variable 1=Ava --variable 2=a=b"),
+                json!({"type": "template", "content_sid": sid, "variables": {"1": "Ava", "2": "a=b"}}),
+            ),
+            ("--template t --locale en".to_owned(), json!({"type": "template", "name": "t", "locale": "en"})),
+        ] {
+            let mut expected = base.clone();
+            expected["content"] = content;
+            assert_eq!(made(&format!("{TO} {flags}")).unwrap(), expected);
+        }
+        let fallback = r#"{"channel":"sms","content":{"type":"text","body":"x"}}"#;
+        let more = made(&format!("{TO} --text Hi --metadata order=1 --fallback {fallback}")).unwrap();
+        assert_eq!(more["metadata"], json!({"order": "1"}));
+        assert_eq!(more["fallback"][0]["channel"], "sms");
+    }
+
+    #[test]
+    fn without_an_id_each_has_one_of_its_own() {
+        let flags = "--to +14155550123 --category utility --text Hi";
+        assert_ne!(made(flags).unwrap()["id"], made(flags).unwrap()["id"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_here_with_the_field_s_name() {
+        for (flags, expected) in [
+            ("--to 0123 --category utility --text Hi", "to: expected an E.164 phone number"),
+            ("--to +14155550123 --category news --text Hi", "category: expected marketing, utility"),
+            ("--to +14155550123 --category utility", "content: missing, and required: say --text"),
+            ("--to +14155550123 --category utility --text Hi --send-at now", "send_at: expected a time"),
+            ("--to +14155550123 --category utility --text Hi --from +1", "from: expected a WhatsApp sender"),
+        ] {
+            let error = made(flags).unwrap_err();
+            assert!(error.starts_with(expected), "{flags}: {error}");
+        }
+        assert!(made(&format!("{TO} --text Hi --content-sid HX1")).unwrap_err().contains("cannot be used with"));
+        assert!(made(&format!("{TO} --template t")).unwrap_err().contains("--locale"));
+    }
+
+    #[test]
+    fn a_file_holds_one_an_array_or_lines() {
+        let one = |id: &str| json!({"id": id, "to": "+14155550123", "category": "utility", "content": {"type": "text", "body": "Hi"}});
+        let (a, b) = (one("a").to_string(), one("b").to_string());
+        for (text, count) in [(a.clone(), 1), (format!("[{a}, {b}]"), 2), (format!("{a}\n{b}\n"), 2)] {
+            assert_eq!(of_file(&text).unwrap().len(), count, "{text}");
+        }
+        for (text, expected) in [
+            (String::new(), "--file: there is no notification in it"),
+            (format!("{a}\n{{\"id\": "), "--file: expected JSON, it breaks off at line 2, column 7"),
+            (format!("{a}\n{a}"), "nothing was queued:\n  notification 2: id: the same as that of notification 1"),
+            (format!("{a}\n{{\"id\": \"c\"}}"), "nothing was queued:\n  notification 2: to: missing, and required"),
+        ] {
+            assert_eq!(of_file(&text).unwrap_err().to_string(), expected);
+        }
+    }
+}

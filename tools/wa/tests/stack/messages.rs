@@ -1,0 +1,110 @@
+//! `wa messages`
+
+use serde_json::Value;
+
+use crate::operator::{command, new_number, ran, until, wa, write};
+
+const SENDER: &str = "whatsapp:+14155238886";
+
+fn create(to: &str, more: &[&str]) -> Value {
+    let address = format!("whatsapp:{to}");
+    wa(&[&["messages", "create", "--to", &address, "--output", "json"][..], more].concat()).json()
+}
+
+#[test]
+fn a_message_is_created_fetched_listed_and_redacted() {
+    let to = new_number();
+    let address = format!("whatsapp:{to}");
+    let created = create(&to, &["--from", SENDER, "--body", "Testing the sender"]);
+    let sid = created["sid"].as_str().unwrap();
+    assert_eq!(created["to"], address.as_str());
+
+    let fetched = wa(&["messages", "fetch", sid, "--properties", "sid,body", "--output", "json"]).json();
+    assert_eq!(fetched, serde_json::json!({"sid": sid, "body": "Testing the sender"}));
+
+    create(&to, &["--from", SENDER, "--body", "Once more"]);
+    let list = ["messages", "list", "--to", &address, "--output", "tsv", "--properties", "body,sid"];
+    let listed = wa(&[&list[..], &["--page-size", "1"]].concat()).done();
+    let mut bodies: Vec<_> = listed.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(bodies.remove(0), "body");
+    assert_eq!(bodies, ["Once more", "Testing the sender"], "the newest first, over two pages");
+    let limited = wa(&[&list[..], &["--limit", "1"]].concat()).done();
+    assert_eq!(limited.lines().count(), 2, "{limited}");
+
+    let said = wa(&["messages", "redact", sid]).failed(2);
+    assert!(said.contains("It cannot be brought back. There is no terminal to ask on"), "{said}");
+    until("the end of the message", || {
+        let redacted = wa(&["messages", "redact", "--sid", sid, "--yes", "--output", "json"]);
+        (redacted.code == 0).then(|| assert_eq!(redacted.json()["body"], ""))
+    });
+}
+
+#[test]
+fn a_scheduled_message_is_cancelled() {
+    let to = new_number();
+    let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    let service = tests::run::MESSAGING_SERVICE_SID;
+    let scheduled = create(&to, &["--messaging-service-sid", service, "--body", "Later", "--send-at", &later]);
+    assert_eq!(scheduled["status"], "scheduled");
+    let cancel = ["messages", "cancel", scheduled["sid"].as_str().unwrap()];
+    wa(&cancel).failed(2);
+    let cancelled = wa(&[&cancel[..], &["--yes", "--output", "json"]].concat()).json();
+    assert_eq!(cancelled["status"], "canceled");
+}
+
+#[test]
+fn whoever_opted_out_is_not_written_to_by_a_slip_of_the_hand() {
+    let to = new_number();
+    write(&to, "STOP");
+    let address = format!("whatsapp:{to}");
+    let words = ["messages", "create", "--to", &address, "--from", SENDER, "--body", "Hello"];
+    let said = until("the suppression", || {
+        let ran = wa(&words);
+        (ran.code == 2).then_some(ran.stderr)
+    });
+    assert!(said.contains("has opted out") && said.contains("--yes"), "{said}");
+    wa(&[&words[..], &["--yes"]].concat()).done();
+}
+
+#[test]
+fn people_get_a_table_without_colour_where_no_terminal_is() {
+    let to = new_number();
+    let created = create(&to, &["--from", SENDER, "--body", "Hello"]);
+    let table = wa(&["messages", "fetch", created["sid"].as_str().unwrap()]).done();
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("SID"), "{table}");
+    assert!(lines.next().unwrap().contains(&to), "{table}");
+    assert!(!table.contains('\u{1b}') && !table.contains("Hello"), "{table}");
+}
+
+#[test]
+fn what_is_not_there_and_who_is_not_let_in_have_their_codes() {
+    let sid = format!("SM{}", uuid::Uuid::new_v4().simple());
+    let said = wa(&["messages", "fetch", &sid]).failed(3);
+    assert!(said.contains("HTTP 404, code 20404") && said.contains("https://www.twilio.com/docs/api/errors/20404"));
+    let said = wa(&["messages", "fetch", "SM1"]).failed(2);
+    assert!(said.contains("expected SM or MM and 32 hexadecimal digits"), "{said}");
+    let mut stranger = command(&["messages", "list"]);
+    stranger.env("TWILIO_ACCOUNT_SID", tests::run::ACCOUNT_SID);
+    stranger.env("TWILIO_API_KEY", "SK00000000000000000000000000000009").env("TWILIO_API_SECRET", "wrong-secret");
+    let said = ran(&mut stranger).failed(4);
+    assert!(said.contains("HTTP 401") && !said.contains("wrong-secret"), "{said}");
+    let said = wa(&["messages", "list", "--properties", "sid,colour", "--limit", "1"]);
+    assert!(said.code == 0 || said.stderr.contains("there is no colour"), "{said:?}");
+}
+
+#[test]
+fn a_stack_that_is_not_there_and_an_aws_that_does_not_answer_are_told_apart() {
+    let mut other = command(&["messages", "list"]);
+    other.args(["--stack", "no-such-stack"]);
+    let said = ran(&mut other).failed(3);
+    assert!(said.contains("there is no stack no-such-stack in us-east-1: name it with --stack"), "{said}");
+    let mut nowhere = command(&["messages", "list"]);
+    nowhere.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let said = ran(&mut nowhere).failed(5);
+    assert!(said.contains("no answer from AWS"), "{said}");
+    let mut nobody = command(&["messages", "list"]);
+    nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_EC2_METADATA_DISABLED", "true");
+    let said = ran(&mut nobody).failed(4);
+    assert!(said.contains("no AWS credentials that can be used"), "{said}");
+}

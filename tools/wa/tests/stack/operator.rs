@@ -1,0 +1,178 @@
+//! Somebody with a terminal, and what they see.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tests::Stack;
+
+/// The stack's name, from samconfig.toml's `local`.
+const STACK: &str = "whatsapp-local";
+/// Longer than anything takes that is not broken.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a run of the command came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The output, where the command did what it was asked.
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.stdout
+    }
+
+    /// As [`Self::done`], of a command that prints JSON.
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.done()).unwrap()
+    }
+
+    /// What was said where the command ended with this code.
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{self:?}");
+        self.stderr
+    }
+}
+
+/// The command, as it is run in the environment that `make test` makes.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wa"));
+    command.args(["--stack", STACK]).args(arguments).stdin(Stdio::null());
+    for variable in ["WA_STACK", "AWS_PROFILE", "TWILIO_ACCOUNT_SID", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command.envs(stack.environment().unwrap());
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn wa(arguments: &[&str]) -> Ran {
+    ran(&mut command(arguments))
+}
+
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let ran = Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    for secret in [tests::run::AUTH_TOKEN, tests::run::API_KEY_SECRET] {
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "a secret was printed");
+    }
+    ran
+}
+
+/// Runs the command with this on its standard input.
+pub(crate) fn wa_reading(arguments: &[&str], input: &str) -> Ran {
+    let mut child = command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.as_mut().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let read = |stream: &mut dyn std::io::Read| {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let (stdout, stderr) = (read(child.stdout.as_mut().unwrap()), read(child.stderr.as_mut().unwrap()));
+    Ran { code: child.wait().unwrap().code().unwrap(), stdout, stderr }
+}
+
+/// A run that goes on until it is ended.
+pub(crate) struct Running {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for the line that is wanted.
+    pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("the line did not come");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Ctrl-C. Gives the exit code.
+    pub(crate) fn interrupt(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+/// Waits for a condition, with a deadline.
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}: not seen within {DEADLINE:?}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A number that no other test uses.
+pub(crate) fn new_number() -> String {
+    format!("+1415{:07}", uuid::Uuid::new_v4().as_u128() % 10_000_000)
+}
+
+/// An id that no other test uses.
+pub(crate) fn new_id(name: &str) -> String {
+    format!("{name}-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// A notification with the sandbox's approved template.
+pub(crate) fn notification(id: &str, to: &str) -> Value {
+    json!({"id": id, "to": to, "category": "utility",
+           "content": {"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "1"}}})
+}
+
+/// A call to the sandbox's control API.
+pub(crate) fn sandbox(method: reqwest::Method, path: &str, body: Value) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let url = format!("{}{path}", Stack::from_env().unwrap().sandbox_url);
+        let request = reqwest::Client::new().request(method, url);
+        let answer = if body.is_null() { request } else { request.json(&body) }.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap_or_default()
+    })
+}
+
+/// A person writes to us.
+pub(crate) fn write(from: &str, body: &str) {
+    sandbox(reqwest::Method::POST, "/sandbox/inbound", json!({"from": format!("whatsapp:{from}"), "body": body}));
+}
+
+/// What a person was sent.
+pub(crate) fn sent_to(number: &str) -> Vec<Value> {
+    let address = format!("whatsapp%3A%2B{}", number.trim_start_matches('+'));
+    let messages = sandbox(reqwest::Method::GET, &format!("/sandbox/messages?address={address}"), Value::Null);
+    let messages = messages.as_array().unwrap().iter();
+    messages.filter(|message| message["direction"] == "outbound-api").cloned().collect()
+}

@@ -10,7 +10,7 @@ use crate::{
 
 /// WhatsApp messaging from one command: send, look, and put right.
 #[derive(Debug, Parser)]
-#[command(name = "wa", version, after_help = EXAMPLE, max_term_width = 100)]
+#[command(name = "wa", version, after_help = EXAMPLE)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]

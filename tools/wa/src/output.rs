@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -127,14 +128,16 @@ impl Output {
         write(rows)
     }
 
-    /// Prints one thing, a property in a line, for people: `facts.quiet_until  2026-11-20T09:00:00Z`. What is not there
-    /// is left out.
-    pub fn fields(&self, thing: &impl Serialize) -> Result<(), Failure> {
+    /// Prints these properties of one thing, a line each, for people: `facts.quiet_until  2026-11-20T09:00:00Z`. What is
+    /// not there is left out.
+    pub fn fields(&self, properties: &[&str], thing: &impl Serialize) -> Result<(), Failure> {
         let thing = serde_json::to_value(thing).map_err(|error| Failure::Usage(error.to_string()))?;
         let mut lines = Vec::new();
-        flatten("", &thing, &mut lines);
+        for property in properties {
+            flatten(property, thing.get(property).unwrap_or_default(), &mut lines);
+        }
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let shown = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", printable(value)));
+        let shown = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", readable(value)));
         write(&shown.collect::<String>())
     }
 
@@ -177,7 +180,7 @@ impl Output {
         for row in &table.rows {
             let cells = table.columns.iter().zip(table.cells(row));
             shown.add_row(cells.map(|(column, text)| {
-                let cell = Cell::new(printable(&text));
+                let cell = Cell::new(readable(&text));
                 match tone(column, &text) {
                     Some(colour) => cell.fg(colour),
                     None => cell,
@@ -197,8 +200,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                flatten(&path, value, lines);
+                flatten(&format!("{path}.{name}"), value, lines);
             }
         }
         value => lines.push((path.to_owned(), plain(value))),
@@ -233,8 +235,16 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// A value for people: times to the second, and nothing that a terminal would take for a command.
+pub fn readable(text: &str) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(at) => format!("{at:.0}"),
+        Err(_) => printable(text),
+    }
+}
+
 /// What people wrote may hold what a terminal takes for a command: no control character reaches it.
-pub fn printable(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { if c == '\n' { '↵' } else { '\u{fffd}' } } else { c }).collect()
 }
 

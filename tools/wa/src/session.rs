@@ -89,9 +89,14 @@ impl Session {
         self.stack.get_or_try_init(async || Stack::find(self.aws().await?, &self.globals.stack).await).await
     }
 
+    /// The account that the command line names.
+    pub fn named_account(&self) -> Option<&AccountSid> {
+        self.globals.account_sid.as_ref()
+    }
+
     /// The account that the command is about: the one that is named, else the stack's.
     pub async fn account_sid(&self) -> Result<AccountSid, Failure> {
-        match &self.globals.account_sid {
+        match self.named_account() {
             Some(account_sid) => Ok(account_sid.clone()),
             None => Ok(self.stack().await?.account_sid.clone()),
         }

@@ -78,10 +78,10 @@ impl Terminal {
     }
 }
 
-/// Says on the standard error why a command failed.
+/// Says on the standard error why a command failed. Whoever ended it themselves knows.
 pub fn report(failure: &Failure) {
     match failure {
-        Failure::Unread => {}
+        Failure::Unread | Failure::Interrupted => {}
         failure => {
             let style = anstyle::AnsiColor::Red.on_default();
             anstream::eprintln!("{style}error:{style:#} {failure}");

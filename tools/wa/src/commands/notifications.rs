@@ -73,6 +73,10 @@ pub fn table(histories: &[History]) -> Result<Table, Failure> {
     Table::new(&columns, lines)
 }
 
+/// What is shown of a notification before what happened to it.
+const FIELDS: [&str; 10] =
+    ["id", "account_sid", "state", "reason", "code", "title", "recipient", "category", "metadata", "updated_at"];
+
 /// Something that happened to a notification or to one of its messages.
 #[derive(Debug, Serialize)]
 struct Step<'a> {
@@ -90,12 +94,7 @@ pub fn show(session: &Session, history: &History) -> Result<(), Failure> {
         Format::Json => output.json(history),
         Format::Csv | Format::Tsv => output.table(&table(std::slice::from_ref(history))?),
         Format::Table => {
-            let mut fields = serde_json::to_value(history).map_err(|error| Failure::Usage(error.to_string()))?;
-            if let Some(fields) = fields.as_object_mut() {
-                fields.remove("attempts");
-                fields.remove("bound");
-            }
-            output.fields(&fields)?;
+            output.fields(&FIELDS, history)?;
             let steps = steps(history);
             if steps.is_empty() {
                 return Ok(());

@@ -11,11 +11,7 @@ use shared::{
     sid::AccountSid,
 };
 
-use crate::{
-    exit::Failure,
-    output::{Format, Table},
-    session::Session,
-};
+use crate::{exit::Failure, output::Table, session::Session};
 
 mod follow;
 mod preview;
@@ -51,8 +47,8 @@ pub struct Arguments {
 /// Runs the command.
 pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
     let requests = match &arguments.file {
-        Some(path) => request::of_file(&read(path)?)?,
-        None => vec![arguments.flags.request()?],
+        Some(path) => request::of_file(&read(path)?, session.named_account())?,
+        None => vec![arguments.flags.request(session.named_account())?],
     };
     let now = Timestamp::now();
     for request in &requests {
@@ -67,11 +63,13 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     if arguments.wait {
         refuse_reuse(session, &requests).await?;
     }
-    queue(session, &requests).await?;
+    let taken = queue(session, &requests).await?;
     if arguments.wait {
-        follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await?;
+        all_taken(&taken)?;
+        return follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await;
     }
-    Ok(())
+    show(session, &requests, &taken)?;
+    all_taken(&taken)
 }
 
 fn read(path: &PathBuf) -> Result<String, Failure> {
@@ -88,7 +86,7 @@ fn read(path: &PathBuf) -> Result<String, Failure> {
 async fn account(session: &Session, notification: &Notification) -> Result<AccountSid, Failure> {
     match &notification.account_sid {
         Some(account_sid) => Ok(account_sid.clone()),
-        None => session.account_sid().await,
+        None => Ok(session.stack().await?.account_sid.clone()),
     }
 }
 
@@ -114,7 +112,8 @@ struct Queued<'a> {
     outcome: &'static str,
 }
 
-async fn queue(session: &Session, requests: &[Request]) -> Result<(), Failure> {
+/// Gives for each whether it was queued.
+async fn queue(session: &Session, requests: &[Request]) -> Result<Vec<bool>, Failure> {
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
         entries.push(Entry {
@@ -140,22 +139,29 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<(), Failure> {
         progress.inc(batch.len() as u64);
     }
     progress.finish_and_clear();
-    let rows = requests.iter().zip(&taken).map(|(Request { notification, .. }, taken)| Queued {
+    Ok(taken)
+}
+
+fn show(session: &Session, requests: &[Request], taken: &[bool]) -> Result<(), Failure> {
+    let rows = requests.iter().zip(taken).map(|(Request { notification, .. }, taken)| Queued {
         id: notification.id.as_str(),
         to: notification.to.as_str(),
         category: notification.category.as_str(),
         outcome: if *taken { "queued" } else { "not queued" },
     });
     let table = Table::new(&["id", "to", "category", "outcome"], rows)?;
-    match (requests, session.output.format()) {
-        ([_], Format::Json) => session.output.one(&table)?,
-        _ => session.output.table(&table)?,
+    match requests {
+        [_] => session.output.one(&table),
+        _ => session.output.table(&table),
     }
+}
+
+fn all_taken(taken: &[bool]) -> Result<(), Failure> {
     let missing = taken.iter().filter(|taken| !**taken).count();
     if missing == 0 {
         return Ok(());
     }
-    let total = requests.len();
+    let total = taken.len();
     Err(Failure::NoAnswer(format!("{missing} of {total} were not queued: send those again under the same ids")))
 }
 

@@ -20,8 +20,8 @@ fn events_are_printed_as_they_happen_and_from_some_time_on() {
 
     let tail = ["events", "tail", "--since", "1h", "--no-follow", "--contact", &to];
     let inbound = wa(&[&tail[..], &["--type", "twilio_inbound"]].concat()).done();
-    assert_eq!(inbound.lines().count(), 2, "{inbound}");
-    assert!(inbound.lines().nth(1).unwrap().contains("Where is my order?"), "{inbound}");
+    assert_eq!(inbound.lines().count(), 1, "{inbound}");
+    assert!(inbound.contains("Where is my order?"), "{inbound}");
     let all = until("all statuses", || {
         let all = wa(&[&tail[..], &["--output", "tsv"]].concat()).done();
         all.contains("\tdelivered ").then_some(all)

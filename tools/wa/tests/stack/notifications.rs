@@ -9,8 +9,8 @@ fn a_notification_is_found_by_its_id_and_by_its_message() {
     let by_id = wa(&["notifications", "show", &id, "--output", "json"]).json();
     assert_eq!((&by_id["state"], &by_id["recipient"]), (&"accepted".into(), &to.clone().into()));
     let sid = by_id["attempts"][0]["message_sid"].as_str().unwrap();
-    let by_sid = wa(&["notifications", "show", sid, "--output", "json"]).json();
-    assert_eq!(by_sid["id"], id.as_str());
+    let by_message = wa(&["notifications", "show", sid, "--output", "json"]).json();
+    assert_eq!(by_message["id"], id.as_str());
     let table = wa(&["notifications", "show", &id]).done();
     for word in [&id, &to, "accepted", "delivered", sid] {
         assert!(table.contains(word), "{word}: {table}");
@@ -21,6 +21,6 @@ fn a_notification_is_found_by_its_id_and_by_its_message() {
 
 #[test]
 fn a_stranger_is_not_found() {
-    let said = wa(&["notifications", "show", &new_id("stranger")]).failed(3);
-    assert!(said.contains("there is no notification stranger-"), "{said}");
+    let told = wa(&["notifications", "show", &new_id("stranger")]).failed(3);
+    assert!(told.contains("there is no notification stranger-"), "{told}");
 }

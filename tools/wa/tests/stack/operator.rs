@@ -35,7 +35,7 @@ impl Ran {
         serde_json::from_str(&self.done()).unwrap()
     }
 
-    /// What was said where the command ended with this code.
+    /// What was told where the command ended with this code.
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(self.code, code, "{self:?}");
         self.stderr
@@ -90,12 +90,24 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its output is listened to.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().unwrap();
+        Self::listen(child, stdout)
+    }
+
+    /// What it says beside its output is listened to.
+    pub(crate) fn start_listening_to_notes(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        Self::listen(child, stderr)
+    }
+
+    fn listen(child: Child, stream: impl std::io::Read + Send + 'static) -> Self {
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
@@ -109,7 +121,7 @@ impl Running {
         let end = Instant::now() + DEADLINE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).expect("the line did not come");
+            let line = self.lines.recv_timeout(left).unwrap();
             if wanted(&line) {
                 return line;
             }
@@ -153,12 +165,12 @@ pub(crate) fn notification(id: &str, to: &str) -> Value {
 }
 
 /// A call to the sandbox's control API.
-pub(crate) fn sandbox(method: reqwest::Method, path: &str, body: Value) -> Value {
+pub(crate) fn sandbox(method: reqwest::Method, path: &str, body: &Value) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let url = format!("{}{path}", Stack::from_env().unwrap().sandbox_url);
         let request = reqwest::Client::new().request(method, url);
-        let answer = if body.is_null() { request } else { request.json(&body) }.send().await.unwrap();
+        let answer = if body.is_null() { request } else { request.json(body) }.send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap_or_default()
     })
@@ -166,13 +178,13 @@ pub(crate) fn sandbox(method: reqwest::Method, path: &str, body: Value) -> Value
 
 /// A person writes to us.
 pub(crate) fn write(from: &str, body: &str) {
-    sandbox(reqwest::Method::POST, "/sandbox/inbound", json!({"from": format!("whatsapp:{from}"), "body": body}));
+    sandbox(reqwest::Method::POST, "/sandbox/inbound", &json!({"from": format!("whatsapp:{from}"), "body": body}));
 }
 
 /// What a person was sent.
 pub(crate) fn sent_to(number: &str) -> Vec<Value> {
     let address = format!("whatsapp%3A%2B{}", number.trim_start_matches('+'));
-    let messages = sandbox(reqwest::Method::GET, &format!("/sandbox/messages?address={address}"), Value::Null);
+    let messages = sandbox(reqwest::Method::GET, &format!("/sandbox/messages?address={address}"), &Value::Null);
     let messages = messages.as_array().unwrap().iter();
     messages.filter(|message| message["direction"] == "outbound-api").cloned().collect()
 }

@@ -9,13 +9,10 @@ fn a_notification_from_flags_is_followed_until_the_person_has_it() {
     let flags = ["send", "--to", &to, "--category", "utility", "--wait", "--output", "json"];
     let ran = wa(&[&flags[..], &template[..]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
-    // Each change was said on the way.
+    // Each change was told on the way.
     assert!(ran.stderr.contains("accepted"), "{ran:?}");
-    let mut documents = serde_json::Deserializer::from_str(&ran.stdout).into_iter::<serde_json::Value>();
-    let queued = documents.next().unwrap().unwrap();
-    assert_eq!((&queued["outcome"], &queued["to"]), (&"queued".into(), &to.clone().into()));
-    let end = documents.next().unwrap().unwrap();
-    assert_eq!((&end["state"], &end["id"]), (&"accepted".into(), &queued["id"]));
+    let end = ran.json();
+    assert_eq!((&end["state"], &end["recipient"]), (&"accepted".into(), &to.clone().into()));
     assert_eq!(sent_to(&to).len(), 1);
 }
 
@@ -24,8 +21,8 @@ fn what_does_not_reach_the_person_ends_with_a_no() {
     let to = new_number();
     // Free-form, and nobody wrote: WhatsApp wants a template.
     let flags = ["send", "--to", &to, "--category", "utility", "--text", "Hello", "--wait"];
-    let said = wa(&flags).failed(1);
-    assert!(said.contains("rejected") && said.contains("1 of 1 did not reach the recipient"), "{said}");
+    let told = wa(&flags).failed(1);
+    assert!(told.contains("rejected") && told.contains("1 of 1 did not reach the recipient"), "{told}");
     assert!(sent_to(&to).is_empty());
 }
 
@@ -34,8 +31,8 @@ fn an_end_that_does_not_come_in_time_is_no_answer() {
     let to = new_number();
     let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
     let flags = ["send", "--to", &to, "--category", "utility", "--text", "Hello", "--send-at", &later];
-    let said = wa(&[&flags[..], &["--wait", "--timeout", "1"]].concat()).failed(5);
-    assert!(said.contains("wa notifications show"), "{said}");
+    let told = wa(&[&flags[..], &["--wait", "--timeout", "1"]].concat()).failed(5);
+    assert!(told.contains("wa notifications show"), "{told}");
 }
 
 #[test]
@@ -43,10 +40,10 @@ fn many_are_sent_only_when_that_is_meant_and_bad_ones_not_at_all() {
     let (one, two) = (new_number(), new_number());
     let lines = [(&one, "a"), (&two, "b")].map(|(to, name)| notification(&new_id(name), to).to_string()).join("\n");
     let send = ["send", "--file", "-"];
-    let said = wa_reading(&send, &lines).failed(2);
-    assert!(said.contains("Send 2 notifications?") && said.contains("--yes"), "{said}");
-    let said = wa_reading(&[&send[..], &["--yes"]].concat(), &format!("{lines}\n{{\"id\": \"c\"}}")).failed(2);
-    assert!(said.contains("notification 3: to: missing, and required"), "{said}");
+    let told = wa_reading(&send, &lines).failed(2);
+    assert!(told.contains("Send 2 notifications?") && told.contains("--yes"), "{told}");
+    let told = wa_reading(&[&send[..], &["--yes"]].concat(), &format!("{lines}\n{{\"id\": \"c\"}}")).failed(2);
+    assert!(told.contains("notification 3: to: missing, and required"), "{told}");
     assert!(sent_to(&one).is_empty(), "nothing was queued");
     let done = wa_reading(&[&send[..], &["--yes", "--output", "tsv"]].concat(), &lines).done();
     assert_eq!(done.lines().filter(|line| line.ends_with("\tqueued")).count(), 2, "{done}");
@@ -57,10 +54,10 @@ fn many_are_sent_only_when_that_is_meant_and_bad_ones_not_at_all() {
 
 #[test]
 fn bad_input_is_refused_with_its_field() {
-    let said = wa(&["send", "--to", "0415", "--category", "utility", "--text", "Hello"]).failed(2);
-    assert!(said.contains("error: to: expected an E.164 phone number"), "{said}");
-    let said = wa(&["send", "--to", "+14155550123", "--category", "utility"]).failed(2);
-    assert!(said.contains("content: missing"), "{said}");
+    let told = wa(&["send", "--to", "0415", "--category", "utility", "--text", "Hello"]).failed(2);
+    assert!(told.contains("error: to: expected an E.164 phone number"), "{told}");
+    let told = wa(&["send", "--to", "+14155550123", "--category", "utility"]).failed(2);
+    assert!(told.contains("content: missing"), "{told}");
 }
 
 #[test]
@@ -114,8 +111,8 @@ fn an_id_is_not_followed_to_the_end_of_something_else() {
         wa(&[&flags[..], &[sandbox::ORDER_UPDATE_SID, "--variable", &variable, "--wait"]].concat())
     };
     send("Ava").done();
-    let said = send("Ben").failed(2);
-    assert!(said.contains(&format!("id: {id} was used before")), "{said}");
+    let told = send("Ben").failed(2);
+    assert!(told.contains(&format!("id: {id} was used before")), "{told}");
     assert_eq!(sent_to(&to).len(), 1);
 }
 
@@ -124,7 +121,7 @@ fn ctrl_c_ends_it() {
     let to = new_number();
     let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
     let flags = ["send", "--to", &to, "--category", "utility", "--text", "Hi", "--send-at", &later, "--wait"];
-    let running = Running::start(&flags);
-    running.line(|line| line.contains("queued"));
+    let running = Running::start_listening_to_notes(&flags);
+    running.line(|line| line.contains("on the queue"));
     assert_eq!(running.interrupt(), 130);
 }

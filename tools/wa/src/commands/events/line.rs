@@ -1,7 +1,11 @@
 //! An event as a line that people read.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::output::readable;
 
 /// So much of what a person wrote is shown.
 const BODY_CHARS: usize = 60;
@@ -47,6 +51,13 @@ impl Line {
             contact: without_channel(contact).to_owned(),
             what: what.join(" "),
         }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time, event_type, contact, what } = self;
+        write!(f, "{}  {event_type:<23}  {:<15}  {}", readable(time), readable(contact), readable(what))
     }
 }
 
@@ -100,6 +111,14 @@ mod tests {
             let line = Line::of(&dated);
             assert_eq!((line.time.as_str(), line.contact.as_str(), line.what.as_str()), (at, contact, what), "{event}");
         }
+    }
+
+    #[test]
+    fn a_line_holds_nothing_that_commands_a_terminal() {
+        let event = json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
+                           "body": "\u{1b}[2J", "occurred_at": "2026-11-20T09:00:00.123456789Z"});
+        let shown = "2026-11-20T09:00:00Z  twilio_inbound           +14155550123     SM1 \u{fffd}[2J";
+        assert_eq!(Line::of(&event).to_string(), shown);
     }
 
     #[test]

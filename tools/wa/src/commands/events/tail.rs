@@ -177,8 +177,11 @@ impl Printer<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        if output.format() == Format::Json {
-            return events.iter().try_for_each(|event| output.line(&event.to_string()));
+        match output.format() {
+            Format::Json => return events.iter().try_for_each(|event| output.line(&event.to_string())),
+            // A table's columns would be of another width in each round.
+            Format::Table => return events.iter().try_for_each(|event| output.line(&Line::of(event).to_string())),
+            Format::Csv | Format::Tsv => {}
         }
         let table = Table::new(&["time", "event_type", "contact", "what"], events.iter().map(Line::of))?;
         output.more(&table, !std::mem::replace(&mut self.has_header, true))

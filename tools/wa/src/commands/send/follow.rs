@@ -115,6 +115,7 @@ async fn one(
     let account_sid = account(session, notification).await?;
     let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };
     let (mut seen, mut changed_at) = (Seen::default(), Instant::now());
+    session.terminal.note(&seen.line(notification.id.as_str()));
     loop {
         let history = histories.find(&account_sid, &notification.id).await?;
         let now = history.as_ref().map(Seen::of).unwrap_or_default();

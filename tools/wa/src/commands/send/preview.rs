@@ -54,6 +54,9 @@ struct Preview {
     facts: Known,
 }
 
+/// In the order in which people ask.
+const FIELDS: [&str; 8] = ["id", "to", "category", "decision", "reason", "until", "way", "facts"];
+
 /// One of a notification's ways.
 #[derive(Debug, Serialize)]
 struct Way {
@@ -106,7 +109,7 @@ pub(super) async fn run(session: &Session, requests: &[Request]) -> Result<(), F
 
 fn show(session: &Session, previews: &[Preview]) -> Result<(), Failure> {
     match (previews, session.output.format()) {
-        ([preview], Format::Table) => session.output.fields(preview),
+        ([preview], Format::Table) => session.output.fields(&FIELDS, preview),
         ([preview], Format::Json) => session.output.json(preview),
         _ => session.output.table(&Table::new(&["id", "to", "category", "decision", "reason", "until"], previews)?),
     }

@@ -1,7 +1,7 @@
 //! A notification from flags or from a file, as it is put on the queue.
 
 use serde_json::{Map, Value, json};
-use shared::notification::Notification;
+use shared::{notification::Notification, sid::AccountSid};
 use uuid::Uuid;
 
 use crate::exit::Failure;
@@ -107,8 +107,8 @@ fn json_value(text: &str) -> Result<Value, String> {
 
 impl Flags {
     /// The notification that the flags make.
-    pub(super) fn request(&self) -> Result<Request, Failure> {
-        Request::of(&self.json())
+    pub(super) fn request(&self, account_sid: Option<&AccountSid>) -> Result<Request, Failure> {
+        Request::of(self.json(), account_sid)
     }
 
     fn json(&self) -> Value {
@@ -169,7 +169,11 @@ fn object(pairs: &[(String, String)]) -> Option<Value> {
 }
 
 impl Request {
-    fn of(value: &Value) -> Result<Self, Failure> {
+    /// `account_sid` is the account of a notification that names none; without one it is the stack's.
+    fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, Failure> {
+        if let (Value::Object(fields), Some(account_sid)) = (&mut value, account_sid) {
+            fields.entry("account_sid").or_insert_with(|| json!(account_sid));
+        }
         let body = value.to_string();
         let notification = Notification::parse(&body).map_err(|invalid| {
             let hint = if invalid.field == "content" && value.get("content").is_none() {
@@ -188,7 +192,7 @@ const SHOWN: usize = 20;
 
 /// The notifications of a file: one, an array, or several one after the other. Either all can be sent, or the error names
 /// those that cannot.
-pub(super) fn of_file(text: &str) -> Result<Vec<Request>, Failure> {
+pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Vec<Request>, Failure> {
     let mut values = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         match value {
@@ -204,10 +208,10 @@ pub(super) fn of_file(text: &str) -> Result<Vec<Request>, Failure> {
     if values.is_empty() {
         return Err(Failure::Usage("--file: there is no notification in it".to_owned()));
     }
-    let (mut requests, mut problems) = (Vec::with_capacity(values.len()), Vec::new());
+    let (mut requests, mut problems) = (Vec::new(), Vec::new());
     let mut ids = std::collections::BTreeMap::new();
-    for (number, value) in (1..).zip(&values) {
-        match Request::of(value) {
+    for (number, value) in (1..).zip(values) {
+        match Request::of(value, account_sid) {
             Err(failure) => problems.push(format!("notification {number}: {failure}")),
             Ok(request) => {
                 let id = request.notification.id.to_string();
@@ -246,7 +250,7 @@ mod tests {
     fn made(flags: &str) -> Result<Value, String> {
         let words = std::iter::once("send").chain(flags.split(' '));
         let flags = Command::try_parse_from(words).map_err(|error| error.to_string())?.flags;
-        let request = flags.request().map_err(|failure| failure.to_string())?;
+        let request = flags.request(None).map_err(|failure| failure.to_string())?;
         Ok(serde_json::from_str(&request.body).unwrap())
     }
 
@@ -285,6 +289,22 @@ mod tests {
     }
 
     #[test]
+    fn the_account_of_the_command_line_is_that_of_a_notification_which_names_none() {
+        let (one, two) = ("AC00000000000000000000000000000001", "AC00000000000000000000000000000002");
+        let named = |account_sid: Option<&str>| {
+            let mut value = json!({"id": "a", "to": "+14155550123", "category": "utility",
+                                   "content": {"type": "text", "body": "Hi"}});
+            if let Some(account_sid) = account_sid {
+                value["account_sid"] = json!(account_sid);
+            }
+            let requests = of_file(&value.to_string(), Some(&one.parse().unwrap())).unwrap();
+            requests[0].notification.account_sid.as_ref().map(ToString::to_string)
+        };
+        assert_eq!(named(None).as_deref(), Some(one));
+        assert_eq!(named(Some(two)).as_deref(), Some(two));
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_here_with_the_field_s_name() {
         for (flags, expected) in [
             ("--to 0123 --category utility --text Hi", "to: expected an E.164 phone number"),
@@ -305,7 +325,7 @@ mod tests {
         let one = |id: &str| json!({"id": id, "to": "+14155550123", "category": "utility", "content": {"type": "text", "body": "Hi"}});
         let (a, b) = (one("a").to_string(), one("b").to_string());
         for (text, count) in [(a.clone(), 1), (format!("[{a}, {b}]"), 2), (format!("{a}\n{b}\n"), 2)] {
-            assert_eq!(of_file(&text).unwrap().len(), count, "{text}");
+            assert_eq!(of_file(&text, None).unwrap().len(), count, "{text}");
         }
         for (text, expected) in [
             (String::new(), "--file: there is no notification in it"),
@@ -313,7 +333,7 @@ mod tests {
             (format!("{a}\n{a}"), "nothing was queued:\n  notification 2: id: the same as that of notification 1"),
             (format!("{a}\n{{\"id\": \"c\"}}"), "nothing was queued:\n  notification 2: to: missing, and required"),
         ] {
-            assert_eq!(of_file(&text).unwrap_err().to_string(), expected);
+            assert_eq!(of_file(&text, None).unwrap_err().to_string(), expected);
         }
     }
 }

@@ -21,8 +21,10 @@ use session::Session;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let session = Session::new(cli.globals);
     tokio::select! {
-        done = dispatch(&session, &cli.command) => done,
+        // First of all, so that a question's Ctrl-C is already waited for when it is asked.
+        biased;
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        done = dispatch(&session, &cli.command) => done,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a command prints: a table for people, JSON, CSV or TSV for programs.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
@@ -90,17 +90,14 @@ impl Table {
 #[derive(Debug)]
 pub struct Output {
     format: Format,
-    /// The terminal's own width and colours apply.
-    is_terminal: bool,
     colour: bool,
 }
 
 impl Output {
     /// The standard output of this process.
     pub fn new(format: Format) -> Self {
-        let is_terminal = io::stdout().is_terminal();
         let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-        Self { format, is_terminal, colour }
+        Self { format, colour }
     }
 
     /// The format that was asked for.
@@ -166,12 +163,8 @@ impl Output {
 
     fn people(&self, table: &Table) -> String {
         let mut shown = comfy_table::Table::new();
-        shown.load_style(presets::NOTHING);
-        if self.is_terminal {
-            shown.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
-            shown.force_no_tty();
-        }
+        // A SID that is broken to fit a column cannot be copied: what is too long, the terminal breaks.
+        shown.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
         if self.colour {
             shown.enforce_styling();
         }
@@ -219,9 +212,9 @@ fn tone(column: &str, text: &str) -> Option<Color> {
         return None;
     }
     match text {
-        "accepted" | "delivered" | "read" | "received" | "sent" | "ok" => Some(Color::Green),
-        "rejected" | "failed" | "undelivered" | "unknown" | "wrong" => Some(Color::Red),
-        "suppressed" | "expired" | "canceled" | "waiting" | "awaiting_reply" | "warning" => Some(Color::Yellow),
+        "accepted" | "delivered" | "read" | "received" | "sent" | "ok" => Some(Color::DarkGreen),
+        "rejected" | "failed" | "undelivered" | "unknown" | "wrong" => Some(Color::DarkRed),
+        "suppressed" | "expired" | "canceled" | "waiting" | "awaiting_reply" | "warning" => Some(Color::DarkYellow),
         _ => None,
     }
 }
@@ -293,7 +286,7 @@ mod tests {
     }
 
     fn shown(format: Format, colour: bool, table: &Table) -> String {
-        Output { format, is_terminal: false, colour }.rendered(table).unwrap()
+        Output { format, colour }.rendered(table).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use dialoguer::Confirm;
+use dialoguer::{Confirm, console::Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::Failure;
@@ -47,7 +47,11 @@ impl Terminal {
             Consent::Ask => match Confirm::new().with_prompt(what).default(false).interact() {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Failure::No("nothing was done".to_owned())),
-                Err(dialoguer::Error::IO(error)) => Err(error.into()),
+                Err(dialoguer::Error::IO(error)) => {
+                    // Ctrl-C leaves it hidden, and there is nobody to tell where that fails.
+                    let _ = Term::stderr().show_cursor();
+                    Err(error.into())
+                }
             },
         }
     }

@@ -38,7 +38,12 @@ impl Came {
     }
 }
 
-/// Who is told: notes all, and answers `/broken` with 500.
+const TYPE: [(&str, &str); 1] = [("Content-Type", "text/xml")];
+/// Two messages back, the second with a file.
+const TWIML: &str = "<Response><Message>one</Message><Message><Body>two</Body>\
+                     <Media>https://example.com/a.png</Media></Message></Response>";
+
+/// Who is told: notes all, and answers `/broken` with 500, and `/twiml` with two messages.
 #[derive(Debug, Clone)]
 struct Receiver {
     came: Arc<Mutex<Vec<Came>>>,
@@ -51,7 +56,7 @@ async fn receive(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, &'static str) {
+) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let form = Form::parse(&body);
     let signature = sign(&receiver.config.auth_token, &format!("{}{uri}", receiver.url), &form);
@@ -59,9 +64,10 @@ async fn receive(
     let came = Came { path: uri.path().to_owned(), token: header("i-twilio-idempotency-token"), signed, form };
     receiver.came.lock().unwrap().push(came);
     match uri.path() {
-        "/broken" => (StatusCode::INTERNAL_SERVER_ERROR, ""),
-        _ if !signed => (StatusCode::FORBIDDEN, ""),
-        _ => (StatusCode::OK, ""),
+        "/broken" => (StatusCode::INTERNAL_SERVER_ERROR, TYPE, ""),
+        _ if !signed => (StatusCode::FORBIDDEN, TYPE, ""),
+        "/twiml" => (StatusCode::OK, TYPE, TWIML),
+        _ => (StatusCode::OK, TYPE, ""),
     }
 }
 
@@ -361,4 +367,24 @@ async fn a_call_that_is_never_answered_is_noted_when_its_caller_has_gone() {
         told = play.told(3) => assert_eq!(told, ["sent", "delivered", "read"]),
     }
     play.says(|entry| entry["kind"] == "api_call" && entry["outcome"] == "bad" && entry["person"] == AVA).await;
+}
+
+#[tokio::test]
+async fn the_fallback_is_asked_where_the_webhook_fails_and_its_twiml_counts() {
+    let play = Play::begin(1).await;
+    let url = format!("{}/v1/Services/MG00000000000000000000000000000001", play.url);
+    let (broken, twiml) = (format!("{}/broken", play.receiver.url), format!("{}/twiml", play.receiver.url));
+    let request = play.http.post(url).basic_auth("SK00000000000000000000000000000001", Some("sandbox-secret"));
+    let request = request.form(&[("InboundRequestUrl", &broken), ("FallbackUrl", &twiml)]);
+    assert!(request.send().await.unwrap().status().is_success());
+    let taken = play.post("inbound", json!({"from": AVA, "body": "hi"})).await;
+    assert_eq!((&taken["status"], &taken["reply"]), (&json!(200), &json!("one")));
+    let came = play.came(2).await;
+    assert_eq!((came[0].path.as_str(), came[1].path.as_str()), ("/broken", "/twiml"));
+    assert_eq!((came[1].get("ErrorCode"), came[1].get("ErrorUrl"), came[1].signed), ("11200", broken.as_str(), true));
+    let state = play.http.get(format!("{}/sandbox/state", play.url)).send().await.unwrap();
+    let state: Value = state.json().await.unwrap();
+    let replies: Vec<_> = state["messages"].as_array().unwrap().iter().skip(1).collect();
+    assert_eq!(replies.iter().map(|reply| reply["body"].as_str().unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(replies[1]["sandbox"]["media"][0]["url"], "https://example.com/a.png");
 }

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use shared::sid::AccountSid;
 
 use crate::{
-    commands::{completions, events, messages, notifications, send},
+    commands::{completions, events, messages, notifications, send, sign, verify},
     output::Format,
 };
 
@@ -65,6 +65,10 @@ pub enum Command {
     /// What the system tells others
     #[command(subcommand)]
     Events(events::Command),
+    /// Compute the signature of a webhook
+    Sign(sign::Arguments),
+    /// Check the signature of a webhook, and say which part differs: the answer to 403
+    Verify(verify::Arguments),
     /// Print what completes this command in a shell
     Completions(completions::Arguments),
 }

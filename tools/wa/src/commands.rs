@@ -5,3 +5,5 @@ pub mod events;
 pub mod messages;
 pub mod notifications;
 pub mod send;
+pub mod sign;
+pub mod verify;

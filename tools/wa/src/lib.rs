@@ -6,9 +6,11 @@
 
 pub mod cli;
 pub mod commands;
+pub mod diagnosis;
 pub mod exit;
 pub mod output;
 pub mod session;
+pub mod signing;
 pub mod stack;
 pub mod terminal;
 pub mod twilio;
@@ -34,6 +36,8 @@ async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
         Command::Messages(command) => commands::messages::run(command, session).await,
         Command::Notifications(command) => commands::notifications::run(command, session).await,
         Command::Events(command) => commands::events::run(command, session).await,
+        Command::Sign(arguments) => commands::sign::run(arguments, session).await,
+        Command::Verify(arguments) => commands::verify::run(arguments, session).await,
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

@@ -1,0 +1,132 @@
+//! `wa verify`
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::base_url::BaseUrl;
+
+use crate::{
+    diagnosis::{Finding, Part, Request, Role, Surroundings, Verdict},
+    exit::Failure,
+    output::{Format, Table},
+    session::Session,
+    signing::{ContentArguments, Dump, TokenFrom, read},
+};
+
+/// A request to check.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code 1: the signature does not match. What is printed says which part of the request differs.
+
+Example:
+  wa verify --url https://wa.example.com/twilio/inbound --form-file body.txt --signature 'RSOYDt4T1cUTdK1PDd93/VVr8B8='")]
+pub struct Arguments {
+    /// The URL that stands at Twilio, query included
+    #[arg(long, value_name = "URL", required_unless_present = "request")]
+    url: Option<String>,
+    #[command(flatten)]
+    content: ContentArguments,
+    /// The X-Twilio-Signature header
+    #[arg(long, value_name = "BASE64", required_unless_present = "request", allow_hyphen_values = true)]
+    signature: Option<String>,
+    /// The X-Twilio-Webhooks-Signature-Settings header, if there was one
+    #[arg(long, value_name = "HEADER")]
+    settings: Option<String>,
+    /// A file with the whole request as a proxy dumps it: request line, headers, an empty line, body; - is the standard
+    /// input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "form", "form_file", "body_file"])]
+    request: Option<PathBuf>,
+    /// Where the auth token comes from
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    token_from: TokenFrom,
+}
+
+/// The answer as it is printed.
+#[derive(Debug, Serialize)]
+struct Shown {
+    matches: bool,
+    /// The key that signed.
+    key: Option<Role>,
+    #[serde(flatten)]
+    finding: Option<Finding>,
+}
+
+/// Checks a signature; a wrong one ends with what differs.
+pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let request = request(arguments)?;
+    let keys = arguments.token_from.keys(session).await?;
+    let base_urls = match arguments.token_from {
+        TokenFrom::Stack => base_urls(session).await?,
+        TokenFrom::Environment | TokenFrom::Prompt => Vec::new(),
+    };
+    let verdict = request.examine(&Surroundings { keys, base_urls });
+    show(session, &verdict)?;
+    match verdict {
+        Verdict::Signed(_) => Ok(()),
+        Verdict::Differs(_) => Err(Failure::No(format!("the signature does not match {}", request.url))),
+    }
+}
+
+fn request(arguments: &Arguments) -> Result<Request, Failure> {
+    let Some(file) = &arguments.request else {
+        return Ok(Request {
+            url: arguments.url.clone().unwrap_or_default(),
+            content: arguments.content.content()?,
+            signature: arguments.signature.as_deref().unwrap_or_default().trim().to_owned(),
+            settings: arguments.settings.clone(),
+        });
+    };
+    let dump = Dump::parse(&read(file)?)?;
+    let url = arguments
+        .url
+        .clone()
+        .or(dump.url)
+        .ok_or_else(|| Failure::Usage("--request: there is no Host header: give the URL with --url".to_owned()))?;
+    Ok(Request {
+        url,
+        content: dump.content,
+        signature: arguments.signature.clone().or(dump.signature).unwrap_or_default().trim().to_owned(),
+        settings: arguments.settings.clone().or(dump.settings),
+    })
+}
+
+async fn base_urls(session: &Session) -> Result<Vec<BaseUrl>, Failure> {
+    let stack = session.stack().await?;
+    let public = stack.parameter("PublicBaseUrl").and_then(|url| url.parse().ok());
+    let all = [Some(stack.api_url.clone()), public.filter(|public| *public != stack.api_url)];
+    Ok(all.into_iter().flatten().collect())
+}
+
+fn show(session: &Session, verdict: &Verdict) -> Result<(), Failure> {
+    let shown = match verdict {
+        Verdict::Signed(role) => Shown { matches: true, key: Some(role.clone()), finding: advice(role) },
+        Verdict::Differs(finding) => Shown { matches: false, key: None, finding: Some(finding.clone()) },
+    };
+    if session.output.format() != Format::Table {
+        let row = serde_json::to_value(&shown).unwrap_or(Value::Null);
+        return session.output.one(&Table::new(&["matches", "key", "part", "finding", "fix"], [row])?);
+    }
+    if let Some(role) = &shown.key {
+        session.output.line(&format!("The signature matches: signed with {role}."))?;
+    }
+    if let Some(Finding { part, finding, fix }) = &shown.finding {
+        let part =
+            serde_json::to_value(part).ok().and_then(|part| part.as_str().map(str::to_owned)).unwrap_or_default();
+        session.output.line(&format!("{part}: {finding}.\nFix: {fix}."))?;
+    }
+    Ok(())
+}
+
+/// Twilio signs with the primary token alone, so that another one of the secret's being it says where a rotation stands.
+/// Source: Twilio, "Webhooks Security".
+fn advice(role: &Role) -> Option<Finding> {
+    let Role::Further(_) = role else { return None };
+    Some(Finding {
+        part: Part::Key,
+        finding: format!(
+            "Twilio signs with its primary token, so {role} has been promoted, and the first has not counted since"
+        ),
+        fix: "finish the rotation with `wa rotate`".to_owned(),
+    })
+}

@@ -1,0 +1,201 @@
+//! What `wa sign` and `wa verify` are told: a request, and where the keys are.
+
+use std::{
+    env, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use dialoguer::Password;
+use secrecy::SecretString;
+use shared::form::Form;
+
+use crate::{
+    diagnosis::{Content, Key, Role},
+    exit::Failure,
+    session::Session,
+};
+
+/// Where the keys come from. Never the command line, which stands in the shell's history and in the process list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TokenFrom {
+    /// The stack's secret: every auth token and shared key.
+    #[default]
+    Stack,
+    /// The variable `TWILIO_AUTH_TOKEN`.
+    Environment,
+    /// A question on the terminal, whose answer is not shown.
+    Prompt,
+}
+
+impl TokenFrom {
+    /// The keys, the first of them the one that Twilio signs with.
+    pub async fn keys(self, session: &Session) -> Result<Vec<Key>, Failure> {
+        let token = match self {
+            Self::Stack => return keys_of_stack(session).await,
+            Self::Environment => {
+                env::var("TWILIO_AUTH_TOKEN").ok().filter(|token| !token.is_empty()).ok_or_else(|| {
+                    Failure::Usage("TWILIO_AUTH_TOKEN is not set: export it, or use --token-from prompt".to_owned())
+                })?
+            }
+            Self::Prompt => Password::new().with_prompt("Auth token").interact().map_err(|error| match error {
+                dialoguer::Error::IO(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    Failure::Usage("there is no terminal to ask on: use --token-from environment".to_owned())
+                }
+                dialoguer::Error::IO(error) => Failure::from(error),
+            })?,
+        };
+        Ok(vec![Key { account_sid: None, role: Role::Given, secret: SecretString::from(token) }])
+    }
+}
+
+async fn keys_of_stack(session: &Session) -> Result<Vec<Key>, Failure> {
+    let own = session.account_sid().await?;
+    let accounts = session.accounts().await?;
+    let mut keys = Vec::new();
+    for sid in accounts.sids() {
+        let Some(found) = accounts.signing_keys(Some(sid)) else { continue };
+        let key = |role, secret| Key { account_sid: Some(sid.clone()), role, secret };
+        let role = |index| if index == 0 { Role::Primary } else { Role::Further(index + 1) };
+        keys.extend(found.auth_tokens.into_iter().enumerate().map(|(index, token)| key(role(index), token)));
+        keys.extend(found.shared_keys.into_iter().map(|(id, secret)| key(Role::Shared(id), secret)));
+    }
+    // The stack's own account first: what is signed without an account's name is signed by it.
+    keys.sort_by_key(|key| key.account_sid.as_ref() != Some(&own));
+    if keys.is_empty() {
+        let remedy = "see the README, \"The secret\", or use --token-from environment";
+        return Err(Failure::Refused(format!("the stack's secret has no auth token: {remedy}")));
+    }
+    Ok(keys)
+}
+
+/// What a request carries, from the command line.
+#[derive(Debug, clap::Args)]
+pub struct ContentArguments {
+    /// A parameter of the form; may be given repeatedly, a name too
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    params: Vec<(String, String)>,
+    /// The form as it was posted, as in 'Body=hi&From=whatsapp%3A%2B14155550123'
+    #[arg(long, value_name = "BODY", conflicts_with = "params")]
+    form: Option<String>,
+    /// A file with the form as it was posted; - is the standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "form"])]
+    form_file: Option<PathBuf>,
+    /// A file with a body that is no form, as JSON; - is the standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "form", "form_file"])]
+    body_file: Option<PathBuf>,
+}
+
+impl ContentArguments {
+    /// What was given; a form without parameters where that is nothing.
+    pub fn content(&self) -> Result<Content, Failure> {
+        let form = match (&self.form, &self.form_file, &self.body_file) {
+            (_, _, Some(file)) => return Ok(Content::Body(read(file)?)),
+            (_, Some(file), _) => posted(&read(file)?),
+            (Some(form), ..) => posted(form.as_bytes()),
+            _ => self.params.iter().cloned().collect(),
+        };
+        Ok(Content::Form(form))
+    }
+}
+
+/// A form out of a file, which an editor may have ended with a line end that no form has.
+fn posted(body: &[u8]) -> Form {
+    let body = body.strip_suffix(b"\n").unwrap_or(body);
+    Form::parse(body.strip_suffix(b"\r").unwrap_or(body))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected a name, = and a value, as in Body=hi")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Reads a file, or the standard input.
+pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+}
+
+/// A request as a proxy or a framework dumps it: the request line, headers, an empty line, the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dump {
+    /// As far as the headers tell it.
+    pub url: Option<String>,
+    /// `X-Twilio-Signature`
+    pub signature: Option<String>,
+    /// `X-Twilio-Webhooks-Signature-Settings`
+    pub settings: Option<String>,
+    /// The body.
+    pub content: Content,
+}
+
+impl Dump {
+    /// Reads a dump. The line ends of its head are those of a file or of HTTP; the body is taken as it is.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+        let end = |separator: &[u8]| {
+            bytes.windows(separator.len()).position(|window| window == separator).map(|at| (at, at + separator.len()))
+        };
+        let cut = [end(b"\r\n\r\n"), end(b"\n\n")].into_iter().flatten().min().unwrap_or((bytes.len(), bytes.len()));
+        let (head, body) = (bytes.get(..cut.0).unwrap_or(bytes), bytes.get(cut.1..).unwrap_or_default());
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.lines();
+        let first = lines.next().unwrap_or_default();
+        let target =
+            first.split_ascii_whitespace().nth(1).filter(|target| target.starts_with(['/', 'h'])).ok_or_else(|| {
+                Failure::Usage(
+                    "--request: the first line: expected a request line, as in POST /twilio/inbound HTTP/1.1"
+                        .to_owned(),
+                )
+            })?;
+        let headers: Vec<(&str, &str)> =
+            lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim())).collect();
+        let header = |wanted: &str| {
+            headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| (*value).to_owned())
+        };
+        let url = if target.starts_with('/') {
+            let scheme = header("X-Forwarded-Proto").unwrap_or_else(|| "https".to_owned());
+            header("X-Forwarded-Host").or_else(|| header("Host")).map(|host| format!("{scheme}://{host}{target}"))
+        } else {
+            Some(target.to_owned())
+        };
+        let kind = header("Content-Type").unwrap_or_default();
+        let is_form = kind.is_empty() || kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
+        let content = if is_form { Content::Form(posted(body)) } else { Content::Body(body.to_vec()) };
+        let settings = header("X-Twilio-Webhooks-Signature-Settings");
+        Ok(Self { url, signature: header("X-Twilio-Signature"), settings, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_is_read_whatever_its_line_ends() {
+        let text = "POST /twilio/inbound?a=b HTTP/1.1\nHost: wa.example.com\nx-twilio-signature: abc=\n\
+                    Content-Type: application/x-www-form-urlencoded; charset=utf-8\n\nBody=hi%0Athere&From=a\n";
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let dump = Dump::parse(text.as_bytes()).unwrap();
+            assert_eq!(dump.url.as_deref(), Some("https://wa.example.com/twilio/inbound?a=b"));
+            assert_eq!(dump.signature.as_deref(), Some("abc="));
+            assert_eq!(dump.content, Content::Form(Form::parse(b"Body=hi%0Athere&From=a")));
+        }
+        let json = Dump::parse(
+            b"POST /x HTTP/1.1\nContent-Type: application/json\nX-Forwarded-Proto: http\nHost: a:1\n\n{}\n",
+        );
+        let json = json.unwrap();
+        assert_eq!((json.url.as_deref(), json.content), (Some("http://a:1/x"), Content::Body(b"{}\n".to_vec())));
+        assert_eq!(Dump::parse(b"Body=hi").unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn a_parameter_is_a_name_and_a_value_with_whatever_is_in_it() {
+        assert_eq!(pair("Body=a=b"), Ok(("Body".to_owned(), "a=b".to_owned())));
+        assert!(pair("Body").is_err());
+    }
+}

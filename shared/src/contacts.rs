@@ -10,12 +10,14 @@ use crate::{
 mod consents;
 mod facts;
 mod identities;
+mod listing;
 mod overview;
 mod preferences;
 mod windows;
 
 pub use consents::Recorded;
 pub use facts::{ContactFacts, MarketingSent, Wanted};
+pub use listing::{Fact, Listed, Page};
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Suppression, Window};
 pub(crate) use preferences::ROUNDS;
 

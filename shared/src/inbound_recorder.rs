@@ -173,6 +173,7 @@ impl InboundRecorder {
             preference,
             changed_at: stored.received_at,
             message_sid: Some(stored.message_sid.clone()),
+            reason: None,
         };
         let mut actions = vec![self.messages.recording(stored)?];
         for known in due.iter().filter_map(|index| known.get(*index)) {
@@ -239,6 +240,7 @@ mod tests {
             preference,
             changed_at: at.parse().unwrap(),
             message_sid: None,
+            reason: None,
         });
         Known { contact: ContactKey::new(&account_sid, &address.parse().unwrap()), scope, preference }
     }

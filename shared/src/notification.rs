@@ -73,6 +73,9 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every category.
+    pub const ALL: [Self; 4] = [Self::Marketing, Self::Utility, Self::Authentication, Self::Service];
+
     /// The word in a notification.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -25,6 +25,9 @@ pub struct RecordedPreference {
     /// The message that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_sid: Option<MessageSid>,
+    /// What made it where no message did, in the words of whoever recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl RecordedPreference {
@@ -81,7 +84,8 @@ mod tests {
     fn the_newer_wish_wins_and_a_stop_wins_a_tie() {
         use Effect::{Changed, Repeated, Stale};
         use Preference::{OptedIn, OptedOut};
-        let known = |preference| Some(RecordedPreference { preference, changed_at: at(0), message_sid: None });
+        let known =
+            |preference| Some(RecordedPreference { preference, changed_at: at(0), message_sid: None, reason: None });
         let cases = [
             (OptedOut, 0, None, Changed, "a first STOP"),
             (OptedIn, 0, None, Repeated, "a START of somebody who never said STOP lifts nothing"),

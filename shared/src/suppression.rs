@@ -135,7 +135,7 @@ mod tests {
 
     fn recorded(preference: Preference, second: i64) -> RecordedPreference {
         let changed_at = Timestamp::from_second(1_790_000_000 + second).unwrap();
-        RecordedPreference { preference, changed_at, message_sid: None }
+        RecordedPreference { preference, changed_at, message_sid: None, reason: None }
     }
 
     #[test]

@@ -39,9 +39,6 @@ pub(crate) struct Reactor {
     pub(crate) policy: Policy,
 }
 
-/// What an opt-out takes back.
-const EVERYTHING: [Category; 4] = [Category::Marketing, Category::Utility, Category::Authentication, Category::Service];
-
 impl Reactor {
     /// A person wrote: who they are, what they wish, and that they may be answered. The window opens before the event is
     /// out, so that whoever answers the event may do so in free form.
@@ -58,7 +55,7 @@ impl Reactor {
                 self.contacts.share_preferences(contact).await?;
                 if preference == Preference::OptedOut {
                     let source = format!("opt-out by {}", message.message_sid);
-                    self.contacts.withdraw_consents(contact, &EVERYTHING, at, &source, Timestamp::now()).await?;
+                    self.contacts.withdraw_consents(contact, &Category::ALL, at, &source, Timestamp::now()).await?;
                 }
             }
         }
@@ -137,7 +134,7 @@ impl Reactor {
         let (scope, categories): (_, &[Category]) = if reported.is_marketing_only {
             (Scope::Marketing, &[Category::Marketing])
         } else {
-            (Scope::All, &EVERYTHING)
+            (Scope::All, &Category::ALL)
         };
         let at = reported.at;
         let effect = self.contacts.suppress(reported.contact, channel, &scope, at, reported.message_sid).await?;

@@ -49,8 +49,11 @@ impl Contacts {
             (":preference", value(operation, &new.preference)?),
             (":changed_at", sortable(new.changed_at)),
             (":message_sid", value(operation, &new.message_sid)?),
+            (":reason", value(operation, &new.reason)?),
         ];
-        let mut set = "SET preference = :preference, changed_at = :changed_at, message_sid = :message_sid".to_owned();
+        let mut set = "SET preference = :preference, changed_at = :changed_at, message_sid = :message_sid, \
+                       reason = :reason"
+            .to_owned();
         if let Some(expires_at) = expires_at {
             set.push_str(", expires_at = :expires_at");
             values.push((":expires_at", value(operation, &expires_at)?));
@@ -112,9 +115,25 @@ impl Contacts {
         at: Timestamp,
         message_sid: Option<&MessageSid>,
     ) -> Result<Effect, StoreError> {
-        let wish =
-            RecordedPreference { preference: Preference::OptedOut, changed_at: at, message_sid: message_sid.cloned() };
-        let effect = self.express(contact, &scope.facet(channel), &wish).await?;
+        let wish = RecordedPreference {
+            preference: Preference::OptedOut,
+            changed_at: at,
+            message_sid: message_sid.cloned(),
+            reason: None,
+        };
+        self.record_wish(contact, channel, scope, &wish).await
+    }
+
+    /// Records a wish that came by no message of the person's, under all spellings that are known. As with a message's,
+    /// the newest wish wins.
+    pub async fn record_wish(
+        &self,
+        contact: &ContactKey,
+        channel: &Channel,
+        scope: &Scope,
+        wish: &RecordedPreference,
+    ) -> Result<Effect, StoreError> {
+        let effect = self.express(contact, &scope.facet(channel), wish).await?;
         self.share_preferences(contact).await?;
         Ok(effect)
     }
@@ -166,7 +185,7 @@ impl Contacts {
         facet: &str,
         wish: &RecordedPreference,
     ) -> Result<Effect, StoreError> {
-        let operation = "suppressing in the Contacts table";
+        let operation = "recording a wish in the Contacts table";
         let mut known: Option<RecordedPreference> = None;
         for _ in 0..ROUNDS {
             let effect = effect(wish.preference, wish.changed_at, known.as_ref());

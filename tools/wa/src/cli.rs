@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use shared::sid::AccountSid;
 
 use crate::{
-    commands::{completions, events, messages, notifications, send, sign, verify},
+    commands::{completions, consent, contacts, events, messages, notifications, send, sign, verify},
     output::Format,
 };
 
@@ -69,6 +69,12 @@ pub enum Command {
     Sign(sign::Arguments),
     /// Check the signature of a webhook, and say which part differs: the answer to 403
     Verify(verify::Arguments),
+    /// People: show them, leave them alone, bring many in or out
+    #[command(subcommand)]
+    Contacts(contacts::Command),
+    /// What people agreed to
+    #[command(subcommand)]
+    Consent(consent::Command),
     /// Print what completes this command in a shell
     Completions(completions::Arguments),
 }

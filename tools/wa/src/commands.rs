@@ -1,6 +1,8 @@
 //! The commands, a module each.
 
 pub mod completions;
+pub mod consent;
+pub mod contacts;
 pub mod events;
 pub mod messages;
 pub mod notifications;

@@ -6,9 +6,11 @@
 
 pub mod cli;
 pub mod commands;
+pub mod contact_file;
 pub mod diagnosis;
 pub mod exit;
 pub mod output;
+pub mod people;
 pub mod session;
 pub mod signing;
 pub mod stack;
@@ -38,6 +40,8 @@ async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
         Command::Events(command) => commands::events::run(command, session).await,
         Command::Sign(arguments) => commands::sign::run(arguments, session).await,
         Command::Verify(arguments) => commands::verify::run(arguments, session).await,
+        Command::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
+        Command::Consent(command) => commands::consent::run(command, session).await,
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

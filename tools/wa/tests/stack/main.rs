@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod contacts;
 mod events;
 mod messages;
 mod notifications;
 mod operator;
 mod send;
+mod signatures;

@@ -1,0 +1,58 @@
+//! `wa contacts export`
+
+use std::io::{self, Write as _};
+
+use shared::{
+    contacts::{Fact, Listed},
+    preference::Preference,
+};
+
+use crate::{contact_file::Line, exit::Failure, session::Session};
+
+/// What to write.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+CSV whatever --output says: the file is what `wa contacts import` reads. Reads the whole Contacts table.
+
+Example:
+  wa contacts export --suppressed > suppressed.csv")]
+pub struct Arguments {
+    /// Only those who are suppressed now
+    #[arg(long)]
+    suppressed: bool,
+}
+
+/// Writes page by page, so that the file is as long as it was read where that is interrupted.
+pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let account_sid = session.account_sid().await?;
+    let contacts = session.contacts().await?;
+    let bar = session.terminal.count("items read");
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(crate::contact_file::COLUMNS).map_err(unwritable)?;
+    let mut from = None;
+    loop {
+        let page = contacts.list(&account_sid, from).await?;
+        bar.inc(page.scanned);
+        for listed in page.listed.into_iter().filter(|listed| !arguments.suppressed || is_suppressed(listed)) {
+            writer.serialize(Line::of(listed)).map_err(unwritable)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| Failure::Usage(error.to_string()))?;
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&bytes)?;
+        stdout.flush()?;
+        drop(stdout);
+        let Some(next) = page.next else { break };
+        from = Some(next);
+        writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn is_suppressed(listed: &Listed) -> bool {
+    matches!(&listed.fact, Fact::Preference { preference, .. } if preference.preference == Preference::OptedOut)
+}
+
+fn unwritable(error: csv::Error) -> Failure {
+    Failure::from(io::Error::from(error))
+}

@@ -1,0 +1,231 @@
+//! `wa contacts suppress` and `wa contacts unsuppress`
+
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    contacts::ContactOverview,
+    preference::{Effect, Preference, RecordedPreference},
+    suppression::Scope,
+};
+
+use crate::{
+    exit::Failure,
+    output::{Format, Table},
+    people::{Expressed, Person, express, known, scope, scope_text, told},
+    session::Session,
+};
+
+/// Above this many people somebody is asked.
+const MANY: usize = 20;
+
+/// Who is to be left alone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It holds from the next claim on, and takes back the consents that it covers, as a STOP does. A START that is newer lifts it.
+
+Example:
+  wa contacts suppress whatsapp:+14155550123 --reason 'asked by letter, case 4711'")]
+pub struct Arguments {
+    /// Numbers or WhatsApp user ids; sms:+14155550123 for SMS
+    #[arg(required = true, value_name = "ADDRESS")]
+    people: Vec<Person>,
+    /// What of: all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID
+    #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE")]
+    scope: Scope,
+    /// Why, for whoever asks later
+    #[arg(long, value_parser = reason, value_name = "TEXT")]
+    reason: String,
+}
+
+/// Who is to be written to again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It may lift a person's own STOP, so it asks: be sure that the person wants it. A STOP that is newer counts again.
+
+Example:
+  wa contacts unsuppress whatsapp:+14155550123 --reason 'called on 20 November, wants the parcel updates'")]
+pub struct Lifting {
+    /// Numbers or WhatsApp user ids; sms:+14155550123 for SMS
+    #[arg(required = true, value_name = "ADDRESS")]
+    people: Vec<Person>,
+    /// What of: all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID
+    #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE")]
+    scope: Scope,
+    /// Why, for whoever asks later
+    #[arg(long, value_parser = reason, value_name = "TEXT")]
+    reason: String,
+}
+
+/// What became of one person.
+#[derive(Debug, Serialize)]
+struct Row {
+    address: String,
+    scope: String,
+    state: &'static str,
+    changed: bool,
+    before: Option<RecordedPreference>,
+    withdrawn: Vec<shared::notification::Category>,
+    #[serde(skip)]
+    told: String,
+}
+
+/// A reason that somebody can read later.
+pub fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let fits = (1..=500).contains(&text.chars().count());
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 500 characters".to_owned()) }
+}
+
+/// Suppresses.
+pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let Arguments { people, scope, reason } = arguments;
+    if people.len() > MANY {
+        session.terminal.confirm(&format!("Suppress {} people?", people.len()))?;
+    }
+    record(session, people, scope, Preference::OptedOut, reason).await
+}
+
+/// Lifts a suppression.
+pub async fn lift(arguments: &Lifting, session: &Session) -> Result<(), Failure> {
+    let Lifting { people, scope, reason } = arguments;
+    let account_sid = session.account_sid().await?;
+    let contacts = session.contacts().await?;
+    let mut own = Vec::new();
+    for person in people {
+        let overview = contacts.overview(&person.key(&account_sid)).await?;
+        own.extend(stop(&overview, person, scope));
+    }
+    let question = match own.as_slice() {
+        [] => format!("Lift the suppression of {}?", counted(people)),
+        [stop] => format!("{stop}. Lift the person's own STOP?"),
+        stops => format!("{} of {} said STOP themselves. Lift their own STOP?", stops.len(), counted(people)),
+    };
+    session.terminal.confirm(&question)?;
+    record(session, people, scope, Preference::OptedIn, reason).await?;
+    for person in people {
+        let overview = contacts.overview(&person.key(&account_sid)).await?;
+        for scope in remaining(&overview, person) {
+            session.terminal.warn(&format!("{person} is still suppressed: --scope {} lifts that", scope_text(scope)));
+        }
+    }
+    Ok(())
+}
+
+fn counted(people: &[Person]) -> String {
+    match people {
+        [person] => person.to_string(),
+        people => format!("{} people", people.len()),
+    }
+}
+
+/// The person's own STOP, if it is one that stands.
+fn stop(overview: &ContactOverview, person: &Person, scope: &Scope) -> Option<String> {
+    let known = &known(overview, &person.channel, scope)?.preference;
+    let sid = known.message_sid.as_ref().filter(|_| known.preference == Preference::OptedOut)?;
+    Some(format!("{person} said STOP at {} ({sid})", known.changed_at))
+}
+
+fn remaining<'a>(overview: &'a ContactOverview, person: &Person) -> Vec<&'a Scope> {
+    let of_channel = overview.suppressions.iter().filter(|known| known.channel == person.channel.name());
+    of_channel.filter(|known| known.preference.preference == Preference::OptedOut).map(|known| &known.scope).collect()
+}
+
+async fn record(
+    session: &Session,
+    people: &[Person],
+    scope: &Scope,
+    preference: Preference,
+    reason: &str,
+) -> Result<(), Failure> {
+    let account_sid = session.account_sid().await?;
+    let contacts = session.contacts().await?;
+    let mut rows = Vec::new();
+    for person in people {
+        let wish = RecordedPreference {
+            preference,
+            changed_at: Timestamp::now(),
+            message_sid: None,
+            reason: Some(reason.to_owned()),
+        };
+        let expressed = express(&contacts, &person.key(&account_sid), &person.channel, scope, &wish).await?;
+        rows.push(Row::of(person, scope, preference, expressed));
+    }
+    if session.output.format() == Format::Table {
+        return rows.iter().try_for_each(|row| session.output.line(&format!("{}: {}", row.address, row.told)));
+    }
+    session.output.table(&Table::new(&["address", "scope", "state", "changed", "before", "withdrawn"], rows)?)
+}
+
+impl Row {
+    fn of(person: &Person, scope: &Scope, preference: Preference, expressed: Expressed) -> Self {
+        let told = told(preference, &expressed);
+        let Expressed { before, effect, withdrawn } = expressed;
+        let was_suppressed = before.as_ref().is_some_and(|before| before.preference == Preference::OptedOut);
+        let is_suppressed = if effect == Effect::Stale { was_suppressed } else { preference == Preference::OptedOut };
+        Self {
+            address: person.to_string(),
+            scope: scope_text(scope).to_owned(),
+            state: if is_suppressed { "suppressed" } else { "not_suppressed" },
+            changed: was_suppressed != is_suppressed,
+            before,
+            withdrawn,
+            told,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preference(preference: Preference) -> RecordedPreference {
+        let changed_at = "2026-11-20T09:00:00Z".parse().unwrap();
+        let message_sid = "SM00000000000000000000000000000001".parse().ok();
+        RecordedPreference { preference, changed_at, message_sid, reason: None }
+    }
+
+    #[test]
+    fn what_was_there_before_is_said() {
+        let person: Person = "+14155550123".parse().unwrap();
+        for (before, effect, wish, changed, expected) in [
+            (None, Effect::Changed, Preference::OptedOut, true, "suppressed; nothing was known before"),
+            (
+                Some(Preference::OptedOut),
+                Effect::Repeated,
+                Preference::OptedOut,
+                false,
+                "suppressed; before: suppressed since",
+            ),
+            (
+                Some(Preference::OptedOut),
+                Effect::Changed,
+                Preference::OptedIn,
+                true,
+                "not suppressed; before: suppressed since",
+            ),
+            (Some(Preference::OptedOut), Effect::Stale, Preference::OptedIn, false, "unchanged, a newer wish stands"),
+        ] {
+            let expressed = Expressed { before: before.map(preference), effect, withdrawn: Vec::new() };
+            let row = Row::of(&person, &Scope::All, wish, expressed);
+            assert_eq!(row.changed, changed, "{expected}");
+            assert!(row.told.starts_with(expected), "{}", row.told);
+        }
+    }
+
+    #[test]
+    fn a_stop_of_the_persons_own_is_told_from_an_operators() {
+        let person: Person = "+14155550123".parse().unwrap();
+        let overview = |preference| ContactOverview {
+            suppressions: vec![shared::contacts::Suppression {
+                channel: "whatsapp".to_owned(),
+                scope: Scope::All,
+                preference,
+            }],
+            ..ContactOverview::default()
+        };
+        assert!(stop(&overview(preference(Preference::OptedOut)), &person, &Scope::All).is_some());
+        assert!(stop(&overview(preference(Preference::OptedIn)), &person, &Scope::All).is_none());
+        let by_operator = RecordedPreference { message_sid: None, ..preference(Preference::OptedOut) };
+        assert!(stop(&overview(by_operator), &person, &Scope::All).is_none());
+    }
+}

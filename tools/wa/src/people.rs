@@ -1,0 +1,244 @@
+//! People, as an operator names them and as the Contacts table knows them.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    address::{Address, Channel, ContactKey, Identity},
+    consent::{ConsentEvidence, ConsentState},
+    contacts::{ContactOverview, Contacts, Suppression},
+    dynamodb::StoreError,
+    notification::Category,
+    preference::{Effect, Preference, RecordedPreference},
+    sid::AccountSid,
+    suppression::Scope,
+};
+
+/// A person: `whatsapp:+14155550123`, `whatsapp:US.1349...`, or the same without `whatsapp:`. For SMS it is
+/// `sms:+14155550123`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The channel that a preference is about.
+    pub channel: Channel,
+    /// Who it is.
+    pub identity: Identity,
+}
+
+impl FromStr for Person {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = "expected a number or a WhatsApp user id, as in +14155550123, whatsapp:US.1349 or sms:+14155550123";
+        let Address { channel, identity } = text.parse().map_err(|_| wrong.to_owned())?;
+        let channel = match channel {
+            Channel::Sms => Channel::WhatsApp,
+            Channel::Other(name) if name == "sms" => Channel::Sms,
+            other => other,
+        };
+        // A number without its +, or with spaces, would be taken for an id, and nobody would be suppressed.
+        let mistaken = matches!(&identity, Identity::Opaque(id) if id.bytes().all(|b| b.is_ascii_digit() || b"-()+.".contains(&b)));
+        if mistaken {
+            Err(format!("{wrong}: a number begins with + and has digits alone"))
+        } else {
+            Ok(Self { channel, identity })
+        }
+    }
+}
+
+impl std::fmt::Display for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.channel.name(), self.identity.as_str())
+    }
+}
+
+impl Person {
+    /// The key in the Contacts table.
+    pub fn key(&self, account_sid: &AccountSid) -> ContactKey {
+        ContactKey::new(account_sid, &self.identity)
+    }
+}
+
+/// What a suppression covers, as an operator writes it: `all`, `marketing`, or a sender's address or service's SID.
+pub fn scope(text: &str) -> Result<Scope, String> {
+    match text {
+        "all" => Ok(Scope::All),
+        "marketing" => Ok(Scope::Marketing),
+        sender => {
+            let is_sender = sender.parse::<shared::sid::MessagingServiceSid>().is_ok()
+                || sender.parse::<Address>().is_ok_and(|sender| matches!(sender.identity, Identity::Phone(_)));
+            let expected =
+                "expected all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID";
+            if is_sender { Ok(Scope::Sender(sender.to_owned())) } else { Err(expected.to_owned()) }
+        }
+    }
+}
+
+/// The scope as [`scope`] reads it.
+pub fn scope_text(scope: &Scope) -> &str {
+    match scope {
+        Scope::All => "all",
+        Scope::Marketing => "marketing",
+        Scope::Sender(sender) => sender,
+    }
+}
+
+/// What is known of a person, as `GET /contacts/{e164}` shows it.
+#[derive(Debug, Serialize)]
+pub struct Known {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// A number or a user id.
+    pub contact: String,
+    /// What is known.
+    #[serde(flatten)]
+    pub overview: ContactOverview,
+}
+
+/// What became of a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expressed {
+    /// What was there before.
+    pub before: Option<RecordedPreference>,
+    /// What the wish did.
+    pub effect: Effect,
+    /// The consents that were withdrawn with it.
+    pub withdrawn: Vec<Category>,
+}
+
+/// Records a wish as a person's own message does: under all of the person's names, the newest wins, and an opt-out takes
+/// back the consents that it covers.
+pub async fn express(
+    contacts: &Contacts,
+    contact: &ContactKey,
+    channel: &Channel,
+    scope: &Scope,
+    wish: &RecordedPreference,
+) -> Result<Expressed, StoreError> {
+    let overview = contacts.overview(contact).await?;
+    let before = known(&overview, channel, scope).map(|known| known.preference.clone());
+    let effect = contacts.record_wish(contact, channel, scope, wish).await?;
+    let mut withdrawn = Vec::new();
+    if wish.preference == Preference::OptedOut {
+        let categories: &[Category] = if *scope == Scope::Marketing { &[Category::Marketing] } else { &Category::ALL };
+        let source = wish.reason.as_deref().map_or_else(|| "opt-out".to_owned(), |reason| format!("opt-out: {reason}"));
+        withdrawn = contacts.withdraw_consents(contact, categories, wish.changed_at, &source, Timestamp::now()).await?;
+        for linked in &overview.linked {
+            let linked = contact.beside(&linked.address);
+            contacts.withdraw_consents(&linked, categories, wish.changed_at, &source, Timestamp::now()).await?;
+        }
+    }
+    Ok(Expressed { before, effect, withdrawn })
+}
+
+/// What is known in a scope on a channel.
+pub fn known<'a>(overview: &'a ContactOverview, channel: &Channel, scope: &Scope) -> Option<&'a Suppression> {
+    overview.suppressions.iter().find(|known| known.channel == channel.name() && known.scope == *scope)
+}
+
+/// What became of a proof of consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept.
+    New,
+    /// The very same proof was there.
+    Known,
+}
+
+/// Keeps a proof of consent unless the same is there: each proof has an item of its own, and a file that is read twice
+/// must not double them.
+pub async fn keep_consent(
+    contacts: &Contacts,
+    contact: &ContactKey,
+    evidence: &ConsentEvidence,
+) -> Result<Kept, StoreError> {
+    let overview = contacts.overview(contact).await?;
+    if overview.consents.iter().flat_map(|history| &history.evidence).any(|known| is_same(known, evidence)) {
+        return Ok(Kept::Known);
+    }
+    contacts.record_consent(contact, evidence).await?;
+    Ok(Kept::New)
+}
+
+/// The same but for when and by whom it was recorded.
+fn is_same(known: &ConsentEvidence, evidence: &ConsentEvidence) -> bool {
+    let recorded =
+        ConsentEvidence { recorded_at: known.recorded_at, recorded_by: known.recorded_by.clone(), ..evidence.clone() };
+    *known == recorded
+}
+
+/// The word for a state of consent in a file of contacts.
+pub const fn consent_action(state: ConsentState) -> &'static str {
+    match state {
+        ConsentState::Given => "consent",
+        ConsentState::Withdrawn => "withdraw",
+    }
+}
+
+/// What a wish made of what was known, for people.
+pub fn told(wish: Preference, expressed: &Expressed) -> String {
+    let now = match wish {
+        Preference::OptedOut => "suppressed",
+        Preference::OptedIn => "not suppressed",
+    };
+    let before = match &expressed.before {
+        None => "nothing was known before".to_owned(),
+        Some(before) => {
+            let state = match before.preference {
+                Preference::OptedOut => "suppressed",
+                Preference::OptedIn => "opted in",
+            };
+            let by = match (&before.message_sid, &before.reason) {
+                (Some(sid), _) => format!(" by {sid}"),
+                (None, Some(reason)) => format!(" ({reason})"),
+                (None, None) => String::new(),
+            };
+            format!("before: {state} since {}{by}", before.changed_at)
+        }
+    };
+    match expressed.effect {
+        Effect::Stale => format!("unchanged, a newer wish stands; {before}"),
+        Effect::Changed | Effect::Repeated => format!("{now}; {before}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_on_whatsapp_unless_the_address_says_otherwise() {
+        for (text, expected) in [
+            ("+14155550123", "whatsapp:+14155550123"),
+            ("whatsapp:+14155550123", "whatsapp:+14155550123"),
+            ("sms:+14155550123", "sms:+14155550123"),
+            ("US.13491208655302741918", "whatsapp:US.13491208655302741918"),
+            ("whatsapp:US.13491208655302741918", "whatsapp:US.13491208655302741918"),
+        ] {
+            assert_eq!(text.parse::<Person>().unwrap().to_string(), expected);
+        }
+        for text in ["", "14155550123", "whatsapp:14155550123", "+1 415 555 0123", "+1-415-555-0123", "(415)5550123"] {
+            assert!(text.parse::<Person>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_read_as_it_is_written() {
+        for text in ["all", "marketing", "whatsapp:+14155238886", "MG00000000000000000000000000000001"] {
+            assert_eq!(scope_text(&scope(text).unwrap()), text);
+        }
+        for text in ["", "utility", "everything", "MG1"] {
+            assert!(scope(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_proof_is_known_whoever_recorded_it() {
+        let at = "2026-11-20T09:00:00Z".parse().unwrap();
+        let evidence = ConsentEvidence::withdrawal(Category::Marketing, at, "form", at);
+        let later =
+            ConsentEvidence { recorded_at: Timestamp::MAX, recorded_by: Some("a".to_owned()), ..evidence.clone() };
+        assert!(is_same(&evidence, &later));
+        assert!(!is_same(&evidence, &ConsentEvidence { source: "other".to_owned(), ..evidence.clone() }));
+    }
+}

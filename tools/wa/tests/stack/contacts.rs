@@ -1,0 +1,130 @@
+//! `wa contacts` and `wa consent`
+
+use serde_json::{Value, json};
+
+use crate::operator::{Ran, new_id, new_number, notification, until, wa, wa_reading, write};
+
+fn show(number: &str) -> Value {
+    wa(&["contacts", "show", number, "--output", "json"]).json()
+}
+
+fn suppression(number: &str) -> Value {
+    show(number)["suppressions"][0].clone()
+}
+
+/// Sends, and gives the state that it ends in.
+fn send(number: &str) -> Value {
+    let id = new_id("contacts");
+    wa_reading(&["send", "--file", "-"], &notification(&id, number).to_string()).done();
+    until("the end of the notification", || {
+        let shown = wa(&["notifications", "show", &id, "--output", "json"]);
+        let shown: Value = serde_json::from_str(&shown.stdout).ok()?;
+        matches!(shown["state"].as_str()?, "suppressed" | "accepted").then(|| shown["state"].clone())
+    })
+}
+
+fn import(file: &str) -> Ran {
+    wa_reading(&["contacts", "import", "-", "--yes", "--output", "json"], file)
+}
+
+#[test]
+fn who_is_suppressed_is_sent_nothing_until_that_is_lifted() {
+    let number = new_number();
+    let suppressed = wa(&["contacts", "suppress", &number, "--reason", "asked by letter"]).done();
+    assert_eq!(suppressed, format!("whatsapp:{number}: suppressed; nothing was known before\n"));
+    let known = suppression(&number);
+    assert_eq!((&known["preference"], &known["reason"]), (&json!("opted_out"), &json!("asked by letter")));
+    assert_eq!(send(&number), "suppressed");
+
+    let unasked = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);
+    assert!(unasked.contains("say --yes if that is meant"), "{unasked}");
+    let lifted = wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--yes"]).done();
+    assert!(
+        lifted.contains("not suppressed; before: suppressed since") && lifted.contains("asked by letter"),
+        "{lifted}"
+    );
+    assert_eq!(send(&number), "accepted");
+}
+
+#[test]
+fn a_persons_own_stop_is_shown_and_named_before_it_is_lifted() {
+    let number = new_number();
+    write(&number, "STOP");
+    until("the STOP", || (suppression(&number)["preference"] == "opted_out").then_some(()));
+    let shown = wa(&["contacts", "show", &format!("whatsapp:{number}")]).done();
+    assert!(shown.contains("suppression") && shown.contains("whatsapp all"), "{shown}");
+    let asked = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);
+    assert!(asked.contains("said STOP at") && asked.contains("Lift the person's own STOP?"), "{asked}");
+    wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--yes"]).done();
+    assert_eq!(suppression(&number)["preference"], "opted_in");
+}
+
+#[test]
+fn a_scope_leaves_the_others_alone_and_takes_back_its_consent() {
+    let number = new_number();
+    let consent = ["--category", "marketing", "--source", "form", "--text", "Offers, please."];
+    wa(&[&["consent", "add", &number][..], &consent].concat()).done();
+    wa(&["contacts", "suppress", &number, "--scope", "marketing", "--reason", "r"]).done();
+    let shown = show(&number);
+    assert_eq!(shown["suppressions"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["suppressions"][0]["scope"], "marketing");
+    assert_eq!(shown["consents"][0]["current"]["state"], "withdrawn");
+    assert_eq!(send(&number), "accepted");
+    assert!(
+        wa(&["contacts", "suppress", &number, "--scope", "news", "--reason", "r"]).failed(2).contains("expected all")
+    );
+    assert!(wa(&["contacts", "suppress", "14155550123", "--reason", "r"]).failed(2).contains("begins with +"));
+}
+
+#[test]
+fn a_consent_is_kept_with_its_proof_and_by_the_apis_rules() {
+    let number = new_number();
+    let add = |more: &[&str]| {
+        wa(&[&["consent", "add", &number, "--category", "marketing", "--source", "counter"][..], more].concat())
+    };
+    let added =
+        add(&["--text", "Offers, please.", "--at", "2026-01-01T00:00:00Z", "--ip", "2001:db8::1", "--output", "json"])
+            .json();
+    assert_eq!((&added["state"], &added["recorded"]), (&json!("given"), &json!("current")));
+    assert!(add(&["--withdraw"]).done().starts_with("Consent to marketing is withdrawn since "));
+    let older = add(&["--text", "Offers, please.", "--at", "2025-01-01T00:00:00Z"]).done();
+    assert!(older.starts_with("The proof is kept, and something newer holds."), "{older}");
+    let shown = wa(&["consent", "show", &number, "--output", "json"]).json();
+    assert_eq!(shown[0]["current"]["state"], "withdrawn");
+    assert_eq!(shown[0]["evidence"].as_array().unwrap().len(), 3);
+    assert_eq!(shown[0]["evidence"][1]["ip"], "2001:db8::1");
+
+    assert!(add(&[]).failed(2).contains("--text"));
+    let ahead = add(&["--text", "x", "--at", "2999-01-01T00:00:00Z"]).failed(2);
+    assert!(ahead.contains("--at: expected a time"), "{ahead}");
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all_and_twice_is_once() {
+    let [one, two] = [new_number(), new_number()];
+    let header = "address,action,scope,category,at,source,text,reason\n";
+    let good = format!(
+        "{header}{one},suppress,,,2026-02-01T09:00:00Z,,,old system\n\
+         {two},consent,,marketing,2026-02-01T09:00:00Z,old system,\"Offers, please\",\n"
+    );
+    let wrong = import(&format!("{good}{one},stop,,,2026-02-01T09:00:00Z,,,\n{two},suppress,,,,,,\n")).failed(2);
+    assert!(
+        wrong.contains("line 4, action: \"stop\": expected suppress") && wrong.contains("line 5, at: missing"),
+        "{wrong}"
+    );
+    assert_eq!(show(&one)["suppressions"], json!([]));
+    assert!(wa_reading(&["contacts", "import", "-"], &good).failed(2).contains("Write 1 suppressions"));
+
+    assert_eq!(import(&good).json(), json!({"lines": 2, "written": 2, "unchanged": 0}));
+    assert_eq!(import(&good).json(), json!({"lines": 2, "written": 0, "unchanged": 2}));
+    assert_eq!(suppression(&one)["reason"], "old system");
+    assert_eq!(show(&two)["consents"][0]["evidence"].as_array().unwrap().len(), 1);
+
+    let exported = wa(&["contacts", "export"]).done();
+    let of_them: Vec<_> = exported.lines().filter(|line| line.contains(&one) || line.contains(&two)).collect();
+    assert_eq!(of_them.len(), 2, "{of_them:?}");
+    let again = format!("{}\n{}\n", exported.lines().next().unwrap(), of_them.join("\n"));
+    assert_eq!(import(&again).json()["unchanged"], 2);
+    let suppressed = wa(&["contacts", "export", "--suppressed"]).done();
+    assert!(suppressed.contains(&one) && !suppressed.contains(&two));
+}

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use shared::sid::AccountSid;
 
 use crate::{
-    commands::{completions, consent, contacts, events, messages, notifications, send, sign, verify},
+    commands::{completions, consent, contacts, events, messages, notifications, rotate, send, sign, verify},
     output::Format,
 };
 
@@ -75,6 +75,8 @@ pub enum Command {
     /// What people agreed to
     #[command(subcommand)]
     Consent(consent::Command),
+    /// Change the auth token without losing a webhook
+    Rotate(rotate::Arguments),
     /// Print what completes this command in a shell
     Completions(completions::Arguments),
 }

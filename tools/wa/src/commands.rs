@@ -6,6 +6,7 @@ pub mod contacts;
 pub mod events;
 pub mod messages;
 pub mod notifications;
+pub mod rotate;
 pub mod send;
 pub mod sign;
 pub mod verify;

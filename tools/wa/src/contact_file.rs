@@ -72,16 +72,16 @@ pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<V
     let mut entries = Vec::new();
     let mut wrongs = Vec::new();
     let mut seen = HashSet::new();
+    let mut lines = Lines { bytes, at: 0, line: 1 };
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                wrongs.push(malformed(line, &error));
+                wrongs.push(malformed(lines.of(error.position()), &error));
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position());
         if record.len() != headers.len() {
             let problem = format!("expected {} columns, as the header has, found {}", headers.len(), record.len());
             wrongs.push(Wrong { line, column: "columns".to_owned(), problem });
@@ -99,6 +99,28 @@ pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<V
         }
     }
     if wrongs.is_empty() { Ok(entries) } else { Err(wrongs) }
+}
+
+/// Counts lines as editors do. A position that the reader gives may be before the line end that it has yet to skip.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Of positions that only go on.
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let until = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
+        while let Some(byte) = self.bytes.get(self.at) {
+            if self.at >= until && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 fn malformed(line: u64, error: &csv::Error) -> Wrong {

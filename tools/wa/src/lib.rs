@@ -11,6 +11,8 @@ pub mod diagnosis;
 pub mod exit;
 pub mod output;
 pub mod people;
+pub mod rotation;
+pub mod round_trip;
 pub mod session;
 pub mod signing;
 pub mod stack;
@@ -42,6 +44,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
         Command::Verify(arguments) => commands::verify::run(arguments, session).await,
         Command::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         Command::Consent(command) => commands::consent::run(command, session).await,
+        Command::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

@@ -9,5 +9,7 @@ mod events;
 mod messages;
 mod notifications;
 mod operator;
+mod own_stack;
+mod rotate;
 mod send;
 mod signatures;

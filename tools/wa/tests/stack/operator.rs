@@ -44,9 +44,14 @@ impl Ran {
 
 /// The command, as it is run in the environment that `make test` makes.
 pub(crate) fn command(arguments: &[&str]) -> Command {
+    command_in(STACK, arguments)
+}
+
+/// The command for another stack in the same place.
+pub(crate) fn command_in(name: &str, arguments: &[&str]) -> Command {
     let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_wa"));
-    command.args(["--stack", STACK]).args(arguments).stdin(Stdio::null());
+    command.args(["--stack", name]).args(arguments).stdin(Stdio::null());
     for variable in ["WA_STACK", "AWS_PROFILE", "TWILIO_ACCOUNT_SID", "NO_COLOR"] {
         command.env_remove(variable);
     }

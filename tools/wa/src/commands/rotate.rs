@@ -1,0 +1,299 @@
+//! `wa rotate`
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use shared::{digest::sha256_hex, secrets::Credentials, sid::AccountSid};
+use tokio::time::sleep;
+
+use crate::{
+    exit::Failure,
+    output::{Format, Table},
+    rotation::{Begun, Standing, Step, next, plan},
+    round_trip::{Door, knock},
+    session::Session,
+    twilio::{Payload, Product, Twilio, TwilioFailure},
+};
+
+mod held;
+
+use held::{Held, Vault};
+
+/// A function reads the secret again when a signature fails or Twilio refuses its credentials, at most once in 30 s
+/// (`shared::secrets`). A function that last read it before the new token was in it may do so again once that time is
+/// over: from then on it takes what the new token signs at once, and until then it might refuse webhooks, which Twilio
+/// does not send again.
+const SETTLED: u64 = 31;
+/// Twilio gives up on a webhook after 15 s (Twilio, "Webhooks connection overrides"): what was signed with the old token
+/// has arrived by then.
+const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(15);
+/// For a change at Twilio to be seen everywhere, and for a function to be let read the secret again.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How to rotate.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Makes a secondary auth token at Twilio, stores both, waits until every function must take what the new one signs, promotes
+it, tries it, and takes the old one out of the secret. Interrupted anywhere, it goes on where it was when it is run again.
+API keys are not touched. Other programs that use the old token are refused by Twilio from the promotion on.
+
+Example:
+  wa rotate --dry-run")]
+pub struct Arguments {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// For so many seconds the functions may go on with the secret that they have
+    #[arg(long, default_value_t = SETTLED, value_name = "SECONDS")]
+    settle: u64,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Serialize)]
+struct Done {
+    account_sid: AccountSid,
+    /// The first characters of the SHA-256 of the token that counts now.
+    token: String,
+    steps: Vec<&'static str>,
+}
+
+/// A rotation under way.
+struct Rotation<'a> {
+    session: &'a Session,
+    twilio: Twilio,
+    vault: Vault,
+    settle: SignedDuration,
+}
+
+/// The secret, and what Twilio says to its tokens.
+struct Observed {
+    held: Held,
+    standings: Vec<Standing>,
+}
+
+/// Rotates, or shows how.
+pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let account_sid = session.account_sid().await?;
+    let client = aws_sdk_secretsmanager::Client::new(session.aws().await?);
+    let arn = session.stack().await?.output("TwilioSecretArn")?.to_owned();
+    let nobody = Credentials { username: String::new(), password: SecretString::from("") };
+    let rotation = Rotation {
+        session,
+        twilio: Twilio::new(session.stack().await?.twilio_api_base_url.clone(), account_sid.clone(), nobody)?,
+        vault: Vault::new(client, arn, account_sid),
+        settle: SignedDuration::from_secs(i64::try_from(arguments.settle).unwrap_or(i64::MAX)),
+    };
+    let observed = rotation.observe().await?;
+    rotation.tell(&observed);
+    if arguments.dry_run { rotation.show_plan(&observed) } else { rotation.run(observed).await }
+}
+
+impl Rotation<'_> {
+    async fn run(&self, mut observed: Observed) -> Result<(), Failure> {
+        let (mut begun, mut steps) = (Begun::No, Vec::new());
+        loop {
+            let step = next(&observed.standings, begun);
+            begun = Begun::Yes;
+            match step {
+                Step::Create => self.create(&observed).await?,
+                Step::Promote => self.promote(&observed).await?,
+                Step::PutFirst(place) => {
+                    let mut tokens = observed.held.tokens.clone();
+                    let token = tokens.remove(place);
+                    tokens.insert(0, token);
+                    self.vault.store(&observed.held, &tokens).await?;
+                }
+                Step::Drop => self.drop_refused(&observed).await?,
+                Step::Done => return self.show_done(&observed, steps),
+                Step::Stop(stuck) => return Err(Failure::Refused(stuck.to_string())),
+            }
+            steps.push(name(step));
+            observed = self.observe().await?;
+        }
+    }
+
+    async fn observe(&self) -> Result<Observed, Failure> {
+        let held = self.vault.read().await?;
+        let mut standings = Vec::new();
+        for token in &held.tokens {
+            standings.push(self.standing(token).await?);
+        }
+        Ok(Observed { held, standings })
+    }
+
+    async fn standing(&self, token: &SecretString) -> Result<Standing, Failure> {
+        let query = [("PageSize", "1".to_owned())];
+        let path = self.twilio.of_account("Messages.json");
+        match self.with(token).call(Method::GET, Product::Api, &path, Payload::Query(&query)).await {
+            Ok(_) => Ok(Standing::Admitted),
+            Err(TwilioFailure::Refused(refusal)) if refusal.status == 401 => Ok(Standing::Refused),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Twilio on behalf of the account itself: an API key may not touch auth tokens.
+    fn with(&self, token: &SecretString) -> Twilio {
+        let username = self.twilio.account_sid.to_string();
+        self.twilio.clone().with_credentials(Credentials { username, password: token.clone() })
+    }
+
+    async fn create(&self, observed: &Observed) -> Result<(), Failure> {
+        let Some(primary) = observed.held.tokens.first() else { return Ok(()) };
+        self.session.terminal.note("Making a secondary auth token at Twilio");
+        let twilio = self.with(primary);
+        let path = "/v1/AuthTokens/Secondary";
+        let answer = match twilio.call(Method::POST, Product::Accounts, path, Payload::None).await {
+            Err(TwilioFailure::Refused(refusal)) if matches!(refusal.status, 400 | 409) => {
+                self.session.terminal.note(&refusal.to_string());
+                self.session.terminal.confirm(
+                    "Twilio has a secondary auth token that the secret does not hold, of a rotation that was \
+                     interrupted or of somebody else's. Delete it and make another one?",
+                )?;
+                twilio.call(Method::DELETE, Product::Accounts, path, Payload::None).await?;
+                twilio.call(Method::POST, Product::Accounts, path, Payload::None).await?
+            }
+            answer => answer?,
+        };
+        let token = answer.get("secondary_auth_token").and_then(|token| token.as_str()).map(SecretString::from);
+        let token = token.ok_or_else(|| Failure::NoAnswer("Twilio's answer has no secondary_auth_token".to_owned()))?;
+        self.session.terminal.note(&format!("Storing it ({}) beside {}", shown(&token), shown(primary)));
+        let tokens: Vec<_> = [token.clone()].into_iter().chain(observed.held.tokens.iter().cloned()).collect();
+        self.vault.store(&observed.held, &tokens).await?;
+        self.until("Twilio to let the secondary token in", async || {
+            Ok(self.standing(&token).await? == Standing::Admitted)
+        })
+        .await
+    }
+
+    async fn promote(&self, observed: &Observed) -> Result<(), Failure> {
+        let account_sid = &self.twilio.account_sid;
+        self.session.terminal.confirm(&format!(
+            "Promote the secondary auth token of {account_sid}? Whatever still uses the old one is refused from then on."
+        ))?;
+        self.wait("Waiting until every function must take the new token", observed.held.stored_at, self.settle).await;
+        for token in &observed.held.tokens {
+            self.try_out(token).await?;
+        }
+        self.session.terminal.note("Promoting the secondary token");
+        // Each of the two may do it. The first is the new one, which will do for the calls that follow.
+        let Some(first) = observed.held.tokens.first() else { return Ok(()) };
+        self.with(first).call(Method::POST, Product::Accounts, "/v1/AuthTokens/Promote", Payload::None).await?;
+        let is_promoted = async || {
+            let standings = self.observe().await?.standings;
+            Ok(standings.iter().filter(|standing| **standing == Standing::Admitted).count() == 1)
+        };
+        self.until("Twilio to refuse the old token", is_promoted).await
+    }
+
+    /// The token that signs now has been let in by the functions before the old one goes.
+    async fn drop_refused(&self, observed: &Observed) -> Result<(), Failure> {
+        let of = |wanted| {
+            let both = observed.held.tokens.iter().zip(&observed.standings);
+            both.filter(move |(_, standing)| **standing == wanted).map(|(token, _)| token)
+        };
+        for token in of(Standing::Admitted) {
+            self.try_out(token).await?;
+        }
+        self.wait("Waiting for webhooks that the old token signed", Timestamp::now(), IN_FLIGHT.min(self.settle)).await;
+        for token in of(Standing::Refused) {
+            self.session.terminal.note(&format!("Taking the old token ({}) out of the secret", shown(token)));
+        }
+        let tokens: Vec<_> = of(Standing::Admitted).cloned().collect();
+        self.vault.store(&observed.held, &tokens).await
+    }
+
+    /// The functions let in what this token signs.
+    async fn try_out(&self, token: &SecretString) -> Result<(), Failure> {
+        self.session.terminal.note(&format!("Trying a webhook signed with {}", shown(token)));
+        let api_url = &self.session.stack().await?.api_url;
+        self.until("the functions to take what the token signs", async || {
+            let answer = knock(api_url, &self.twilio.account_sid, Some(token)).await;
+            let answer = answer.map_err(|error| Failure::NoAnswer(format!("{api_url}: {error}")))?;
+            Ok(answer.door == Door::LetIn)
+        })
+        .await
+    }
+
+    async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
+        let give_up = tokio::time::Instant::now() + PATIENCE;
+        while !is_so().await? {
+            if tokio::time::Instant::now() > give_up {
+                let remedy = "run `wa doctor`, then `wa rotate` again: it goes on from here";
+                return Err(Failure::NoAnswer(format!("waited {} s for {what}: {remedy}", PATIENCE.as_secs())));
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, what: &'static str, since: Timestamp, time: SignedDuration) {
+        let left = time - Timestamp::now().duration_since(since);
+        let seconds = usize::try_from(left.as_millis().max(0).div_euclid(1000) + 1).unwrap_or_default();
+        if !left.is_positive() {
+            return;
+        }
+        self.session.terminal.note(&format!("{what}: {seconds} s"));
+        let bar: ProgressBar = self.session.terminal.progress(seconds, what);
+        for _ in 0..seconds {
+            sleep(Duration::from_secs(1)).await;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+    }
+
+    fn tell(&self, observed: &Observed) {
+        for (token, standing) in observed.held.tokens.iter().zip(&observed.standings) {
+            let standing = match standing {
+                Standing::Admitted => "is let in by Twilio",
+                Standing::Refused => "is refused by Twilio",
+            };
+            self.session.terminal.note(&format!("The secret's token {} {standing}", shown(token)));
+        }
+    }
+
+    fn show_plan(&self, observed: &Observed) -> Result<(), Failure> {
+        let steps = plan(&observed.standings);
+        if let Some(Step::Stop(stuck)) = steps.last() {
+            return Err(Failure::Refused(stuck.to_string()));
+        }
+        let steps: Vec<_> = steps.into_iter().filter(|step| *step != Step::Done).map(name).collect();
+        if self.session.output.format() != Format::Table {
+            return self.session.output.json(&steps);
+        }
+        let numbered = steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1));
+        numbered.into_iter().try_for_each(|line| self.session.output.line(&line))
+    }
+
+    fn show_done(&self, observed: &Observed, steps: Vec<&'static str>) -> Result<(), Failure> {
+        let account_sid = self.twilio.account_sid.clone();
+        let token = observed.held.tokens.first().map(shown).unwrap_or_default();
+        if self.session.output.format() == Format::Table {
+            let line = format!("{account_sid} signs with the token {token}, and the secret holds no other.");
+            return self.session.output.line(&line);
+        }
+        let done = Done { account_sid, token, steps };
+        self.session.output.one(&Table::new(&["account_sid", "token", "steps"], [done])?)
+    }
+}
+
+const fn name(step: Step) -> &'static str {
+    match step {
+        Step::Create => "make a secondary token at Twilio and store both",
+        Step::Promote => "wait until the functions take what it signs, try both, and promote it",
+        Step::PutFirst(_) => "put the token that Twilio lets in before the other",
+        Step::Drop => "try the token that counts, and take the refused one out of the secret",
+        Step::Done => "nothing",
+        Step::Stop(_) => "stop",
+    }
+}
+
+/// Tells tokens apart without showing them.
+fn shown(token: &SecretString) -> String {
+    let digest = sha256_hex(token.expose_secret().as_bytes());
+    format!("#{}", digest.get(..4).unwrap_or_default())
+}

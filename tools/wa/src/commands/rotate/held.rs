@@ -1,0 +1,115 @@
+//! The stack's secret, of which the tokens of one account are changed and nothing else.
+
+use aws_sdk_secretsmanager::Client;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use shared::sid::AccountSid;
+
+use crate::exit::Failure;
+
+/// The secret in Secrets Manager.
+pub(super) struct Vault {
+    client: Client,
+    arn: String,
+    account_sid: AccountSid,
+}
+
+/// The secret as it was read.
+pub(super) struct Held {
+    /// The account's auth tokens, in their order.
+    pub(super) tokens: Vec<SecretString>,
+    /// Since when it holds them.
+    pub(super) stored_at: Timestamp,
+    version: Option<String>,
+    text: SecretString,
+}
+
+impl Vault {
+    pub(super) fn new(client: Client, arn: String, account_sid: AccountSid) -> Self {
+        Self { client, arn, account_sid }
+    }
+
+    pub(super) async fn read(&self) -> Result<Held, Failure> {
+        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
+        let answer = answer.map_err(|error| Failure::of_sdk("reading the stack's Twilio secret", &error))?;
+        let text = answer.secret_string.unwrap_or_default();
+        let tokens = tokens(&text, &self.account_sid)?;
+        // Where nobody says when it was stored, it may have been this moment.
+        let stored_at = answer.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
+        let stored_at = stored_at.unwrap_or_else(Timestamp::now);
+        Ok(Held { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
+    }
+
+    /// Stores these tokens in place of those that were read, unless somebody else has changed the secret since.
+    pub(super) async fn store(&self, before: &Held, tokens: &[SecretString]) -> Result<(), Failure> {
+        if self.read().await?.version != before.version {
+            let remedy = "find out by whom, then run this again: it goes on from what it finds";
+            return Err(Failure::Refused(format!("the secret was changed meanwhile: {remedy}")));
+        }
+        let text = with_tokens(before.text.expose_secret(), &self.account_sid, tokens)?;
+        let put = self.client.put_secret_value().secret_id(&self.arn).secret_string(text).send().await;
+        put.map(drop).map_err(|error| Failure::of_sdk("storing the stack's Twilio secret", &error))
+    }
+}
+
+/// The secret is never part of an error.
+fn malformed(what: &str) -> Failure {
+    Failure::Refused(format!("the secret: {what}: see the README, \"The secret\""))
+}
+
+fn parsed(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|_| malformed("expected JSON"))
+}
+
+fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Failure> {
+    let secret = parsed(text)?;
+    let account = secret.pointer(&format!("/accounts/{account_sid}"));
+    let Some(tokens) = account.and_then(|account| account.get("auth_tokens")) else { return Ok(Vec::new()) };
+    let tokens = tokens.as_array().ok_or_else(|| malformed("auth_tokens: expected a list of texts"))?;
+    let texts = tokens.iter().map(|token| token.as_str().map(SecretString::from));
+    texts.collect::<Option<_>>().ok_or_else(|| malformed("auth_tokens: expected a list of texts"))
+}
+
+fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, Failure> {
+    let mut secret = parsed(text)?;
+    let account = secret.pointer_mut(&format!("/accounts/{account_sid}")).and_then(Value::as_object_mut);
+    let account = account.ok_or_else(|| malformed(&format!("it has no {account_sid}")))?;
+    let tokens = tokens.iter().map(|token| Value::from(token.expose_secret()));
+    account.insert("auth_tokens".to_owned(), tokens.collect());
+    Ok(secret.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ACCOUNT: &str = "AC00000000000000000000000000000001";
+
+    #[test]
+    fn only_the_accounts_tokens_are_changed() {
+        let account: AccountSid = ACCOUNT.parse().unwrap();
+        let secret = |tokens: Value| {
+            json!({"accounts": {
+                ACCOUNT: {"auth_tokens": tokens, "shared_keys": {"k": "s"}, "api_key_sid": "SK1"},
+                "AC00000000000000000000000000000002": {"auth_tokens": ["c"]}}})
+        };
+        let before = secret(json!(["a"])).to_string();
+        let after = with_tokens(&before, &account, &["b".into(), "a".into()]).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&after).unwrap(), secret(json!(["b", "a"])));
+        let read = tokens(&after, &account).unwrap();
+        assert_eq!(read.iter().map(|token| token.expose_secret()).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_malformed_secret_is_not_shown() {
+        let account = ACCOUNT.parse().unwrap();
+        for text in ["hidden", r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": "hidden"}}}"#] {
+            let error = tokens(text, &account).unwrap_err().to_string();
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        assert!(tokens(r#"{"accounts": {}}"#, &account).unwrap().is_empty());
+    }
+}

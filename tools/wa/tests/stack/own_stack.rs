@@ -1,0 +1,178 @@
+//! A stack of a test's own, for what others must not see: a secret, a stand-in for Twilio and a door that lets in what
+//! the secret's keys have signed. The rest of the template is not there.
+
+use std::{process::Command, sync::Arc};
+
+use axum::{Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use shared::{
+    secrets::Secrets,
+    signature::{SignatureError, UnverifiedRequest},
+};
+use tests::Stack;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::operator::{Ran, command_in, new_id, ran};
+
+/// The account that the stack sends from.
+pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000077";
+/// The auth token that it begins with.
+pub(crate) const TOKEN: &str = "abababababababababababababababab";
+
+/// A stack that lives as long as the test.
+pub(crate) struct OwnStack {
+    name: String,
+    runtime: Runtime,
+    /// Where its webhooks go.
+    pub(crate) api_url: String,
+    /// Its stand-in for Twilio.
+    pub(crate) sandbox_url: String,
+    secret_arn: String,
+}
+
+impl OwnStack {
+    /// A stack whose secret holds these auth tokens.
+    pub(crate) fn new(tokens: &[&str]) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (door, api_url) = runtime.block_on(listen());
+        let (sandbox, sandbox_url) = runtime.block_on(listen());
+        let config = sandbox::Config {
+            account_sid: ACCOUNT_SID.parse().unwrap(),
+            auth_token: SecretString::from(TOKEN),
+            ..sandbox::Config::documented(format!("{api_url}/twilio/inbound"))
+        };
+        let messaging_service_sid = config.messaging_service_sid.to_string();
+        runtime.spawn(sandbox::serve(config, sandbox));
+        let name = new_id("own");
+        let parameters = [
+            ("TwilioAccountSid", ACCOUNT_SID),
+            ("TwilioApiBaseUrl", &sandbox_url),
+            ("MessagingServiceSid", &messaging_service_sid),
+        ];
+        let secret_arn = runtime.block_on(deploy(&name, &api_url, &parameters));
+        let own = Self { name, runtime, api_url, sandbox_url, secret_arn };
+        own.store(tokens);
+        own.runtime.block_on(async {
+            let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
+            let secrets = Secrets::load(client, own.secret_arn.clone()).await.unwrap();
+            let state = Arc::new((secrets, own.api_url.clone()));
+            let app = Router::new().route("/twilio/status", post(open)).with_state(state);
+            tokio::spawn(async { axum::serve(door, app).await });
+        });
+        own
+    }
+
+    /// Runs the command for this stack.
+    pub(crate) fn wa(&self, arguments: &[&str]) -> Ran {
+        let ran = ran(&mut self.command(arguments));
+        for token in self.tokens().iter().map(String::as_str).chain([TOKEN]) {
+            assert!(!ran.stdout.contains(token) && !ran.stderr.contains(token), "a token was printed");
+        }
+        ran
+    }
+
+    /// The command, not yet run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        command_in(&self.name, arguments)
+    }
+
+    /// Puts these auth tokens into the secret.
+    pub(crate) fn store(&self, tokens: &[&str]) {
+        let secret = json!({"accounts": {ACCOUNT_SID: {"auth_tokens": tokens, "shared_keys": {"k": "kept"}}}});
+        let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
+        let put = client.put_secret_value().secret_id(&self.secret_arn).secret_string(secret.to_string());
+        self.runtime.block_on(put.send()).unwrap();
+    }
+
+    /// The auth tokens in the secret.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
+        let secret = self.runtime.block_on(client.get_secret_value().secret_id(&self.secret_arn).send()).unwrap();
+        let secret: Value = serde_json::from_str(secret.secret_string().unwrap()).unwrap();
+        let account = &secret["accounts"][ACCOUNT_SID];
+        assert_eq!(account["shared_keys"]["k"], "kept");
+        serde_json::from_value(account["auth_tokens"].clone()).unwrap()
+    }
+
+    /// Calls Twilio's API with a token. Gives the status and the answer.
+    pub(crate) fn twilio(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        token: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, Value) {
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().request(method, format!("{}{path}", self.sandbox_url));
+            let answer = request.basic_auth(ACCOUNT_SID, Some(token)).form(form).send().await.unwrap();
+            (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+        })
+    }
+}
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// As a function of the stack: the signature first, and then what the form lacks.
+async fn open(State(state): State<Arc<(Secrets, String)>>, headers: HeaderMap, body: String) -> StatusCode {
+    let (secrets, api_url) = state.as_ref();
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let request = UnverifiedRequest {
+        url: format!("{api_url}/twilio/status"),
+        content_type: header("content-type"),
+        body: body.into_bytes(),
+        signature: header("x-twilio-signature"),
+        settings: None,
+    };
+    let account_sid = ACCOUNT_SID.parse().unwrap();
+    let keys = secrets.accounts().signing_keys(Some(&account_sid)).unwrap_or_default();
+    let verified = match request.verify(&keys) {
+        Err(SignatureError::Mismatch) => match secrets.reread().await.unwrap() {
+            Some(accounts) => request.verify(&accounts.signing_keys(Some(&account_sid)).unwrap_or_default()),
+            None => Err(SignatureError::Mismatch),
+        },
+        verified => verified,
+    };
+    if verified.is_ok() { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN }
+}
+
+/// Gives the secret's ARN.
+async fn deploy(name: &str, api_url: &str, parameters: &[(&str, &str)]) -> String {
+    let types: serde_json::Map<_, _> =
+        parameters.iter().map(|(key, _)| ((*key).to_owned(), json!({"Type": "String"}))).collect();
+    let queue =
+        |queue: &str| json!({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": format!("{name}-{queue}")}});
+    let url = |queue: &str| json!({"Value": {"Ref": queue}});
+    let template = json!({
+        "Parameters": types,
+        "Resources": {
+            "TwilioSecret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{\"accounts\": {}}"}},
+            "Outbound": queue("outbound"), "Dead": queue("dead"),
+        },
+        "Outputs": {
+            "ApiUrl": {"Value": api_url}, "TwilioSecretArn": {"Value": {"Ref": "TwilioSecret"}},
+            "OutboundQueueUrl": url("Outbound"), "OutboundDeadLetterQueueUrl": url("Dead"),
+        },
+    });
+    let client = aws_sdk_cloudformation::Client::new(&Stack::from_env().unwrap().aws());
+    let given = parameters.iter().map(|(key, value)| {
+        aws_sdk_cloudformation::types::Parameter::builder().parameter_key(*key).parameter_value(*value).build()
+    });
+    let create = client.create_stack().stack_name(name).template_body(template.to_string());
+    create.set_parameters(Some(given.collect())).send().await.unwrap();
+    loop {
+        let stacks = client.describe_stacks().stack_name(name).send().await.unwrap();
+        let stack = &stacks.stacks()[0];
+        let status = stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default();
+        if status == "CREATE_COMPLETE" {
+            let arn = stack.outputs().iter().find(|output| output.output_key() == Some("TwilioSecretArn"));
+            return arn.unwrap().output_value().unwrap().to_owned();
+        }
+        assert!(status.ends_with("IN_PROGRESS"), "{status}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}

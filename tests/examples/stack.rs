@@ -69,8 +69,10 @@ async fn run(Run { ports, twilio }: Run) -> Result<ExitCode> {
 }
 
 async fn play(ports: Ports) -> Result<Running> {
-    let running = start(ports, Twilio::Sandbox(Rules::as_whatsapp())).await?;
-    tests::demo::run(&running.stack).await?;
+    // A service has Advanced Opt-Out only where it was switched on; without it the system itself answers a STOP.
+    let rules = Rules { advanced_opt_out: false, ..Rules::as_whatsapp() };
+    let running = start(ports, Twilio::Sandbox(rules)).await?;
+    tests::demo::run(&running).await?;
     Ok(running)
 }
 
@@ -83,7 +85,7 @@ async fn connect(ports: Ports) -> Result<Running> {
     let running = start(ports, Twilio::Itself(Box::new(account.clone()))).await?;
     eprintln!("{}", invitation::page(&running.stack));
     let tunnel = Tunnel::probe(&account.public_base_url).await?;
-    eprintln!("{}", invitation::to_connect(&running.stack, &account, &tunnel));
+    eprintln!("{}", invitation::to_connect(&running.stack, &running.shell, &account, &tunnel));
     Ok(running)
 }
 

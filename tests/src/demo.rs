@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{invitation, stack::Stack};
+use crate::{invitation, run::Running, stack::Stack};
 
 /// Ava's number, made up: 555-01xx is nobody's.
 const AVA: &str = "+14155550123";
@@ -15,13 +15,14 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Shows a person writing in, a notification going out, and an opt-out that holds and is taken back: on the page and in
 /// words.
-pub async fn run(stack: &Stack) -> Result<()> {
+pub async fn run(running: &Running) -> Result<()> {
+    let Running { stack, shell, .. } = running;
     eprintln!("{}", invitation::page(stack));
     let show = Show::new(stack);
     show.person_writes().await?;
     show.notification_goes_out().await?;
     show.opt_out_holds().await?;
-    eprintln!("{}", invitation::to_play(stack, AVA));
+    eprintln!("{}", invitation::to_play(stack, shell, AVA));
     Ok(())
 }
 

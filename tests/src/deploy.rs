@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The stack's name, as samconfig.toml has it.
-const STACK_NAME: &str = "whatsapp-local";
+pub const STACK_NAME: &str = "whatsapp-local";
 
 /// What a deployment to the emulator is told, beyond samconfig.toml.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,6 @@
 //! What is printed once a stack is up: where its page is, and what to try.
 
-use std::fmt::Write as _;
-
-use serde_json::Value;
+use std::{fmt::Write as _, path::Path};
 
 use crate::{Stack, account::Account, tunnel::Tunnel};
 
@@ -12,41 +10,38 @@ pub fn page(stack: &Stack) -> String {
 }
 
 /// What to try where the sandbox plays Twilio. `to` is a person's number.
-pub fn to_play(stack: &Stack, to: &str) -> String {
-    let Stack { api_url, sandbox_url, aws_endpoint, outputs } = stack;
-    let notification = hello(to, "");
+pub fn to_play(stack: &Stack, shell: &Path, to: &str) -> String {
+    let Stack { api_url, sandbox_url, .. } = stack;
+    let send = send(shell, to, "");
     format!(
-        r#"
+        r"
 It stays up. On the page, {sandbox_url}:
 
   write as Ava, Ben or Chloe, press a button, send STOP, let a delivery fail, let a day pass
 
 From another terminal:
 
-  # a notification for Ava goes out (the key is the emulator's own)
-{notification}
+  # a notification for Ava goes out, and is followed to its end
+{send}
 
-  # the events so far
-  curl -s {aws_endpoint}/ --user test:test --aws-sigv4 aws:amz:us-east-1:sqs \
-    -H 'X-Amz-Target: AmazonSQS.ReceiveMessage' -H 'Content-Type: application/x-amz-json-1.0' \
-    -d '{{"QueueUrl": "{events}", "MaxNumberOfMessages": 10}}'
+  # what may happen to the next one, and why; what the system does, as it does it
+  cargo run --quiet --package wa -- send --to {to} --category marketing --text Offers --dry-run
+  cargo run --quiet --package wa -- events tail
 
   # nobody but Twilio is let in: 403
   curl -si {api_url}/twilio/inbound -d 'Body=hello'
 
-Ctrl-C ends it and leaves nothing running."#,
-        notification = put_on_queue(stack, &notification),
-        events = outputs.events_queue_url,
+Ctrl-C ends it and leaves nothing running.",
     )
 }
 
 /// What to do where Twilio itself plays. Nobody is messaged without being asked.
-pub fn to_connect(stack: &Stack, account: &Account, tunnel: &Tunnel) -> String {
+pub fn to_connect(stack: &Stack, shell: &Path, account: &Account, tunnel: &Tunnel) -> String {
     let Stack { api_url, .. } = stack;
     let Account { account_sid, public_base_url, .. } = account;
     let from = account.whatsapp_from.as_ref().filter(|_| account.messaging_service_sid.is_none());
-    let from = from.map(|from| format!(r#""from": "{from}", "#)).unwrap_or_default();
-    let notification = hello("+YOUR NUMBER", &from);
+    let from = from.map(|from| format!(" --from {from}")).unwrap_or_default();
+    let send = send(shell, "+YOUR_NUMBER", &from);
     format!(
         r"
 It is connected to Twilio's account {account_sid}: phones are real, and the page shows what the system does.
@@ -64,14 +59,13 @@ It is connected to Twilio's account {account_sid}: phones are real, and the page
 {places}
    Statuses come by themselves: each message names {public_base_url}/twilio/status.
 
-3. Write to your sender from your phone: that opens its service window. Then put a notification on the queue:
+3. Write to your sender from your phone: that opens its service window. Then send a notification:
 
-{notification}
+{send}
 
 Ctrl-C ends it and leaves nothing running.",
         inbound = public_base_url.join("/twilio/inbound"),
         places = places(account),
-        notification = put_on_queue(stack, &notification),
     )
 }
 
@@ -95,29 +89,17 @@ fn places(account: &Account) -> String {
     places
 }
 
-/// A notification in the order in which a person reads it. `from` is empty, or a field with the comma after it.
-fn hello(to: &str, from: &str) -> String {
+/// The command that sends a notification and follows it to its end. `from` names a sender, with a space before it, or is
+/// empty.
+fn send(shell: &Path, to: &str, from: &str) -> String {
     format!(
-        r#"{{"id": "hello-1", "to": "{to}", {from}"category": "service", "content": {{"type": "text", "body": "Hello"}}}}"#
-    )
-}
-
-/// The command that puts a notification on the outbound queue.
-fn put_on_queue(stack: &Stack, notification: &str) -> String {
-    format!(
-        r#"  curl -s {aws}/ --user test:test --aws-sigv4 aws:amz:us-east-1:sqs \
-    -H 'X-Amz-Target: AmazonSQS.SendMessage' -H 'Content-Type: application/x-amz-json-1.0' \
-    -d '{{"QueueUrl": "{queue}", "MessageBody": {body}}}'"#,
-        aws = stack.aws_endpoint,
-        queue = stack.outputs.outbound_queue_url,
-        body = Value::from(notification),
+        "  . {shell}\n  cargo run --quiet --package wa -- send --to {to}{from} --category service --text Hello --wait",
+        shell = shell.display(),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::notification::Notification;
-
     use super::*;
     use crate::{account::tests::account, stack::tests::stack};
 
@@ -125,7 +107,9 @@ mod tests {
     fn the_page_comes_first() {
         assert_eq!(page(&stack()).trim(), "The system is up. Open http://sandbox");
         assert!(
-            to_play(&stack(), "+14155550123").trim_start().starts_with("It stays up. On the page, http://sandbox:")
+            to_play(&stack(), Path::new("env"), "+14155550123")
+                .trim_start()
+                .starts_with("It stays up. On the page, http://sandbox:")
         );
     }
 
@@ -134,21 +118,17 @@ mod tests {
         let service = ("TWILIO_MESSAGING_SERVICE_SID", "MG000000000000000000000000000000aa");
         let sender = ("TWILIO_WHATSAPP_FROM", "whatsapp:+14155238886");
         let cases = [
-            (vec![service], vec!["Services > MG"], vec!["Sandbox settings", "\\\"from\\\""]),
+            (vec![service], vec!["Services > MG"], vec!["Sandbox settings", "--from"]),
             (
                 vec![("TWILIO_MESSAGING_SERVICE_SID", ""), sender],
-                vec![
-                    "WhatsApp senders > whatsapp:+14155238886",
-                    "Sandbox settings",
-                    "\\\"from\\\": \\\"whatsapp:+14155238886\\\"",
-                ],
+                vec!["WhatsApp senders > whatsapp:+14155238886", "Sandbox settings", "--from whatsapp:+14155238886"],
                 vec!["Services > MG"],
             ),
-            (vec![service, sender], vec!["Services > MG", "WhatsApp senders >"], vec!["\\\"from\\\""]),
+            (vec![service, sender], vec!["Services > MG", "WhatsApp senders >"], vec!["--from"]),
         ];
         for (variables, said, unsaid) in cases {
             let account = account(&variables);
-            let text = to_connect(&stack(), &account, &Tunnel::Nowhere);
+            let text = to_connect(&stack(), Path::new("env"), &account, &Tunnel::Nowhere);
             for words in said.iter().chain(&[
                 "nothing answers there",
                 "https://wa.example.com/twilio/inbound",
@@ -160,15 +140,5 @@ mod tests {
                 assert!(!text.contains(words), "{words} is in: {text}");
             }
         }
-    }
-
-    #[test]
-    fn the_command_for_a_notification_is_json_in_json() {
-        let line = put_on_queue(&stack(), &hello("+14155550123", r#""from": "whatsapp:+14155238886", "#));
-        let data = line.rsplit_once("-d '").unwrap().1.trim_end_matches('\'');
-        let data: Value = serde_json::from_str(data).unwrap();
-        assert_eq!(data["QueueUrl"], "q1");
-        let notification = Notification::parse(data["MessageBody"].as_str().unwrap()).unwrap();
-        assert_eq!((notification.id.as_str(), notification.to.as_str()), ("hello-1", "+14155550123"));
     }
 }

@@ -79,6 +79,8 @@ pub struct Running {
     pub stack: Stack,
     /// The folder of its logs.
     pub logs: PathBuf,
+    /// What a shell reads to bring the AWS command line and `wa` here, from the checkout.
+    pub shell: PathBuf,
     // Ends before what it reads does.
     _watch: AbortOnDrop,
     _emulator: Emulator,
@@ -149,8 +151,11 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
         fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
             .context("cannot write events/env.json")?;
     }
+    let shell = scratch.join("env");
+    fs::write(&shell, stack.shell()).with_context(|| format!("cannot write {}", shell.display()))?;
+    let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
     let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
-    Ok(Running { stack, logs: scratch, _watch: watch, _emulator: emulator, _sandbox: sandbox })
+    Ok(Running { stack, logs: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
 /// The sandbox in this process, and what tells it what the system does.

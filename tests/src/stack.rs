@@ -5,7 +5,10 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCrede
 use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
+use crate::{
+    deploy::STACK_NAME,
+    run::{ACCOUNT_SID, MESSAGING_SERVICE_SID},
+};
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -82,6 +85,14 @@ impl Stack {
         .into_iter()
         .chain(aws_environment(&self.aws_endpoint))
         .collect())
+    }
+
+    /// What a shell reads to bring any AWS tool to the emulator, and `wa` to this stack.
+    pub fn shell(&self) -> String {
+        let stack = ("WA_STACK", STACK_NAME.to_owned());
+        let variables = aws_environment(&self.aws_endpoint).chain([stack]);
+        let lines: Vec<_> = variables.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        lines.concat()
     }
 
     /// The SDK's configuration for the emulator, as an administrator.

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use shared::sid::AccountSid;
 
 use crate::{
-    commands::{completions, consent, contacts, events, messages, notifications, rotate, send, sign, verify},
+    commands::{completions, consent, contacts, doctor, events, messages, notifications, rotate, send, sign, verify},
     output::Format,
 };
 
@@ -77,6 +77,8 @@ pub enum Command {
     Consent(consent::Command),
     /// Change the auth token without losing a webhook
     Rotate(rotate::Arguments),
+    /// Find out what is wrong, and how to mend it
+    Doctor(doctor::Arguments),
     /// Print what completes this command in a shell
     Completions(completions::Arguments),
 }

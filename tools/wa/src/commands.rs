@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod consent;
 pub mod contacts;
+pub mod doctor;
 pub mod events;
 pub mod messages;
 pub mod notifications;

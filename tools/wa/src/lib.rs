@@ -3,12 +3,16 @@
 //! A command parses its words into types ([`cli`], [`commands`]), finds what it needs ([`session`], [`stack`],
 //! [`twilio`]), does its work with the stores and clients of `shared`, and prints what came of it ([`output`]). What goes
 //! wrong is one line and an exit code ([`exit`]); who is in front of it is asked and warned by [`terminal`].
+//!
+//! What is decided without AWS and Twilio is beside the commands: why a signature does not match ([`diagnosis`]), in which
+//! order an auth token is changed ([`rotation`]), what a file of contacts says ([`contact_file`]).
 
 pub mod cli;
 pub mod commands;
 pub mod contact_file;
 pub mod diagnosis;
 pub mod exit;
+pub mod finding;
 pub mod output;
 pub mod people;
 pub mod rotation;
@@ -45,6 +49,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
         Command::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         Command::Consent(command) => commands::consent::run(command, session).await,
         Command::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
+        Command::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

@@ -9,7 +9,7 @@ use shared::base_url::BaseUrl;
 use crate::{
     diagnosis::{Finding, Part, Request, Role, Surroundings, Verdict},
     exit::Failure,
-    output::{Format, Table},
+    output::{Format, Table, readable},
     session::Session,
     signing::{ContentArguments, Dump, TokenFrom, read},
 };
@@ -113,7 +113,8 @@ fn show(session: &Session, verdict: &Verdict) -> Result<(), Failure> {
     if let Some(Finding { part, finding, fix }) = &shown.finding {
         let part =
             serde_json::to_value(part).ok().and_then(|part| part.as_str().map(str::to_owned)).unwrap_or_default();
-        session.output.line(&format!("{part}: {finding}.\nFix: {fix}."))?;
+        session.output.line(&readable(&format!("{part}: {finding}.")))?;
+        session.output.line(&readable(&format!("Fix: {fix}.")))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod contacts;
+mod doctor;
 mod events;
 mod messages;
 mod notifications;

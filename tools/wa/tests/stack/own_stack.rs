@@ -95,6 +95,15 @@ impl OwnStack {
         serde_json::from_value(account["auth_tokens"].clone()).unwrap()
     }
 
+    /// Puts a message on the outbound dead-letter queue.
+    pub(crate) fn dead_letter(&self, body: &str) {
+        let client = aws_sdk_sqs::Client::new(&Stack::from_env().unwrap().aws());
+        self.runtime.block_on(async {
+            let url = client.get_queue_url().queue_name(format!("{}-dead", self.name)).send().await.unwrap();
+            client.send_message().queue_url(url.queue_url().unwrap()).message_body(body).send().await.unwrap();
+        });
+    }
+
     /// Calls Twilio's API with a token. Gives the status and the answer.
     pub(crate) fn twilio(
         &self,

@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{
     exit::Failure,
-    output::{Format, Table},
+    output::{Format, Table, readable},
     people::{Expressed, Person, express, known, scope, scope_text, told},
     session::Session,
 };
@@ -151,7 +151,9 @@ async fn record(
         rows.push(Row::of(person, scope, preference, expressed));
     }
     if session.output.format() == Format::Table {
-        return rows.iter().try_for_each(|row| session.output.line(&format!("{}: {}", row.address, row.told)));
+        return rows
+            .iter()
+            .try_for_each(|row| session.output.line(&readable(&format!("{}: {}", row.address, row.told))));
     }
     session.output.table(&Table::new(&["address", "scope", "state", "changed", "before", "withdrawn"], rows)?)
 }

@@ -100,7 +100,7 @@ mod tests {
         let after = with_tokens(&before, &account, &["b".into(), "a".into()]).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&after).unwrap(), secret(json!(["b", "a"])));
         let read = tokens(&after, &account).unwrap();
-        assert_eq!(read.iter().map(|token| token.expose_secret()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(read.iter().map(secrecy::ExposeSecret::expose_secret).collect::<Vec<_>>(), ["b", "a"]);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! AWS's side: who calls, the stack, its alarms.
+
+use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
+
+use shared::report::Chain;
+
+use crate::{exit::Failure, finding::Finding, session::Session};
+
+pub(super) const CREDENTIALS: &str = "AWS";
+pub(super) const STACK: &str = "stack";
+pub(super) const ALARMS: &str = "alarms";
+
+/// Who AWS takes this command for.
+pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, Failure> {
+    let config = session.aws().await?;
+    let region = config.region().map_or("no region", |region| region.as_ref());
+    let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let caller = answer.map_err(|error| Failure::of_sdk("asking AWS who this is", &error))?;
+    let (account, arn) = (caller.account.unwrap_or_default(), caller.arn.unwrap_or_default());
+    Ok(vec![Finding::ok(CREDENTIALS, format!("account {account}, {region}, as {arn}"))])
+}
+
+/// Whether the stack was deployed to its end.
+pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, Failure> {
+    let name = &session.stack().await?.name;
+    let client = aws_sdk_cloudformation::Client::new(session.aws().await?);
+    let answer = client.describe_stacks().stack_name(name).send().await;
+    let answer = answer.map_err(|error| Failure::of_sdk("reading the stack", &error))?;
+    let status = answer.stacks().first().and_then(|stack| stack.stack_status()).map_or("", |status| status.as_str());
+    Ok(vec![judged(name, status)])
+}
+
+fn judged(name: &str, status: &str) -> Finding {
+    let what = format!("{name} is {status}");
+    let events = format!("aws cloudformation describe-stack-events --stack-name {name}");
+    match status {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::ok(STACK, what),
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            Finding::warning(STACK, what, format!("the last deployment was taken back: `{events}` says why"))
+        }
+        status if status.ends_with("_IN_PROGRESS") => {
+            Finding::warning(STACK, what, "a deployment is under way: look again when it is done")
+        }
+        _ => Finding::wrong(STACK, what, format!("`{events}` says why; deploy again")),
+    }
+}
+
+/// Whether the stack's alarms ring.
+pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, Failure> {
+    let client = aws_sdk_cloudwatch::Client::new(session.aws().await?);
+    let name = &session.stack().await?.name;
+    let prefix = format!("{name}-");
+    let answer = match client.describe_alarms().alarm_name_prefix(&prefix).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let why = format!("CloudWatch does not tell of alarms: {}", Chain(&error));
+            return Ok(vec![Finding::not_checked(ALARMS, why)]);
+        }
+    };
+    let alarms = answer.metric_alarms();
+    if alarms.is_empty() {
+        return Ok(vec![Finding::not_checked(ALARMS, format!("there is no alarm whose name begins with {prefix}"))]);
+    }
+    let ringing: Vec<_> = alarms.iter().filter(|alarm| alarm.state_value() == Some(&StateValue::Alarm)).collect();
+    if ringing.is_empty() {
+        return Ok(vec![Finding::ok(ALARMS, format!("none of {} rings", alarms.len()))]);
+    }
+    Ok(ringing.into_iter().map(rings).collect())
+}
+
+fn rings(alarm: &MetricAlarm) -> Finding {
+    let what =
+        format!("{} rings: {}", alarm.alarm_name().unwrap_or_default(), alarm.alarm_description().unwrap_or_default());
+    let fix = "see the README, \"When something is wrong\", and the logs of the function";
+    Finding::wrong(ALARMS, what, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Level;
+
+    #[test]
+    fn a_stack_is_well_when_its_last_deployment_came_to_its_end() {
+        for (status, expected) in [
+            ("CREATE_COMPLETE", Level::Ok),
+            ("UPDATE_COMPLETE", Level::Ok),
+            ("UPDATE_ROLLBACK_COMPLETE", Level::Warning),
+            ("UPDATE_IN_PROGRESS", Level::Warning),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Level::Warning),
+            ("UPDATE_ROLLBACK_FAILED", Level::Wrong),
+            ("ROLLBACK_COMPLETE", Level::Wrong),
+        ] {
+            assert_eq!(judged("whatsapp", status).finding, expected, "{status}");
+        }
+    }
+}

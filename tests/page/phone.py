@@ -1,0 +1,61 @@
+"""What a person finds on the page, by the names that screen readers say."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class Phone:
+    """A person's phone."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.name = name
+        self.region = page.get_by_role("region", name=f"{name}'s phone")
+        self.messages = self.region.get_by_role("list", name=f"Messages on {name}'s phone")
+        self.text = self.region.get_by_role("textbox", name=f"Message as {name}")
+
+    def write(self, body: str) -> None:
+        self.text.fill(body)
+        self.region.get_by_role("button", name="Send", exact=True).click()
+
+    def button(self, name: str) -> Locator:
+        return self.region.get_by_role("button", name=name, exact=True)
+
+    def said(self, body: str) -> Locator:
+        """The person's own messages with this text."""
+        return self._by(self.name, body)
+
+    def got(self, body: str) -> Locator:
+        """The messages from the business with this text."""
+        return self._by("Business", body)
+
+    def _by(self, author: str, body: str) -> Locator:
+        items = self.messages.get_by_role("listitem", name=re.compile(f"^{author}, "))
+        return items.filter(has_text=body)
+
+
+def expect_status(message: Locator, status: str) -> None:
+    """Waits until the one message has this in its status line."""
+    expect(message).to_have_count(1)
+    expect(message).to_contain_text(status)
+
+
+def timeline(page: Page, *words: str) -> Locator:
+    """The lines of the timeline in which all these words are."""
+    lines = page.get_by_role("log", name="Timeline").get_by_role("button").and_(page.locator("[aria-expanded]"))
+    for word in words:
+        lines = lines.filter(has_text=word)
+    return lines
+
+
+def misbehave(page: Page, who: str, what: str, **fields: str) -> None:
+    """Switches a misbehaviour on for the next call, as a person would: with `Error_code="63003"` and the like."""
+    controls = page.get_by_role("region", name="Controls")
+    if not controls.is_visible():
+        page.get_by_role("button", name="Controls").click()
+    controls.get_by_role("combobox", name="Who").select_option(label=who)
+    controls.get_by_role("combobox", name="What").select_option(label=what)
+    for name, value in fields.items():
+        controls.get_by_label(name.replace("_", " ")).fill(value)
+    controls.get_by_role("button", name="Switch on").click()
+    expect(controls.get_by_role("list", name="Switched on").get_by_role("listitem").filter(has_text=who)).to_have_count(1)

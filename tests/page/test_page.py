@@ -1,0 +1,273 @@
+"""The sandbox's page in a browser, with a system under test that is only a receiver of webhooks."""
+
+import pytest
+import requests
+from playwright.sync_api import Locator, Page, expect
+
+from phone import Phone, expect_status, misbehave, timeline
+from play import API_KEY, API_KEY_SECRET, AVA, BEN, DEADLINE, ORDER_UPDATE, ROOT
+
+APPOINTMENT_REMINDER = "HX00000000000000000000000000000002"
+AXE = ROOT / ".tools/npm/node_modules/axe-core/axe.min.js"
+DESKTOP, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c020000000b4944415478da6364f80f00010501012718e3660000"
+    "000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def page(open_page, sandbox):
+    return open_page(sandbox.url, viewport=DESKTOP)
+
+
+@pytest.fixture
+def ava(page):
+    return Phone(page, "Ava")
+
+
+def test_a_conversation_goes_there_and_back(page, sandbox, receiver, ava):
+    ava.write("Where is my order?")
+    call = receiver.expect_message("Where is my order?")
+    assert (call.form["From"], call.form["ProfileName"]) == (AVA, "Ava")
+    expect_status(ava.said("Where is my order?"), "200")
+    sandbox.misbehave({"kind": "report", "statuses": ["sent"]}, to=AVA)
+    sid = sandbox.send(To=AVA, Body="On its way", StatusCallback=receiver.status_url)
+    for status in ["sent", "delivered", "read"]:
+        if status != "sent":
+            sandbox.control("POST", f"messages/{sid}/status", {"status": status})
+        expect_status(ava.got("On its way"), status)
+        receiver.expect_status(sid, status)
+    expect(Phone(page, "Ben").messages.get_by_role("listitem")).to_have_count(0)
+
+
+def test_the_answer_to_a_message_shows_on_the_phone(receiver, ava):
+    receiver.answer = lambda _: "<Response><Message>We look into it</Message></Response>"
+    ava.text.press_sequentially("Hello")
+    ava.text.press("Enter")
+    expect(ava.got("We look into it")).to_have_count(1)
+
+
+def test_text_is_shown_as_it_was_written(page, receiver, ava):
+    body = "<b>1 & 2</b> \"Grüße\" \U0001f600"
+    ava.write(body)
+    receiver.expect_message(body)
+    expect(ava.said(body)).to_be_visible()
+    assert page.locator("b").count() == 0
+
+
+def test_a_templates_button_answers_it(page, sandbox, receiver, ava):
+    sid = sandbox.send(To=AVA, ContentSid=APPOINTMENT_REMINDER, ContentVariables='{"1": "Monday", "2": "9:00"}')
+    template = ava.got("Monday at 9:00")
+    expect_status(template, "read")
+    template.get_by_role("button", name="Confirm").click()
+    call = receiver.expect_message("Confirm")
+    assert (call.form["ButtonText"], call.form["ButtonPayload"]) == ("Confirm", "confirm")
+    assert call.form["OriginalRepliedMessageSid"] == sid
+    expect_status(ava.said("Confirm"), "200")
+
+
+def test_a_file_is_sent_and_shown(sandbox, receiver, ava):
+    picture = {"name": "cat.png", "mimeType": "image/png", "buffer": PNG}
+    ava.region.get_by_label("File from Ava").set_input_files(picture)
+    expect(ava.region.get_by_role("list", name="Files to send").get_by_role("listitem")).to_contain_text(["cat.png"])
+    ava.write("My cat")
+    call = receiver.expect_message("My cat")
+    assert (call.form["NumMedia"], call.form["MediaContentType0"]) == ("1", "image/png")
+    file = requests.get(call.form["MediaUrl0"], auth=(API_KEY, API_KEY_SECRET), timeout=DEADLINE)
+    assert file.content == PNG
+    expect(ava.said("My cat").get_by_role("img").first).to_be_visible()
+    url = receiver.serve("/map.png", "image/png", PNG)
+    sandbox.send(To=AVA, Body="The map", MediaUrl=url)
+    expect(ava.got("The map").locator(f"img[src='{url}']")).to_be_visible()
+
+
+def test_a_location_is_shared(receiver, ava):
+    ava.button("Share a location").click()
+    place = ava.region.get_by_role("form", name="Location of Ava")
+    for name, value in {"Latitude": "52.52", "Longitude": "13.405", "Place": "Town hall", "Street": "Main street 1"}.items():
+        place.get_by_role("textbox", name=name).fill(value)
+    place.get_by_role("button", name="Share").click()
+    call = receiver.expect(lambda call: "Latitude" in call.form, "the location")
+    assert (float(call.form["Latitude"]), float(call.form["Longitude"])) == (52.52, 13.405)
+    assert (call.form["Label"], call.form["Address"], call.form["Body"]) == ("Town hall", "Main street 1", "")
+    expect_status(ava.said("Town hall"), "200")
+    expect(place).to_be_hidden()
+
+
+def test_a_misbehaviour_that_is_switched_on_strikes_once(page, sandbox, ava):
+    ava.write("Hello")
+    misbehave(page, "Ava", "Fails with an error code", Error_code="63003")
+    sandbox.send(To=AVA, Body="One")
+    expect_status(ava.got("One"), "failed 63003")
+    sandbox.send(To=AVA, Body="Two")
+    expect_status(ava.got("Two"), "read")
+    expect(timeline(page, "Misbehaviour", "As planned")).to_have_count(1)
+
+
+def test_a_misbehaviour_is_taken_back(page, sandbox, ava):
+    misbehave(page, "Ava", "Refused: too many requests (429)")
+    with pytest.raises(requests.HTTPError, match="429"):
+        sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
+    misbehave(page, "Ava", "Refused: too many requests (429)")
+    page.get_by_role("list", name="Switched on").get_by_role("button", name="Take back").click()
+    expect(page.get_by_role("list", name="Switched on").get_by_role("listitem")).to_have_count(0)
+    assert sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
+
+
+def test_a_webhook_with_a_wrong_signature_is_seen_as_such(page, receiver, ava):
+    misbehave(page, "Ava", "Has a wrong signature")
+    receiver.status = 403
+    ava.write("Hello")
+    expect_status(ava.said("Hello"), "403")
+    expect(timeline(page, "Webhook of a message")).to_have_count(1)
+    timeline(page, "Webhook of a message").click()
+    expect(page.get_by_role("log", name="Timeline")).to_contain_text("refused")
+
+
+def test_a_day_later_the_window_is_closed(page, sandbox, ava):
+    expect(ava.region).to_contain_text("window closed")
+    ava.write("Hello")
+    expect(ava.region).to_contain_text("window open")
+    sandbox.send(To=AVA, Body="In time")
+    expect_status(ava.got("In time"), "read")
+    page.get_by_role("button", name="+1 day").click()
+    expect(ava.region).to_contain_text("window closed")
+    sandbox.send(To=AVA, Body="Too late")
+    expect_status(ava.got("Too late"), "failed 63016")
+    sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
+    expect_status(ava.got("on its way"), "read")
+
+
+def test_somebody_without_a_number_writes(page, receiver):
+    page.get_by_role("button", name="Add a person").click()
+    dialog = page.get_by_role("dialog", name="Add a person")
+    dialog.get_by_role("textbox", name="Name").fill("Dora")
+    dialog.get_by_role("checkbox", name="Withholds the number").check()
+    dialog.get_by_role("button", name="Add").click()
+    dora = Phone(page, "Dora")
+    dora.write("It is me")
+    call = receiver.expect_message("It is me")
+    assert "+" not in call.form["From"] and call.form["ProfileName"] == "Dora"
+    expect_status(dora.said("It is me"), "200")
+    dora.button("Remove Dora").click()
+    expect(dora.region).to_have_count(0)
+
+
+def test_what_belongs_together_is_shown_together(page, sandbox, ava):
+    ava.write("One")
+    ava.write("Two")
+    expect_status(ava.said("One"), "200")
+    expect_status(ava.said("Two"), "200")
+    expect(timeline(page, "Webhook of a message")).to_have_count(2)
+    ava.said("Two").get_by_role("button", name="Show what belongs to this message").click()
+    expect(timeline(page, "Webhook of a message")).to_have_count(1)
+    page.get_by_role("button", name="Show all").click()
+    expect(timeline(page, "Webhook of a message")).to_have_count(2)
+    page.get_by_role("searchbox", name="Search").fill("nothing like this")
+    expect(timeline(page, "Webhook of a message")).to_have_count(0)
+
+
+def test_a_page_that_is_opened_later_shows_what_was(open_page, sandbox, page, ava):
+    ava.write("Hello")
+    expect_status(ava.said("Hello"), "200")
+    second = Phone(open_page(sandbox.url), "Ava")
+    expect_status(second.said("Hello"), "200")
+    second.write("From here")
+    expect_status(ava.said("From here"), "200")
+
+
+def test_everything_is_forgotten(page, ava):
+    ava.write("Hello")
+    expect_status(ava.said("Hello"), "200")
+    page.get_by_role("button", name="Controls").click()
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("dialog", name="Forget everything?").get_by_role("button", name="Forget everything").click()
+    expect(ava.said("Hello")).to_have_count(0)
+    expect(timeline(page)).to_have_count(0)
+
+
+def test_a_sandbox_that_ends_is_noticed(page, sandbox):
+    sandbox.stop()
+    expect(page.get_by_role("status", name="Connection")).to_have_text("Disconnected")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Presses Tab until something has the focus."""
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError(f"the keyboard does not reach {wanted}")
+
+
+def test_the_keyboard_is_enough(page, sandbox, receiver, ava):
+    sandbox.send(To=AVA, ContentSid=APPOINTMENT_REMINDER)
+    template = ava.got("Your appointment")
+    expect_status(template, "read")
+    tab_to(page, template.get_by_role("button", name="Reschedule"))
+    page.keyboard.press("Enter")
+    receiver.expect_message("Reschedule")
+    tab_to(page, ava.text)
+    page.keyboard.type("By keyboard")
+    page.keyboard.press("Enter")
+    expect_status(ava.said("By keyboard"), "200")
+    controls = page.get_by_role("button", name="Controls", exact=True)
+    tab_to(page, controls)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Controls")).to_be_visible()
+    tab_to(page, page.get_by_role("button", name="Switch on"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("region", name="Controls")).to_be_hidden()
+    expect(controls).to_be_focused()
+    # Among the lines it is the arrows that move: Tab goes past them all.
+    tab_to(page, timeline(page).and_(page.locator("[tabindex='0']")))
+    page.keyboard.press("End")
+    expect(timeline(page).last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(timeline(page).last).to_have_attribute("aria-expanded", "true")
+
+
+def test_a_narrow_window_shows_one_phone_at_a_time(open_page, sandbox, receiver):
+    page = open_page(sandbox.url, viewport=NARROW, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    people = page.get_by_role("navigation", name="People")
+    ben = Phone(page, "Ben")
+    people.get_by_role("button", name="Ben").click()
+    expect(ben.text).to_be_in_viewport(ratio=1)
+    expect(Phone(page, "Ava").text).not_to_be_in_viewport()
+    ben.write("From a narrow window")
+    assert receiver.expect_message("From a narrow window").form["From"] == BEN
+    expect(ben.said("From a narrow window")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, NARROW], ids=["desktop", "narrow"])
+def test_nobody_is_kept_out(open_page, sandbox, receiver, colours, size):
+    url = receiver.serve("/map.png", "image/png", PNG)
+    sandbox.write(AVA, "Hello")
+    for parameters in [{"Body": "The map", "MediaUrl": url}, {"ContentSid": APPOINTMENT_REMINDER}]:
+        receiver.expect_status(sandbox.send(To=AVA, StatusCallback=receiver.status_url, **parameters), "read")
+    sandbox.misbehave({"kind": "fail", "code": 63003}, to=AVA)
+    receiver.expect_status(sandbox.send(To=AVA, Body="Lost", StatusCallback=receiver.status_url), "failed")
+    page = open_page(sandbox.url, viewport=size, color_scheme=colours, reduced_motion="reduce")
+    expect(Phone(page, "Ava").got("Lost")).to_have_count(1)
+    timeline(page, "Webhook of a message").first.click()
+    assert barriers(page) == []
+    page.get_by_role("button", name="Controls", exact=True).click()
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.get_by_role("button", name="Close the controls").click()
+    page.get_by_role("button", name="Add a person").click()
+    assert barriers(page) == []
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe-core finds that keeps people out, contrast of text included."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {violation['help']}: {[node['html'][:120] for node in violation['nodes']]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]

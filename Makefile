@@ -58,6 +58,11 @@ page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those th
 	@cargo build --package sandbox
 	@$(PAGE)
 
+.PHONY: screenshot
+screenshot: $(TOOLS) $(PROOF) ## Make the picture of the page in the README anew
+	@cargo build --workspace --example stack
+	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
+
 .PHONY: soak
 soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes
 	@echo "Compiling the tests"

@@ -1,0 +1,33 @@
+"""The whole system that the tests run in, as `stack exec` describes it in the environment."""
+
+import json
+import os
+import uuid
+
+import boto3
+
+from play import Sandbox
+
+
+class Stack(Sandbox):
+    def __init__(self) -> None:
+        super().__init__(os.environ["STACK_SANDBOX_URL"])
+        self._queue_url = json.loads(os.environ["STACK_OUTPUTS"])["OutboundQueueUrl"]
+        # Its endpoint and keys are the emulator's, by AWS's own variables.
+        self._queues = boto3.client("sqs")
+
+    def notify(self, number: str, content: dict, **more: object) -> str:
+        """Puts a notification on the queue, under an id of its own where none is given: its id."""
+        usual = {"id": f"page-{uuid.uuid4()}", "category": "utility"}
+        notification = {**usual, "to": number, "content": content, **more}
+        self._queues.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(notification))
+        return notification["id"]
+
+    def add_person(self, name: str) -> str:
+        """Somebody with a new number: the number."""
+        return self.control("POST", "people", {"name": name}).json()["address"].removeprefix("whatsapp:")
+
+
+def text(body: str) -> dict:
+    return {"type": "text", "body": body}
+

@@ -1,0 +1,98 @@
+"""The page with the whole deployed system behind it: what a person who tries the system sees."""
+
+import os
+import uuid
+
+import pytest
+from playwright.sync_api import expect
+
+from phone import Phone, expect_status, misbehave, timeline
+from play import ORDER_UPDATE
+from stack import Stack, text
+
+pytestmark = pytest.mark.skipif("STACK_SANDBOX_URL" not in os.environ, reason="make test starts the system that this needs")
+
+
+@pytest.fixture
+def stack():
+    return Stack()
+
+
+@pytest.fixture
+def page(open_page, stack):
+    return open_page(stack.url, viewport={"width": 1440, "height": 900})
+
+
+@pytest.fixture
+def dora(page, stack):
+    """Somebody who is new to the system: other tests know nobody of this name and number."""
+    name = f"Dora {uuid.uuid4().hex[:6]}"
+    phone = Phone(page, name)
+    phone.number = stack.add_person(name)
+    expect(phone.region).to_be_visible()
+    page.get_by_role("combobox", name="Person").select_option(label=name)
+    yield phone
+    stack.control("DELETE", f"people/whatsapp:{phone.number}")
+
+
+def test_a_conversation_goes_there_and_back(page, stack, dora):
+    dora.write("Where is my order?")
+    expect_status(dora.said("Where is my order?"), "200")
+    expect(timeline(page, "Event", "twilio_inbound")).to_have_count(1)
+    expect(timeline(page, "Webhook of a message")).to_have_count(1)
+    timeline(page, "Webhook of a message").click()
+    expect(page.get_by_role("log", name="Timeline")).to_contain_text("accepted")
+    notification = stack.notify(dora.number, text("It comes tomorrow"))
+    expect_status(dora.got("It comes tomorrow"), "read")
+    expect(timeline(page, "Decision", notification, "accepted by Twilio")).not_to_have_count(0)
+    expect(timeline(page, "Callback", "read")).not_to_have_count(0)
+    expect(timeline(page, "Event", "twilio_status", "read")).not_to_have_count(0)
+
+
+def test_the_signature_of_a_webhook_is_seen(page, dora):
+    misbehave(page, dora.name, "Has a wrong signature")
+    dora.write("Is it me?")
+    expect_status(dora.said("Is it me?"), "403")
+    dora.write("It is me")
+    expect_status(dora.said("It is me"), "200")
+
+
+def test_stop_holds_until_start(page, stack, dora):
+    dora.write("Hello")
+    expect_status(dora.said("Hello"), "200")
+    dora.button("STOP").click()
+    expect_status(dora.said("STOP"), "200")
+    expect(timeline(page, "contact_opted_out")).to_have_count(1)
+    expect(dora.region).to_contain_text("opted out")
+    suppressed = stack.notify(dora.number, text("You do not want this"))
+    expect(timeline(page, "Decision", suppressed, "suppressed")).to_have_count(1)
+    expect(timeline(page, "notification_suppressed", suppressed)).to_have_count(1)
+    expect(dora.got("You do not want this")).to_have_count(0)
+    dora.button("START").click()
+    expect(timeline(page, "contact_opted_in")).to_have_count(1)
+    stack.notify(dora.number, text("You want this again"))
+    expect_status(dora.got("You want this again"), "read")
+    expect(dora.got("You do not want this")).to_have_count(0)
+
+
+def test_where_a_message_fails_its_fallback_arrives(page, stack, dora):
+    dora.write("Hello")
+    expect_status(dora.said("Hello"), "200")
+    misbehave(page, dora.name, "Fails with an error code", Error_code="63003")
+    fallback = [{"channel": "sms", "content": text("Your order is here, by SMS")}]
+    notification = stack.notify(dora.number, text("Your order is here"), fallback=fallback)
+    failed = dora.got("Your order is here").filter(has_not_text="by SMS")
+    expect_status(failed, "failed 63003")
+    arrived = dora.got("Your order is here, by SMS")
+    expect_status(arrived, "delivered")
+    expect(arrived).to_contain_text("SMS")
+    expect(timeline(page, "Decision", notification, "sms takes over")).to_have_count(1)
+    failed.get_by_role("button", name="Show what belongs to this message").click()
+    expect(timeline(page, "Decision", notification, "sms takes over")).to_have_count(1)
+
+
+def test_outside_of_the_window_a_template_goes_out_instead(page, stack, dora):
+    content = {"type": "template", "content_sid": ORDER_UPDATE, "variables": {"1": "Dora", "2": "18473"}}
+    stack.notify(dora.number, text("Free text"), fallback=[{"channel": "whatsapp", "content": content}])
+    expect_status(dora.got("order 18473"), "read")
+    expect(dora.got("Free text")).to_have_count(0)

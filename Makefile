@@ -31,13 +31,13 @@ help: ## Say what can be made
 .PHONY: run
 run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
 	@echo "Compiling the local stack"
-	@cargo build --workspace --example stack
+	@cargo build --workspace --example stack --bin wa
 	@$(STACK) run
 
 .PHONY: sandbox
 sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARIO are read
 	@echo "Compiling the sandbox"
-	@cargo build --package sandbox
+	@cargo build --workspace --bin sandbox
 	@target/debug/sandbox
 
 .PHONY: test
@@ -50,12 +50,12 @@ test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
 
 .PHONY: clients
 clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandbox
-	@cargo build --package sandbox
+	@cargo build --workspace --bin sandbox
 	@$(CLIENTS)
 
 .PHONY: page
 page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those that need the whole system
-	@cargo build --package sandbox
+	@cargo build --workspace --bin sandbox
 	@$(PAGE)
 
 .PHONY: screenshot

@@ -25,8 +25,8 @@ From another terminal:
 {send}
 
   # what may happen to the next one, and why; what the system does, as it does it
-  cargo run --quiet --package wa -- send --to {to} --category marketing --text Offers --dry-run
-  cargo run --quiet --package wa -- events tail
+  wa send --to {to} --category marketing --text Offers --dry-run
+  wa events tail
 
   # nobody but Twilio is let in: 403
   curl -si {api_url}/twilio/inbound -d 'Body=hello'
@@ -92,10 +92,7 @@ fn places(account: &Account) -> String {
 /// The command that sends a notification and follows it to its end. `from` names a sender, with a space before it, or is
 /// empty.
 fn send(shell: &Path, to: &str, from: &str) -> String {
-    format!(
-        "  . {shell}\n  cargo run --quiet --package wa -- send --to {to}{from} --category service --text Hello --wait",
-        shell = shell.display(),
-    )
+    format!("  . {shell}\n  wa send --to {to}{from} --category service --text Hello --wait", shell = shell.display())
 }
 
 #[cfg(test)]

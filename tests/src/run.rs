@@ -79,7 +79,7 @@ pub struct Running {
     pub stack: Stack,
     /// The folder of its logs.
     pub logs: PathBuf,
-    /// What a shell reads to bring the AWS command line and `wa` here, from the checkout.
+    /// What a shell reads to have `wa`, and to bring it and the AWS command line here; from the checkout.
     pub shell: PathBuf,
     // Ends before what it reads does.
     _watch: AbortOnDrop,
@@ -110,6 +110,13 @@ impl Running {
 /// The folder that everything is built from.
 pub fn checkout() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's folder has gone")
+}
+
+/// The operator's command line, which `make run` builds: examples stand in a folder below the other programs'.
+fn wa() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program's own path is not known")?;
+    let programs = own.ancestors().nth(2).context("this program stands in no folder of programs")?;
+    Ok(programs.join("wa"))
 }
 
 /// Builds, starts and deploys everything, and says on the standard error what it is doing.
@@ -152,7 +159,7 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
             .context("cannot write events/env.json")?;
     }
     let shell = scratch.join("env");
-    fs::write(&shell, stack.shell()).with_context(|| format!("cannot write {}", shell.display()))?;
+    fs::write(&shell, stack.shell(&wa()?)).with_context(|| format!("cannot write {}", shell.display()))?;
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
     let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
     Ok(Running { stack, logs: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })

@@ -1,5 +1,7 @@
 //! A running local stack, as its users see it.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
@@ -87,12 +89,12 @@ impl Stack {
         .collect())
     }
 
-    /// What a shell reads to bring any AWS tool to the emulator, and `wa` to this stack.
-    pub fn shell(&self) -> String {
+    /// What a shell reads to bring any AWS tool to the emulator, and the `wa` at this path to this stack.
+    pub fn shell(&self, wa: &Path) -> String {
         let stack = ("WA_STACK", STACK_NAME.to_owned());
         let variables = aws_environment(&self.aws_endpoint).chain([stack]);
         let lines: Vec<_> = variables.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        lines.concat()
+        lines.concat() + &format!("wa() {{ '{}' \"$@\"; }}\n", wa.display())
     }
 
     /// The SDK's configuration for the emulator, as an administrator.
@@ -191,6 +193,13 @@ pub(crate) mod tests {
     fn a_process_of_the_stack_reads_the_stack_that_started_it() {
         let environment: BTreeMap<_, _> = stack().environment().unwrap().into_iter().collect();
         assert_eq!(Stack::from_variables(|name| environment.get(name).cloned()).unwrap(), stack());
+    }
+
+    #[test]
+    fn a_shell_that_reads_it_has_the_command_line_and_the_stack() {
+        let script = stack().shell(Path::new("/bin/echo")) + "wa $WA_STACK $AWS_ENDPOINT_URL";
+        let ran = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "whatsapp-local http://aws\n", "{ran:?}");
     }
 
     #[test]

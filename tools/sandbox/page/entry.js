@@ -17,11 +17,11 @@ export const KINDS = {
 };
 
 /** A colour alone tells nothing to whom does not see it. */
-const OUTCOMES = { good: ["✓", "good"], neutral: ["·", "neutral"], refused: ["⊘", "refused"], bad: ["✕", "bad"] };
+const OUTCOMES = { good: "sent", neutral: "neutral", refused: "refused", bad: "failed" };
 
 /** `choose(entry)` shows only its thread; `personName(address)` is who it was. */
 export function entryLine(entry, { choose, personName, watch, opened }) {
-  const [symbol, said] = OUTCOMES[entry.outcome] ?? OUTCOMES.neutral;
+  const outcome = entry.outcome in OUTCOMES ? entry.outcome : "neutral";
   const kind = KINDS[entry.kind] ?? entry.kind;
   const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
   const line = element(
@@ -31,7 +31,7 @@ export function entryLine(entry, { choose, personName, watch, opened }) {
     element("span", { class: "entry-kind", title: kind }, icon(entry.kind), element("span", {}, kind)),
     element("span", { class: "entry-summary" }, entry.summary),
     element("span", { class: "entry-person" }, entry.person ? personName(entry.person) : ""),
-    element("span", { class: "outcome", role: "img", "aria-label": said, title: said }, symbol),
+    element("span", { class: "outcome", role: "img", "aria-label": outcome, title: outcome }, icon(OUTCOMES[outcome])),
   );
   const node = element("li", { class: "entry", "data-outcome": entry.outcome, "data-kind": entry.kind }, line, details);
   line.addEventListener("click", () => {

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use aws_sdk_dynamodbstreams::{
     Client,
+    operation::get_records::GetRecordsError,
     types::{OperationType, Record, ShardIteratorType},
 };
 use aws_types::SdkConfig;
@@ -94,8 +95,11 @@ impl TableStream {
             let answer = match self.client.get_records().shard_iterator(iterator).send().await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    // An iterator lives for fifteen minutes, which a machine may sleep through.
-                    self.iterators = self.begin(ShardIteratorType::Latest).await?;
+                    // An iterator lives for fifteen minutes, which a machine may sleep through. After any other failure all
+                    // shards are read again from where they were.
+                    if error.as_service_error().is_some_and(GetRecordsError::is_expired_iterator_exception) {
+                        self.iterators = self.begin(ShardIteratorType::Latest).await?;
+                    }
                     return Err(error).context("cannot read a table's stream");
                 }
             };

@@ -134,6 +134,10 @@ impl Sandbox {
         let delay = mischief.delay().unwrap_or_default();
         while let Some((since, callback)) = waiting.recv().await {
             self.clock.sleep_until(since.saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
+            // What was forgotten or deleted meanwhile is not heard of any more.
+            if self.state().messages.get(&callback.message_sid).is_none() {
+                continue;
+            }
             self.call_back(&callback, mischief).await;
         }
     }
@@ -188,6 +192,9 @@ impl Sandbox {
         let now = self.now();
         let mut state = self.state();
         let message = state.messages.get_mut(sid)?;
+        if message.status == MessageStatus::Canceled && status != MessageStatus::Canceled {
+            return None;
+        }
         message.status = message.status.max(status);
         message.error_code = message.error_code.or(error_code);
         message.updated_at = now;
@@ -328,6 +335,16 @@ mod tests {
             unfold(Arc::clone(&sandbox), sid.clone(), Plan::default()).await;
             assert_eq!(sandbox.state().messages.get(&sid).unwrap().status, after);
         }
+    }
+
+    #[test]
+    fn a_message_that_was_cancelled_while_its_fate_was_decided_goes_nowhere() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let message = Message { status: MessageStatus::Canceled, ..made(SMS) };
+        let sid = message.sid.clone();
+        sandbox.state().messages.add(message);
+        assert!(sandbox.advance(&sid, Sent, None).is_none());
+        assert!(sandbox.advance(&sid, MessageStatus::Canceled, None).is_some(), "the cancellation itself is reported");
     }
 
     #[test]

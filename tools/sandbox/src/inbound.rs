@@ -193,8 +193,7 @@ impl Sandbox {
         for copy in 0..=mischief.copies() {
             let mut delivery = self.deliver(&webhook, copy).await;
             if let (Some(fallback), Some(code)) = (&fallback, fallback_code(&delivery)) {
-                let told = [("ErrorCode", code), ("ErrorUrl", &url)];
-                let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let told = [("ErrorCode".to_owned(), code), ("ErrorUrl".to_owned(), url.clone())];
                 let form = form.pairs().iter().cloned().chain(told).collect();
                 delivery = self.deliver(&Webhook { url: fallback, form: &form, ..webhook }, copy).await;
             }
@@ -331,12 +330,9 @@ impl State {
 }
 
 /// The code that the fallback URL is told, where it is asked. Source: Twilio, "Messaging Services", `FallbackUrl`.
-fn fallback_code(delivery: &Delivery) -> Option<&'static str> {
-    match delivery {
-        Delivery::Unanswered => Some("11205"),
-        Delivery::Answered(answer) if answer.status >= 400 => Some("11200"),
-        Delivery::Answered(_) | Delivery::Lost => None,
-    }
+fn fallback_code(delivery: &Delivery) -> Option<String> {
+    let (_, reports) = twiml::read(delivery);
+    reports.iter().find(|report| report.is_error()).map(|report| report.code.to_string())
 }
 
 impl Writing {

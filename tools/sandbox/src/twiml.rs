@@ -21,6 +21,13 @@ pub(crate) struct Report {
     pub(crate) words: &'static str,
 }
 
+impl Report {
+    /// Whether Twilio could not do as the answer says; what else is reported is a warning.
+    pub(crate) fn is_error(self) -> bool {
+        self != UNKNOWN_VERB
+    }
+}
+
 const fn report(code: u32, words: &'static str) -> Report {
     Report { code, words }
 }

@@ -78,7 +78,7 @@ impl Sender {
             for (field, value) in given[name].as_object().into_iter().flatten() {
                 let is_method = field.ends_with("_method") && name == "webhook";
                 let known = fields.contains(&field.as_str());
-                if !known || (is_method && !matches!(value.as_str(), None | Some("GET" | "POST"))) {
+                if !known || (is_method && !matches!(value.as_str(), None | Some("POST"))) {
                     return Err(Refusal::bad_request(63100, format!("Validation Error: {name}.{field} is invalid")));
                 }
                 let empty = value.as_str() == Some("");

@@ -71,8 +71,9 @@ impl Service {
             [(&mut self.inbound_method, "InboundMethod"), (&mut self.fallback_method, "FallbackMethod")]
         {
             let given = form.get_filled(name);
-            if given.is_some_and(|method| method != "GET" && method != "POST") {
-                return Err(Refusal::invalid(name, "GET or POST"));
+            // Twilio knows GET too. Webhooks are never sent so from here, and nobody should believe they were.
+            if given.is_some_and(|method| method != "POST") {
+                return Err(Refusal::invalid(name, "POST: the sandbox sends no webhook by GET"));
             }
             set(field, given);
         }

@@ -29,7 +29,7 @@ impl Files {
     pub(crate) fn add(&mut self, file: StoredFile) {
         self.bytes += file.bytes.len();
         self.files.push_back(file);
-        while self.bytes > kept::FILE_BYTES
+        while (self.bytes > kept::FILE_BYTES || self.files.len() > kept::FILES)
             && let Some(oldest) = self.files.pop_front()
         {
             self.bytes -= oldest.bytes.len();

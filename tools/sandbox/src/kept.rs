@@ -9,8 +9,12 @@ pub(crate) const WEBHOOKS: usize = 50_000;
 pub(crate) const ARRIVALS: usize = 100_000;
 /// What happened: more than a person scrolls back.
 pub(crate) const ENTRIES: usize = 2_000;
+/// Files that people sent: the empty ones, too, take room.
+pub(crate) const FILES: usize = 1_000;
 /// Bytes of files that people sent: sixteen of the largest.
 pub(crate) const FILE_BYTES: usize = 256 * 1024 * 1024;
+/// People of the page: more phones than anybody looks at.
+pub(crate) const PEOPLE: usize = 100;
 /// Pairs of a sender and a person whose pace is watched; those that are not in debt are forgotten first.
 pub(crate) const PAIRS: usize = 10_000;
 /// Verifications of numbers, and as many executions of flows.

@@ -38,7 +38,7 @@ impl Asked<'_> {
             "meta".to_owned(),
             json!({
                 "key": key, "page": number, "page_size": size, "url": url(number, None), "first_page_url": url(0, None),
-                "next_page_url": last.map(|last| url(number + 1, Some(last))),
+                "next_page_url": last.map(|last| url(number.saturating_add(1), Some(last))),
                 "previous_page_url": number.checked_sub(1).map(|before| url(before, None)),
             }),
         );

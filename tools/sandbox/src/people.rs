@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::address::{Address, Channel};
 
-use crate::opt_out::Wish;
+use crate::{kept, opt_out::Wish};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -106,6 +106,11 @@ impl Default for People {
 }
 
 impl People {
+    /// Whether there is room for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shown.len() < kept::PEOPLE
+    }
+
     /// Adds somebody, or puts them in the place of who has the address.
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> Person {
         let user_id = newcomer.user_id.map(|id| id.0.to_string());
@@ -176,8 +181,13 @@ impl People {
     }
 
     fn new_user_id(&mut self) -> String {
-        self.next += 1;
-        format!("whatsapp:US.1349120865530275{:04}", self.next % 10_000)
+        loop {
+            let user_id = format!("whatsapp:US.1349120865530275{:04}", self.next % 10_000);
+            self.next += 1;
+            if self.shown.iter().all(|person| person.address != user_id) {
+                return user_id;
+            }
+        }
     }
 }
 

@@ -191,7 +191,10 @@ impl Sandbox {
     async fn play_to_the_end(self: &Arc<Self>, scenario: Scenario) {
         let begin = self.now();
         for newcomer in scenario.people {
-            self.state().people.add(newcomer);
+            let mut state = self.state();
+            if state.people.has_room() {
+                state.people.add(newcomer);
+            }
         }
         for (step, number) in scenario.steps.into_iter().zip(1..) {
             let summary = step.note.unwrap_or_else(|| step.action.to_string());

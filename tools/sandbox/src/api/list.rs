@@ -42,11 +42,14 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
     let (shown, has_next) = found(&state.messages, &filter, begin, page_size);
     let messages: Vec<_> = shown.iter().map(|(_, message)| resource(sandbox, message)).collect();
     let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
-    let next = shown.last().filter(|_| has_next).map(|(number, _)| uri(page + 1, Some(format!("PA{number:032x}"))));
+    let next = shown
+        .last()
+        .filter(|_| has_next)
+        .map(|(number, _)| uri(page.saturating_add(1), Some(format!("PA{number:032x}"))));
     let previous = shown.first().zip(page.checked_sub(1));
     let start = page.saturating_mul(page_size);
     Ok(json!({
-        "page": page, "page_size": page_size, "start": start, "end": (start + messages.len()).saturating_sub(1),
+        "page": page, "page_size": page_size, "start": start, "end": start.saturating_add(messages.len()).saturating_sub(1),
         "uri": uri(page, query.get_filled("PageToken").map(str::to_owned)), "first_page_uri": uri(0, None),
         "next_page_uri": next,
         "previous_page_uri": previous.map(|((number, _), page)| uri(page, Some(format!("PB{number:032x}")))),

@@ -10,16 +10,23 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{people::Newcomer, snapshot, state::Sandbox};
+use crate::{kept::PEOPLE, people::Newcomer, snapshot, state::Sandbox};
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/sandbox/people", post(add)).route("/sandbox/people/{address}", delete(remove))
 }
 
-async fn add(State(sandbox): State<Arc<Sandbox>>, Json(newcomer): Json<Newcomer>) -> (StatusCode, Json<Value>) {
+async fn add(
+    State(sandbox): State<Arc<Sandbox>>,
+    Json(newcomer): Json<Newcomer>,
+) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
     let mut state = sandbox.state();
+    if !state.people.has_room() {
+        let error = format!("there are {PEOPLE} people already; expected that one of them goes first");
+        return Err((StatusCode::UNPROCESSABLE_ENTITY, error));
+    }
     let person = state.people.add(newcomer);
-    (StatusCode::CREATED, Json(snapshot::person(&state, &person, sandbox.now())))
+    Ok((StatusCode::CREATED, Json(snapshot::person(&state, &person, sandbox.now()))))
 }
 
 async fn remove(State(sandbox): State<Arc<Sandbox>>, Path(address): Path<String>) -> StatusCode {

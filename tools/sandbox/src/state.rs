@@ -110,9 +110,11 @@ impl Sandbox {
         self.state().timeline.add(now, happening);
     }
 
-    /// Forgets what happened and what was planned, and goes back to the machine's time.
+    /// Forgets what happened and what was planned, and goes back to the machine's time, the first rules and the first auth
+    /// token. What was made in Twilio's other products stays, as it would there.
     pub(crate) fn forget(&self) {
         self.clock.reset();
+        self.products.auth_tokens.replace(self.config.auth_token.clone());
         self.set_rules(self.config.rules.clone());
         let mut state = self.state();
         state.forget();
@@ -130,7 +132,8 @@ impl Sandbox {
     }
 
     pub(crate) fn state(&self) -> Remembered<'_> {
-        Remembered { sandbox: self, state: self.state.lock().unwrap_or_else(PoisonError::into_inner) }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Remembered { sandbox: self, state, is_touched: false }
     }
 }
 
@@ -145,6 +148,7 @@ impl From<Config> for Arc<Sandbox> {
 pub(crate) struct Remembered<'a> {
     sandbox: &'a Sandbox,
     state: MutexGuard<'a, State>,
+    is_touched: bool,
 }
 
 impl Deref for Remembered<'_> {
@@ -157,13 +161,16 @@ impl Deref for Remembered<'_> {
 
 impl DerefMut for Remembered<'_> {
     fn deref_mut(&mut self) -> &mut State {
+        self.is_touched = true;
         &mut self.state
     }
 }
 
 impl Drop for Remembered<'_> {
     fn drop(&mut self) {
-        self.sandbox.stream.tell_changes(self.sandbox, &mut self.state);
+        if self.is_touched {
+            self.sandbox.stream.tell_changes(self.sandbox, &mut self.state);
+        }
     }
 }
 
@@ -173,7 +180,7 @@ impl State {
             playing.abort();
         }
         let timeline = std::mem::take(&mut self.timeline);
-        // The rules stay, and so do the limits among them.
+        // The rules have just been set, and the limits among them.
         let limiter = std::mem::take(&mut self.limiter);
         *self = Self { timeline, limiter, told: std::mem::take(&mut self.told), ..Self::default() };
         self.timeline.clear();

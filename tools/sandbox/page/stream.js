@@ -16,7 +16,7 @@ export function follow(store) {
     on("message", (message) => store.putMessage(message));
     on("entry", (entry) => store.addEntry(entry));
     on("clock", (clock) => store.setClock(clock));
-    for (const part of ["people", "faults", "rules", "config"]) on(part, (value) => store.set(part, value));
+    for (const part of ["people", "faults", "rules", "config", "templates"]) on(part, (value) => store.set(part, value));
     source.addEventListener("error", () => {
       store.set("connection", "disconnected");
       // The browser tries again by itself after a break, and gives up where it got an answer that is no stream.

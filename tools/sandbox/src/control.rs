@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
-    http::StatusCode,
+    extract::{Path, Query, Request, State},
+    http::{Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
     routing::{delete, get, post, put},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +24,7 @@ use crate::{
     outages::Outage,
     rates::{Asked, Rates},
     rules::Rules,
-    scenario::Scenario,
+    scenario::{InvalidScenario, Scenario},
     snapshot::{self, snapshot},
     state::{Sandbox, WebhookRecord},
     stream::watch,
@@ -166,17 +168,27 @@ async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happeni
     StatusCode::NO_CONTENT
 }
 
-/// Begins to play. What chance begins with cannot be changed any more.
+/// Refuses what another site's page would have done here.
+pub(crate) async fn own_pages_only(request: Request, next: Next) -> Response {
+    let is_foreign = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if is_foreign && request.method() != Method::GET {
+        return (StatusCode::FORBIDDEN, "Sec-Fetch-Site: another site's page cannot direct the play").into_response();
+    }
+    next.run(request).await
+}
+
+/// Begins to play. What chance begins with cannot be changed any more, so that a scenario for another seed goes otherwise.
 async fn play(
     State(sandbox): State<Arc<Sandbox>>,
     Json(scenario): Json<Value>,
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
-    let wrong = |error: String| (StatusCode::UNPROCESSABLE_ENTITY, error);
-    let scenario = Scenario::from_json(scenario).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |error: InvalidScenario| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+    let scenario = Scenario::from_json(scenario).map_err(wrong)?;
     let own = sandbox.config.seed;
     if let Some(seed) = scenario.seed.filter(|seed| *seed != own) {
-        let error = format!("seed: this sandbox began with {own}; expected none, or a sandbox that begins with {seed}");
-        return Err(wrong(error));
+        let summary =
+            format!("Written for the seed {seed}; this sandbox began with {own}, and chance decides otherwise");
+        sandbox.tell(Happening::new("scenario", Outcome::Neutral, summary));
     }
     let steps = scenario.steps();
     sandbox.play(scenario);

@@ -45,7 +45,7 @@
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use secrecy::SecretString;
 use serde::Serialize;
 use shared::{
@@ -153,8 +153,9 @@ impl Config {
             sms_sender: "+14155550100".to_owned(),
             messaging_service_sid: "MG00000000000000000000000000000001".parse().expect("a constant"),
             inbound_url,
-            // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates.
-            seed: fastrand::u64(..),
+            // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates. Any program
+            // can read a number of 53 bits in JSON.
+            seed: fastrand::u64(..1 << 53),
             plays: Plays::Twilio,
             rules: Rules::lenient(),
         }
@@ -171,10 +172,10 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
     let sandbox = sandbox.into();
     // One that is served twice keeps its first address, which is as good.
     let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
-    let own = control::routes().merge(rules::routes()).merge(page::routes());
+    let own = control::routes().merge(rules::routes()).layer(from_fn(control::own_pages_only)).merge(page::routes());
     let router = match sandbox.config.plays {
         Plays::Twilio => {
-            let twilio = products::routes(&sandbox).fallback(products::unknown);
+            let twilio = products::routes(&sandbox);
             twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note)).merge(own)
         }
         Plays::Nothing => own,

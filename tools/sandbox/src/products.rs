@@ -61,7 +61,7 @@ const HOSTS: [(&str, &[&str]); 6] = [
     ),
     ("verify", &["/v2/Services"]),
     ("studio", &["/v2/Flows"]),
-    ("messaging", &["/v1/Services", "/v2/Channels", "/v2/Indicators"]),
+    ("messaging", &["/v1/Services", "/v2/Channels"]),
     ("accounts", &["/v1/AuthTokens"]),
 ];
 
@@ -76,11 +76,12 @@ pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         .merge(verify::routes())
         .merge(studio::routes())
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
+        .fallback(unknown)
         .layer(middleware::from_fn_with_state(Arc::clone(sandbox), answer))
 }
 
 /// There is nothing under this path.
-pub(crate) async fn unknown(uri: Uri) -> Refusal {
+async fn unknown(uri: Uri) -> Refusal {
     Refusal::not_found(uri.path())
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn config(sandbox: &Sandbox) -> Value {
     let config = &sandbox.config;
     json!({
         "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
-        "messaging_service_sid": config.messaging_service_sid, "inbound_url": sandbox.inbound_urls(&config.sender).0, "seed": config.seed,
+        "messaging_service_sid": config.messaging_service_sid, "inbound_url": sandbox.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
         "plays": config.plays,
     })
 }

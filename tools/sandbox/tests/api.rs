@@ -120,6 +120,34 @@ async fn shown(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
 }
 
+#[tokio::test]
+async fn a_page_that_no_list_has_is_empty_and_ends() {
+    let play = Play::begin(Rules::lenient()).await;
+    let sid = play.send(&[("ContentSid", "HX00000000000000000000000000000001")]).await["sid"].clone();
+    for list in [messages(".json"), "/v1/Content".to_owned()] {
+        for query in [format!("Page={}&PageToken=PA{:032x}", u64::MAX, u64::MAX), format!("Page={}", u64::MAX)] {
+            assert_eq!(play.get(&format!("{list}?{query}")).await.0, 200, "{list} {query}");
+        }
+    }
+    assert_eq!(play.get(&messages(&format!("/{}.json", sid.as_str().unwrap()))).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_no_product_answers_has_twilios_headers() {
+    let play = Play::begin(Rules::lenient()).await;
+    let answer = play.request(Method::GET, "/v3/Nothing").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("twilio-request-id")), (404, true));
+}
+
+#[tokio::test]
+async fn another_sites_page_cannot_direct_the_play() {
+    let play = Play::begin(Rules::lenient()).await;
+    for (site, status) in [("cross-site", 403), ("same-origin", 204)] {
+        let reset = play.request(Method::POST, "/sandbox/reset").header("Sec-Fetch-Site", site);
+        assert_eq!(shown(reset).await.0, status, "{site}");
+    }
+}
+
 fn messages(rest: &str) -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/Messages{rest}")
 }

@@ -156,6 +156,9 @@ async fn a_file_that_was_uploaded_is_sent_as_twilios_own() {
     assert_eq!(upload(16 * 1024 * 1024 + 1).await.status(), 413);
     let file: Value = upload(3).await.json().await.unwrap();
     assert_eq!((&file["content_type"], &file["size"]), (&json!("image/png"), &json!(3)));
+    let served = play.http.get(file["url"].as_str().unwrap()).send().await.unwrap();
+    let policy = served.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("sandbox;"), "what was uploaded is no page of the sandbox's: {policy}");
     let media = json!([{"url": file["url"], "content_type": "image/png"}]);
     let (_, taken) = play.post("inbound", json!({"from": AVA, "media": media})).await;
     let entries = play.get("state").await["timeline"].clone();

@@ -6,7 +6,10 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    },
     response::IntoResponse,
     routing::{get, post},
 };
@@ -40,5 +43,13 @@ async fn upload(
 
 async fn fetch(State(sandbox): State<Arc<Sandbox>>, Path(name): Path<String>) -> Result<impl IntoResponse, StatusCode> {
     let file = sandbox.state().files.get(&name).cloned().ok_or(StatusCode::NOT_FOUND)?;
-    Ok(([(CONTENT_TYPE, file.content_type)], file.bytes))
+    // A page that somebody sent must not become a page of the sandbox's. Browsers show no PDF under such a policy.
+    let policy =
+        if file.content_type == "application/pdf" { "default-src 'none'" } else { "sandbox; default-src 'none'" };
+    let headers = [
+        (CONTENT_TYPE, file.content_type),
+        (CONTENT_SECURITY_POLICY, policy.to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, file.bytes))
 }

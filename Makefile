@@ -37,7 +37,7 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 .PHONY: sandbox
 sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARIO are read
 	@echo "Compiling the sandbox"
-	@cargo build --workspace --bin sandbox
+	@cargo build --package sandbox
 	@target/debug/sandbox
 
 .PHONY: test
@@ -50,12 +50,12 @@ test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
 
 .PHONY: clients
 clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandbox
-	@cargo build --workspace --bin sandbox
+	@cargo build --workspace --bin sandbox --example stack
 	@$(CLIENTS)
 
 .PHONY: page
 page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those that need the whole system
-	@cargo build --workspace --bin sandbox
+	@cargo build --workspace --bin sandbox --example stack
 	@$(PAGE)
 
 .PHONY: screenshot

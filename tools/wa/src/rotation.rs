@@ -40,6 +40,13 @@ pub enum Step {
     Stop(Stuck),
 }
 
+impl Step {
+    /// Whether the token that Twilio signs with becomes another one by it.
+    pub const fn changes_the_token(self) -> bool {
+        matches!(self, Self::Promote)
+    }
+}
+
 /// Why nothing can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stuck {
@@ -119,6 +126,11 @@ mod tests {
         assert_eq!(plan(&[Admitted, Admitted]), [Step::Promote, Step::Drop, Step::Done]);
         assert_eq!(plan(&[Refused, Admitted]), [Step::PutFirst(1), Step::Drop, Step::Done]);
         assert_eq!(plan(&[Refused]), [Step::Stop(Stuck::AllRefused)]);
+        for (standings, changes) in
+            [(&[Admitted][..], true), (&[Admitted, Admitted], true), (&[Refused, Admitted], false)]
+        {
+            assert_eq!(plan(standings).into_iter().any(Step::changes_the_token), changes, "{standings:?}");
+        }
     }
 
     /// Twilio and the secret, with tokens that are numbers.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use shared::{digest::sha256_hex, secrets::Credentials, sid::AccountSid};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     exit::Failure,
@@ -16,7 +16,8 @@ use crate::{
     rotation::{Begun, Standing, Step, next, plan},
     round_trip::{Door, knock},
     session::Session,
-    twilio::{Payload, Product, Twilio, TwilioFailure},
+    terminal::Terminal,
+    twilio::{Payload, Product, Refusal, Twilio, TwilioFailure},
 };
 
 mod held;
@@ -30,17 +31,20 @@ use held::{Held, Vault};
 const SETTLED: u64 = 31;
 /// Twilio gives up on a webhook after 15 s (Twilio, "Webhooks connection overrides"): what was signed with the old token
 /// has arrived by then.
-const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(15);
+const IN_FLIGHT: Duration = Duration::from_secs(15);
 /// For a change at Twilio to be seen everywhere, and for a function to be let read the secret again.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(2);
+/// The account's secondary token (Twilio, "Secondary Auth Token").
+const SECONDARY: &str = "/v1/AuthTokens/Secondary";
 
 /// How to rotate.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Makes a secondary auth token at Twilio, stores both, waits until every function must take what the new one signs, promotes
 it, tries it, and takes the old one out of the secret. Interrupted anywhere, it goes on where it was when it is run again.
-API keys are not touched. Other programs that use the old token are refused by Twilio from the promotion on.
+API keys are not touched. Other programs that use the old token are refused by Twilio from the promotion on. Nobody else
+may change the secret or the account's tokens meanwhile.
 
 Example:
   wa rotate --dry-run")]
@@ -49,8 +53,11 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// For so many seconds the functions may go on with the secret that they have
-    #[arg(long, default_value_t = SETTLED, value_name = "SECONDS")]
+    #[arg(long, default_value_t = SETTLED, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     settle: u64,
+    /// Delete a secondary token that the secret does not hold; --yes does not cover it
+    #[arg(long)]
+    replace_secondary: bool,
 }
 
 /// What was done, or would be.
@@ -59,7 +66,23 @@ struct Done {
     account_sid: AccountSid,
     /// The first characters of the SHA-256 of the token that counts now.
     token: String,
+    /// Whether it is another one than before, by this run.
+    rotated: bool,
     steps: Vec<&'static str>,
+}
+
+/// A step that would be done.
+#[derive(Debug, Serialize)]
+struct Planned {
+    step: &'static str,
+}
+
+/// What became of a promotion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promotion {
+    Done,
+    /// The secret or the standings are no longer what it was decided on: nothing was promoted.
+    Overtaken,
 }
 
 /// A rotation under way.
@@ -67,7 +90,8 @@ struct Rotation<'a> {
     session: &'a Session,
     twilio: Twilio,
     vault: Vault,
-    settle: SignedDuration,
+    settle: Duration,
+    replace_secondary: bool,
 }
 
 /// The secret, and what Twilio says to its tokens.
@@ -86,7 +110,8 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
         session,
         twilio: Twilio::new(session.stack().await?.twilio_api_base_url.clone(), account_sid.clone(), nobody)?,
         vault: Vault::new(client, arn, account_sid),
-        settle: SignedDuration::from_secs(i64::try_from(arguments.settle).unwrap_or(i64::MAX)),
+        settle: Duration::from_secs(arguments.settle),
+        replace_secondary: arguments.replace_secondary,
     };
     let observed = rotation.observe().await?;
     rotation.tell(&observed);
@@ -95,13 +120,19 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
 
 impl Rotation<'_> {
     async fn run(&self, mut observed: Observed) -> Result<(), Failure> {
-        let (mut begun, mut steps) = (Begun::No, Vec::new());
+        self.ask(&observed)?;
+        let (mut begun, mut steps, mut stored) = (Begun::No, Vec::new(), None);
         loop {
             let step = next(&observed.standings, begun);
             begun = Begun::Yes;
             match step {
                 Step::Create => self.create(&observed).await?,
-                Step::Promote => self.promote(&observed).await?,
+                Step::Promote if self.promote(&observed, stored).await? == Promotion::Overtaken => {
+                    self.session.terminal.warn("the secret or Twilio's tokens were changed meanwhile: looking again");
+                    (observed, stored) = (self.observe().await?, None);
+                    continue;
+                }
+                Step::Promote => {}
                 Step::PutFirst(place) => {
                     let mut tokens = observed.held.tokens.clone();
                     let token = tokens.remove(place);
@@ -109,12 +140,27 @@ impl Rotation<'_> {
                     self.vault.store(&observed.held, &tokens).await?;
                 }
                 Step::Drop => self.drop_refused(&observed).await?,
-                Step::Done => return self.show_done(&observed, steps),
+                Step::Done => return self.show_done(&observed, &steps),
                 Step::Stop(stuck) => return Err(Failure::Refused(stuck.to_string())),
             }
-            steps.push(name(step));
+            steps.push(step);
+            stored = Some(Instant::now());
             observed = self.observe().await?;
         }
+    }
+
+    /// Asks once, before anything is changed.
+    fn ask(&self, observed: &Observed) -> Result<(), Failure> {
+        let steps = planned(observed)?;
+        let refused = if steps.iter().any(|step| step.changes_the_token()) {
+            " Whatever still uses the old token is refused from the promotion on."
+        } else {
+            ""
+        };
+        let steps: Vec<_> = steps.into_iter().map(name).collect();
+        let account_sid = &self.twilio.account_sid;
+        let question = format!("Rotate the auth token of {account_sid}: {}?{refused}", steps.join("; then "));
+        self.session.terminal.confirm(&question)
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {
@@ -146,16 +192,12 @@ impl Rotation<'_> {
         let Some(primary) = observed.held.tokens.first() else { return Ok(()) };
         self.session.terminal.note("Making a secondary auth token at Twilio");
         let twilio = self.with(primary);
-        let path = "/v1/AuthTokens/Secondary";
-        let answer = match twilio.call(Method::POST, Product::Accounts, path, Payload::None).await {
-            Err(TwilioFailure::Refused(refusal)) if matches!(refusal.status, 400 | 409) => {
+        let answer = match twilio.call(Method::POST, Product::Accounts, SECONDARY, Payload::None).await {
+            Err(TwilioFailure::Refused(refusal)) if is_there_already(&refusal) => {
                 self.session.terminal.note(&refusal.to_string());
-                self.session.terminal.confirm(
-                    "Twilio has a secondary auth token that the secret does not hold, of a rotation that was \
-                     interrupted or of somebody else's. Delete it and make another one?",
-                )?;
-                twilio.call(Method::DELETE, Product::Accounts, path, Payload::None).await?;
-                twilio.call(Method::POST, Product::Accounts, path, Payload::None).await?
+                self.confirm_replacement()?;
+                twilio.call(Method::DELETE, Product::Accounts, SECONDARY, Payload::None).await?;
+                twilio.call(Method::POST, Product::Accounts, SECONDARY, Payload::None).await?
             }
             answer => answer?,
         };
@@ -163,31 +205,77 @@ impl Rotation<'_> {
         let token = token.ok_or_else(|| Failure::NoAnswer("Twilio's answer has no secondary_auth_token".to_owned()))?;
         self.session.terminal.note(&format!("Storing it ({}) beside {}", shown(&token), shown(primary)));
         let tokens: Vec<_> = [token.clone()].into_iter().chain(observed.held.tokens.iter().cloned()).collect();
-        self.vault.store(&observed.held, &tokens).await?;
+        if let Err(failure) = self.vault.store(&observed.held, &tokens).await {
+            self.take_back(&twilio, &token).await;
+            return Err(failure);
+        }
         self.until("Twilio to let the secondary token in", async || {
             Ok(self.standing(&token).await? == Standing::Admitted)
         })
         .await
     }
 
-    async fn promote(&self, observed: &Observed) -> Result<(), Failure> {
-        let account_sid = &self.twilio.account_sid;
-        self.session.terminal.confirm(&format!(
-            "Promote the secondary auth token of {account_sid}? Whatever still uses the old one is refused from then on."
-        ))?;
-        self.wait("Waiting until every function must take the new token", observed.held.stored_at, self.settle).await;
+    /// Somebody else's token may be in use: a yes to the plan is none to its deletion.
+    fn confirm_replacement(&self) -> Result<(), Failure> {
+        if self.replace_secondary {
+            return Ok(());
+        }
+        let question = "Twilio has a secondary auth token that the secret does not hold, of a rotation that was \
+                        interrupted or of somebody else's. Delete it and make another one?";
+        Terminal::new(false).confirm(question).map_err(|failure| match failure {
+            Failure::Usage(_) => Failure::Usage(format!(
+                "{question} There is no terminal to ask on: say --replace-secondary if that is meant. Nothing was done"
+            )),
+            failure => failure,
+        })
+    }
+
+    /// Deletes the secondary token that could not be stored. Where it may have been stored after all it is left: the
+    /// functions would call Twilio with it.
+    async fn take_back(&self, twilio: &Twilio, token: &SecretString) {
+        let terminal = &self.session.terminal;
+        match self.vault.read().await {
+            Ok(held) if held.has(token) => {
+                terminal.warn("the secondary token is in the secret all the same: run this again, it goes on from there");
+            }
+            Ok(_) => match twilio.call(Method::DELETE, Product::Accounts, SECONDARY, Payload::None).await {
+                Ok(_) => terminal.note("The secondary token was not stored, and was deleted at Twilio again"),
+                Err(failure) => terminal.warn(&format!(
+                    "the secondary token was not stored, and is still at Twilio ({failure}): --replace-secondary deletes it"
+                )),
+            },
+            Err(failure) => terminal.warn(&format!(
+                "whether the secondary token was stored is not known ({failure}), and it was left at Twilio: run this again"
+            )),
+        }
+    }
+
+    /// `stored` is when this run stored the secret, if it did: AWS's clock may be another than this one.
+    async fn promote(&self, observed: &Observed, stored: Option<Instant>) -> Result<Promotion, Failure> {
+        let age = stored.map_or_else(|| age(observed.held.stored_at), |at| at.elapsed());
+        self.wait("Waiting until every function must take the new token", self.settle.saturating_sub(age)).await;
         for token in &observed.held.tokens {
             self.try_out(token).await?;
         }
+        let now = self.observe().await?;
+        if !observed.held.is_as_in(&now.held) || observed.standings != now.standings {
+            return Ok(Promotion::Overtaken);
+        }
         self.session.terminal.note("Promoting the secondary token");
         // Each of the two may do it. The first is the new one, which will do for the calls that follow.
-        let Some(first) = observed.held.tokens.first() else { return Ok(()) };
-        self.with(first).call(Method::POST, Product::Accounts, "/v1/AuthTokens/Promote", Payload::None).await?;
+        let Some(first) = now.held.tokens.first() else { return Ok(Promotion::Overtaken) };
+        let promote = "/v1/AuthTokens/Promote";
+        let answer = self.with(first).call(Method::POST, Product::Accounts, promote, Payload::None).await?;
+        if let Some(token) = answer.get("auth_token").and_then(|token| token.as_str()) {
+            // Somebody else may have changed either side in the last moment.
+            self.vault.rescue(&SecretString::from(token)).await?;
+        }
         let is_promoted = async || {
             let standings = self.observe().await?.standings;
             Ok(standings.iter().filter(|standing| **standing == Standing::Admitted).count() == 1)
         };
-        self.until("Twilio to refuse the old token", is_promoted).await
+        self.until("Twilio to refuse the old token", is_promoted).await?;
+        Ok(Promotion::Done)
     }
 
     /// The token that signs now has been let in by the functions before the old one goes.
@@ -199,7 +287,7 @@ impl Rotation<'_> {
         for token in of(Standing::Admitted) {
             self.try_out(token).await?;
         }
-        self.wait("Waiting for webhooks that the old token signed", Timestamp::now(), IN_FLIGHT.min(self.settle)).await;
+        self.wait("Waiting for webhooks that the old token signed", IN_FLIGHT.min(self.settle)).await;
         for token in of(Standing::Refused) {
             self.session.terminal.note(&format!("Taking the old token ({}) out of the secret", shown(token)));
         }
@@ -220,9 +308,9 @@ impl Rotation<'_> {
     }
 
     async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
-        let give_up = tokio::time::Instant::now() + PATIENCE;
+        let give_up = Instant::now() + PATIENCE;
         while !is_so().await? {
-            if tokio::time::Instant::now() > give_up {
+            if Instant::now() > give_up {
                 let remedy = "run `wa doctor`, then `wa rotate` again: it goes on from here";
                 return Err(Failure::NoAnswer(format!("waited {} s for {what}: {remedy}", PATIENCE.as_secs())));
             }
@@ -231,10 +319,9 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    async fn wait(&self, what: &'static str, since: Timestamp, time: SignedDuration) {
-        let left = time - Timestamp::now().duration_since(since);
-        let seconds = usize::try_from(left.as_millis().max(0).div_euclid(1000) + 1).unwrap_or_default();
-        if !left.is_positive() {
+    async fn wait(&self, what: &'static str, time: Duration) {
+        let seconds = usize::try_from(time.as_millis().div_ceil(1000)).unwrap_or(usize::MAX);
+        if seconds == 0 {
             return;
         }
         self.session.terminal.note(&format!("{what}: {seconds} s"));
@@ -257,28 +344,47 @@ impl Rotation<'_> {
     }
 
     fn show_plan(&self, observed: &Observed) -> Result<(), Failure> {
-        let steps = plan(&observed.standings);
-        if let Some(Step::Stop(stuck)) = steps.last() {
-            return Err(Failure::Refused(stuck.to_string()));
-        }
-        let steps: Vec<_> = steps.into_iter().filter(|step| *step != Step::Done).map(name).collect();
+        let planned: Vec<_> = planned(observed)?.into_iter().map(|step| Planned { step: name(step) }).collect();
         if self.session.output.format() != Format::Table {
-            return self.session.output.json(&steps);
+            return self.session.output.table(&Table::new(&["step"], planned)?);
         }
-        let numbered = steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1));
-        numbered.into_iter().try_for_each(|line| self.session.output.line(&line))
+        let mut numbered = planned.iter().enumerate().map(|(index, Planned { step })| format!("{}. {step}", index + 1));
+        numbered.try_for_each(|line| self.session.output.line(&line))
     }
 
-    fn show_done(&self, observed: &Observed, steps: Vec<&'static str>) -> Result<(), Failure> {
+    fn show_done(&self, observed: &Observed, steps: &[Step]) -> Result<(), Failure> {
         let account_sid = self.twilio.account_sid.clone();
         let token = observed.held.tokens.first().map(shown).unwrap_or_default();
+        let rotated = steps.iter().any(|step| step.changes_the_token());
         if self.session.output.format() == Format::Table {
-            let line = format!("{account_sid} signs with the token {token}, and the secret holds no other.");
+            let finished = "An earlier rotation was finished; run again to change the token.\n";
+            let finished = if rotated { "" } else { finished };
+            let line = format!("{finished}{account_sid} signs with the token {token}, and the secret holds no other.");
             return self.session.output.line(&line);
         }
-        let done = Done { account_sid, token, steps };
-        self.session.output.one(&Table::new(&["account_sid", "token", "steps"], [done])?)
+        let steps = steps.iter().copied().map(name).collect();
+        let done = Done { account_sid, token, rotated, steps };
+        self.session.output.one(&Table::new(&["account_sid", "token", "rotated", "steps"], [done])?)
     }
+}
+
+/// Whether a secondary token was not made because there is one.
+fn is_there_already(refusal: &Refusal) -> bool {
+    refusal.status == 409 || refusal.code.is_some_and(|code| code.get() == 20409)
+}
+
+/// For how long a secret is there that AWS stored then; not at all where this clock is behind AWS's.
+fn age(stored_at: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(stored_at)).unwrap_or_default()
+}
+
+/// The steps up to the end, where there is a way to it.
+fn planned(observed: &Observed) -> Result<Vec<Step>, Failure> {
+    let steps = plan(&observed.standings);
+    if let Some(Step::Stop(stuck)) = steps.last() {
+        return Err(Failure::Refused(stuck.to_string()));
+    }
+    Ok(steps.into_iter().filter(|step| *step != Step::Done).collect())
 }
 
 const fn name(step: Step) -> &'static str {

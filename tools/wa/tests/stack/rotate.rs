@@ -39,16 +39,28 @@ fn a_token_is_rotated_and_the_plan_is_shown_before() {
 }
 
 #[test]
-fn without_a_yes_the_secondary_is_kept_and_not_promoted_and_the_next_run_goes_on() {
+fn the_plan_is_rows_for_programs() {
+    let own = OwnStack::new(&[TOKEN]);
+    let csv = own.wa(&["rotate", "--dry-run", "--output", "csv"]).done();
+    assert!(csv.starts_with("step") && csv.lines().count() == 4, "{csv}");
+}
+
+#[test]
+fn without_a_yes_nothing_is_done() {
     let own = OwnStack::new(&[TOKEN]);
     let said = own.wa(&["rotate", "--settle", "0"]).failed(2);
-    assert!(said.contains("Promote the secondary auth token"), "{said}");
-    let both = own.tokens();
-    assert!(both.len() == 2 && both[1] == TOKEN && both.iter().all(|token| is_admitted(&own, token)), "{}", both.len());
+    assert!(said.contains("make a secondary token at Twilio and store both; then wait"), "{said}");
+    assert_eq!(own.tokens(), [TOKEN]);
+    // Nor is there one at Twilio.
+    make_secondary(&own);
+}
+
+#[test]
+fn a_token_that_the_secret_lists_twice_is_not_taken_for_a_secondary_one() {
+    let own = OwnStack::new(&[TOKEN, TOKEN]);
     let shown = own.wa(&ROTATE).json();
     assert_rotated(&own, &shown);
-    assert_eq!(own.tokens(), both[..1]);
-    assert_eq!(shown["steps"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["steps"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -56,10 +68,21 @@ fn a_rotation_that_was_stopped_elsewhere_is_finished() {
     // After Twilio had made a token, and before it was stored: nobody can know it any more.
     let own = OwnStack::new(&[TOKEN]);
     let lost = make_secondary(&own);
-    let said = own.wa(&["rotate", "--settle", "0"]).failed(2);
-    assert!(said.contains("Delete it and make another one?"), "{said}");
-    assert_rotated(&own, &own.wa(&ROTATE).json());
+    let said = own.wa(&ROTATE).failed(2);
+    assert!(said.contains("Delete it and make another one?") && said.contains("--replace-secondary"), "{said}");
+    assert!(is_admitted(&own, &lost));
+    assert_eq!(own.tokens(), [TOKEN]);
+    assert_rotated(&own, &own.wa(&[&ROTATE[..], &["--replace-secondary"]].concat()).json());
     assert!(!is_admitted(&own, &lost));
+
+    // After it was stored.
+    let own = OwnStack::new(&[TOKEN]);
+    let new = make_secondary(&own);
+    own.store(&[&new, TOKEN]);
+    let shown = own.wa(&ROTATE).json();
+    assert_rotated(&own, &shown);
+    assert_eq!(own.tokens(), [new]);
+    assert!(shown["rotated"] == true && shown["steps"].as_array().unwrap().len() == 2, "{shown}");
 
     // After the promotion, and before the old one was dropped.
     let own = OwnStack::new(&[TOKEN]);
@@ -69,6 +92,7 @@ fn a_rotation_that_was_stopped_elsewhere_is_finished() {
     let shown = own.wa(&ROTATE).json();
     assert_rotated(&own, &shown);
     assert_eq!(own.tokens(), [new]);
+    assert_eq!(shown["rotated"], false);
 }
 
 #[test]

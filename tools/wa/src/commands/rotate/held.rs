@@ -1,5 +1,7 @@
 //! The stack's secret, of which the tokens of one account are changed and nothing else.
 
+use std::collections::HashSet;
+
 use aws_sdk_secretsmanager::Client;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -41,6 +43,17 @@ impl Vault {
         Ok(Held { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
     }
 
+    /// Puts a token that is known nowhere else before those that the secret holds now, whoever stored them, unless it is
+    /// there.
+    pub(super) async fn rescue(&self, token: &SecretString) -> Result<(), Failure> {
+        let held = self.read().await?;
+        if held.has(token) {
+            return Ok(());
+        }
+        let tokens: Vec<_> = [token].into_iter().chain(&held.tokens).cloned().collect();
+        self.store(&held, &tokens).await
+    }
+
     /// Stores these tokens in place of those that were read, unless somebody else has changed the secret since.
     pub(super) async fn store(&self, before: &Held, tokens: &[SecretString]) -> Result<(), Failure> {
         if self.read().await?.version != before.version {
@@ -53,6 +66,18 @@ impl Vault {
     }
 }
 
+impl Held {
+    /// Whether nobody has stored anything since.
+    pub(super) fn is_as_in(&self, later: &Self) -> bool {
+        self.version == later.version && self.text.expose_secret() == later.text.expose_secret()
+    }
+
+    /// Whether the token is one of the account's.
+    pub(super) fn has(&self, token: &SecretString) -> bool {
+        self.tokens.iter().any(|held| held.expose_secret() == token.expose_secret())
+    }
+}
+
 /// The secret is never part of an error.
 fn malformed(what: &str) -> Failure {
     Failure::Refused(format!("the secret: {what}: see the README, \"The secret\""))
@@ -62,13 +87,16 @@ fn parsed(text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|_| malformed("expected JSON"))
 }
 
+/// Each token once: one that is listed twice is not a primary and a secondary one.
 fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Failure> {
     let secret = parsed(text)?;
     let account = secret.pointer(&format!("/accounts/{account_sid}"));
     let Some(tokens) = account.and_then(|account| account.get("auth_tokens")) else { return Ok(Vec::new()) };
     let tokens = tokens.as_array().ok_or_else(|| malformed("auth_tokens: expected a list of texts"))?;
-    let texts = tokens.iter().map(|token| token.as_str().map(SecretString::from));
-    texts.collect::<Option<_>>().ok_or_else(|| malformed("auth_tokens: expected a list of texts"))
+    let texts: Option<Vec<_>> = tokens.iter().map(Value::as_str).collect();
+    let texts = texts.ok_or_else(|| malformed("auth_tokens: expected a list of texts"))?;
+    let mut seen = HashSet::new();
+    Ok(texts.into_iter().filter(|text| seen.insert(*text)).map(SecretString::from).collect())
 }
 
 fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, Failure> {
@@ -100,6 +128,13 @@ mod tests {
         let after = with_tokens(&before, &account, &["b".into(), "a".into()]).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&after).unwrap(), secret(json!(["b", "a"])));
         let read = tokens(&after, &account).unwrap();
+        assert_eq!(read.iter().map(secrecy::ExposeSecret::expose_secret).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_token_that_is_listed_twice_is_one() {
+        let secret = json!({"accounts": {ACCOUNT: {"auth_tokens": ["b", "a", "b", "a"]}}}).to_string();
+        let read = tokens(&secret, &ACCOUNT.parse().unwrap()).unwrap();
         assert_eq!(read.iter().map(secrecy::ExposeSecret::expose_secret).collect::<Vec<_>>(), ["b", "a"]);
     }
 

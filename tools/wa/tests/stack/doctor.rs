@@ -60,6 +60,17 @@ fn webhooks_that_go_elsewhere_are_found_and_mended() {
 }
 
 #[test]
+fn a_service_that_leaves_webhooks_to_its_senders_is_left_so() {
+    let own = OwnStack::new(&[TOKEN]);
+    set(&own, &[("UseInboundWebhookOnNumber", "true"), ("InboundRequestUrl", "https://other.example.com/")]);
+    let (_, before) = own.twilio(Method::GET, SERVICE, TOKEN, &[]);
+    let ran = own.wa(&["doctor", "--fix", "--yes", "--output", "json"]);
+    assert!(ran.stderr.contains("leaves webhooks to its senders, and nothing was changed"), "{ran:?}");
+    assert!(!found(&ran, "webhooks").1.contains("--fix"), "{ran:?}");
+    assert_eq!(own.twilio(Method::GET, SERVICE, TOKEN, &[]).1, before);
+}
+
+#[test]
 fn each_thing_that_is_wrong_is_named_with_its_fix() {
     let own = OwnStack::new(&["0123456789abcdef0123456789abcdef", TOKEN]);
     own.dead_letter("{}");

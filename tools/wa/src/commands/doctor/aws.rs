@@ -1,7 +1,7 @@
 //! AWS's side: who calls, the stack, its alarms.
 
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
-
+use aws_types::SdkConfig;
 use shared::report::Chain;
 
 use crate::{exit::Failure, finding::Finding, session::Session};
@@ -9,6 +9,9 @@ use crate::{exit::Failure, finding::Finding, session::Session};
 pub(super) const CREDENTIALS: &str = "AWS";
 pub(super) const STACK: &str = "stack";
 pub(super) const ALARMS: &str = "alarms";
+
+/// As many names as one call takes (AWS `CloudWatch` API, `DescribeAlarms`).
+const ALARMS_A_CALL: usize = 100;
 
 /// Who AWS takes this command for.
 pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, Failure> {
@@ -47,25 +50,46 @@ fn judged(name: &str, status: &str) -> Finding {
 
 /// Whether the stack's alarms ring.
 pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, Failure> {
-    let client = aws_sdk_cloudwatch::Client::new(session.aws().await?);
-    let name = &session.stack().await?.name;
-    let prefix = format!("{name}-");
-    let answer = match client.describe_alarms().alarm_name_prefix(&prefix).send().await {
-        Ok(answer) => answer,
-        Err(error) => {
-            let why = format!("CloudWatch does not tell of alarms: {}", Chain(&error));
-            return Ok(vec![Finding::not_checked(ALARMS, why)]);
+    let config = session.aws().await?;
+    let stack = &session.stack().await?.name;
+    let names = match alarm_names(config, stack).await {
+        Ok(names) if names.is_empty() => {
+            return Ok(vec![Finding::not_checked(ALARMS, format!("the stack {stack} has no alarm"))]);
         }
+        Ok(names) => names,
+        Err(failure) => return Ok(vec![Finding::not_checked(ALARMS, failure.to_string())]),
     };
-    let alarms = answer.metric_alarms();
+    let client = aws_sdk_cloudwatch::Client::new(config);
+    let mut alarms = Vec::new();
+    for names in names.chunks(ALARMS_A_CALL) {
+        let asked = client.describe_alarms().set_alarm_names(Some(names.to_vec())).max_records(100);
+        match asked.send().await {
+            Ok(answer) => alarms.extend(answer.metric_alarms.unwrap_or_default()),
+            Err(error) => {
+                let why = format!("CloudWatch does not tell of alarms: {}", Chain(&error));
+                return Ok(vec![Finding::not_checked(ALARMS, why)]);
+            }
+        }
+    }
     if alarms.is_empty() {
-        return Ok(vec![Finding::not_checked(ALARMS, format!("there is no alarm whose name begins with {prefix}"))]);
+        return Ok(vec![Finding::not_checked(ALARMS, format!("CloudWatch has none of the stack's {}", names.len()))]);
     }
     let ringing: Vec<_> = alarms.iter().filter(|alarm| alarm.state_value() == Some(&StateValue::Alarm)).collect();
     if ringing.is_empty() {
         return Ok(vec![Finding::ok(ALARMS, format!("none of {} rings", alarms.len()))]);
     }
     Ok(ringing.into_iter().map(rings).collect())
+}
+
+/// The names of the alarms that the stack made: another stack's may begin with its name.
+async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, Failure> {
+    let client = aws_sdk_cloudformation::Client::new(config);
+    // It gives all pages, where DescribeStackResources stops at 100 resources.
+    let resources = client.list_stack_resources().stack_name(stack).into_paginator().items().send();
+    let resources: Result<Vec<_>, _> = resources.collect().await;
+    let resources = resources.map_err(|error| Failure::of_sdk("reading the stack's resources", &error))?;
+    let alarms = resources.into_iter().filter(|found| found.resource_type() == Some("AWS::CloudWatch::Alarm"));
+    Ok(alarms.filter_map(|alarm| alarm.physical_resource_id).collect())
 }
 
 fn rings(alarm: &MetricAlarm) -> Finding {

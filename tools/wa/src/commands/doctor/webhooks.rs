@@ -1,5 +1,7 @@
 //! The webhook URLs that are set at Twilio, against the stack's own: one letter of difference is a 403 on every webhook.
 
+use std::fmt;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,11 +19,37 @@ pub(super) const CHECK: &str = "webhooks";
 
 const INBOUND_PATH: &str = "/twilio/inbound";
 
+/// Where webhook URLs are set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Service(MessagingServiceSid),
+    /// By its `sender_id`.
+    Sender(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(sid) => write!(f, "Messaging Service {sid}"),
+            Self::Sender(sender_id) => write!(f, "sender {sender_id}"),
+        }
+    }
+}
+
+impl Place {
+    /// By what they are changed.
+    const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Service(_) => "`wa doctor --fix`",
+            Self::Sender(_) => "in the Console, on the WhatsApp sender",
+        }
+    }
+}
+
 /// The URLs of a Messaging Service or of a sender.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Webhooks {
-    /// Where they are set, as in `Messaging Service MG...`.
-    place: String,
+    place: Place,
     inbound: Option<String>,
     inbound_method: Option<String>,
     fallback: Option<String>,
@@ -47,7 +75,7 @@ struct Sender {
     webhook: Option<SenderWebhook>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct SenderWebhook {
     callback_url: Option<String>,
     callback_method: Option<String>,
@@ -101,7 +129,7 @@ async fn senders(twilio: &Twilio) -> Result<Vec<Sender>, TwilioFailure> {
 
 fn of_service(sid: &MessagingServiceSid, found: Service) -> Webhooks {
     Webhooks {
-        place: format!("Messaging Service {sid}"),
+        place: Place::Service(sid.clone()),
         inbound: found.inbound_request_url,
         inbound_method: found.inbound_method,
         fallback: found.fallback_url,
@@ -112,14 +140,14 @@ fn of_service(sid: &MessagingServiceSid, found: Service) -> Webhooks {
 /// Senders may belong to other systems of the account: it is enough that one is ours.
 fn of_senders(senders: Vec<Sender>, service: Option<&MessagingServiceSid>, api_url: &BaseUrl) -> Vec<Finding> {
     let webhooks = senders.into_iter().map(|Sender { sender_id, webhook }| {
-        let place = format!("sender {sender_id}");
-        webhook.map_or(Webhooks { place: place.clone(), ..Webhooks::default() }, |webhook| Webhooks {
-            place,
+        let webhook = webhook.unwrap_or_default();
+        Webhooks {
+            place: Place::Sender(sender_id),
             inbound: webhook.callback_url,
             inbound_method: webhook.callback_method,
             fallback: webhook.fallback_url,
             status: webhook.status_callback_url,
-        })
+        }
     });
     let webhooks: Vec<_> = webhooks.collect();
     let ours: Vec<_> = webhooks.iter().filter(|webhooks| webhooks.is_ours(api_url)).collect();
@@ -150,21 +178,21 @@ impl Webhooks {
     fn judged(&self, api_url: &BaseUrl) -> Vec<Finding> {
         let (inbound, status) = (api_url.join(INBOUND_PATH), api_url.join(STATUS_PATH));
         let mut findings = vec![self.inbound_judged(&inbound)];
-        let place = &self.place;
+        let (place, remedy) = (&self.place, self.place.remedy());
         if self.inbound_method.as_deref().is_some_and(|method| method != "POST") {
             let what = format!("{place} calls the inbound URL by GET, which no route takes");
-            findings.push(Finding::wrong(CHECK, what, "set the method to POST: `wa doctor --fix`"));
+            findings.push(Finding::wrong(CHECK, what, format!("set the method to POST: {remedy}")));
         }
         match self.fallback.as_deref().map(without_overrides) {
             None => findings.push(Finding::warning(
                 CHECK,
                 format!("{place} has no fallback URL: a webhook that failed is called once, and found again by reconcile only"),
-                format!("set it to {inbound}: `wa doctor --fix`"),
+                format!("set it to {inbound}: {remedy}"),
             )),
             Some(fallback) if fallback != inbound => findings.push(Finding::warning(
                 CHECK,
                 format!("{place}'s fallback URL is {fallback}: what fails goes there"),
-                format!("set it to {inbound}, unless that is meant: `wa doctor --fix`"),
+                format!("set it to {inbound}, unless that is meant: {remedy}"),
             )),
             Some(_) => {}
         }
@@ -178,10 +206,9 @@ impl Webhooks {
     }
 
     fn inbound_judged(&self, expected: &str) -> Finding {
-        let place = &self.place;
-        let fix = format!(
-            "set it to {expected}, to the letter, or deploy with PublicBaseUrl as it stands there: `wa doctor --fix`"
-        );
+        let (place, remedy) = (&self.place, self.place.remedy());
+        let fix =
+            format!("set it to {expected}, to the letter ({remedy}), or deploy with PublicBaseUrl as it stands there");
         let Some(url) = self.inbound.as_deref() else {
             return Finding::wrong(CHECK, format!("{place} has no inbound URL: what people write goes nowhere"), fix);
         };
@@ -199,7 +226,8 @@ fn without_overrides(url: &str) -> &str {
     url.split_once('#').map_or(url, |(url, _)| url)
 }
 
-/// Sets the Messaging Service's URLs to the stack's own, where they are others, after asking.
+/// Sets the Messaging Service's URLs to the stack's own, where they are others, after asking. One that leaves webhooks to
+/// its senders is left so: other numbers of it may go elsewhere, and are meant to.
 pub(super) async fn mend(session: &Session) -> Result<(), Failure> {
     let stack = session.stack().await?;
     let Some(sid) = &stack.messaging_service_sid else {
@@ -207,7 +235,14 @@ pub(super) async fn mend(session: &Session) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--fix: the stack has no Messaging Service: {remedy}")));
     };
     let twilio = session.twilio().await?;
-    let changes = changes(&service(&twilio, sid).await?, &stack.api_url);
+    let service = service(&twilio, sid).await?;
+    if service.use_inbound_webhook_on_number {
+        let remedy = "set the webhook of the WhatsApp sender in the Console, where it is not as it should be";
+        let what = format!("Messaging Service {sid} leaves webhooks to its senders, and nothing was changed: {remedy}");
+        session.terminal.note(&what);
+        return Ok(());
+    }
+    let changes = changes(&service, &stack.api_url);
     if changes.is_empty() {
         session.terminal.note(&format!("The webhooks of Messaging Service {sid} are as they should be"));
         return Ok(());
@@ -237,9 +272,6 @@ fn changes(service: &Service, api_url: &BaseUrl) -> Vec<(&'static str, String)> 
     if service.status_callback.is_none() {
         changes.push(("StatusCallback", status));
     }
-    if service.use_inbound_webhook_on_number {
-        changes.push(("UseInboundWebhookOnNumber", "false".to_owned()));
-    }
     changes
 }
 
@@ -259,7 +291,7 @@ mod tests {
     fn levels(inbound: Option<&str>, method: &str, fallback: Option<&str>, status: Option<&str>) -> Vec<Level> {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let webhooks = Webhooks {
-            place: "Messaging Service MG1".to_owned(),
+            place: Place::Service("MG00000000000000000000000000000001".parse().unwrap()),
             inbound: text(inbound),
             inbound_method: Some(method.to_owned()),
             fallback: text(fallback),
@@ -304,13 +336,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_sender_is_mended_in_the_console() {
+        let sender =
+            json!({"sender_id": "whatsapp:+14155238886", "webhook": {"callback_url": OURS, "callback_method": "GET"}});
+        let found = of_senders(vec![serde_json::from_value(sender).unwrap()], None, &api_url());
+        let fixes: Vec<_> = found.into_iter().filter_map(|found| found.fix).collect();
+        assert_eq!(fixes.len(), 2);
+        assert!(fixes.iter().all(|fix| fix.contains("in the Console") && !fix.contains("--fix")), "{fixes:?}");
+    }
+
+    #[test]
     fn only_what_differs_is_set() {
         let service = |service: Value| changes(&serde_json::from_value(service).unwrap(), &api_url());
         let overrides = format!("{OURS}#rc=3");
         let right = json!({"inbound_request_url": overrides, "inbound_method": "POST", "fallback_url": OURS, "status_callback": "https://x"});
         assert_eq!(service(right), []);
-        let names: Vec<_> =
-            service(json!({"use_inbound_webhook_on_number": true})).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["InboundRequestUrl", "FallbackUrl", "StatusCallback", "UseInboundWebhookOnNumber"]);
+        let names: Vec<_> = service(json!({})).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["InboundRequestUrl", "FallbackUrl", "StatusCallback"]);
     }
 }

@@ -13,7 +13,7 @@ use shared::{
     suppression::Scope,
 };
 
-use crate::people::{Person, consent_action, scope, scope_text};
+use crate::people::{Person, consent_action, recorded_scope, scope_text};
 
 /// The columns, in the order in which they are written.
 pub const COLUMNS: [&str; 12] = [
@@ -181,7 +181,7 @@ impl Row<'_> {
         let scope = self
             .fields
             .get("scope")
-            .map_or(Ok(Scope::All), |text| scope(text))
+            .map_or(Ok(Scope::All), |text| recorded_scope(text))
             .map_err(|problem| at("scope", problem))?;
         let expected = "expected a time as in 2026-11-20T09:00:00Z, since 1970 and not in the future: it decides which of two wishes is newer";
         let changed_at = self.required("at").map_err(|(column, _)| (column, format!("missing, {expected}")))?;

@@ -5,13 +5,13 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    address::{Address, Channel, ContactKey, Identity},
+    address::{Address, Channel, ContactKey, E164, Identity, WhatsAppSender},
     consent::{ConsentEvidence, ConsentState},
     contacts::{ContactOverview, Contacts, Suppression},
     dynamodb::StoreError,
     notification::Category,
     preference::{Effect, Preference, RecordedPreference},
-    sid::AccountSid,
+    sid::{AccountSid, MessagingServiceSid},
     suppression::Scope,
 };
 
@@ -32,18 +32,25 @@ impl FromStr for Person {
         let wrong = "expected a number or a WhatsApp user id, as in +14155550123, whatsapp:US.1349 or sms:+14155550123";
         let Address { channel, identity } = text.parse().map_err(|_| wrong.to_owned())?;
         let channel = match channel {
-            Channel::Sms => Channel::WhatsApp,
+            Channel::Sms | Channel::WhatsApp => Channel::WhatsApp,
             Channel::Other(name) if name == "sms" => Channel::Sms,
-            other => other,
+            Channel::Other(_) => {
+                return Err(format!("{wrong}: only whatsapp: or sms: goes before it, in small letters"));
+            }
         };
-        // A number without its +, or with spaces, would be taken for an id, and nobody would be suppressed.
-        let mistaken = matches!(&identity, Identity::Opaque(id) if id.bytes().all(|b| b.is_ascii_digit() || b"-()+.".contains(&b)));
-        if mistaken {
-            Err(format!("{wrong}: a number begins with + and has digits alone"))
-        } else {
-            Ok(Self { channel, identity })
+        // A mistyped number would be taken for an id, and nobody would be suppressed.
+        match &identity {
+            Identity::Opaque(id) if !is_user_id(id) => Err(format!(
+                "{wrong}: a number begins with + and has 7 to 15 digits alone, a user id has letters and a dot"
+            )),
+            _ => Ok(Self { channel, identity }),
         }
     }
+}
+
+/// Whether it looks like a WhatsApp user id: `US.13491208655302741918`, a country and a number.
+fn is_user_id(id: &str) -> bool {
+    !id.starts_with('+') && id.contains('.') && id.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 impl std::fmt::Display for Person {
@@ -59,14 +66,15 @@ impl Person {
     }
 }
 
-/// What a suppression covers, as an operator writes it: `all`, `marketing`, or a sender's address or service's SID.
+/// What a suppression covers, as an operator names it: `all`, `marketing`, a sender's address on WhatsApp or a Messaging
+/// Service's SID. Under any other name nothing is ever looked up.
 pub fn scope(text: &str) -> Result<Scope, String> {
     match text {
         "all" => Ok(Scope::All),
         "marketing" => Ok(Scope::Marketing),
         sender => {
-            let is_sender = sender.parse::<shared::sid::MessagingServiceSid>().is_ok()
-                || sender.parse::<Address>().is_ok_and(|sender| matches!(sender.identity, Identity::Phone(_)));
+            let is_sender =
+                sender.parse::<MessagingServiceSid>().is_ok() || WhatsAppSender::try_from(sender.to_owned()).is_ok();
             let expected =
                 "expected all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID";
             if is_sender { Ok(Scope::Sender(sender.to_owned())) } else { Err(expected.to_owned()) }
@@ -74,7 +82,13 @@ pub fn scope(text: &str) -> Result<Scope, String> {
     }
 }
 
-/// The scope as [`scope`] reads it.
+/// What a suppression covers, as it may stand in the Contacts table: what [`scope`] takes, and the number of a sender that
+/// a person has written STOP to by SMS.
+pub fn recorded_scope(text: &str) -> Result<Scope, String> {
+    if text.parse::<E164>().is_ok() { Ok(Scope::Sender(text.to_owned())) } else { scope(text) }
+}
+
+/// The scope as [`scope`] and [`recorded_scope`] read it.
 pub fn scope_text(scope: &Scope) -> &str {
     match scope {
         Scope::All => "all",
@@ -217,7 +231,23 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Person>().unwrap().to_string(), expected);
         }
-        for text in ["", "14155550123", "whatsapp:14155550123", "+1 415 555 0123", "+1-415-555-0123", "(415)5550123"] {
+        for text in [
+            "",
+            "14155550123",
+            "whatsapp:14155550123",
+            "+1 415 555 0123",
+            "+1-415-555-0123",
+            "(415)5550123",
+            "+1.415.555.0123",
+            "+1415555O123",
+            "sms:+1415555O123",
+            "+US.13491208655302741918",
+            "foo",
+            "US13491208655302741918",
+            "Whatsapp:+14155550123",
+            "SMS:+14155550123",
+            "tel:+14155550123",
+        ] {
             assert!(text.parse::<Person>().is_err(), "{text}");
         }
     }
@@ -227,9 +257,13 @@ mod tests {
         for text in ["all", "marketing", "whatsapp:+14155238886", "MG00000000000000000000000000000001"] {
             assert_eq!(scope_text(&scope(text).unwrap()), text);
         }
-        for text in ["", "utility", "everything", "MG1"] {
-            assert!(scope(text).is_err(), "{text}");
+        let elsewhere = ["sms:+14155238886", "WhatsApp:+14155238886", "whatsapp:US.13491208655302741918"];
+        for text in ["", "utility", "everything", "MG1"].into_iter().chain(elsewhere) {
+            assert!(scope(text).is_err() && recorded_scope(text).is_err(), "{text}");
         }
+        let by_sms = "+14155238886";
+        assert!(scope(by_sms).is_err());
+        assert_eq!(scope_text(&recorded_scope(by_sms).unwrap()), by_sms);
     }
 
     #[test]

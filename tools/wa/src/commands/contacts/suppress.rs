@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    contacts::ContactOverview,
+    address::Channel,
+    contacts::{ContactOverview, Suppression},
     preference::{Effect, Preference, RecordedPreference},
     suppression::Scope,
 };
@@ -104,8 +105,8 @@ pub async fn lift(arguments: &Lifting, session: &Session) -> Result<(), Failure>
     record(session, people, scope, Preference::OptedIn, reason).await?;
     for person in people {
         let overview = contacts.overview(&person.key(&account_sid)).await?;
-        for scope in remaining(&overview, person) {
-            session.terminal.warn(&format!("{person} is still suppressed: --scope {} lifts that", scope_text(scope)));
+        for left in remaining(&overview, person) {
+            session.terminal.warn(&left);
         }
     }
     Ok(())
@@ -125,9 +126,23 @@ fn stop(overview: &ContactOverview, person: &Person, scope: &Scope) -> Option<St
     Some(format!("{person} said STOP at {} ({sid})", known.changed_at))
 }
 
-fn remaining<'a>(overview: &'a ContactOverview, person: &Person) -> Vec<&'a Scope> {
-    let of_channel = overview.suppressions.iter().filter(|known| known.channel == person.channel.name());
-    of_channel.filter(|known| known.preference.preference == Preference::OptedOut).map(|known| &known.scope).collect()
+/// What still keeps messages from the person, and what lifts it. A STOP on either channel holds for both.
+fn remaining(overview: &ContactOverview, person: &Person) -> Vec<String> {
+    let stands = |known: &&Suppression| {
+        known.preference.preference == Preference::OptedOut
+            && [Channel::WhatsApp, Channel::Sms].iter().any(|channel| channel.name() == known.channel)
+            // Under any other name nothing is looked up.
+            && scope(scope_text(&known.scope)).is_ok()
+    };
+    let told = |known: &Suppression| {
+        let Suppression { channel, scope, .. } = known;
+        let (id, scope) = (person.identity.as_str(), scope_text(scope));
+        format!(
+            "{id} is still suppressed on {channel} ({scope}), which holds for every channel: \
+             `wa contacts unsuppress {channel}:{id} --scope {scope} --reason ...` lifts that"
+        )
+    };
+    overview.suppressions.iter().filter(stands).map(told).collect()
 }
 
 async fn record(
@@ -140,6 +155,7 @@ async fn record(
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let mut rows = Vec::new();
+    let mut failed = None;
     for person in people {
         let wish = RecordedPreference {
             preference,
@@ -147,9 +163,20 @@ async fn record(
             message_sid: None,
             reason: Some(reason.to_owned()),
         };
-        let expressed = express(&contacts, &person.key(&account_sid), &person.channel, scope, &wish).await?;
-        rows.push(Row::of(person, scope, preference, expressed));
+        match express(&contacts, &person.key(&account_sid), &person.channel, scope, &wish).await {
+            Ok(expressed) => rows.push(Row::of(person, scope, preference, expressed)),
+            Err(error) => {
+                failed = Some(Failure::from(error));
+                break;
+            }
+        }
     }
+    let done = format!("{} of {} were recorded", rows.len(), people.len());
+    show(session, rows)?;
+    failed.map_or(Ok(()), |failure| Err(failure.after(&done)))
+}
+
+fn show(session: &Session, rows: Vec<Row>) -> Result<(), Failure> {
     if session.output.format() == Format::Table {
         return rows
             .iter()
@@ -218,16 +245,35 @@ mod tests {
     fn a_stop_of_the_persons_own_is_told_from_an_operators() {
         let person: Person = "+14155550123".parse().unwrap();
         let overview = |preference| ContactOverview {
-            suppressions: vec![shared::contacts::Suppression {
-                channel: "whatsapp".to_owned(),
-                scope: Scope::All,
-                preference,
-            }],
+            suppressions: vec![Suppression { channel: "whatsapp".to_owned(), scope: Scope::All, preference }],
             ..ContactOverview::default()
         };
         assert!(stop(&overview(preference(Preference::OptedOut)), &person, &Scope::All).is_some());
         assert!(stop(&overview(preference(Preference::OptedIn)), &person, &Scope::All).is_none());
         let by_operator = RecordedPreference { message_sid: None, ..preference(Preference::OptedOut) };
         assert!(stop(&overview(by_operator), &person, &Scope::All).is_none());
+    }
+
+    #[test]
+    fn what_still_suppresses_on_either_channel_is_said_with_what_lifts_it() {
+        let person: Person = "+14155550123".parse().unwrap();
+        let known = |channel: &str, scope, wish| Suppression {
+            channel: channel.to_owned(),
+            scope,
+            preference: preference(wish),
+        };
+        let overview = ContactOverview {
+            suppressions: vec![
+                known("whatsapp", Scope::All, Preference::OptedIn),
+                known("whatsapp", Scope::Marketing, Preference::OptedOut),
+                known("sms", Scope::All, Preference::OptedOut),
+                known("sms", Scope::Sender("+14155238886".to_owned()), Preference::OptedOut),
+            ],
+            ..ContactOverview::default()
+        };
+        let left = remaining(&overview, &person);
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(left[0].contains("unsuppress whatsapp:+14155550123 --scope marketing "), "{left:?}");
+        assert!(left[1].contains("unsuppress sms:+14155550123 --scope all "), "{left:?}");
     }
 }

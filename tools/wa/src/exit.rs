@@ -45,6 +45,19 @@ impl Failure {
         }
     }
 
+    /// The same with something said before it, as in `3 of 5 were recorded`. The exit code stays.
+    #[must_use]
+    pub fn after(self, what: &str) -> Self {
+        match self {
+            Self::No(said) => Self::No(format!("{what}: {said}")),
+            Self::Usage(said) => Self::Usage(format!("{what}: {said}")),
+            Self::NotFound(said) => Self::NotFound(format!("{what}: {said}")),
+            Self::Refused(said) => Self::Refused(format!("{what}: {said}")),
+            Self::NoAnswer(said) => Self::NoAnswer(format!("{what}: {said}")),
+            Self::Interrupted | Self::Unread => self,
+        }
+    }
+
     /// A call to AWS that failed. `what` is what was tried, as in `reading the stack`.
     pub fn of_sdk<E, R>(what: &str, error: &SdkError<E, R>) -> Self
     where

@@ -84,6 +84,30 @@ pub struct Cancel {
 /// What is shown where nobody says otherwise. What a message says is not: it is in `--properties body` and in JSON.
 const COLUMNS: [&str; 7] = ["sid", "direction", "from", "to", "status", "error_code", "date_sent"];
 
+/// What a message has. Source: Twilio, "Messages resource".
+const PROPERTIES: [&str; 20] = [
+    "account_sid",
+    "api_version",
+    "body",
+    "date_created",
+    "date_sent",
+    "date_updated",
+    "direction",
+    "error_code",
+    "error_message",
+    "from",
+    "messaging_service_sid",
+    "num_media",
+    "num_segments",
+    "price",
+    "price_unit",
+    "sid",
+    "status",
+    "subresource_uris",
+    "to",
+    "uri",
+];
+
 /// Runs the command.
 pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
     match command {
@@ -97,11 +121,13 @@ pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
         }
         Command::Redact(Redact { which, properties }) => {
             let sid = which.sid()?;
+            check(properties)?;
             session.terminal.confirm(&format!("Delete what {sid} says? It cannot be brought back."))?;
             update(session, sid, ("Body", String::new()), properties).await
         }
         Command::Cancel(Cancel { which, properties }) => {
             let sid = which.sid()?;
+            check(properties)?;
             session.terminal.confirm(&format!("Cancel {sid}? It will not go out."))?;
             update(session, sid, ("Status", "canceled".to_owned()), properties).await
         }
@@ -121,5 +147,30 @@ async fn update(
 }
 
 fn show(session: &Session, message: Value, properties: &Properties) -> Result<(), Failure> {
-    session.output.one(&Table::new(&COLUMNS, [message])?.pick(properties)?)
+    let columns: &[&str] = if properties.properties.is_empty() { &COLUMNS } else { &PROPERTIES };
+    session.output.one(&Table::new(columns, [message])?.pick(properties)?)
+}
+
+/// Refuses a name that no message has, before anything is done whose outcome could then not be shown.
+fn check(properties: &Properties) -> Result<(), Failure> {
+    let message: Value = PROPERTIES.into_iter().map(|name| (name, Value::Null)).collect();
+    Table::new(&PROPERTIES, [message])?.pick(properties).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_no_message_has_is_refused_beforehand() {
+        let properties =
+            |names: &[&str]| Properties { properties: names.iter().map(|name| (*name).to_owned()).collect() };
+        assert!(COLUMNS.iter().all(|column| PROPERTIES.contains(column)));
+        for names in [&[] as &[&str], &["sid", "errorCode"], &PROPERTIES] {
+            assert!(check(&properties(names)).is_ok(), "{names:?}");
+        }
+        let refused = check(&properties(&["sid", "colour"])).unwrap_err();
+        assert_eq!(refused.code(), 2);
+        assert!(refused.to_string().starts_with("--properties: there is no colour, expected some of"), "{refused}");
+    }
 }

@@ -62,14 +62,18 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     }
     if arguments.wait {
         refuse_reuse(session, &requests).await?;
+        // An id that was made here has to be known whatever happens: SQS may take what it does not answer for.
+        for Request { notification, .. } in &requests {
+            session.terminal.note(&format!("{}: being queued", notification.id));
+        }
     }
-    let taken = queue(session, &requests).await?;
+    let (taken, failure) = queue(session, &requests).await?;
     if arguments.wait {
-        all_taken(&taken)?;
+        all_taken(&taken, failure)?;
         return follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await;
     }
     show(session, &requests, &taken)?;
-    all_taken(&taken)
+    all_taken(&taken, failure)
 }
 
 fn read(path: &PathBuf) -> Result<String, Failure> {
@@ -112,8 +116,8 @@ struct Queued<'a> {
     outcome: &'static str,
 }
 
-/// Gives for each whether it was queued.
-async fn queue(session: &Session, requests: &[Request]) -> Result<Vec<bool>, Failure> {
+/// Gives for each whether it was queued, and the first error, if there was one.
+async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Option<Failure>), Failure> {
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
         entries.push(Entry {
@@ -127,19 +131,22 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<Vec<bool>, Fai
     let door = OutboundDoor::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
     let progress = session.terminal.progress(entries.len(), "queueing");
     let mut taken = Vec::with_capacity(entries.len());
+    let mut first = None;
     for batch in batches(&entries) {
         // What is queued already is queued: the answer says so, whatever becomes of the rest.
         match door.enqueue_batch(batch).await {
             Ok(answers) => taken.extend(answers),
             Err(error) => {
-                session.terminal.warn(&Failure::from(error).to_string());
+                let failure = Failure::from(error);
+                session.terminal.warn(&failure.to_string());
+                first.get_or_insert(failure);
                 taken.extend(batch.iter().map(|_| false));
             }
         }
         progress.inc(batch.len() as u64);
     }
     progress.finish_and_clear();
-    Ok(taken)
+    Ok((taken, first))
 }
 
 fn show(session: &Session, requests: &[Request], taken: &[bool]) -> Result<(), Failure> {
@@ -156,13 +163,14 @@ fn show(session: &Session, requests: &[Request], taken: &[bool]) -> Result<(), F
     }
 }
 
-fn all_taken(taken: &[bool]) -> Result<(), Failure> {
+fn all_taken(taken: &[bool], failure: Option<Failure>) -> Result<(), Failure> {
     let missing = taken.iter().filter(|taken| !**taken).count();
     if missing == 0 {
         return Ok(());
     }
     let total = taken.len();
-    Err(Failure::NoAnswer(format!("{missing} of {total} were not queued: send those again under the same ids")))
+    let said = format!("{missing} of {total} were not queued, send those again under the same ids");
+    Err(failure.unwrap_or_else(|| Failure::NoAnswer("SQS did not take them".to_owned())).after(&said))
 }
 
 /// What SQS takes at once. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what SQS
@@ -188,6 +196,17 @@ fn batches(entries: &[Entry]) -> Vec<&[Entry]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_queued_ends_with_the_first_errors_code() {
+        assert!(all_taken(&[true, true], None).is_ok());
+        let refused = Failure::Refused("SQS: refused by AWS: AccessDenied".to_owned());
+        for (failure, code) in [(None, 5), (Some(refused), 4)] {
+            let failure = all_taken(&[true, false], failure).unwrap_err();
+            assert_eq!(failure.code(), code);
+            assert!(failure.to_string().starts_with("1 of 2 were not queued, send those again"), "{failure}");
+        }
+    }
 
     #[test]
     fn batches_are_what_sqs_takes() {

@@ -7,12 +7,12 @@ use shared::{
     preference::Preference,
 };
 
-use super::show;
+use super::{check, show};
 use crate::{
     exit::Failure,
     output::Properties,
     session::Session,
-    twilio::{Payload, Product},
+    twilio::{Payload, Product, TwilioFailure},
 };
 
 const HELP: &str = "\
@@ -68,13 +68,25 @@ fn object(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    check(&arguments.properties)?;
     ask(arguments, session).await?;
     let twilio = session.twilio().await?;
     let service = session.stack().await?.messaging_service_sid.as_ref().map(ToString::to_string);
     let path = twilio.of_account("Messages.json");
     let form = arguments.form(service);
-    let message = twilio.call(Method::POST, Product::Api, &path, Payload::Form(&form)).await?;
+    let created = twilio.call(Method::POST, Product::Api, &path, Payload::Form(&form)).await;
+    let message = created.map_err(|failure| not_created(failure, &arguments.to))?;
     show(session, message, &arguments.properties)
+}
+
+/// Without an answer, or after a fault of Twilio's own, the message may be on its way: who tries again sends it twice.
+fn not_created(failure: TwilioFailure, to: &Address) -> Failure {
+    match &failure {
+        TwilioFailure::Refused(refusal) if refusal.status < 500 => failure.into(),
+        _ => Failure::NoAnswer(format!(
+            "{failure}; it may have been created: look with `wa messages list --to {to}` before trying again"
+        )),
+    }
 }
 
 /// Whoever opted out is not written to by a slip of the hand.
@@ -119,6 +131,21 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::twilio::Refusal;
+
+    #[test]
+    fn what_may_have_been_created_is_to_be_looked_for() {
+        let refused = |status| TwilioFailure::Refused(Refusal { status, code: None, message: None, request_id: None });
+        let timed_out = TwilioFailure::NoAnswer("timed out".to_owned());
+        for (failure, code, may_be_there) in
+            [(refused(400), 4, false), (refused(429), 5, false), (refused(503), 5, true), (timed_out, 5, true)]
+        {
+            let failure = not_created(failure, &"whatsapp:+14155550123".parse().unwrap());
+            assert_eq!(failure.code(), code, "{failure}");
+            let is_said = failure.to_string().contains("`wa messages list --to whatsapp:+14155550123`");
+            assert_eq!(is_said, may_be_there, "{failure}");
+        }
+    }
 
     #[derive(Debug, clap::Parser)]
     struct Command {

@@ -8,7 +8,10 @@ use shared::{
     message_status::{MessageStatus, Stage},
     notifications::State,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
 
 use super::{Request, account};
 use crate::{commands::notifications, exit::Failure, output::Format, session::Session};
@@ -18,6 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How soon a fallback takes over once a status callback has told that a message failed: what reads the stream is seconds
 /// behind at most.
 const TAKEN_OVER: Duration = Duration::from_secs(20);
+
+/// How many are looked at at once: a file may have thousands.
+const READS_AT_ONCE: usize = 32;
 
 /// What is to be seen of a notification at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,7 +84,9 @@ fn latest(history: &History) -> Option<&Delivery> {
 pub(super) async fn run(session: &Session, requests: &[Request], timeout: Duration) -> Result<(), Failure> {
     let histories = session.histories().await?;
     let deadline = Instant::now() + timeout;
-    let ends = join_all(requests.iter().map(|request| one(session, &histories, request, deadline))).await;
+    let reads = Semaphore::new(READS_AT_ONCE);
+    // All are followed, however many are looked at: what never ends keeps no other one waiting.
+    let ends = join_all(requests.iter().map(|request| one(session, &histories, &reads, request, deadline))).await;
     let (mut found, mut lost, mut late) = (Vec::new(), 0, 0);
     for end in ends {
         let (end, history) = end?;
@@ -108,16 +116,25 @@ pub(super) async fn run(session: &Session, requests: &[Request], timeout: Durati
 async fn one(
     session: &Session,
     histories: &Histories,
+    reads: &Semaphore,
     request: &Request,
     deadline: Instant,
 ) -> Result<(End, Option<History>), Failure> {
     let notification = &request.notification;
     let account_sid = account(session, notification).await?;
     let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };
-    let (mut seen, mut changed_at) = (Seen::default(), Instant::now());
+    let (mut history, mut seen, mut changed_at) = (None, Seen::default(), Instant::now());
     session.terminal.note(&seen.line(notification.id.as_str()));
     loop {
-        let history = histories.find(&account_sid, &notification.id).await?;
+        let permit = reads.acquire().await;
+        let found = histories.find(&account_sid, &notification.id).await.map_err(Failure::from);
+        drop(permit);
+        match found {
+            Ok(found) => history = found,
+            // The next look may be answered.
+            Err(Failure::NoAnswer(said)) => session.terminal.warn(&format!("{}: {said}", notification.id)),
+            Err(failure) => return Err(failure),
+        }
         let now = history.as_ref().map(Seen::of).unwrap_or_default();
         if now != seen {
             session.terminal.note(&now.line(notification.id.as_str()));

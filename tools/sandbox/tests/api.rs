@@ -5,7 +5,6 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -20,6 +19,10 @@ use sandbox::{Config, ORDER_UPDATE_SID, Rules, serve};
 use serde_json::{Value, json};
 use shared::{form::Form, signature::sign};
 use tokio::net::TcpListener;
+
+use common::until;
+
+mod common;
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const SERVICE: &str = "/v1/Services/MG00000000000000000000000000000001";
@@ -150,18 +153,6 @@ async fn another_sites_page_cannot_direct_the_play() {
 
 fn messages(rest: &str) -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/Messages{rest}")
-}
-
-async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap()
 }
 
 #[tokio::test]

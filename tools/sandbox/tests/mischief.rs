@@ -5,7 +5,6 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -19,6 +18,10 @@ use sandbox::{Config, ORDER_UPDATE_SID, Sandbox, serve};
 use serde_json::{Value, json};
 use shared::{form::Form, signature::sign};
 use tokio::net::TcpListener;
+
+use common::until;
+
+mod common;
 
 const AVA: &str = "whatsapp:+14155550123";
 const BEN: &str = "whatsapp:+14155550124";
@@ -118,13 +121,13 @@ impl Play {
     /// What came, when so much has.
     async fn came(&self, number: usize) -> Vec<Came> {
         let all = || self.receiver.came.lock().unwrap().clone();
-        until(async || all().len() >= number).await;
+        until(async || (all().len() >= number).then_some(())).await;
         all()
     }
 
     /// Waits until the timeline says something.
     async fn says(&self, wanted: impl Fn(&Value) -> bool) {
-        until(async || self.timeline().await.iter().any(&wanted)).await;
+        until(async || self.timeline().await.iter().any(&wanted).then_some(())).await;
     }
 
     /// The statuses that were told, when there are so many.
@@ -146,17 +149,8 @@ impl Play {
             let message = state["messages"].as_array().unwrap().iter().find(|message| message["sid"] == sid).cloned();
             message.is_some_and(|message| message["status"] == "read" || message["status"] == "failed")
         };
-        until(ended).await;
+        until(async || ended().await.then_some(())).await;
     }
-}
-
-async fn until(is: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !is().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
 }
 
 /// A bad day of two people: gives all that could be seen of it.

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Response, redirect::Policy};
 use sandbox::{Config, ORDER_UPDATE_SID, VERIFICATION_CODE_SID, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use common::until;
+
+mod common;
 
 const SERVICE: (&str, &str) = ("MessagingServiceSid", "MG00000000000000000000000000000001");
 const WHATSAPP: (&str, &str) = ("From", "whatsapp:+14155238886");
@@ -101,18 +105,6 @@ impl Play {
         let fetch = async || self.get(&path).await.json::<Value>().await.unwrap();
         until(async || Some(fetch().await).filter(|message| message["status"] == status)).await
     }
-}
-
-async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap()
 }
 
 #[tokio::test]

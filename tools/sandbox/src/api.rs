@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -14,7 +14,10 @@ use serde_json::Value;
 use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
 
 use self::take::{Taking, refused};
-use crate::{auth::Authenticated, faults::Fault, limits::InFlight, outages::Reading, refusal::Refusal, state::Sandbox};
+use crate::{
+    auth::Authenticated, faults::Fault, limits::InFlight, outages::Reading, pages::Asked, refusal::Refusal,
+    state::Sandbox,
+};
 
 mod account;
 pub(crate) mod create;
@@ -66,10 +69,9 @@ pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), Refusal> {
 async fn list_messages(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
-    RawQuery(query): RawQuery,
+    asked: Asked,
 ) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
-    list::page(&sandbox, &query).map(Json)
+    list::page(&sandbox, &asked.query).map(Json)
 }
 
 async fn fetch(

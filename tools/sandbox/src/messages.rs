@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
-use crate::{kept, sids::Sids};
+use crate::{
+    kept,
+    sids::{Sids, is_sid},
+};
 
 /// A message as Twilio keeps it.
 #[derive(Debug, Clone)]
@@ -100,13 +103,9 @@ pub(crate) struct Media {
 impl Media {
     /// A file at a URL, under the SID that the URL ends in where it looks like Twilio's own.
     pub(crate) fn new(sids: &Sids, url: String, content_type: Option<String>) -> Self {
-        let own = url.rsplit('/').next().filter(|end| is_media_sid(end)).map(str::to_owned);
+        let own = url.rsplit('/').next().filter(|end| is_sid("ME", end)).map(str::to_owned);
         Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type }
     }
-}
-
-fn is_media_sid(text: &str) -> bool {
-    text.strip_prefix("ME").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// All messages, found by their SID without looking at the others.
@@ -176,6 +175,6 @@ mod tests {
         let own = "https://api.twilio.com/Media/ME0123456789abcdef0123456789abcdef";
         assert_eq!(Media::new(&Sids::from_seed(1), own.to_owned(), None).sid, "ME0123456789abcdef0123456789abcdef");
         let made_up = Media::new(&Sids::from_seed(1), "https://example.com/MEadow.png".to_owned(), None).sid;
-        assert!(is_media_sid(&made_up), "{made_up}");
+        assert!(is_sid("ME", &made_up), "{made_up}");
     }
 }

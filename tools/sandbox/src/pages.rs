@@ -2,29 +2,45 @@
 //!
 //! The URLs lead to where the page was asked for, so that a client that follows them stays in the sandbox.
 
-use axum::http::{HeaderMap, header::HOST};
+use std::convert::Infallible;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header::HOST, request::Parts},
+};
 use serde_json::{Map, Value, json};
 use shared::form::Form;
 
 use crate::refusal::Refusal;
 
-const DEFAULT_SIZE: usize = 50;
+/// Source: twilio-oai, every list.
+pub(crate) const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1_000;
 
-/// What was asked for.
+/// What was asked for, and where.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) path: &'a str,
-    pub(crate) query: &'a Form,
+pub(crate) struct Asked {
+    host: String,
+    pub(crate) path: String,
+    pub(crate) query: Form,
 }
 
-impl Asked<'_> {
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned();
+        let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self { host, path: parts.uri.path().to_owned(), query })
+    }
+}
+
+impl Asked {
     /// The page of these items that was asked for, under this key. `PageToken` holds the SID after which it begins, so that
     /// what is created meanwhile shifts nothing; where that one is deleted, the page is found by its number.
     pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, Refusal> {
-        let size = size(self.query)?.unwrap_or(DEFAULT_SIZE);
-        let number = number(self.query, "Page")?.unwrap_or(0);
+        let size = size(&self.query)?.unwrap_or(DEFAULT_SIZE);
+        let number = number(&self.query, "Page")?.unwrap_or(0);
         let after = self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA"));
         let place = after.and_then(|after| items.iter().position(|item| item["sid"] == after));
         let begin = place.map_or_else(|| number.saturating_mul(size).min(items.len()), |at| at + 1);
@@ -46,7 +62,7 @@ impl Asked<'_> {
     }
 
     fn url(&self, size: usize, page: usize, after: Option<&str>) -> String {
-        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+        let host = &self.host;
         let scheme = if host.ends_with(".twilio.com") { "https" } else { "http" };
         let filters = self.query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -86,9 +102,9 @@ mod tests {
     use super::*;
 
     fn page(query: &str, sids: &[&str]) -> Result<Value, Refusal> {
-        let (headers, query) = (HeaderMap::new(), Form::parse(query.as_bytes()));
+        let query = Form::parse(query.as_bytes());
         let items: Vec<_> = sids.iter().map(|sid| json!({"sid": sid})).collect();
-        Asked { headers: &headers, path: "/v1/Services", query: &query }.page("services", &items)
+        Asked { host: "127.0.0.1".to_owned(), path: "/v1/Services".to_owned(), query }.page("services", &items)
     }
 
     #[test]

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     routing::get,
 };
 use serde_json::{Map, Value, json};
-use shared::form::Form;
 
 use crate::{Config, auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
 
@@ -134,19 +133,13 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v2/Channels/Senders/{sender}", get(fetch).post(update))
 }
 
-async fn list(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
-    let senders = match query.get_filled("Channel") {
+async fn list(_: Authenticated, State(sandbox): State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
+    let senders = match asked.query.get_filled("Channel") {
         Some("whatsapp") => vec![sandbox.products.senders.lock().resource()],
         Some(_) => Vec::new(),
         None => return Err(Refusal::missing("Channel")),
     };
-    Asked { headers: &headers, path: &caller.path, query: &query }.page("senders", &senders).map(Json)
+    asked.page("senders", &senders).map(Json)
 }
 
 async fn fetch(

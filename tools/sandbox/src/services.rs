@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     routing::get,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::form::Form;
 
-use crate::{Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{
+    Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox, webhook::is_http,
+};
 
 /// The account's services, the oldest first.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Service {
             match form.get(name) {
                 None => {}
                 Some("") => *field = None,
-                Some(url) if url.starts_with("http://") || url.starts_with("https://") => *field = Some(url.to_owned()),
+                Some(url) if is_http(url) => *field = Some(url.to_owned()),
                 Some(_) => return Err(Refusal::invalid(name, "a URL")),
             }
         }
@@ -182,16 +184,10 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v1/Services/{service}/ChannelSenders", get(list_senders))
 }
 
-async fn list(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
+async fn list(_: Authenticated, State(sandbox): State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
     let services: Vec<_> =
         sandbox.products.services.lock().iter().map(|service| service.resource(&sandbox.config)).collect();
-    Asked { headers: &headers, path: &caller.path, query: &query }.page("services", &services).map(Json)
+    asked.page("services", &services).map(Json)
 }
 
 async fn create(
@@ -247,11 +243,9 @@ async fn delete(
 async fn list_senders(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
     Path(sid): Path<String>,
-    RawQuery(query): RawQuery,
+    asked: Asked,
 ) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
     let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
     let senders: Vec<_> = service
         .pool
@@ -266,7 +260,7 @@ async fn list_senders(
             }))
         })
         .collect();
-    Asked { headers: &headers, path: &caller.path, query: &query }.page("senders", &senders).map(Json)
+    asked.page("senders", &senders).map(Json)
 }
 
 #[cfg(test)]

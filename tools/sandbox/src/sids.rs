@@ -26,6 +26,11 @@ impl Sids {
     }
 }
 
+/// Whether a text is these letters and 32 hexadecimal digits.
+pub(crate) fn is_sid(prefix: &str, text: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

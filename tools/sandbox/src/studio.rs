@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     routing::get,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use shared::form::Form;
 
-use crate::{Config, auth::Authenticated, dates::iso_date, kept, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{
+    Config, auth::Authenticated, dates::iso_date, kept, pages::Asked, refusal::Refusal, sids::is_sid, state::Sandbox,
+};
 
 /// The account's executions, the oldest first.
 #[derive(Debug, Default)]
@@ -75,7 +77,7 @@ async fn create(
     Path(flow_sid): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
-    if !is_flow(&flow_sid) {
+    if !is_sid("FW", &flow_sid) {
         return Err(caller.not_found());
     }
     let form = Form::parse(&body);
@@ -109,22 +111,16 @@ async fn create(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-fn is_flow(sid: &str) -> bool {
-    sid.strip_prefix("FW").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
 async fn list(
-    caller: Authenticated,
+    _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
     Path(flow): Path<String>,
-    RawQuery(query): RawQuery,
+    asked: Asked,
 ) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
     let executions = sandbox.products.studio.lock();
     let of_flow = executions.iter().rev().filter(|execution| execution.flow_sid == flow);
     let shown: Vec<_> = of_flow.map(|execution| execution.resource(&sandbox.config)).collect();
-    Asked { headers: &headers, path: &caller.path, query: &query }.page("executions", &shown).map(Json)
+    asked.page("executions", &shown).map(Json)
 }
 
 async fn fetch(

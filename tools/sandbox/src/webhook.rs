@@ -52,6 +52,11 @@ impl Delivery {
     }
 }
 
+/// Whether a text is a URL that can be called.
+pub(crate) fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
 impl Sandbox {
     /// Posts a signed form, unless it is to get lost. The copies of a webhook are told apart by their number.
     pub(crate) async fn deliver(&self, webhook: &Webhook<'_>, copy: u8) -> Delivery {

@@ -9,13 +9,14 @@ use shared::{
     message_status::MessageStatus,
 };
 
-use self::options::{Options, is_http};
+use self::options::Options;
 use crate::{
     content::Rendered,
     messages::{Media, Message},
     opt_out::OPTED_OUT,
     refusal::Refusal,
     state::Sandbox,
+    webhook::is_http,
 };
 
 mod options;

@@ -13,12 +13,10 @@ use super::resource;
 use crate::{
     messages::{Message, Messages},
     outages::Reading,
-    pages::{is_of_paging, number, size},
+    pages::{DEFAULT_SIZE, is_of_paging, number, size},
     refusal::Refusal,
     state::Sandbox,
 };
-
-const DEFAULT_PAGE_SIZE: usize = 50;
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +31,7 @@ enum Begin {
 
 /// A page of the messages that pass the query's filters.
 pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
-    let page_size = size(query)?.unwrap_or(DEFAULT_PAGE_SIZE);
+    let page_size = size(query)?.unwrap_or(DEFAULT_SIZE);
     let page = number(query, "Page")?.unwrap_or(0);
     let begin = begin(query, page, page_size)?;
     let filter = Filter::parse(query)?;

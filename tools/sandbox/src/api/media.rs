@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -17,7 +17,7 @@ use super::resource::media_resource;
 use crate::{
     auth::Authenticated,
     messages::Message,
-    pages::{is_of_paging, number, size},
+    pages::{Asked, DEFAULT_SIZE, is_of_paging, number, size},
     refusal::Refusal,
     state::{Sandbox, State as Remembered},
 };
@@ -32,10 +32,9 @@ async fn list(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
+    Asked { query, .. }: Asked,
 ) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
-    let (page_size, page) = (size(&query)?.unwrap_or(50), number(&query, "Page")?.unwrap_or(0));
+    let (page_size, page) = (size(&query)?.unwrap_or(DEFAULT_SIZE), number(&query, "Page")?.unwrap_or(0));
     let wanted = [day(&query, "DateCreated")?, day(&query, "DateCreated>")?, day(&query, "DateCreated<")?];
     let state = sandbox.state();
     let message = message(&state, &sid).ok_or_else(|| caller.not_found())?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     routing::{get, post},
 };
 use jiff::Timestamp;
@@ -124,36 +124,25 @@ async fn fetch_approval(
     })))
 }
 
-async fn list(
-    caller: Authenticated,
-    state: State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    page(&caller, &state, &headers, query, |_| {})
+async fn list(_: Authenticated, state: State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
+    page(&state, &asked, |_| {})
 }
 
 async fn list_with_approvals(
-    caller: Authenticated,
+    _: Authenticated,
     state: State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    query: RawQuery,
+    asked: Asked,
 ) -> Result<Json<Value>, Refusal> {
     let now = state.now();
     let contents = &state.products.contents;
-    page(&caller, &state, &headers, query, |shown| {
+    page(&state, &asked, |shown| {
         let content = shown["sid"].as_str().and_then(|sid| contents.get(sid));
         add(shown, "approval_requests", content.map(|content| content.approval_resource(now)).into());
     })
 }
 
-async fn list_legacy(
-    caller: Authenticated,
-    state: State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    page(&caller, &state, &headers, query, |shown| {
+async fn list_legacy(_: Authenticated, state: State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
+    page(&state, &asked, |shown| {
         let name = shown.get("friendly_name").cloned().unwrap_or_default();
         let body = shown.pointer("/types/twilio~1text/body").cloned().unwrap_or_default();
         add(shown, "legacy_template_name", name);
@@ -168,19 +157,13 @@ fn add(resource: &mut Value, name: &str, value: Value) {
 }
 
 /// A page of the contents that pass the filters, each with what is added to it.
-fn page(
-    caller: &Authenticated,
-    sandbox: &Sandbox,
-    headers: &HeaderMap,
-    RawQuery(query): RawQuery,
-    complete: impl Fn(&mut Value),
-) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
+fn page(sandbox: &Sandbox, asked: &Asked, complete: impl Fn(&mut Value)) -> Result<Json<Value>, Refusal> {
+    let query = &asked.query;
     let now = sandbox.now();
     let mut found = sandbox.products.contents.all();
     // The filters are those of v2; v1 has none, and gives the oldest first here.
-    if caller.path.starts_with("/v2/") {
-        found.retain(|content| passes(content, &query, now));
+    if asked.path.starts_with("/v2/") {
+        found.retain(|content| passes(content, query, now));
         if query.get("SortByDate") == Some("desc") {
             found.reverse();
         }
@@ -193,7 +176,7 @@ fn page(
     }
     let mut shown: Vec<_> = found.iter().map(|content| content.resource(&sandbox.config)).collect();
     shown.iter_mut().for_each(complete);
-    Asked { headers, path: &caller.path, query: &query }.page("contents", &shown).map(Json)
+    asked.page("contents", &shown).map(Json)
 }
 
 /// Whether a content passes the filters of a query. `ContentName` and `Content` are looked for as they are, not as patterns.

@@ -4,9 +4,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{messages::Message, state::Sandbox};
+use crate::{files::MAX_FILE_BYTES, messages::Message, state::Sandbox};
 
-const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
 /// How long one file may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -69,7 +68,7 @@ async fn fetch(http: &reqwest::Client, url: &str) -> Result<(String, usize), u32
     let mut size = 0;
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
         size += chunk.len();
-        if size > MAX_BYTES {
+        if size > MAX_FILE_BYTES {
             break;
         }
     }
@@ -80,7 +79,7 @@ async fn fetch(http: &reqwest::Client, url: &str) -> Result<(String, usize), u32
 fn fault(media_type: &str, size: usize, total: usize) -> Option<u32> {
     if !TYPES.contains(&media_type) {
         Some(63021)
-    } else if total > MAX_BYTES {
+    } else if total > MAX_FILE_BYTES {
         Some(11751)
     } else {
         (media_type.starts_with("image/") && size > MAX_IMAGE_BYTES).then_some(63034)
@@ -96,14 +95,14 @@ mod tests {
         let cases = [
             ("image/png", MAX_IMAGE_BYTES, None),
             ("image/png", MAX_IMAGE_BYTES + 1, Some(63034)),
-            ("application/pdf", MAX_BYTES, None),
-            ("application/pdf", MAX_BYTES + 1, Some(11751)),
+            ("application/pdf", MAX_FILE_BYTES, None),
+            ("application/pdf", MAX_FILE_BYTES + 1, Some(11751)),
             ("image/gif", 1, Some(63021)),
             ("text/html", 1, Some(63021)),
         ];
         for (media_type, size, code) in cases {
             assert_eq!(fault(media_type, size, size), code, "{media_type}, {size}");
         }
-        assert_eq!(fault("image/png", 1, MAX_BYTES + 1), Some(11751), "with the files before it");
+        assert_eq!(fault("image/png", 1, MAX_FILE_BYTES + 1), Some(11751), "with the files before it");
     }
 }

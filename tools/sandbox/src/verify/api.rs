@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     routing::{get, post},
 };
 use serde_json::{Value, json};
@@ -27,15 +27,13 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
 }
 
 async fn list_services(
-    caller: Authenticated,
+    _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    asked: Asked,
 ) -> Result<Json<Value>, Refusal> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes());
     let verify = sandbox.products.verify.lock();
     let services: Vec<_> = verify.services.iter().map(|service| service.resource(&sandbox.config)).collect();
-    Asked { headers: &headers, path: &caller.path, query: &query }.page("services", &services).map(Json)
+    asked.page("services", &services).map(Json)
 }
 
 async fn create_service(

@@ -7,6 +7,7 @@ use shared::{address::Channel, form::Form};
 use crate::{
     messages::{Feedback, Location},
     refusal::Refusal,
+    webhook::is_http,
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling" and error 35114.
@@ -100,10 +101,6 @@ fn location(form: &Form, channel: &Channel) -> Result<Option<Location>, Refusal>
         })
     });
     place.map(Some).ok_or_else(|| Refusal::bad_request(20422, "PersistentAction must be geo:latitude,longitude|label"))
-}
-
-pub(super) fn is_http(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
 }
 
 #[cfg(test)]

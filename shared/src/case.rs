@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A STOP on any channel holds for every channel: a person who said it on WhatsApp does not want an SMS instead.
-const CHANNELS: [Channel; 2] = [Channel::WhatsApp, Channel::Sms];
+pub const CHANNELS: [Channel; 2] = [Channel::WhatsApp, Channel::Sms];
 
 /// A notification with all that it is judged by.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,8 @@ use crate::exit::Failure;
 pub struct Stack {
     /// Its name.
     pub name: String,
+    /// What CloudFormation says of its last deployment, as in `UPDATE_COMPLETE`.
+    pub status: String,
     /// `TwilioAccountSid`: the account of who names none.
     pub account_sid: AccountSid,
     /// `MessagingServiceSid`
@@ -49,6 +51,7 @@ impl Stack {
 
     fn read(name: &str, described: Described) -> Result<Self, Failure> {
         let pairs = |key: Option<String>, value: Option<String>| Some((key?, value.filter(|value| !value.is_empty())?));
+        let status = described.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
         let outputs = described.outputs.unwrap_or_default().into_iter();
         let outputs = outputs.filter_map(|output| pairs(output.output_key, output.output_value)).collect();
         let parameters = described.parameters.unwrap_or_default().into_iter();
@@ -62,6 +65,7 @@ impl Stack {
             policy: found.parameter("SendPolicy")?.unwrap_or_default(),
             opt_out_scope: found.parameter("OptOutScope")?.unwrap_or_default(),
             name: name.to_owned(),
+            status,
             outputs: found.outputs,
             parameters: found.parameters,
         })

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    address::Channel,
+    case::CHANNELS,
     contacts::{ContactOverview, Suppression},
     preference::{Effect, Preference, RecordedPreference},
     suppression::Scope,
@@ -27,15 +27,8 @@ It holds from the next claim on, and takes back the consents that it covers, as 
 Example:
   wa contacts suppress whatsapp:+14155550123 --reason 'asked by letter, case 4711'")]
 pub struct Arguments {
-    /// Numbers or WhatsApp user ids; sms:+14155550123 for SMS
-    #[arg(required = true, value_name = "ADDRESS")]
-    people: Vec<Person>,
-    /// What of: all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID
-    #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE")]
-    scope: Scope,
-    /// Why, for whoever asks later
-    #[arg(long, value_parser = reason, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 /// Who is to be written to again.
@@ -46,6 +39,13 @@ It may lift a person's own STOP, so it asks: be sure that the person wants it. A
 Example:
   wa contacts unsuppress whatsapp:+14155550123 --reason 'called on 20 November, wants the parcel updates'")]
 pub struct Lifting {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Whom it is about, what of, and why.
+#[derive(Debug, clap::Args)]
+struct Wanted {
     /// Numbers or WhatsApp user ids; sms:+14155550123 for SMS
     #[arg(required = true, value_name = "ADDRESS")]
     people: Vec<Person>,
@@ -79,7 +79,7 @@ pub fn reason(text: &str) -> Result<String, String> {
 
 /// Suppresses.
 pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let Arguments { people, scope, reason } = arguments;
+    let Wanted { people, scope, reason } = &arguments.wanted;
     if people.len() > MANY {
         session.terminal.confirm(&format!("Suppress {} people?", people.len()))?;
     }
@@ -88,7 +88,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
 
 /// Lifts a suppression.
 pub async fn lift(arguments: &Lifting, session: &Session) -> Result<(), Failure> {
-    let Lifting { people, scope, reason } = arguments;
+    let Wanted { people, scope, reason } = &arguments.wanted;
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let mut own = Vec::new();
@@ -130,7 +130,7 @@ fn stop(overview: &ContactOverview, person: &Person, scope: &Scope) -> Option<St
 fn remaining(overview: &ContactOverview, person: &Person) -> Vec<String> {
     let stands = |known: &&Suppression| {
         known.preference.preference == Preference::OptedOut
-            && [Channel::WhatsApp, Channel::Sms].iter().any(|channel| channel.name() == known.channel)
+            && CHANNELS.iter().any(|channel| channel.name() == known.channel)
             // Under any other name nothing is looked up.
             && scope(scope_text(&known.scope)).is_ok()
     };

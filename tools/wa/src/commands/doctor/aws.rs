@@ -4,7 +4,7 @@ use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_types::SdkConfig;
 use shared::report::Chain;
 
-use crate::{exit::Failure, finding::Finding, session::Session};
+use crate::{exit::Failure, finding::Finding, session::Session, stack::Stack};
 
 pub(super) const CREDENTIALS: &str = "AWS";
 pub(super) const STACK: &str = "stack";
@@ -25,11 +25,7 @@ pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, Failu
 
 /// Whether the stack was deployed to its end.
 pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, Failure> {
-    let name = &session.stack().await?.name;
-    let client = aws_sdk_cloudformation::Client::new(session.aws().await?);
-    let answer = client.describe_stacks().stack_name(name).send().await;
-    let answer = answer.map_err(|error| Failure::of_sdk("reading the stack", &error))?;
-    let status = answer.stacks().first().and_then(|stack| stack.stack_status()).map_or("", |status| status.as_str());
+    let Stack { name, status, .. } = session.stack().await?;
     Ok(vec![judged(name, status)])
 }
 

@@ -1,21 +1,36 @@
 """ministack, the local cloud, with what it lacks for template.yaml.
 
-Run by the local stack as `emulator.py AWS_PORT API_PORT`, with ministack's own interpreter. Each function below bridges
-one gap, so that the template stays what AWS gets, and says what would make it superfluous.
+Run by the local stack with ministack's own interpreter; AWS_SECRET_ACCESS_KEY in its environment becomes the secret key of
+the emulator's administrator. Each function below bridges one gap, so that the template stays what AWS gets, and says what
+would make it superfluous.
 """
 
+import argparse
 import asyncio
 import gc
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
 from contextvars import ContextVar
 
-AWS_PORT, API_PORT = sys.argv[1:3]
+from access import Access
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("aws_port", type=int)
+    parser.add_argument("api_port", type=int)
+    parser.add_argument("--public-base-url", help="the URL at which Twilio itself calls the API")
+    return parser.parse_args()
+
+
+ARGUMENTS = arguments()
+ACCESS = Access(ARGUMENTS.api_port, ARGUMENTS.public_base_url)
 os.environ |= {
-    "GATEWAY_PORT": AWS_PORT,
+    "GATEWAY_PORT": str(ARGUMENTS.aws_port),
     # An address, because an SDK puts a bucket in front of a name; nothing resolves bucket.localhost everywhere.
     "MINISTACK_HOST": "127.0.0.1",
     # IAM policies and signatures are enforced: a permission that the template forgot fails here, not in production.
@@ -116,6 +131,19 @@ def queue_batches_by_single_permissions():
     iam_actions.extract_iam_action = extract_action
 
 
+def secret_keys_of_roles():
+    """Makes the keys of the functions' roles unpredictable: ministack derives them from the names of function and role, and
+    these from the stack's name. A path in the role's ARN enters the derivation and nothing else."""
+    derive = lambda_svc.execution_credentials
+    path = secrets.token_hex()
+
+    def derive_with_path(config):
+        account, _, name = config["Role"].rpartition("/")
+        return derive({**config, "Role": f"{account}/{path}/{name}"})
+
+    lambda_svc.execution_credentials = derive_with_path
+
+
 def front_door():
     """Serves the one HTTP API at the root of a port of its own, known before it is deployed, whatever the Host."""
     parse = ministack._parse_execute_api_url
@@ -164,13 +192,40 @@ def no_long_pauses():
 
 
 async def app(scope, receive, send):
-    """The emulator as if behind TLS, which the template's policies demand, and the front door by its port."""
+    """The emulator as if behind TLS, which the template's policies demand, and the front door by its port; both for requests
+    that the rules of access let pass."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
     if scope["type"] == "http":
         scope = {**scope, "scheme": "https"}
-        at_front_door.set(scope["server"][1] == int(API_PORT))
+        port, path = scope["server"][1], scope["path"]
+        at_front_door.set(port == ARGUMENTS.api_port)
+        send = without_cors(send)
         if at_front_door.get():
             send = noting_refusals(scope, send)
+        if refusal := ACCESS.refusal(port, path, scope["headers"]):
+            await refuse(send, *refusal)
+            return
     await ministack.app(scope, receive, send)
+
+
+async def refuse(send, status, reason):
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": reason.encode()})
+
+
+def without_cors(send):
+    """Takes away the headers by which ministack lets every web page read its answers."""
+
+    async def send_without(message):
+        if message["type"] == "http.response.start":
+            kept = [header for header in message["headers"] if not header[0].lower().startswith(b"access-control-")]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_without
 
 
 def main():
@@ -179,11 +234,12 @@ def main():
     numbers_from_parameters()
     partial_batches_of_streams()
     queue_batches_by_single_permissions()
+    secret_keys_of_roles()
     front_door()
     no_long_pauses()
     end_with_parent()
     config = Config()
-    config.bind = [f"127.0.0.1:{AWS_PORT}", f"127.0.0.1:{API_PORT}"]
+    config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]
     config.loglevel = "WARNING"
     asyncio.run(serve(app, config))
 

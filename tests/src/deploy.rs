@@ -13,7 +13,7 @@ use tokio::process::Command;
 use crate::{
     account::Account,
     process::{Group, log_to, run_logged, tail},
-    stack::{Outputs, aws_environment},
+    stack::{Administrator, Outputs, aws_environment},
 };
 
 /// The stack's name, as samconfig.toml has it.
@@ -24,6 +24,8 @@ pub const STACK_NAME: &str = "whatsapp-local";
 pub struct Parameters<'a> {
     /// Where the functions find AWS.
     pub aws_endpoint: &'a str,
+    /// Who deploys.
+    pub administrator: &'a Administrator,
     /// The Twilio account.
     pub account: &'a Account,
     /// Who may receive what, as JSON; none is the template's default.
@@ -61,14 +63,14 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
     command.arg("--config-file").arg(root.join("samconfig.toml"));
     command.arg("--template-file").arg(build_folder(scratch).join("template.yaml"));
     command.arg("--parameter-overrides").args(overrides(parameters, architecture()?));
-    command.envs(aws_environment(parameters.aws_endpoint));
+    command.envs(aws_environment(parameters.aws_endpoint, parameters.administrator));
     run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;
-    outputs(root, scratch, parameters.aws_endpoint).await
+    outputs(root, scratch, parameters).await
 }
 
 /// The template's parameters as SAM reads them. It takes no empty ones, which are the defaults.
 fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
-    let Parameters { aws_endpoint, account, send_policy } = parameters;
+    let Parameters { aws_endpoint, account, send_policy, .. } = parameters;
     let always = [
         format!("Architecture={architecture}"),
         format!("AwsEndpointUrl={aws_endpoint}"),
@@ -94,11 +96,11 @@ struct Output {
     output_value: String,
 }
 
-async fn outputs(root: &Path, scratch: &Path, aws_endpoint: &str) -> Result<Outputs> {
+async fn outputs(root: &Path, scratch: &Path, parameters: &Parameters<'_>) -> Result<Outputs> {
     let log = scratch.join("sam-outputs.json");
     let mut command = sam(root)?;
     command.args(["list", "stack-outputs", "--stack-name", STACK_NAME, "--output", "json"]);
-    command.envs(aws_environment(aws_endpoint));
+    command.envs(aws_environment(parameters.aws_endpoint, parameters.administrator));
     log_to(&mut command, &log)?;
     command.stderr(std::process::Stdio::null());
     let status = Group::spawn(&mut command)?.wait().await?;
@@ -153,7 +155,8 @@ mod tests {
             "TwilioApiBaseUrl=https://api.twilio.com",
             "TwilioAccountSid=AC000000000000000000000000000000aa",
         ];
-        let parameters = Parameters { aws_endpoint: "http://aws", account: &sender, send_policy: None };
+        let administrator = &Administrator::random();
+        let parameters = Parameters { aws_endpoint: "http://aws", administrator, account: &sender, send_policy: None };
         assert_eq!(overrides(&parameters, "arm64"), always);
         let parameters = Parameters { account: &service, send_policy: Some(r#"{"a": 1}"#), ..parameters };
         let more = ["MessagingServiceSid=MG000000000000000000000000000000aa", r#"SendPolicy="{\"a\": 1}""#];

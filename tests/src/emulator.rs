@@ -12,7 +12,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::process::{Group, log_to, tail};
+use shared::base_url::BaseUrl;
+
+use crate::{
+    process::{Group, log_to, tail},
+    stack::Administrator,
+};
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -27,31 +32,48 @@ pub struct Emulator {
     pub endpoint: String,
     /// Where the deployed HTTP API is, at the root.
     pub front_door: String,
+    /// Who may do everything there.
+    pub administrator: Administrator,
+}
+
+/// Where an emulator listens, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The port of AWS.
+    pub aws_port: u16,
+    /// The port of the deployed HTTP API.
+    pub api_port: u16,
+    /// The URL at which Twilio itself calls the API. The API's port then serves Twilio's routes and no others.
+    pub twilio_calls: Option<&'a BaseUrl>,
 }
 
 impl Emulator {
     /// Starts an emulator without any state and waits until it answers.
     ///
     /// `root` is the checkout, `scratch` a folder of the emulator's own.
-    pub async fn start(root: &Path, scratch: &Path, aws_port: u16, api_port: u16) -> Result<Self> {
+    pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
+        let Settings { aws_port, api_port, twilio_calls } = settings;
         let python = root.join(".tools/ministack/bin/python");
         if !python.exists() {
             bail!("{} is missing: `make tools` installs it", python.display());
         }
+        let administrator = Administrator::random();
         let log = scratch.join("emulator.log");
         let mut command = Command::new(python);
         command
             .arg(root.join("tests/emulator.py"))
             .args([aws_port, api_port].map(|port| port.to_string()))
+            .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
             // The functions inherit its environment: on AWS they get nothing of this machine's either.
             .env_clear()
             .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)]);
+            .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)])
+            .env("AWS_SECRET_ACCESS_KEY", administrator.secret_key());
         log_to(&mut command, &log)?;
         let mut group = Group::spawn(&mut command)?;
         let endpoint = format!("http://127.0.0.1:{aws_port}");
         wait_until_ready(&mut group, &endpoint, &log).await?;
-        Ok(Self { _group: group, log, endpoint, front_door: format!("http://127.0.0.1:{api_port}") })
+        Ok(Self { _group: group, log, endpoint, front_door: format!("http://127.0.0.1:{api_port}"), administrator })
     }
 }
 

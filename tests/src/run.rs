@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use crate::{
     account::{Account, ApiKey},
     deploy::{self, Parameters},
-    emulator::Emulator,
+    emulator::{Emulator, Settings},
     progress::Step,
     stack::Stack,
     watch::Watch,
@@ -137,7 +137,12 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
 
     let step = Step::start("emulator of AWS");
     let [api, aws] = [release(api)?, release(aws)?];
-    let emulator = Emulator::start(root, &scratch, aws, api).await?;
+    let twilio_calls = match &twilio {
+        Twilio::Sandbox(_) => None,
+        Twilio::Itself(account) => Some(&account.public_base_url),
+    };
+    let settings = Settings { aws_port: aws, api_port: api, twilio_calls };
+    let emulator = Emulator::start(root, &scratch, settings).await?;
     step.done();
 
     let sandbox_url = format!("http://{}", sandbox.local_addr()?);
@@ -147,10 +152,16 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
         Twilio::Itself(account) => (Account::clone(account), None),
     };
     let step = Step::start("sam deploy");
-    let parameters = Parameters { aws_endpoint: &emulator.endpoint, account: &account, send_policy };
+    let Emulator { endpoint, front_door, administrator, .. } = &emulator;
+    let parameters = Parameters { aws_endpoint: endpoint, administrator, account: &account, send_policy };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
-    let stack =
-        Stack { api_url: emulator.front_door.clone(), sandbox_url, aws_endpoint: emulator.endpoint.clone(), outputs };
+    let stack = Stack {
+        api_url: front_door.clone(),
+        sandbox_url,
+        aws_endpoint: endpoint.clone(),
+        administrator: administrator.clone(),
+        outputs,
+    };
     put_credentials(&stack, &account).await?;
     step.done();
     // The events of `events/` are the made-up account's.

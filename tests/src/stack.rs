@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,13 +15,12 @@ use crate::{
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
-/// Both halves of the emulator's administrator key.
-pub const ADMINISTRATOR_KEY: &str = "test";
 
 const API_URL: &str = "STACK_API_URL";
 const SANDBOX_URL: &str = "STACK_SANDBOX_URL";
 const AWS_ENDPOINT: &str = "STACK_AWS_ENDPOINT";
 const OUTPUTS: &str = "STACK_OUTPUTS";
+const ADMINISTRATOR_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// The template's outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +43,35 @@ pub struct Outputs {
     pub reconcile_function_name: String,
 }
 
+/// The administrator of the emulator, with a secret key that is random for each run: the emulator's own default is public,
+/// and with `make run TWILIO=1` the emulator holds the credentials of a real account.
+#[derive(Debug, Clone)]
+pub struct Administrator {
+    secret_key: SecretString,
+}
+
+impl Administrator {
+    /// The name by which the emulator knows its administrator, whatever the secret key.
+    pub const ACCESS_KEY_ID: &str = "test";
+
+    /// One for a new run.
+    pub fn random() -> Self {
+        Self { secret_key: uuid::Uuid::new_v4().simple().to_string().into() }
+    }
+
+    /// What the emulator verifies signatures with.
+    pub fn secret_key(&self) -> &str {
+        self.secret_key.expose_secret()
+    }
+
+    /// What requests are signed with.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(Self::ACCESS_KEY_ID, self.secret_key(), None, None, "local stack")
+    }
+}
+
 /// A running local stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Stack {
     /// The deployed API, which Twilio calls. Without a slash at the end, as the others.
     pub api_url: String,
@@ -52,6 +79,8 @@ pub struct Stack {
     pub sandbox_url: String,
     /// The emulator of AWS.
     pub aws_endpoint: String,
+    /// Who may do everything there.
+    pub administrator: Administrator,
     /// What the template says about itself.
     pub outputs: Outputs,
 }
@@ -71,6 +100,7 @@ impl Stack {
             api_url: variable(API_URL)?,
             sandbox_url: variable(SANDBOX_URL)?,
             aws_endpoint: variable(AWS_ENDPOINT)?,
+            administrator: Administrator { secret_key: variable(ADMINISTRATOR_SECRET)?.into() },
             outputs: serde_json::from_str(&variable(OUTPUTS)?).with_context(|| format!("{OUTPUTS} cannot be read"))?,
         })
     }
@@ -85,26 +115,25 @@ impl Stack {
             (OUTPUTS, serde_json::to_string(&self.outputs)?),
         ]
         .into_iter()
-        .chain(aws_environment(&self.aws_endpoint))
+        .chain(aws_environment(&self.aws_endpoint, &self.administrator))
         .collect())
     }
 
     /// What a shell reads to bring any AWS tool to the emulator, and the `wa` at this path to this stack.
     pub fn shell(&self, wa: &Path) -> String {
         let stack = ("WA_STACK", STACK_NAME.to_owned());
-        let variables = aws_environment(&self.aws_endpoint).chain([stack]);
+        let variables = aws_environment(&self.aws_endpoint, &self.administrator).chain([stack]);
         let lines: Vec<_> = variables.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
         lines.concat() + &format!("wa() {{ '{}' \"$@\"; }}\n", wa.display())
     }
 
     /// The SDK's configuration for the emulator, as an administrator.
     pub fn aws(&self) -> SdkConfig {
-        let credentials = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "local stack");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(&self.aws_endpoint)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .credentials_provider(SharedCredentialsProvider::new(self.administrator.credentials()))
             .build()
     }
 }
@@ -116,8 +145,9 @@ impl Stack {
         let Outputs {
             messages_table_name, contacts_table_name, notifications_table_name, rate_limits_table_name, ..
         } = &self.outputs;
-        let mut environment: serde_json::Map<_, _> =
-            aws_environment(&self.aws_endpoint).map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut environment: serde_json::Map<_, _> = aws_environment(&self.aws_endpoint, &self.administrator)
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
         let functions = [
             ("PUBLIC_BASE_URL", "https://wa.example.com"),
             ("MESSAGES_TABLE", messages_table_name),
@@ -152,11 +182,11 @@ impl Stack {
 }
 
 /// The variables that bring any AWS SDK or tool to the emulator, and never to a real account.
-pub fn aws_environment(endpoint: &str) -> impl Iterator<Item = (&'static str, String)> {
+pub fn aws_environment(endpoint: &str, administrator: &Administrator) -> impl Iterator<Item = (&'static str, String)> {
     [
         ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ACCESS_KEY_ID", ADMINISTRATOR_KEY),
-        ("AWS_SECRET_ACCESS_KEY", ADMINISTRATOR_KEY),
+        ("AWS_ACCESS_KEY_ID", Administrator::ACCESS_KEY_ID),
+        (ADMINISTRATOR_SECRET, administrator.secret_key()),
         ("AWS_SESSION_TOKEN", ""),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
@@ -185,6 +215,7 @@ pub(crate) mod tests {
             api_url: "http://api".into(),
             sandbox_url: "http://sandbox".into(),
             aws_endpoint: "http://aws".into(),
+            administrator: Administrator::random(),
             outputs: serde_json::from_value(names).unwrap(),
         }
     }
@@ -192,7 +223,9 @@ pub(crate) mod tests {
     #[test]
     fn a_process_of_the_stack_reads_the_stack_that_started_it() {
         let environment: BTreeMap<_, _> = stack().environment().unwrap().into_iter().collect();
-        assert_eq!(Stack::from_variables(|name| environment.get(name).cloned()).unwrap(), stack());
+        assert_eq!(environment["STACK_API_URL"], "http://api");
+        let read = Stack::from_variables(|name| environment.get(name).cloned()).unwrap();
+        assert_eq!(read.environment().unwrap().into_iter().collect::<BTreeMap<_, _>>(), environment);
     }
 
     #[test]

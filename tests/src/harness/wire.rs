@@ -274,6 +274,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::stack::Administrator;
 
     /// A wire to a world that counts what reaches it.
     async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
@@ -303,7 +304,8 @@ mod tests {
         ];
         let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
         let outputs = serde_json::from_value(outputs.into()).unwrap();
-        Wire::lay(&Stack { api_url: url.clone(), sandbox_url: url.clone(), aws_endpoint: url, outputs }).await.unwrap()
+        let (api_url, sandbox_url, administrator) = (url.clone(), url.clone(), Administrator::random());
+        Wire::lay(&Stack { api_url, sandbox_url, aws_endpoint: url, administrator, outputs }).await.unwrap()
     }
 
     #[tokio::test]

@@ -1,18 +1,10 @@
 //! What Twilio has and we have not.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::{
-    run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID},
-    stack::{ADMINISTRATOR_KEY, REGION},
-};
+use tests::run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID};
 
 use crate::world::{Person, World, events_so_far, is, new_id, of_notification, template_notification, text};
 
@@ -28,15 +20,7 @@ async fn sweep_once(world: &World) -> Value {
     let name = &world.stack.outputs.reconcile_function_name;
     let url = format!("{}/2015-03-31/functions/{name}/invocations", world.stack.aws_endpoint);
     let body = json!({"minimum_age_seconds": 0}).to_string();
-    let identity = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "test").into();
-    let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name("lambda");
-    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build().unwrap().into();
-    let signable = SignableRequest::new("POST", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
-    let (instructions, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
-    let mut request = world.http.post(&url).body(body);
-    for (name, value) in instructions.headers() {
-        request = request.header(name, value);
-    }
+    let request = world.signed("lambda", "POST", &url, &body);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     let accounts = answer["accounts"].as_array().unwrap_or_else(|| panic!("{answer}"));
     accounts.iter().find(|account| account["account_sid"] == ACCOUNT_SID).unwrap().clone()

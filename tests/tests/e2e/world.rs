@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use aws_credential_types::Credentials;
@@ -17,7 +17,7 @@ use shared::{form::Form, signature::sign};
 use tests::{
     Stack,
     run::{ACCOUNT_SID, AUTH_TOKEN},
-    stack::{ADMINISTRATOR_KEY, REGION},
+    stack::REGION,
 };
 
 /// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
@@ -162,19 +162,31 @@ impl World {
     /// Calls a route that API Gateway opens by IAM.
     pub(crate) async fn call(&self, method: &str, path_and_query: &str, body: &str) -> (u16, Value) {
         let url = format!("{}{path_and_query}", self.stack.api_url);
-        let identity = Credentials::new(ADMINISTRATOR_KEY, ADMINISTRATOR_KEY, None, None, "test").into();
-        let settings = SigningSettings::default();
-        let time = std::time::SystemTime::now();
-        let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name("execute-api");
-        let parameters = parameters.time(time).settings(settings).build().unwrap().into();
-        let signable = SignableRequest::new(method, &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
-        let (instructions, _) = sign_request(signable.unwrap(), &parameters).unwrap().into_parts();
-        let mut request = self.http.request(method.parse().unwrap(), &url).body(body.to_owned());
-        for (name, value) in instructions.headers() {
-            request = request.header(name, value);
-        }
-        let answer = request.send().await.unwrap();
+        let answer = self.signed("execute-api", method, &url, body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// A request with the administrator's signature.
+    pub(crate) fn signed(&self, service: &str, method: &str, url: &str, body: &str) -> reqwest::RequestBuilder {
+        self.signed_as(&self.stack.administrator.credentials(), service, method, url, body)
+    }
+
+    pub(crate) fn signed_as(
+        &self,
+        credentials: &Credentials,
+        service: &str,
+        method: &str,
+        url: &str,
+        body: &str,
+    ) -> reqwest::RequestBuilder {
+        let identity = credentials.clone().into();
+        let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name(service);
+        let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default());
+        let parameters = parameters.build().unwrap().into();
+        let signable = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
+        let (instructions, _) = sign_request(signable.unwrap(), &parameters).unwrap().into_parts();
+        let request = self.http.request(method.parse().unwrap(), url).body(body.to_owned());
+        instructions.headers().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Puts a notification on the outbound queue.

@@ -1,0 +1,50 @@
+"""Which requests the emulator answers.
+
+Every web page in a browser on this machine can call its ports, and a tunnel opens the API's port to the Internet. A browser
+names the calling page in the Origin header, and in the Host header the name under which the page found this machine.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LOCAL = frozenset({"127.0.0.1", "localhost"})
+WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status"})
+SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/")
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules of one run. With a Twilio account `public_base_url` is the URL that Twilio calls, else it is None."""
+
+    api_port: int
+    public_base_url: str | None
+
+    def refusal(self, port: int, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+        """The status and the reason of a refusal, or None where the request may pass. Names of headers are in lower case."""
+        if any(name == b"origin" for name, _ in headers):
+            return 403, "Origin: the local stack answers no web page"
+        expected = self.hosts(port)
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        if not hosts or not all(is_one_of(expected, host) for host in hosts):
+            return 403, f"Host: expected {' or '.join(sorted(expected))}"
+        if port == self.api_port and not self.is_route(path):
+            return 404, "The API has no such route"
+        return None
+
+    def hosts(self, port: int) -> frozenset[str]:
+        if self.public_base_url and port == self.api_port:
+            return LOCAL | {urlsplit(self.public_base_url).hostname}
+        return LOCAL
+
+    def is_route(self, path: str) -> bool:
+        if path in WEBHOOKS:
+            return True
+        # The tunnel is for Twilio alone: the routes for this machine's own systems are not served beside it.
+        return not self.public_base_url and (path == "/media" or path.startswith(SIGNED_ROUTES))
+
+
+def is_one_of(expected: frozenset[str], host: str) -> bool:
+    """Whether a Host header has one of these names. The port does not count: port forwarding may change it."""
+    name = host.partition(":")[0].lower()
+    # AWS SDKs put a bucket's name in front of localhost. Browsers resolve such names to this machine only.
+    return name in expected or name.endswith(".localhost")

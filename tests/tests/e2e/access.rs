@@ -1,0 +1,135 @@
+//! The local stack's ports are open to every page in this machine's browsers, and one of them to the Internet through a tunnel.
+
+use std::net::TcpListener;
+
+use aws_credential_types::Credentials;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderName};
+use tests::{
+    emulator::{Emulator, Settings},
+    run::checkout,
+};
+
+use crate::world::World;
+
+/// What the emulator serves to callers without a signature.
+const OPEN: [(Method, &str); 6] = [
+    (Method::GET, "/_ministack/sqs/messages"),
+    (Method::POST, "/_ministack/config"),
+    (Method::GET, "/health"),
+    (Method::GET, "/v2/"),
+    (Method::GET, "/_aws/execute-api/00000000/$default/twilio/inbound"),
+    // The last: where it is answered, the stack has lost everything.
+    (Method::POST, "/_ministack/reset"),
+];
+
+const PAGE: &str = "https://page.example";
+
+fn list_secrets(request: RequestBuilder) -> RequestBuilder {
+    let request = request.header("Content-Type", "application/x-amz-json-1.1");
+    request.header("X-Amz-Target", "secretsmanager.ListSecrets")
+}
+
+async fn assert_refused(request: RequestBuilder, status: StatusCode, reason: &str) {
+    let answer = request.send().await.unwrap();
+    let (url, found) = (answer.url().clone(), answer.status());
+    let body = answer.text().await.unwrap();
+    assert_eq!((found, body.as_str()), (status, reason), "{url}");
+}
+
+fn headers_for_pages(answer: &Response) -> Vec<&str> {
+    answer.headers().keys().map(HeaderName::as_str).filter(|name| name.starts_with("access-control-")).collect()
+}
+
+#[tokio::test]
+async fn the_api_port_serves_nothing_of_the_emulator() {
+    let world = World::without_consumers();
+    for (method, path) in OPEN {
+        let request = world.http.request(method, format!("{}{path}", world.stack.api_url)).body("{}");
+        assert_refused(request, StatusCode::NOT_FOUND, "The API has no such route").await;
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_is_refused_on_both_ports() {
+    let world = World::without_consumers();
+    for url in [&world.stack.aws_endpoint, &format!("{}/twilio/inbound", world.stack.api_url)] {
+        let preflight = world.http.request(Method::OPTIONS, url).header("Access-Control-Request-Method", "POST");
+        let signed = list_secrets(world.signed("secretsmanager", "POST", url, "{}"));
+        for request in [preflight, signed] {
+            let reason = "Origin: the local stack answers no web page";
+            assert_refused(request.header("Origin", PAGE), StatusCode::FORBIDDEN, reason).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_never_opens_itself_to_web_pages() {
+    let world = World::without_consumers();
+    let url = &world.stack.aws_endpoint;
+    let answer = list_secrets(world.signed("secretsmanager", "POST", url, "{}")).send().await.unwrap();
+    assert_eq!((answer.status(), headers_for_pages(&answer)), (StatusCode::OK, vec![]));
+    let preflight = world.http.request(Method::OPTIONS, url).send().await.unwrap();
+    assert_eq!((preflight.status(), headers_for_pages(&preflight)), (StatusCode::OK, vec![]));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_this_machine_is_refused_on_both_ports() {
+    let world = World::without_consumers();
+    for url in [&world.stack.aws_endpoint, &world.stack.api_url] {
+        for host in ["page.example", "page.example:4566", "127.0.0.1.page.example", "localhost.page.example"] {
+            let request = world.http.get(format!("{url}/_ministack/ready")).header("Host", host);
+            assert_refused(request, StatusCode::FORBIDDEN, "Host: expected 127.0.0.1 or localhost").await;
+        }
+    }
+    for host in ["127.0.0.1", "localhost:4566", "bucket.localhost:4566"] {
+        let request = world.http.get(format!("{}/_ministack/ready", world.stack.aws_endpoint)).header("Host", host);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn the_emulators_public_default_key_is_refused() {
+    let world = World::without_consumers();
+    let public = Credentials::new("test", "test", None, None, "guessed");
+    let request = world.signed_as(&public, "secretsmanager", "POST", &world.stack.aws_endpoint, "{}");
+    assert_eq!(list_secrets(request).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
+    let scratch = std::env::temp_dir().join(format!("access-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).unwrap();
+    let [aws_port, api_port] = free_ports();
+    let public_base_url = "https://tunnel.example".parse().unwrap();
+    let settings = Settings { aws_port, api_port, twilio_calls: Some(&public_base_url) };
+    let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
+    let http = reqwest::Client::new();
+    let post = |host, path| http.post(format!("{}{path}", emulator.front_door)).header("Host", host);
+    let no_route = "The API has no such route";
+    for (_, path) in OPEN {
+        assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
+    }
+    for path in ["/media", "/media/key", "/contacts/+14155550123", "/notifications/id", "/twilio/", "/twilio/inbound/"]
+    {
+        assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
+    }
+    // Nothing is deployed, so that API Gateway itself has to say so.
+    for path in ["/twilio/inbound", "/twilio/status"] {
+        for host in ["tunnel.example", "127.0.0.1"] {
+            let not_found = r#"{"message": "Not Found"}"#;
+            assert_refused(post(host, path), StatusCode::NOT_FOUND, not_found).await;
+        }
+    }
+    let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example";
+    assert_refused(post("page.example", "/twilio/inbound"), StatusCode::FORBIDDEN, expected).await;
+    let request = http.get(&emulator.endpoint).header("Host", "tunnel.example");
+    assert_refused(request, StatusCode::FORBIDDEN, "Host: expected 127.0.0.1 or localhost").await;
+    drop(emulator);
+    std::fs::remove_dir_all(scratch).unwrap();
+}
+
+/// Held both at the same time, so that they differ.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}

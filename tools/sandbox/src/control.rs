@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, Request, State},
-    http::{Method, StatusCode},
-    middleware::Next,
-    response::{IntoResponse as _, Response},
+    extract::{Path, Query, State},
+    http::StatusCode,
     routing::{delete, get, post, put},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -166,15 +164,6 @@ async fn state(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
 async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happening>) -> StatusCode {
     sandbox.tell(happening);
     StatusCode::NO_CONTENT
-}
-
-/// Refuses what another site's page would have done here.
-pub(crate) async fn own_pages_only(request: Request, next: Next) -> Response {
-    let is_foreign = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    if is_foreign && request.method() != Method::GET {
-        return (StatusCode::FORBIDDEN, "Sec-Fetch-Site: another site's page cannot direct the play").into_response();
-    }
-    next.run(request).await
 }
 
 /// Begins to play. What chance begins with cannot be changed any more, so that a scenario for another seed goes otherwise.

@@ -15,6 +15,7 @@
 //!   among it, to which [`calls`] adds what the API is asked. [`clock`] and [`sids`] are its own time and chance.
 //! - [`snapshot`] and [`stream`] are for who watches: all there is, once, and then each change.
 //! - [`page`] serves the phones, the timeline and the switches to a browser.
+//! - [`access`] refuses what a browser asks for another site's page.
 //! - [`control`] is the HTTP interface for whoever directs the play:
 //!
 //! | request | what it does |
@@ -45,7 +46,7 @@
 
 use std::sync::Arc;
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use secrecy::SecretString;
 use serde::Serialize;
 use shared::{
@@ -54,6 +55,9 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
+use crate::access::Access;
+
+mod access;
 mod api;
 mod auth;
 mod auth_tokens;
@@ -94,6 +98,7 @@ mod twiml;
 mod verify;
 mod webhook;
 
+pub use access::AllowedHost;
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 pub use rules::Rules;
 pub use scenario::{InvalidScenario, Scenario};
@@ -125,6 +130,8 @@ pub struct Config {
     pub plays: Plays,
     /// The rules that hold from the beginning.
     pub rules: Rules,
+    /// The names by which the sandbox may be called; Twilio's own are allowed for Twilio's routes besides.
+    pub allowed_hosts: Vec<AllowedHost>,
 }
 
 /// Who plays Twilio.
@@ -158,6 +165,7 @@ impl Config {
             seed: fastrand::u64(..1 << 53),
             plays: Plays::Twilio,
             rules: Rules::lenient(),
+            allowed_hosts: AllowedHost::loopback(),
         }
     }
 
@@ -170,9 +178,11 @@ impl Config {
 /// Serves a sandbox, or a new one with this configuration, until it is dropped.
 pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> std::io::Result<()> {
     let sandbox = sandbox.into();
+    let address = listener.local_addr()?;
     // One that is served twice keeps its first address, which is as good.
-    let _ = sandbox.url.set(format!("http://{}", listener.local_addr()?));
-    let own = control::routes().merge(rules::routes()).layer(from_fn(control::own_pages_only)).merge(page::routes());
+    let _ = sandbox.url.set(format!("http://{address}"));
+    let access = Arc::new(Access { hosts: sandbox.config.allowed_hosts.clone(), port: address.port() });
+    let own = control::routes().merge(rules::routes()).merge(page::routes());
     let router = match sandbox.config.plays {
         Plays::Twilio => {
             let twilio = products::routes(&sandbox);
@@ -180,5 +190,7 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
         }
         Plays::Nothing => own,
     };
+    // Outermost, so that no route is without it.
+    let router = router.layer(from_fn_with_state(access, access::check));
     axum::serve(listener, router.with_state(sandbox)).await
 }

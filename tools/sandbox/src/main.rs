@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Parser;
-use sandbox::{Config, ORDER_UPDATE_SID, Rules, Sandbox, Scenario, serve};
+use sandbox::{AllowedHost, Config, ORDER_UPDATE_SID, Rules, Sandbox, Scenario, serve};
 use secrecy::ExposeSecret as _;
 use tokio::{
     net::TcpListener,
@@ -41,6 +41,9 @@ struct Arguments {
     /// A scenario to play, a JSON file: people, and steps one after the other.
     #[arg(long, env = "SCENARIO", value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// Names besides 127.0.0.1, localhost and `[::1]` by which callers reach the sandbox, as in 172.17.0.1 for a container.
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<AllowedHost>,
 }
 
 fn url(text: &str) -> Result<String, &'static str> {
@@ -76,6 +79,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     if let Some(seed) = arguments.seed.or(scenario.as_ref().and_then(|scenario| scenario.seed)) {
         config.seed = seed;
     }
+    config.allowed_hosts.extend(arguments.allowed_hosts);
     let listener = listen(arguments.port).await?;
     let url = listener.local_addr().map_err(|error| error.to_string())?;
     // Before anybody is told that it is ready, so that no signal ends it the hard way.

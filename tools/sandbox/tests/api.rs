@@ -142,15 +142,6 @@ async fn what_no_product_answers_has_twilios_headers() {
     assert_eq!((answer.status().as_u16(), answer.headers().contains_key("twilio-request-id")), (404, true));
 }
 
-#[tokio::test]
-async fn another_sites_page_cannot_direct_the_play() {
-    let play = Play::begin(Rules::lenient()).await;
-    for (site, status) in [("cross-site", 403), ("same-origin", 204)] {
-        let reset = play.request(Method::POST, "/sandbox/reset").header("Sec-Fetch-Site", site);
-        assert_eq!(shown(reset).await.0, status, "{site}");
-    }
-}
-
 fn messages(rest: &str) -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/Messages{rest}")
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 fn sandbox(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
-    for name in ["PORT", "INBOUND_URL", "SEED", "SCENARIO"] {
+    for name in ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "ALLOWED_HOSTS"] {
         command.env_remove(name);
     }
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -50,5 +50,10 @@ fn what_it_needs_is_said_in_one_line() {
     assert!(refused(&["--inbound-url", "localhost"]).contains("http://"));
     let mut help = String::new();
     sandbox(&["--help"]).stdout.unwrap().read_to_string(&mut help).unwrap();
-    assert!(["PORT", "INBOUND_URL", "SEED", "SCENARIO", "Examples"].iter().all(|word| help.contains(word)), "{help}");
+    let error = refused(&["--allowed-hosts", "http://a"]);
+    assert!(error.contains("172.17.0.1"), "{error}");
+    assert!(
+        ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "ALLOWED_HOSTS", "Examples"].iter().all(|word| help.contains(word)),
+        "{help}"
+    );
 }

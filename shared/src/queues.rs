@@ -13,6 +13,12 @@ use std::error::Error;
 
 use crate::{aws::Fault, sid::AccountSid};
 
+mod body;
+
+pub use body::MessageBody;
+
+use body::attribute_text;
+
 /// A queue did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed")]
@@ -63,7 +69,7 @@ pub enum Lane {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The notification's JSON.
-    pub body: String,
+    pub body: MessageBody,
     /// Whose turn it takes: queues are fair between groups. Source: Amazon SQS, "Fair queues".
     pub group: AccountSid,
     /// When it was put on a queue first, which its own times are judged by.
@@ -143,8 +149,8 @@ impl OutboundQueue {
         self.client
             .send_message()
             .queue_url(&self.dead_letter_url)
-            .message_body(body)
-            .message_attributes("reason", attribute("String", reason).map_err(of_build)?)
+            .message_body(MessageBody::json(body).as_str())
+            .message_attributes("reason", attribute("String", &attribute_text(reason)).map_err(of_build)?)
             .message_attributes(ENQUEUED_AT, time_attribute(enqueued_at).map_err(of_build)?)
             .send()
             .await
@@ -204,7 +210,7 @@ fn outbound_entry((index, entry): (usize, &Entry)) -> Result<SendMessageBatchReq
     let delay = entry.delay.min(LONGEST_FIRST_DELAY).as_secs();
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
-        .message_body(&entry.body)
+        .message_body(entry.body.as_str())
         .message_group_id(entry.group.as_str())
         .delay_seconds(i32::try_from(delay).unwrap_or_default())
         .message_attributes(ENQUEUED_AT, time_attribute(entry.enqueued_at)?)
@@ -246,7 +252,7 @@ pub struct EventsQueue {
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventMessage {
     /// The event as JSON.
-    pub body: String,
+    pub body: MessageBody,
     /// Events of one group come in their order.
     pub group: String,
     /// The same event, published again within five minutes, is dropped by the queue.
@@ -301,7 +307,7 @@ impl EventsQueue {
 fn entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
-        .message_body(&message.body)
+        .message_body(message.body.as_str())
         .message_group_id(&message.group)
         .message_deduplication_id(&message.deduplication_id)
         .build()
@@ -315,7 +321,7 @@ fn batches(messages: &[EventMessage]) -> Vec<&[EventMessage]> {
     while !rest.is_empty() {
         let mut bytes = 0;
         let fits = |(index, message): &(usize, &EventMessage)| {
-            bytes += message.body.len();
+            bytes += message.body.as_str().len();
             let first = *index == 0;
             let repeated = rest.iter().take(*index).any(|earlier| earlier.group == message.group);
             first || (*index < BATCH_MESSAGES && bytes <= BATCH_BYTES && !repeated)
@@ -335,7 +341,8 @@ mod tests {
     use super::*;
 
     fn message(group: u8, bytes: usize) -> EventMessage {
-        EventMessage { body: "x".repeat(bytes), group: group.to_string(), deduplication_id: String::new() }
+        let body = MessageBody::json("x".repeat(bytes));
+        EventMessage { body, group: group.to_string(), deduplication_id: String::new() }
     }
 
     #[test]

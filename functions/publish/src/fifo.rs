@@ -1,12 +1,17 @@
 //! An event as a message of a FIFO queue.
 
-use shared::{digest::sha256_hex, event::Event, queues::EventMessage};
+use shared::{
+    digest::sha256_hex,
+    event::Event,
+    queues::{EventMessage, MessageBody},
+};
 
 /// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
 const MAX_ID_CHARS: usize = 128;
 
 pub(crate) fn message(event: &Event) -> serde_json::Result<EventMessage> {
-    Ok(EventMessage { body: event.to_json()?, group: id(event.group()), deduplication_id: id(event.id()) })
+    let body = MessageBody::json(event.to_json()?);
+    Ok(EventMessage { body, group: id(event.group()), deduplication_id: id(event.id()) })
 }
 
 /// The text where SQS takes it, and else its hash: equal texts stay equal.

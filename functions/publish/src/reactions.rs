@@ -19,7 +19,7 @@ use shared::{
     notifications::{Failure, Notifications, State, StoredNotification, Waiting},
     policy::Policy,
     preference::{Effect, Preference},
-    queues::{Entry, OutboundDoor},
+    queues::{Entry, MessageBody, OutboundDoor},
     rate_limits::{BucketKey, RateLimits},
     reaction::{Reaction, is_throttle, needs_operator, next_route, patience},
     sid::{AccountSid, MessageSid},
@@ -204,7 +204,8 @@ impl Reactor {
         // Its own time was judged when it came; it has not become wrong since.
         let enqueued_at = send_at.map_or(now, |send_at| send_at.min(now));
         let group = stored.account_sid.clone();
-        Ok(self.outbound.enqueue(Entry { body: request.clone(), group, enqueued_at, delay }).await?)
+        let body = MessageBody::json(request.as_str());
+        Ok(self.outbound.enqueue(Entry { body, group, enqueued_at, delay }).await?)
     }
 }
 

@@ -11,7 +11,7 @@ use shared::{
     notification::{Category, InvalidNotification, Notification},
     notifications::{Expected, Outcome, Subject},
     policy::Rules,
-    queues::{ENQUEUED_AT, Entry, Lane, OutboundQueue},
+    queues::{ENQUEUED_AT, Entry, Lane, MessageBody, OutboundQueue},
     region::region_of,
     report::Chain,
     sid::AccountSid,
@@ -94,7 +94,7 @@ impl<'a> Incoming<'a> {
 
     pub(crate) fn fresh_copy(&self, account_sid: &AccountSid) -> Entry {
         Entry {
-            body: self.body.to_owned(),
+            body: MessageBody::json(self.body),
             group: account_sid.clone(),
             enqueued_at: self.enqueued_at,
             delay: Duration::ZERO,

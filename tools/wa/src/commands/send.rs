@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::{
     notification::Notification,
     notifications::Standing,
-    queues::{Entry, OutboundDoor},
+    queues::{Entry, MessageBody, OutboundDoor},
     sid::AccountSid,
 };
 
@@ -121,7 +121,7 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Op
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
         entries.push(Entry {
-            body: request.body.clone(),
+            body: MessageBody::json(request.body.as_str()),
             group: account(session, &request.notification).await?,
             enqueued_at: Timestamp::now(),
             delay: Duration::ZERO,
@@ -183,7 +183,7 @@ fn batches(entries: &[Entry]) -> Vec<&[Entry]> {
     while !rest.is_empty() {
         let mut bytes = 0;
         let size = rest.iter().take(MESSAGES).take_while(|entry| {
-            bytes += entry.body.len();
+            bytes += entry.body.as_str().len();
             bytes <= BYTES
         });
         let (batch, remaining) = rest.split_at(size.count().max(1));
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn batches_are_what_sqs_takes() {
         let entry = |bytes| Entry {
-            body: "x".repeat(bytes),
+            body: MessageBody::json("x".repeat(bytes)),
             group: "AC00000000000000000000000000000001".parse().unwrap(),
             enqueued_at: Timestamp::UNIX_EPOCH,
             delay: Duration::ZERO,

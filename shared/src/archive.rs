@@ -21,20 +21,22 @@ impl Archive {
         Self { client, bucket }
     }
 
-    /// Writes a batch as JSON lines. `batch` names it: the same batch, archived again, is the same object.
-    pub async fn append(&self, at: Timestamp, batch: &str, lines: &[String]) -> Result<(), ArchiveError> {
+    /// Writes a batch as JSON lines and gives the object's key. `batch` names it: the same batch, archived again, is the
+    /// same object.
+    pub async fn append(&self, at: Timestamp, batch: &str, lines: &[&str]) -> Result<String, ArchiveError> {
         let mut body = lines.join("\n");
         body.push('\n');
+        let key = key(at, batch);
         self.client
             .put_object()
             .bucket(&self.bucket)
-            .key(key(at, batch))
+            .key(&key)
             .content_type("application/x-ndjson")
             .body(ByteStream::from(body.into_bytes()))
             .send()
             .await
             .map_err(Box::new)?;
-        Ok(())
+        Ok(key)
     }
 }
 

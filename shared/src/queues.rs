@@ -1,11 +1,11 @@
-//! The queues: notifications that wait, notifications that nobody can send, and events.
+//! The queues: notifications that wait, notifications that cannot be sent, events, and what can never be published.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    types::{BatchResultErrorEntry, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
+    types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,10 +13,15 @@ use std::error::Error;
 
 use crate::{aws::Fault, sid::AccountSid};
 
+mod batch;
 mod body;
+mod unpublished;
 
+pub use batch::Publication;
 pub use body::MessageBody;
+pub use unpublished::UnpublishedQueue;
 
+use batch::EntryFailure;
 use body::attribute_text;
 
 /// A queue did not do what it was asked.
@@ -39,6 +44,11 @@ impl QueueError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         Self { operation, fault: Fault::of(&error), source: Box::new(error) }
+    }
+
+    fn of_entry(operation: &'static str, failure: &EntryFailure) -> Self {
+        let fault = if failure.is_permanent { Fault::Unusable } else { Fault::Unanswered };
+        Self { operation, fault, source: failure.reason.as_str().into() }
     }
 
     /// Who has to act upon it.
@@ -138,7 +148,8 @@ impl OutboundQueue {
 
     /// Puts notifications on a lane, at most ten. Gives for each whether it was taken.
     pub async fn enqueue(&self, lane: Lane, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
-        put(&self.client, self.url_of(lane), entries).await
+        let failures = put(&self.client, self.url_of(lane), entries).await?;
+        Ok(accepted(entries.len(), &failures))
     }
 
     /// Puts a copy of a message where a person looks, with the reason as the message attribute `reason`. The time it was
@@ -174,28 +185,27 @@ impl OutboundDoor {
 
     /// Puts a notification on the queue.
     pub async fn enqueue(&self, entry: Entry) -> Result<(), QueueError> {
-        let taken = put(&self.client, &self.url, &[entry]).await?;
-        if taken.first() == Some(&true) {
-            return Ok(());
-        }
-        Err(QueueError::new(PUTTING, "SQS refused it"))
+        let failures = put(&self.client, &self.url, &[entry]).await?;
+        failures.first().map_or(Ok(()), |failure| Err(QueueError::of_entry(PUTTING, failure)))
     }
 
     /// Puts notifications on the queue, at most ten of at most 1 MB in all. Gives for each whether it was taken.
     pub async fn enqueue_batch(&self, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
-        put(&self.client, &self.url, entries).await
+        let failures = put(&self.client, &self.url, entries).await?;
+        Ok(accepted(entries.len(), &failures))
     }
 }
 
 const PUTTING: &str = "putting notifications on an outbound queue";
 
-async fn put(client: &Client, url: &str, entries: &[Entry]) -> Result<Vec<bool>, QueueError> {
+async fn put(client: &Client, url: &str, entries: &[Entry]) -> Result<Vec<EntryFailure>, QueueError> {
     let built: Result<Vec<_>, _> = entries.iter().enumerate().map(outbound_entry).collect();
-    let built = built.map_err(|error| QueueError::new(PUTTING, error))?;
-    let send = client.send_message_batch().queue_url(url).set_entries(Some(built));
-    let answer = send.send().await.map_err(|error| QueueError::of_sdk(PUTTING, error))?;
-    let failed: Vec<&str> = answer.failed().iter().map(BatchResultErrorEntry::id).collect();
-    Ok((0..entries.len()).map(|index| !failed.contains(&index.to_string().as_str())).collect())
+    batch::send(client, url, PUTTING, built).await
+}
+
+/// Gives for each entry of a batch whether SQS accepted it.
+fn accepted(size: usize, failures: &[EntryFailure]) -> Vec<bool> {
+    (0..size).map(|index| !failures.iter().any(|failure| failure.index == index)).collect()
 }
 
 fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
@@ -259,10 +269,12 @@ pub struct EventMessage {
     pub deduplication_id: String,
 }
 
-/// What SQS takes in one batch. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what
-/// SQS counts besides the bodies.
+/// What SQS accepts in one batch. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for
+/// what SQS counts besides the bodies.
 const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
+/// The longest message that SQS accepts. Source: Amazon SQS, "Message quotas".
+const MESSAGE_BYTES: usize = 1_048_576;
 
 impl EventsQueue {
     /// The queue of this URL.
@@ -270,41 +282,37 @@ impl EventsQueue {
         Self { client, url }
     }
 
-    /// Publishes in order and stops at the first message that is not taken, so that no event overtakes an earlier one
-    /// of its group. Gives how many were published.
-    pub async fn publish(&self, messages: &[EventMessage]) -> (usize, Result<(), QueueError>) {
-        let mut published = 0;
+    /// Publishes in order. It passes over a message that SQS can never accept, and stops at the first one that SQS may
+    /// accept later, so that no event overtakes an earlier one of its group.
+    pub async fn publish(&self, messages: &[&EventMessage]) -> Publication {
+        let mut publication = Publication::default();
         for batch in batches(messages) {
             match self.publish_batch(batch).await {
-                Ok(taken) if taken == batch.len() => published += taken,
-                Ok(taken) => {
-                    let error = QueueError::new("publishing events", "SQS refused a message of a batch");
-                    return (published + taken, Err(error));
-                }
-                Err(error) => return (published, Err(error)),
+                Ok(failures) => publication.add_batch(batch.len(), failures),
+                Err(error) => publication.error = Some(error),
+            }
+            if publication.error.is_some() {
+                break;
             }
         }
-        (published, Ok(()))
+        publication
     }
 
-    /// Gives how many messages from the first one on were taken.
-    async fn publish_batch(&self, batch: &[EventMessage]) -> Result<usize, QueueError> {
+    async fn publish_batch(&self, batch: &[&EventMessage]) -> Result<Vec<EntryFailure>, QueueError> {
+        // SQS refuses the whole request for such a message, which is alone in its batch.
+        if let [message] = batch
+            && message.body.as_str().len() > MESSAGE_BYTES
+        {
+            return Ok(vec![EntryFailure::too_long(message.body.as_str().len())]);
+        }
         let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
-        let entries = entries.map_err(|error| QueueError::new("publishing events", error))?;
-        let answer = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries))
-            .send()
-            .await
-            .map_err(|error| QueueError::of_sdk("publishing events", error))?;
-        let first_failed = answer.failed().iter().filter_map(|failed| failed.id().parse::<usize>().ok()).min();
-        Ok(first_failed.unwrap_or(batch.len()))
+        batch::send(&self.client, &self.url, PUBLISHING, entries).await
     }
 }
 
-fn entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+const PUBLISHING: &str = "publishing events";
+
+fn entry((index, message): (usize, &&EventMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(message.body.as_str())
@@ -315,12 +323,12 @@ fn entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchReq
 
 /// Cuts into batches that SQS takes and of which none holds two messages of one group: SQS may take a later message of a
 /// batch and refuse an earlier one.
-fn batches(messages: &[EventMessage]) -> Vec<&[EventMessage]> {
+fn batches<'a, 'b>(messages: &'a [&'b EventMessage]) -> Vec<&'a [&'b EventMessage]> {
     let mut batches = Vec::new();
     let mut rest = messages;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let fits = |(index, message): &(usize, &EventMessage)| {
+        let fits = |(index, message): &(usize, &&EventMessage)| {
             bytes += message.body.as_str().len();
             let first = *index == 0;
             let repeated = rest.iter().take(*index).any(|earlier| earlier.group == message.group);
@@ -341,13 +349,19 @@ mod tests {
     use super::*;
 
     fn message(group: u8, bytes: usize) -> EventMessage {
-        let body = MessageBody::json("x".repeat(bytes));
-        EventMessage { body, group: group.to_string(), deduplication_id: String::new() }
+        EventMessage {
+            body: MessageBody::json("x".repeat(bytes)),
+            group: group.to_string(),
+            deduplication_id: String::new(),
+        }
     }
 
     #[test]
     fn a_batch_ends_before_a_group_comes_again_and_before_it_is_too_large() {
-        let sizes = |messages: &[EventMessage]| batches(messages).iter().map(|batch| batch.len()).collect::<Vec<_>>();
+        let sizes = |messages: &[EventMessage]| {
+            let messages: Vec<_> = messages.iter().collect();
+            batches(&messages).iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
         assert_eq!(sizes(&[message(1, 1), message(2, 1), message(1, 1)]), [2, 1]);
         assert_eq!(sizes(&(0..12).map(|group| message(group, 1)).collect::<Vec<_>>()), [10, 2]);
         assert_eq!(sizes(&[message(1, 600_000), message(2, 600_000)]), [1, 1]);
@@ -359,8 +373,8 @@ mod tests {
         #[test]
         fn batches_keep_every_message_in_its_order(groups in prop::collection::vec(0_u8..6, 0..40)) {
             let messages: Vec<_> = groups.into_iter().map(|group| message(group, 1)).collect();
-            let joined: Vec<_> = batches(&messages).concat();
-            prop_assert!(joined == messages);
+            let messages: Vec<_> = messages.iter().collect();
+            prop_assert!(batches(&messages).concat() == messages);
         }
     }
 }

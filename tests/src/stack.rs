@@ -156,6 +156,7 @@ impl Stack {
             ("RATE_LIMITS_TABLE", rate_limits_table_name),
             ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
+            ("UNPUBLISHED_QUEUE_URL", &self.outputs.unpublished_queue_url),
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
             ("ARCHIVE_BUCKET", &self.outputs.archive_bucket_name),
             ("TWILIO_SECRET_ID", &self.outputs.twilio_secret_arn),

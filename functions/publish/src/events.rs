@@ -1,6 +1,7 @@
 //! The events of a change.
 
 use shared::{
+    aws::Fault,
     dynamodb::StoreError,
     event::Event,
     form::Form,
@@ -25,17 +26,30 @@ pub(crate) struct EventBuilder {
     pub(crate) reactor: Reactor,
 }
 
-/// A change that cannot be published, now or ever.
+/// A change of which no event was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventError {
     #[error(transparent)]
     Record(#[from] UnreadableRecord),
     #[error("a stored form cannot be read")]
     Form(#[from] InvalidForm),
+    #[error("an event cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+impl EventError {
+    /// Whether every retry would end alike. What else fails is a matter of time or of a permission: it succeeds later.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Record(_) | Self::Form(_) | Self::Json(_) => true,
+            Self::Store(error) => error.fault() == Fault::Unusable,
+            Self::Queue(error) => error.fault() == Fault::Unusable,
+        }
+    }
 }
 
 impl EventBuilder {

@@ -1,5 +1,6 @@
 //! An event as a message of a FIFO queue.
 
+use jiff::Timestamp;
 use shared::{
     digest::sha256_hex,
     event::Event,
@@ -9,9 +10,23 @@ use shared::{
 /// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
 const MAX_ID_CHARS: usize = 128;
 
-pub(crate) fn message(event: &Event) -> serde_json::Result<EventMessage> {
-    let body = MessageBody::json(event.to_json()?);
-    Ok(EventMessage { body, group: id(event.group()), deduplication_id: id(event.id()) })
+/// An event that is ready for the queue and for the archive.
+pub(crate) struct PreparedEvent {
+    /// The event's id, which the message has as a hash where SQS does not accept it.
+    pub(crate) id: String,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) message: EventMessage,
+}
+
+impl PreparedEvent {
+    pub(crate) fn of(event: &Event) -> serde_json::Result<Self> {
+        let body = MessageBody::json(event.to_json()?);
+        Ok(Self {
+            id: event.id().to_owned(),
+            occurred_at: event.occurred_at(),
+            message: EventMessage { body, group: id(event.group()), deduplication_id: id(event.id()) },
+        })
+    }
 }
 
 /// The text where SQS takes it, and else its hash: equal texts stay equal.

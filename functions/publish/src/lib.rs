@@ -1,8 +1,9 @@
 //! The streams of the Messages and Notifications tables, made into events: on the events queue and in the archive.
 //!
 //! At least once and in order for each contact. What a record asks for is done before its event is out ([`reactions`]).
+//! What can never be published does not hold up the rest ([`mod@unpublished`]).
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
-//! `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY`.
+//! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY`.
 
 use std::convert::Infallible;
 
@@ -13,13 +14,12 @@ use aws_lambda_events::{
 use futures::future::join_all;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    archive::Archive,
+    archive::{Archive, ArchiveError},
     contacts::Contacts,
     env::{self, EnvError},
-    event::Event,
     messages::Messages,
     notifications::Notifications,
-    queues::{EventMessage, EventsQueue, OutboundDoor},
+    queues::{EventsQueue, OutboundDoor, QueueError, UnpublishedQueue},
     rate_limits::RateLimits,
     report::Chain,
 };
@@ -28,23 +28,34 @@ mod events;
 mod fifo;
 mod reactions;
 mod record;
+mod unpublished;
 
-use events::EventBuilder;
+use events::{EventBuilder, EventError};
+use fifo::PreparedEvent;
 use reactions::Reactor;
-use record::Change;
+use record::{Change, RecordLocation};
+use unpublished::{Unpublished, settle};
 
 /// The function.
 #[derive(Debug)]
 pub struct Publish {
     builder: EventBuilder,
     queue: EventsQueue,
+    unpublished: UnpublishedQueue,
     archive: Archive,
 }
 
-/// A change of a table and what is to be published of it.
+/// A record and what is to be published of it.
 struct Prepared {
-    sequence_number: String,
-    events: Vec<Event>,
+    location: RecordLocation,
+    /// The error is one that every retry would end with.
+    events: Result<Vec<PreparedEvent>, EventError>,
+}
+
+impl Prepared {
+    fn events(&self) -> &[PreparedEvent] {
+        self.events.as_deref().unwrap_or_default()
+    }
 }
 
 impl Publish {
@@ -54,6 +65,7 @@ impl Publish {
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let events_queue_url = env::required("EVENTS_QUEUE_URL")?;
+        let unpublished_queue_url = env::required("UNPUBLISHED_QUEUE_URL")?;
         let archive_bucket = env::required("ARCHIVE_BUCKET")?;
         let outbound_queue_url = env::required("OUTBOUND_QUEUE_URL")?;
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
@@ -75,7 +87,8 @@ impl Publish {
                     policy,
                 },
             },
-            queue: EventsQueue::new(sqs, events_queue_url),
+            queue: EventsQueue::new(sqs.clone(), events_queue_url),
+            unpublished: UnpublishedQueue::new(sqs, unpublished_queue_url),
             archive: Archive::new(aws_sdk_s3::Client::from_conf(s3), archive_bucket),
         })
     }
@@ -92,36 +105,32 @@ impl Publish {
         Ok(response)
     }
 
-    /// Gives the sequence number of the first record that was not published.
+    /// Gives the sequence number of the first record that is to be tried again.
     async fn publish(&self, records: Vec<EventRecord>) -> Result<(), String> {
         let (prepared, unprepared) = self.prepare(records).await;
-        let published = self.queue_events(&prepared).await;
-        let done = published.unwrap_or(prepared.len());
-        let archived = prepared.get(..done).unwrap_or_default();
-        if let (Some(first), Err(error)) = (archived.first(), self.archive(archived).await) {
-            tracing::error!(error = %Chain(&error), "events not archived");
-            return Err(first.sequence_number.clone());
+        let messages: Vec<_> = prepared.iter().flat_map(Prepared::events).map(|event| &event.message).collect();
+        let publication = self.queue.publish(&messages).await;
+        if let Some(error) = &publication.error {
+            tracing::error!(error = %Chain(error), published = publication.decided, "events not published");
         }
+        let (done, unpublished) = settle(&prepared, &publication);
+        self.keep(prepared.get(..done).unwrap_or_default(), &unpublished).await?;
         tracing::info!(records = done, "published");
-        let failed = prepared.get(done).map(|prepared| prepared.sequence_number.clone());
+        let failed = prepared.get(done).map(|prepared| prepared.location.sequence_number.clone());
         failed.or(unprepared).map_or(Ok(()), Err)
     }
 
-    /// Makes events of the records, up to the first that fails, whose sequence number comes along.
+    /// Makes events of the records, up to the first that is to be tried again, whose sequence number comes along.
     async fn prepare(&self, records: Vec<EventRecord>) -> (Vec<Prepared>, Option<String>) {
-        let prepare = async |record: EventRecord| {
-            let sequence_number = record.change.sequence_number.clone().unwrap_or_default();
-            let events = match Change::read(record) {
-                // Boxed, because there are a hundred of them in a batch.
-                Ok(change) => Box::pin(self.builder.events(change)).await,
-                Err(error) => Err(error.into()),
-            };
-            match events {
-                Ok(events) => Ok(Prepared { sequence_number, events }),
-                Err(error) => {
+        let prepare = async |mut record: EventRecord| {
+            let location = RecordLocation::take_from(&mut record);
+            match self.events(record).await {
+                Err(error) if !error.is_permanent() => {
+                    let sequence_number = location.sequence_number;
                     tracing::error!(sequence_number, error = %Chain(&error), "record not published");
                     Err(sequence_number)
                 }
+                events => Ok(Prepared { location, events }),
             }
         };
         let mut prepared = Vec::with_capacity(records.len());
@@ -134,31 +143,37 @@ impl Publish {
         (prepared, None)
     }
 
-    /// Gives the index of the first record of which not all events were taken.
-    async fn queue_events(&self, prepared: &[Prepared]) -> Option<usize> {
-        let mut owners = Vec::new();
-        let mut messages: Vec<EventMessage> = Vec::new();
-        for (index, record) in prepared.iter().enumerate() {
-            for event in &record.events {
-                let Ok(message) = fifo::message(event) else { return Some(index) };
-                owners.push(index);
-                messages.push(message);
-            }
-        }
-        let (published, result) = self.queue.publish(&messages).await;
-        let error = result.err()?;
-        tracing::error!(error = %Chain(&error), published, "events not published");
-        owners.get(published).copied()
+    async fn events(&self, record: EventRecord) -> Result<Vec<PreparedEvent>, EventError> {
+        let change = Change::read(record)?;
+        // Boxed, because there are a hundred of them in a batch.
+        let events = Box::pin(self.builder.events(change)).await?;
+        Ok(events.iter().map(PreparedEvent::of).collect::<Result<_, _>>()?)
     }
 
-    async fn archive(&self, prepared: &[Prepared]) -> Result<(), shared::archive::ArchiveError> {
-        let events: Vec<&Event> = prepared.iter().flat_map(|record| &record.events).collect();
-        match (events.first(), prepared.first()) {
-            (Some(first), Some(batch)) => {
-                let lines: Vec<String> = events.iter().filter_map(|event| event.to_json().ok()).collect();
-                self.archive.append(first.occurred_at(), &batch.sequence_number, &lines).await
-            }
-            _ => Ok(()),
-        }
+    /// Archives what was published and what can never be, and then says what cannot: a note points at the archive. Gives
+    /// the sequence number of the record that is to be tried again.
+    async fn keep(&self, done: &[Prepared], unpublished: &[Unpublished<'_>]) -> Result<(), String> {
+        let archive_key = self.archive(done).await.map_err(|error| {
+            tracing::error!(error = %Chain(&error), "events not archived");
+            done.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
+        })?;
+        self.set_aside(unpublished, archive_key.as_deref()).await.map_err(|error| {
+            tracing::error!(error = %Chain(&error), "what can never be published is not on its queue yet");
+            unpublished.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
+        })
+    }
+
+    /// Gives the key of the object with the events, where there are any.
+    async fn archive(&self, prepared: &[Prepared]) -> Result<Option<String>, ArchiveError> {
+        let events: Vec<_> = prepared.iter().flat_map(Prepared::events).collect();
+        let (Some(event), Some(batch)) = (events.first(), prepared.first()) else { return Ok(None) };
+        let lines: Vec<_> = events.iter().map(|event| event.message.body.as_str()).collect();
+        self.archive.append(event.occurred_at, &batch.location.sequence_number, &lines).await.map(Some)
+    }
+
+    async fn set_aside(&self, unpublished: &[Unpublished<'_>], archive_key: Option<&str>) -> Result<(), QueueError> {
+        unpublished.iter().for_each(Unpublished::log);
+        let notes: Vec<_> = unpublished.iter().map(|one| one.note(archive_key)).collect();
+        self.unpublished.put(&notes).await
     }
 }

@@ -1,5 +1,7 @@
 //! A record of a stream, read.
 
+use std::mem;
+
 use aws_lambda_events::dynamodb::EventRecord;
 use serde_dynamo::Item;
 use shared::{
@@ -18,7 +20,34 @@ pub(crate) enum Change {
     Nothing,
 }
 
-/// A record that cannot be read. Its batch is brought again and again and then put where a person looks.
+/// Where an operator finds a record.
+#[derive(Debug)]
+pub(crate) struct RecordLocation {
+    /// The stream's ARN, which names its table.
+    pub(crate) stream: String,
+    /// The place in the stream, which Lambda brings a batch again from.
+    pub(crate) sequence_number: String,
+    /// The item's keys.
+    pub(crate) keys: Item,
+}
+
+impl RecordLocation {
+    /// Takes it out of a record, which [`Change::read`] does not need it for.
+    pub(crate) fn take_from(record: &mut EventRecord) -> Self {
+        Self {
+            stream: record.event_source_arn.take().unwrap_or_default(),
+            sequence_number: record.change.sequence_number.take().unwrap_or_default(),
+            keys: mem::take(&mut record.change.keys),
+        }
+    }
+
+    /// The table's name. Source: Service Authorization Reference, "Amazon DynamoDB": `...:table/NAME/stream/LABEL`.
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.stream.split('/').nth(1)
+    }
+}
+
+/// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("an item of the {table} table cannot be read")]
 pub(crate) struct UnreadableRecord {

@@ -1,0 +1,162 @@
+//! What can never be published: it is set aside by itself, with an alarm, and the next record goes on.
+
+use serde_json::json;
+use shared::{
+    queues::{MessageBody, Publication},
+    report::Chain,
+};
+
+use crate::{Prepared, record::RecordLocation};
+
+/// An event that SQS can never accept, or a record of which no event can be made.
+pub(crate) struct Unpublished<'a> {
+    pub(crate) location: &'a RecordLocation,
+    /// The event that SQS can never accept; it is in the archive.
+    event_id: Option<&'a str>,
+    /// Why, without anything that a person said.
+    reason: String,
+}
+
+impl Unpublished<'_> {
+    /// Logs it with an alarm.
+    pub(crate) fn log(&self) {
+        let (sequence_number, reason) = (&self.location.sequence_number, &self.reason);
+        match self.event_id {
+            Some(event_id) => {
+                tracing::error!(
+                    sequence_number,
+                    event_id,
+                    reason,
+                    alarm = "unpublished",
+                    "an event is set aside: the events queue can never accept it"
+                );
+            }
+            None => {
+                tracing::error!(
+                    sequence_number,
+                    reason,
+                    alarm = "unpublished",
+                    "a stream record is set aside: no event can be made of it"
+                );
+            }
+        }
+    }
+
+    /// The note for an operator. It points at the event and does not hold it, so that SQS always accepts the note:
+    /// an event is a line of the archive's object `archive_key`, and what the record says is in the item with these keys.
+    pub(crate) fn note(&self, archive_key: Option<&str>) -> MessageBody {
+        let RecordLocation { stream, sequence_number, keys } = self.location;
+        let note = json!({
+            "reason": self.reason,
+            "table": self.location.table(),
+            "keys": keys,
+            "stream": stream,
+            "sequence_number": sequence_number,
+            "event_id": self.event_id,
+            "archive_key": self.event_id.and(archive_key),
+        });
+        MessageBody::json(note.to_string())
+    }
+}
+
+/// Gives how many of the records, from the first on, need no retry, and what of them can never be published.
+pub(crate) fn settle<'a>(prepared: &'a [Prepared], publication: &Publication) -> (usize, Vec<Unpublished<'a>>) {
+    let mut unpublished = Vec::new();
+    let mut first_event = 0;
+    for (index, record) in prepared.iter().enumerate() {
+        let location = &record.location;
+        let end = first_event + record.events().len();
+        if end > publication.decided {
+            return (index, unpublished);
+        }
+        if let Err(error) = &record.events {
+            unpublished.push(Unpublished { location, event_id: None, reason: Chain(error).to_string() });
+        }
+        for (place, event) in (first_event..).zip(record.events()) {
+            if let Some(reason) = publication.refused.get(&place) {
+                unpublished.push(Unpublished { location, event_id: Some(&event.id), reason: reason.clone() });
+            }
+        }
+        first_event = end;
+    }
+    (prepared.len(), unpublished)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::queues::EventMessage;
+
+    use super::*;
+    use crate::{events::EventError, fifo::PreparedEvent};
+
+    fn prepared(sequence_number: &str, events: Result<&[&str], EventError>) -> Prepared {
+        let location = RecordLocation {
+            stream: "arn:aws:dynamodb:us-east-1:000000000000:table/Messages-1/stream/2026-11-20".to_owned(),
+            sequence_number: sequence_number.to_owned(),
+            keys: serde_json::from_str(r#"{"message_sid": {"S": "SM1"}}"#).unwrap(),
+        };
+        let event = |id: &&str| PreparedEvent {
+            id: (*id).to_owned(),
+            occurred_at: jiff::Timestamp::UNIX_EPOCH,
+            message: EventMessage {
+                body: MessageBody::json("{}"),
+                group: String::new(),
+                deduplication_id: String::new(),
+            },
+        };
+        Prepared { location, events: events.map(|ids| ids.iter().map(event).collect()) }
+    }
+
+    fn unwritable() -> EventError {
+        EventError::Json(serde_json::from_str::<u8>("x").unwrap_err())
+    }
+
+    fn shown<'a>(unpublished: &'a [Unpublished<'_>]) -> Vec<(&'a str, Option<&'a str>)> {
+        unpublished.iter().map(|one| (one.location.sequence_number.as_str(), one.event_id)).collect()
+    }
+
+    #[test]
+    fn a_refused_event_is_set_aside_by_itself() {
+        let records = [prepared("1", Ok(&["a", "b"])), prepared("2", Ok(&[])), prepared("3", Ok(&["c"]))];
+        let refused = [(1, "too long".to_owned())].into();
+        let publication = Publication { decided: 3, refused, error: None };
+        let (done, unpublished) = settle(&records, &publication);
+        assert_eq!((done, shown(&unpublished)), (3, vec![("1", Some("b"))]));
+    }
+
+    #[test]
+    fn an_unwritable_event_counts_no_other_record_as_done() {
+        let records = [prepared("1", Ok(&["a"])), prepared("2", Err(unwritable())), prepared("3", Ok(&["c"]))];
+        for (decided, done, aside) in [(0, 0, vec![]), (1, 2, vec![("2", None)]), (2, 3, vec![("2", None)])] {
+            let publication = Publication { decided, ..Publication::default() };
+            let (settled, unpublished) = settle(&records, &publication);
+            assert_eq!((settled, shown(&unpublished)), (done, aside), "{decided} events decided");
+        }
+    }
+
+    #[test]
+    fn a_record_whose_second_event_may_be_accepted_later_is_no_reason_for_a_note() {
+        let records = [prepared("1", Ok(&["a", "b"]))];
+        let publication = Publication { decided: 1, refused: [(0, "too long".to_owned())].into(), error: None };
+        let (done, unpublished) = settle(&records, &publication);
+        assert_eq!((done, unpublished.len()), (0, 0), "all of the record comes again");
+    }
+
+    #[test]
+    fn a_note_names_the_item_and_where_the_event_is() {
+        let record = prepared("1", Ok(&["a"]));
+        let refused = Unpublished { location: &record.location, event_id: Some("a"), reason: "too long".to_owned() };
+        let note: serde_json::Value = serde_json::from_str(refused.note(Some("events/1.jsonl")).as_str()).unwrap();
+        assert_eq!(
+            note,
+            json!({
+                "reason": "too long", "table": "Messages-1", "keys": {"message_sid": {"S": "SM1"}},
+                "stream": record.location.stream, "sequence_number": "1", "event_id": "a",
+                "archive_key": "events/1.jsonl"
+            })
+        );
+        let unmade = Unpublished { location: &record.location, event_id: None, reason: "unreadable".to_owned() };
+        let note: serde_json::Value = serde_json::from_str(unmade.note(Some("events/1.jsonl")).as_str()).unwrap();
+        assert!(note["event_id"].is_null() && note["archive_key"].is_null());
+    }
+}

@@ -1,0 +1,157 @@
+//! Sends a batch of messages and reads what SQS answers to each.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sqs::{
+    Client,
+    error::BuildError,
+    types::{BatchResultErrorEntry, SendMessageBatchRequestEntry},
+};
+
+use super::{MESSAGE_BYTES, PUBLISHING, QueueError};
+
+/// Sends entries whose ids are their places in the batch. Gives those that SQS did not accept.
+pub(super) async fn send(
+    client: &Client,
+    url: &str,
+    operation: &'static str,
+    entries: Result<Vec<SendMessageBatchRequestEntry>, BuildError>,
+) -> Result<Vec<EntryFailure>, QueueError> {
+    let entries = entries.map_err(|error| QueueError::new(operation, error))?;
+    let answer = client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
+    let answer = answer.map_err(|error| QueueError::of_sdk(operation, error))?;
+    Ok(answer.failed().iter().filter_map(EntryFailure::read).collect())
+}
+
+/// An entry of a batch that SQS did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EntryFailure {
+    /// Its place in the batch.
+    pub(super) index: usize,
+    /// Why, without anything that the message says.
+    pub(super) reason: String,
+    /// Whether SQS would refuse the same message at every retry.
+    pub(super) is_permanent: bool,
+}
+
+impl EntryFailure {
+    fn read(entry: &BatchResultErrorEntry) -> Option<Self> {
+        Some(Self {
+            index: entry.id().parse().ok()?,
+            reason: format!("SQS refused it with the code {}", entry.code()),
+            is_permanent: entry.sender_fault() && !is_about_the_queue(entry.code()),
+        })
+    }
+
+    /// A message that is alone in its batch and longer than SQS accepts.
+    pub(super) fn too_long(bytes: usize) -> Self {
+        let reason = format!("its JSON has {bytes} bytes, and SQS accepts {MESSAGE_BYTES}");
+        Self { index: 0, reason, is_permanent: true }
+    }
+}
+
+/// SQS calls it the sender's fault as well when the sender is too fast, lacks a permission, or when the queue or its key
+/// is not usable. None of these is about the message: it is accepted once the load is lower or the operator has acted.
+///
+/// Source: Amazon SQS API Reference, "`SendMessage`", and "Common Errors".
+fn is_about_the_queue(code: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "Throttl",
+        "OverLimit",
+        "Kms",
+        "KMS",
+        "AccessDenied",
+        "NotAuthorized",
+        "OptInRequired",
+        "Token",
+        "Signature",
+        "Expired",
+        "InvalidSecurity",
+        "InvalidAddress",
+        "UnsupportedOperation",
+        "Queue",
+    ];
+    // The old protocol's codes have this in front.
+    let code = code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code);
+    PARTS.iter().any(|part| code.contains(part))
+}
+
+/// What became of messages that were published in order.
+#[derive(Debug, Default)]
+pub struct Publication {
+    /// How many of them, from the first one on, were accepted or can never be accepted.
+    pub decided: usize,
+    /// Those among them that SQS can never accept, by their place, and why.
+    pub refused: BTreeMap<usize, String>,
+    /// Why the next one was not accepted; it may be accepted later.
+    pub error: Option<QueueError>,
+}
+
+impl Publication {
+    /// Adds what SQS answered to the next batch.
+    pub(super) fn add_batch(&mut self, size: usize, failures: Vec<EntryFailure>) {
+        let stop = failures.iter().filter(|failure| !failure.is_permanent).min_by_key(|failure| failure.index);
+        let decided = stop.map_or(size, |failure| failure.index);
+        self.error = stop.map(|failure| QueueError::of_entry(PUBLISHING, failure));
+        // What stands behind the stop comes again with it, and is judged then.
+        let refused = failures.into_iter().filter(|failure| failure.is_permanent && failure.index < decided);
+        self.refused.extend(refused.map(|failure| (self.decided + failure.index, failure.reason)));
+        self.decided += decided;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(index: usize, code: &str, sender_fault: bool) -> EntryFailure {
+        let entry = BatchResultErrorEntry::builder().id(index.to_string()).code(code).sender_fault(sender_fault);
+        EntryFailure::read(&entry.build().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_fault_of_the_message_is_permanent_and_one_of_time_or_queue_is_not() {
+        for (code, sender_fault, is_permanent) in [
+            ("InvalidMessageContents", true, true),
+            ("InvalidParameterValue", true, true),
+            ("InternalFailure", false, false),
+            ("InvalidMessageContents", false, false),
+            ("RequestThrottled", true, false),
+            ("ThrottlingException", true, false),
+            ("KmsThrottled", true, false),
+            ("KMS.DisabledException", true, false),
+            ("AccessDenied", true, false),
+            ("AWS.SimpleQueueService.NonExistentQueue", true, false),
+            ("AWS.SimpleQueueService.UnsupportedOperation", true, false),
+        ] {
+            assert_eq!(failure(3, code, sender_fault).is_permanent, is_permanent, "{code} {sender_fault}");
+        }
+    }
+
+    #[test]
+    fn a_refused_message_is_passed_over() {
+        let mut publication = Publication::default();
+        publication.add_batch(10, vec![failure(4, "InvalidMessageContents", true)]);
+        publication.add_batch(2, vec![failure(1, "InvalidMessageContents", true)]);
+        assert_eq!(publication.decided, 12);
+        assert_eq!(publication.refused.keys().collect::<Vec<_>>(), [&4, &11]);
+        assert!(publication.error.is_none());
+    }
+
+    #[test]
+    fn a_message_that_may_be_accepted_later_stops_the_rest() {
+        let mut publication = Publication::default();
+        publication.add_batch(1, Vec::new());
+        let failures = vec![
+            failure(7, "InvalidMessageContents", true),
+            failure(5, "RequestThrottled", true),
+            failure(2, "InvalidMessageContents", true),
+            failure(6, "InternalFailure", false),
+        ];
+        publication.add_batch(10, failures);
+        assert_eq!(publication.decided, 6, "one of the first batch and five of the second");
+        assert_eq!(publication.refused.keys().collect::<Vec<_>>(), [&3], "what is behind the stop comes again");
+        let error = std::error::Error::source(&publication.error.unwrap()).unwrap().to_string();
+        assert_eq!(error, "SQS refused it with the code RequestThrottled");
+    }
+}

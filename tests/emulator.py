@@ -42,7 +42,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import iam_actions
-from ministack.services import apigateway, iam, lambda_svc
+from ministack.services import apigateway, iam, lambda_svc, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
@@ -144,6 +144,23 @@ def secret_keys_of_roles():
     lambda_svc.execution_credentials = derive_with_path
 
 
+def queue_attributes_like_bodies():
+    """Judges a message's attributes by the characters of its body and counts them in its size, as SQS does; ministack
+    looks at the body alone."""
+    send = sqs._act_send_message
+
+    def send_message(data, url):
+        attributes = data.get("MessageAttributes") or {}
+        texts = [text for name, value in attributes.items() for text in (name, value.get("DataType"), value.get("StringValue"))]
+        if any(sqs._INVALID_SQS_CHARS_RE.search(text or "") for text in texts):
+            raise sqs._Err("InvalidMessageContents", "An attribute contains characters outside the allowed set.")
+        if sum(len((text or "").encode()) for text in [data.get("MessageBody"), *texts]) > 1_048_576:
+            raise sqs._Err("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
+        return send(data, url)
+
+    sqs._act_send_message = sqs._HANDLERS["SendMessage"] = send_message
+
+
 def front_door():
     """Serves the one HTTP API at the root of a port of its own, known before it is deployed, whatever the Host."""
     parse = ministack._parse_execute_api_url
@@ -235,6 +252,7 @@ def main():
     partial_batches_of_streams()
     queue_batches_by_single_permissions()
     secret_keys_of_roles()
+    queue_attributes_like_bodies()
     front_door()
     no_long_pauses()
     end_with_parent()

@@ -58,6 +58,21 @@ async fn media_buttons_and_locations_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
+async fn noncharacters_arrive_as_sent_and_hold_up_no_other_person() {
+    let (world, person, other, sid) = (World::new(), Person::new(), Person::new(), new_sid());
+    let address = person.address();
+    let mut parameters = parameters(&sid, &address, "\u{ffff}");
+    parameters.retain(|(name, _)| *name != "ProfileName");
+    parameters.push(("ProfileName", "Ava \u{fffe}"));
+    assert_eq!(world.post_signed("/twilio/inbound", &parameters).await.status(), 200);
+    let later = world.write(&other, "Where is my order?").await;
+    world.event("the other person's event", is("message_sid", later["message_sid"].as_str().unwrap())).await;
+    let event = world.event("the event", is("message_sid", &sid)).await;
+    assert_eq!((&event["body"], &event["raw"]["Body"]), (&json!("\u{ffff}"), &json!("\u{ffff}")));
+    assert_eq!(event["profile_name"], "Ava \u{fffe}");
+}
+
+#[tokio::test]
 async fn the_same_webhook_twenty_times_at_once_is_one_message() {
     let (world, person, sid) = (World::new(), Person::new(), new_sid());
     let address = person.address();

@@ -16,4 +16,5 @@ mod send;
 mod status;
 mod timeline;
 mod unknown;
+mod unpublished;
 mod world;

@@ -290,3 +290,15 @@ async fn bad_input_is_named_and_the_rest_goes_on() {
     world.notification_in(&good, "accepted").await;
     assert_eq!(world.sent_to(&person).await.len(), 1, "the good one");
 }
+
+#[tokio::test]
+async fn a_reason_with_a_noncharacter_reaches_the_dead_letters() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("noncharacter"));
+    let mut notification = template_notification(&id, &person);
+    notification["\u{ffff}"] = json!("red");
+    world.enqueue(&notification.to_string().replace('\u{ffff}', "\\uffff")).await;
+    let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
+    assert!(event["reason"].as_str().unwrap().starts_with("\u{ffff}: unknown field"), "{event}");
+    let letter = world.dead_letter(|letter| letter.body.contains(&id)).await;
+    assert!(letter.reason.unwrap().starts_with("\u{fffd}: unknown field"));
+}

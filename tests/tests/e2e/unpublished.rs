@@ -1,0 +1,188 @@
+//! What can never be published is set aside, and the rest goes on.
+//!
+//! The publish function runs as a process of the test, with queues of the test, because the deployed events queue accepts
+//! every event that a person can cause.
+
+use aws_sdk_sqs::types::QueueAttributeName::{FifoQueue, MaximumMessageSize};
+use serde_json::{Value, json};
+use tests::{
+    harness::{
+        bootstrap,
+        function::Function,
+        wire::{Side, Wire},
+    },
+    run::ACCOUNT_SID,
+};
+
+use crate::world::{Person, World, new_id, new_sid};
+
+/// The longest message that the test's events queue accepts: SQS refuses a longer one as a fault of the message.
+const LONGEST: usize = 4_096;
+
+struct Publisher {
+    wire: Wire,
+    function: Function,
+    events_url: String,
+    unpublished_url: String,
+}
+
+impl Publisher {
+    async fn start(world: &World) -> Self {
+        let events = world.sqs.create_queue().queue_name(format!("{}.fifo", new_id("events")));
+        let events = events.attributes(FifoQueue, "true").attributes(MaximumMessageSize, LONGEST.to_string());
+        let events_url = events.send().await.unwrap().queue_url.unwrap();
+        let unpublished = world.sqs.create_queue().queue_name(new_id("unpublished"));
+        let unpublished_url = unpublished.send().await.unwrap().queue_url.unwrap();
+        let wire = Wire::lay(&world.stack).await.unwrap();
+        let mut environment = world.stack.function_environments()["PublishFunction"].clone();
+        environment["AWS_ENDPOINT_URL"] = json!(wire.aws_url);
+        environment["EVENTS_QUEUE_URL"] = json!(events_url);
+        environment["UNPUBLISHED_QUEUE_URL"] = json!(unpublished_url);
+        let function = Function::start(&bootstrap("publish"), &[], &environment).await.unwrap();
+        Self { wire, function, events_url, unpublished_url }
+    }
+
+    /// Delivers a batch of a stream and gives the sequence number from which it is to come again.
+    async fn deliver(&mut self, records: &[Value]) -> Option<String> {
+        let event = json!({"Records": records}).to_string().into();
+        let (_, answer) = self.function.runtime.invoke(&event).await.unwrap();
+        let failure = answer["batchItemFailures"].as_array().unwrap().first()?;
+        Some(failure["itemIdentifier"].as_str().unwrap().to_owned())
+    }
+
+    /// The ids of the events on the queue.
+    async fn event_ids(&self, world: &World) -> Vec<String> {
+        let events = received(world, &self.events_url).await;
+        events.iter().map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn notes(&self, world: &World) -> Vec<Value> {
+        received(world, &self.unpublished_url).await
+    }
+}
+
+/// All that is on a queue, which is filled by now.
+async fn received(world: &World, queue_url: &str) -> Vec<Value> {
+    let mut bodies = Vec::new();
+    loop {
+        let received =
+            world.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10).send().await.unwrap();
+        if received.messages().is_empty() {
+            return bodies;
+        }
+        for message in received.messages() {
+            bodies.push(serde_json::from_str(message.body().unwrap()).unwrap());
+            let handle = message.receipt_handle().unwrap();
+            world.sqs.delete_message().queue_url(queue_url).receipt_handle(handle).send().await.unwrap();
+        }
+    }
+}
+
+/// What a table's stream says of a message that a person wrote.
+fn inbound(world: &World, sid: &str, body: &str) -> Value {
+    let text = |text: &str| json!({"S": text});
+    let raw = json!({
+        "MessageSid": text(sid), "AccountSid": text(ACCOUNT_SID), "From": text(&Person::new().address()),
+        "To": text("whatsapp:+14155238886"), "NumMedia": text("0"), "Body": text(body)
+    });
+    let table = &world.stack.outputs.messages_table_name;
+    json!({
+        "eventID": new_id("record"), "eventName": "INSERT", "awsRegion": "us-east-1", "eventSource": "aws:dynamodb",
+        "eventSourceARN": format!("arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-11-20"),
+        "dynamodb": {
+            "Keys": {"message_sid": text(sid), "event": text("inbound")},
+            "NewImage": {
+                "message_sid": text(sid), "event": text("inbound"), "account_sid": text(ACCOUNT_SID),
+                "received_at": text("2026-11-20T09:00:00Z"), "expires_at": {"N": "1795000000"}, "raw": {"M": raw}
+            },
+            "SequenceNumber": sid, "SizeBytes": 1
+        }
+    })
+}
+
+/// As [`inbound`], with an item that cannot be read.
+fn unreadable(world: &World, sid: &str) -> Value {
+    let mut record = inbound(world, sid, "hello");
+    record["dynamodb"]["NewImage"]["received_at"] = json!({"S": "yesterday"});
+    record
+}
+
+fn note_of<'a>(notes: &'a [Value], sid: &str) -> &'a Value {
+    notes.iter().find(|note| note["keys"]["message_sid"]["S"] == sid).unwrap()
+}
+
+#[tokio::test]
+async fn what_can_never_be_published_does_not_hold_up_the_rest() {
+    let world = World::new();
+    let mut publisher = Publisher::start(&world).await;
+    let [first, refused, unmade, too_long, last] = std::array::from_fn(|_| new_sid());
+    let records = [
+        inbound(&world, &first, "hello"),
+        inbound(&world, &refused, &"x".repeat(LONGEST)),
+        unreadable(&world, &unmade),
+        // An event has the body twice, and SQS accepts 1 MiB.
+        inbound(&world, &too_long, &"x".repeat(600_000)),
+        inbound(&world, &last, "hello"),
+    ];
+    assert_eq!(publisher.deliver(&records).await, None);
+    let mut event_ids = publisher.event_ids(&world).await;
+    event_ids.sort();
+    let mut expected = vec![first, last];
+    expected.sort();
+    assert_eq!(event_ids, expected);
+
+    let notes = publisher.notes(&world).await;
+    assert_eq!(notes.len(), 3);
+    for (sid, reason) in
+        [(&refused, "SQS refused it with the code InvalidParameterValue"), (&too_long, "its JSON has 12")]
+    {
+        let note = note_of(&notes, sid);
+        assert!(note["reason"].as_str().unwrap().starts_with(reason), "{note}");
+        assert_eq!((&note["event_id"], &note["sequence_number"]), (&json!(sid), &json!(sid)));
+        assert!(archived(&world, note).await["body"].as_str().unwrap().starts_with("xxx"));
+    }
+    let note = note_of(&notes, &unmade);
+    assert!(note["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{note}");
+    assert_eq!(note["table"], world.stack.outputs.messages_table_name);
+    assert_eq!((&note["event_id"], &note["archive_key"]), (&Value::Null, &Value::Null));
+}
+
+/// The event that a note points at.
+async fn archived(world: &World, note: &Value) -> Value {
+    let get = world.s3.get_object().bucket(&world.stack.outputs.archive_bucket_name);
+    let object = get.key(note["archive_key"].as_str().unwrap()).send().await.unwrap();
+    let lines = object.body.collect().await.unwrap().into_bytes();
+    let mut events = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    events.find(|event| event["event_id"] == note["event_id"]).unwrap()
+}
+
+#[tokio::test]
+async fn a_throttled_queue_brings_the_records_again() {
+    let world = World::new();
+    let mut publisher = Publisher::start(&world).await;
+    let [first, unmade, last] = std::array::from_fn(|_| new_sid());
+    let records = [inbound(&world, &first, "hello"), unreadable(&world, &unmade), inbound(&world, &last, "hello")];
+    publisher.wire.arm_to_refuse("SendMessageBatch", Side::Before);
+    assert_eq!(publisher.deliver(&records).await.as_deref(), Some(first.as_str()));
+    assert_eq!(publisher.deliver(&records[1..]).await.as_deref(), Some(unmade.as_str()), "its note was not accepted");
+    publisher.wire.arm();
+    assert_eq!(publisher.deliver(&records).await, None);
+    let event_ids = publisher.event_ids(&world).await;
+    assert_eq!(event_ids, [first, last]);
+    assert_eq!(publisher.notes(&world).await.len(), 1, "nothing was noted before it had to be");
+}
+
+#[tokio::test]
+async fn an_item_is_published_again_by_hand() {
+    let world = World::new();
+    let mut publisher = Publisher::start(&world).await;
+    let sid = new_sid();
+    let image = inbound(&world, &sid, "hello")["dynamodb"]["NewImage"].clone();
+    // As the README has it.
+    let again = json!({
+        "eventID": "again-1", "eventName": "INSERT", "awsRegion": "",
+        "dynamodb": {"NewImage": image, "SequenceNumber": new_id("again"), "SizeBytes": 0}
+    });
+    assert_eq!(publisher.deliver(&[again]).await, None);
+    assert_eq!(publisher.event_ids(&world).await, [sid]);
+}

@@ -14,7 +14,7 @@ use crate::{
     preference::{Effect, Preference, RecordedPreference, effect},
     signature::VerifiedForm,
     suppression::{OptOutScope, Scope, newest},
-    wish::{Asked, Confirmation, Wish},
+    wish::{Asked, Confirmation, Origin, Wish},
 };
 
 /// Writes to the Messages and the Contacts table.
@@ -75,7 +75,7 @@ impl InboundRecorder {
         form: &VerifiedForm,
         arrival: Arrival,
     ) -> Result<Taken, StoreError> {
-        let asked = Asked::by(message, &self.policy.languages);
+        let asked = self.asked(message, arrival.source);
         let mut stored = self.stored(message, form, arrival);
         let (answer, recorded) = match asked {
             Asked::Wish(wish) => self.record_wish(message, stored, wish).await?,
@@ -90,6 +90,15 @@ impl InboundRecorder {
             Recorded::Duplicate(first) => first.answer.clone(),
         };
         Ok(Taken { answer, asked, recorded })
+    }
+
+    /// What a message asks for. Nothing is recorded.
+    pub fn asked(&self, message: &InboundMessage, source: Source) -> Asked {
+        let origin = match source {
+            Source::Webhook => Origin::Webhook,
+            Source::Reconcile => Origin::MessageList,
+        };
+        Asked::by(message, origin, &self.policy.languages)
     }
 
     fn stored(&self, message: &InboundMessage, form: &VerifiedForm, arrival: Arrival) -> StoredMessage {

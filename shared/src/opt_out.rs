@@ -1,8 +1,9 @@
 //! The words by which people say whether they want our messages.
 //!
 //! A message counts when the whole of it is such a word. A sentence that holds one does not: "stop, the parcel never
-//! came" is a complaint, not an opt-out. Source for the English words: Twilio, "Customize Users' Opt-in and Opt-out
-//! Experience with Advanced Opt-Out" and "Twilio support for opt-out keywords".
+//! came" is a complaint, not an opt-out. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
+//! request, a button that says "Cancel" is an answer ([`Certainty`]). Source for the English words: Twilio, "Customize
+//! Users' Opt-in and Opt-out Experience with Advanced Opt-Out" and "Twilio support for opt-out keywords".
 
 use std::str::FromStr;
 
@@ -23,6 +24,20 @@ pub enum Keyword {
     Start,
     /// An explanation.
     Help,
+}
+
+/// Where a word is certain to be a request, from nowhere to everywhere. Each place includes those before it: what is
+/// certain on a button is certain where it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// Nowhere: it is an ordinary word, and only a person can judge what was meant.
+    Nowhere,
+    /// Typed as a text message (SMS or RCS), where the law of a country reserves it.
+    InTextMessage,
+    /// Typed as the whole message. On a button or in a list it is an ordinary answer, such as "Cancel".
+    Typed,
+    /// Everywhere: also as the label or the id of a button or a list item.
+    Everywhere,
 }
 
 /// A language whose words are known, by its ISO 639-1 code.
@@ -62,6 +77,7 @@ struct Word {
     /// As [`padded`] gives it.
     spelling: String,
     keyword: Keyword,
+    certainty: Certainty,
     language: Language,
 }
 
@@ -70,30 +86,40 @@ struct Word {
 #[error("{0:?}: expected codes out of en, es, pt, fr, de, it, nl, id, hi, ar with commas between them")]
 pub struct UnknownLanguage(String);
 
-/// What a message is, as to opting out and in.
+/// What a text is, as to opting out and in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// The whole message is a keyword.
+    /// The whole text is a keyword.
     Whole(Keyword, Language),
-    /// The message has a word for stopping among others: no opt-out, but worth a person's look.
+    /// The text has a word for stopping in it that does not decide there: no opt-out, but worth a person's look.
     NearMiss(Language),
     /// Neither.
     No,
 }
 
-/// How much of a message is looked at: the longest keyword has 21 characters, and decoration around it is short.
+/// How much of a text is looked at: the longest keyword has 21 characters, and decoration around it is short.
 const MAX_CHARS: usize = 200;
 
-/// Says what a message is.
-pub fn classify(text: &str, languages: &Languages) -> Match {
+/// Says what a text is, where words of at least this certainty decide.
+pub fn classify(text: &str, least: Certainty, languages: &Languages) -> Match {
     let message = padded(text.chars().take(MAX_CHARS));
     let is_whole = text.chars().nth(MAX_CHARS).is_none();
-    if is_whole && let Some(word) = languages.0.iter().find(|word| word.spelling == message) {
+    let decides = |word: &&Word| word.certainty >= least && word.spelling == message;
+    if is_whole && let Some(word) = languages.0.iter().find(decides) {
         return Match::Whole(word.keyword, word.language);
     }
-    let mut stops = languages.0.iter().filter(|word| word.keyword == Keyword::Stop);
-    let among_others = stops.find(|word| message.contains(&word.spelling));
-    among_others.map_or(Match::No, |word| Match::NearMiss(word.language))
+    stop_word(&message, Certainty::Nowhere, languages).map_or(Match::No, Match::NearMiss)
+}
+
+/// The language of a word in the text that means an opt-out wherever it is written, such as "unsubscribe".
+pub fn unmistakable_stop(text: &str, languages: &Languages) -> Option<Language> {
+    stop_word(&padded(text.chars().take(MAX_CHARS)), Certainty::Everywhere, languages)
+}
+
+/// The language of a word for stopping, of at least this certainty, anywhere in a message that is [`padded`].
+fn stop_word(message: &str, least: Certainty, languages: &Languages) -> Option<Language> {
+    let mut stops = languages.0.iter().filter(|word| word.keyword == Keyword::Stop && word.certainty >= least);
+    stops.find(|word| message.contains(&word.spelling)).map(|word| word.language)
 }
 
 /// One spelling for all: compatibility forms (full width, ligatures) made plain, accents and characters without a shape
@@ -222,8 +248,12 @@ impl From<Language> for String {
 impl FromIterator<Language> for Languages {
     fn from_iter<I: IntoIterator<Item = Language>>(languages: I) -> Self {
         let words = |language| {
-            let word =
-                move |(keyword, word): (Keyword, &str)| Word { spelling: padded(word.chars()), keyword, language };
+            let word = move |(keyword, certainty, word): (Keyword, Certainty, &str)| Word {
+                spelling: padded(word.chars()),
+                keyword,
+                certainty,
+                language,
+            };
             words::of(language).all().map(word)
         };
         Self(languages.into_iter().flat_map(words).collect())

@@ -1,8 +1,9 @@
 //! What a message asks of us as to whether we may write.
 
 use crate::{
+    address::Channel,
     inbound::{InboundMessage, OptOutType},
-    opt_out::{Keyword, Language, Languages, Match, classify},
+    opt_out::{Certainty, Keyword, Language, Languages, Match, classify, unmistakable_stop},
     preference::Preference,
 };
 
@@ -36,9 +37,23 @@ pub enum Asked {
     Nothing,
 }
 
+/// How a message was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By its webhook, which names the button or the list item that was tapped.
+    Webhook,
+    /// From Twilio's list of messages, where a tap looks like a text: only the label is there, as the body.
+    MessageList,
+}
+
+/// An id that lifts an opt-out: in capitals, as Twilio writes its keyword. `start` is what a developer calls the first
+/// step of anything.
+const START_ID: &str = "START";
+
 impl Asked {
-    /// Twilio's own judgement, where it made one; else the text, and else the button's text and payload.
-    pub fn by(message: &InboundMessage, languages: &Languages) -> Self {
+    /// Twilio's own judgement, where it made one. Else the id of what was tapped: the developer chose it, and the label
+    /// beside it ("Cancel", "Yes") is an ordinary answer. Else the text.
+    pub fn by(message: &InboundMessage, origin: Origin, languages: &Languages) -> Self {
         if let Some(kind) = message.details.opt_out_type {
             let preference = match kind {
                 OptOutType::Stop => Preference::OptedOut,
@@ -47,12 +62,13 @@ impl Asked {
             };
             return Self::Wish(Wish { preference, confirmation: Confirmation::Twilios });
         }
-        let button = message.details.button.as_ref();
-        let texts =
-            [Some(&message.body), button.and_then(|b| b.text.as_ref()), button.and_then(|b| b.payload.as_ref())];
+        if let Some(id) = tapped_id(message) {
+            return Self::by_id(id, &texts(message), languages);
+        }
+        let least = certainty_of_text(message, origin);
         let mut asked = Self::Nothing;
-        for text in texts.into_iter().flatten() {
-            match (Self::in_text(text, languages), asked) {
+        for text in texts(message) {
+            match (Self::in_text(text, least, languages), asked) {
                 (wish @ Self::Wish(_), _) => return wish,
                 (perhaps @ Self::Perhaps(_), Self::Nothing) => asked = perhaps,
                 _ => {}
@@ -66,8 +82,22 @@ impl Asked {
         if let Self::Wish(wish) = self { Some(wish.preference) } else { None }
     }
 
-    fn in_text(text: &str, languages: &Languages) -> Self {
-        let (preference, language) = match classify(text, languages) {
+    /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but
+    /// "unsubscribe", is for a person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
+    fn by_id(id: &str, labels: &[&str], languages: &Languages) -> Self {
+        let least = if id == START_ID { Certainty::Typed } else { Certainty::Everywhere };
+        if let wish @ Self::Wish(_) = Self::in_text(id, least, languages) {
+            return wish;
+        }
+        if let Match::Whole(Keyword::Stop, language) = classify(id, Certainty::Nowhere, languages) {
+            return Self::Perhaps(language);
+        }
+        let mut texts = labels.iter().chain([&id]);
+        texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Nothing, Self::Perhaps)
+    }
+
+    fn in_text(text: &str, least: Certainty, languages: &Languages) -> Self {
+        let (preference, language) = match classify(text, least, languages) {
             Match::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
             Match::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
             Match::NearMiss(language) => return Self::Perhaps(language),
@@ -77,52 +107,48 @@ impl Asked {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{form::Form, signature::VerifiedForm};
+/// The id of the button or the list item that was tapped.
+fn tapped_id(message: &InboundMessage) -> Option<&str> {
+    let button = message.details.button.as_ref().and_then(|button| button.payload.as_deref());
+    button.or_else(|| message.details.list_item.as_ref().map(|item| item.id.as_str()))
+}
 
-    fn asked(parameters: &str) -> Asked {
-        let form = format!(
-            "MessageSid=SM00000000000000000000000000000001&AccountSid=AC00000000000000000000000000000001\
-             &From=whatsapp%3A%2B14155550123&To=whatsapp%3A%2B14155238886&{parameters}"
-        );
-        let message = InboundMessage::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes()))).unwrap();
-        Asked::by(&message, &Languages::default())
-    }
+/// What the message says. A button's text is its body as well, but Twilio does not promise that.
+fn texts(message: &InboundMessage) -> Vec<&str> {
+    let button = message.details.button.as_ref().and_then(|button| button.text.as_deref());
+    let item = message.details.list_item.as_ref().and_then(|item| item.title.as_deref());
+    [Some(message.body.as_str()), button, item].into_iter().flatten().collect()
+}
 
-    #[test]
-    fn a_wish_is_read_from_text_buttons_and_twilios_own_judgement() {
-        let stop = Some(Preference::OptedOut);
-        let start = Some(Preference::OptedIn);
-        let cases = [
-            ("Body=STOP", stop),
-            ("Body=Stop.", stop),
-            ("Body=start", start),
-            ("Body=HELP", None),
-            ("Body=Where+is+my+order%3F", None),
-            ("Body=No+more&ButtonText=No+more&ButtonPayload=STOP", stop),
-            ("Body=please+stop&ButtonText=please+stop&ButtonPayload=STOP", stop),
-            ("Body=Baja&OptOutType=STOP", stop),
-            ("Body=STOP&OptOutType=HELP", None),
-            ("Body=hello&OptOutType=START", start),
-        ];
-        for (parameters, expected) in cases {
-            assert_eq!(asked(parameters).wish(), expected, "{parameters}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_wish_but_near_one_is_for_a_person_to_look_at() {
-        let cases = [
-            ("Body=stop%2C+the+parcel+never+came", Asked::Perhaps(Language::English)),
-            ("Body=STOP+12345", Asked::Perhaps(Language::English)),
-            ("Body=&ButtonText=Please+stop", Asked::Perhaps(Language::English)),
-            ("Body=stop+it&OptOutType=HELP", Asked::Nothing),
-            ("Body=Where+is+my+order%3F", Asked::Nothing),
-        ];
-        for (parameters, expected) in cases {
-            assert_eq!(asked(parameters), expected, "{parameters}");
-        }
+/// How certain a word has to be in a message without an id.
+fn certainty_of_text(message: &InboundMessage, origin: Origin) -> Certainty {
+    let channel = &message.from.channel;
+    // An SMS has no buttons.
+    let may_be_tap = *channel != Channel::Sms && (origin == Origin::MessageList || is_tap(message));
+    if may_be_tap {
+        Certainty::Everywhere
+    } else if is_text_message(channel) {
+        Certainty::InTextMessage
+    } else {
+        Certainty::Typed
     }
 }
+
+/// Whether a button or a list item was tapped. `MessageType` is `button` or `interactive` then, as in real requests:
+/// Twilio sends it, and documents it nowhere.
+fn is_tap(message: &InboundMessage) -> bool {
+    let kind = message.details.message_type.as_deref();
+    message.details.button.is_some() || matches!(kind, Some("button" | "interactive"))
+}
+
+/// SMS and RCS.
+fn is_text_message(channel: &Channel) -> bool {
+    match channel {
+        Channel::Sms => true,
+        Channel::WhatsApp => false,
+        Channel::Other(name) => name.eq_ignore_ascii_case("rcs"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::run::ACCOUNT_SID;
 
-use crate::world::{Item, Person, World, is, new_sid, text};
+use crate::world::{Item, Person, World, is, new_id, new_sid, of_notification, template_notification, text};
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
@@ -160,6 +160,38 @@ async fn a_pressed_stop_button_is_an_opt_out() {
     let button = json!({"ButtonText": "No more", "ButtonPayload": "STOP"});
     let taken = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
     assert!(taken["reply"].is_string(), "{taken}");
+}
+
+/// Waits until a notification to the person has been refused, since the person has opted out.
+async fn refuses_to_send(world: &World, person: &Person) {
+    let id = new_id("after-stop");
+    world.notify(&template_notification(&id, person)).await;
+    world.event("the suppression", of_notification("notification_suppressed", &id)).await;
+    assert!(world.sent_to(person).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_tapped_yes_does_not_lift_a_stop() {
+    let (world, person) = (World::new(), Person::new());
+    world.write(&person, "STOP").await;
+    let button = json!({"MessageType": "button", "ButtonText": "Yes", "ButtonPayload": "confirm-1"});
+    world.write_with(&person, json!({"body": "Yes", "parameters": button})).await;
+    world.write(&person, "yes").await;
+    assert!(opted_out(world.contact(&person, "opt#whatsapp").await.as_ref()));
+    refuses_to_send(&world, &person).await;
+}
+
+#[tokio::test]
+async fn a_tapped_cancel_is_an_answer_and_no_opt_out() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("after-cancel"));
+    let button = json!({"ButtonText": "Cancel", "ButtonPayload": "cancel-appointment-42"});
+    let taken = world.write_with(&person, json!({"body": "Cancel", "parameters": button})).await;
+    assert_eq!(taken["twiml"], "<Response/>");
+    let item = json!({"ListTitle": "Baja", "ListId": "prioridad-baja"});
+    world.write_with(&person, json!({"body": "Baja", "parameters": item})).await;
+    assert!(world.contact(&person, "opt#whatsapp").await.is_none());
+    world.notify(&template_notification(&id, &person)).await;
+    world.notification_in(&id, "accepted").await;
 }
 
 fn opted_out(item: Option<&Item>) -> bool {

@@ -11,11 +11,8 @@ use crate::{
     policy::{Facts, Progress, Rules},
     region::time_zones_of,
     sid::MessagingServiceSid,
-    suppression::Scope,
+    suppression::{CHANNELS, Scope},
 };
-
-/// A STOP on any channel holds for every channel: a person who said it on WhatsApp does not want an SMS instead.
-pub const CHANNELS: [Channel; 2] = [Channel::WhatsApp, Channel::Sms];
 
 /// A notification with all that it is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +42,8 @@ pub enum NoSender {
 }
 
 impl<'a> Case<'a> {
-    /// The suppressions that would keep it from going out, the widest first.
+    /// The suppressions that would keep it from going out, the widest first. Those of every channel: a person who said
+    /// STOP on WhatsApp does not want an SMS instead.
     pub fn suppressions(&self) -> Vec<(Channel, Scope)> {
         let scopes = self.scopes().into_iter();
         scopes.flat_map(|scope| CHANNELS.map(|channel| (channel, scope.clone()))).collect()
@@ -137,10 +135,11 @@ impl<'a> Case<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{option, prelude::*};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{policy::Policy, sid::AccountSid};
+    use crate::{address::Address, policy::Policy, preference::Preference, sid::AccountSid, suppression::OptOutScope};
 
     const SERVICE: &str = "MG00000000000000000000000000000001";
     const OTHER: &str = "MG00000000000000000000000000000002";
@@ -181,6 +180,41 @@ mod tests {
             let asked = with_case(&fields, Some(SERVICE), |case| case.suppressions());
             let both = |scope: Scope| [(Channel::WhatsApp, scope.clone()), (Channel::Sms, scope)];
             assert_eq!(asked, expected.into_iter().flat_map(both).collect::<Vec<_>>(), "{fields}");
+        }
+    }
+
+    fn any_channel() -> impl Strategy<Value = Channel> {
+        let other = prop_oneof!["rcs", "RCS", "messenger", "WhatsApp", "SMS", "[A-Za-z0-9]{1,12}"];
+        prop_oneof![Just(Channel::WhatsApp), Just(Channel::Sms), other.prop_map(Channel::Other)]
+    }
+
+    proptest! {
+        /// A STOP that was confirmed is kept: whatever it writes is asked for before a notification goes out by the
+        /// sender that it was written to, or by its service.
+        #[test]
+        fn every_facet_that_a_stop_writes_is_asked_for(
+            channel in any_channel(),
+            to in prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "\\+1415523[0-9]{4}", "[A-Za-z0-9]{2,9}:[a-z_]{1,20}", "[0-9]{5}"],
+            service in option::of("MG[0-9a-f]{32}"),
+            category in prop_oneof![Just("marketing"), Just("utility"), Just("authentication"), Just("service")],
+            configured in prop_oneof![Just(OptOutScope::All), Just(OptOutScope::Sender)],
+        ) {
+            let sender: Address = to.parse().unwrap();
+            let service_sid = service.as_deref().map(|sid| sid.parse().unwrap());
+            let scopes = configured.of_wish(Preference::OptedOut, &sender, service_sid.as_ref());
+            let mut fields = json!({"category": category});
+            if to.starts_with("whatsapp:+") {
+                fields["from"] = json!(to);
+            }
+            if let Some(service) = &service {
+                fields["messaging_service_sid"] = json!(service);
+            }
+            let asked = with_case(&fields, None, |case| case.suppressions());
+            let asked: Vec<String> = asked.iter().map(|(channel, scope)| scope.facet(channel)).collect();
+            for scope in scopes {
+                let written = scope.facet(&channel);
+                prop_assert!(asked.contains(&written), "{} is not among {:?}", written, asked);
+            }
         }
     }
 

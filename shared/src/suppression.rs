@@ -5,13 +5,25 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::{
-    address::{Address, Channel},
+    address::{Address, Channel, WhatsAppSender},
     preference::{Effect, Preference, RecordedPreference, effect},
     sid::MessagingServiceSid,
 };
 
 /// The facets of preferences begin with this.
 pub(crate) const PREFERENCES: &str = "opt#";
+
+/// The channels that suppressions are stored under. Before a notification goes out, all of them are asked for.
+pub const CHANNELS: [Channel; 2] = [Channel::WhatsApp, Channel::Sms];
+
+/// The channel that a suppression is stored under, for the name of the channel that it came by. An opt-out is the
+/// person's: it holds on every channel, so one that comes by `rcs`, or by a channel that is not known yet, has to be
+/// stored where claims look for it. They go with SMS, since a Messaging Service sends one message as RCS or as SMS.
+///
+/// What was stored under another name before is not looked for. Exporting and importing the contacts brings it here.
+pub fn stored_channel(name: &str) -> Channel {
+    if name.eq_ignore_ascii_case(Channel::WhatsApp.name()) { Channel::WhatsApp } else { Channel::Sms }
+}
 
 /// What a suppression covers, within one account and one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -37,8 +49,9 @@ impl Scope {
     }
 
     /// The facet of a contact under which the preference stands: `opt#whatsapp`, `opt#whatsapp#marketing`,
-    /// `opt#whatsapp#whatsapp:+14155238886`.
+    /// `opt#whatsapp#whatsapp:+14155238886`. Whatever the channel is, it is one of those that [`CHANNELS`] gives.
     pub fn facet(&self, channel: &Channel) -> String {
+        let channel = stored_channel(channel.name());
         let channel = channel.name();
         match self {
             Self::All => format!("{PREFERENCES}{channel}"),
@@ -78,18 +91,25 @@ impl FromStr for OptOutScope {
 impl OptOutScope {
     /// The scopes that a wish sets which was written to a sender of ours. A START lifts more than its STOP covered:
     /// somebody who wants messages of this sender is not to be kept from them by a STOP from before it was one sender's.
+    ///
+    /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
+    /// service, would cover nothing, so it covers everything.
     pub fn of_wish(
         self,
         wish: Preference,
         sender: &Address,
         messaging_service: Option<&MessagingServiceSid>,
     ) -> Vec<Scope> {
-        if self == Self::All {
-            return vec![Scope::All];
-        }
+        let sender = sender.to_string();
         let service = messaging_service.map(|sid| Scope::Sender(sid.to_string()));
-        let all = (wish == Preference::OptedIn).then_some(Scope::All);
-        [Scope::Sender(sender.to_string())].into_iter().chain(service).chain(all).collect()
+        let can_be_named = WhatsAppSender::try_from(sender.clone()).is_ok();
+        let sender = Scope::Sender(sender);
+        match (self, wish) {
+            (Self::All, _) => vec![Scope::All],
+            (Self::Sender, Preference::OptedIn) => [sender].into_iter().chain(service).chain([Scope::All]).collect(),
+            (Self::Sender, Preference::OptedOut) if can_be_named => [sender].into_iter().chain(service).collect(),
+            (Self::Sender, Preference::OptedOut) => vec![service.unwrap_or(Scope::All)],
+        }
     }
 }
 
@@ -146,6 +166,34 @@ mod tests {
             (Scope::Sender("whatsapp:+14155238886".into()), "opt#whatsapp#whatsapp:+14155238886"),
         ] {
             assert_eq!(scope.facet(&Channel::WhatsApp), facet);
+        }
+    }
+
+    #[test]
+    fn every_channel_is_stored_under_one_that_is_asked_for() {
+        for (channel, facet) in [
+            (Channel::WhatsApp, "opt#whatsapp"),
+            (Channel::Sms, "opt#sms"),
+            (Channel::Other("WhatsApp".to_owned()), "opt#whatsapp"),
+            (Channel::Other("SMS".to_owned()), "opt#sms"),
+            (Channel::Other("rcs".to_owned()), "opt#sms"),
+            (Channel::Other("messenger".to_owned()), "opt#sms"),
+        ] {
+            assert_eq!(Scope::All.facet(&channel), facet);
+        }
+    }
+
+    #[test]
+    fn a_stop_to_an_agent_covers_its_service_or_everything() {
+        let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
+        for sender in ["rcs:brand_agent", "+14155550100", "68849", "messenger:108", "WhatsApp:+14155238886"] {
+            let sender: Address = sender.parse().unwrap();
+            let stop = |service| OptOutScope::Sender.of_wish(Preference::OptedOut, &sender, service);
+            assert_eq!(stop(Some(&service)), [Scope::Sender(service.to_string())], "{sender}");
+            assert_eq!(stop(None), [Scope::All], "{sender}");
+            let start = OptOutScope::Sender.of_wish(Preference::OptedIn, &sender, Some(&service));
+            let covered = [Scope::Sender(sender.to_string()), Scope::Sender(service.to_string()), Scope::All];
+            assert_eq!(start, covered, "{sender}");
         }
     }
 

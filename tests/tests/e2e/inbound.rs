@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use tests::run::ACCOUNT_SID;
 
-use crate::world::{Item, Person, World, is, new_id, new_sid, of_notification, template_notification, text};
+use crate::world::{
+    Item, Person, World, is, new_id, new_sid, of_notification, template_notification, text, text_notification,
+};
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
@@ -192,6 +194,41 @@ async fn a_tapped_cancel_is_an_answer_and_no_opt_out() {
     assert!(world.contact(&person, "opt#whatsapp").await.is_none());
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "accepted").await;
+}
+
+#[tokio::test]
+async fn a_stop_over_rcs_holds_for_whatsapp_and_sms() {
+    let (world, person) = (World::new(), Person::new());
+    let address = format!("rcs:{}", person.identity);
+    let post = async |sid: &str, body: &str| {
+        let parameters = [
+            ("MessageSid", sid),
+            ("AccountSid", ACCOUNT_SID),
+            ("From", &address),
+            ("To", "rcs:brand_agent"),
+            ("Body", body),
+            ("NumMedia", "0"),
+        ];
+        world.post_signed("/twilio/inbound", &parameters).await.text().await.unwrap()
+    };
+    assert!(post(&new_sid(), "STOP").await.contains("unsubscribed"));
+    refuses_to_send(&world, &person).await;
+    let sms = json!({"channel": "sms", "content": {"type": "text", "body": "Your order is on its way."}});
+    let id = new_id("by-sms");
+    let mut by_sms = text_notification(&id, &person);
+    by_sms["fallback"] = json!([sms]);
+    world.notify(&by_sms).await;
+    world.event("the suppression", of_notification("notification_suppressed", &id)).await;
+
+    post(&new_sid(), "START").await;
+    for notification in
+        [text_notification(&new_id("sms"), &person), template_notification(&new_id("template"), &person)]
+    {
+        let mut notification = notification;
+        notification["fallback"] = json!([sms]);
+        world.notify(&notification).await;
+        world.notification_in(notification["id"].as_str().unwrap(), "accepted").await;
+    }
 }
 
 fn opted_out(item: Option<&Item>) -> bool {

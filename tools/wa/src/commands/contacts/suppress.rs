@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    case::CHANNELS,
     contacts::{ContactOverview, Suppression},
     preference::{Effect, Preference, RecordedPreference},
-    suppression::Scope,
+    suppression::{CHANNELS, Scope},
 };
 
 use crate::{

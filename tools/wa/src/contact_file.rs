@@ -10,10 +10,10 @@ use shared::{
     consent::{ConsentEvidence, ConsentRequest},
     contacts::{Fact, Listed},
     preference::{Preference, RecordedPreference},
-    suppression::Scope,
+    suppression::{Scope, stored_channel},
 };
 
-use crate::people::{Person, consent_action, recorded_scope, scope_text};
+use crate::people::{Person, consent_action, person_of_message, recorded_scope, scope_of_message, scope_text};
 
 /// The columns, in the order in which they are written.
 pub const COLUMNS: [&str; 12] = [
@@ -152,7 +152,9 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn entry(&self, now: Timestamp, recorded_by: Option<&str>) -> Result<(Person, Said), Problem> {
-        let person = self.required("address")?.parse().map_err(|problem| at("address", problem))?;
+        let address = self.required("address")?;
+        let person = if self.is_of_message() { person_of_message(address) } else { address.parse() };
+        let person = person.map_err(|problem| at("address", problem))?;
         let said = match self.required("action")? {
             "suppress" => self.preference(Preference::OptedOut, now)?,
             "unsuppress" => self.preference(Preference::OptedIn, now)?,
@@ -161,6 +163,12 @@ impl Row<'_> {
             other => return Err(at("action", format!("{other:?}: expected {ACTIONS}"))),
         };
         Ok((person, said))
+    }
+
+    /// Whether the line is about a message of the person's. Then Twilio has written the addresses, and nobody has mistyped
+    /// them.
+    fn is_of_message(&self) -> bool {
+        self.fields.contains_key("message_sid")
     }
 
     fn required(&self, column: &'static str) -> Result<&str, Problem> {
@@ -178,11 +186,10 @@ impl Row<'_> {
 
     fn preference(&self, preference: Preference, now: Timestamp) -> Result<Said, Problem> {
         self.none_of(&["category", "text", "locale", "ip", "user_agent"])?;
-        let scope = self
-            .fields
-            .get("scope")
-            .map_or(Ok(Scope::All), |text| recorded_scope(text))
-            .map_err(|problem| at("scope", problem))?;
+        let scope = self.fields.get("scope").map_or(Ok(Scope::All), |text| {
+            if self.is_of_message() { scope_of_message(text) } else { recorded_scope(text) }
+        });
+        let scope = scope.map_err(|problem| at("scope", problem))?;
         let expected = "expected a time as in 2026-11-20T09:00:00Z, since 1970 and not in the future: it decides which of two wishes is newer";
         let changed_at = self.required("at").map_err(|(column, _)| (column, format!("missing, {expected}")))?;
         let changed_at: Option<Timestamp> = changed_at.parse().ok();
@@ -238,7 +245,7 @@ impl Line {
         let of_channel = |channel: &str, identity: &Identity| format!("{channel}:{}", identity.as_str());
         match listed.fact {
             Fact::Preference { channel, scope, preference } => Self {
-                address: of_channel(&channel, &listed.identity),
+                address: of_channel(stored_channel(&channel).name(), &listed.identity),
                 action: match preference.preference {
                     Preference::OptedOut => "suppress",
                     Preference::OptedIn => "unsuppress",
@@ -337,25 +344,43 @@ mod tests {
         assert_eq!(columns, ["acton", "action", "at"]);
     }
 
-    fn listed() -> impl Strategy<Value = Listed> {
-        let identity = prop_oneof!["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"].prop_map(|text| text.parse().unwrap());
-        let at = (0..1_700_000_000_000_i64).prop_map(|at| Timestamp::from_millisecond(at).unwrap());
-        let scope = prop_oneof![
-            Just(Scope::All),
-            Just(Scope::Marketing),
-            Just(Scope::Sender("whatsapp:+14155238886".to_owned())),
-        ];
+    fn any_identity(patterns: [&'static str; 2]) -> impl Strategy<Value = Identity> {
+        let [one, other] = patterns;
+        prop_oneof![one, other].prop_map(|text| text.parse().unwrap())
+    }
+
+    fn any_time() -> impl Strategy<Value = Timestamp> {
+        (0..1_700_000_000_000_i64).prop_map(|at| Timestamp::from_millisecond(at).unwrap())
+    }
+
+    fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> impl Strategy<Value = Fact> {
+        // As items of older versions are stored as well.
+        let channel = prop_oneof!["whatsapp", "sms", "rcs", "messenger", "WhatsApp"];
+        let scope = prop_oneof![Just(Scope::All), Just(Scope::Marketing), scope];
         let wish = prop_oneof![Just(Preference::OptedOut), Just(Preference::OptedIn)];
         let reason = prop::option::of("[a-z,\"é\n]{1,20}");
-        let preference = (scope, wish, at.clone(), reason).prop_map(|(scope, preference, changed_at, reason)| {
-            let preference = RecordedPreference { preference, changed_at, message_sid: None, reason };
-            Fact::Preference { channel: "whatsapp".to_owned(), scope, preference }
-        });
-        let consent = (at, "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
+        (channel, scope, wish, any_time(), reason, sid).prop_map(
+            |(channel, scope, preference, changed_at, reason, sid)| {
+                let message_sid = (!sid.is_empty()).then(|| sid.parse().unwrap());
+                let preference = RecordedPreference { preference, changed_at, message_sid, reason };
+                Fact::Preference { channel, scope, preference }
+            },
+        )
+    }
+
+    fn listed() -> impl Strategy<Value = Listed> {
+        let known = ["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"];
+        let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
+        let consent = (any_time(), "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
             let withdrawal = ConsentEvidence::withdrawal(Category::Marketing, at, "form", now());
             Fact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
         });
-        (identity, prop_oneof![preference, consent]).prop_map(|(identity, fact)| Listed { identity, fact })
+        let of_known = (any_identity(known), prop_oneof![by_operator, consent]);
+        // A message comes from any address, and is written to any sender.
+        let sender = prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "rcs:[a-z_]{3,20}", "\\+1415523[0-9]{4}", "[0-9]{5,6}"];
+        let by_message = any_preference(sender.prop_map(Scope::Sender), "SM[0-9a-f]{32}");
+        let anybody = prop_oneof![any_identity(known), any_identity(["[0-9]{3,6}", "[A-Za-z&:_-]{3,11}"])];
+        prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| Listed { identity, fact })
     }
 
     proptest! {
@@ -366,8 +391,9 @@ mod tests {
             let entries = read(&writer.into_inner().unwrap(), now(), None).unwrap();
             prop_assert_eq!(&entries[0].person.identity, &listed.identity);
             match (&entries[0].said, &listed.fact) {
-                (Said::Preference(scope, wish), Fact::Preference { scope: known, preference, .. }) => {
+                (Said::Preference(scope, wish), Fact::Preference { channel, scope: known, preference }) => {
                     prop_assert_eq!((scope, wish), (known, preference));
+                    prop_assert_eq!(&entries[0].person.channel, &stored_channel(channel));
                 }
                 (Said::Consent(evidence), Fact::Consent(known)) => prop_assert_eq!(evidence, known),
                 other => prop_assert!(false, "{:?}", other),

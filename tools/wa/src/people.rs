@@ -12,7 +12,7 @@ use shared::{
     notification::Category,
     preference::{Effect, Preference, RecordedPreference},
     sid::{AccountSid, MessagingServiceSid},
-    suppression::Scope,
+    suppression::{Scope, stored_channel},
 };
 
 /// A person: `whatsapp:+14155550123`, `whatsapp:US.1349...`, or the same without `whatsapp:`. For SMS it is
@@ -53,6 +53,16 @@ fn is_user_id(id: &str) -> bool {
     !id.starts_with('+') && id.contains('.') && id.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
+/// A person whom a message named, as the export writes them: any address that Twilio has given, on any channel. Its
+/// channel is the one that suppressions are stored under.
+pub fn person_of_message(text: &str) -> Result<Person, String> {
+    text.parse().or_else(|problem| match text.parse() {
+        // Without a channel it was typed.
+        Ok(Address { channel: Channel::Sms, .. }) | Err(_) => Err(problem),
+        Ok(Address { channel, identity }) => Ok(Person { channel: stored_channel(channel.name()), identity }),
+    })
+}
+
 impl std::fmt::Display for Person {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.channel.name(), self.identity.as_str())
@@ -86,6 +96,15 @@ pub fn scope(text: &str) -> Result<Scope, String> {
 /// a person has written STOP to by SMS.
 pub fn recorded_scope(text: &str) -> Result<Scope, String> {
     if text.parse::<E164>().is_ok() { Ok(Scope::Sender(text.to_owned())) } else { scope(text) }
+}
+
+/// What a suppression covers that a message made: what [`recorded_scope`] takes, and any other address or short code that
+/// the message may have been written to.
+pub fn scope_of_message(text: &str) -> Result<Scope, String> {
+    let is_address = text.parse::<Address>().is_ok_and(|address| {
+        address.channel != Channel::Sms || address.identity.as_str().bytes().all(|byte| byte.is_ascii_digit())
+    });
+    recorded_scope(text).or_else(|problem| if is_address { Ok(Scope::Sender(text.to_owned())) } else { Err(problem) })
 }
 
 /// The scope as [`scope`] and [`recorded_scope`] read it.
@@ -264,6 +283,32 @@ mod tests {
         let by_sms = "+14155238886";
         assert!(scope(by_sms).is_err());
         assert_eq!(scope_text(&recorded_scope(by_sms).unwrap()), by_sms);
+    }
+
+    #[test]
+    fn a_person_whom_a_message_named_may_have_any_address() {
+        for (text, expected) in [
+            ("+14155550123", "whatsapp:+14155550123"),
+            ("sms:68849", "sms:68849"),
+            ("rcs:+14155550123", "sms:+14155550123"),
+            ("messenger:108", "sms:108"),
+            ("WhatsApp:+14155550123", "whatsapp:+14155550123"),
+        ] {
+            assert_eq!(person_of_message(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "14155550123", "ACME", "+1 415 555 0123", "rcs:"] {
+            assert!(person_of_message(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_have_been_written_to_any_sender() {
+        for text in ["all", "marketing", "whatsapp:+14155238886", "+14155238886", "rcs:brand_agent", "68849"] {
+            assert_eq!(scope_text(&scope_of_message(text).unwrap()), text);
+        }
+        for text in ["", "utility", "everything", "MG1"] {
+            assert!(scope_of_message(text).is_err(), "{text}");
+        }
     }
 
     #[test]

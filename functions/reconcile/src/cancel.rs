@@ -8,7 +8,7 @@ use aws_lambda_events::{
 };
 use serde::Deserialize;
 use shared::{
-    address::{Address, ContactKey, Identity},
+    address::{Address, Channel, ContactKey, E164, Identity},
     form::Form,
     inbound::{InboundMessage, InvalidForm},
     message_status::MessageStatus,
@@ -17,7 +17,7 @@ use shared::{
     report::Chain,
     sid::MessagingServiceSid,
     signature::VerifiedForm,
-    suppression::Scope,
+    suppression::{CHANNELS, Scope},
     twilio::{Cancelled, MessageFilter, MessageResource, Place},
 };
 
@@ -99,19 +99,7 @@ impl Reconcile {
         let mut contacts: Vec<ContactKey> = message.contacts();
         contacts.extend(self.contacts.linked(&message.contact()).await?);
         let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
-        let numbers = known.chain([message.from.identity.clone()]).filter_map(|identity| match identity {
-            Identity::Phone(number) => Some(number.variants()),
-            Identity::Opaque(_) => None,
-        });
-        let mut addresses: Vec<String> = numbers
-            .flatten()
-            .map(|number| {
-                Address { channel: message.from.channel.clone(), identity: Identity::Phone(number) }.to_string()
-            })
-            .collect();
-        addresses.sort();
-        addresses.dedup();
-        Ok(addresses)
+        Ok(addresses_of(known.chain([message.from.identity.clone()]), &message.from.channel))
     }
 
     async fn scheduled(&self, account: &Account, address: &str) -> Result<Vec<MessageResource>, ReconcileError> {
@@ -136,6 +124,23 @@ impl Reconcile {
     }
 }
 
+/// Every spelling of the numbers on every channel: an opt-out holds for all of them. What is scheduled for RCS is listed
+/// under `rcs:`.
+fn addresses_of(identities: impl Iterator<Item = Identity>, channel: &Channel) -> Vec<String> {
+    let numbers = identities.filter_map(|identity| match identity {
+        Identity::Phone(number) => Some(number.variants()),
+        Identity::Opaque(_) => None,
+    });
+    let on_every_channel = |number: E164| {
+        let channels = CHANNELS.into_iter().chain([channel.clone()]);
+        channels.map(move |channel| Address { channel, identity: Identity::Phone(number.clone()) }.to_string())
+    };
+    let mut addresses: Vec<String> = numbers.flatten().flat_map(on_every_channel).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
 /// Whether an opt-out covers a scheduled message. Through a service its sender may not be chosen yet.
 fn covers(scopes: &[Scope], message: &MessageResource) -> bool {
     scopes.iter().any(|scope| match scope {
@@ -156,6 +161,17 @@ mod tests {
 
     const NUMBER: &str = "whatsapp:+14155238886";
     const SERVICE: &str = "MG00000000000000000000000000000001";
+
+    #[test]
+    fn what_is_scheduled_is_looked_for_on_every_channel() {
+        let person = || ["+5511987654321", "US.13491208655302741918"].map(|text| text.parse().unwrap()).into_iter();
+        let known = ["+551187654321", "+5511987654321", "whatsapp:+551187654321", "whatsapp:+5511987654321"];
+        assert_eq!(addresses_of(person(), &Channel::WhatsApp), known);
+        assert_eq!(addresses_of(person(), &Channel::Sms), known);
+        let by_rcs = addresses_of(person(), &Channel::Other("rcs".to_owned()));
+        assert_eq!(by_rcs.len(), 6, "{by_rcs:?}");
+        assert!(by_rcs.contains(&"rcs:+5511987654321".to_owned()), "{by_rcs:?}");
+    }
 
     #[test]
     fn an_opt_out_covers_what_its_scope_says() {

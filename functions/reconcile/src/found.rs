@@ -18,16 +18,23 @@ const OUTBOUND: &str = "outbound-api";
 
 const WHATSAPP: &str = "whatsapp:";
 
-/// What should be recorded of a message that was sent and last changed within a time: that it came in, or how it ended. An
-/// account's messages on other channels are other systems' to look after.
-pub(crate) fn expected(message: &MessageResource, within: &RangeInclusive<Timestamp>) -> Option<Happening> {
+/// What should be recorded of a message that was sent and last changed within a time: that it came in, or how it ended.
+///
+/// An account's messages on other channels than WhatsApp are other systems' to look after. But an opt-out by SMS or RCS
+/// is the person's and holds for WhatsApp too, so it is recorded.
+pub(crate) fn expected(
+    message: &MessageResource,
+    within: &RangeInclusive<Timestamp>,
+    is_opt_out: impl FnOnce(&MessageResource) -> bool,
+) -> Option<Happening> {
     let is_due = [message.happened_at(), message.changed_at()].iter().flatten().all(|at| within.contains(at));
-    if !is_due || !message.to.starts_with(WHATSAPP) {
+    if !is_due {
         return None;
     }
+    let is_whatsapp = message.to.starts_with(WHATSAPP);
     match message.direction.as_str() {
-        INBOUND => Some(Happening::Inbound),
-        OUTBOUND => is_final(message.status).then_some(Happening::Status(message.status)),
+        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(Happening::Inbound),
+        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(Happening::Status(message.status)),
         _ => None,
     }
 }
@@ -122,7 +129,18 @@ mod tests {
         ];
         for (change, happening) in cases {
             let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
-            assert_eq!(expected(&message(&change), &within), happening, "{change}");
+            assert_eq!(expected(&message(&change), &within, |_| false), happening, "{change}");
+        }
+    }
+
+    #[test]
+    fn an_opt_out_is_recorded_whatever_its_channel() {
+        let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
+        for (from, to) in [("+14155550123", "+14155550100"), ("rcs:+14155550123", "rcs:brand_agent")] {
+            let listed = message(&json!({"from": from, "to": to}));
+            assert_eq!(expected(&listed, &within, |_| true), Some(Happening::Inbound), "{from}");
+            let ours = message(&json!({"from": to, "to": from, "direction": "outbound-api", "status": "delivered"}));
+            assert_eq!(expected(&ours, &within, |_| true), None, "{from}");
         }
     }
 

@@ -5,6 +5,7 @@ use shared::{
     inbound::{InboundMessage, InvalidForm},
     messages::{Arrival, Recorded, Source},
     notification::NotificationId,
+    preference::Preference,
     signature::VerifiedForm,
     status_callback::StatusCallback,
     twilio::MessageResource,
@@ -56,6 +57,18 @@ impl Reconcile {
             report.inbound_recovered += 1;
         }
         Ok(())
+    }
+
+    /// Whether a listed message says STOP. Only STOP is looked for on other channels: a START that was written to another
+    /// system's number must not lift what was said to us.
+    ///
+    /// An RCS message is taken to be listed as its webhook would be: from `rcs:` and the person's number, to `rcs:` and
+    /// the agent's name. Source: Twilio, API specification of Conversations, the address of a participant. For the list of
+    /// messages Twilio documents no form.
+    pub(crate) fn is_opt_out(&self, account: &Account, message: &MessageResource) -> bool {
+        let form = VerifiedForm::from_store(inbound_form(&account.sid, message, &[]));
+        let asked = InboundMessage::parse(&form).map(|message| self.inbound.asked(&message, Source::Reconcile));
+        asked.is_ok_and(|asked| asked.wish() == Some(Preference::OptedOut))
     }
 
     /// Records the status of a message of ours.

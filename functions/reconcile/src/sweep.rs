@@ -67,8 +67,9 @@ impl Reconcile {
         budget: &mut Budget,
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
+        let is_opt_out = |message: &MessageResource| self.is_opt_out(account, message);
         let due: Vec<(&MessageResource, Happening)> =
-            messages.iter().filter_map(|message| Some((*message, expected(message, due)?))).collect();
+            messages.iter().filter_map(|message| Some((*message, expected(message, due, is_opt_out)?))).collect();
         let key = |(message, happening): &(&MessageResource, Happening)| -> (MessageSid, Happening) {
             (message.sid.clone(), *happening)
         };

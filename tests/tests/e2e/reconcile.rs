@@ -10,7 +10,12 @@ use crate::world::{Person, World, events_so_far, is, new_id, of_notification, te
 
 /// Loses webhooks about people whose number begins like this.
 async fn lose(world: &World, prefix: &str, fraction: f64, seed: u64) {
-    let loss = json!({"to_prefix": format!("whatsapp:{prefix}"), "fraction": fraction, "seed": seed});
+    lose_from(world, &format!("whatsapp:{prefix}"), fraction, seed).await;
+}
+
+/// Loses webhooks about people whose address begins like this.
+async fn lose_from(world: &World, prefix: &str, fraction: f64, seed: u64) {
+    let loss = json!({"to_prefix": prefix, "fraction": fraction, "seed": seed});
     let url = format!("{}/sandbox/drops", world.stack.sandbox_url);
     assert!(world.http.put(url).json(&loss).send().await.unwrap().status().is_success());
 }
@@ -118,6 +123,24 @@ async fn a_stop_that_was_lost_counts_once_it_is_found() {
     assert_eq!((&event["recovered"], &event["body"]), (&json!(true), &json!("STOP")));
     world.event("the opt-out", is("event_id", &format!("{sid}.contact_opted_out"))).await;
     assert!(text(&world.items(sid).await[0], "answer").is_none(), "nobody was there to be answered");
+}
+
+#[tokio::test]
+async fn a_stop_by_sms_or_rcs_that_was_lost_counts_once_it_is_found() {
+    let world = World::new();
+    for channel in ["", "rcs:"] {
+        let (person, id) = (Person::new(), new_id("after-lost-stop"));
+        let address = format!("{channel}{}", person.identity);
+        lose_from(&world, &address, 1.0, 1).await;
+        let hello = world.write_with(&person, json!({"from": address, "body": "hello"})).await;
+        let stop = world.write_with(&person, json!({"from": address, "body": "STOP"})).await;
+        lose_from(&world, &address, 0.0, 1).await;
+        sweep(&world).await;
+        assert_eq!(world.items(stop["message_sid"].as_str().unwrap()).await.len(), 1, "{channel}");
+        assert_eq!(world.items(hello["message_sid"].as_str().unwrap()).await.len(), 0, "another system's, perhaps");
+        world.notify(&template_notification(&id, &person)).await;
+        world.event("the suppression", of_notification("notification_suppressed", &id)).await;
+    }
 }
 
 #[tokio::test]

@@ -225,8 +225,11 @@ impl World {
         self.write_with(person, json!({"body": body})).await
     }
 
+    /// On WhatsApp, unless the writing names another address.
     pub(crate) async fn write_with(&self, person: &Person, mut writing: Value) -> Value {
-        writing["from"] = json!(person.address());
+        if writing["from"].is_null() {
+            writing["from"] = json!(person.address());
+        }
         let url = format!("{}/sandbox/inbound", self.stack.sandbox_url);
         self.http.post(url).json(&writing).send().await.unwrap().json().await.unwrap()
     }

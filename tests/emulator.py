@@ -42,7 +42,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import iam_actions
-from ministack.services import apigateway, iam, lambda_svc, sqs
+from ministack.services import apigateway, dynamodb, iam, lambda_svc, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
@@ -161,6 +161,21 @@ def queue_attributes_like_bodies():
     sqs._act_send_message = sqs._HANDLERS["SendMessage"] = send_message
 
 
+def batch_reads_of_100_keys():
+    """Refuses a BatchGetItem of more than 100 keys over all tables, as DynamoDB does; ministack counts each table's."""
+    get = dynamodb._batch_get_item
+
+    def batch_get(data):
+        keys = [len(table.get("Keys", [])) for table in (data.get("RequestItems") or {}).values()]
+        # DynamoDB has another message for a single table's, which is ministack's.
+        if sum(keys) > 100 >= max(keys):
+            message = "Too many items requested for the BatchGetItem call"
+            return dynamodb.error_response_json("ValidationException", message, 400)
+        return get(data)
+
+    dynamodb._batch_get_item = batch_get
+
+
 def front_door():
     """Serves the one HTTP API at the root of a port of its own, known before it is deployed, whatever the Host."""
     parse = ministack._parse_execute_api_url
@@ -253,6 +268,7 @@ def main():
     queue_batches_by_single_permissions()
     secret_keys_of_roles()
     queue_attributes_like_bodies()
+    batch_reads_of_100_keys()
     front_door()
     no_long_pauses()
     end_with_parent()

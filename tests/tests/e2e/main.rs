@@ -7,6 +7,7 @@
 mod access;
 mod contacts;
 mod inbound;
+mod limits;
 mod media;
 mod receive;
 mod reconcile;

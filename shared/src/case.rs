@@ -97,7 +97,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What of the Contacts table the decision needs: ten facets at most.
+    /// What of the Contacts table the decision needs.
     pub fn wanted(&self) -> Vec<Wanted> {
         let category = self.notification.category;
         let suppressions = self.suppressions().into_iter();

@@ -3,8 +3,6 @@
 //! Every write but a status callback's stands on the condition that the item is as it was seen (`updated_at`), or that
 //! the claim is still ours (`lease`): two that act on one notification cannot both win.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
@@ -395,9 +393,8 @@ impl Notifications {
         &self,
         notifications: impl Iterator<Item = (&'a AccountSid, &'a NotificationId)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
-        let keys: HashMap<String, Item> =
-            notifications.map(|(account_sid, id)| (format!("{account_sid}#{id}"), key(account_sid, id))).collect();
-        Ok((self.table.clone(), consistently("reading from the Notifications table", keys.into_values())?))
+        let keys = notifications.map(|(account_sid, id)| key(account_sid, id));
+        Ok((self.table.clone(), consistently("reading from the Notifications table", keys)?))
     }
 }
 

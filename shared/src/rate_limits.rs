@@ -233,9 +233,8 @@ impl RateLimits {
 
     /// What a batch read of these buckets asks of this table, by the table's name.
     pub fn wanted(&self, buckets: impl Iterator<Item = BucketKey>) -> Result<(String, KeysAndAttributes), StoreError> {
-        let keys: HashMap<String, Item> =
-            buckets.map(|key| (key.0.clone(), Item::from([("sender".to_owned(), text(&key.0))]))).collect();
-        Ok((self.table.clone(), consistently("reading from the RateLimits table", keys.into_values())?))
+        let keys = buckets.map(|key| Item::from([("sender".to_owned(), text(key.as_str()))]));
+        Ok((self.table.clone(), consistently("reading from the RateLimits table", keys)?))
     }
 }
 

@@ -35,7 +35,7 @@ impl Send {
         BucketKey::of_pair(&self.case(job).sender(), &job.contact)
     }
 
-    /// Reads all at once: at most ten keys for each of at most ten notifications, of the hundred that one read takes.
+    /// Reads everything that the decisions about a batch need, together.
     pub(crate) async fn known(&self, jobs: &[(usize, Job<'_>)]) -> Result<Known, SendError> {
         if jobs.is_empty() {
             return Ok(Known::default());
@@ -48,7 +48,7 @@ impl Send {
         let buckets = self.rate_limits.wanted(jobs().map(|job| self.pair(job)))?;
         let (contacts_table, notifications_table) = (contacts.0.clone(), notifications.0.clone());
         let buckets_table = buckets.0.clone();
-        let wanted = vec![contacts, notifications, buckets];
+        let wanted = [contacts, notifications, buckets].into();
         let mut found = batch_get(&self.dynamodb, "reading what is known of a batch", wanted).await?;
         let mut of_table = |table: &str| found.remove(table).unwrap_or_default();
         Ok(Known {

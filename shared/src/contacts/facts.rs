@@ -113,13 +113,8 @@ impl Contacts {
         &self,
         facets: impl Iterator<Item = (&'a ContactKey, Wanted)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
-        let keys: HashMap<(String, String), Item> = facets
-            .map(|(contact, wanted)| {
-                let facet = wanted.facet();
-                ((contact.as_str().to_owned(), facet.clone()), key(contact, &facet))
-            })
-            .collect();
-        Ok((self.table.clone(), consistently("reading from the Contacts table", keys.into_values())?))
+        let keys = facets.map(|(contact, wanted)| key(contact, &wanted.facet()));
+        Ok((self.table.clone(), consistently("reading from the Contacts table", keys)?))
     }
 
     /// An action that adds a marketing message to those of late, on the condition that they are as they were seen. What

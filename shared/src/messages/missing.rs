@@ -10,9 +10,6 @@ use crate::{
     sid::MessageSid,
 };
 
-/// Source: Amazon DynamoDB, "`BatchGetItem`".
-const MAX_KEYS: usize = 100;
-
 impl Messages {
     /// Those of the happenings that are not recorded. What was recorded within the last second may be among them:
     /// recording it again is refused.
@@ -21,23 +18,23 @@ impl Messages {
         happenings: impl IntoIterator<Item = (MessageSid, Happening)>,
     ) -> Result<HashSet<(MessageSid, Happening)>, StoreError> {
         let mut missing: HashSet<_> = happenings.into_iter().collect();
-        let wanted: Vec<_> = missing.iter().cloned().collect();
-        for keys in wanted.chunks(MAX_KEYS) {
-            for recorded in self.recorded(keys).await? {
-                missing.remove(&recorded);
-            }
+        for recorded in self.recorded(&missing).await? {
+            missing.remove(&recorded);
         }
         Ok(missing)
     }
 
-    async fn recorded(&self, wanted: &[(MessageSid, Happening)]) -> Result<Vec<(MessageSid, Happening)>, StoreError> {
+    async fn recorded(
+        &self,
+        wanted: &HashSet<(MessageSid, Happening)>,
+    ) -> Result<Vec<(MessageSid, Happening)>, StoreError> {
         let operation = "looking up messages in the Messages table";
         let wanted = KeysAndAttributes::builder()
             .set_keys(Some(wanted.iter().map(|(sid, event)| key(sid, *event)).collect()))
             .projection_expression("message_sid, event")
             .build()
             .map_err(|error| StoreError::new(operation, error))?;
-        let found = batch_get(&self.client, operation, vec![(self.table.clone(), wanted)]).await?;
+        let found = batch_get(&self.client, operation, [(self.table.clone(), wanted)].into()).await?;
         Ok(found.into_values().flatten().filter_map(|item| read_key(&item)).collect())
     }
 

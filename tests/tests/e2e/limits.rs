@@ -1,11 +1,24 @@
-//! The most that DynamoDB reads in one request: the emulator refuses more.
+//! The most that DynamoDB reads in one request: the emulator refuses more, and the largest batch is sent all the same.
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata as _,
     types::{AttributeValue, KeysAndAttributes},
 };
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tests::{
+    harness::{
+        sender::{Record, Sender},
+        wire::{Moment, Side},
+    },
+    run::MESSAGING_SERVICE_SID,
+};
 
-use crate::world::World;
+use crate::{
+    receive::agree,
+    support::{end_waiting, queue_of_ours},
+    world::{Person, World, new_id},
+};
 
 fn keys(name: &str, count: usize) -> KeysAndAttributes {
     let key = |number: usize| [(name.to_owned(), AttributeValue::S(format!("limits-{number}")))].into();
@@ -25,4 +38,60 @@ async fn a_read_of_101_keys_over_two_tables_is_refused() {
     let refusal = read(60, 41).await.unwrap_err();
     assert_eq!(refusal.code(), Some("ValidationException"));
     assert_eq!(refusal.message(), Some("Too many items requested for the BatchGetItem call"));
+}
+
+/// A notification whose decision depends on as much as possible: every scope of an opt-out, the service window, the
+/// consent and the frequency cap.
+fn richest(person: &Person) -> Record {
+    let id = new_id("richest");
+    let template = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let notification = json!({
+        "id": id, "to": person.identity, "category": "marketing",
+        "from": "whatsapp:+14155238886", "messaging_service_sid": MESSAGING_SERVICE_SID,
+        "content": {"type": "media", "media": [{"url": "https://example.com/offer.jpg"}], "body": "Our offer"},
+        "fallback": [
+            {"channel": "whatsapp", "content": template},
+            {"channel": "sms", "content": {"type": "text", "body": "Our offer"}},
+        ],
+    });
+    Record { message_id: id, body: notification.to_string() }
+}
+
+/// The keys of the reads that went over the wire.
+fn keys_read(moments: &[Moment]) -> usize {
+    let reads = moments.iter().filter(|moment| moment.side == Side::Before);
+    let reads = reads.filter(|moment| moment.operation.starts_with("BatchGetItem"));
+    let keys = |read: &Moment| {
+        let request: Value = serde_json::from_slice(&read.body).unwrap();
+        let tables = request["RequestItems"].as_object().unwrap().values();
+        tables.map(|table| table["Keys"].as_array().unwrap().len()).sum::<usize>()
+    };
+    reads.map(keys).sum()
+}
+
+#[tokio::test]
+async fn a_batch_that_needs_more_than_100_keys_is_all_sent() {
+    let world = World::new();
+    let queue_url = queue_of_ours(&world).await;
+    let people: Vec<_> = (0..10).map(|_| Person::new()).collect();
+    join_all(people.iter().map(|person| agree(&world, person))).await;
+    let records: Vec<_> = people.iter().map(richest).collect();
+    let policy = json!({"default": {"marketing_cap": {"messages": 2, "days": 7}}}).to_string();
+    let mut sender = Sender::start(&world.stack, &queue_url, &[("SEND_POLICY", &policy)]).await.unwrap();
+    let mut most_keys = 0;
+    world
+        .until("the whole batch sent", async || {
+            let again = sender.deliver(&records).await.unwrap();
+            most_keys = most_keys.max(keys_read(&sender.wire.moments()));
+            for record in &records {
+                end_waiting(&world, &record.message_id).await;
+            }
+            again.is_empty().then_some(())
+        })
+        .await;
+    assert!(most_keys > 100, "the batch needs only {most_keys} keys");
+    for (person, record) in people.iter().zip(&records) {
+        world.notification_in(&record.message_id, "accepted").await;
+        assert_eq!(world.sent_to(person).await.len(), 1, "{}", record.message_id);
+    }
 }

@@ -15,6 +15,8 @@ mod refused;
 mod rotation;
 mod send;
 mod status;
+#[path = "../support/mod.rs"]
+mod support;
 mod timeline;
 mod unknown;
 mod unpublished;

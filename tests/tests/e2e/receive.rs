@@ -27,7 +27,7 @@ fn with_fallback(mut notification: Value, ways: &[(&str, Value)]) -> Value {
     notification
 }
 
-async fn agree(world: &World, person: &Person) {
+pub(crate) async fn agree(world: &World, person: &Person) {
     let consent = json!({"category": "marketing", "source": "checkout-form", "text": "Send me offers on WhatsApp."});
     let path = format!("/contacts/{}/consent", person.identity);
     let (status, answer) = world.call("PUT", &path, &consent.to_string()).await;

@@ -160,7 +160,7 @@ impl Judge<'_> {
     async fn facts(&self, case: Case<'_>, progress: Progress, now: Timestamp) -> Result<Facts, Failure> {
         let wanted = self.contacts.wanted(case.wanted().into_iter().map(|wanted| (case.contact, wanted)))?;
         let table = wanted.0.clone();
-        let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", vec![wanted]).await?;
+        let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", [wanted].into()).await?;
         let found = ContactFacts::new(found.remove(&table).unwrap_or_default());
         Ok(case.facts(&found, progress, now)?)
     }

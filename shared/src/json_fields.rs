@@ -1,7 +1,7 @@
 //! A JSON object read by hand, field by field: an error of a deriving parser shows values, and what people write must not
 //! reach a log. Each error names the field and says what is right.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
@@ -124,6 +124,28 @@ pub(crate) fn deserialized<T: serde::de::DeserializeOwned>(value: Value) -> Opti
 pub(crate) fn string_map(value: Value) -> Option<BTreeMap<String, String>> {
     let Value::Object(map) = value else { return None };
     map.into_iter().map(|(name, value)| Some((name, as_string(value)?))).collect()
+}
+
+/// A setting is not a whole number of the allowed range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: expected a whole number from {} to {}, not {value}", .range.start(), .range.end())]
+pub(crate) struct InvalidWholeNumber {
+    field: &'static str,
+    range: RangeInclusive<u32>,
+    value: Value,
+}
+
+/// A setting that is a whole number. Its error shows the value, because operators write settings.
+pub(crate) fn whole_number(
+    field: &'static str,
+    value: Value,
+    range: RangeInclusive<u32>,
+) -> Result<u32, InvalidWholeNumber> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    match number.filter(|number| range.contains(number)) {
+        Some(number) => Ok(number),
+        None => Err(InvalidWholeNumber { field, range, value }),
+    }
 }
 
 #[cfg(test)]

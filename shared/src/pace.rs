@@ -4,30 +4,54 @@
 //! time, when the next message would be due if all came evenly. It gives every message a time of its own, so that a
 //! batch does not go out as a burst. Times are microseconds since 1970.
 
-use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-/// What a sender may do.
+use crate::json_fields::{InvalidWholeNumber, whole_number};
+
+/// What a sender may do: two numbers, each of them in [`Pace::ALLOWED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WrittenPace")]
 pub struct Pace {
-    /// Messages a second. Source: Twilio, "WhatsApp best practices and FAQs": 80 by default, up to 400 for text on
-    /// request.
-    pub per_second: NonZeroU32,
-    /// How many of them may go out at once after a pause. Twilio counts a second's messages, so that more than one
-    /// leaves the limit that much sooner.
+    per_second: u32,
+    burst: u32,
+}
+
+/// A pace as a policy states it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPace {
+    per_second: Value,
     #[serde(default = "one")]
-    pub burst: NonZeroU32,
+    burst: Value,
 }
 
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
+fn one() -> Value {
+    1.into()
 }
 
+/// A number of a pace is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct InvalidPace(#[from] InvalidWholeNumber);
+
+impl TryFrom<WrittenPace> for Pace {
+    type Error = InvalidPace;
+
+    fn try_from(written: WrittenPace) -> Result<Self, InvalidPace> {
+        Ok(Self {
+            per_second: whole_number("per_second", written.per_second, Self::ALLOWED)?,
+            burst: whole_number("burst", written.burst, Self::ALLOWED)?,
+        })
+    }
+}
+
+/// Source: Twilio, "WhatsApp best practices and FAQs": 80 messages a second by default, up to 400 for text on request.
 impl Default for Pace {
     fn default() -> Self {
-        Self { per_second: NonZeroU32::MIN.saturating_add(79), burst: one() }
+        Self { per_second: 80, burst: 1 }
     }
 }
 
@@ -80,8 +104,26 @@ const RECOVERY: i64 = 300 * SECOND;
 const SLOWEST: i64 = 100;
 
 impl Pace {
+    /// The numbers that a pace may have.
+    ///
+    /// The highest is ten times what WhatsApp allows a phone number (Meta, "Cloud API: throughput"), since a Messaging
+    /// Service can have several. At this rate the interval is 104 microseconds: it is never 0, and its rounding stays
+    /// within what [`USED_PERCENT`] leaves of the limit.
+    pub const ALLOWED: RangeInclusive<u32> = 1..=10_000;
+
+    /// A pace of `per_second` messages a second, of which `burst` may go out at once after a pause. Twilio counts the
+    /// messages of a second, so that a larger burst leaves less of the limit for the rest of the second.
+    pub fn new(per_second: u32, burst: u32) -> Result<Self, InvalidPace> {
+        WrittenPace { per_second: per_second.into(), burst: burst.into() }.try_into()
+    }
+
+    /// Messages a second.
+    pub fn per_second(self) -> u32 {
+        self.per_second
+    }
+
     fn limit(self) -> i64 {
-        i64::from(self.per_second.get()) * 1_000
+        i64::from(self.per_second) * 1_000
     }
 
     /// Thousandths of a message a second that the sender may be sent at: its pace, or less for some minutes after Twilio
@@ -105,7 +147,7 @@ impl Pace {
 
     /// The earliest time that a bucket which was left alone counts from.
     pub fn floor(self, interval: i64, now: i64) -> i64 {
-        now.saturating_sub(i64::from(self.burst.get() - 1).saturating_mul(interval))
+        now.saturating_sub(i64::from(self.burst - 1).saturating_mul(interval))
     }
 
     /// Times for at most so many messages, none later than the horizon; where there is none, the time at which the
@@ -145,7 +187,7 @@ mod tests {
     const NOW: i64 = 1_790_000_000 * SECOND;
 
     fn pace(per_second: u32, burst: u32) -> Pace {
-        Pace { per_second: per_second.try_into().unwrap(), burst: burst.try_into().unwrap() }
+        Pace::new(per_second, burst).unwrap()
     }
 
     /// The most messages that any second sees.
@@ -226,7 +268,72 @@ mod tests {
         assert!(take_of_pair(tat, NOW + PAIR_INTERVAL).is_ok());
     }
 
+    #[test]
+    fn a_number_out_of_range_is_refused_by_its_name() {
+        for (json, expected) in [
+            (r#"{"per_second": 0}"#, "per_second: expected a whole number from 1 to 10000, not 0"),
+            (r#"{"per_second": 10001}"#, "per_second: expected a whole number from 1 to 10000, not 10001"),
+            (r#"{"per_second": 1041667}"#, "per_second: expected a whole number from 1 to 10000, not 1041667"),
+            (r#"{"per_second": 4294967376}"#, "per_second: expected a whole number from 1 to 10000, not 4294967376"),
+            (r#"{"per_second": -80}"#, "per_second: expected a whole number from 1 to 10000, not -80"),
+            (r#"{"per_second": 0.5}"#, "per_second: expected a whole number from 1 to 10000, not 0.5"),
+            (r#"{"per_second": 1e9}"#, "per_second: expected a whole number from 1 to 10000, not 1000000000.0"),
+            (r#"{"per_second": "80"}"#, r#"per_second: expected a whole number from 1 to 10000, not "80""#),
+            (r#"{"per_second": null}"#, "per_second: expected a whole number from 1 to 10000, not null"),
+            (r#"{"per_second": 80, "burst": 0}"#, "burst: expected a whole number from 1 to 10000, not 0"),
+            (r#"{"per_second": 80, "burst": -1}"#, "burst: expected a whole number from 1 to 10000, not -1"),
+            (r#"{"per_second": 80, "burst": 10001}"#, "burst: expected a whole number from 1 to 10000, not 10001"),
+            (r#"{"per_second": NaN}"#, "expected value"),
+            (r#"{"burst": 1}"#, "missing field `per_second`"),
+            (r#"{"per_second": 80, "bursts": 1}"#, "unknown field `bursts`"),
+        ] {
+            let error = serde_json::from_str::<Pace>(json).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{json}: {error}");
+        }
+        for (json, expected) in
+            [(r#"{"per_second": 1}"#, pace(1, 1)), (r#"{"per_second": 10000, "burst": 10000}"#, pace(10_000, 10_000))]
+        {
+            assert_eq!(serde_json::from_str::<Pace>(json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn no_allowed_rate_exceeds_its_limit() {
+        for per_second in Pace::ALLOWED {
+            let interval = pace(per_second, 1).interval(&Bucket::default(), NOW);
+            assert!(interval > 0 && interval * i64::from(per_second) > SECOND, "{per_second}: {interval}");
+        }
+    }
+
+    fn any_bucket() -> impl Strategy<Value = Bucket> {
+        let time = || prop_oneof![any::<i64>(), NOW - 400 * SECOND..NOW + 400 * SECOND];
+        (time(), prop::option::of(time()), prop::option::of(prop_oneof![any::<i64>(), -1..20_000_000_i64]))
+            .prop_map(|(tat, throttled_at, throttled_rate)| Bucket { tat, throttled_at, throttled_rate })
+    }
+
     proptest! {
+        /// Whatever a policy may state and whatever a bucket holds.
+        #[test]
+        fn every_allowed_pace_has_an_interval(
+            per_second in Pace::ALLOWED,
+            burst in Pace::ALLOWED,
+            bucket in any_bucket(),
+            wanted in 1_usize..=10,
+            horizon in 0..=10 * SECOND,
+        ) {
+            let pace = pace(per_second, burst);
+            let interval = pace.interval(&bucket, NOW);
+            prop_assert!(interval > 0 && interval * i64::from(per_second) >= SECOND, "{interval}");
+            prop_assert!(pace.throttled(&bucket, NOW) >= SLOWEST);
+            match pace.slots(&bucket, NOW, wanted, horizon) {
+                Ok(slots) => {
+                    prop_assert!((1..=wanted).contains(&slots.count));
+                    prop_assert!(slots.at(slots.count - 1) <= NOW + horizon);
+                }
+                Err(until) => prop_assert!(until > NOW),
+            }
+        }
+
         /// However the asking goes, slots never come closer than their interval, once the burst is used up.
         #[test]
         fn slots_keep_their_distance(asks in prop::collection::vec((0_i64..2 * SECOND, 1_usize..20), 1..60)) {

@@ -163,9 +163,9 @@ fn a_country_changes_what_it_names_and_leaves_the_rest() {
     assert_eq!(there.consent(Category::Utility), None);
     assert_eq!(there.consent(Category::Marketing), Some(ConsentRule { days: None }), "unless it is configured away");
     assert_eq!((here.marketing_cap, here.marketing_cap.map(|cap| cap.messages)), (there.marketing_cap, Some(2)));
-    assert_eq!(policy.pace("whatsapp:+14155238886").per_second.get(), 400);
-    assert_eq!(policy.pace("MG00000000000000000000000000000001").per_second.get(), 10);
-    assert_eq!(Policy::default().pace("any").per_second.get(), 80);
+    assert_eq!(policy.pace("whatsapp:+14155238886").per_second(), 400);
+    assert_eq!(policy.pace("MG00000000000000000000000000000001").per_second(), 10);
+    assert_eq!(Policy::default().pace("any").per_second(), 80);
     assert_eq!(policy.on_unknown(Category::Utility), OnUnknown::Resend);
     assert_eq!(policy.on_unknown(Category::Marketing), OnUnknown::Hold);
     assert_eq!(policy.on_unknown(Category::Authentication), OnUnknown::Resend);
@@ -175,7 +175,14 @@ fn a_country_changes_what_it_names_and_leaves_the_rest() {
 fn a_wrong_policy_says_what_is_wrong() {
     for (policy, part) in [
         (r#"{"quiet": 1}"#, "unknown field `quiet`"),
-        (r#"{"rates": {"default": {"per_second": 0}}}"#, "nonzero"),
+        (
+            r#"{"rates": {"default": {"per_second": 0}}}"#,
+            "per_second: expected a whole number from 1 to 10000, not 0 at line 1 column 40",
+        ),
+        (
+            r#"{"rates": {"default": {"per_second": 1041667}}}"#,
+            "per_second: expected a whole number from 1 to 10000, not 1041667",
+        ),
         (r#"{"on_unknown": {"marketing": "send"}}"#, "expected `hold` or `resend`"),
         (r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#, "hour"),
     ] {

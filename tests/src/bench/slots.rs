@@ -2,12 +2,11 @@
 //! takes them, and messages are created at these times with nothing else done about them.
 
 use std::{
-    num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
@@ -72,11 +71,10 @@ struct State {
 
 impl<'a> Sending<'a> {
     fn new(twilio: &'a Twilio, per_second: u32, messages: usize) -> Result<Self> {
-        let per_second = NonZeroU32::new(per_second).context("a pace is not 0")?;
         Ok(Self {
             twilio,
             key: BucketKey::of_sender(&ACCOUNT_SID.parse()?, &format!("bench at {}", twilio.url)),
-            pace: Pace { per_second, burst: NonZeroU32::MIN },
+            pace: Pace::new(per_second, 1)?,
             state: Mutex::new(State { waiting: people(messages).collect(), refused: 0, latest: 0 }),
         })
     }

@@ -1,11 +1,13 @@
 //! The settings of a deployment that say who may receive what, and how fast.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
+    json_fields::{InvalidWholeNumber, whole_number},
     notification::Category,
     pace::Pace,
     quiet_hours::{InvalidQuietHours, QuietHours},
@@ -49,12 +51,29 @@ struct Block {
     marketing_cap: Option<MarketingCap>,
 }
 
+/// The days that a rule may name: a rule of 0 days would hold never or always.
+const DAYS: RangeInclusive<u32> = 1..=36_500;
+
 /// A category that needs a consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(try_from = "WrittenConsentRule")]
 pub struct ConsentRule {
     /// How long one lives; for ever, if none.
     pub days: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenConsentRule {
+    days: Option<Value>,
+}
+
+impl TryFrom<WrittenConsentRule> for ConsentRule {
+    type Error = InvalidWholeNumber;
+
+    fn try_from(written: WrittenConsentRule) -> Result<Self, InvalidWholeNumber> {
+        Ok(Self { days: written.days.map(|days| whole_number("days", days, DAYS)).transpose()? })
+    }
 }
 
 impl ConsentRule {
@@ -97,15 +116,37 @@ fn marketing() -> Vec<Category> {
 
 /// How much marketing a person gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WrittenMarketingCap")]
 pub struct MarketingCap {
-    /// So many.
+    /// The most messages; 0 allows none.
     pub messages: u32,
-    /// In so many days.
+    /// The days in which they are counted.
     pub days: u32,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMarketingCap {
+    messages: Value,
+    days: Value,
+}
+
+impl TryFrom<WrittenMarketingCap> for MarketingCap {
+    type Error = InvalidWholeNumber;
+
+    fn try_from(written: WrittenMarketingCap) -> Result<Self, InvalidWholeNumber> {
+        Ok(Self {
+            messages: whole_number("messages", written.messages, Self::MESSAGES)?,
+            days: whole_number("days", written.days, DAYS)?,
+        })
+    }
+}
+
 impl MarketingCap {
+    /// The messages that a cap may allow. Each of them is kept in one item with its notification's id and time, some 550
+    /// bytes at most, and an item has at most 400 KB (Amazon DynamoDB, "Service, account, and table quotas").
+    const MESSAGES: RangeInclusive<u32> = 0..=500;
+
     /// Whether a message that went out then still counts.
     pub fn covers(self, sent_at: Timestamp, now: Timestamp) -> bool {
         now.duration_since(sent_at) < SignedDuration::from_hours(24 * i64::from(self.days))

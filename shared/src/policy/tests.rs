@@ -172,6 +172,34 @@ fn a_country_changes_what_it_names_and_leaves_the_rest() {
 }
 
 #[test]
+fn days_and_caps_out_of_range_are_refused_by_name() {
+    let days = "days: expected a whole number from 1 to 36500, not";
+    let messages = "messages: expected a whole number from 0 to 500, not";
+    for (block, expected) in [
+        (json!({"consent": {"marketing": {"days": 0}}}), format!("{days} 0")),
+        (json!({"consent": {"marketing": {"days": -1}}}), format!("{days} -1")),
+        (json!({"consent": {"marketing": {"days": "30"}}}), format!("{days} \"30\"")),
+        (json!({"consent": {"marketing": {"day": 30}}}), "unknown field `day`".to_owned()),
+        (json!({"marketing_cap": {"messages": 2, "days": 0}}), format!("{days} 0")),
+        (json!({"marketing_cap": {"messages": 2, "days": 0.5}}), format!("{days} 0.5")),
+        (json!({"marketing_cap": {"messages": 2, "days": 36_501}}), format!("{days} 36501")),
+        (json!({"marketing_cap": {"messages": -1, "days": 7}}), format!("{messages} -1")),
+        (json!({"marketing_cap": {"messages": 501, "days": 7}}), format!("{messages} 501")),
+        (json!({"marketing_cap": {"messages": 2}}), "missing field `days`".to_owned()),
+    ] {
+        let error = json!({"default": block}).to_string().parse::<Policy>().unwrap_err().to_string();
+        assert!(error.contains(&expected), "{block}: {error}");
+    }
+    let widest =
+        json!({"consent": {"marketing": {"days": 36_500}}, "marketing_cap": {"messages": 500, "days": 36_500}});
+    let narrowest = json!({"consent": {"marketing": {"days": 1}}, "marketing_cap": {"messages": 0, "days": 1}});
+    for block in [widest, narrowest] {
+        let read = json!({"default": block}).to_string().parse::<Policy>();
+        assert!(read.is_ok(), "{block}: {read:?}");
+    }
+}
+
+#[test]
 fn a_wrong_policy_says_what_is_wrong() {
     for (policy, part) in [
         (r#"{"quiet": 1}"#, "unknown field `quiet`"),

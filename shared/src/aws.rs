@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    config::{
-        BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
-    },
-    error::{ProvideErrorMetadata, SdkError},
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_types::SdkConfig;
 
@@ -72,31 +69,4 @@ fn retries() -> RetryConfig {
 /// name.
 pub fn s3_config(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some())
-}
-
-/// Why AWS did not do what it was asked, for who has to tell a person what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// It gave no answer, or none that can be used: the same call may succeed later.
-    Unanswered,
-    /// It answered that it will not: the permission, or the thing itself, is missing.
-    Refused,
-    /// What was asked of it, or what it holds, cannot be used.
-    Unusable,
-}
-
-impl Fault {
-    /// What a call's error says.
-    pub fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
-        match error {
-            SdkError::ConstructionFailure(_) => Self::Unusable,
-            // What AWS calls a service's own trouble ("Common errors"), after all that the SDK has tried.
-            SdkError::ServiceError(service) => match service.err().code() {
-                Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable" | "ThrottlingException")
-                | None => Self::Unanswered,
-                Some(_) => Self::Refused,
-            },
-            _ => Self::Unanswered,
-        }
-    }
 }

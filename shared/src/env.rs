@@ -46,7 +46,7 @@ pub fn parse<T: FromStr<Err: Display>>(name: &'static str, value: &str) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sid::AccountSid;
+    use twilio_types::sid::AccountSid;
 
     #[test]
     fn a_missing_or_wrong_variable_is_named() {

@@ -1,6 +1,6 @@
 //! The queues: notifications that wait, notifications that cannot be sent, events, and what can never be published.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -9,9 +9,8 @@ use aws_sdk_sqs::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::error::Error;
-
-use crate::{aws::Fault, sid::AccountSid};
+use stores::fault::Fault;
+use twilio_types::sid::AccountSid;
 
 mod batch;
 mod body;

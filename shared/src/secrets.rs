@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,11 +9,9 @@ use std::{
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
-
-use crate::{
-    sid::{AccountSid, ApiKeySid},
-    signature::SigningKeys,
-};
+use twilio_client::Credentials;
+use twilio_types::sid::{AccountSid, ApiKeySid};
+use twilio_webhook::signature::SigningKeys;
 
 /// A secret is read again for a signature that fails, and not more often than this: forged requests must not turn into
 /// a bill for Secrets Manager.
@@ -37,21 +34,6 @@ pub struct Account {
     shared_keys: BTreeMap<String, SecretString>,
     api_key_sid: Option<ApiKeySid>,
     api_key_secret: Option<SecretString>,
-}
-
-/// What a REST call authenticates with.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The user name: an API key's SID, or the account's where there is no key.
-    pub username: String,
-    /// The password: the key's secret, or the account's first auth token.
-    pub password: SecretString,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
 }
 
 impl Accounts {

@@ -6,18 +6,19 @@ use aws_lambda_events::{
     http::{HeaderValue, header::CONTENT_TYPE},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::limits::{MAX_FORM_BYTES, Retention};
+use stores::{dynamodb::StoreError, messages::Messages};
+use twilio_types::{base_url::BaseUrl, sid::AccountSid};
+use twilio_webhook::{
+    inbound_message::InvalidForm,
+    signature::{SignatureError, UnverifiedRequest, Verified, VerifiedForm},
+};
 
 use crate::{
-    base_url::BaseUrl,
-    dynamodb::StoreError,
     env::{self, EnvError},
-    inbound::InvalidForm,
-    limits::{MAX_FORM_BYTES, Retention},
-    messages::Messages,
     report::Chain,
     secrets::{Accounts, Secrets, SecretsError},
-    sid::AccountSid,
-    signature::{SignatureError, UnverifiedRequest, Verified, VerifiedForm},
+    start::log_warm_up,
 };
 
 const SIGNATURE: &str = "x-twilio-signature";
@@ -114,7 +115,8 @@ impl Webhook {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), messages_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (secrets, ()) = tokio::join!(Secrets::load(secrets_manager, secret_id), messages.warm());
+        let (secrets, warmed) = tokio::join!(Secrets::load(secrets_manager, secret_id), messages.warm());
+        log_warm_up(warmed);
         Ok(Self { door: Door { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
     }
 }

@@ -3,8 +3,8 @@
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
+use stack::Stack;
 use tests::{
-    Stack,
     bench::{pace, root, send, sizes, slots, table::Table, webhooks},
     harness::bootstrap,
 };

@@ -1,20 +1,4 @@
-//! The local stack: `template.yaml` deployed to an emulator of AWS, with a stand-in for Twilio beside it, or Twilio itself.
-//!
-//! `make run` leaves it running for people, `make test` runs the tests inside it; there is one description of it, the
-//! template, and one way to start it, [`run::start`]. A test takes the running one with [`Stack::from_env`].
+//! What the end-to-end tests and the benchmarks have in common.
 
-pub mod account;
 pub mod bench;
-pub mod demo;
-pub mod deploy;
-pub mod emulator;
 pub mod harness;
-pub mod invitation;
-pub mod process;
-pub mod progress;
-pub mod run;
-pub mod stack;
-pub mod tunnel;
-pub mod watch;
-
-pub use stack::{Outputs, Stack};

@@ -289,7 +289,7 @@ async fn two_that_say_the_same(faults: [Value; 2], [finder, owner]: [&str; 2]) {
     let address = person.address();
     let parameters = [
         ("MessageSid", message_sid.as_str()),
-        ("AccountSid", tests::run::ACCOUNT_SID),
+        ("AccountSid", stack::run::ACCOUNT_SID),
         ("MessageStatus", "sent"),
         ("To", &address),
     ];

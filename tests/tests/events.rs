@@ -6,16 +6,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, dynamodb, sqs::SqsEvent};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{callback_url::origin_in_query, consent::ConsentRequest, notification::Notification};
 use serde_json::Value;
-use shared::{
-    callback_url::origin_in_query,
-    consent::ConsentRequest,
-    inbound::InboundMessage,
-    notification::Notification,
+use stack::run::AUTH_TOKEN;
+use twilio_webhook::{
+    inbound_message::InboundMessage,
     signature::{SignatureError, SigningKeys, UnverifiedRequest, Verified, VerifiedForm},
     status_callback::StatusCallback,
 };
-use tests::run::AUTH_TOKEN;
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name)).unwrap()

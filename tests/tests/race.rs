@@ -15,13 +15,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::json;
+use stack::run::ACCOUNT_SID;
 use support::{number_from_env, queue_of_ours, stranger};
-use tests::{
-    harness::{
-        sender::{Record, Sender},
-        wire::{Moment, Side},
-    },
-    run::ACCOUNT_SID,
+use tests::harness::{
+    sender::{Record, Sender},
+    wire::{Moment, Side},
 };
 use tokio::time::{Instant, sleep};
 

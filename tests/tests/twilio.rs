@@ -6,16 +6,12 @@ use std::net::Ipv4Addr;
 
 use sandbox::{Config, ORDER_UPDATE_SID, serve};
 use serde_json::{Value, json};
-use shared::{
-    base_url::BaseUrl,
-    error_code::ErrorCode,
-    message_status::MessageStatus,
-    secrets::Credentials,
-    sid::AccountSid,
-    twilio::{Cancelled, MessageFilter, NewContent, NewMessage, Place, Sender, TwilioClient, TwilioError},
-};
-use tests::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
+use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 use tokio::net::TcpListener;
+use twilio_client::{
+    Cancelled, Credentials, MessageFilter, NewContent, NewMessage, Place, Sender, TwilioClient, TwilioError,
+};
+use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, message_status::MessageStatus, sid::AccountSid};
 
 const TO: &str = "whatsapp:+14155550123";
 
@@ -44,7 +40,7 @@ impl Twilio {
         assert!(answer.unwrap().status().is_success());
     }
 
-    async fn create(&self, message: &NewMessage) -> Result<shared::twilio::MessageResource, TwilioError> {
+    async fn create(&self, message: &NewMessage) -> Result<twilio_client::MessageResource, TwilioError> {
         self.client.create(&self.account_sid, &with_key(), message).await
     }
 }

@@ -7,22 +7,26 @@
 use std::convert::Infallible;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use domain::{
+    consent::{Consent, ConsentRequest},
+    contact_key::ContactKey,
+};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::{
-    address::{ContactKey, E164},
-    api::{Problem, json},
-    consent::{Consent, ConsentRequest},
+    env::{self, EnvError},
+    http_reply::{Problem, json},
+    report::Chain,
+};
+use stores::{
     contacts::{ContactOverview, Recorded},
     dynamodb::StoreError,
-    env::{self, EnvError},
-    history::Histories,
     messages::Messages,
+    notification_log::Histories,
     notifications::Notifications,
-    report::Chain,
-    sid::AccountSid,
 };
+use twilio_types::{address::E164, sid::AccountSid};
 
 mod request;
 
@@ -31,7 +35,7 @@ use request::{Route, account, caller, text};
 /// The function.
 #[derive(Debug)]
 pub struct Contacts {
-    people: shared::contacts::Contacts,
+    people: stores::contacts::Contacts,
     histories: Histories,
     /// The account of who names none.
     account_sid: AccountSid,
@@ -81,14 +85,14 @@ impl Contacts {
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config()?);
         let function = Self {
-            people: shared::contacts::Contacts::new(client.clone(), contacts?),
+            people: stores::contacts::Contacts::new(client.clone(), contacts?),
             histories: Histories {
                 notifications: Notifications::new(client.clone(), notifications?),
                 messages: Messages::new(client, messages?),
             },
             account_sid,
         };
-        function.histories.notifications.warm().await;
+        shared::start::log_warm_up(function.histories.notifications.warm().await);
         Ok(function)
     }
 

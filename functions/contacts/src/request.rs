@@ -3,13 +3,10 @@
 use std::borrow::Cow;
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, http::Method};
+use domain::notification::NotificationId;
 use percent_encoding::percent_decode_str;
-use shared::{
-    address::E164,
-    api::{Problem, body},
-    notification::NotificationId,
-    sid::AccountSid,
-};
+use shared::http_reply::{Problem, body};
+use twilio_types::{address::E164, sid::AccountSid};
 
 /// What is asked for, of whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +47,7 @@ fn phone_number(text: &str) -> Result<E164, Problem> {
     let decoded = decoded("e164", text)?;
     let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
     let number = format!("+{digits}").parse();
-    number.map_err(|error: shared::address::InvalidAddress| Problem::new(400, "e164", error.to_string()))
+    number.map_err(|error: twilio_types::address::InvalidAddress| Problem::new(400, "e164", error.to_string()))
 }
 
 fn notification_id(text: &str) -> Result<NotificationId, Problem> {
@@ -65,7 +62,7 @@ fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, Probl
 /// The account that the query names.
 pub(crate) fn account(request: &ApiGatewayV2httpRequest) -> Result<Option<AccountSid>, Problem> {
     let named = request.query_string_parameters.first("account_sid").map(str::parse).transpose();
-    named.map_err(|error: shared::sid::InvalidSid| Problem::new(400, "account_sid", error.to_string()))
+    named.map_err(|error: twilio_types::sid::InvalidSid| Problem::new(400, "account_sid", error.to_string()))
 }
 
 /// The body as text.
@@ -80,7 +77,7 @@ pub(crate) fn caller(request: &ApiGatewayV2httpRequest) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use shared::callback_url::status_callback_url;
+    use domain::callback_url::status_callback_url;
 
     use super::*;
 

@@ -18,7 +18,7 @@ fn contacts() -> Contacts {
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     Contacts {
-        people: shared::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
+        people: stores::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
         histories: Histories {
             notifications: Notifications::new(client.clone(), "notifications".to_owned()),
             messages: Messages::new(client, "messages".to_owned()),

@@ -7,18 +7,19 @@
 use std::convert::Infallible;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use domain::opt_out_request::Asked;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    contacts::Contacts,
     env,
-    inbound::InboundMessage,
-    inbound_recorder::{InboundRecorder, OptOutPolicy},
-    messages::{Arrival, Recorded},
-    twiml,
     webhook::{Door, Failure, StartError, Webhook, reply},
-    wish::Asked,
 };
+use stores::{
+    contacts::Contacts,
+    messages::{Arrival, Recorded},
+    record_inbound::{InboundRecorder, OptOutPolicy},
+};
+use twilio_webhook::{inbound_message::InboundMessage, twiml};
 
 /// The function.
 #[derive(Debug)]

@@ -8,17 +8,19 @@ use aws_lambda_events::{
     apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::Method,
 };
+use domain::media::{MediaKey, MediaType};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::{
-    api::{Problem, body, json},
     env::{self, EnvError},
-    media::{MediaKey, MediaType},
-    media_store::{Described, MediaStore, MediaStoreError},
+    http_reply::{Problem, body, json},
     report::Chain,
 };
 
+use crate::media_bucket::{Described, MediaStore, MediaStoreError};
+
+mod media_bucket;
 mod request;
 
 use request::{DownloadRequest, UploadRequest, missing_object, stored_size, stored_type, unknown_route};

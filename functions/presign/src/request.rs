@@ -2,11 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use domain::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
 use serde::Deserialize;
-use shared::{
-    api::Problem,
-    media::{MediaKey, MediaType, UnsupportedType, WrongSize},
-};
+use shared::http_reply::Problem;
 
 /// Seconds that a download link may live: ten minutes at least, so that whoever fetches by it has the time to; twelve
 /// hours at most, after which a function's own credentials, which sign it, have ended in any case.
@@ -57,7 +55,7 @@ impl DownloadRequest {
     /// The key is taken as it is: API Gateway has decoded it.
     pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, Problem> {
         let key =
-            key.parse().map_err(|error: shared::media::InvalidMediaKey| Problem::new(400, "key", error.to_string()))?;
+            key.parse().map_err(|error: domain::media::InvalidMediaKey| Problem::new(400, "key", error.to_string()))?;
         let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
         let seconds = seconds

@@ -1,19 +1,21 @@
 //! The events of a change.
 
-use shared::{
-    aws::Fault,
+use shared::queues::QueueError;
+use stores::{
     dynamodb::StoreError,
-    event::Event,
-    form::Form,
-    inbound::{InboundMessage, InvalidForm},
+    fault::Fault,
     messages::{Happening, Messages, StoredMessage},
     notifications::Notifications,
-    queues::QueueError,
+};
+use twilio_webhook::{
+    form::Form,
+    inbound_message::{InboundMessage, InvalidForm},
     signature::VerifiedForm,
     status_callback::StatusCallback,
 };
 
 use crate::{
+    event::Event,
     reactions::Reactor,
     record::{Change, UnreadableRecord},
 };

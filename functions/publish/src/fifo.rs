@@ -1,11 +1,10 @@
 //! An event as a message of a FIFO queue.
 
+use domain::digest::sha256_hex;
 use jiff::Timestamp;
-use shared::{
-    digest::sha256_hex,
-    event::Event,
-    queues::{EventMessage, MessageBody},
-};
+use shared::queues::{EventMessage, MessageBody};
+
+use crate::event::Event;
 
 /// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
 const MAX_ID_CHARS: usize = 128;

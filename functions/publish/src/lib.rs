@@ -15,15 +15,13 @@ use futures::future::join_all;
 use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
-    contacts::Contacts,
     env::{self, EnvError},
-    messages::Messages,
-    notifications::Notifications,
     queues::{EventsQueue, OutboundDoor, QueueError, UnpublishedQueue},
-    rate_limits::RateLimits,
     report::Chain,
 };
+use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
 
+mod event;
 mod events;
 mod fifo;
 mod reactions;

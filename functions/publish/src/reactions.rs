@@ -6,28 +6,34 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use shared::{
-    address::{Channel, ContactKey},
-    contacts::Contacts,
-    error_code::ErrorCode,
-    event::{Event, ReportedOptOut},
-    inbound::InboundMessage,
+use domain::{
+    contact_key::ContactKey,
+    failure_response::{Reaction, is_throttle, needs_operator, next_route, patience},
     limits::MAX_ATTEMPTS,
-    message_status::Stage,
     notification::{Category, FallbackChannel, Notification},
-    notifications::{Failure, Notifications, State, StoredNotification, Waiting},
     policy::Policy,
     preference::{Effect, Preference},
-    queues::{Entry, MessageBody, OutboundDoor},
-    rate_limits::{BucketKey, RateLimits},
-    reaction::{Reaction, is_throttle, needs_operator, next_route, patience},
-    sid::{AccountSid, MessageSid},
-    status_callback::StatusCallback,
     suppression::Scope,
 };
+use jiff::{SignedDuration, Timestamp};
+use shared::queues::{Entry, MessageBody, OutboundDoor};
+use stores::{
+    contacts::Contacts,
+    notifications::{Failure, Notifications, State, StoredNotification, Waiting},
+    rate_limits::{BucketKey, RateLimits},
+};
+use twilio_types::{
+    address::Channel,
+    error_code::ErrorCode,
+    message_status::Stage,
+    sid::{AccountSid, MessageSid},
+};
+use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
 
-use crate::events::EventError;
+use crate::{
+    event::{Event, ReportedOptOut},
+    events::EventError,
+};
 
 /// Does it.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ impl Reactor {
         preference: Option<Preference>,
         at: Timestamp,
     ) -> Result<(), EventError> {
-        let contacts = message.contacts();
+        let contacts = ContactKey::all_of_sender(&message);
         self.contacts.note_identities(&contacts, at).await?;
         if let Some(preference) = preference {
             for contact in &contacts {
@@ -90,7 +96,9 @@ impl Reactor {
         }
         let reaction = Reaction::to(Some(code));
         if let Some(is_marketing_only) = opt_out_of(reaction) {
-            let (Some(contact), Some(to)) = (callback.contact(), callback.to.as_ref()) else { return Ok(None) };
+            let (Some(contact), Some(to)) = (ContactKey::of_recipient(&callback), callback.to.as_ref()) else {
+                return Ok(None);
+            };
             let reported = ReportedOptOut {
                 account_sid: &callback.account_sid,
                 contact: &contact,

@@ -4,7 +4,7 @@ use std::mem;
 
 use aws_lambda_events::dynamodb::EventRecord;
 use serde_dynamo::Item;
-use shared::{
+use stores::{
     messages::StoredMessage,
     notifications::{State, StoredNotification},
 };

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{secrets::Credentials, sid::AccountSid, sweeps::Begun, twilio::TwilioError};
+use stores::sweeps::Begun;
+use twilio_client::{Credentials, TwilioError};
+use twilio_types::sid::AccountSid;
 
 use crate::{Budget, Reconcile, ReconcileError, SweepRequest, progress::Progress};
 
@@ -63,8 +65,8 @@ impl From<crate::budget::Spent> for Stop {
     }
 }
 
-impl From<shared::dynamodb::StoreError> for Stop {
-    fn from(error: shared::dynamodb::StoreError) -> Self {
+impl From<stores::dynamodb::StoreError> for Stop {
+    fn from(error: stores::dynamodb::StoreError) -> Self {
         Self::Failed(error.into())
     }
 }

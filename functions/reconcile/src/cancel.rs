@@ -6,19 +6,24 @@ use aws_lambda_events::{
     dynamodb::EventRecord,
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use serde::Deserialize;
-use shared::{
-    address::{Address, Channel, ContactKey, E164, Identity},
-    form::Form,
-    inbound::{InboundMessage, InvalidForm},
-    message_status::MessageStatus,
-    messages::StoredMessage,
+use domain::{
+    contact_key::ContactKey,
     preference::Preference,
-    report::Chain,
-    sid::MessagingServiceSid,
-    signature::VerifiedForm,
     suppression::{CHANNELS, Scope},
-    twilio::{Cancelled, MessageFilter, MessageResource, Place},
+};
+use serde::Deserialize;
+use shared::report::Chain;
+use stores::messages::StoredMessage;
+use twilio_client::{Cancelled, MessageFilter, MessageResource, Place};
+use twilio_types::{
+    address::{Address, Channel, E164, Identity},
+    message_status::MessageStatus,
+    sid::MessagingServiceSid,
+};
+use twilio_webhook::{
+    form::Form,
+    inbound_message::{InboundMessage, InvalidForm},
+    signature::VerifiedForm,
 };
 
 use crate::{Reconcile, ReconcileError, account::Account};
@@ -96,8 +101,8 @@ impl Reconcile {
 
     /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
     async fn addresses(&self, message: &InboundMessage) -> Result<Vec<String>, ReconcileError> {
-        let mut contacts: Vec<ContactKey> = message.contacts();
-        contacts.extend(self.contacts.linked(&message.contact()).await?);
+        let mut contacts: Vec<ContactKey> = ContactKey::all_of_sender(&message);
+        contacts.extend(self.contacts.linked(&ContactKey::of_sender(&message)).await?);
         let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
         Ok(addresses_of(known.chain([message.from.identity.clone()]), &message.from.channel))
     }

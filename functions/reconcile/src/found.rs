@@ -3,14 +3,13 @@
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use shared::{
-    form::Form,
-    inbound::ReceivedMedia,
+use stores::messages::Happening;
+use twilio_client::{MediaFile, MessageResource};
+use twilio_types::{
     message_status::{MessageStatus, Stage},
-    messages::Happening,
     sid::AccountSid,
-    twilio::MessageResource,
 };
+use twilio_webhook::form::Form;
 
 /// Twilio's words for the direction. An `outbound-reply` is what a webhook was answered with: nothing is reported of it.
 const INBOUND: &str = "inbound";
@@ -49,7 +48,7 @@ pub(crate) fn is_final(status: MessageStatus) -> bool {
 }
 
 /// The form of an inbound message. What the list does not tell, such as the profile's name, is not made up.
-pub(crate) fn inbound_form(account_sid: &AccountSid, message: &MessageResource, media: &[ReceivedMedia]) -> Form {
+pub(crate) fn inbound_form(account_sid: &AccountSid, message: &MessageResource, media: &[MediaFile]) -> Form {
     let sid = message.sid.as_str();
     let mut parameters = common(account_sid, message);
     parameters.extend([
@@ -90,7 +89,7 @@ fn common(account_sid: &AccountSid, message: &MessageResource) -> Vec<(String, S
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use shared::{inbound::InboundMessage, signature::VerifiedForm, status_callback::StatusCallback};
+    use twilio_webhook::{inbound_message::InboundMessage, signature::VerifiedForm, status_callback::StatusCallback};
 
     use super::*;
 
@@ -146,12 +145,13 @@ mod tests {
 
     #[test]
     fn the_form_of_a_message_is_read_as_its_webhook_would_have_been() {
-        let media =
-            [ReceivedMedia { url: "https://api.twilio.com/ME1".into(), content_type: Some("image/png".into()) }];
+        let media = [MediaFile { url: "https://api.twilio.com/ME1".into(), content_type: Some("image/png".into()) }];
         let form = inbound_form(&account_sid(), &message(&json!({})), &media);
         let read = InboundMessage::parse(&VerifiedForm::from_store(form)).unwrap();
         assert_eq!((read.body.as_str(), read.num_media), ("STOP & go", 1));
-        assert!(read.media == media);
+        let [file] = read.media.as_slice() else { panic!("expected one file") };
+        assert_eq!(file.url, "https://api.twilio.com/ME1");
+        assert_eq!(file.content_type.as_deref(), Some("image/png"));
         assert_eq!(read.from.to_string(), "whatsapp:+14155550123");
         assert_eq!(read.details.messaging_service_sid.unwrap().as_str(), "MG00000000000000000000000000000001");
     }

@@ -10,23 +10,20 @@
 //! `MESSAGE_RETENTION_DAYS` (30).
 
 use aws_lambda_events::streams::DynamoDbEventResponse;
+use domain::suppression::OptOutScope;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use shared::{
-    contacts::Contacts,
-    dynamodb::StoreError,
-    inbound_recorder::InboundRecorder,
-    messages::Messages,
-    notifications::Notifications,
     report::Chain,
     secrets::{Secrets, SecretsError},
-    sid::AccountSid,
-    status_recorder::StatusRecorder,
-    suppression::OptOutScope,
-    sweeps::Sweeps,
-    twilio::{TwilioClient, TwilioError},
 };
+use stores::{
+    contacts::Contacts, dynamodb::StoreError, messages::Messages, notifications::Notifications,
+    record_inbound::InboundRecorder, record_status::StatusRecorder, sweeps::Sweeps,
+};
+use twilio_client::{TwilioClient, TwilioError};
+use twilio_types::sid::AccountSid;
 
 mod account;
 mod budget;

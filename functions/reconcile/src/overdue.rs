@@ -1,7 +1,8 @@
 //! Notifications whose message should have come to an end: looked up one by one.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{notifications::Overdue, twilio::TwilioError};
+use stores::notifications::Overdue;
+use twilio_client::TwilioError;
 
 use crate::{
     AccountReport, Budget, Reconcile,

@@ -1,10 +1,8 @@
 //! How far a sweep has come.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use shared::{
-    sweeps::{Mark, Unfinished},
-    twilio::Place,
-};
+use stores::sweeps::{Mark, Unfinished};
+use twilio_client::Place;
 
 /// How far back a sweep looks past the mark. A message may wait in Twilio's queue for 10 hours (`ValidityPeriod`) and get
 /// its final status at the end of them.

@@ -1,14 +1,12 @@
 //! What was missing goes in the way its webhook would have gone.
 
-use shared::{
-    callback_url::Origin,
-    inbound::{InboundMessage, InvalidForm},
-    messages::{Arrival, Recorded, Source},
-    notification::NotificationId,
-    preference::Preference,
+use domain::{callback_url::Origin, notification::NotificationId, preference::Preference};
+use stores::messages::{Arrival, Recorded, Source};
+use twilio_client::MessageResource;
+use twilio_webhook::{
+    inbound_message::{InboundMessage, InvalidForm},
     signature::VerifiedForm,
     status_callback::StatusCallback,
-    twilio::MessageResource,
 };
 
 use crate::{

@@ -1,19 +1,19 @@
 //! The cold start.
 
+use domain::{limits::Retention, opt_out_keywords::Languages, suppression::OptOutScope};
 use shared::{
-    contacts::Contacts,
     env::{self, EnvError},
-    inbound_recorder::{InboundRecorder, OptOutPolicy},
-    limits::Retention,
+    secrets::{Secrets, SecretsError},
+};
+use stores::{
+    contacts::Contacts,
     messages::Messages,
     notifications::Notifications,
-    opt_out::Languages,
-    secrets::{Secrets, SecretsError},
-    status_recorder::StatusRecorder,
-    suppression::OptOutScope,
+    record_inbound::{InboundRecorder, OptOutPolicy},
+    record_status::StatusRecorder,
     sweeps::Sweeps,
-    twilio::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient},
 };
+use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
 
 use crate::{Reconcile, Requests};
 

@@ -3,11 +3,9 @@
 use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{
-    messages::Happening,
-    sid::MessageSid,
-    twilio::{MessageFilter, MessageResource, Place, TwilioError},
-};
+use stores::messages::Happening;
+use twilio_client::{MessageFilter, MessageResource, Place, TwilioError};
+use twilio_types::sid::MessageSid;
 
 use crate::{
     AccountReport, Budget, Reconcile, SweepRequest,

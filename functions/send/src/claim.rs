@@ -1,19 +1,21 @@
 //! From a message that is due to a claim, and from the claim to its end.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use domain::{
+    failure_response::{is_throttle, next_route},
+    limits::{CLAIM_LEASE, MAX_ATTEMPTS},
+    policy::Refusal as PolicyRefusal,
+    suppression::Scope,
+    token_bucket::take_of_pair,
+};
 use jiff::{SignedDuration, Timestamp};
-use shared::{
-    address::Channel,
+use stores::{
     contacts::Contacts,
     dynamodb::Refusal,
-    limits::{CLAIM_LEASE, MAX_ATTEMPTS, VALIDITY_PERIOD_SECONDS},
     notifications::{Claim, Held, Lease, Outcome, Settled, Standing, Waiting},
-    pace::take_of_pair,
-    policy::Refusal as PolicyRefusal,
     rate_limits::tat_in,
-    reaction::{is_throttle, next_route},
-    suppression::Scope,
 };
+use twilio_types::{address::Channel, limits::VALIDITY_PERIOD_SECONDS};
 
 use crate::{
     Next, Send, SendError, backoff,
@@ -165,7 +167,7 @@ impl Send {
     fn taken(
         &self,
         draft: &Draft<'_>,
-        message_sid: shared::sid::MessageSid,
+        message_sid: twilio_types::sid::MessageSid,
     ) -> Result<(Outcome, Vec<TransactWriteItem>, Next), SendError> {
         if !draft.plan.awaits_reply {
             return Ok((Outcome::Accepted(message_sid), Vec::new(), Next::Done));
@@ -190,7 +192,7 @@ impl Send {
             Settled::Written(attempts) if attempts >= MAX_ATTEMPTS => {
                 let outcome = Outcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
                 self.dead_letter(draft.job.incoming, outcome.reason().unwrap_or_default()).await?;
-                let expected = shared::notifications::Expected::AsOf(now);
+                let expected = stores::notifications::Expected::AsOf(now);
                 self.write_end(subject, &expected, &outcome, Timestamp::now()).await
             }
             Settled::Written(_) => Ok(Next::Again(pause)),

@@ -6,19 +6,23 @@ use std::{
     time::SystemTime,
 };
 
-use shared::{
+use domain::{
+    callback_url::status_callback_url,
+    notification::{Content, FallbackChannel, Media, Notification, Template},
+};
+use stores::eligibility::NoSender;
+use twilio_client::{Credentials, NewContent, NewMessage, Sender, TwilioClient, TwilioError};
+use twilio_types::{
     address::Address,
     base_url::BaseUrl,
-    callback_url::status_callback_url,
-    case::NoSender,
-    media_link::{MediaLinkError, MediaLinks},
-    notification::{Content, FallbackChannel, Media, Notification, Template},
-    secrets::Credentials,
     sid::{AccountSid, ContentSid, MessagingServiceSid},
-    twilio::{NewContent, NewMessage, Sender, TwilioClient, TwilioError},
 };
 
-use crate::{intake::Job, media::Files};
+use crate::{
+    intake::Job,
+    media::Files,
+    media_link::{MediaLinkError, MediaLinks},
+};
 
 /// Composes messages.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! What is to be done about a notification, and the message it becomes.
 
+use domain::policy::{self, Decision, Plan, Progress, Refusal, Wait};
 use jiff::Timestamp;
-use shared::{
-    notifications::{Expected, Outcome, Standing, Waiting},
-    policy::{self, Decision, Plan, Progress, Refusal, Wait},
-};
+use stores::notifications::{Expected, Outcome, Standing, Waiting};
 
 use crate::{
     Next, Send, SendError, Step,

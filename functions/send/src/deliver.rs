@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use domain::failure_response::{Cure, Reaction, needs_operator, patience};
 use jiff::Timestamp;
-use shared::{
+use shared::{report::Chain, secrets::Secrets};
+use stores::notifications::{Held, Outcome, Subject};
+use twilio_client::{Credentials, NewMessage, TwilioClient, TwilioError};
+use twilio_types::{
     error_code::ErrorCode,
-    notifications::{Held, Outcome, Subject},
-    reaction::{Cure, Reaction, needs_operator, patience},
-    report::Chain,
-    secrets::{Credentials, Secrets},
     sid::{AccountSid, MessageSid},
-    twilio::{NewMessage, TwilioClient, TwilioError},
 };
 
 use crate::{Next, Send, SendError, ends::log_end, schedule::Draft};

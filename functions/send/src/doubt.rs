@@ -1,17 +1,17 @@
 //! A claim whose holder is gone, or whose call was never answered: whether its message was sent is found out, not
 //! guessed.
 
-use jiff::{SignedDuration, Timestamp};
-use shared::{
-    address::{Address, E164},
-    doubt::{Likeness, Sent},
+use domain::{
     notification::{Content, FallbackChannel},
-    notifications::{Expected, Found, Outcome, State, StoredNotification},
     policy::OnUnknown,
-    report::Chain,
-    secrets::Credentials,
+};
+use jiff::{SignedDuration, Timestamp};
+use shared::report::Chain;
+use stores::notifications::{Expected, Found, Outcome, State, StoredNotification};
+use twilio_client::{Credentials, MessageFilter, MessagePage, NewMessage, TwilioError};
+use twilio_types::{
+    address::{Address, E164},
     sid::MessageSid,
-    twilio::{MessageFilter, MessagePage, NewMessage, TwilioError},
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     compose::ComposeError,
     ends::{AFTER_LEASE, log_end},
     intake::Job,
+    message_match::{Likeness, Sent},
 };
 
 /// What became of a notification in doubt.
@@ -136,7 +137,7 @@ impl Send {
         &self,
         job: &Job<'_>,
         found: &StoredNotification,
-        listed: &shared::twilio::MessageResource,
+        listed: &twilio_client::MessageResource,
         now: Timestamp,
     ) -> Result<Option<Next>, SendError> {
         let owner = self.notifications.by_message_sid(&listed.sid).await?;
@@ -162,7 +163,7 @@ impl Send {
         match taken {
             Found::Settled => {
                 let outcome = Outcome::Accepted(message_sid.clone());
-                log_end(&job.subject, &outcome, shared::notifications::Settled::Written(0));
+                log_end(&job.subject, &outcome, stores::notifications::Settled::Written(0));
                 Ok(Some(Next::Done))
             }
             Found::Anothers => Ok(None),

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::{
-    notifications::{Expected, Outcome, Settled, Subject},
-    report::Chain,
-};
+use shared::report::Chain;
+use stores::notifications::{Expected, Outcome, Settled, Subject};
 
 use crate::{Next, Send, SendError, backoff, compose::ComposeError, intake::Job};
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use shared::{
-    case::Case,
+use stores::{
     contacts::ContactFacts,
     dynamodb::{Item, StoreError, batch_get},
+    eligibility::Case,
     notifications::StoredNotification,
     rate_limits::{BucketKey, tat_in},
 };
@@ -77,7 +77,7 @@ impl Known {
     }
 
     /// The marketing messages that the person was sent of late.
-    pub(crate) fn marketing_sent(&self, job: &Job<'_>) -> Result<Option<shared::contacts::MarketingSent>, StoreError> {
+    pub(crate) fn marketing_sent(&self, job: &Job<'_>) -> Result<Option<stores::contacts::MarketingSent>, StoreError> {
         self.contacts.marketing_sent(&job.contact)
     }
 }

@@ -3,19 +3,21 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_lambda_events::sqs::SqsMessage;
-use jiff::{SignedDuration, Timestamp};
-use shared::{
-    address::ContactKey,
+use domain::{
+    contact_key::ContactKey,
     digest::sha256_hex,
     limits::QUEUE_RETENTION,
     notification::{Category, InvalidNotification, Notification},
-    notifications::{Expected, Outcome, Subject},
     policy::Rules,
-    queues::{ENQUEUED_AT, Entry, Lane, MessageBody, OutboundQueue},
     region::region_of,
-    report::Chain,
-    sid::AccountSid,
 };
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    queues::{ENQUEUED_AT, Entry, Lane, MessageBody, OutboundQueue},
+    report::Chain,
+};
+use stores::notifications::{Expected, Outcome, Subject};
+use twilio_types::sid::AccountSid;
 
 use crate::{Next, Send, SendError, Step, backoff, ends::log_end};
 

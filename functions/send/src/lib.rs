@@ -15,19 +15,16 @@
 use std::{convert::Infallible, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::policy::Policy;
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    contacts::Contacts,
-    dynamodb::StoreError,
-    notifications::Notifications,
-    policy::Policy,
     queues::{Lane, OutboundQueue, QueueError},
-    rate_limits::RateLimits,
     report::Chain,
-    sid::AccountSid,
 };
+use stores::{contacts::Contacts, dynamodb::StoreError, notifications::Notifications, rate_limits::RateLimits};
+use twilio_types::sid::AccountSid;
 
 mod backoff;
 mod claim;
@@ -39,6 +36,8 @@ mod ends;
 mod facts;
 mod intake;
 mod media;
+mod media_link;
+mod message_match;
 mod schedule;
 mod start;
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use domain::media::MediaType;
 use reqwest::{
     Client, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
 };
-use shared::media::MediaType;
 
 /// S3 answers in some 20 ms; a file that cannot be looked at in this time goes out unseen, and WhatsApp judges it.
 const LOOK: Duration = Duration::from_secs(2);

@@ -2,19 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use domain::{notification::FallbackChannel, policy::Plan};
 use jiff::Timestamp;
-use shared::{
-    case::Case,
+use shared::report::Chain;
+use stores::{
     contacts::MarketingSent,
-    notification::FallbackChannel,
+    eligibility::Case,
     notifications::Expected,
-    policy::Plan,
     rate_limits::{BucketKey, Taken},
-    report::Chain,
-    secrets::Credentials,
-    sid::MessagingServiceSid,
-    twilio::NewMessage,
 };
+use twilio_client::{Credentials, NewMessage};
+use twilio_types::sid::MessagingServiceSid;
 
 use crate::{Next, Placed, Send, Step, intake::Job};
 

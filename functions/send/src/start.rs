@@ -5,22 +5,21 @@ use aws_types::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
-    base_url::BaseUrl,
-    contacts::Contacts,
     env::{self, EnvError},
-    media_link::MediaLinks,
-    notifications::Notifications,
     queues::{OutboundQueue, QueueError},
-    rate_limits::RateLimits,
     secrets::{self, Secrets, SecretsError},
-    twilio::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient},
+    start::log_warm_up,
 };
+use stores::{contacts::Contacts, notifications::Notifications, rate_limits::RateLimits};
+use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
+use twilio_types::base_url::BaseUrl;
 
 use crate::{
     Send,
     compose::{Composer, TemplateNames},
     deliver::Twilio,
     media::Files,
+    media_link::MediaLinks,
 };
 
 /// The function cannot start: the operator's to mend.
@@ -66,13 +65,15 @@ impl Send {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
         let client = TwilioClient::new(api_base_url)?;
-        let (accounts, media, queue, (), ()) = tokio::join!(
+        let (accounts, media, queue, table_warmed, twilio_warmed) = tokio::join!(
             Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
             media_links(&config, &secrets_manager),
             outbound_queue(&config),
             notifications.warm(),
             client.warm(),
         );
+        log_warm_up(table_warmed);
+        log_warm_up(twilio_warmed);
         Ok(Self {
             notifications,
             contacts: Contacts::new(dynamodb.clone(), contacts_table),

@@ -6,18 +6,20 @@
 use std::convert::Infallible;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use domain::callback_url::origin_in_query;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    callback_url::origin_in_query,
     env,
-    error_code::ErrorCode,
-    messages::{Arrival, Recorded},
-    notifications::Notifications,
-    status_callback::StatusCallback,
-    status_recorder::StatusRecorder,
     webhook::{Door, Failure, StartError, Webhook, empty_reply},
 };
+use stores::{
+    messages::{Arrival, Recorded},
+    notifications::Notifications,
+    record_status::StatusRecorder,
+};
+use twilio_types::error_code::ErrorCode;
+use twilio_webhook::status_callback::StatusCallback;
 
 /// The function.
 #[derive(Debug)]

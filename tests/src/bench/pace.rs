@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::types::StreamSpecification;
 use futures::future::{join_all, try_join_all};
 use serde_json::json;
+use stack::Stack;
 
 use super::{
     notifications::{BATCH, Queued, event, failures, notifications},
@@ -16,10 +17,7 @@ use super::{
     table::{Limit, Table},
     twilio::{Rates, Twilio},
 };
-use crate::{
-    Stack,
-    harness::{bootstrap, function::Function},
-};
+use crate::harness::{bootstrap, function::Function};
 
 /// How many run at the same time.
 pub(super) const CONCURRENT: usize = 8;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use stack::Stack;
 
 use super::{
     counter::Counter,
@@ -10,10 +11,7 @@ use super::{
     table::{Limit, Table},
     twilio::Twilio,
 };
-use crate::{
-    Stack,
-    harness::{bootstrap, function::Function},
-};
+use crate::harness::{bootstrap, function::Function};
 
 /// Batches that open connections and fill what is remembered, before anything is counted.
 const WARMING: usize = 10;

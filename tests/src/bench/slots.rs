@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::Result;
+use domain::token_bucket::{Pace, Slots};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
-use shared::{
-    pace::{Pace, Slots},
-    rate_limits::{BucketKey, RateLimits, Taken},
-};
+use stack::{Stack, run::ACCOUNT_SID};
+use stores::rate_limits::{BucketKey, RateLimits, Taken};
 
 use super::{
     milliseconds,
@@ -22,7 +21,6 @@ use super::{
     table::Table,
     twilio::{Answer, Twilio},
 };
-use crate::{Stack, run::ACCOUNT_SID};
 
 /// How far ahead the send function takes times for what is urgent, in microseconds.
 const HORIZON: i64 = 5_000_000;

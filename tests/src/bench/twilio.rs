@@ -6,9 +6,8 @@ use reqwest::StatusCode;
 use sandbox::{Config, ORDER_UPDATE_SID};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID};
 use tokio::{net::TcpListener, task::JoinHandle};
-
-use crate::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID};
 
 /// The sender whose pace is measured.
 pub const SENDER: &str = "whatsapp:+14155238886";

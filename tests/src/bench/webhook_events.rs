@@ -2,9 +2,8 @@
 
 use axum::body::Bytes;
 use serde_json::json;
-use shared::{form::Form, signature::sign};
-
-use crate::run::{ACCOUNT_SID, AUTH_TOKEN};
+use stack::run::{ACCOUNT_SID, AUTH_TOKEN};
+use twilio_webhook::{form::Form, signature::sign};
 
 /// The base URL that the functions of a benchmark are told.
 const BASE_URL: &str = "https://wa.example.com";

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use axum::body::Bytes;
 use serde_json::Value;
+use stack::Stack;
 
 use super::{
     counter::Counter,
@@ -12,10 +13,7 @@ use super::{
     table::{Limit, Table},
     webhook_events::{inbound_event, status_event},
 };
-use crate::{
-    Stack,
-    harness::{bootstrap, function::Function},
-};
+use crate::harness::{bootstrap, function::Function};
 
 const STARTS: usize = 20;
 const INVOCATIONS: u32 = 2_000;

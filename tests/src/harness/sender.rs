@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 use axum::body::Bytes;
 use serde_json::{Value, json};
+use stack::Stack;
 
 use super::{
     bootstrap,
     function::Function,
     wire::{Moment, Side, Wire},
 };
-use crate::stack::Stack;
 
 /// A queue message with a notification.
 #[derive(Debug, Clone)]

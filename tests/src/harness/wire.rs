@@ -13,9 +13,8 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
 };
 use rustix::process::{Pid, Signal, kill_process};
+use stack::Stack;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
-
-use crate::stack::Stack;
 
 /// On which side of the passing on of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -274,7 +273,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::stack::Administrator;
+    use stack::stack::Administrator;
 
     /// A wire to a world that counts what reaches it.
     async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use aws_credential_types::Credentials;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderName};
-use tests::{
+use stack::{
     emulator::{Emulator, Settings},
     run::checkout,
 };

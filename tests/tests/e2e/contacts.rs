@@ -1,10 +1,11 @@
 //! What a person agreed to, what is known of a person, and what became of a notification.
 
+use domain::{contact_key::ContactKey, notification::Category};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shared::{address::ContactKey, contacts::Contacts, notification::Category};
-use tests::run::ACCOUNT_SID;
+use stack::run::ACCOUNT_SID;
+use stores::contacts::Contacts;
 
 use crate::world::{Person, World, new_id, new_sid, of_notification, template_notification};
 

@@ -1,7 +1,7 @@
 //! A person writes in.
 
 use serde_json::{Value, json};
-use tests::run::ACCOUNT_SID;
+use stack::run::ACCOUNT_SID;
 
 use crate::world::{
     Item, Person, World, is, new_id, new_sid, of_notification, template_notification, text, text_notification,

@@ -6,12 +6,10 @@ use aws_sdk_dynamodb::{
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::{
-    harness::{
-        sender::{Record, Sender},
-        wire::{Moment, Side},
-    },
-    run::MESSAGING_SERVICE_SID,
+use stack::run::MESSAGING_SERVICE_SID;
+use tests::harness::{
+    sender::{Record, Sender},
+    wire::{Moment, Side},
 };
 
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID};
+use stack::run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID};
 
 use crate::world::{Person, World, events_so_far, is, new_id, of_notification, template_notification, text};
 

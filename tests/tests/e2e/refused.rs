@@ -1,7 +1,7 @@
 //! What is not Twilio's, or cannot be read.
 
-use shared::{form::Form, signature::sign};
-use tests::run::{ACCOUNT_SID, AUTH_TOKEN};
+use stack::run::{ACCOUNT_SID, AUTH_TOKEN};
+use twilio_webhook::{form::Form, signature::sign};
 
 use crate::world::{World, new_sid};
 

@@ -1,11 +1,11 @@
 //! Keys change while the functions run.
 
 use serde_json::json;
-use shared::{
+use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
+use twilio_webhook::{
     form::Form,
     signature::{sign, sign_with_shared_key},
 };
-use tests::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 
 use crate::world::{World, new_sid};
 

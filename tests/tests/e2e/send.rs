@@ -18,7 +18,7 @@ async fn a_template_is_accepted_sent_delivered_and_read() {
     assert_eq!(events[3]["metadata"]["order"], id);
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 1);
-    assert_eq!(sent[0]["messaging_service_sid"], tests::run::MESSAGING_SERVICE_SID);
+    assert_eq!(sent[0]["messaging_service_sid"], stack::run::MESSAGING_SERVICE_SID);
     let stored = world.notification_in(&id, "accepted").await;
     assert_eq!(text(&stored, "message_sid"), sent[0]["sid"].as_str());
 }

@@ -1,7 +1,7 @@
 //! What became of a message.
 
 use serde_json::json;
-use tests::run::ACCOUNT_SID;
+use stack::run::ACCOUNT_SID;
 
 use crate::world::{Person, World, is, new_id, new_sid, of_notification, template_notification, text};
 

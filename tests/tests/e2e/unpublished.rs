@@ -5,13 +5,11 @@
 
 use aws_sdk_sqs::types::QueueAttributeName::{FifoQueue, MaximumMessageSize};
 use serde_json::{Value, json};
-use tests::{
-    harness::{
-        bootstrap,
-        function::Function,
-        wire::{Side, Wire},
-    },
-    run::ACCOUNT_SID,
+use stack::run::ACCOUNT_SID;
+use tests::harness::{
+    bootstrap,
+    function::Function,
+    wire::{Side, Wire},
 };
 
 use crate::world::{Person, World, new_id, new_sid};

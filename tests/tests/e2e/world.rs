@@ -13,12 +13,11 @@ use aws_sigv4::{
     sign::v4,
 };
 use serde_json::{Value, json};
-use shared::{form::Form, signature::sign};
-use tests::{
-    Stack,
+use stack::{
+    REGION, Stack,
     run::{ACCOUNT_SID, AUTH_TOKEN},
-    stack::REGION,
 };
+use twilio_webhook::{form::Form, signature::sign};
 
 /// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
 /// emulator, and other tests' messages are in the queues too.

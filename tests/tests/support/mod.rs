@@ -15,7 +15,7 @@ use std::{
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tests::run::ACCOUNT_SID;
+use stack::run::ACCOUNT_SID;
 
 use crate::world::{Person, World};
 

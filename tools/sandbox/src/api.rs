@@ -11,7 +11,8 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::Value;
-use shared::{form::Form, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{message_status::MessageStatus, sid::MessageSid};
+use twilio_webhook::form::Form;
 
 use self::take::{Taking, refused};
 use crate::{

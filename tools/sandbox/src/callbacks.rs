@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
-use shared::{address::Channel, form::Form, message_status::MessageStatus, sid::MessageSid};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use twilio_types::{address::Channel, message_status::MessageStatus, sid::MessageSid};
+use twilio_webhook::form::Form;
 
 use crate::{
     chance::generator,

@@ -10,7 +10,8 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use shared::{form::Form, sid::MessageSid};
+use twilio_types::sid::MessageSid;
+use twilio_webhook::form::Form;
 
 use crate::{
     state::Sandbox,

@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::address::Channel;
+use twilio_types::address::Channel;
 
 use self::{
     approval::{Approval, Status},

@@ -11,7 +11,7 @@ use axum::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::{message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
     drops::Loss,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::message_status::MessageStatus;
+use twilio_types::message_status::MessageStatus;
 
 use crate::{
     chance::Fraction,

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use shared::{
+use twilio_types::{
     address::{Address, Channel},
-    form::Form,
     message_status::MessageStatus,
     sid::MessageSid,
 };
+use twilio_webhook::form::Form;
 
 use crate::{
     callbacks::{Plan, rule, unfold, words},

@@ -49,11 +49,11 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use secrecy::SecretString;
 use serde::Serialize;
-use shared::{
+use tokio::net::TcpListener;
+use twilio_types::{
     address::Channel,
     sid::{AccountSid, MessagingServiceSid},
 };
-use tokio::net::TcpListener;
 
 use crate::access::Access;
 

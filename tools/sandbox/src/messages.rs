@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::{address::Channel, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
     kept,

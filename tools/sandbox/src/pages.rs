@@ -9,7 +9,7 @@ use axum::{
     http::{header::HOST, request::Parts},
 };
 use serde_json::{Map, Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use crate::refusal::Refusal;
 

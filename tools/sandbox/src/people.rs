@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use shared::address::{Address, Channel};
+use twilio_types::address::{Address, Channel};
 
 use crate::{kept, opt_out::Wish};
 

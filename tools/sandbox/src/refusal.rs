@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use shared::error_code::ErrorCode;
+use twilio_types::error_code::ErrorCode;
 
 /// An error answer: an HTTP status and a code of Twilio's dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use std::{
 use axum::{Json, Router, extract::State, routing::get};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use shared::address::Channel;
+use twilio_types::address::Channel;
 
 use crate::{
     content::{Content, approval::Status, types::Unapproved},
@@ -201,7 +201,7 @@ fn of_variables(content: &Content, message: &Message) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use shared::form::Form;
+    use twilio_webhook::form::Form;
 
     use super::*;
     use crate::{Config, api::create, content::ORDER_UPDATE_SID};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use shared::message_status::MessageStatus;
+use twilio_types::message_status::MessageStatus;
 
 use crate::{
     control::ChangedToken,

@@ -13,7 +13,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use crate::{
     Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox, webhook::is_http,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use fastrand::Rng;
-use shared::sid::MessageSid;
+use twilio_types::sid::MessageSid;
 
 /// Where SIDs come from.
 #[derive(Debug)]

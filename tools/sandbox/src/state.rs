@@ -8,8 +8,8 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::message_status::MessageStatus;
 use tokio::{sync::broadcast, task::AbortHandle};
+use twilio_types::message_status::MessageStatus;
 
 use crate::{
     Config,

@@ -12,7 +12,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use crate::{
     Config, auth::Authenticated, dates::iso_date, kept, pages::Asked, refusal::Refusal, sids::is_sid, state::Sandbox,

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shared::address::E164;
+use twilio_types::address::E164;
 
 use crate::{Config, dates::iso_date, sids::Sids};
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use serde_json::json;
-use shared::{form::Form, message_status::MessageStatus, signature::sign};
+use twilio_types::message_status::MessageStatus;
+use twilio_webhook::{form::Form, signature::sign};
 
 use crate::{
     chance::generator,

@@ -14,13 +14,12 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use common::until;
 use reqwest::{Client, Method, RequestBuilder};
 use sandbox::{Config, ORDER_UPDATE_SID, Rules, serve};
 use serde_json::{Value, json};
-use shared::{form::Form, signature::sign};
 use tokio::net::TcpListener;
-
-use common::until;
+use twilio_webhook::{form::Form, signature::sign};
 
 mod common;
 

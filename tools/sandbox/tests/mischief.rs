@@ -13,13 +13,12 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
 };
+use common::until;
 use reqwest::{Client, Response};
 use sandbox::{Config, ORDER_UPDATE_SID, Sandbox, serve};
 use serde_json::{Value, json};
-use shared::{form::Form, signature::sign};
 use tokio::net::TcpListener;
-
-use common::until;
+use twilio_webhook::{form::Form, signature::sign};
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! The command line as it is written.
 
 use clap::{Parser, Subcommand};
-use shared::sid::AccountSid;
+use twilio_types::sid::AccountSid;
 
 use crate::{
     commands::{completions, consent, contacts, doctor, events, messages, notifications, rotate, send, sign, verify},

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
-use shared::{
-    address::Identity,
+use domain::{
     consent::{ConsentEvidence, ConsentRequest},
-    contacts::{Fact, Listed},
     preference::{Preference, RecordedPreference},
     suppression::{Scope, stored_channel},
 };
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use stores::contacts::{Fact, Listed};
+use twilio_types::address::Identity;
 
 use crate::people::{Person, consent_action, person_of_message, recorded_scope, scope_of_message, scope_text};
 
@@ -197,7 +197,8 @@ impl Row<'_> {
         let changed_at = changed_at.and_then(|at| Timestamp::from_millisecond(at.as_millisecond()).ok());
         let changed_at = changed_at.ok_or_else(|| at("at", expected))?;
         let message_sid = self.fields.get("message_sid").map(|sid| sid.parse()).transpose();
-        let message_sid = message_sid.map_err(|error: shared::sid::InvalidSid| at("message_sid", error.to_string()))?;
+        let message_sid =
+            message_sid.map_err(|error: twilio_types::sid::InvalidSid| at("message_sid", error.to_string()))?;
         let reason = self.fields.get("reason").or_else(|| self.fields.get("source")).map(|text| (*text).to_owned());
         if reason.as_ref().is_some_and(|reason| reason.chars().count() > 500) {
             return Err(at("reason", "expected at most 500 characters"));
@@ -274,8 +275,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use domain::notification::Category;
     use proptest::prelude::*;
-    use shared::notification::Category;
 
     use super::*;
 

@@ -1,18 +1,16 @@
 //! Why a webhook's signature does not match: which part of the request Twilio signed differently.
 //!
-//! The check is `shared::signature`'s. What differs is found by changing one part of the request at a time, as proxies,
+//! The check is `twilio_webhook::signature`'s. What differs is found by changing one part of the request at a time, as proxies,
 //! frameworks and settings are known to change it, until the signature matches. Source: Twilio, "Webhooks Security".
 
+use domain::digest::sha256_hex;
+use secrecy::SecretString;
 use serde::Serialize;
-use shared::{
-    base_url::BaseUrl,
-    digest::sha256_hex,
+use twilio_types::{base_url::BaseUrl, sid::AccountSid};
+use twilio_webhook::{
     form::Form,
-    sid::AccountSid,
     signature::{SignatureError, SigningKeys, UnverifiedRequest},
 };
-
-use secrecy::SecretString;
 
 mod forms;
 mod urls;

@@ -3,7 +3,8 @@
 use std::{error::Error, io};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use shared::{aws::Fault, dynamodb::StoreError, queues::QueueError, report::Chain, secrets::SecretsError};
+use shared::{queues::QueueError, report::Chain, secrets::SecretsError};
+use stores::{dynamodb::StoreError, fault::Fault};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,17 +2,22 @@
 
 use std::str::FromStr;
 
-use jiff::Timestamp;
-use serde::Serialize;
-use shared::{
-    address::{Address, Channel, ContactKey, E164, Identity, WhatsAppSender},
+use domain::{
     consent::{ConsentEvidence, ConsentState},
-    contacts::{ContactOverview, Contacts, Suppression},
-    dynamodb::StoreError,
+    contact_key::ContactKey,
     notification::Category,
     preference::{Effect, Preference, RecordedPreference},
-    sid::{AccountSid, MessagingServiceSid},
     suppression::{Scope, stored_channel},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use stores::{
+    contacts::{ContactOverview, Contacts, Suppression},
+    dynamodb::StoreError,
+};
+use twilio_types::{
+    address::{Address, Channel, E164, Identity, WhatsAppSender},
+    sid::{AccountSid, MessagingServiceSid},
 };
 
 /// A person: `whatsapp:+14155550123`, `whatsapp:US.1349...`, or the same without `whatsapp:`. For SMS it is

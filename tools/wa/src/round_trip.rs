@@ -11,7 +11,9 @@ use reqwest::{
     header::{CONTENT_TYPE, DATE},
 };
 use secrecy::SecretString;
-use shared::{base_url::BaseUrl, form::Form, report::Chain, sid::AccountSid, signature::sign};
+use shared::report::Chain;
+use twilio_types::{base_url::BaseUrl, sid::AccountSid};
+use twilio_webhook::{form::Form, signature::sign};
 
 /// A cold start takes a second, and whoever waits does so in front of a terminal.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
-use shared::{
-    contacts::Contacts,
-    history::Histories,
-    messages::Messages,
-    notifications::Notifications,
-    secrets::{self, Accounts},
-    sid::AccountSid,
-};
+use shared::secrets::{self, Accounts};
+use stores::{contacts::Contacts, messages::Messages, notification_log::Histories, notifications::Notifications};
 use tokio::sync::OnceCell;
+use twilio_types::sid::AccountSid;
 
 use crate::{
     cli::Globals,

@@ -9,7 +9,7 @@ use std::{
 use clap::ValueEnum;
 use dialoguer::Password;
 use secrecy::SecretString;
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use crate::{
     diagnosis::{Content, Key, Role},

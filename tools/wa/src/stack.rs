@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
-use shared::{
+use domain::{policy::Policy, suppression::OptOutScope};
+use twilio_types::{
     base_url::BaseUrl,
-    policy::Policy,
     sid::{AccountSid, MessagingServiceSid},
-    suppression::OptOutScope,
 };
 
 use crate::exit::Failure;

@@ -1,6 +1,6 @@
 //! Twilio's REST API as an operator needs it: every product, the answer as it is, and what Twilio says when it refuses.
 //!
-//! `shared::twilio` is what the functions call, with what is certain after each error; this is for people who read the
+//! `twilio_client` is what the functions call, with what is certain after each error; this is for people who read the
 //! answer.
 
 use std::{env, fmt, time::Duration};
@@ -9,13 +9,9 @@ use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{
-    base_url::BaseUrl,
-    error_code::ErrorCode,
-    report::Chain,
-    secrets::{Accounts, Credentials},
-    sid::AccountSid,
-};
+use shared::{report::Chain, secrets::Accounts};
+use twilio_client::Credentials;
+use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, sid::AccountSid};
 
 use crate::exit::Failure;
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use shared::{
+use twilio_types::{
     address::{Address, Channel, Identity},
-    form::Form,
     limits::{MAX_BODY_CHARS, MAX_MEDIA},
     message_status::MessageStatus,
 };
+use twilio_webhook::form::Form;
 
 use self::options::Options;
 use crate::{

@@ -10,7 +10,8 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use shared::{form::Form, sid::MessageSid};
+use twilio_types::sid::MessageSid;
+use twilio_webhook::form::Form;
 
 use crate::{auth::Authenticated, dates::rfc2822_date, messages::Feedback, refusal::Refusal, state::Sandbox};
 

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use super::resource;
 use crate::{

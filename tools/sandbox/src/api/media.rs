@@ -11,7 +11,8 @@ use axum::{
 };
 use jiff::{civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
-use shared::{form::Form, sid::MessageSid};
+use twilio_types::sid::MessageSid;
+use twilio_webhook::form::Form;
 
 use super::resource::media_resource;
 use crate::{

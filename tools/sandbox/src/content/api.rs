@@ -12,7 +12,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use super::{
     Content, Given,

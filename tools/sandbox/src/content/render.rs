@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use shared::address::Channel;
+use twilio_types::address::Channel;
 
 use super::Content;
 use crate::messages::{Button, ButtonKind, Location};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use shared::address::Channel;
+use twilio_types::address::Channel;
 
 /// A type of content.
 #[derive(Debug)]

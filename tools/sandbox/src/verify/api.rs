@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use super::{Channel, Check, MAX_SENDS, Service, Status, Verification};
 use crate::{
@@ -140,7 +140,7 @@ async fn start(
 
 /// What somebody asks for who starts a verification.
 struct Wish {
-    to: shared::address::E164,
+    to: twilio_types::address::E164,
     channel: Channel,
     custom_code: Option<String>,
 }

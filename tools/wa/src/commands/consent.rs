@@ -3,14 +3,12 @@
 use std::net::IpAddr;
 
 use clap::Subcommand;
+use domain::consent::{Consent, ConsentRequest, ConsentState};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::{
-    consent::{Consent, ConsentRequest, ConsentState},
-    contacts::Recorded,
-    sid::AccountSid,
-};
+use stores::contacts::Recorded;
+use twilio_types::sid::AccountSid;
 
 use crate::{
     exit::Failure,

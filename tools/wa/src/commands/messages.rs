@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
-use shared::sid::MessageSid;
+use twilio_types::sid::MessageSid;
 
 use crate::{
     exit::Failure,

@@ -1,13 +1,11 @@
 //! `wa notifications`
 
 use clap::Subcommand;
+use domain::notification::NotificationId;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{
-    history::{Delivery, Error, History},
-    message_status::MessageStatus,
-    notification::NotificationId,
-};
+use stores::notification_log::{Delivery, Error, History};
+use twilio_types::message_status::MessageStatus;
 
 use crate::{
     exit::Failure,

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use domain::digest::sha256_hex;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use shared::{digest::sha256_hex, secrets::Credentials, sid::AccountSid};
 use tokio::time::{Instant, sleep};
+use twilio_client::Credentials;
+use twilio_types::sid::AccountSid;
 
 use crate::{
     exit::Failure,

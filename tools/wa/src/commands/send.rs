@@ -2,14 +2,12 @@
 
 use std::{io::Read as _, path::PathBuf, time::Duration};
 
+use domain::notification::Notification;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{
-    notification::Notification,
-    notifications::Standing,
-    queues::{Entry, MessageBody, OutboundDoor},
-    sid::AccountSid,
-};
+use shared::queues::{Entry, MessageBody, OutboundDoor};
+use stores::notifications::Standing;
+use twilio_types::sid::AccountSid;
 
 use crate::{exit::Failure, output::Table, session::Session};
 

@@ -1,7 +1,7 @@
 //! `wa sign`
 
-use shared::{
-    digest::sha256_hex,
+use domain::digest::sha256_hex;
+use twilio_webhook::{
     form::Form,
     signature::{sign, sign_with_shared_key},
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::base_url::BaseUrl;
+use twilio_types::base_url::BaseUrl;
 
 use crate::{
     diagnosis::{Finding, Part, Request, Role, Surroundings, Verdict},

@@ -1,7 +1,7 @@
 //! The parameters that may have been signed instead.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use shared::form::Form;
+use twilio_webhook::form::Form;
 
 use super::Variant;
 

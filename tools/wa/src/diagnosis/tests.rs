@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use secrecy::SecretString;
-use shared::signature::{sign, sign_with_shared_key};
+use twilio_webhook::signature::{sign, sign_with_shared_key};
 
 use super::*;
 

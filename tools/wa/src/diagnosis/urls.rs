@@ -1,7 +1,7 @@
 //! The URLs that may have been signed instead.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use shared::base_url::BaseUrl;
+use twilio_types::base_url::BaseUrl;
 
 use super::Variant;
 

@@ -43,7 +43,7 @@ fn a_message_is_created_fetched_listed_and_redacted() {
 fn a_scheduled_message_is_cancelled() {
     let to = new_number();
     let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
-    let service = tests::run::MESSAGING_SERVICE_SID;
+    let service = stack::run::MESSAGING_SERVICE_SID;
     let scheduled = create(&to, &["--messaging-service-sid", service, "--body", "Later", "--send-at", &later]);
     assert_eq!(scheduled["status"], "scheduled");
     let cancel = ["messages", "cancel", scheduled["sid"].as_str().unwrap()];
@@ -90,7 +90,7 @@ fn what_is_not_there_and_who_is_not_let_in_have_their_codes() {
     let told = wa(&["messages", "fetch", "SM1"]).failed(2);
     assert!(told.contains("expected SM or MM and 32 hexadecimal digits"), "{told}");
     let mut stranger = command(&["messages", "list"]);
-    stranger.env("TWILIO_ACCOUNT_SID", tests::run::ACCOUNT_SID);
+    stranger.env("TWILIO_ACCOUNT_SID", stack::run::ACCOUNT_SID);
     stranger.env("TWILIO_API_KEY", "SK00000000000000000000000000000009").env("TWILIO_API_SECRET", "wrong-secret");
     let told = ran(&mut stranger).failed(4);
     assert!(told.contains("HTTP 401") && !told.contains("wrong-secret"), "{told}");

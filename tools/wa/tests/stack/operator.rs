@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tests::Stack;
+use stack::Stack;
 
 /// The stack's name, from samconfig.toml's `local`.
 const STACK: &str = "whatsapp-local";
@@ -68,7 +68,7 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let ran = Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
-    for secret in [tests::run::AUTH_TOKEN, tests::run::API_KEY_SECRET] {
+    for secret in [stack::run::AUTH_TOKEN, stack::run::API_KEY_SECRET] {
         assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "a secret was printed");
     }
     ran

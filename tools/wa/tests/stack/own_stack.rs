@@ -3,15 +3,18 @@
 
 use std::{process::Command, sync::Arc};
 
-use axum::{Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::{
-    secrets::Secrets,
-    signature::{SignatureError, UnverifiedRequest},
-};
-use tests::Stack;
+use shared::secrets::Secrets;
+use stack::Stack;
 use tokio::{net::TcpListener, runtime::Runtime};
+use twilio_webhook::signature::{SignatureError, UnverifiedRequest};
 
 use crate::operator::{Ran, command_in, new_id, ran};
 

@@ -2,7 +2,7 @@
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use tests::{Stack, run::ACCOUNT_SID};
+use stack::{Stack, run::ACCOUNT_SID};
 
 use crate::operator::{command, ran, wa, wa_reading};
 

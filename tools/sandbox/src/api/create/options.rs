@@ -2,7 +2,8 @@
 //! WhatsApp and SMS here, is ignored, as Twilio does.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{address::Channel, form::Form};
+use twilio_types::address::Channel;
+use twilio_webhook::form::Form;
 
 use crate::{
     messages::{Feedback, Location},

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write as _};
 
-use shared::{
-    contacts::{Fact, Listed},
-    preference::Preference,
-};
+use domain::preference::Preference;
+use stores::contacts::{Fact, Listed};
 
 use crate::{contact_file::Line, exit::Failure, session::Session};
 

@@ -2,16 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use domain::preference::{Effect, Preference};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{
-    contacts::Contacts,
-    dynamodb::StoreError,
-    preference::{Effect, Preference},
-    sid::AccountSid,
-};
+use stores::{contacts::Contacts, dynamodb::StoreError};
 use tokio::time::{MissedTickBehavior, interval};
+use twilio_types::sid::AccountSid;
 
 use crate::{
     commands::consent::recorded_by,

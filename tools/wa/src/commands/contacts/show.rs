@@ -1,11 +1,8 @@
 //! `wa contacts show`
 
+use domain::{consent::ConsentState, preference::Preference};
 use serde::Serialize;
-use shared::{
-    consent::ConsentState,
-    contacts::{ConsentHistory, ContactOverview, Suppression},
-    preference::Preference,
-};
+use stores::contacts::{ConsentHistory, ContactOverview, Suppression};
 
 use crate::{
     exit::Failure,
@@ -86,7 +83,7 @@ fn of_suppression(known: &Suppression) -> Row {
 
 /// What holds, and the proofs of it.
 fn of_consent(history: &ConsentHistory) -> Vec<Row> {
-    let proof = |(index, evidence): (usize, &shared::consent::ConsentEvidence)| {
+    let proof = |(index, evidence): (usize, &domain::consent::ConsentEvidence)| {
         let holds = if index == 0 && evidence.at == history.current.at { "" } else { " (before)" };
         let state = match evidence.state {
             ConsentState::Given => "given",
@@ -105,7 +102,7 @@ fn of_consent(history: &ConsentHistory) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use shared::{preference::RecordedPreference, suppression::Scope};
+    use domain::{preference::RecordedPreference, suppression::Scope};
 
     use super::*;
 

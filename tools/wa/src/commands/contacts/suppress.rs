@@ -1,12 +1,12 @@
 //! `wa contacts suppress` and `wa contacts unsuppress`
 
-use jiff::Timestamp;
-use serde::Serialize;
-use shared::{
-    contacts::{ContactOverview, Suppression},
+use domain::{
     preference::{Effect, Preference, RecordedPreference},
     suppression::{CHANNELS, Scope},
 };
+use jiff::Timestamp;
+use serde::Serialize;
+use stores::contacts::{ContactOverview, Suppression};
 
 use crate::{
     exit::Failure,
@@ -64,7 +64,7 @@ struct Row {
     state: &'static str,
     changed: bool,
     before: Option<RecordedPreference>,
-    withdrawn: Vec<shared::notification::Category>,
+    withdrawn: Vec<domain::notification::Category>,
     #[serde(skip)]
     told: String,
 }

@@ -1,7 +1,8 @@
 //! The secret, Twilio's credentials, and whether the functions take what is signed with them.
 
 use reqwest::Method;
-use shared::{sid::AccountSid, signature::SigningKeys};
+use twilio_types::sid::AccountSid;
+use twilio_webhook::signature::SigningKeys;
 
 use crate::{
     exit::Failure,

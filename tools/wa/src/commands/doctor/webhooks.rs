@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{base_url::BaseUrl, sid::MessagingServiceSid};
+use twilio_types::{base_url::BaseUrl, sid::MessagingServiceSid};
 
 use crate::{
     exit::Failure,

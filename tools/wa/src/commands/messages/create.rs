@@ -1,11 +1,9 @@
 //! `wa messages create`
 
+use domain::{contact_key::ContactKey, preference::Preference};
 use reqwest::Method;
 use serde_json::Value;
-use shared::{
-    address::{Address, ContactKey},
-    preference::Preference,
-};
+use twilio_types::address::Address;
 
 use super::{check, show};
 use crate::{

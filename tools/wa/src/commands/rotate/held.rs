@@ -6,7 +6,7 @@ use aws_sdk_secretsmanager::Client;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use shared::sid::AccountSid;
+use twilio_types::sid::AccountSid;
 
 use crate::exit::Failure;
 

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use shared::{
-    history::{Delivery, Histories, History},
-    message_status::{MessageStatus, Stage},
+use stores::{
+    notification_log::{Delivery, Histories, History},
     notifications::State,
 };
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
+use twilio_types::message_status::{MessageStatus, Stage};
 
 use super::{Request, account};
 use crate::{commands::notifications, exit::Failure, output::Format, session::Session};

@@ -1,19 +1,21 @@
 //! What would be decided about a notification if it came now, with the facts that the decision stands on.
 
-use futures::{StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
-use serde::Serialize;
-use shared::{
-    address::ContactKey,
-    case::Case,
-    contacts::{ContactFacts, Contacts},
-    dynamodb::batch_get,
+use domain::{
+    contact_key::ContactKey,
     limits::SERVICE_WINDOW,
     notification::{Content, Notification},
-    notifications::{Notifications, Standing, State},
     policy::{self, Decision, Facts, Progress, Rules},
     region::{Region, region_of},
     suppression::Scope,
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde::Serialize;
+use stores::{
+    contacts::{ContactFacts, Contacts},
+    dynamodb::batch_get,
+    eligibility::Case,
+    notifications::{Notifications, Standing, State},
 };
 
 use super::{Request, account};
@@ -251,8 +253,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use domain::policy::Policy;
     use serde_json::json;
-    use shared::policy::Policy;
 
     use super::*;
 

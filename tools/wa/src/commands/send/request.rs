@@ -1,7 +1,8 @@
 //! A notification from flags or from a file, as it is put on the queue.
 
+use domain::notification::Notification;
 use serde_json::{Map, Value, json};
-use shared::{notification::Notification, sid::AccountSid};
+use twilio_types::sid::AccountSid;
 use uuid::Uuid;
 
 use crate::exit::Failure;

@@ -1,0 +1,155 @@
+//! The key that a person has in the Contacts table.
+
+use twilio_types::{
+    address::{Address, E164, Identity},
+    sid::AccountSid,
+};
+use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
+
+/// The key of a person in the Contacts table, `account_sid#identity`: the same person writing to two accounts is two
+/// contacts, since a suppression holds within the account it was asked of. A phone number stands in its canonical
+/// spelling, so that a STOP from one spelling holds for all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContactKey(String);
+
+impl ContactKey {
+    /// The key of an identity within an account.
+    pub fn new(account_sid: &AccountSid, identity: &Identity) -> Self {
+        match identity {
+            Identity::Phone(number) => Self::of_phone(account_sid, number),
+            Identity::Opaque(id) => Self(format!("{account_sid}#{id}")),
+        }
+    }
+
+    /// The key of a phone number within an account.
+    pub fn of_phone(account_sid: &AccountSid, number: &E164) -> Self {
+        Self(format!("{account_sid}#{}", number.canonical()))
+    }
+
+    /// The key of the person who wrote a message.
+    pub fn of_sender(message: &InboundMessage) -> Self {
+        Self::new(&message.account_sid, &message.from.identity)
+    }
+
+    /// All keys that a message names its sender by: [`ContactKey::of_sender`], and the WhatsApp user id where it came
+    /// beside a phone number.
+    pub fn all_of_sender(message: &InboundMessage) -> Vec<Self> {
+        let by_user_id = message
+            .details
+            .external_user_id
+            .as_deref()
+            .and_then(|id| id.parse::<Address>().ok())
+            .filter(|address| matches!(address.identity, Identity::Opaque(_)))
+            .map(|address| Self::new(&message.account_sid, &address.identity));
+        let by_sender = Self::of_sender(message);
+        let other = by_user_id.filter(|key| *key != by_sender);
+        [by_sender].into_iter().chain(other).collect()
+    }
+
+    /// The key of the person to whom the message of a status callback went, where the callback names the person.
+    pub fn of_recipient(callback: &StatusCallback) -> Option<Self> {
+        callback.to.as_ref().map(|to| Self::new(&callback.account_sid, &to.identity))
+    }
+
+    /// The key as the table has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number or the id, without the account.
+    pub fn address(&self) -> &str {
+        self.0.split_once('#').map_or("", |(_, address)| address)
+    }
+
+    /// The key of another address within the same account.
+    #[must_use]
+    pub fn beside(&self, address: &str) -> Self {
+        let account_sid = self.0.split_once('#').map_or("", |(account_sid, _)| account_sid);
+        Self(format!("{account_sid}#{address}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twilio_webhook::{form::Form, inbound_message::InvalidForm, signature::VerifiedForm};
+
+    use super::*;
+
+    const TEXT: &str = "SmsMessageSid=SM00000000000000000000000000000001&NumMedia=0&ProfileName=Ava&MessageType=text\
+        &SmsSid=SM00000000000000000000000000000001&WaId=14155550123&SmsStatus=received&Body=Where+is+my+order%3F\
+        &To=whatsapp%3A%2B14155238886&NumSegments=1&ReferralNumMedia=0&MessageSid=SM00000000000000000000000000000001\
+        &AccountSid=AC00000000000000000000000000000001&From=whatsapp%3A%2B14155550123&ApiVersion=2010-04-01";
+
+    fn parse(form: &str) -> Result<InboundMessage, InvalidForm> {
+        InboundMessage::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes())))
+    }
+
+    #[test]
+    fn the_sender_of_a_message_is_a_contact() {
+        let key = ContactKey::of_sender(&parse(TEXT).unwrap());
+        assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
+    }
+
+    #[test]
+    fn the_recipient_of_a_status_callback_is_a_contact() {
+        let form = TEXT
+            .replace("SmsStatus=received", "MessageStatus=sent")
+            .replace("To=whatsapp%3A%2B14155238886", "To=whatsapp%3A%2B14155550123");
+        let callback = StatusCallback::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes()))).unwrap();
+        let key = ContactKey::of_recipient(&callback).unwrap();
+        assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
+    }
+
+    #[test]
+    fn a_sender_without_a_phone_number_is_a_contact_too() {
+        let message =
+            parse(&TEXT.replace("From=whatsapp%3A%2B14155550123", "From=whatsapp%3AUS.1349120865530")).unwrap();
+        assert_eq!(ContactKey::of_sender(&message).as_str(), "AC00000000000000000000000000000001#US.1349120865530");
+    }
+
+    #[test]
+    fn a_person_is_known_by_every_name_that_the_message_has() {
+        let number = "AC00000000000000000000000000000001#+14155550123";
+        let id = "AC00000000000000000000000000000001#US.13";
+        let cases = [
+            ("%2B14155550123", "", vec![number]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3AUS.13", vec![number, id]),
+            ("US.13", "&ExternalUserId=whatsapp%3AUS.13", vec![id]),
+            ("US.13", "", vec![id]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3A%2B14155550199", vec![number]),
+            ("%2B14155550123", "&ExternalUserId=whatsapp%3A+", vec![number]),
+        ];
+        for (from, more, expected) in cases {
+            let message =
+                parse(&format!("{}{more}", TEXT.replace("%2B14155550123&Api", &format!("{from}&Api")))).unwrap();
+            assert_eq!(
+                ContactKey::all_of_sender(&message).iter().map(ContactKey::as_str).collect::<Vec<_>>(),
+                expected,
+                "{from}{more}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_contact_key_keeps_accounts_apart() {
+        let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        let key = ContactKey::new(&account, &"+14155550123".parse().unwrap());
+        assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
+        assert_eq!(key.address(), "+14155550123");
+        assert_eq!(key.beside("US.1#2").as_str(), "AC00000000000000000000000000000001#US.1#2");
+        assert_eq!(key.beside("US.1#2").address(), "US.1#2");
+    }
+
+    #[test]
+    fn the_spellings_of_a_number_are_one_contact() {
+        let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        for (one, other) in [
+            ("+5511987654321", "+551187654321"),
+            ("+5215512345678", "+525512345678"),
+            ("+5491123456789", "+541123456789"),
+        ] {
+            let written = ContactKey::new(&account, &one.parse().unwrap());
+            assert_eq!(written, ContactKey::of_phone(&account, &other.parse().unwrap()), "{one}");
+        }
+    }
+}

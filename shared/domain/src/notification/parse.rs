@@ -1,0 +1,216 @@
+//! Reads a notification by hand, field by field: an error of a deriving parser shows values, and a message's body must
+//! not reach a log.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use twilio_types::{
+    limits::{MAX_BODY_CHARS, MAX_MEDIA, MAX_TEMPLATE_VALUE_CHARS, MAX_TEMPLATE_VARIABLES, VALIDITY_PERIOD_SECONDS},
+    sid::AccountSid,
+};
+
+use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
+use crate::{
+    json_fields::{self, Fields, TIME, Wrong, as_string, deserialized, filled, parsed, parsed_owned, string_map},
+    limits::{QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
+};
+
+/// A notification that cannot be sent as it stands: its sender has to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct InvalidNotification {
+    /// The field, by its path: `content.media[0].url`.
+    pub field: String,
+    /// What is right.
+    pub problem: String,
+    /// Its id, where at least that could be read, so that its sender can be told which one it was.
+    pub id: Option<NotificationId>,
+    /// Its account, where it names one.
+    pub account_sid: Option<AccountSid>,
+}
+
+pub(super) fn notification(body: &str) -> Result<Notification, InvalidNotification> {
+    let value = json_fields::value(body).map_err(|(field, problem)| InvalidNotification {
+        field,
+        problem,
+        id: None,
+        account_sid: None,
+    })?;
+    let id = string_at(&value, "id").and_then(|id| NotificationId::try_from(id).ok());
+    let account_sid = string_at(&value, "account_sid").and_then(|sid| sid.parse().ok());
+    read(value).map_err(|(field, problem)| InvalidNotification { field, problem, id, account_sid })
+}
+
+fn string_at(value: &Value, field: &str) -> Option<String> {
+    value.get(field)?.as_str().map(str::to_owned)
+}
+
+fn read(value: Value) -> Result<Notification, Wrong> {
+    let mut fields = Fields::of(String::new(), value, "a JSON object")?;
+    let notification = Notification {
+        id: fields.required("id", "a string of 1 to 128 characters, none of them a control character", parsed_owned)?,
+        to: fields.required("to", "an E.164 phone number, as in +14155550123", parsed)?,
+        category: fields.required(
+            "category",
+            "marketing, utility, authentication or service",
+            deserialized::<Category>,
+        )?,
+        content: content(fields.take_required("content")?, "content".to_owned())?,
+        fallback: fallbacks(&mut fields)?,
+        send_at: fields.optional("send_at", TIME, parsed::<Timestamp>)?,
+        expires_at: fields.optional("expires_at", TIME, parsed::<Timestamp>)?,
+        from: fields.optional("from", "a WhatsApp sender, as in whatsapp:+14155238886", parsed_owned)?,
+        messaging_service_sid: fields.optional("messaging_service_sid", "MG and 32 hexadecimal digits", parsed)?,
+        account_sid: fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?,
+        validity_period: fields.optional("validity_period", "a whole number of seconds from 1 to 36000", seconds)?,
+        wait_for_reply: fields.optional("wait_for_reply", "true or false", boolean)?.unwrap_or_default(),
+        metadata: fields.optional("metadata", "an object of strings", string_map)?.unwrap_or_default(),
+    };
+    fields.finish()?;
+    check_whole(&notification)?;
+    Ok(notification)
+}
+
+/// What no field shows by itself.
+fn check_whole(notification: &Notification) -> Result<(), Wrong> {
+    let is_template = |content: &Content| matches!(content, Content::Template { .. });
+    let has_template = notification
+        .fallback
+        .iter()
+        .any(|fallback| fallback.channel == FallbackChannel::WhatsApp && is_template(&fallback.content));
+    if notification.wait_for_reply && (is_template(&notification.content) || !has_template) {
+        let problem = "expected text or media as content and a whatsapp template in fallback, which goes out first";
+        return Err(("wait_for_reply".to_owned(), problem.to_owned()));
+    }
+    if let (Some(send_at), Some(expires_at)) = (notification.send_at, notification.expires_at)
+        && expires_at <= send_at
+    {
+        return Err(("expires_at".to_owned(), "expected a time after send_at".to_owned()));
+    }
+    Ok(())
+}
+
+pub(super) fn check_times(
+    notification: &Notification,
+    enqueued_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), InvalidNotification> {
+    // A queue keeps nothing longer, so that such a time is no one's who put it there.
+    let credible = now.duration_since(enqueued_at) <= QUEUE_RETENTION;
+    let enqueued_at = if credible { enqueued_at.min(now) } else { now };
+    let Some(send_at) = notification.send_at else { return Ok(()) };
+    let problem = if enqueued_at.duration_since(send_at) > SEND_AT_PAST {
+        "expected a time to come: it had passed when the notification was put on the queue"
+    } else if send_at.duration_since(now) > SEND_AT_AHEAD {
+        "expected a time within the next 35 days"
+    } else {
+        return Ok(());
+    };
+    Err(InvalidNotification {
+        field: "send_at".to_owned(),
+        problem: problem.to_owned(),
+        id: Some(notification.id.clone()),
+        account_sid: notification.account_sid.clone(),
+    })
+}
+
+fn content(value: Value, path: String) -> Result<Content, Wrong> {
+    let mut fields = Fields::of(path, value, "an object with a type")?;
+    let kind = fields.required("type", "text, media or template", as_string)?;
+    let content = match kind.as_str() {
+        "text" => Content::Text { body: fields.required("body", "a text of 1 to 1600 characters", body)? },
+        "media" => Content::Media {
+            media: media(&mut fields)?,
+            body: fields.optional("body", "a caption of 1 to 1600 characters", body)?,
+        },
+        "template" => Content::Template {
+            template: template(&mut fields)?,
+            variables: fields.optional("variables", VARIABLES, variables)?.unwrap_or_default(),
+        },
+        _ => return Err((fields.path_of("type"), "expected text, media or template".to_owned())),
+    };
+    fields.finish()?;
+    Ok(content)
+}
+
+const VARIABLES: &str = "an object of at most 100 strings of at most 1600 characters, as in {\"1\": \"Ava\"}";
+
+fn template(fields: &mut Fields) -> Result<Template, Wrong> {
+    let sid = fields.optional("content_sid", "HX and 32 hexadecimal digits", parsed)?;
+    let name = fields.optional("name", "the template's name", filled)?;
+    let locale = fields.optional("locale", "the template's language, as in en", filled)?;
+    match (sid, name, locale) {
+        (Some(sid), None, None) => Ok(Template::Sid(sid)),
+        (None, Some(name), Some(locale)) => Ok(Template::Named { name, locale }),
+        _ => Err((fields.path_of("content_sid"), "expected either content_sid, or name with locale".to_owned())),
+    }
+}
+
+fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
+    let path = fields.path_of("media");
+    let items = match fields.take_required("media")? {
+        Value::Array(items) if (1..=MAX_MEDIA).contains(&items.len()) => items,
+        _ => return Err((path, "expected a list of 1 to 10 objects with a key or a url".to_owned())),
+    };
+    let item = |(index, value)| {
+        let mut fields = Fields::of(format!("{path}[{index}]"), value, "an object with a key or a url")?;
+        let key = fields.optional("key", "an object's key in the media bucket", parsed)?;
+        let url = fields.optional("url", "an http or https URL of at most 2048 characters", public_url)?;
+        let media = match (key, url) {
+            (Some(key), None) => Media::Key(key),
+            (None, Some(url)) => Media::Url(url),
+            _ => return Err((fields.path(), "expected either key or url".to_owned())),
+        };
+        fields.finish()?;
+        Ok(media)
+    };
+    items.into_iter().enumerate().map(item).collect()
+}
+
+fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
+    let Some(value) = fields.take("fallback") else { return Ok(Vec::new()) };
+    let Value::Array(items) = value else {
+        return Err(("fallback".to_owned(), "expected a list of objects with channel and content".to_owned()));
+    };
+    let item = |(index, value)| {
+        let path = format!("fallback[{index}]");
+        let mut fields = Fields::of(path.clone(), value, "an object with channel and content")?;
+        let fallback = Fallback {
+            channel: fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?,
+            content: content(fields.take_required("content")?, format!("{path}.content"))?,
+        };
+        fields.finish()?;
+        Ok(fallback)
+    };
+    items.into_iter().enumerate().map(item).collect()
+}
+
+fn body(value: Value) -> Option<String> {
+    filled(value).filter(|text| text.chars().count() <= MAX_BODY_CHARS)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
+fn boolean(value: Value) -> Option<bool> {
+    value.as_bool()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
+fn seconds(value: Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok().filter(|seconds| VALIDITY_PERIOD_SECONDS.contains(seconds))
+}
+
+/// What Twilio can fetch: error 21620 is "Invalid media URL(s)", for anything but http and https.
+fn public_url(value: Value) -> Option<String> {
+    const MAX_CHARS: usize = 2_048;
+    let text = as_string(value)?;
+    let url = url::Url::parse(&text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= MAX_CHARS).then_some(text)
+}
+
+fn variables(value: Value) -> Option<BTreeMap<String, String>> {
+    string_map(value).filter(|map| {
+        map.len() <= MAX_TEMPLATE_VARIABLES
+            && map.values().all(|value| value.chars().count() <= MAX_TEMPLATE_VALUE_CHARS)
+    })
+}

@@ -1,0 +1,155 @@
+//! What a message asks of us as to whether we may write.
+
+use twilio_types::address::Channel;
+use twilio_webhook::inbound_message::{InboundMessage, OptOutType};
+
+use crate::{
+    opt_out_keywords::{Certainty, Keyword, Language, Languages, Match, classify, unmistakable_stop},
+    preference::Preference,
+};
+
+/// A person's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// What is wished.
+    pub preference: Preference,
+    /// Who answers it.
+    pub confirmation: Confirmation,
+}
+
+/// Who tells the person that a wish was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// We do, in the language of the keyword.
+    Ours(Language),
+    /// Twilio has: Advanced Opt-Out answers by itself, and to a person whom it has just suppressed nothing else goes
+    /// out (error 21610).
+    Twilios,
+}
+
+/// What a message asks for, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// For messages to stop, or to come again.
+    Wish(Wish),
+    /// Perhaps for messages to stop, in other words than the known ones: for a person to look at.
+    Perhaps(Language),
+    /// For neither.
+    Nothing,
+}
+
+/// How a message was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By its webhook, which names the button or the list item that was tapped.
+    Webhook,
+    /// From Twilio's list of messages, where a tap looks like a text: only the label is there, as the body.
+    MessageList,
+}
+
+/// An id that lifts an opt-out: in capitals, as Twilio writes its keyword. `start` is what a developer calls the first
+/// step of anything.
+const START_ID: &str = "START";
+
+impl Asked {
+    /// Twilio's own judgement, where it made one. Else the id of what was tapped: the developer chose it, and the label
+    /// beside it ("Cancel", "Yes") is an ordinary answer. Else the text.
+    pub fn by(message: &InboundMessage, origin: Origin, languages: &Languages) -> Self {
+        if let Some(kind) = message.details.opt_out_type {
+            let preference = match kind {
+                OptOutType::Stop => Preference::OptedOut,
+                OptOutType::Start => Preference::OptedIn,
+                OptOutType::Help => return Self::Nothing,
+            };
+            return Self::Wish(Wish { preference, confirmation: Confirmation::Twilios });
+        }
+        if let Some(id) = tapped_id(message) {
+            return Self::by_id(id, &texts(message), languages);
+        }
+        let least = certainty_of_text(message, origin);
+        let mut asked = Self::Nothing;
+        for text in texts(message) {
+            match (Self::in_text(text, least, languages), asked) {
+                (wish @ Self::Wish(_), _) => return wish,
+                (perhaps @ Self::Perhaps(_), Self::Nothing) => asked = perhaps,
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// The wish, where there is one.
+    pub fn wish(self) -> Option<Preference> {
+        if let Self::Wish(wish) = self { Some(wish.preference) } else { None }
+    }
+
+    /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but
+    /// "unsubscribe", is for a person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
+    fn by_id(id: &str, labels: &[&str], languages: &Languages) -> Self {
+        let least = if id == START_ID { Certainty::Typed } else { Certainty::Everywhere };
+        if let wish @ Self::Wish(_) = Self::in_text(id, least, languages) {
+            return wish;
+        }
+        if let Match::Whole(Keyword::Stop, language) = classify(id, Certainty::Nowhere, languages) {
+            return Self::Perhaps(language);
+        }
+        let mut texts = labels.iter().chain([&id]);
+        texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Nothing, Self::Perhaps)
+    }
+
+    fn in_text(text: &str, least: Certainty, languages: &Languages) -> Self {
+        let (preference, language) = match classify(text, least, languages) {
+            Match::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
+            Match::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
+            Match::NearMiss(language) => return Self::Perhaps(language),
+            Match::Whole(Keyword::Help, _) | Match::No => return Self::Nothing,
+        };
+        Self::Wish(Wish { preference, confirmation: Confirmation::Ours(language) })
+    }
+}
+
+/// The id of the button or the list item that was tapped.
+fn tapped_id(message: &InboundMessage) -> Option<&str> {
+    let button = message.details.button.as_ref().and_then(|button| button.payload.as_deref());
+    button.or_else(|| message.details.list_item.as_ref().map(|item| item.id.as_str()))
+}
+
+/// What the message says. A button's text is its body as well, but Twilio does not promise that.
+fn texts(message: &InboundMessage) -> Vec<&str> {
+    let button = message.details.button.as_ref().and_then(|button| button.text.as_deref());
+    let item = message.details.list_item.as_ref().and_then(|item| item.title.as_deref());
+    [Some(message.body.as_str()), button, item].into_iter().flatten().collect()
+}
+
+/// How certain a word has to be in a message without an id.
+fn certainty_of_text(message: &InboundMessage, origin: Origin) -> Certainty {
+    let channel = &message.from.channel;
+    // An SMS has no buttons.
+    let may_be_tap = *channel != Channel::Sms && (origin == Origin::MessageList || is_tap(message));
+    if may_be_tap {
+        Certainty::Everywhere
+    } else if is_text_message(channel) {
+        Certainty::InTextMessage
+    } else {
+        Certainty::Typed
+    }
+}
+
+/// Whether a button or a list item was tapped. `MessageType` is `button` or `interactive` then, as in real requests:
+/// Twilio sends it, and documents it nowhere.
+fn is_tap(message: &InboundMessage) -> bool {
+    let kind = message.details.message_type.as_deref();
+    message.details.button.is_some() || matches!(kind, Some("button" | "interactive"))
+}
+
+/// SMS and RCS.
+fn is_text_message(channel: &Channel) -> bool {
+    match channel {
+        Channel::Sms => true,
+        Channel::WhatsApp => false,
+        Channel::Other(name) => name.eq_ignore_ascii_case("rcs"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Where a phone number is from: its country, and the time zones in which its owner may be.
+//!
+//! The table in `region/table.rs` is libphonenumber's, made small by `tools/phone_regions.py`, which also says how. It
+//! does not tell whether a number is assigned: an area code of +1 that the table does not have is a new one, and counts
+//! as the United States' with all their zones.
+
+use std::{fmt, str::FromStr};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use twilio_types::address::E164;
+
+#[expect(clippy::unreadable_literal, reason = "prefixes are no quantities")]
+mod table;
+
+use table::{LONGEST, MEMBERS, ROWS, Row, ZONES};
+
+/// A country by its ISO 3166-1 alpha-2 code, or by the code that libphonenumber uses where ISO has none (`XK`, Kosovo).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Region([u8; 2]);
+
+/// Not a code of a country that has phone numbers of its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no country with phone numbers: expected an ISO 3166-1 code of two capital letters, as in BR or GB")]
+pub struct UnknownRegion(String);
+
+impl Region {
+    /// The two capital letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Region {
+    type Err = UnknownRegion;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRegion> {
+        let known = ROWS.iter().find(|(_, region, _, _)| region == text.as_bytes());
+        known.map(|(_, region, _, _)| Self(*region)).ok_or_else(|| UnknownRegion(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = UnknownRegion;
+
+    fn try_from(text: String) -> Result<Self, UnknownRegion> {
+        text.parse()
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> String {
+        region.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The country of a number; none where its country code belongs to no single one (such as +883) or to nobody.
+pub fn region_of(number: &E164) -> Option<Region> {
+    row(number).map(|(_, region, _, _)| Region(*region))
+}
+
+/// The time zones in which a number's owner may be, the one with the most numbers first; none where the country is
+/// unknown.
+///
+/// A landline has the zones of its area, as have mobile numbers in North America, Mexico and Brazil. A mobile number
+/// elsewhere has all zones of its country.
+pub fn time_zones_of(number: &E164) -> Vec<TimeZone> {
+    zone_names_of(number).filter_map(|name| TimeZone::get(name).ok()).collect()
+}
+
+fn zone_names_of(number: &E164) -> impl Iterator<Item = &'static str> {
+    let members = row(number).and_then(|(_, _, first, count)| {
+        let first = usize::from(*first);
+        MEMBERS.get(first..first + usize::from(*count))
+    });
+    members.unwrap_or_default().iter().filter_map(|member| ZONES.get(usize::from(*member)).copied())
+}
+
+/// The row of the longest prefix.
+fn row(number: &E164) -> Option<&'static Row> {
+    // +52 1 55 ... is Mexico City's 55, not an area 155.
+    let canonical = number.canonical();
+    let digits = canonical.as_str().trim_start_matches('+');
+    (1..=LONGEST).rev().find_map(|length| {
+        let prefix: u32 = digits.get(..length)?.parse().ok()?;
+        let index = ROWS.binary_search_by_key(&prefix, |(prefix, _, _, _)| *prefix).ok()?;
+        ROWS.get(index)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn region(text: &str) -> String {
+        region_of(&text.parse().unwrap()).map_or_else(String::new, String::from)
+    }
+
+    fn zones(text: &str) -> Vec<&'static str> {
+        zone_names_of(&text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_number_tells_its_country_and_its_time_zone() {
+        for (number, country, zone) in [
+            ("+12125550123", "US", "America/New_York"),
+            ("+13105550123", "US", "America/Los_Angeles"),
+            ("+18085550123", "US", "Pacific/Honolulu"),
+            ("+14165550123", "CA", "America/Toronto"),
+            ("+16045550123", "CA", "America/Vancouver"),
+            ("+17875550123", "PR", "America/Puerto_Rico"),
+            ("+18765550123", "JM", "America/Jamaica"),
+            ("+18095550123", "DO", "America/Santo_Domingo"),
+            ("+442079460123", "GB", "Europe/London"),
+            ("+447700900123", "GB", "Europe/London"),
+            ("+441481256789", "GG", "Europe/Guernsey"),
+            ("+447797712345", "JE", "Europe/Jersey"),
+            ("+447624123456", "IM", "Europe/Isle_of_Man"),
+            ("+4915112345678", "DE", "Europe/Berlin"),
+            ("+390612345678", "IT", "Europe/Rome"),
+            ("+390669812345", "VA", "Europe/Vatican"),
+            ("+358412345678", "FI", "Europe/Helsinki"),
+            ("+358181234567", "AX", "Europe/Mariehamn"),
+            ("+4740612345", "NO", "Europe/Oslo"),
+            ("+4779123456", "SJ", "Arctic/Longyearbyen"),
+            ("+5511987654321", "BR", "America/Sao_Paulo"),
+            ("+5592987654321", "BR", "America/Manaus"),
+            ("+559287654321", "BR", "America/Manaus"),
+            ("+5591987654321", "BR", "America/Belem"),
+            ("+5215512345678", "MX", "America/Mexico_City"),
+            ("+526141234567", "MX", "America/Chihuahua"),
+            ("+526641234567", "MX", "America/Tijuana"),
+            ("+5216641234567", "MX", "America/Tijuana"),
+            ("+5491123456789", "AR", "America/Argentina/Buenos_Aires"),
+            ("+919876543210", "IN", "Asia/Kolkata"),
+            ("+74951234567", "RU", "Europe/Moscow"),
+            ("+74012345678", "RU", "Europe/Kaliningrad"),
+            ("+77272345678", "KZ", "Asia/Almaty"),
+            ("+61891621234", "CC", "Indian/Cocos"),
+            ("+61891641234", "CX", "Indian/Christmas"),
+            ("+212650123456", "MA", "Africa/Casablanca"),
+            ("+262692123456", "RE", "Indian/Reunion"),
+            ("+262639012345", "YT", "Indian/Mayotte"),
+            ("+59994351234", "CW", "America/Curacao"),
+            ("+5993181234", "BQ", "America/Kralendijk"),
+        ] {
+            assert_eq!(region(number), country, "{number}");
+            assert_eq!(zones(number), [zone], "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_tell_its_area_has_all_zones_of_its_country() {
+        for (number, country, first, others) in [
+            ("+79161234567", "RU", "Europe/Moscow", &["Asia/Kamchatka", "Europe/Kaliningrad"][..]),
+            ("+77011234567", "KZ", "Asia/Almaty", &["Asia/Aqtobe"]),
+            ("+61412345678", "AU", "Australia/Sydney", &["Australia/Perth"]),
+            ("+6281234567890", "ID", "Asia/Jakarta", &["Asia/Jayapura"]),
+            ("+16055550123", "US", "America/Chicago", &["America/Denver"]),
+            ("+18005550123", "US", "America/New_York", &["Pacific/Honolulu"]),
+            ("+5581987654321", "BR", "America/Recife", &["America/Noronha"]),
+        ] {
+            let zones = zones(number);
+            assert_eq!(region(number), country, "{number}");
+            assert_eq!(zones.first(), Some(&first), "{number}");
+            assert!(others.iter().all(|zone| zones.contains(zone)), "{number}: {zones:?}");
+        }
+        let russian = zones("+79161234567");
+        assert!(!russian.contains(&"Asia/Almaty"), "a zone of those who share the country code");
+    }
+
+    #[test]
+    fn a_number_of_no_country_has_neither_country_nor_zone() {
+        for number in ["+883510001234567", "+870773111632", "+80012345678", "+9991234567", "+2101234567"] {
+            assert_eq!(region(number), "", "{number}");
+            assert!(time_zones_of(&number.parse().unwrap()).is_empty(), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_whole_and_its_zones_are_known() {
+        assert!(ROWS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (prefix, region, first, count) in &ROWS {
+            assert!(region.iter().all(u8::is_ascii_uppercase), "{prefix}");
+            assert!(*count > 0 && MEMBERS.len() >= usize::from(*first) + usize::from(*count), "{prefix}");
+        }
+        assert!(MEMBERS.iter().all(|member| usize::from(*member) < ZONES.len()));
+        for zone in ZONES {
+            assert!(TimeZone::get(zone).is_ok(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_a_small_part_of_the_binary() {
+        let names = size_of_val(&ZONES) + ZONES.iter().map(|zone| zone.len()).sum::<usize>();
+        assert!(size_of_val(&ROWS) + size_of_val(&MEMBERS) + names < 40_000);
+    }
+
+    #[test]
+    fn a_country_in_a_configuration_is_one_that_numbers_have() {
+        assert_eq!("BR".parse::<Region>().unwrap().as_str(), "BR");
+        assert_eq!(serde_json::from_str::<Region>(r#""IN""#).unwrap().to_string(), "IN");
+        assert_eq!(serde_json::to_string(&"US".parse::<Region>().unwrap()).unwrap(), r#""US""#);
+        for text in ["", "br", "BRA", "UK", "ZZ", "+55"] {
+            assert_eq!(text.parse::<Region>(), Err(UnknownRegion(text.to_owned())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_spellings_of_a_number_are_in_one_place(text in r"\+(55[1-9]{2}9?|521?|549?)[0-9]{8,10}") {
+            let number: E164 = text.parse().unwrap();
+            for variant in number.variants() {
+                prop_assert_eq!(region_of(&variant), region_of(&number));
+                prop_assert_eq!(time_zones_of(&variant), time_zones_of(&number));
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! How far an opt-out reaches.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+use twilio_types::{
+    address::{Address, Channel, WhatsAppSender},
+    sid::MessagingServiceSid,
+};
+
+use crate::preference::{Effect, Preference, RecordedPreference, effect};
+
+/// The facets of preferences begin with this.
+pub const PREFERENCES: &str = "opt#";
+
+/// The channels that suppressions are stored under. Before a notification goes out, all of them are asked for.
+pub const CHANNELS: [Channel; 2] = [Channel::WhatsApp, Channel::Sms];
+
+/// The channel that a suppression is stored under, for the name of the channel that it came by. An opt-out is the
+/// person's: it holds on every channel, so one that comes by `rcs`, or by a channel that is not known yet, has to be
+/// stored where claims look for it. They go with SMS, since a Messaging Service sends one message as RCS or as SMS.
+///
+/// What was stored under another name before is not looked for. Exporting and importing the contacts brings it here.
+pub fn stored_channel(name: &str) -> Channel {
+    if name.eq_ignore_ascii_case(Channel::WhatsApp.name()) { Channel::WhatsApp } else { Channel::Sms }
+}
+
+/// What a suppression covers, within one account and one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every message.
+    All,
+    /// Marketing, and nothing else: what a person chooses in WhatsApp's own settings (errors 63033 and 63050).
+    Marketing,
+    /// Whatever one sender sends: its address, as in `whatsapp:+14155238886`, or a Messaging Service's SID.
+    Sender(String),
+}
+
+impl Scope {
+    /// The channel and the scope of a facet; none where it is no preference's.
+    pub fn in_facet(facet: &str) -> Option<(&str, Self)> {
+        let preference = facet.strip_prefix(PREFERENCES)?;
+        Some(match preference.split_once('#') {
+            None => (preference, Self::All),
+            Some((channel, "marketing")) => (channel, Self::Marketing),
+            Some((channel, sender)) => (channel, Self::Sender(sender.to_owned())),
+        })
+    }
+
+    /// The facet of a contact under which the preference stands: `opt#whatsapp`, `opt#whatsapp#marketing`,
+    /// `opt#whatsapp#whatsapp:+14155238886`. Whatever the channel is, it is one of those that [`CHANNELS`] gives.
+    pub fn facet(&self, channel: &Channel) -> String {
+        let channel = stored_channel(channel.name());
+        let channel = channel.name();
+        match self {
+            Self::All => format!("{PREFERENCES}{channel}"),
+            Self::Marketing => format!("{PREFERENCES}{channel}#marketing"),
+            Self::Sender(sender) => format!("{PREFERENCES}{channel}#{sender}"),
+        }
+    }
+}
+
+/// What a STOP covers: `all` (the default) or `sender`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OptOutScope {
+    /// Every message of the account's.
+    #[default]
+    All,
+    /// The sender it was written to, and the Messaging Service that sender is in.
+    Sender,
+}
+
+/// Neither of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected all or sender")]
+pub struct InvalidOptOutScope;
+
+impl FromStr for OptOutScope {
+    type Err = InvalidOptOutScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOptOutScope> {
+        match text {
+            "all" => Ok(Self::All),
+            "sender" => Ok(Self::Sender),
+            _ => Err(InvalidOptOutScope),
+        }
+    }
+}
+
+impl OptOutScope {
+    /// The scopes that a wish sets which was written to a sender of ours. A START lifts more than its STOP covered:
+    /// somebody who wants messages of this sender is not to be kept from them by a STOP from before it was one sender's.
+    ///
+    /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
+    /// service, would cover nothing, so it covers everything.
+    pub fn of_wish(
+        self,
+        wish: Preference,
+        sender: &Address,
+        messaging_service: Option<&MessagingServiceSid>,
+    ) -> Vec<Scope> {
+        let sender = sender.to_string();
+        let service = messaging_service.map(|sid| Scope::Sender(sid.to_string()));
+        let can_be_named = WhatsAppSender::try_from(sender.clone()).is_ok();
+        let sender = Scope::Sender(sender);
+        match (self, wish) {
+            (Self::All, _) => vec![Scope::All],
+            (Self::Sender, Preference::OptedIn) => [sender].into_iter().chain(service).chain([Scope::All]).collect(),
+            (Self::Sender, Preference::OptedOut) if can_be_named => [sender].into_iter().chain(service).collect(),
+            (Self::Sender, Preference::OptedOut) => vec![service.unwrap_or(Scope::All)],
+        }
+    }
+}
+
+/// What is known of one person under several spellings: the newest of it, and of two of one time the opt-out.
+pub fn newest<'a>(known: impl IntoIterator<Item = &'a RecordedPreference>) -> Option<&'a RecordedPreference> {
+    known.into_iter().max_by_key(|known| (known.changed_at, known.preference == Preference::OptedOut))
+}
+
+/// Which of two contacts that turned out to be one person takes over what the other has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takeover {
+    /// The first takes the second's.
+    First,
+    /// The second takes the first's.
+    Second,
+    /// They agree, or neither has said anything that suppresses.
+    Neither,
+}
+
+/// Decides for one scope: the newer wish wins, and of two that the clocks cannot tell apart the opt-out does.
+pub fn takeover(first: Option<&RecordedPreference>, second: Option<&RecordedPreference>) -> Takeover {
+    let changes = |wish: Option<&RecordedPreference>, known: Option<&RecordedPreference>, preference| {
+        wish.filter(|wish| wish.preference == preference)
+            .is_some_and(|wish| effect(wish.preference, wish.changed_at, known) == Effect::Changed)
+    };
+    for preference in [Preference::OptedOut, Preference::OptedIn] {
+        if changes(first, second, preference) {
+            return Takeover::Second;
+        }
+        if changes(second, first, preference) {
+            return Takeover::First;
+        }
+    }
+    Takeover::Neither
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::{option, prelude::*};
+
+    use super::*;
+
+    fn recorded(preference: Preference, second: i64) -> RecordedPreference {
+        let changed_at = Timestamp::from_second(1_790_000_000 + second).unwrap();
+        RecordedPreference { preference, changed_at, message_sid: None, reason: None }
+    }
+
+    #[test]
+    fn a_scope_has_its_facet() {
+        for (scope, facet) in [
+            (Scope::All, "opt#whatsapp"),
+            (Scope::Marketing, "opt#whatsapp#marketing"),
+            (Scope::Sender("whatsapp:+14155238886".into()), "opt#whatsapp#whatsapp:+14155238886"),
+        ] {
+            assert_eq!(scope.facet(&Channel::WhatsApp), facet);
+        }
+    }
+
+    #[test]
+    fn every_channel_is_stored_under_one_that_is_asked_for() {
+        for (channel, facet) in [
+            (Channel::WhatsApp, "opt#whatsapp"),
+            (Channel::Sms, "opt#sms"),
+            (Channel::Other("WhatsApp".to_owned()), "opt#whatsapp"),
+            (Channel::Other("SMS".to_owned()), "opt#sms"),
+            (Channel::Other("rcs".to_owned()), "opt#sms"),
+            (Channel::Other("messenger".to_owned()), "opt#sms"),
+        ] {
+            assert_eq!(Scope::All.facet(&channel), facet);
+        }
+    }
+
+    #[test]
+    fn a_stop_to_an_agent_covers_its_service_or_everything() {
+        let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
+        for sender in ["rcs:brand_agent", "+14155550100", "68849", "messenger:108", "WhatsApp:+14155238886"] {
+            let sender: Address = sender.parse().unwrap();
+            let stop = |service| OptOutScope::Sender.of_wish(Preference::OptedOut, &sender, service);
+            assert_eq!(stop(Some(&service)), [Scope::Sender(service.to_string())], "{sender}");
+            assert_eq!(stop(None), [Scope::All], "{sender}");
+            let start = OptOutScope::Sender.of_wish(Preference::OptedIn, &sender, Some(&service));
+            let covered = [Scope::Sender(sender.to_string()), Scope::Sender(service.to_string()), Scope::All];
+            assert_eq!(start, covered, "{sender}");
+        }
+    }
+
+    #[test]
+    fn a_wish_covers_what_is_configured() {
+        let sender: Address = "whatsapp:+14155238886".parse().unwrap();
+        let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
+        let to = |text: &str| Scope::Sender(text.to_owned());
+        let (number, pool) = (to("whatsapp:+14155238886"), to("MG00000000000000000000000000000001"));
+        let cases = [
+            ("all", Preference::OptedOut, Some(&service), vec![Scope::All]),
+            ("all", Preference::OptedIn, Some(&service), vec![Scope::All]),
+            ("sender", Preference::OptedOut, Some(&service), vec![number.clone(), pool.clone()]),
+            ("sender", Preference::OptedOut, None, vec![number.clone()]),
+            ("sender", Preference::OptedIn, Some(&service), vec![number, pool, Scope::All]),
+        ];
+        for (configured, wish, service, expected) in cases {
+            let configured: OptOutScope = configured.parse().unwrap();
+            assert_eq!(configured.of_wish(wish, &sender, service), expected);
+        }
+        assert_eq!("marketing".parse::<OptOutScope>(), Err(InvalidOptOutScope));
+    }
+
+    #[test]
+    fn what_a_person_said_last_counts_under_all_their_spellings() {
+        use Preference::{OptedIn, OptedOut};
+        use Takeover::{First, Neither, Second};
+        let cases = [
+            (None, None, Neither, "nothing was said"),
+            (Some((OptedOut, 0)), None, Second, "a suppression is brought over"),
+            (None, Some((OptedOut, 0)), First, "from either side"),
+            (Some((OptedIn, 0)), None, Neither, "nothing to lift"),
+            (Some((OptedOut, 0)), Some((OptedOut, 9)), Neither, "both are suppressed"),
+            (Some((OptedOut, 9)), Some((OptedIn, 0)), Second, "the STOP is newer"),
+            (Some((OptedOut, 0)), Some((OptedIn, 9)), First, "the START is newer"),
+            (Some((OptedOut, 0)), Some((OptedIn, 1)), Second, "two clocks cannot tell: the STOP"),
+        ];
+        for (first, second, expected, case) in cases {
+            let [first, second] = [first, second].map(|said| said.map(|(wish, at)| recorded(wish, at)));
+            assert_eq!(takeover(first.as_ref(), second.as_ref()), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn of_several_the_newest_is_what_is_known_and_an_opt_out_wins_a_tie() {
+        let [out, lifted, older] = [(Preference::OptedOut, 5), (Preference::OptedIn, 5), (Preference::OptedOut, 1)]
+            .map(|(p, s)| recorded(p, s));
+        assert_eq!(newest([&older, &lifted]), Some(&lifted));
+        assert_eq!(newest([&lifted, &out, &older]), Some(&out));
+        assert_eq!(newest([]), None);
+    }
+
+    fn any_recorded() -> impl Strategy<Value = Option<RecordedPreference>> {
+        let preference = prop_oneof![Just(Preference::OptedOut), Just(Preference::OptedIn)];
+        option::of((preference, 0_i64..10).prop_map(|(preference, second)| recorded(preference, second)))
+    }
+
+    proptest! {
+        /// Who is first does not matter, and after the takeover there is nothing more to take over.
+        #[test]
+        fn a_takeover_is_symmetric_and_settles_it(first in any_recorded(), second in any_recorded()) {
+            let taken = takeover(first.as_ref(), second.as_ref());
+            let mirrored = match taken {
+                Takeover::First => Takeover::Second,
+                Takeover::Second => Takeover::First,
+                Takeover::Neither => Takeover::Neither,
+            };
+            prop_assert_eq!(takeover(second.as_ref(), first.as_ref()), mirrored);
+            let (first, second) = match taken {
+                Takeover::First => (second.clone(), second),
+                Takeover::Second => (first.clone(), first),
+                Takeover::Neither => (first, second),
+            };
+            prop_assert_eq!(takeover(first.as_ref(), second.as_ref()), Takeover::Neither);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! How fast a sender may send, and how often one person may hear from it: token buckets as pure arithmetic.
+//!
+//! Both are the generic cell rate algorithm (ITU-T I.371), which needs one number for a bucket: the theoretical arrival
+//! time, when the next message would be due if all came evenly. It gives every message a time of its own, so that a
+//! batch does not go out as a burst. Times are microseconds since 1970.
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::json_fields::{InvalidWholeNumber, whole_number};
+
+/// What a sender may do: two numbers, each of them in [`Pace::ALLOWED`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenPace")]
+pub struct Pace {
+    per_second: u32,
+    burst: u32,
+}
+
+/// A pace as a policy states it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPace {
+    per_second: Value,
+    #[serde(default = "one")]
+    burst: Value,
+}
+
+fn one() -> Value {
+    1.into()
+}
+
+/// A number of a pace is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct InvalidPace(#[from] InvalidWholeNumber);
+
+impl TryFrom<WrittenPace> for Pace {
+    type Error = InvalidPace;
+
+    fn try_from(written: WrittenPace) -> Result<Self, InvalidPace> {
+        Ok(Self {
+            per_second: whole_number("per_second", written.per_second, Self::ALLOWED)?,
+            burst: whole_number("burst", written.burst, Self::ALLOWED)?,
+        })
+    }
+}
+
+/// Source: Twilio, "WhatsApp best practices and FAQs": 80 messages a second by default, up to 400 for text on request.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { per_second: 80, burst: 1 }
+    }
+}
+
+/// A bucket as it stands in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Bucket {
+    /// The theoretical arrival time of the next message.
+    #[serde(default)]
+    pub tat: i64,
+    /// When Twilio last said that it was too much, and what rate was left then, in thousandths of a message a second.
+    #[serde(default)]
+    pub throttled_at: Option<i64>,
+    /// See [`Bucket::throttled_at`].
+    #[serde(default)]
+    pub throttled_rate: Option<i64>,
+}
+
+/// Times for messages: the first one's, and the distance between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// The first message's time.
+    pub first: i64,
+    /// Between two.
+    pub interval: i64,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Slots {
+    /// The time of a message, counted from 0.
+    pub fn at(&self, index: usize) -> i64 {
+        self.first.saturating_add(self.interval.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)))
+    }
+
+    /// The theoretical arrival time after all of them.
+    pub fn end(&self) -> i64 {
+        self.at(self.count)
+    }
+}
+
+pub const SECOND: i64 = 1_000_000;
+
+/// The part of a limit that is used. A message's way to Twilio takes now 20 ms, now 50: evenly sent messages arrive a
+/// little unevenly, and these four hundredths are what keeps any second's arrivals below the limit all the same.
+const USED_PERCENT: i64 = 96;
+
+/// A rate that was halved is back after this time: additive increase, multiplicative decrease, as TCP does it.
+const RECOVERY: i64 = 300 * SECOND;
+/// However often it is halved: a message in ten seconds still finds out whether more is possible.
+const SLOWEST: i64 = 100;
+
+impl Pace {
+    /// The numbers that a pace may have.
+    ///
+    /// The highest is ten times what WhatsApp allows a phone number (Meta, "Cloud API: throughput"), since a Messaging
+    /// Service can have several. At this rate the interval is 104 microseconds: it is never 0, and its rounding stays
+    /// within what [`USED_PERCENT`] leaves of the limit.
+    pub const ALLOWED: RangeInclusive<u32> = 1..=10_000;
+
+    /// A pace of `per_second` messages a second, of which `burst` may go out at once after a pause. Twilio counts the
+    /// messages of a second, so that a larger burst leaves less of the limit for the rest of the second.
+    pub fn new(per_second: u32, burst: u32) -> Result<Self, InvalidPace> {
+        WrittenPace { per_second: per_second.into(), burst: burst.into() }.try_into()
+    }
+
+    /// Messages a second.
+    pub fn per_second(self) -> u32 {
+        self.per_second
+    }
+
+    fn limit(self) -> i64 {
+        i64::from(self.per_second) * 1_000
+    }
+
+    /// Thousandths of a message a second that the sender may be sent at: its pace, or less for some minutes after Twilio
+    /// asked for less.
+    pub fn rate(self, bucket: &Bucket, now: i64) -> i64 {
+        let (Some(at), Some(left)) = (bucket.throttled_at, bucket.throttled_rate) else { return self.limit() };
+        let elapsed = now.saturating_sub(at).clamp(0, RECOVERY);
+        let regained = i128::from(self.limit()) * i128::from(elapsed) / i128::from(RECOVERY);
+        left.saturating_add(i64::try_from(regained).unwrap_or(i64::MAX)).clamp(SLOWEST.min(self.limit()), self.limit())
+    }
+
+    /// The rate that is left when Twilio says that the present one is too much.
+    pub fn throttled(self, bucket: &Bucket, now: i64) -> i64 {
+        (self.rate(bucket, now) / 2).max(SLOWEST)
+    }
+
+    /// Microseconds between two messages.
+    pub fn interval(self, bucket: &Bucket, now: i64) -> i64 {
+        1_000 * SECOND * 100 / (self.rate(bucket, now) * USED_PERCENT)
+    }
+
+    /// The earliest time that a bucket which was left alone counts from.
+    pub fn floor(self, interval: i64, now: i64) -> i64 {
+        now.saturating_sub(i64::from(self.burst - 1).saturating_mul(interval))
+    }
+
+    /// Times for at most so many messages, none later than the horizon; where there is none, the time at which the
+    /// first comes within it.
+    pub fn slots(self, bucket: &Bucket, now: i64, wanted: usize, horizon: i64) -> Result<Slots, i64> {
+        let interval = self.interval(bucket, now);
+        let first = bucket.tat.max(self.floor(interval, now));
+        let last = now.saturating_add(horizon);
+        if first > last {
+            return Err(now.saturating_add(first - last));
+        }
+        let fitting = usize::try_from((last - first) / interval).unwrap_or(usize::MAX).saturating_add(1);
+        Ok(Slots { first, interval, count: fitting.min(wanted) })
+    }
+}
+
+/// Between two messages to one person. Source: Meta, "Cloud API: pair rate limits": one in 6 seconds.
+const PAIR_INTERVAL: i64 = 6 * SECOND;
+/// Source: as above: up to 45 in 6 seconds, borrowed from what comes.
+const PAIR_BURST: i64 = 45;
+/// After this time a pair's bucket says nothing any more.
+pub const PAIR_MEMORY: jiff::SignedDuration = jiff::SignedDuration::from_secs(PAIR_BURST * 6 + 60);
+
+/// Takes a message to one person out of their bucket: its new theoretical arrival time, or else when there will be room.
+pub fn take_of_pair(tat: Option<i64>, now: i64) -> Result<i64, i64> {
+    let oldest = now - (PAIR_BURST - 1) * PAIR_INTERVAL;
+    let due = tat.unwrap_or(oldest).max(oldest);
+    if due > now { Err(due) } else { Ok(due + PAIR_INTERVAL) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000 * SECOND;
+
+    fn pace(per_second: u32, burst: u32) -> Pace {
+        Pace::new(per_second, burst).unwrap()
+    }
+
+    /// The most messages that any second sees.
+    fn busiest_second(times: &[i64]) -> usize {
+        let within = |start: &i64| times.iter().filter(|time| (*start..*start + SECOND).contains(time)).count();
+        times.iter().map(within).max().unwrap_or_default()
+    }
+
+    /// A queue that is never empty, served by functions that each take a batch at a time.
+    fn served(pace: Pace, batches: usize, batch: usize) -> Vec<i64> {
+        let (mut bucket, mut now, mut times) = (Bucket::default(), NOW, Vec::new());
+        for _ in 0..batches {
+            match pace.slots(&bucket, now, batch, SECOND) {
+                Ok(slots) => {
+                    times.extend((0..slots.count).map(|index| slots.at(index).max(now)));
+                    bucket.tat = slots.end();
+                }
+                Err(until) => now = until,
+            }
+        }
+        times
+    }
+
+    #[test]
+    fn no_second_sees_more_than_the_pace_and_nearly_all_of_it_is_used() {
+        for per_second in [1_u16, 80, 400] {
+            let times = served(pace(per_second.into(), 1), 2_000, 10);
+            assert!(busiest_second(&times) <= per_second.into(), "{per_second}");
+            let span = times[times.len() - 1] - times[0];
+            let used = i64::try_from(times.len() - 1).unwrap() * SECOND * 100 / span;
+            assert!(used >= i64::from(per_second) * 95, "{per_second}: {used} hundredths a second");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_what_a_pause_has_saved() {
+        let slots = pace(80, 5).slots(&Bucket::default(), NOW, 10, SECOND).unwrap();
+        assert_eq!((0..10).filter(|index| slots.at(*index) <= NOW).count(), 5);
+        let slots = pace(80, 1).slots(&Bucket::default(), NOW, 10, SECOND).unwrap();
+        assert_eq!((0..10).filter(|index| slots.at(*index) <= NOW).count(), 1);
+    }
+
+    #[test]
+    fn what_does_not_fit_before_the_horizon_is_told_when_to_come_again() {
+        let full = Bucket { tat: NOW + 3 * SECOND, ..Bucket::default() };
+        assert_eq!(pace(80, 1).slots(&full, NOW, 10, SECOND), Err(NOW + 2 * SECOND));
+        let slow = pace(1, 1).slots(&Bucket::default(), NOW, 10, 2 * SECOND).unwrap();
+        assert_eq!(slots_times(slow).len(), 2, "the rest has to wait");
+    }
+
+    fn slots_times(slots: Slots) -> Vec<i64> {
+        (0..slots.count).map(|index| slots.at(index)).collect()
+    }
+
+    #[test]
+    fn a_rate_is_halved_at_once_and_comes_back_slowly() {
+        let pace = pace(80, 1);
+        let fresh = Bucket::default();
+        assert_eq!(pace.throttled(&fresh, NOW), 40_000);
+        let throttled = Bucket { throttled_at: Some(NOW), throttled_rate: Some(40_000), ..fresh };
+        let rates = [0, 75, 150, 300, 9_999].map(|seconds| pace.rate(&throttled, NOW + seconds * SECOND));
+        assert_eq!(rates, [40_000, 60_000, 80_000, 80_000, 80_000]);
+        let again = pace.throttled(&throttled, NOW);
+        assert_eq!(again, 20_000);
+        let lowest = (0..40)
+            .fold(throttled, |bucket, _| Bucket { throttled_rate: Some(pace.throttled(&bucket, NOW)), ..bucket });
+        assert_eq!(pace.rate(&lowest, NOW), SLOWEST);
+    }
+
+    #[test]
+    fn one_person_hears_45_times_at_once_and_then_every_six_seconds() {
+        let (mut tat, mut taken) = (None, 0);
+        while let Ok(next) = take_of_pair(tat, NOW) {
+            (tat, taken) = (Some(next), taken + 1);
+        }
+        assert_eq!(taken, 45);
+        assert_eq!(take_of_pair(tat, NOW), Err(NOW + PAIR_INTERVAL));
+        assert!(take_of_pair(tat, NOW + PAIR_INTERVAL).is_ok());
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_refused_by_its_name() {
+        for (json, expected) in [
+            (r#"{"per_second": 0}"#, "per_second: expected a whole number from 1 to 10000, not 0"),
+            (r#"{"per_second": 10001}"#, "per_second: expected a whole number from 1 to 10000, not 10001"),
+            (r#"{"per_second": 1041667}"#, "per_second: expected a whole number from 1 to 10000, not 1041667"),
+            (r#"{"per_second": 4294967376}"#, "per_second: expected a whole number from 1 to 10000, not 4294967376"),
+            (r#"{"per_second": -80}"#, "per_second: expected a whole number from 1 to 10000, not -80"),
+            (r#"{"per_second": 0.5}"#, "per_second: expected a whole number from 1 to 10000, not 0.5"),
+            (r#"{"per_second": 1e9}"#, "per_second: expected a whole number from 1 to 10000, not 1000000000.0"),
+            (r#"{"per_second": "80"}"#, r#"per_second: expected a whole number from 1 to 10000, not "80""#),
+            (r#"{"per_second": null}"#, "per_second: expected a whole number from 1 to 10000, not null"),
+            (r#"{"per_second": 80, "burst": 0}"#, "burst: expected a whole number from 1 to 10000, not 0"),
+            (r#"{"per_second": 80, "burst": -1}"#, "burst: expected a whole number from 1 to 10000, not -1"),
+            (r#"{"per_second": 80, "burst": 10001}"#, "burst: expected a whole number from 1 to 10000, not 10001"),
+            (r#"{"per_second": NaN}"#, "expected value"),
+            (r#"{"burst": 1}"#, "missing field `per_second`"),
+            (r#"{"per_second": 80, "bursts": 1}"#, "unknown field `bursts`"),
+        ] {
+            let error = serde_json::from_str::<Pace>(json).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{json}: {error}");
+        }
+        for (json, expected) in
+            [(r#"{"per_second": 1}"#, pace(1, 1)), (r#"{"per_second": 10000, "burst": 10000}"#, pace(10_000, 10_000))]
+        {
+            assert_eq!(serde_json::from_str::<Pace>(json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn no_allowed_rate_exceeds_its_limit() {
+        for per_second in Pace::ALLOWED {
+            let interval = pace(per_second, 1).interval(&Bucket::default(), NOW);
+            assert!(interval > 0 && interval * i64::from(per_second) > SECOND, "{per_second}: {interval}");
+        }
+    }
+
+    fn any_bucket() -> impl Strategy<Value = Bucket> {
+        let time = || prop_oneof![any::<i64>(), NOW - 400 * SECOND..NOW + 400 * SECOND];
+        (time(), prop::option::of(time()), prop::option::of(prop_oneof![any::<i64>(), -1..20_000_000_i64]))
+            .prop_map(|(tat, throttled_at, throttled_rate)| Bucket { tat, throttled_at, throttled_rate })
+    }
+
+    proptest! {
+        /// Whatever a policy may state and whatever a bucket holds.
+        #[test]
+        fn every_allowed_pace_has_an_interval(
+            per_second in Pace::ALLOWED,
+            burst in Pace::ALLOWED,
+            bucket in any_bucket(),
+            wanted in 1_usize..=10,
+            horizon in 0..=10 * SECOND,
+        ) {
+            let pace = pace(per_second, burst);
+            let interval = pace.interval(&bucket, NOW);
+            prop_assert!(interval > 0 && interval * i64::from(per_second) >= SECOND, "{interval}");
+            prop_assert!(pace.throttled(&bucket, NOW) >= SLOWEST);
+            match pace.slots(&bucket, NOW, wanted, horizon) {
+                Ok(slots) => {
+                    prop_assert!((1..=wanted).contains(&slots.count));
+                    prop_assert!(slots.at(slots.count - 1) <= NOW + horizon);
+                }
+                Err(until) => prop_assert!(until > NOW),
+            }
+        }
+
+        /// However the asking goes, slots never come closer than their interval, once the burst is used up.
+        #[test]
+        fn slots_keep_their_distance(asks in prop::collection::vec((0_i64..2 * SECOND, 1_usize..20), 1..60)) {
+            let (pace, mut bucket, mut now, mut times) = (pace(80, 1), Bucket::default(), NOW, Vec::new());
+            for (pause, wanted) in asks {
+                now += pause;
+                if let Ok(slots) = pace.slots(&bucket, now, wanted, 2 * SECOND) {
+                    times.extend(slots_times(slots).into_iter().map(|time| time.max(now)));
+                    bucket.tat = slots.end();
+                }
+            }
+            prop_assert!(busiest_second(&times) <= 80);
+            prop_assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 12_500));
+        }
+    }
+}

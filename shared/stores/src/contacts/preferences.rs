@@ -1,0 +1,207 @@
+//! A person's preferences: the facets `opt#...`.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update};
+use domain::{
+    contact_key::ContactKey,
+    limits::{CONTACT_RETENTION, expiry},
+    preference::{Effect, Preference, RecordedPreference, effect},
+    suppression::{PREFERENCES, Scope, Takeover, takeover},
+};
+use jiff::Timestamp;
+use twilio_types::{address::Channel, sid::MessageSid};
+
+use super::{Contacts, facet_after, key, sortable, value};
+use crate::dynamodb::{Item, Refusal, StoreError, Transacted, transact};
+
+/// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
+/// of the same person was written, so a handful is already a storm.
+pub(crate) const ROUNDS: usize = 8;
+
+impl Contacts {
+    /// An action that sets a preference, on the condition that what is known is still what is there, or the same
+    /// preference, expressed again meanwhile.
+    ///
+    /// A suppression does not expire; a lifted one is of use only while older wishes may still arrive.
+    pub fn set_preference(
+        &self,
+        contact: &ContactKey,
+        channel: &Channel,
+        scope: &Scope,
+        new: &RecordedPreference,
+        known: Option<&RecordedPreference>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        self.set_facet(contact, &scope.facet(channel), new, known)
+    }
+
+    fn set_facet(
+        &self,
+        contact: &ContactKey,
+        facet: &str,
+        new: &RecordedPreference,
+        known: Option<&RecordedPreference>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let operation = "setting a preference in the Contacts table";
+        let (expiry_clause, expires_at) = match new.preference {
+            Preference::OptedOut => ("REMOVE expires_at", None),
+            Preference::OptedIn => ("", Some(expiry(new.changed_at, CONTACT_RETENTION))),
+        };
+        let mut values = vec![
+            (":preference", value(operation, &new.preference)?),
+            (":changed_at", sortable(new.changed_at)),
+            (":message_sid", value(operation, &new.message_sid)?),
+            (":reason", value(operation, &new.reason)?),
+        ];
+        let mut set = "SET preference = :preference, changed_at = :changed_at, message_sid = :message_sid, \
+                       reason = :reason"
+            .to_owned();
+        if let Some(expires_at) = expires_at {
+            set.push_str(", expires_at = :expires_at");
+            values.push((":expires_at", value(operation, &expires_at)?));
+        }
+        let condition = match known {
+            None => "attribute_not_exists(contact)",
+            Some(known) => {
+                values.push((":known_preference", value(operation, &known.preference)?));
+                "preference = :known_preference AND changed_at <= :changed_at"
+            }
+        };
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(contact, facet)))
+            .update_expression(format!("{set} {expiry_clause}"))
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()))
+            .return_values_on_condition_check_failure(AllOld)
+            .build()
+            .map_err(|error| StoreError::new(operation, error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Actions that refuse their transaction where the person is suppressed in any of these ways, one for each.
+    pub fn require_not_suppressed(
+        &self,
+        contact: &ContactKey,
+        suppressions: &[(Channel, Scope)],
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let operation = "checking suppression in the Contacts table";
+        let check = |(channel, scope): &(Channel, Scope)| {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(contact, &scope.facet(channel))))
+                .condition_expression("attribute_not_exists(contact) OR preference <> :opted_out")
+                .expression_attribute_values(":opted_out", value(operation, &Preference::OptedOut)?)
+                .build()
+                .map_err(|error| StoreError::new(operation, error))?;
+            Ok(TransactWriteItem::builder().condition_check(check).build())
+        };
+        suppressions.iter().map(check).collect()
+    }
+
+    /// The preference in an item that refused [`Contacts::set_preference`]; none where there is no item.
+    pub fn read_preference(item: Item) -> Result<Option<RecordedPreference>, StoreError> {
+        if item.is_empty() {
+            return Ok(None);
+        }
+        serde_dynamo::from_item(item).map(Some).map_err(|error| StoreError::new("reading a preference", error))
+    }
+
+    /// Suppresses a person, under all spellings that are known, because Twilio or WhatsApp says so: by an error's code and
+    /// not by a message. A START that is newer wins over it as over a STOP.
+    pub async fn suppress(
+        &self,
+        contact: &ContactKey,
+        channel: &Channel,
+        scope: &Scope,
+        at: Timestamp,
+        message_sid: Option<&MessageSid>,
+    ) -> Result<Effect, StoreError> {
+        let wish = RecordedPreference {
+            preference: Preference::OptedOut,
+            changed_at: at,
+            message_sid: message_sid.cloned(),
+            reason: None,
+        };
+        self.record_wish(contact, channel, scope, &wish).await
+    }
+
+    /// Records a wish that came by no message of the person's, under all spellings that are known. As with a message's,
+    /// the newest wish wins.
+    pub async fn record_wish(
+        &self,
+        contact: &ContactKey,
+        channel: &Channel,
+        scope: &Scope,
+        wish: &RecordedPreference,
+    ) -> Result<Effect, StoreError> {
+        let effect = self.express(contact, &scope.facet(channel), wish).await?;
+        self.share_preferences(contact).await?;
+        Ok(effect)
+    }
+
+    /// Brings what a person has said under one spelling to all others that are known, and theirs to it.
+    ///
+    /// For a message that changed a preference: its own transaction writes to the spellings that the message names.
+    pub async fn share_preferences(&self, contact: &ContactKey) -> Result<(), StoreError> {
+        for other in self.linked(contact).await? {
+            self.exchange_preferences(contact, &other).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes two contacts say the same, scope by scope: the newer wish wins.
+    pub(super) async fn exchange_preferences(&self, one: &ContactKey, other: &ContactKey) -> Result<(), StoreError> {
+        let (ones, others) = tokio::try_join!(self.preferences(one), self.preferences(other))?;
+        let known = |all: &[(String, RecordedPreference)], wanted: &str| {
+            all.iter().find(|(facet, _)| facet == wanted).map(|(_, known)| known.clone())
+        };
+        let mut facets: Vec<&String> = ones.iter().chain(&others).map(|(facet, _)| facet).collect();
+        facets.sort();
+        facets.dedup();
+        for facet in facets {
+            let (first, second) = (known(&ones, facet), known(&others, facet));
+            let takeover = takeover(first.as_ref(), second.as_ref());
+            match (takeover, first, second) {
+                (Takeover::First, _, Some(second)) => self.express(one, facet, &second).await?,
+                (Takeover::Second, Some(first), _) => self.express(other, facet, &first).await?,
+                _ => continue,
+            };
+        }
+        Ok(())
+    }
+
+    async fn preferences(&self, contact: &ContactKey) -> Result<Vec<(String, RecordedPreference)>, StoreError> {
+        let items = self.facets("listing preferences in the Contacts table", contact, PREFERENCES).await?;
+        let read = |item: Item| {
+            let facet = format!("{PREFERENCES}{}", facet_after(&item, PREFERENCES).unwrap_or_default());
+            Ok(Self::read_preference(item)?.map(|preference| (facet, preference)))
+        };
+        items.into_iter().filter_map(|item| read(item).transpose()).collect()
+    }
+
+    /// Writes a wish where it is newer than what is there. As everywhere, nothing is read first.
+    async fn express(
+        &self,
+        contact: &ContactKey,
+        facet: &str,
+        wish: &RecordedPreference,
+    ) -> Result<Effect, StoreError> {
+        let operation = "recording a wish in the Contacts table";
+        let mut known: Option<RecordedPreference> = None;
+        for _ in 0..ROUNDS {
+            let effect = effect(wish.preference, wish.changed_at, known.as_ref());
+            if effect == Effect::Stale {
+                return Ok(effect);
+            }
+            let new = wish.clone().after(known.as_ref());
+            let action = self.set_facet(contact, facet, &new, known.as_ref())?;
+            match transact(&self.client, operation, vec![action]).await? {
+                Transacted::Written => return Ok(effect),
+                Transacted::Refused(refusals) => {
+                    let found = refusals.into_iter().next().flatten().map(|Refusal { found }| found);
+                    known = Self::read_preference(found.unwrap_or_default())?;
+                }
+            }
+        }
+        Err(StoreError::contended(operation))
+    }
+}

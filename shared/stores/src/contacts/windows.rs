@@ -1,0 +1,112 @@
+//! When a person last wrote, and what waits for them to write: the facets `window` and `window#...`.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError::ConditionalCheckFailedException,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
+};
+use domain::{
+    contact_key::ContactKey,
+    limits::{CONTACT_RETENTION, expiry},
+    notification::NotificationId,
+};
+use jiff::Timestamp;
+use twilio_types::{address::Address, sid::MessagingServiceSid};
+
+use super::{Contacts, facts::WINDOW, key, value};
+use crate::dynamodb::{Item, StoreError, past_conflicts, sortable};
+
+const OPENING: &str = "opening a service window in the Contacts table";
+
+impl Contacts {
+    /// Notes that the person wrote to a sender: the time the service window is counted from. Never moves back. Gives
+    /// the notifications that waited for it.
+    pub async fn open_window(
+        &self,
+        contact: &ContactKey,
+        sender: &Address,
+        messaging_service_sid: Option<&MessagingServiceSid>,
+        at: Timestamp,
+    ) -> Result<Vec<NotificationId>, StoreError> {
+        let times = "last_inbound_at = :at, expires_at = :expires_at";
+        self.move_window(contact, &format!("{WINDOW}#{sender}"), format!("SET {times}"), Item::new(), at).await?;
+        let mut set = format!("SET {times}, sender = :sender");
+        let mut values = Item::from([(":sender".to_owned(), AttributeValue::S(sender.to_string()))]);
+        match messaging_service_sid {
+            Some(sid) => {
+                set.push_str(", messaging_service_sid = :service");
+                values.insert(":service".to_owned(), AttributeValue::S(sid.to_string()));
+            }
+            None => set.push_str(" REMOVE messaging_service_sid"),
+        }
+        let window = self.move_window(contact, WINDOW, set, values, at).await?;
+        let awaiting = window.get("awaiting").and_then(|ids| ids.as_ss().ok()).into_iter().flatten();
+        Ok(awaiting.filter_map(|id| NotificationId::try_from(id.clone()).ok()).collect())
+    }
+
+    /// Gives the facet as it stands afterwards, moved or not.
+    async fn move_window(
+        &self,
+        contact: &ContactKey,
+        facet: &str,
+        set: String,
+        values: Item,
+        at: Timestamp,
+    ) -> Result<Item, StoreError> {
+        let expires_at = value(OPENING, &expiry(at, CONTACT_RETENTION))?;
+        past_conflicts(|| async {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(contact, facet)))
+                .update_expression(&set)
+                .condition_expression("attribute_not_exists(last_inbound_at) OR last_inbound_at < :at")
+                .set_expression_attribute_values(Some(values.clone()))
+                .expression_attribute_values(":at", sortable(at))
+                .expression_attribute_values(":expires_at", expires_at.clone())
+                .return_values(ReturnValue::AllNew)
+                .return_values_on_condition_check_failure(AllOld);
+            match update.send().await {
+                Ok(written) => Ok(written.attributes.unwrap_or_default()),
+                Err(error) => match error.as_service_error() {
+                    Some(ConditionalCheckFailedException(refused)) => Ok(refused.item().cloned().unwrap_or_default()),
+                    _ => Err(StoreError::of_sdk(OPENING, error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// An action that lets a notification wait for the person's next message.
+    pub fn await_reply(
+        &self,
+        contact: &ContactKey,
+        id: &NotificationId,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let operation = "awaiting a reply in the Contacts table";
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(contact, WINDOW)))
+            .update_expression("SET expires_at = :expires_at ADD awaiting :ids")
+            .expression_attribute_values(":ids", AttributeValue::Ss(vec![id.to_string()]))
+            .expression_attribute_values(":expires_at", value(operation, &expiry(now, CONTACT_RETENTION))?)
+            .build()
+            .map_err(|error| StoreError::new(operation, error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Notes that notifications do not wait any more.
+    pub async fn stop_awaiting(&self, contact: &ContactKey, ids: &[NotificationId]) -> Result<(), StoreError> {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(contact, WINDOW)))
+            .update_expression("DELETE awaiting :ids")
+            .expression_attribute_values(":ids", AttributeValue::Ss(ids));
+        let sent = update.send().await;
+        sent.map(drop).map_err(|error| StoreError::of_sdk("noting an answer in the Contacts table", error))
+    }
+}

@@ -1,0 +1,281 @@
+//! What the stores have in common: their error, the transaction, and the patience with conflicts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    error::Error,
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, KeysAndAttributes, TransactWriteItem},
+};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+
+use crate::fault::Fault;
+
+/// An item as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A table did not do what it was asked. A refused condition is no error but an outcome.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed")]
+pub struct StoreError {
+    operation: &'static str,
+    conflict: bool,
+    fault: Fault,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// An operation that failed, named for the log by table and verb.
+    pub(crate) fn new(operation: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
+        Self { operation, conflict: false, fault: Fault::Unusable, source: Box::new(source) }
+    }
+
+    /// As [`StoreError::new`], for an answer of DynamoDB: it knows whether another transaction was in the way.
+    pub(crate) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        let conflict = error.code() == Some("TransactionConflictException");
+        Self { operation, conflict, fault: Fault::of(&error), source: Box::new(error) }
+    }
+
+    /// An operation that others kept from its end, though each single write succeeded or was refused.
+    pub fn contended(operation: &'static str) -> Self {
+        let source = "other writers changed the item in every round".into();
+        Self { operation, conflict: true, fault: Fault::Unanswered, source }
+    }
+
+    /// Who has to act upon it.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    fn is_conflict(&self) -> bool {
+        self.conflict
+    }
+}
+
+/// A time whose order as text is its order: always with milliseconds.
+pub(crate) fn sortable(at: Timestamp) -> AttributeValue {
+    AttributeValue::S(format!("{at:.3}"))
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Transacted {
+    /// All of it was written.
+    Written,
+    /// None of it was: for each action, whether its condition refused and the item that stood in the way.
+    Refused(Vec<Option<Refusal>>),
+}
+
+/// A condition that did not hold.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The item as it stands; empty where there is none.
+    pub found: Item,
+}
+
+/// Two transactions that touch one item meet within milliseconds; the pauses double from 20 ms with full jitter, half a
+/// second in all, well inside a webhook function's 10 s.
+fn conflict_backoff() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(200))
+        .with_max_times(6)
+}
+
+/// Runs a write again while another transaction holds its item.
+///
+/// Source: Amazon DynamoDB, "Transactions: conflict handling". The SDK does not retry these by itself.
+pub(crate) async fn past_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    write.retry(conflict_backoff()).when(StoreError::is_conflict).await
+}
+
+/// Writes all actions or none, in one request. Each action asks for `ALL_OLD` where it wants to see what refused it.
+pub async fn transact(
+    client: &Client,
+    operation: &'static str,
+    actions: Vec<TransactWriteItem>,
+) -> Result<Transacted, StoreError> {
+    past_conflicts(|| async {
+        let result = client.transact_write_items().set_transact_items(Some(actions.clone())).send().await;
+        let Err(error) = result else { return Ok(Transacted::Written) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let reasons = canceled.cancellation_reasons();
+                if reasons.iter().any(is_refusal) {
+                    return Ok(Transacted::Refused(reasons.iter().map(refusal).collect()));
+                }
+                let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
+                Err(StoreError { conflict, ..StoreError::of_sdk(operation, error) })
+            }
+            _ => Err(StoreError::of_sdk(operation, error)),
+        }
+    })
+    .await
+}
+
+/// The most keys that one request may name, over all tables. Source: Amazon DynamoDB API Reference, "`BatchGetItem`".
+const MAX_BATCH_GET_KEYS: usize = 100;
+
+/// Reads any number of items of several tables, by the tables' names, in as few requests as DynamoDB allows.
+pub async fn batch_get(
+    client: &Client,
+    operation: &'static str,
+    wanted: BTreeMap<String, KeysAndAttributes>,
+) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+    let mut found: HashMap<String, Vec<Item>> = HashMap::new();
+    for request in batch_get_requests(wanted) {
+        for (table, items) in batch_get_once(client, operation, request).await? {
+            found.entry(table).or_default().extend(items);
+        }
+    }
+    Ok(found)
+}
+
+/// Divides a read into requests that DynamoDB accepts: it refuses too many keys over all tables, no keys, and a key that
+/// is named twice.
+fn batch_get_requests(wanted: BTreeMap<String, KeysAndAttributes>) -> Vec<HashMap<String, KeysAndAttributes>> {
+    let mut requests = Vec::new();
+    let mut request = HashMap::new();
+    let mut keys_in_request = 0;
+    for (table, mut settings) in wanted {
+        for key in distinct(std::mem::take(&mut settings.keys)) {
+            if keys_in_request == MAX_BATCH_GET_KEYS {
+                requests.push(std::mem::take(&mut request));
+                keys_in_request = 0;
+            }
+            request.entry(table.clone()).or_insert_with(|| settings.clone()).keys.push(key);
+            keys_in_request += 1;
+        }
+    }
+    requests.extend((keys_in_request > 0).then_some(request));
+    requests
+}
+
+/// Each key once.
+fn distinct(keys: Vec<Item>) -> impl Iterator<Item = Item> {
+    let mut seen = BTreeSet::new();
+    // An attribute's value can be neither hashed nor sorted; its `Debug` form shows the type and the whole value.
+    let identity = |key: &Item| -> BTreeMap<String, String> {
+        key.iter().map(|(name, value)| (name.clone(), format!("{value:?}"))).collect()
+    };
+    keys.into_iter().filter(move |key| seen.insert(identity(key)))
+}
+
+/// Sends one request, and again for the keys that DynamoDB leaves unprocessed, with a pause.
+///
+/// Source: Amazon DynamoDB API Reference, "`BatchGetItem`".
+async fn batch_get_once(
+    client: &Client,
+    operation: &'static str,
+    mut request: HashMap<String, KeysAndAttributes>,
+) -> Result<Vec<(String, Vec<Item>)>, StoreError> {
+    let mut found = Vec::new();
+    let mut pauses = conflict_backoff().build();
+    while !request.is_empty() {
+        let answer = client.batch_get_item().set_request_items(Some(request)).send().await;
+        let answer = answer.map_err(|error| StoreError::of_sdk(operation, error))?;
+        found.extend(answer.responses.unwrap_or_default());
+        request = answer.unprocessed_keys.unwrap_or_default();
+        if !request.is_empty() {
+            let pause = pauses.next().ok_or_else(|| StoreError::contended(operation))?;
+            tokio::time::sleep(pause).await;
+        }
+    }
+    Ok(found)
+}
+
+/// What a batch read asks of a table: the items of these keys, read consistently.
+pub(crate) fn consistently(
+    operation: &'static str,
+    keys: impl IntoIterator<Item = Item>,
+) -> Result<KeysAndAttributes, StoreError> {
+    KeysAndAttributes::builder()
+        .set_keys(Some(keys.into_iter().collect()))
+        .consistent_read(true)
+        .build()
+        .map_err(|error| StoreError::new(operation, error))
+}
+
+fn is_refusal(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+fn refusal(reason: &CancellationReason) -> Option<Refusal> {
+    is_refusal(reason).then(|| Refusal { found: reason.item().cloned().unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    type Keys = BTreeSet<(String, String)>;
+
+    fn key(number: u16) -> Item {
+        Item::from([("id".to_owned(), AttributeValue::S(number.to_string()))])
+    }
+
+    fn settings_of(table: &str) -> KeysAndAttributes {
+        KeysAndAttributes::builder().set_keys(Some(Vec::new())).projection_expression(table).build().unwrap()
+    }
+
+    fn named(request: &HashMap<String, KeysAndAttributes>) -> Vec<(String, String)> {
+        let text = |key: &Item| key["id"].as_s().unwrap().clone();
+        request.iter().flat_map(|(table, wanted)| wanted.keys.iter().map(|key| (table.clone(), text(key)))).collect()
+    }
+
+    fn read_of(tables: &[Vec<u16>]) -> BTreeMap<String, KeysAndAttributes> {
+        let wanted = |(table, numbers): (usize, &Vec<u16>)| {
+            let table = format!("table{table}");
+            let mut wanted = settings_of(&table);
+            wanted.keys = numbers.iter().map(|number| key(*number)).collect();
+            (table, wanted)
+        };
+        tables.iter().enumerate().map(wanted).collect()
+    }
+
+    #[test]
+    fn a_read_of_110_keys_over_three_tables_is_two_requests() {
+        let tables = [(0..90).collect(), (0..10).collect(), (0..10).collect()];
+        let requests = batch_get_requests(read_of(&tables));
+        assert_eq!(requests.iter().map(|request| named(request).len()).collect::<Vec<_>>(), [100, 10]);
+        assert!(batch_get_requests(read_of(&[Vec::new()])).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn each_key_is_in_one_request_of_at_most_100_keys(tables in vec(vec(0_u16..250, 0..150), 0..5)) {
+            let wanted = read_of(&tables);
+            let expected: Keys = wanted
+                .iter()
+                .flat_map(|(table, wanted)| named(&HashMap::from([(table.clone(), wanted.clone())])))
+                .collect();
+            let requests = batch_get_requests(wanted);
+            let sizes: Vec<_> = requests.iter().map(|request| named(request).len()).collect();
+            prop_assert!(sizes.iter().all(|size| (1..=100).contains(size)), "{sizes:?}");
+            prop_assert_eq!(requests.len(), expected.len().div_ceil(100), "no more requests than necessary");
+            let all: Vec<_> = requests.iter().flat_map(named).collect();
+            prop_assert_eq!(all.len(), expected.len(), "each key once");
+            prop_assert_eq!(all.into_iter().collect::<Keys>(), expected);
+            for (table, wanted) in requests.iter().flatten() {
+                prop_assert!(!wanted.keys.is_empty());
+                prop_assert_eq!(&wanted.projection_expression, &settings_of(table).projection_expression);
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The case of one notification: what has to be known before it may go out, and the facts that the answers make. What
+//! sends and what only says whether it would be sent both go by it.
+
+use domain::{
+    contact_key::ContactKey,
+    notification::{Category, Content, FallbackChannel, Notification},
+    policy::{Facts, Progress, Rules},
+    region::time_zones_of,
+    suppression::{CHANNELS, Scope},
+};
+use jiff::Timestamp;
+use twilio_types::{address::Channel, sid::MessagingServiceSid};
+
+use crate::{
+    contacts::{ContactFacts, Wanted},
+    dynamodb::StoreError,
+};
+
+/// A notification with all that it is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What is to be sent.
+    pub notification: &'a Notification,
+    /// Its recipient.
+    pub contact: &'a ContactKey,
+    /// What holds for the recipient.
+    pub rules: &'a Rules,
+    /// The Messaging Service of a notification that names no sender.
+    pub configured_service: Option<&'a MessagingServiceSid>,
+}
+
+/// There is nobody to send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSender {
+    /// Over WhatsApp.
+    #[error("from: missing, and required with messaging_service_sid where no MESSAGING_SERVICE_SID is configured")]
+    WhatsApp,
+    /// By SMS.
+    #[error(
+        "messaging_service_sid: missing, and required for an sms in fallback where no MESSAGING_SERVICE_SID is \
+         configured"
+    )]
+    Sms,
+}
+
+impl<'a> Case<'a> {
+    /// The suppressions that would keep it from going out, the widest first. Those of every channel: a person who said
+    /// STOP on WhatsApp does not want an SMS instead.
+    pub fn suppressions(&self) -> Vec<(Channel, Scope)> {
+        let scopes = self.scopes().into_iter();
+        scopes.flat_map(|scope| CHANNELS.map(|channel| (channel, scope.clone()))).collect()
+    }
+
+    /// The scopes of an opt-out that cover it.
+    fn scopes(&self) -> Vec<Scope> {
+        let marketing = (self.notification.category == Category::Marketing).then_some(Scope::Marketing);
+        let from = self.notification.from.as_ref().map(|from| Scope::Sender(from.to_string()));
+        let service = self.service().map(|service| Scope::Sender(service.to_string()));
+        [Some(Scope::All), marketing, from, service].into_iter().flatten().collect()
+    }
+
+    /// The Messaging Service that it goes out through.
+    pub fn service(&self) -> Option<&'a MessagingServiceSid> {
+        let named = self.notification.messaging_service_sid.as_ref();
+        // A sender that is named goes out by itself.
+        named.or(self.configured_service.filter(|_| self.notification.from.is_none()))
+    }
+
+    /// The sender whose pace it takes, and whose window it needs: one address, or a service for all of its own. Empty
+    /// where there is none.
+    pub fn sender(&self) -> String {
+        let from = self.notification.from.as_ref().map(ToString::to_string);
+        from.or_else(|| self.service().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// Refuses a way that nobody could send it by.
+    pub fn require_sender(&self, channel: FallbackChannel) -> Result<(), NoSender> {
+        let service = self.notification.messaging_service_sid.as_ref().or(self.configured_service);
+        match channel {
+            FallbackChannel::WhatsApp if self.sender().is_empty() => Err(NoSender::WhatsApp),
+            FallbackChannel::Sms if service.is_none() => Err(NoSender::Sms),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it counts against a frequency cap.
+    pub fn is_capped(&self) -> bool {
+        self.notification.category == Category::Marketing && self.rules.marketing_cap.is_some()
+    }
+
+    fn window_sender(&self) -> Option<String> {
+        self.notification.from.as_ref().map(ToString::to_string)
+    }
+
+    fn needs_window(&self) -> bool {
+        let ways = (0..=self.notification.fallback.len()).filter_map(|route| self.notification.way(route));
+        ways.into_iter().any(|(channel, content)| {
+            channel == FallbackChannel::WhatsApp && !matches!(content, Content::Template { .. })
+        })
+    }
+
+    /// What of the Contacts table the decision needs.
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let category = self.notification.category;
+        let suppressions = self.suppressions().into_iter();
+        suppressions
+            .map(|(channel, scope)| Wanted::Suppression(channel, scope))
+            .chain(self.needs_window().then(|| Wanted::Window(self.window_sender())))
+            .chain(self.rules.consent(category).map(|_| Wanted::Consent(category)))
+            .chain(self.is_capped().then_some(Wanted::Marketing))
+            .collect()
+    }
+
+    /// What the decision goes by, from what was found of [`Case::wanted`].
+    pub fn facts(&self, found: &ContactFacts, progress: Progress, now: Timestamp) -> Result<Facts, StoreError> {
+        let Self { notification, contact, rules, .. } = self;
+        let mut suppressed = None;
+        for (channel, scope) in self.suppressions() {
+            if suppressed.is_none() && found.is_suppressed(contact, &channel, &scope)? {
+                suppressed = Some(scope);
+            }
+        }
+        // This notification, claimed before, is no other one.
+        let others = found.marketing_sent(contact)?.unwrap_or_default();
+        let others = others.into_iter().filter(|(id, _)| id != notification.id.as_str());
+        let quiet_hours = rules.quiet_hours_of(notification.category);
+        Ok(Facts {
+            suppressed,
+            last_inbound_at: found.last_inbound_at(contact, self.window_sender().as_deref())?,
+            consent_given_at: found.consent_given_at(contact, notification.category)?,
+            marketing_sent_at: others.map(|(_, at)| at).collect(),
+            quiet_until: quiet_hours.map(|hours| hours.allowed_from(now, &time_zones_of(&notification.to))),
+            progress,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{option, prelude::*};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use domain::{policy::Policy, preference::Preference, suppression::OptOutScope};
+    use twilio_types::{address::Address, sid::AccountSid};
+
+    const SERVICE: &str = "MG00000000000000000000000000000001";
+    const OTHER: &str = "MG00000000000000000000000000000002";
+    const FROM: &str = "whatsapp:+14155238886";
+
+    fn with_case<T>(fields: &Value, configured: Option<&str>, look: impl FnOnce(Case<'_>) -> T) -> T {
+        let mut notification = json!({"id": "a", "to": "+14155550123", "category": "marketing",
+                                      "content": {"type": "text", "body": "Hello"}});
+        for (name, value) in fields.as_object().unwrap() {
+            notification[name] = value.clone();
+        }
+        let notification = Notification::parse(&notification.to_string()).unwrap();
+        let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        let contact = ContactKey::of_phone(&account, &notification.to);
+        let rules = Policy::default().rules(None);
+        let configured = configured.map(|service| service.parse().unwrap());
+        let case = Case {
+            notification: &notification,
+            contact: &contact,
+            rules: &rules,
+            configured_service: configured.as_ref(),
+        };
+        look(case)
+    }
+
+    #[test]
+    fn every_suppression_that_covers_it_is_asked_for_on_every_channel() {
+        let sender = |name: &str| Scope::Sender(name.to_owned());
+        for (fields, expected) in [
+            (json!({"category": "utility"}), vec![Scope::All, sender(SERVICE)]),
+            (json!({}), vec![Scope::All, Scope::Marketing, sender(SERVICE)]),
+            (json!({"from": FROM}), vec![Scope::All, Scope::Marketing, sender(FROM)]),
+            (
+                json!({"from": FROM, "messaging_service_sid": OTHER}),
+                vec![Scope::All, Scope::Marketing, sender(FROM), sender(OTHER)],
+            ),
+        ] {
+            let asked = with_case(&fields, Some(SERVICE), |case| case.suppressions());
+            let both = |scope: Scope| [(Channel::WhatsApp, scope.clone()), (Channel::Sms, scope)];
+            assert_eq!(asked, expected.into_iter().flat_map(both).collect::<Vec<_>>(), "{fields}");
+        }
+    }
+
+    fn any_channel() -> impl Strategy<Value = Channel> {
+        let other = prop_oneof!["rcs", "RCS", "messenger", "WhatsApp", "SMS", "[A-Za-z0-9]{1,12}"];
+        prop_oneof![Just(Channel::WhatsApp), Just(Channel::Sms), other.prop_map(Channel::Other)]
+    }
+
+    proptest! {
+        /// A STOP that was confirmed is kept: whatever it writes is asked for before a notification goes out by the
+        /// sender that it was written to, or by its service.
+        #[test]
+        fn every_facet_that_a_stop_writes_is_asked_for(
+            channel in any_channel(),
+            to in prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "\\+1415523[0-9]{4}", "[A-Za-z0-9]{2,9}:[a-z_]{1,20}", "[0-9]{5}"],
+            service in option::of("MG[0-9a-f]{32}"),
+            category in prop_oneof![Just("marketing"), Just("utility"), Just("authentication"), Just("service")],
+            configured in prop_oneof![Just(OptOutScope::All), Just(OptOutScope::Sender)],
+        ) {
+            let sender: Address = to.parse().unwrap();
+            let service_sid = service.as_deref().map(|sid| sid.parse().unwrap());
+            let scopes = configured.of_wish(Preference::OptedOut, &sender, service_sid.as_ref());
+            let mut fields = json!({"category": category});
+            if to.starts_with("whatsapp:+") {
+                fields["from"] = json!(to);
+            }
+            if let Some(service) = &service {
+                fields["messaging_service_sid"] = json!(service);
+            }
+            let asked = with_case(&fields, None, |case| case.suppressions());
+            let asked: Vec<String> = asked.iter().map(|(channel, scope)| scope.facet(channel)).collect();
+            for scope in scopes {
+                let written = scope.facet(&channel);
+                prop_assert!(asked.contains(&written), "{} is not among {:?}", written, asked);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_the_decision_needs_is_read() {
+        let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
+        let wanted = |fields: Value| with_case(&fields, None, |case| case.wanted());
+        assert!(wanted(json!({})).contains(&Wanted::Window(None)));
+        assert!(wanted(json!({"from": FROM})).contains(&Wanted::Window(Some(FROM.to_owned()))));
+        assert!(wanted(json!({})).contains(&Wanted::Consent(Category::Marketing)));
+        let of_template = wanted(json!({"category": "utility", "content": template}));
+        assert!(of_template.iter().all(|wanted| matches!(wanted, Wanted::Suppression(..))), "{of_template:?}");
+    }
+
+    #[test]
+    fn a_way_that_nobody_could_send_by_is_refused() {
+        let refused = |fields: Value, configured, channel| {
+            with_case(&fields, configured, |case| case.require_sender(channel)).err()
+        };
+        assert_eq!(refused(json!({}), None, FallbackChannel::WhatsApp), Some(NoSender::WhatsApp));
+        assert_eq!(refused(json!({"from": FROM}), None, FallbackChannel::WhatsApp), None);
+        assert_eq!(refused(json!({"from": FROM}), None, FallbackChannel::Sms), Some(NoSender::Sms));
+        assert_eq!(refused(json!({"from": FROM}), Some(SERVICE), FallbackChannel::Sms), None);
+    }
+}

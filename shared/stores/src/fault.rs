@@ -1,0 +1,30 @@
+//! Who has to act upon an error of AWS.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// Why AWS did not do what it was asked, for who has to tell a person what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It gave no answer, or none that can be used: the same call may succeed later.
+    Unanswered,
+    /// It answered that it will not: the permission, or the thing itself, is missing.
+    Refused,
+    /// What was asked of it, or what it holds, cannot be used.
+    Unusable,
+}
+
+impl Fault {
+    /// What a call's error says.
+    pub fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
+        match error {
+            SdkError::ConstructionFailure(_) => Self::Unusable,
+            // What AWS calls a service's own trouble ("Common errors"), after all that the SDK has tried.
+            SdkError::ServiceError(service) => match service.err().code() {
+                Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable" | "ThrottlingException")
+                | None => Self::Unanswered,
+                Some(_) => Self::Refused,
+            },
+            _ => Self::Unanswered,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The Messages table: one item for each thing that happened to a message.
+
+use std::{fmt, str::FromStr};
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
+    types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
+};
+use domain::{notification::NotificationId, opt_out_keywords::Language, preference::Preference};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twilio_types::{
+    message_status::MessageStatus,
+    sid::{AccountSid, MessageSid},
+};
+use twilio_webhook::form::RawForm;
+
+use crate::dynamodb::{Item, StoreError, past_conflicts};
+
+mod missing;
+mod reports;
+
+pub use reports::StatusReport;
+
+/// What happened to a message: the table's range key, `inbound` or `status#delivered`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Happening {
+    /// It came in.
+    Inbound,
+    /// Twilio reported its status.
+    Status(MessageStatus),
+}
+
+/// Not a range key of the Messages table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an event of a message: expected inbound, or status# and a message status")]
+pub struct UnknownHappening;
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inbound => f.write_str("inbound"),
+            Self::Status(status) => write!(f, "status#{status}"),
+        }
+    }
+}
+
+impl FromStr for Happening {
+    type Err = UnknownHappening;
+
+    fn from_str(text: &str) -> Result<Self, UnknownHappening> {
+        match text.strip_prefix("status#") {
+            Some(status) => status.parse().map(Self::Status).map_err(|_| UnknownHappening),
+            None if text == "inbound" => Ok(Self::Inbound),
+            None => Err(UnknownHappening),
+        }
+    }
+}
+
+impl TryFrom<String> for Happening {
+    type Error = UnknownHappening;
+
+    fn try_from(text: String) -> Result<Self, UnknownHappening> {
+        text.parse()
+    }
+}
+
+impl From<Happening> for String {
+    fn from(event: Happening) -> String {
+        event.to_string()
+    }
+}
+
+/// An item of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredMessage {
+    /// The message.
+    pub message_sid: MessageSid,
+    /// What happened to it.
+    pub event: Happening,
+    /// Whose message it is.
+    pub account_sid: AccountSid,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// When it may be deleted, in seconds since 1970.
+    pub expires_at: i64,
+    /// The form as Twilio signed it.
+    pub raw: RawForm,
+    /// Inbound: the message we answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Inbound: what the message changed the person's preference to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preference: Option<Preference>,
+    /// Inbound: the message has a word for stopping in this language among others, for a person to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<Language>,
+    /// Status: the error's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<u32>,
+    /// Status: the notification that the callback's URL names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification_id: Option<NotificationId>,
+    /// How we came to know of it.
+    #[serde(default, skip_serializing_if = "Source::is_webhook")]
+    pub source: Source,
+}
+
+/// How we came to know what happened to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Twilio told us, as it should.
+    #[default]
+    Webhook,
+    /// It was missing, and was found at Twilio.
+    Reconcile,
+}
+
+impl Source {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_webhook(&self) -> bool {
+        *self == Self::Webhook
+    }
+}
+
+/// When something reached us, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The time that counts: for what was found later, Twilio's.
+    pub at: Timestamp,
+    /// How.
+    pub source: Source,
+}
+
+impl Arrival {
+    /// By webhook, now.
+    pub fn webhook(now: Timestamp) -> Self {
+        Self { at: now, source: Source::Webhook }
+    }
+}
+
+/// What became of recording an item.
+#[derive(Debug, PartialEq)]
+pub enum Recorded {
+    /// It is there now.
+    First,
+    /// It was there before, as given here.
+    Duplicate(Box<StoredMessage>),
+}
+
+/// The Messages table.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    client: Client,
+    table: String,
+}
+
+/// The write that stores a webhook is the write that dedupes it: it leaves everything or nothing.
+const IS_FIRST: &str = "attribute_not_exists(message_sid)";
+
+impl Messages {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Records what happened, once: one request whether it is the first time or not.
+    pub async fn record(&self, message: &StoredMessage) -> Result<Recorded, StoreError> {
+        let operation = "recording in the Messages table";
+        let item = to_item(operation, message)?;
+        past_conflicts(|| async {
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item.clone()))
+                .condition_expression(IS_FIRST)
+                .return_values_on_condition_check_failure(AllOld);
+            let Err(error) = put.send().await else { return Ok(Recorded::First) };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Self::read(refused.item().cloned().unwrap_or_default())
+                        .map(|found| Recorded::Duplicate(Box::new(found)))
+                }
+                _ => Err(StoreError::of_sdk(operation, error)),
+            }
+        })
+        .await
+    }
+
+    /// The same write as an action of a transaction.
+    pub fn recording(&self, message: &StoredMessage) -> Result<TransactWriteItem, StoreError> {
+        let operation = "recording in the Messages table";
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(operation, message)?))
+            .condition_expression(IS_FIRST)
+            .return_values_on_condition_check_failure(AllOld)
+            .build()
+            .map_err(|error| StoreError::new(operation, error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The item that refused a recording.
+    pub fn read(item: Item) -> Result<StoredMessage, StoreError> {
+        serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading an item of the Messages table", error))
+    }
+
+    /// A query for what was reported of a message.
+    fn statuses_of(&self, message_sid: &MessageSid) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
+            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
+            .expression_attribute_values(":status", AttributeValue::S("status#".to_owned()))
+    }
+
+    /// Every status that was reported of a message, read consistently: at most 13 small items.
+    pub async fn statuses(&self, message_sid: &MessageSid) -> Result<Vec<MessageStatus>, StoreError> {
+        let answer = self
+            .statuses_of(message_sid)
+            .consistent_read(true)
+            .projection_expression("event")
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk("listing a message's statuses", error))?;
+        let status = |item: &Item| match item.get("event")?.as_s().ok()?.parse() {
+            Ok(Happening::Status(status)) => Some(status),
+            _ => None,
+        };
+        Ok(answer.items().iter().filter_map(status).collect())
+    }
+
+    /// Opens the connection, so that the first message does not wait for its handshake. The error is for the log: the first
+    /// real call retries, and says what is wrong.
+    pub async fn warm(&self) -> Result<(), StoreError> {
+        let key = |name: &str| (name.to_owned(), AttributeValue::S("warm".to_owned()));
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(Item::from([key("message_sid"), key("event")])));
+        let answer = get.send().await;
+        answer.map(drop).map_err(|error| StoreError::of_sdk("opening the connection to DynamoDB", error))
+    }
+}
+
+fn to_item(operation: &'static str, message: &StoredMessage) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(message).map_err(|error| StoreError::new(operation, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twilio_webhook::form::Form;
+
+    #[test]
+    fn an_event_is_read_and_written_as_the_range_key() {
+        for (event, text) in
+            [(Happening::Inbound, "inbound"), (Happening::Status(MessageStatus::Delivered), "status#delivered")]
+        {
+            assert_eq!(event.to_string(), text);
+            assert_eq!(text.parse(), Ok(event));
+        }
+        assert_eq!("status#lost".parse::<Happening>(), Err(UnknownHappening));
+        assert_eq!("".parse::<Happening>(), Err(UnknownHappening));
+    }
+
+    #[test]
+    fn an_item_keeps_all_of_a_message_and_nothing_that_is_not_there() {
+        let message = StoredMessage {
+            message_sid: "SM00000000000000000000000000000001".parse().unwrap(),
+            event: Happening::Inbound,
+            account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
+            received_at: "2026-11-20T09:00:00.123Z".parse().unwrap(),
+            expires_at: 1_795_000_000,
+            raw: Form::parse(b"Body=&A=1&A=2").to_raw(),
+            answer: None,
+            preference: None,
+            near_miss: Some(Language::Portuguese),
+            error_code: None,
+            notification_id: None,
+            source: Source::Webhook,
+        };
+        let item: Item = to_item("", &message).unwrap();
+        assert_eq!(item.get("received_at"), Some(&AttributeValue::S("2026-11-20T09:00:00.123Z".to_owned())));
+        assert_eq!(item.get("expires_at"), Some(&AttributeValue::N("1795000000".to_owned())));
+        assert!(!item.contains_key("answer") && !item.contains_key("source"));
+        assert_eq!(item.get("near_miss"), Some(&AttributeValue::S("pt".to_owned())));
+        assert_eq!(Messages::read(item).unwrap(), message);
+    }
+}

@@ -1,0 +1,61 @@
+//! Which of many happenings are recorded, and what is known of a message.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use twilio_types::sid::MessageSid;
+
+use super::{Happening, Messages, StoredMessage};
+use crate::dynamodb::{Item, StoreError, batch_get};
+
+impl Messages {
+    /// Those of the happenings that are not recorded. What was recorded within the last second may be among them:
+    /// recording it again is refused.
+    pub async fn missing(
+        &self,
+        happenings: impl IntoIterator<Item = (MessageSid, Happening)>,
+    ) -> Result<HashSet<(MessageSid, Happening)>, StoreError> {
+        let mut missing: HashSet<_> = happenings.into_iter().collect();
+        for recorded in self.recorded(&missing).await? {
+            missing.remove(&recorded);
+        }
+        Ok(missing)
+    }
+
+    async fn recorded(
+        &self,
+        wanted: &HashSet<(MessageSid, Happening)>,
+    ) -> Result<Vec<(MessageSid, Happening)>, StoreError> {
+        let operation = "looking up messages in the Messages table";
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(wanted.iter().map(|(sid, event)| key(sid, *event)).collect()))
+            .projection_expression("message_sid, event")
+            .build()
+            .map_err(|error| StoreError::new(operation, error))?;
+        let found = batch_get(&self.client, operation, [(self.table.clone(), wanted)].into()).await?;
+        Ok(found.into_values().flatten().filter_map(|item| read_key(&item)).collect())
+    }
+
+    /// One of the statuses that are recorded of a message, if any is.
+    pub async fn any_status(&self, message_sid: &MessageSid) -> Result<Option<StoredMessage>, StoreError> {
+        let answer = self
+            .statuses_of(message_sid)
+            .limit(1)
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk("finding a message's status", error))?;
+        answer.items.unwrap_or_default().pop().map(Self::read).transpose()
+    }
+}
+
+fn key(message_sid: &MessageSid, event: Happening) -> Item {
+    Item::from([
+        ("message_sid".to_owned(), AttributeValue::S(message_sid.to_string())),
+        ("event".to_owned(), AttributeValue::S(event.to_string())),
+    ])
+}
+
+fn read_key(item: &Item) -> Option<(MessageSid, Happening)> {
+    let text = |name: &str| item.get(name)?.as_s().ok();
+    Some((text("message_sid")?.parse().ok()?, text("event")?.parse().ok()?))
+}

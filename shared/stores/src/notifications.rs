@@ -1,0 +1,437 @@
+//! The Notifications table: the claim on a notification, its attempts and its outcome.
+//!
+//! Every write but a status callback's stands on the condition that the item is as it was seen (`updated_at`), or that
+//! the claim is still ours (`lease`): two that act on one notification cannot both win.
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::UpdateItemError,
+    types::{
+        AttributeValue, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
+        TransactWriteItem, Update,
+    },
+};
+use domain::{
+    callback_url::Origin,
+    limits::{CLAIM_LEASE, NOTIFICATION_RETENTION, expiry},
+    notification::{FallbackChannel, NotificationId},
+};
+use jiff::{SignedDuration, Timestamp};
+use twilio_types::sid::{AccountSid, MessageSid};
+
+use crate::dynamodb::{Item, Refusal, StoreError, Transacted, consistently, past_conflicts, transact};
+
+mod lookup;
+mod open;
+mod outcome;
+mod record;
+mod reopen;
+
+pub use open::Overdue;
+pub use outcome::{Outcome, Waiting};
+pub use record::{Attempt, Lease, Standing, State, StoredNotification, Subject};
+pub use reopen::Failure;
+
+use outcome::{Change, OPEN, STATE, attempt, names, text};
+
+/// The Notifications table.
+#[derive(Debug, Clone)]
+pub struct Notifications {
+    client: Client,
+    table: String,
+}
+
+/// What a write takes for granted about the item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// There is none, or none any more.
+    Nothing,
+    /// It is as it was when it was written last, at this time.
+    AsOf(Timestamp),
+    /// As above, and no status callback has named its message since.
+    InDoubtAsOf(Timestamp),
+    /// It is as it was, and the message that a status callback named is another notification's.
+    WithoutItsMessageAsOf(Timestamp),
+}
+
+impl Expected {
+    /// What a decision upon this standing takes for granted.
+    pub fn of(standing: &Standing) -> Self {
+        match standing {
+            Standing::Open(found) => Self::AsOf(found.updated_at),
+            Standing::InDoubt(found) if found.message_sid.is_some() => Self::WithoutItsMessageAsOf(found.updated_at),
+            Standing::InDoubt(found) => Self::InDoubtAsOf(found.updated_at),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn condition(&self) -> &'static str {
+        match self {
+            Self::Nothing => "attribute_not_exists(notification) OR expires_at < :now",
+            Self::AsOf(_) | Self::WithoutItsMessageAsOf(_) => "updated_at = :seen",
+            Self::InDoubtAsOf(_) => "updated_at = :seen AND attribute_not_exists(message_sid)",
+        }
+    }
+
+    /// What is written down of an attempt whose outcome nobody knew, when the next one begins.
+    fn doubt(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing | Self::AsOf(_) => None,
+            Self::InDoubtAsOf(_) => {
+                Some("neither a status callback nor Twilio's list of messages shows that it was sent")
+            }
+            Self::WithoutItsMessageAsOf(_) => {
+                Some("its message was taken for that of another notification which says the same")
+            }
+        }
+    }
+
+    fn values(&self, now: Timestamp) -> Item {
+        let (name, value) = match self {
+            Self::Nothing => (":now", AttributeValue::N(now.as_second().to_string())),
+            Self::AsOf(seen) | Self::InDoubtAsOf(seen) | Self::WithoutItsMessageAsOf(seen) => {
+                (":seen", text(&seen.to_string()))
+            }
+        };
+        Item::from([(name.to_owned(), value)])
+    }
+}
+
+/// A claim that is ours until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Whose it is.
+    pub lease: Lease,
+    /// The way that is tried.
+    pub route: usize,
+    /// Its channel.
+    pub channel: FallbackChannel,
+    /// How long Twilio may try at most.
+    pub validity: SignedDuration,
+}
+
+/// What became of a try to claim a notification.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is ours until the lease ends.
+    Won,
+    /// It is not as it was expected to be, but so.
+    Changed(Standing),
+    /// Other conditions of the claim refused it: for each of the actions that came with it, whether it was that one.
+    Refused(Vec<Option<Refusal>>),
+}
+
+/// What became of writing an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It stands, after so many attempts.
+    Written(usize),
+    /// Something else stands already.
+    Overtaken,
+}
+
+/// What became of taking a message for a notification's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// It stands.
+    Settled,
+    /// The message is another notification's.
+    Anothers,
+    /// The notification is not as it was any more.
+    Overtaken,
+}
+
+impl Notifications {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Opens the connection, so that the first notification does not wait for its handshake. The error is for the log: the first
+    /// real call retries, and says what is wrong.
+    pub async fn warm(&self) -> Result<(), StoreError> {
+        let key = Item::from([("notification".to_owned(), text("warm"))]);
+        let answer = self.client.get_item().table_name(&self.table).set_key(Some(key)).send().await;
+        answer.map(drop).map_err(|error| StoreError::of_sdk("opening the connection to DynamoDB", error))
+    }
+
+    /// Claims a notification, in one transaction with the conditions that stand for its recipient. The number of
+    /// attempts before this one goes into the item, so that only this attempt's callbacks bind their message.
+    pub async fn claim(
+        &self,
+        subject: &Subject,
+        expected: &Expected,
+        held: &Held,
+        attempts: usize,
+        conditions: Vec<TransactWriteItem>,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let operation = "claiming in the Notifications table";
+        let lease_until = now.saturating_add(CLAIM_LEASE).map_err(|error| StoreError::new(operation, error))?;
+        let mut change = subject_change(subject, State::Claimed, now);
+        change.set("lease", text(&held.lease.to_string()));
+        change.set("lease_until", text(&lease_until.to_string()));
+        change.set("claimed_at", text(&now.to_string()));
+        change.set("route", AttributeValue::N(held.route.to_string()));
+        change.set("attempt", AttributeValue::N(attempts.to_string()));
+        change.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
+        if let Some(reason) = expected.doubt() {
+            let reason = reason.to_owned();
+            change.attempt(attempt(now, held.channel, &Outcome::Unknown { reason }));
+        }
+        let update = self.update(operation, subject, change, expected.condition(), expected.values(now))?;
+        let actions = std::iter::once(update).chain(conditions).collect();
+        match transact(&self.client, operation, actions).await? {
+            Transacted::Written => Ok(Claim::Won),
+            Transacted::Refused(mut refusals) => match refusals.remove(0) {
+                Some(refusal) => claim_of(refusal, subject, held, now),
+                None => Ok(Claim::Refused(refusals)),
+            },
+        }
+    }
+
+    /// Writes the outcome of a claim that is ours. What the claim has written of the notification is not written again.
+    pub async fn settle(
+        &self,
+        subject: &Subject,
+        held: &Held,
+        outcome: &Outcome,
+        with: Vec<TransactWriteItem>,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut change = state_change(outcome.state(), now);
+        let outcome_change = outcome.change(&subject.account_sid, held.validity, now);
+        change.absorb(outcome_change);
+        change.attempt(attempt(now, held.channel, outcome));
+        change.remove.extend(["lease", "lease_until"]);
+        let lease = Item::from([(":held".to_owned(), text(&held.lease.to_string()))]);
+        self.write(subject, change, "lease = :held", lease, with).await
+    }
+
+    /// Writes what was decided about a notification that nobody holds: an end, or a wait.
+    pub async fn decide(
+        &self,
+        subject: &Subject,
+        expected: &Expected,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut change = subject_change(subject, outcome.state(), now);
+        change.absorb(outcome.change(&subject.account_sid, SignedDuration::ZERO, now));
+        change.remove.extend(["lease", "lease_until"]);
+        self.write(subject, change, expected.condition(), expected.values(now), Vec::new()).await
+    }
+
+    /// Notes that a notification which was in doubt is this message, unless another one is: two notifications that say
+    /// the same to one person must not both be taken for one message.
+    pub async fn settle_found(
+        &self,
+        subject: &Subject,
+        found: &StoredNotification,
+        channel: FallbackChannel,
+        message_sid: &MessageSid,
+        now: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let operation = "settling in the Notifications table";
+        let outcome = Outcome::Accepted(message_sid.clone());
+        let mut change = subject_change(subject, State::Accepted, now);
+        change.absorb(outcome.change(&subject.account_sid, SignedDuration::ZERO, now));
+        change.attempt(attempt(now, channel, &outcome));
+        change.remove.extend(["lease", "lease_until"]);
+        let seen = Item::from([(":seen".to_owned(), text(&found.updated_at.to_string()))]);
+        let update = self.update(operation, subject, change, "updated_at = :seen", seen)?;
+        let owner = self.owner(&subject.account_sid, &subject.id, message_sid, now)?;
+        Ok(match transact(&self.client, operation, vec![update, owner]).await? {
+            Transacted::Written => Found::Settled,
+            Transacted::Refused(refusals) if refusals.first().is_some_and(Option::is_some) => Found::Overtaken,
+            Transacted::Refused(_) => Found::Anothers,
+        })
+    }
+
+    /// An action that makes a message one notification's, and refuses where it is another's.
+    fn owner(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+        message_sid: &MessageSid,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            // No notification's key begins so: theirs begin with an account.
+            .item("notification", text(&format!("message#{account_sid}#{message_sid}")))
+            .item("owner", text(id.as_str()))
+            .item("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()))
+            .condition_expression("attribute_not_exists(notification) OR #owner = :id")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":id", text(id.as_str()))
+            .build()
+            .map_err(|error| StoreError::new("owning a message in the Notifications table", error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn update(
+        &self,
+        operation: &'static str,
+        subject: &Subject,
+        change: Change,
+        condition: &str,
+        condition_values: Item,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let expression = change.expression();
+        let values = change.values.into_iter().chain(condition_values).collect();
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&subject.account_sid, &subject.id)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(AllOld)
+            .build()
+            .map_err(|error| StoreError::new(operation, error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Alone where nothing else is to be written, which costs half of what a transaction does.
+    async fn write(
+        &self,
+        subject: &Subject,
+        change: Change,
+        condition: &str,
+        condition_values: Item,
+        with: Vec<TransactWriteItem>,
+    ) -> Result<Settled, StoreError> {
+        let operation = "settling in the Notifications table";
+        if !with.is_empty() {
+            let update = self.update(operation, subject, change, condition, condition_values)?;
+            let actions = std::iter::once(update).chain(with).collect();
+            return Ok(match transact(&self.client, operation, actions).await? {
+                Transacted::Written => Settled::Written(0),
+                Transacted::Refused(_) => Settled::Overtaken,
+            });
+        }
+        let expression = change.expression();
+        let values: Item = change.values.into_iter().chain(condition_values).collect();
+        let result = past_conflicts(|| async {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(&subject.account_sid, &subject.id)))
+                .update_expression(&expression)
+                .condition_expression(condition)
+                .set_expression_attribute_names(Some(names()))
+                .set_expression_attribute_values(Some(values.clone()))
+                .return_values(ReturnValue::UpdatedNew);
+            update.send().await.map(Some).or_else(|error| match error.as_service_error() {
+                Some(e) if UpdateItemError::is_conditional_check_failed_exception(e) => Ok(None),
+                _ => Err(StoreError::of_sdk(operation, error)),
+            })
+        });
+        let Some(written) = result.await? else { return Ok(Settled::Overtaken) };
+        let attempts = written.attributes().and_then(|item| item.get("attempts")?.as_l().ok()).map_or(0, Vec::len);
+        Ok(Settled::Written(attempts))
+    }
+
+    /// An action that notes which message a notification's attempt became, where that is not known yet: from a status
+    /// callback, which may come before the answer to the call that created the message, or instead of it. A status that
+    /// is the last to be expected ends the wait for one.
+    pub fn binding(
+        &self,
+        account_sid: &AccountSid,
+        origin: &Origin,
+        message_sid: &MessageSid,
+        is_final: bool,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let ended = if is_final { " REMOVE #open, open_until" } else { "" };
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(account_sid, &origin.notification_id)))
+            .update_expression(format!("SET message_sid = if_not_exists(message_sid, :message_sid){ended}"))
+            .expression_attribute_values(":message_sid", text(message_sid.as_str()));
+        if is_final {
+            update = update.expression_attribute_names("#open", "open");
+        }
+        let condition = match origin.attempt {
+            None => "message_sid = :message_sid",
+            Some(0) => "attribute_exists(notification) AND (attribute_not_exists(attempt) OR attempt = :attempt)",
+            Some(_) => "attempt = :attempt",
+        };
+        if let Some(attempt) = origin.attempt {
+            update = update.expression_attribute_values(":attempt", AttributeValue::N(attempt.to_string()));
+        }
+        let update = update
+            .condition_expression(condition)
+            .build()
+            .map_err(|error| StoreError::new("binding a message in the Notifications table", error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// A notification as it stands, if it is there.
+    pub async fn get(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(account_sid, id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk("reading from the Notifications table", error))?;
+        answer.item.map(StoredNotification::read).transpose()
+    }
+
+    /// What a batch read of these notifications asks of this table, by the table's name.
+    pub fn wanted<'a>(
+        &self,
+        notifications: impl Iterator<Item = (&'a AccountSid, &'a NotificationId)>,
+    ) -> Result<(String, KeysAndAttributes), StoreError> {
+        let keys = notifications.map(|(account_sid, id)| key(account_sid, id));
+        Ok((self.table.clone(), consistently("reading from the Notifications table", keys)?))
+    }
+}
+
+fn claim_of(refusal: Refusal, subject: &Subject, held: &Held, now: Timestamp) -> Result<Claim, StoreError> {
+    if refusal.found.is_empty() {
+        return Ok(Claim::Changed(Standing::New));
+    }
+    let found = StoredNotification::read(refusal.found)?;
+    // Our own claim, whose answer was lost on its way to us.
+    if found.state == State::Claimed && found.lease.as_ref() == Some(&held.lease) {
+        return Ok(Claim::Won);
+    }
+    Ok(Claim::Changed(Standing::of(Some(found), &subject.digest, now)))
+}
+
+pub(super) fn key(account_sid: &AccountSid, id: &NotificationId) -> Item {
+    Item::from([("notification".to_owned(), text(&format!("{account_sid}#{id}")))])
+}
+
+fn state_change(state: State, now: Timestamp) -> Change {
+    let mut change = Change::default();
+    change.set(STATE, text(state.as_str()));
+    change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
+    change.set("updated_at", text(&now.to_string()));
+    change
+}
+
+fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
+    let metadata = subject.metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let mut change = state_change(state, now);
+    change.set("account_sid", text(subject.account_sid.as_str()));
+    change.set("id", text(subject.id.as_str()));
+    change.set("recipient", subject.recipient.as_ref().map_or(AttributeValue::Null(true), |to| text(to.as_str())));
+    change.set("category", subject.category.map_or(AttributeValue::Null(true), |category| text(category.as_str())));
+    change.set("metadata", AttributeValue::M(metadata));
+    change.set("digest", text(&subject.digest));
+    change.set_or_remove("notification_json", subject.request.as_deref().map(text));
+    change
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Finding a notification by the message it became.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use twilio_types::sid::MessageSid;
+
+use super::{Notifications, StoredNotification};
+use crate::dynamodb::StoreError;
+
+/// The index that holds each notification's key by its latest message.
+const BY_MESSAGE_SID: &str = "by_message_sid";
+
+const OPERATION: &str = "finding a message in the Notifications table";
+
+impl Notifications {
+    /// The notification whose latest message this is, if there is one. The index follows the table within a second or so.
+    pub async fn by_message_sid(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_MESSAGE_SID)
+            .key_condition_expression("message_sid = :sid")
+            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
+            .limit(1)
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk(OPERATION, error))?;
+        let Some(mut key) = found.items.unwrap_or_default().pop() else { return Ok(None) };
+        // The index's items hold its own key too.
+        key.retain(|name, _| name == "notification");
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).send().await;
+        get.map_err(|error| StoreError::of_sdk(OPERATION, error))?.item.map(StoredNotification::read).transpose()
+    }
+}

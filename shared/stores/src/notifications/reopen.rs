@@ -1,0 +1,109 @@
+//! A notification that Twilio took and then reported as failed is tried again, or by another way.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError::ConditionalCheckFailedException,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld},
+};
+use domain::notification::{FallbackChannel, NotificationId};
+use jiff::Timestamp;
+use twilio_types::sid::{AccountSid, MessageSid};
+
+use super::{
+    Notifications, Outcome, State, StoredNotification, Waiting, key,
+    outcome::{Change, STATE, attempt, names, text},
+};
+use crate::dynamodb::{StoreError, past_conflicts};
+
+/// A message that failed after Twilio had taken it.
+#[derive(Debug, Clone)]
+pub struct Failure<'a> {
+    /// The account.
+    pub account_sid: &'a AccountSid,
+    /// The notification it was sent for.
+    pub id: &'a NotificationId,
+    /// The message.
+    pub message_sid: &'a MessageSid,
+    /// Its channel.
+    pub channel: FallbackChannel,
+}
+
+impl Notifications {
+    /// Opens the notification of a failed message for another try, once: only where that message is what became of
+    /// it. Gives it as it stands then, also when it was opened for this failure before, since what follows may not have
+    /// been done.
+    pub async fn reopen(
+        &self,
+        failure: &Failure<'_>,
+        next: &Waiting,
+        now: Timestamp,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        let operation = "reopening in the Notifications table";
+        let outcome = Outcome::Waiting(next.clone());
+        let mut change = Change::default();
+        change.set(STATE, text(State::Waiting.as_str()));
+        change.set("updated_at", text(&now.to_string()));
+        change.absorb(outcome.change(failure.account_sid, jiff::SignedDuration::ZERO, now));
+        let mut tried = attempt(now, failure.channel, &outcome);
+        tried.insert("message_sid".to_owned(), text(failure.message_sid.as_str()));
+        change.attempt(tried);
+        let expression = change.expression();
+        let conditions = [
+            (":failed", failure.message_sid.as_str()),
+            (":accepted", State::Accepted.as_str()),
+            (":awaiting", State::AwaitingReply.as_str()),
+        ];
+        change.values.extend(conditions.map(|(name, value)| (name.to_owned(), text(value))));
+        let result = past_conflicts(|| async {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(failure.account_sid, failure.id)))
+                .update_expression(&expression)
+                .condition_expression("message_sid = :failed AND #state IN (:accepted, :awaiting)")
+                .set_expression_attribute_names(Some(names()))
+                .set_expression_attribute_values(Some(change.values.clone()))
+                .return_values(ReturnValue::AllNew)
+                .return_values_on_condition_check_failure(AllOld);
+            match update.send().await {
+                Ok(written) => Ok((true, written.attributes.unwrap_or_default())),
+                Err(error) => match error.as_service_error() {
+                    Some(ConditionalCheckFailedException(refused)) => {
+                        Ok((false, refused.item().cloned().unwrap_or_default()))
+                    }
+                    _ => Err(StoreError::of_sdk(operation, error)),
+                },
+            }
+        });
+        let (is_new, item) = result.await?;
+        if item.is_empty() {
+            return Ok(None);
+        }
+        let found = StoredNotification::read(item)?;
+        let was_for_this = found.state == State::Waiting
+            && found.attempts.last().is_some_and(|last| last.message_sid.as_ref() == Some(failure.message_sid));
+        Ok((is_new || was_for_this).then_some(found))
+    }
+
+    /// Notes under a key of its own that an id was used again for something else: what the id stands for stays as it
+    /// is, and the sender is told all the same.
+    pub async fn refuse_reuse(&self, subject: &super::Subject, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let digest = subject.digest.get(..16).unwrap_or_default();
+        let outcome = Outcome::Rejected { reason: reason.to_owned(), code: None };
+        let mut change = super::subject_change(subject, State::Rejected, now);
+        change.absorb(outcome.change(&subject.account_sid, jiff::SignedDuration::ZERO, now));
+        change.set("reuse", AttributeValue::Bool(true));
+        let key = text(&format!("reuse#{}#{}#{digest}", subject.account_sid, subject.id));
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("notification", key)
+            .update_expression(change.expression())
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(change.values))
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk("noting a reused id in the Notifications table", error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Records what became of a message we sent, and which notification it was. The same for what Twilio reported and for
+//! what was found at Twilio.
+
+use aws_sdk_dynamodb::Client;
+use domain::{
+    callback_url::Origin,
+    limits::{Retention, expiry},
+};
+use twilio_types::{error_code::ErrorCode, message_status::Stage};
+use twilio_webhook::{signature::VerifiedForm, status_callback::StatusCallback};
+
+use crate::{
+    dynamodb::{StoreError, Transacted, transact},
+    messages::{Arrival, Happening, Messages, Recorded, StoredMessage},
+    notifications::Notifications,
+};
+
+/// Writes to the Messages and the Notifications table.
+#[derive(Debug)]
+pub struct StatusRecorder {
+    client: Client,
+    messages: Messages,
+    notifications: Notifications,
+    retention: Retention,
+}
+
+impl StatusRecorder {
+    /// A recorder over the two tables.
+    pub fn new(client: Client, messages: Messages, notifications: Notifications, retention: Retention) -> Self {
+        Self { client, messages, notifications, retention }
+    }
+
+    /// Records a status, and binds the message to its notification where that is known: in one request.
+    pub async fn record(
+        &self,
+        callback: &StatusCallback,
+        form: &VerifiedForm,
+        origin: Option<&Origin>,
+        arrival: Arrival,
+    ) -> Result<Recorded, StoreError> {
+        let stored = self.stored(callback, form, origin, arrival);
+        match origin {
+            None => self.messages.record(&stored).await,
+            Some(origin) => {
+                let is_final = callback.status.stage() != Stage::Underway;
+                self.record_and_bind(&stored, origin, is_final).await
+            }
+        }
+    }
+
+    fn stored(
+        &self,
+        callback: &StatusCallback,
+        form: &VerifiedForm,
+        origin: Option<&Origin>,
+        arrival: Arrival,
+    ) -> StoredMessage {
+        StoredMessage {
+            message_sid: callback.message_sid.clone(),
+            event: Happening::Status(callback.status),
+            account_sid: callback.account_sid.clone(),
+            received_at: arrival.at,
+            expires_at: expiry(arrival.at, self.retention.into()),
+            raw: form.form().to_raw(),
+            answer: None,
+            preference: None,
+            near_miss: None,
+            error_code: callback.error_code.map(ErrorCode::get),
+            notification_id: origin.map(|origin| origin.notification_id.clone()),
+            source: arrival.source,
+        }
+    }
+
+    /// A notification that is gone (its retention is over) is no reason to lose the status.
+    async fn record_and_bind(
+        &self,
+        stored: &StoredMessage,
+        origin: &Origin,
+        is_final: bool,
+    ) -> Result<Recorded, StoreError> {
+        let actions = vec![
+            self.messages.recording(stored)?,
+            self.notifications.binding(&stored.account_sid, origin, &stored.message_sid, is_final)?,
+        ];
+        match transact(&self.client, "recording a status", actions).await? {
+            Transacted::Written => Ok(Recorded::First),
+            Transacted::Refused(refusals) => match refusals.into_iter().next().flatten() {
+                Some(refusal) => Messages::read(refusal.found).map(|found| Recorded::Duplicate(Box::new(found))),
+                None => self.messages.record(stored).await,
+            },
+        }
+    }
+}

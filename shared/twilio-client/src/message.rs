@@ -1,0 +1,107 @@
+//! A message as Twilio's API shows it.
+
+use std::fmt;
+
+use jiff::{Timestamp, fmt::rfc2822};
+use serde::{Deserialize, Deserializer, de::Error};
+use twilio_types::{
+    error_code::ErrorCode,
+    message_status::MessageStatus,
+    sid::{MessageSid, MessagingServiceSid},
+};
+
+/// A message as Twilio knows it. `Debug` leaves out what it says and to whom.
+#[derive(Clone, Deserialize)]
+pub struct MessageResource {
+    /// Its SID.
+    pub sid: MessageSid,
+    /// Its status.
+    pub status: MessageStatus,
+    /// The recipient.
+    pub to: String,
+    /// The sender; none while a service has not chosen it.
+    pub from: Option<String>,
+    /// What it says; empty for media and once it is redacted.
+    pub body: Option<String>,
+    /// How many files came along.
+    #[serde(default, deserialize_with = "count")]
+    pub num_media: u32,
+    /// The service it was sent through or received by.
+    pub messaging_service_sid: Option<MessagingServiceSid>,
+    /// The error's code, after a failure.
+    pub error_code: Option<ErrorCode>,
+    /// `inbound`, `outbound-api`, `outbound-reply` or `outbound-call`.
+    pub direction: String,
+    /// When it was created, as in `Thu, 24 Aug 2023 05:01:45 +0000`.
+    pub date_created: Option<String>,
+    /// When it was sent.
+    pub date_sent: Option<String>,
+    /// When it last changed.
+    pub date_updated: Option<String>,
+}
+
+impl fmt::Debug for MessageResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageResource")
+            .field("sid", &self.sid)
+            .field("status", &self.status)
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MessageResource {
+    /// When it was sent, or created where it never was. To the second, as Twilio says it.
+    pub fn happened_at(&self) -> Option<Timestamp> {
+        time(self.date_sent.as_deref()).or_else(|| time(self.date_created.as_deref()))
+    }
+
+    /// When it came to be as it is. To the second.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        time(self.date_updated.as_deref()).max(self.happened_at())
+    }
+}
+
+/// Source: Twilio, "Messages resource": dates are RFC 2822, in GMT.
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    Some(rfc2822::parse(text?).ok()?.timestamp())
+}
+
+/// Twilio writes the number as text.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Count {
+        Text(String),
+        Number(u32),
+        None(()),
+    }
+    match Count::deserialize(deserializer)? {
+        Count::Text(text) => text.parse().map_err(|_| D::Error::custom("num_media: expected a number")),
+        Count::Number(number) => Ok(number),
+        Count::None(()) => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_is_read_and_debug_shows_nothing_of_what_it_says() {
+        let resource: MessageResource = serde_json::from_value(json!({
+            "sid": "SM00000000000000000000000000000001", "status": "received", "to": "whatsapp:+14155238886",
+            "from": "whatsapp:+14155550123", "body": "secret words", "num_media": "2", "messaging_service_sid": null,
+            "error_code": null, "direction": "inbound", "date_created": "Thu, 24 Aug 2023 05:01:40 +0000",
+            "date_sent": "Thu, 24 Aug 2023 05:01:45 +0000", "date_updated": "Thu, 24 Aug 2023 05:01:50 +0000"
+        }))
+        .unwrap();
+        assert_eq!(resource.num_media, 2);
+        assert_eq!(resource.happened_at(), "2023-08-24T05:01:45Z".parse().ok());
+        assert_eq!(resource.changed_at(), "2023-08-24T05:01:50Z".parse().ok());
+        let shown = format!("{resource:?}");
+        assert!(!shown.contains("secret") && !shown.contains("4155550123"), "{shown}");
+    }
+}

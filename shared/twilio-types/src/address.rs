@@ -1,0 +1,256 @@
+//! Who a message is from or to: phone numbers, WhatsApp user ids, and the channel they are reached on.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+mod variants;
+
+/// A phone number as ITU-T E.164 writes it: `+`, a country code that does not begin with 0, at most 15 digits in all.
+///
+/// Whether a number is assigned is not checked: that takes a metadata table whose loading costs 70 ms.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct E164(String);
+
+/// The shortest number accepted, country code included: St Helena's four-digit numbers with +290 have seven digits.
+const MIN_DIGITS: usize = 7;
+/// ITU-T E.164, 6.1: "the maximum number of digits".
+const MAX_DIGITS: usize = 15;
+
+/// An address that cannot be understood. The text itself is left out: it came from outside and may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAddress {
+    /// Not a phone number in E.164 form.
+    #[error("not an E.164 phone number: expected + and 7 to 15 digits, the first not 0, as in +14155550123")]
+    PhoneNumber,
+    /// Neither a phone number nor a user id that could be one.
+    #[error("not an address: expected an E.164 phone number or an id of 1 to 256 visible characters without spaces")]
+    Contact,
+    /// No sender on WhatsApp.
+    #[error("not a WhatsApp address: expected whatsapp:+ and digits, as in whatsapp:+14155238886")]
+    WhatsApp,
+}
+
+impl E164 {
+    /// The number with its `+`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for E164 {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let digits = text.strip_prefix('+').ok_or(InvalidAddress::PhoneNumber)?;
+        let well_formed = (MIN_DIGITS..=MAX_DIGITS).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidAddress::PhoneNumber) }
+    }
+}
+
+impl TryFrom<String> for E164 {
+    type Error = InvalidAddress;
+
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
+        text.parse()
+    }
+}
+
+impl From<E164> for String {
+    fn from(number: E164) -> String {
+        number.0
+    }
+}
+
+impl fmt::Display for E164 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The channel of an address: the prefix before its colon, and SMS where there is none.
+///
+/// Source: Twilio, "Messages resource", parameter `To`: "channel address".
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// `whatsapp:`
+    WhatsApp,
+    /// No prefix.
+    Sms,
+    /// Any other, such as `messenger` or `rcs`: kept, so that nothing Twilio delivers is refused.
+    Other(String),
+}
+
+impl Channel {
+    /// The word that names the channel in keys and events.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::WhatsApp => "whatsapp",
+            Self::Sms => "sms",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// A person or a sender, without the channel: an E.164 number where there is one, and otherwise an id to be taken as it
+/// is (a WhatsApp user with a username may withhold the number).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// Reached by phone number.
+    Phone(E164),
+    /// Reached by an opaque user id, a short code or an alphanumeric sender id.
+    Opaque(String),
+}
+
+impl Identity {
+    /// The number or the id.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Phone(number) => number.as_str(),
+            Self::Opaque(id) => id,
+        }
+    }
+}
+
+/// An id longer than this is nobody's: Meta's business-scoped user ids have some 20 characters.
+const MAX_ID_CHARS: usize = 256;
+
+impl FromStr for Identity {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        if let Ok(number) = text.parse() {
+            return Ok(Self::Phone(number));
+        }
+        let plausible = !text.is_empty()
+            && text.chars().count() <= MAX_ID_CHARS
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if plausible { Ok(Self::Opaque(text.to_owned())) } else { Err(InvalidAddress::Contact) }
+    }
+}
+
+/// An address as Twilio writes it in `From` and `To`: `whatsapp:+14155550123`, `whatsapp:US.1234`, `+14155550123`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// How the identity is reached.
+    pub channel: Channel,
+    /// Who is reached.
+    pub identity: Identity,
+}
+
+impl Address {
+    /// A phone number on WhatsApp.
+    pub fn whatsapp(number: E164) -> Self {
+        Self { channel: Channel::WhatsApp, identity: Identity::Phone(number) }
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        match text.split_once(':') {
+            None => Ok(Self { channel: Channel::Sms, identity: text.parse()? }),
+            Some(("whatsapp", id)) => Ok(Self { channel: Channel::WhatsApp, identity: id.parse()? }),
+            Some((channel, id)) => {
+                let named = !channel.is_empty() && channel.bytes().all(|b| b.is_ascii_alphanumeric());
+                if named {
+                    Ok(Self { channel: Channel::Other(channel.to_owned()), identity: id.parse()? })
+                } else {
+                    Err(InvalidAddress::Contact)
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.channel {
+            Channel::Sms => f.write_str(self.identity.as_str()),
+            _ => write!(f, "{}:{}", self.channel.name(), self.identity.as_str()),
+        }
+    }
+}
+
+/// A sender of ours on WhatsApp: always a phone number.
+///
+/// Source: Twilio, "Senders API": a WhatsApp sender's `sender_id` is `whatsapp:` and an E.164 number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WhatsAppSender(E164);
+
+impl TryFrom<String> for WhatsAppSender {
+    type Error = InvalidAddress;
+
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
+        let number = text.strip_prefix("whatsapp:").ok_or(InvalidAddress::WhatsApp)?;
+        number.parse().map(Self).map_err(|_| InvalidAddress::WhatsApp)
+    }
+}
+
+impl From<WhatsAppSender> for String {
+    fn from(sender: WhatsAppSender) -> String {
+        sender.to_string()
+    }
+}
+
+impl fmt::Display for WhatsAppSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "whatsapp:{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e164_takes_plus_and_seven_to_fifteen_digits() {
+        for good in ["+14155550123", "+2902345", "+861234567890123"] {
+            assert_eq!(good.parse::<E164>().unwrap().as_str(), good);
+        }
+        for text in
+            ["", "+", "14155550123", "+04155550123", "+141555", "+1 415 555 0123", "+1234567890123456", "+١٤١٥٥٥٥٠١٢٣"]
+        {
+            assert_eq!(text.parse::<E164>(), Err(InvalidAddress::PhoneNumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_and_written_as_twilio_writes_it() {
+        let cases = [
+            ("whatsapp:+14155550123", Channel::WhatsApp, Identity::Phone("+14155550123".parse().unwrap())),
+            ("whatsapp:US.13491208655302741918", Channel::WhatsApp, Identity::Opaque("US.13491208655302741918".into())),
+            ("+14155550123", Channel::Sms, Identity::Phone("+14155550123".parse().unwrap())),
+            ("12345", Channel::Sms, Identity::Opaque("12345".into())),
+            ("messenger:108", Channel::Other("messenger".into()), Identity::Opaque("108".into())),
+        ];
+        for (text, channel, identity) in cases {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address, Address { channel, identity });
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_address_without_an_identity_is_refused() {
+        for text in ["", "whatsapp:", "whatsapp:a b", ":x", "we ird:x", "whatsapp:\u{7}"] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_a_phone_number_on_whatsapp() {
+        assert_eq!(
+            WhatsAppSender::try_from("whatsapp:+14155238886".to_owned()).unwrap().to_string(),
+            "whatsapp:+14155238886"
+        );
+        for text in ["+14155238886", "whatsapp:US.1", "sms:+14155238886"] {
+            assert_eq!(WhatsAppSender::try_from(text.to_owned()), Err(InvalidAddress::WhatsApp), "{text}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The emulator of AWS: ministack, with what it lacks (see `emulator.py`).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
+use twilio_types::base_url::BaseUrl;
+
+use crate::{
+    process::{Group, log_to, tail},
+    stack::Administrator,
+};
+
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A running emulator. It and the functions it started end when this is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    _group: Group,
+    /// What it and the functions say.
+    pub log: PathBuf,
+    /// Where AWS is.
+    pub endpoint: String,
+    /// Where the deployed HTTP API is, at the root.
+    pub front_door: String,
+    /// Who may do everything there.
+    pub administrator: Administrator,
+}
+
+/// Where an emulator listens, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The port of AWS.
+    pub aws_port: u16,
+    /// The port of the deployed HTTP API.
+    pub api_port: u16,
+    /// The URL at which Twilio itself calls the API. The API's port then serves Twilio's routes and no others.
+    pub twilio_calls: Option<&'a BaseUrl>,
+}
+
+impl Emulator {
+    /// Starts an emulator without any state and waits until it answers.
+    ///
+    /// `root` is the checkout, `scratch` a folder of the emulator's own.
+    pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
+        let Settings { aws_port, api_port, twilio_calls } = settings;
+        let python = root.join(".tools/ministack/bin/python");
+        if !python.exists() {
+            bail!("{} is missing: `make tools` installs it", python.display());
+        }
+        let administrator = Administrator::random();
+        let log = scratch.join("emulator.log");
+        let mut command = Command::new(python);
+        command
+            .arg(root.join("tools/stack/emulator.py"))
+            .args([aws_port, api_port].map(|port| port.to_string()))
+            .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
+            // The functions inherit its environment: on AWS they get nothing of this machine's either.
+            .env_clear()
+            .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)])
+            .env("AWS_SECRET_ACCESS_KEY", administrator.secret_key());
+        log_to(&mut command, &log)?;
+        let mut group = Group::spawn(&mut command)?;
+        let endpoint = format!("http://127.0.0.1:{aws_port}");
+        wait_until_ready(&mut group, &endpoint, &log).await?;
+        Ok(Self { _group: group, log, endpoint, front_door: format!("http://127.0.0.1:{api_port}"), administrator })
+    }
+}
+
+fn temporary(scratch: &Path) -> Result<PathBuf> {
+    let path = scratch.join("tmp");
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
+
+async fn wait_until_ready(group: &mut Group, endpoint: &str, log: &Path) -> Result<()> {
+    let deadline = Instant::now() + READY_WITHIN;
+    let client = reqwest::Client::new();
+    let url = format!("{endpoint}/_ministack/ready");
+    loop {
+        if client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if let Some(status) = group.ended()? {
+            bail!("the emulator ended ({status}); the end of {}:\n{}", log.display(), tail(log));
+        }
+        if Instant::now() > deadline {
+            bail!("the emulator did not answer within {READY_WITHIN:?}; see {}", log.display());
+        }
+        sleep(PAUSE).await;
+    }
+}

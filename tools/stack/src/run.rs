@@ -1,0 +1,263 @@
+//! Starting the local stack, and ending it.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use sandbox::{Config, Plays, Rules, Sandbox};
+use secrecy::ExposeSecret as _;
+use tokio::task::AbortHandle;
+
+use crate::{
+    account::{Account, ApiKey},
+    deploy::{self, Parameters},
+    emulator::{Emulator, Settings},
+    progress::Step,
+    stack::Stack,
+    watch::Watch,
+};
+
+/// The made-up account that the stack and its stand-in for Twilio share.
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+/// What its webhooks are signed with.
+pub const AUTH_TOKEN: &str = "12345678901234567890123456789012";
+/// What its REST calls authenticate with.
+pub const API_KEY_SID: &str = "SK00000000000000000000000000000001";
+/// The key's secret.
+pub const API_KEY_SECRET: &str = "sandbox-secret";
+/// Its Messaging Service.
+pub const MESSAGING_SERVICE_SID: &str = "MG00000000000000000000000000000001";
+
+/// The stack's policy: rules of their own for countries that are small enough to be left to it. Of the others marketing
+/// needs a consent, as without any policy.
+pub const SEND_POLICY: &str = concat!(
+    r#"{"countries":{"#,
+    // Iceland is left alone nearly always, the Faroes get two marketing messages a week, and Malta's consents live for
+    // thirty days.
+    r#""IS":{"consent":{},"quiet_hours":{"from":"00:01","to":"00:00"}},"#,
+    r#""FO":{"consent":{},"marketing_cap":{"messages":2,"days":7}},"#,
+    r#""MT":{"consent":{"marketing":{"days":30},"utility":{}}}}}"#,
+);
+
+/// Who plays Twilio to a stack.
+#[derive(Debug, Clone)]
+pub enum Twilio {
+    /// The sandbox, by these rules.
+    Sandbox(Rules),
+    /// Twilio itself, with this account: the sandbox's page shows what the system does.
+    Itself(Box<Account>),
+}
+
+/// Where on this machine the stack's parts are; 0 is any free port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Ports {
+    /// The port of the deployed API.
+    #[arg(long = "api-port", env = "API_PORT", default_value_t = 8080)]
+    pub api: u16,
+    /// The port of the emulator of AWS.
+    #[arg(long = "aws-port", env = "AWS_PORT", default_value_t = 4566)]
+    pub aws: u16,
+    /// The port of the stand-in for Twilio, and of its web page.
+    #[arg(long = "sandbox-port", env = "SANDBOX_PORT", default_value_t = 8090)]
+    pub sandbox: u16,
+}
+
+impl Ports {
+    /// Any that are free, for a stack that is gone before anybody writes down its address.
+    pub const FREE: Self = Self { api: 0, aws: 0, sandbox: 0 };
+}
+
+/// A local stack that lives as long as this value.
+#[derive(Debug)]
+pub struct Running {
+    /// How to reach it.
+    pub stack: Stack,
+    /// The folder of its logs.
+    pub logs: PathBuf,
+    /// What a shell reads to have `wa`, and to bring it and the AWS command line here; from the checkout.
+    pub shell: PathBuf,
+    // Ends before what it reads does.
+    _watch: AbortOnDrop,
+    _emulator: Emulator,
+    _sandbox: AbortOnDrop,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Running {
+    /// Ends a stack that nobody will have questions about: nothing of it is left.
+    pub fn discard(self) -> Result<()> {
+        let Self { logs, _watch: watch, _emulator: emulator, .. } = self;
+        drop(watch);
+        drop(emulator);
+        fs::remove_dir_all(&logs).with_context(|| format!("cannot remove {}", logs.display()))
+    }
+}
+
+/// The folder that everything is built from.
+pub fn checkout() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the checkout's folder has gone")
+}
+
+/// The operator's command line, which `make run` builds: examples stand in a folder below the other programs'.
+fn wa() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program's own path is not known")?;
+    let programs = own.ancestors().nth(2).context("this program stands in no folder of programs")?;
+    Ok(programs.join("wa"))
+}
+
+/// Builds, starts and deploys everything, and says on the standard error what it is doing.
+pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
+    let root = checkout()?;
+    // All at the same time, so that no two of them are given the same one.
+    let [api, aws, sandbox] = [("API_PORT", ports.api), ("AWS_PORT", ports.aws), ("SANDBOX_PORT", ports.sandbox)]
+        .map(|(variable, port)| listen(variable, port));
+    let (api, aws, sandbox) = (api?, aws?, sandbox?);
+    let scratch = empty_folder(root.join(".local").join(aws.local_addr()?.port().to_string()))?;
+
+    eprintln!("Compiling the functions: the first time this takes some minutes");
+    deploy::compile(root).await?;
+
+    let step = Step::start("sam build");
+    deploy::build(root, &scratch).await?;
+    step.done();
+
+    let step = Step::start("emulator of AWS");
+    let [api, aws] = [release(api)?, release(aws)?];
+    let twilio_calls = match &twilio {
+        Twilio::Sandbox(_) => None,
+        Twilio::Itself(account) => Some(&account.public_base_url),
+    };
+    let settings = Settings { aws_port: aws, api_port: api, twilio_calls };
+    let emulator = Emulator::start(root, &scratch, settings).await?;
+    step.done();
+
+    let sandbox_url = format!("http://{}", sandbox.local_addr()?);
+    let (account, send_policy) = match &twilio {
+        Twilio::Sandbox(_) => (made_up_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
+        // Its policy is the one that a first deployment has: marketing needs a consent.
+        Twilio::Itself(account) => (Account::clone(account), None),
+    };
+    let step = Step::start("sam deploy");
+    let Emulator { endpoint, front_door, administrator, .. } = &emulator;
+    let parameters = Parameters { aws_endpoint: endpoint, administrator, account: &account, send_policy };
+    let outputs = deploy::deploy(root, &scratch, &parameters).await?;
+    let stack = Stack {
+        api_url: front_door.clone(),
+        sandbox_url,
+        aws_endpoint: endpoint.clone(),
+        administrator: administrator.clone(),
+        outputs,
+    };
+    put_credentials(&stack, &account).await?;
+    step.done();
+    // The events of `events/` are the made-up account's.
+    if let Twilio::Sandbox(_) = &twilio {
+        fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
+            .context("cannot write events/env.json")?;
+    }
+    let shell = scratch.join("env");
+    fs::write(&shell, stack.shell(&wa()?)).with_context(|| format!("cannot write {}", shell.display()))?;
+    let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
+    let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
+    Ok(Running { stack, logs: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
+}
+
+/// The sandbox in this process, and what tells it what the system does.
+async fn show(stack: &Stack, log: &Path, twilio: Twilio, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
+    let config = match twilio {
+        Twilio::Sandbox(rules) => Config { rules, ..config },
+        Twilio::Itself(account) => Config {
+            account_sid: account.account_sid,
+            inbound_url: account.public_base_url.join("/twilio/inbound"),
+            plays: Plays::Nothing,
+            ..config
+        },
+    };
+    let sandbox: Arc<Sandbox> = config.into();
+    let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
+    let serving = tokio::spawn(sandbox::serve(sandbox, listener)).abort_handle();
+    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), AbortOnDrop(serving)))
+}
+
+/// The account that the sandbox plays.
+fn made_up_account(sandbox_url: &str, api_url: &str) -> Result<Account> {
+    Ok(Account {
+        account_sid: ACCOUNT_SID.parse()?,
+        auth_token: AUTH_TOKEN.into(),
+        api_key: Some(ApiKey { sid: API_KEY_SID.parse()?, secret: API_KEY_SECRET.into() }),
+        messaging_service_sid: Some(MESSAGING_SERVICE_SID.parse()?),
+        whatsapp_from: None,
+        api_base_url: sandbox_url.parse()?,
+        public_base_url: api_url.parse()?,
+    })
+}
+
+fn listen(variable: &'static str, port: u16) -> Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(|error| {
+        let why = if error.kind() == ErrorKind::AddrInUse {
+            "is taken".to_owned()
+        } else {
+            format!("is not to be had ({error})")
+        };
+        let other = port.saturating_add(1_000);
+        anyhow!("port {port} {why}: `make run {variable}={other}` takes another one")
+    })
+}
+
+/// Frees a port that another process will listen on at once.
+fn release(listener: TcpListener) -> Result<u16> {
+    let port = listener.local_addr()?.port();
+    drop(listener);
+    Ok(port)
+}
+
+fn empty_folder(path: PathBuf) -> Result<PathBuf> {
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
+
+/// Does what an operator does after a first deployment.
+async fn put_credentials(stack: &Stack, account: &Account) -> Result<()> {
+    aws_sdk_secretsmanager::Client::new(&stack.aws())
+        .put_secret_value()
+        .secret_id(&stack.outputs.twilio_secret_arn)
+        .secret_string(account.secret().expose_secret())
+        .send()
+        .await
+        .context("cannot put the account's credentials into the secret")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_says_how_to_choose_another() {
+        let taken = listen("API_PORT", 0).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen("API_PORT", port).unwrap_err().to_string();
+        let other = port.saturating_add(1_000);
+        assert_eq!(error, format!("port {port} is taken: `make run API_PORT={other}` takes another one"));
+    }
+}

@@ -1,0 +1,205 @@
+//! An item of the Contacts table, in words.
+
+use domain::{
+    consent::{Consent, ConsentEvidence},
+    limits::SERVICE_WINDOW,
+    preference::{Preference, RecordedPreference},
+    suppression::Scope,
+};
+use jiff::Timestamp;
+use sandbox::{Happening, Outcome};
+
+use super::{short, streams::Change};
+
+/// What an item says, and how its person is addressed.
+struct Said {
+    summary: String,
+    outcome: Outcome,
+    /// The channel, as in `whatsapp`.
+    channel: String,
+    message_sid: Option<String>,
+}
+
+impl Said {
+    fn on_whatsapp(summary: String, outcome: Outcome) -> Self {
+        Self { summary, outcome, channel: "whatsapp".to_owned(), message_sid: None }
+    }
+}
+
+pub(super) fn told(change: &Change) -> Option<Happening> {
+    let contact = change.text("contact")?;
+    let facet = change.text("facet")?;
+    let (_, address) = contact.split_once('#')?;
+    let said = said(change, address, facet)?;
+    Some(Happening {
+        kind: "item".to_owned(),
+        outcome: said.outcome,
+        summary: format!("Contacts: {}", said.summary),
+        person: Some(on_channel(&said.channel, address)),
+        message_sid: said.message_sid,
+        notification_id: None,
+        details: change.details("Contacts", &format!("{contact} {facet}"), &["contact", "facet", "expires_at"]),
+    })
+}
+
+fn said(change: &Change, address: &str, facet: &str) -> Option<Said> {
+    if let Some((channel, scope)) = Scope::in_facet(facet) {
+        return preference(change, address, channel, &scope);
+    }
+    match facet.split_once('#')? {
+        // The window of any sender says the same once more.
+        ("window", sender) => window(change, address, sender),
+        ("consent", category) if category.contains('#') => proof(change, address),
+        ("consent", _) => consent(change, address),
+        ("identity", other) => identity(change, address, other),
+        ("sent", category) => {
+            Some(Said::on_whatsapp(format!("a {category} message to {address} counted"), Outcome::Neutral))
+        }
+        _ => None,
+    }
+}
+
+fn preference(change: &Change, address: &str, channel: &str, scope: &Scope) -> Option<Said> {
+    let now: RecordedPreference = change.read()?;
+    let before: Option<RecordedPreference> = change.read_old();
+    let again = if before.is_some_and(|before| before.preference == now.preference) { " again" } else { "" };
+    let what = match scope {
+        Scope::All => "all messages".to_owned(),
+        Scope::Marketing => "marketing".to_owned(),
+        Scope::Sender(sender) => format!("messages of {sender}"),
+    };
+    let message_sid = now.message_sid.map(String::from);
+    let by = message_sid.as_deref().map(|sid| format!(" by {}", short(sid))).unwrap_or_default();
+    let (did, outcome) = match now.preference {
+        Preference::OptedOut => ("opted out", Outcome::Refused),
+        Preference::OptedIn => ("opted in", Outcome::Good),
+    };
+    let summary = format!("{address} {did}{again}{by}: {what} on {channel}");
+    Some(Said { summary, outcome, channel: channel.to_owned(), message_sid })
+}
+
+fn window(change: &Change, address: &str, sender: &str) -> Option<Said> {
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let at = change.text("last_inbound_at").and_then(time)?;
+    let before = change.old_text("last_inbound_at").and_then(time);
+    let was_open = before.is_some_and(|before| at.duration_since(before) < SERVICE_WINDOW);
+    let verb = if was_open { "prolonged" } else { "opened" };
+    let until = at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
+    let summary = format!("service window of {address} {verb}, until {}", until.strftime("%Y-%m-%d %H:%M UTC"));
+    let channel = sender.split_once(':').map_or("sms", |(channel, _)| channel).to_owned();
+    Some(Said { summary, outcome: Outcome::Good, channel, message_sid: None })
+}
+
+fn consent(change: &Change, address: &str) -> Option<Said> {
+    let Consent { category, state, .. } = change.read()?;
+    let summary = format!("consent of {address} for {} is {}", category.as_str(), state.as_str());
+    Some(Said::on_whatsapp(summary, Outcome::Neutral))
+}
+
+fn proof(change: &Change, address: &str) -> Option<Said> {
+    let ConsentEvidence { category, state, source, .. } = change.read()?;
+    let (category, state) = (category.as_str(), state.as_str());
+    let summary = format!("proof kept that consent of {address} for {category} was {state} ({source})");
+    Some(Said::on_whatsapp(summary, Outcome::Neutral))
+}
+
+/// Each of the two contacts has an item about the other, and a link is marked once more when all is shared over it.
+fn identity(change: &Change, address: &str, other: &str) -> Option<Said> {
+    let is_told = change.old.is_none() && address < other;
+    is_told.then(|| Said::on_whatsapp(format!("{address} and {other} are one person"), Outcome::Neutral))
+}
+
+/// An address as Twilio writes it.
+fn on_channel(channel: &str, address: &str) -> String {
+    if channel == "sms" { address.to_owned() } else { format!("{channel}:{address}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::watch::tests::change;
+
+    const SID: &str = "SM0000000000000000000000000000beef";
+    const AT: &str = "2026-11-20T09:00:00.000Z";
+
+    fn contact(address: &str, facet: &str, fields: &Value) -> Value {
+        let mut item = json!({"contact": format!("AC00000000000000000000000000000001#{address}"), "facet": facet});
+        item.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        item
+    }
+
+    #[test]
+    fn each_facet_is_told_in_words() {
+        let out = json!({"preference": "opted_out", "changed_at": AT, "message_sid": SID});
+        let lifted = json!({"preference": "opted_in", "changed_at": AT});
+        let wrote = json!({"last_inbound_at": AT});
+        let given = json!({"category": "marketing", "state": "given", "at": AT, "evidence": "x"});
+        let proof = json!({"category": "marketing", "state": "given", "at": AT, "source": "form", "recorded_at": AT});
+        let cases = [
+            ("opt#whatsapp", &out, Outcome::Refused, "+14155550123 opted out by SM...00beef: all messages on whatsapp"),
+            ("opt#whatsapp", &lifted, Outcome::Good, "+14155550123 opted in: all messages on whatsapp"),
+            ("opt#sms#marketing", &lifted, Outcome::Good, "+14155550123 opted in: marketing on sms"),
+            (
+                "opt#whatsapp#whatsapp:+14155238886",
+                &out,
+                Outcome::Refused,
+                "+14155550123 opted out by SM...00beef: messages of whatsapp:+14155238886 on whatsapp",
+            ),
+            (
+                "window#whatsapp:+14155238886",
+                &wrote,
+                Outcome::Good,
+                "service window of +14155550123 opened, until 2026-11-21 09:00 UTC",
+            ),
+            ("consent#marketing", &given, Outcome::Neutral, "consent of +14155550123 for marketing is given"),
+            (
+                "consent#marketing#2026#a",
+                &proof,
+                Outcome::Neutral,
+                "proof kept that consent of +14155550123 for marketing was given (form)",
+            ),
+            ("identity#US.1", &json!({}), Outcome::Neutral, "+14155550123 and US.1 are one person"),
+            ("sent#marketing", &json!({}), Outcome::Neutral, "a marketing message to +14155550123 counted"),
+        ];
+        for (facet, fields, outcome, summary) in cases {
+            let happening = told(&change(None, &contact("+14155550123", facet, fields))).unwrap();
+            assert_eq!(happening.summary, format!("Contacts: {summary}"));
+            assert_eq!(happening.outcome, outcome, "{facet}");
+            assert_eq!(happening.details["change"], "appeared");
+            let sms = facet.starts_with("opt#sms");
+            assert_eq!(
+                happening.person.unwrap(),
+                if sms { "+14155550123" } else { "whatsapp:+14155550123" },
+                "{facet}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_so_before_is_told_as_that() {
+        let facet = "window#whatsapp:+14155238886";
+        let wrote = |at: &str| contact("US.1", facet, &json!({"last_inbound_at": at}));
+        for (before, verb) in [("2026-11-20T08:00:00Z", "prolonged"), ("2026-11-18T08:00:00Z", "opened")] {
+            let happening = told(&change(Some(&wrote(before)), &wrote(AT))).unwrap();
+            assert_eq!(
+                happening.summary,
+                format!("Contacts: service window of US.1 {verb}, until 2026-11-21 09:00 UTC")
+            );
+            assert_eq!(happening.person.as_deref(), Some("whatsapp:US.1"));
+        }
+        let out = contact("US.1", "opt#whatsapp", &json!({"preference": "opted_out", "changed_at": AT}));
+        let happening = told(&change(Some(&out), &out)).unwrap();
+        assert_eq!(happening.summary, "Contacts: US.1 opted out again: all messages on whatsapp");
+    }
+
+    #[test]
+    fn what_says_nothing_new_is_not_told() {
+        let link = contact("+14155550123", "identity#US.1", &json!({"linked_at": AT}));
+        assert_eq!(told(&change(Some(&link), &link)), None);
+        assert_eq!(told(&change(None, &contact("US.1", "identity#+14155550123", &json!({})))), None);
+        assert_eq!(told(&change(None, &contact("US.1", "window", &json!({"last_inbound_at": AT})))), None);
+        assert_eq!(told(&change(None, &contact("US.1", "something#new", &json!({})))), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! An event, in words.
+
+use sandbox::{Happening, Outcome};
+use serde_json::Value;
+use twilio_types::message_status::MessageStatus;
+
+use super::messages;
+
+/// None for a line that is no event.
+pub(super) fn told(event: &Value) -> Option<Happening> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let owned = |name: &str| text(name).map(str::to_owned);
+    let event_type = text("event_type")?;
+    let reason = || text("reason").unwrap_or("no reason given");
+    let (words, outcome, person) = match event_type {
+        "twilio_inbound" => (said(event), Outcome::Good, owned("from")),
+        "twilio_status" => (status(event), outcome(event), owned("to")),
+        "contact_opted_out" => (preference(event), Outcome::Refused, contact(event)),
+        "contact_opted_in" => (preference(event), Outcome::Good, contact(event)),
+        "notification_suppressed" => (reason().to_owned(), Outcome::Refused, recipient(event)),
+        "notification_failed" => (reason().to_owned(), Outcome::Bad, recipient(event)),
+        _ => (String::new(), Outcome::Neutral, None),
+    };
+    let of = text("notification_id").map(|id| format!("{id}: ")).unwrap_or_default();
+    Some(Happening {
+        kind: "event".to_owned(),
+        outcome,
+        summary: format!("{event_type}: {of}{words}").trim_end_matches([':', ' ']).to_owned(),
+        person,
+        message_sid: owned("message_sid"),
+        notification_id: owned("notification_id"),
+        details: event.clone(),
+    })
+}
+
+/// What a person wrote, or what came without words.
+fn said(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let files = match event.get("num_media").and_then(Value::as_u64) {
+        None | Some(0) => String::new(),
+        Some(1) => " with a file".to_owned(),
+        Some(number) => format!(" with {number} files"),
+    };
+    let place = if event.get("location").is_some_and(Value::is_object) { " with a location" } else { "" };
+    let look = if event.get("possible_opt_out").is_some() { ", perhaps an opt-out" } else { "" };
+    format!("{} wrote \"{}\"{files}{place}{look}", text("from"), text("body"))
+}
+
+fn status(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (status, current) = (text("status"), text("current_status"));
+    let late = if status == current { String::new() } else { format!(", and is {current} already") };
+    let code = event.get("error_code").and_then(Value::as_u64).and_then(|code| u32::try_from(code).ok());
+    format!("{status}{late}{}", messages::error(code))
+}
+
+fn outcome(event: &Value) -> Outcome {
+    let status = event.get("status").and_then(Value::as_str).and_then(|status| status.parse::<MessageStatus>().ok());
+    status.map_or(Outcome::Neutral, messages::outcome)
+}
+
+fn preference(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let scope = text("scope").map(|scope| format!(", {scope}")).unwrap_or_default();
+    let code = event.get("code").and_then(Value::as_u64).and_then(|code| u32::try_from(code).ok());
+    format!(
+        "{} on {}{scope}{}",
+        text("contact").unwrap_or_default(),
+        text("channel").unwrap_or_default(),
+        messages::error(code)
+    )
+}
+
+fn contact(event: &Value) -> Option<String> {
+    let (channel, contact) = (event.get("channel")?.as_str()?, event.get("contact")?.as_str()?);
+    Some(if channel == "sms" { contact.to_owned() } else { format!("{channel}:{contact}") })
+}
+
+fn recipient(event: &Value) -> Option<String> {
+    Some(format!("whatsapp:{}", event.get("to")?.as_str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_event_is_told_in_words() {
+        let ava = "whatsapp:+14155550123";
+        let cases = [
+            (
+                json!({"event_type": "twilio_inbound", "from": ava, "body": "Hi", "num_media": 0, "location": null}),
+                Outcome::Good,
+                "twilio_inbound: whatsapp:+14155550123 wrote \"Hi\"",
+            ),
+            (
+                json!({"event_type": "twilio_inbound", "from": ava, "body": "", "num_media": 2, "possible_opt_out": true}),
+                Outcome::Good,
+                "twilio_inbound: whatsapp:+14155550123 wrote \"\" with 2 files, perhaps an opt-out",
+            ),
+            (
+                json!({"event_type": "twilio_status", "to": ava, "status": "sent", "current_status": "read",
+                       "notification_id": "order-1", "error_code": null}),
+                Outcome::Neutral,
+                "twilio_status: order-1: sent, and is read already",
+            ),
+            (
+                json!({"event_type": "twilio_status", "to": ava, "status": "failed", "current_status": "failed",
+                       "notification_id": null, "error_code": 63016}),
+                Outcome::Bad,
+                "twilio_status: failed, error 63016 (Free-form outside the allowed window)",
+            ),
+            (
+                json!({"event_type": "contact_opted_out", "contact": "+14155550123", "channel": "whatsapp"}),
+                Outcome::Refused,
+                "contact_opted_out: +14155550123 on whatsapp",
+            ),
+            (
+                json!({"event_type": "notification_suppressed", "notification_id": "order-1", "to": "+14155550123",
+                       "reason": "the recipient has opted out"}),
+                Outcome::Refused,
+                "notification_suppressed: order-1: the recipient has opted out",
+            ),
+            (json!({"event_type": "something_new"}), Outcome::Neutral, "something_new"),
+        ];
+        for (event, outcome, summary) in cases {
+            let happening = told(&event).unwrap();
+            assert_eq!((happening.summary.as_str(), happening.outcome), (summary, outcome));
+            if summary != "something_new" {
+                assert_eq!(happening.person.as_deref(), Some(ava));
+            }
+            assert_eq!(happening.details, event);
+        }
+        assert_eq!(told(&json!("no event")), None);
+    }
+}

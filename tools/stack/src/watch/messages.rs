@@ -1,0 +1,129 @@
+//! An item of the Messages table, in words.
+
+use domain::preference::Preference;
+use sandbox::{Happening, Outcome};
+use stores::messages::{Happening as Event, Source, StoredMessage};
+use twilio_types::{
+    error_code::ErrorCode,
+    message_status::{MessageStatus, Stage},
+};
+use twilio_webhook::form::Form;
+
+use super::{short, streams::Change};
+
+pub(super) fn told(change: &Change) -> Option<Happening> {
+    let stored: StoredMessage = change.read()?;
+    let key = format!("{} {}", stored.message_sid, stored.event);
+    // The webhook's own entry shows the form.
+    let details = change.details("Messages", &key, &["raw", "expires_at"]);
+    let form = Form::from(stored.raw);
+    let of = short(stored.message_sid.as_str());
+    let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
+    let (what, outcome, person) = match stored.event {
+        Event::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), Outcome::Good, "From"),
+        Event::Status(status) => {
+            (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
+        }
+    };
+    Some(Happening {
+        kind: "item".to_owned(),
+        outcome,
+        summary: format!("Messages: {what}{found}"),
+        person: form.get_filled(person).map(str::to_owned),
+        message_sid: Some(stored.message_sid.to_string()),
+        notification_id: stored.notification_id.map(String::from),
+        details,
+    })
+}
+
+fn wish(preference: Option<Preference>) -> &'static str {
+    match preference {
+        Some(Preference::OptedOut) => ", taken for a STOP",
+        Some(Preference::OptedIn) => ", taken for a START",
+        None => "",
+    }
+}
+
+/// A code as a person reads it.
+pub(super) fn error(code: Option<u32>) -> String {
+    let Some(code) = code else { return String::new() };
+    let title = code.to_string().parse::<ErrorCode>().ok().and_then(ErrorCode::title);
+    title.map_or_else(|| format!(", error {code}"), |title| format!(", error {code} ({title})"))
+}
+
+/// How it goes with a message that has this status.
+pub(super) fn outcome(status: MessageStatus) -> Outcome {
+    match status.stage() {
+        Stage::Lost => Outcome::Bad,
+        Stage::Arrived => Outcome::Good,
+        Stage::Underway => Outcome::Neutral,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::watch::tests::change;
+
+    fn item(event: &str, fields: &Value) -> Value {
+        let mut item = json!({
+            "message_sid": "SM0000000000000000000000000000beef", "event": event, "expires_at": 1_795_000_000,
+            "account_sid": "AC00000000000000000000000000000001", "received_at": "2026-11-20T09:00:00Z",
+            "raw": {"From": "whatsapp:+14155550123", "To": "whatsapp:+14155550199", "Body": "Hi"},
+        });
+        item.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        item
+    }
+
+    #[test]
+    fn what_happened_to_a_message_is_told_in_words() {
+        let cases = [
+            ("inbound", json!({}), Outcome::Good, "inbound of SM...00beef stored"),
+            (
+                "inbound",
+                json!({"preference": "opted_out"}),
+                Outcome::Good,
+                "inbound of SM...00beef stored, taken for a STOP",
+            ),
+            (
+                "inbound",
+                json!({"preference": "opted_in"}),
+                Outcome::Good,
+                "inbound of SM...00beef stored, taken for a START",
+            ),
+            (
+                "status#sent",
+                json!({"notification_id": "order-1"}),
+                Outcome::Neutral,
+                "status sent of SM...00beef stored",
+            ),
+            ("status#read", json!({}), Outcome::Good, "status read of SM...00beef stored"),
+            (
+                "status#failed",
+                json!({"error_code": 99_999, "source": "reconcile"}),
+                Outcome::Bad,
+                "status failed of SM...00beef stored, error 99999, found at Twilio after its webhook was lost",
+            ),
+        ];
+        for (event, fields, outcome, words) in cases {
+            let happening = told(&change(None, &item(event, &fields))).unwrap();
+            assert_eq!((happening.summary, happening.outcome), (format!("Messages: {words}"), outcome));
+            let inbound = event == "inbound";
+            assert_eq!(
+                happening.person.unwrap(),
+                if inbound { "whatsapp:+14155550123" } else { "whatsapp:+14155550199" }
+            );
+            assert_eq!(happening.message_sid.unwrap(), "SM0000000000000000000000000000beef");
+            assert_eq!(happening.notification_id, fields["notification_id"].as_str().map(str::to_owned));
+            assert_eq!(happening.details["key"], format!("SM0000000000000000000000000000beef {event}"));
+            assert_eq!(happening.details["item"]["raw"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_told() {
+        assert_eq!(told(&change(None, &item("lost", &json!({})))), None);
+    }
+}

@@ -1,4 +1,6 @@
-//! Who a message is from or to: phone numbers, WhatsApp user ids, and the channel they are reached on.
+//! Addresses of people and senders: a channel, and a phone number or another identity on it.
+//!
+//! `Display` and serde write the whole number. `Debug` masks it, because logs and error messages are made of `Debug`.
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 mod variants;
 
-/// A phone number as ITU-T E.164 writes it: `+`, a country code that does not begin with 0, at most 15 digits in all.
+/// A phone number in the form of ITU-T E.164: `+`, a country code that does not begin with 0, at most 15 digits in all.
 ///
-/// Whether a number is assigned is not checked: that takes a metadata table whose loading costs 70 ms.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Whether the number is assigned to anybody is not checked: that needs a table of metadata, which takes 70 ms to load.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct E164(String);
 
@@ -18,8 +20,9 @@ const MIN_DIGITS: usize = 7;
 /// ITU-T E.164, 6.1: "the maximum number of digits".
 const MAX_DIGITS: usize = 15;
 
-/// An address that cannot be understood. The text itself is left out: it came from outside and may be personal.
+/// A text that is not an address. The error leaves the text out, because it may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidAddress {
     /// Not a phone number in E.164 form.
     #[error("not an E.164 phone number: expected + and 7 to 15 digits, the first not 0, as in +14155550123")]
@@ -27,7 +30,7 @@ pub enum InvalidAddress {
     /// Neither a phone number nor a user id that could be one.
     #[error("not an address: expected an E.164 phone number or an id of 1 to 256 visible characters without spaces")]
     Contact,
-    /// No sender on WhatsApp.
+    /// Not the address of a sender on WhatsApp.
     #[error("not a WhatsApp address: expected whatsapp:+ and digits, as in whatsapp:+14155238886")]
     WhatsApp,
 }
@@ -36,6 +39,15 @@ impl E164 {
     /// The number with its `+`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for E164 {
+    /// Shows the first three and the last two characters, as in `E164(+14*******23)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = self.0.len().saturating_sub(5);
+        let shown = |range: std::ops::Range<usize>| self.0.get(range).unwrap_or_default();
+        write!(f, "E164({}{}{})", shown(0..3), "*".repeat(hidden), shown(3 + hidden..self.0.len()))
     }
 }
 
@@ -71,7 +83,7 @@ impl fmt::Display for E164 {
     }
 }
 
-/// The channel of an address: the prefix before its colon, and SMS where there is none.
+/// The channel of an address: the prefix before its colon, or SMS if it has no prefix.
 ///
 /// Source: Twilio, "Messages resource", parameter `To`: "channel address".
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,12 +92,12 @@ pub enum Channel {
     WhatsApp,
     /// No prefix.
     Sms,
-    /// Any other, such as `messenger` or `rcs`: kept, so that nothing Twilio delivers is refused.
+    /// Any other, such as `messenger` or `rcs`. Twilio adds channels, so every name is accepted.
     Other(String),
 }
 
 impl Channel {
-    /// The word that names the channel in keys and events.
+    /// The name of the channel, in lower case for those that are known here.
     pub fn name(&self) -> &str {
         match self {
             Self::WhatsApp => "whatsapp",
@@ -95,9 +107,9 @@ impl Channel {
     }
 }
 
-/// A person or a sender, without the channel: an E.164 number where there is one, and otherwise an id to be taken as it
-/// is (a WhatsApp user with a username may withhold the number).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A person or a sender without the channel: an E.164 number, or an id that is compared as it is. A WhatsApp user who has
+/// a username may withhold the number.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Reached by phone number.
     Phone(E164),
@@ -115,8 +127,18 @@ impl Identity {
     }
 }
 
-/// An id longer than this is nobody's: Meta's business-scoped user ids have some 20 characters.
+/// A longer text is not an id: Meta's business-scoped user ids have some 20 characters.
 const MAX_ID_CHARS: usize = 256;
+
+impl fmt::Debug for Identity {
+    /// Shows a phone number as [`E164`] does, and nothing of an id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phone(number) => f.debug_tuple("Phone").field(number).finish(),
+            Self::Opaque(_) => f.debug_tuple("Opaque").finish_non_exhaustive(),
+        }
+    }
+}
 
 impl FromStr for Identity {
     type Err = InvalidAddress;
@@ -135,9 +157,9 @@ impl FromStr for Identity {
 /// An address as Twilio writes it in `From` and `To`: `whatsapp:+14155550123`, `whatsapp:US.1234`, `+14155550123`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// How the identity is reached.
+    /// The channel on which the identity is reached.
     pub channel: Channel,
-    /// Who is reached.
+    /// The person or sender.
     pub identity: Identity,
 }
 
@@ -176,7 +198,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A sender of ours on WhatsApp: always a phone number.
+/// A sender on WhatsApp: always a phone number.
 ///
 /// Source: Twilio, "Senders API": a WhatsApp sender's `sender_id` is `whatsapp:` and an E.164 number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e164_takes_plus_and_seven_to_fifteen_digits() {
+    fn e164_accepts_plus_and_seven_to_fifteen_digits() {
         for good in ["+14155550123", "+2902345", "+861234567890123"] {
             assert_eq!(good.parse::<E164>().unwrap().as_str(), good);
         }
@@ -221,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_read_and_written_as_twilio_writes_it() {
+    fn an_address_is_parsed_and_written_as_twilio_writes_it() {
         let cases = [
             ("whatsapp:+14155550123", Channel::WhatsApp, Identity::Phone("+14155550123".parse().unwrap())),
             ("whatsapp:US.13491208655302741918", Channel::WhatsApp, Identity::Opaque("US.13491208655302741918".into())),
@@ -234,6 +256,19 @@ mod tests {
             assert_eq!(address, Address { channel, identity });
             assert_eq!(address.to_string(), text);
         }
+    }
+
+    #[test]
+    fn debug_masks_numbers_and_hides_ids() {
+        let shown = |text: &str| format!("{:?}", text.parse::<Address>().unwrap());
+        assert_eq!(
+            shown("whatsapp:+14155550123"),
+            "Address { channel: WhatsApp, identity: Phone(E164(+14*******23)) }"
+        );
+        assert_eq!(shown("+2902345"), "Address { channel: Sms, identity: Phone(E164(+29***45)) }");
+        assert_eq!(shown("whatsapp:US.13491208"), "Address { channel: WhatsApp, identity: Opaque(..) }");
+        let sender = WhatsAppSender::try_from("whatsapp:+14155238886".to_owned()).unwrap();
+        assert_eq!(format!("{sender:?}"), "WhatsAppSender(E164(+14*******86))");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The URL under which a service is called.
+//! The scheme and host (and path) under which a service is called.
 
 use std::{fmt, str::FromStr};
 
-/// `https://host`, perhaps with a port and a path, without a slash at the end, query or fragment.
+/// `https://host` or `http://host`, optionally with a port and a path; without a slash at its end, a query or a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
@@ -14,12 +14,12 @@ pub struct BaseUrl(String);
 pub struct InvalidBaseUrl;
 
 impl BaseUrl {
-    /// The API's own domain.
+    /// `https://` and a domain name.
     pub fn of_domain(domain: &str) -> Self {
         Self(format!("https://{domain}"))
     }
 
-    /// The URL of a path, which begins with a slash.
+    /// The URL of a path below this one. The path begins with a slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_url_is_a_scheme_and_a_host_and_joins_paths() {
+    fn a_base_url_is_parsed_and_joins_paths() {
         for (text, expected) in [
             ("https://wa.example.com", "https://wa.example.com/twilio/inbound"),
             ("https://wa.example.com/", "https://wa.example.com/twilio/inbound"),

@@ -1,4 +1,4 @@
-//! Twilio's error codes and what each asks for.
+//! Twilio's error codes: what each means, who has to act, and what is certain about a request that got one.
 
 use std::{fmt, str::FromStr};
 
@@ -8,12 +8,12 @@ mod table;
 
 use table::TABLE;
 
-/// A code of Twilio's error dictionary, from the answer to a call or from a status callback.
+/// A code of Twilio's error dictionary, from the answer to a request or from a status callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorCode(u32);
 
-/// A text that is no error code.
+/// A text that is not an error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an error code: expected a number, as in 63016")]
 pub struct InvalidErrorCode;
@@ -21,44 +21,44 @@ pub struct InvalidErrorCode;
 /// Who has to act upon a code, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The recipient's address is wrong, or not on the channel: mend it or use another channel.
+    /// The recipient's address is wrong or not on the channel: correct it or use another channel.
     FixRecipient,
-    /// The account, a sender or a service is not set up for this: the operator's, with an alarm.
+    /// The account, a sender or a service is not set up for this: the operator has to act.
     FixConfiguration,
-    /// Twilio does not let us in: the operator's, with an alarm.
+    /// Twilio refuses the credentials: the operator has to act.
     Authentication,
-    /// The content itself cannot be sent: mend it.
+    /// The content cannot be sent: correct it.
     FixContent,
-    /// The template is not there, not approved, or its variables do not fit: use another one.
+    /// The template does not exist, is not approved, or its variables do not fit: use another one.
     FixTemplate,
-    /// Free-form text outside of the service window: send a template instead.
+    /// Free-form text outside the service window: send a template instead.
     UseTemplate,
     /// The recipient wants no messages at all: suppress.
     OptedOut,
     /// The recipient wants no marketing: suppress marketing.
     OptedOutOfMarketing,
-    /// Too fast, for Twilio or for WhatsApp: slow down and try again later.
+    /// Too many requests for Twilio or for WhatsApp: slow down and try again later.
     SlowDown,
-    /// A passing fault: try again.
+    /// A temporary fault: try again.
     Retry,
-    /// Policy or a filter refused it: give up.
+    /// A policy or a filter refused it: do not try again.
     Blocked,
-    /// Its validity period is over: give up.
+    /// Its validity period is over.
     Expired,
-    /// A webhook of ours did not answer Twilio as it should: the operator's.
+    /// The account's webhook did not answer Twilio as it should: its operator has to act.
     FixWebhook,
     /// A warning; nothing failed.
     Information,
-    /// A code that is not in the table: permanent for this attempt, and reported.
+    /// The code is not in the table: treat the failure as permanent, and report the code.
     Unknown,
 }
 
-/// What a refused call to create a message leaves certain.
+/// What is certain after Twilio refused a request to create a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
-    /// Nothing was created, and nothing will be by the same call.
+    /// No message was created, and the same request will be refused again.
     Refused,
-    /// Nothing was created, and the same call may succeed later.
+    /// No message was created, and the same request may succeed later.
     NotDone,
     /// A message may have been created.
     Unknown,
@@ -67,14 +67,13 @@ pub enum Certainty {
 impl ErrorCode {
     /// Too many concurrent requests: "never processed and always safe to retry" (error 20429).
     pub const TOO_MANY_REQUESTS: Self = Self(20429);
-    /// An internal error of Twilio's (20500), upon which a message may still exist.
+    /// An internal error at Twilio (20500): a message may have been created.
     pub const INTERNAL_SERVER_ERROR: Self = Self(20500);
-    /// Twilio is not available (20503), upon which a message may still exist.
+    /// Twilio is not available (20503): a message may have been created.
     pub const SERVICE_UNAVAILABLE: Self = Self(20503);
-    /// The sender's queue is full (21611): it was not taken.
+    /// The sender's queue is full (21611): no message was created.
     pub const QUEUE_FULL: Self = Self(21611);
-
-    /// A message is not scheduled any more (30409).
+    /// The message is no longer scheduled, so it cannot be canceled (30409).
     pub const CANNOT_BE_CANCELED: Self = Self(30409);
 
     /// The number.
@@ -82,17 +81,17 @@ impl ErrorCode {
         self.0
     }
 
-    /// What the code asks for.
+    /// Who has to act upon the code, and how.
     pub fn class(self) -> Class {
         self.entry().map_or(Class::Unknown, |(_, class, _)| *class)
     }
 
-    /// What Twilio calls it; none for a code that is not in the table.
+    /// Twilio's title of the code; none if the code is not in the table.
     pub fn title(self) -> Option<&'static str> {
         self.entry().map(|(_, _, title)| *title)
     }
 
-    /// What an answer with this code to a call that creates a message leaves certain.
+    /// What is certain after an answer with this code to a request that creates a message.
     pub fn certainty(self) -> Certainty {
         match self {
             Self::TOO_MANY_REQUESTS | Self::QUEUE_FULL => Certainty::NotDone,
@@ -125,13 +124,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_whole_and_sorted_and_names_no_code_twice() {
+    fn the_table_is_sorted_and_has_no_code_twice() {
         assert_eq!(TABLE.len(), 189);
         assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
     #[test]
-    fn the_codes_that_decide_about_people_and_money_have_their_class() {
+    fn the_codes_that_decide_have_their_class() {
         for (code, class) in [
             (21610, Class::OptedOut),
             (63014, Class::OptedOut),
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_the_dictionary_is_whole() {
+    fn ranges_of_the_dictionary_are_complete() {
         for code in (63113..=63120).chain(21701..=21705).chain(11240..=11243) {
             assert!(ErrorCode(code).title().is_some(), "{code}");
         }
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_before_processing_may_be_tried_again() {
+    fn a_refusal_before_processing_may_be_retried() {
         for (code, certainty) in [
             (20429, Certainty::NotDone),
             (21611, Certainty::NotDone),
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_read_from_a_form_and_from_json() {
+    fn a_code_is_parsed_from_a_form_and_from_json() {
         assert_eq!("63016".parse(), Ok(ErrorCode(63016)));
         assert_eq!("".parse::<ErrorCode>(), Err(InvalidErrorCode));
         assert_eq!(serde_json::from_str::<ErrorCode>("63016").unwrap(), ErrorCode(63016));

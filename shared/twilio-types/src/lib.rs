@@ -1,9 +1,6 @@
-//! The names and numbers that Twilio's API, its webhooks and its console have in common: SIDs, addresses, message
-//! statuses, error codes, limits and base URLs.
+#![doc = include_str!("../README.md")]
 //!
-//! Each type is parsed once and cannot hold a wrong value. Nothing here does input or output.
-//!
-//! *Imports:* serde and thiserror. *Imported by:* `twilio-webhook`, `twilio-client`, and everything that builds on them.
+//! *Imports:* serde and thiserror; nothing that does input or output.
 
 #![warn(missing_docs)]
 

@@ -1,9 +1,9 @@
 //! Twilio's limits on a message, each with its source.
 
-/// A message body's characters. Source: Twilio, error 21617.
+/// Characters in the body of a message. Source: Twilio, error 21617.
 pub const MAX_BODY_CHARS: usize = 1_600;
 
-/// Files in one message. Source: Twilio, "Messages resource", `MediaUrl`.
+/// Media files in one message. Source: Twilio, "Messages resource", `MediaUrl`.
 pub const MAX_MEDIA: usize = 10;
 
 /// Variables of a content template. Source: Twilio, "Using variables with the Content API".

@@ -1,4 +1,4 @@
-//! What became of a message.
+//! The status of a message.
 
 use std::{fmt, str::FromStr};
 
@@ -7,44 +7,45 @@ use serde::{Deserialize, Serialize};
 /// A message's status as Twilio reports it.
 ///
 /// Source: Twilio, "Messages resource", "Message Status values". The order of the variants is the precedence by which
-/// several reports on one message give one current status: callbacks arrive in any order and any number of times, so
-/// the maximum is taken and never a state machine. An end that came (`read`, `delivered`) is above every step before
-/// it, and a failure is above all: Twilio reports no success after one.
+/// several reports on one message give one current status. Callbacks arrive in any order and any number of times, so
+/// the current status is the maximum of the reported ones ([`MessageStatus::current`]), not the last one. `read` and
+/// `delivered` are above every earlier step, and a failure is above all: Twilio reports no success after one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MessageStatus {
-    /// To be sent at a later time.
+    /// Twilio will send it at a later time.
     Scheduled,
-    /// Taken by a messaging service that has not chosen the sender yet.
+    /// A messaging service accepted it and has not chosen the sender yet.
     Accepted,
-    /// Waiting to be sent.
+    /// Waiting in Twilio's queue.
     Queued,
-    /// On its way to the channel.
+    /// On its way to the channel, here WhatsApp.
     Sending,
-    /// Taken by the channel (here WhatsApp).
+    /// The channel accepted it.
     Sent,
-    /// Inbound: on its way to us.
+    /// Inbound: Twilio is receiving it.
     Receiving,
-    /// Inbound: delivered to us.
+    /// Inbound: Twilio received it.
     Received,
     /// Deprecated by Twilio.
     PartiallyDelivered,
-    /// On the recipient's phone.
+    /// It reached the recipient's phone.
     Delivered,
-    /// Opened by the recipient, whose receipts are on.
+    /// The recipient opened it, and has read receipts on.
     Read,
-    /// Scheduled, then taken back before it was sent.
+    /// Scheduled, and canceled before it was sent.
     Canceled,
     /// The channel could not deliver it.
     Undelivered,
-    /// Not sent.
+    /// It was not sent.
     Failed,
 }
 
-/// Whether more is to come.
+/// Whether further statuses are expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Another status is to be expected.
+    /// A further status is expected.
     Underway,
     /// It reached the recipient; it may still be read.
     Arrived,
@@ -52,7 +53,7 @@ pub enum Stage {
     Lost,
 }
 
-/// A word that is none of Twilio's statuses.
+/// A text that is not one of Twilio's statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a message status: expected one of Twilio's, such as sent, delivered, read, undelivered or failed")]
 pub struct UnknownStatus;
@@ -75,7 +76,7 @@ impl MessageStatus {
         Self::Failed,
     ];
 
-    /// The word as Twilio writes it.
+    /// The status as Twilio writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -94,7 +95,7 @@ impl MessageStatus {
         }
     }
 
-    /// Whether more is to be expected after this status.
+    /// Whether further statuses are expected after this one.
     pub const fn stage(self) -> Stage {
         match self {
             Self::Delivered | Self::Read | Self::Received => Stage::Arrived,
@@ -103,7 +104,7 @@ impl MessageStatus {
         }
     }
 
-    /// The current status of a message of which these were reported, in any order and with repetitions.
+    /// The current status of a message for which these statuses were reported, in any order and with repetitions.
     pub fn current(reported: impl IntoIterator<Item = Self>) -> Option<Self> {
         reported.into_iter().max()
     }
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_read_and_written_as_twilio_spells_it() {
+    fn every_status_is_parsed_and_written_as_twilio_spells_it() {
         for status in MessageStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_precedence_is_the_designs() {
+    fn a_failure_precedes_read_delivered_and_earlier_steps() {
         use MessageStatus::{Accepted, Delivered, Failed, Queued, Read, Scheduled, Sending, Sent, Undelivered};
         let descending = [
             [Failed, Undelivered].as_slice(),
@@ -166,7 +167,7 @@ mod tests {
     proptest! {
         /// The current status is a join: order, repetition and grouping of the reports do not matter.
         #[test]
-        fn order_and_repetition_do_not_matter(
+        fn order_and_repetition_do_not_change_the_current_status(
             reported in prop::collection::vec(select(MessageStatus::ALL.as_slice()), 1..20),
             cut in 0_usize..20,
             seed in any::<u64>(),

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A text that should have been a SID of a kind and is not. The text itself is left out: it came from outside.
+/// A text that is not a SID of the expected kind. The error leaves the text out, because it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not {kind}: expected {expected} and 32 hexadecimal digits, got {length} characters")]
 pub struct InvalidSid {
@@ -100,7 +100,7 @@ mod tests {
     const HEX: &str = "0123456789abcdefABCDEF0123456789";
 
     #[test]
-    fn a_message_sid_has_either_prefix_and_hexadecimal_digits() {
+    fn a_message_sid_is_a_prefix_and_32_hexadecimal_digits() {
         for good in [format!("SM{HEX}"), format!("MM{HEX}")] {
             assert_eq!(good.parse::<MessageSid>().unwrap().as_str(), good);
         }
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn the_error_says_what_is_right_and_does_not_repeat_the_input() {
+    fn the_error_names_the_expected_form_and_hides_the_input() {
         let error = "secret-thing".parse::<AccountSid>().unwrap_err().to_string();
         assert_eq!(error, "not an account SID: expected AC and 32 hexadecimal digits, got 12 characters");
     }
 
     #[test]
-    fn serde_reads_and_writes_the_plain_text_and_refuses_the_rest() {
+    fn serde_reads_and_writes_the_plain_text() {
         let sid: ContentSid = serde_json::from_str(&format!("\"HX{HEX}\"")).unwrap();
         assert_eq!(serde_json::to_string(&sid).unwrap(), format!("\"HX{HEX}\""));
         assert!(serde_json::from_str::<ContentSid>("\"HX\"").is_err());

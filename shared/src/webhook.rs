@@ -21,9 +21,6 @@ use crate::{
     start::log_warm_up,
 };
 
-const SIGNATURE: &str = "x-twilio-signature";
-const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
-
 /// Lets in what Twilio signed.
 ///
 /// API Gateway's event is taken as it is, without `lambda_http`: the signature covers the path and the query to the
@@ -135,9 +132,7 @@ impl Door {
         };
         match verified {
             Verified::Form(form) => Ok(form),
-            Verified::Body => {
-                Err(Failure::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned()))
-            }
+            _ => Err(Failure::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned())),
         }
     }
 
@@ -162,19 +157,12 @@ impl Door {
         if body.len() > MAX_FORM_BYTES {
             return Err(Failure::TooLarge);
         }
-        let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(UnverifiedRequest {
-            url,
-            content_type: header(CONTENT_TYPE.as_str()),
-            body,
-            signature: header(SIGNATURE),
-            settings: header(SIGNATURE_SETTINGS),
-        })
+        Ok(UnverifiedRequest::new(url, &event.headers, body))
     }
 }
 
 fn verify(request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, SignatureError> {
-    let claimed = request.claimed_form();
+    let claimed = request.unverified_form();
     let account_sid = claimed.as_ref().and_then(|form| form.get("AccountSid")?.parse::<AccountSid>().ok());
     let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
     request.verify(&keys)

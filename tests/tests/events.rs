@@ -30,18 +30,12 @@ fn verify(event: &str) -> Result<VerifiedForm, SignatureError> {
     let event: ApiGatewayV2httpRequest = serde_json::from_str(event).unwrap();
     let (path, query) = (event.raw_path.unwrap(), event.raw_query_string.unwrap());
     let body = event.body.unwrap();
-    let header = |name: &str| Some(event.headers.get(name)?.to_str().unwrap().to_owned());
-    let request = UnverifiedRequest {
-        url: format!("https://wa.example.com{path}{}{query}", if query.is_empty() { "" } else { "?" }),
-        content_type: header("content-type"),
-        body: if event.is_base64_encoded { STANDARD.decode(body).unwrap() } else { body.into_bytes() },
-        signature: header("x-twilio-signature"),
-        settings: None,
-    };
-    let keys = SigningKeys { auth_tokens: vec![AUTH_TOKEN.into()], ..SigningKeys::default() };
-    match request.verify(&keys)? {
+    let url = format!("https://wa.example.com{path}{}{query}", if query.is_empty() { "" } else { "?" });
+    let body = if event.is_base64_encoded { STANDARD.decode(body).unwrap() } else { body.into_bytes() };
+    let request = UnverifiedRequest::new(url, &event.headers, body);
+    match request.verify(&SigningKeys::from_auth_tokens([AUTH_TOKEN]))? {
         Verified::Form(form) => Ok(form),
-        Verified::Body => panic!("no form"),
+        _ => panic!("no form"),
     }
 }
 

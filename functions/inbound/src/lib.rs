@@ -54,7 +54,7 @@ impl Inbound {
     async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, Failure> {
         let form = self.door.open(event).await?;
         let message = InboundMessage::parse(&form)?;
-        let taken = self.recorder.record(&message, &form, Arrival::webhook(now)).await?;
+        let taken = self.recorder.record(&message, (&form).into(), Arrival::webhook(now)).await?;
         tracing::info!(
             message_sid = %message.message_sid,
             wish = ?taken.asked.wish(),

@@ -10,7 +10,7 @@ use stores::{
 use twilio_webhook::{
     form::Form,
     inbound_message::{InboundMessage, InvalidForm},
-    signature::VerifiedForm,
+    signature::TrustedForm,
     status_callback::StatusCallback,
 };
 
@@ -58,10 +58,11 @@ impl EventBuilder {
     pub(crate) async fn events(&self, change: Change) -> Result<Vec<Event>, EventError> {
         match change {
             Change::Message(stored) => {
-                let form = VerifiedForm::from_store(Form::from(stored.raw.clone()));
+                let form = Form::from(stored.raw.clone());
+                let form = TrustedForm::Stored(&form);
                 match stored.event {
-                    Happening::Inbound => self.inbound(InboundMessage::parse(&form)?, *stored).await,
-                    Happening::Status(_) => self.status(StatusCallback::parse(&form)?, *stored).await,
+                    Happening::Inbound => self.inbound(InboundMessage::parse(form)?, *stored).await,
+                    Happening::Status(_) => self.status(StatusCallback::parse(form)?, *stored).await,
                 }
             }
             Change::Notification(stored) => {

@@ -23,7 +23,7 @@ use twilio_types::{
 use twilio_webhook::{
     form::Form,
     inbound_message::{InboundMessage, InvalidForm},
-    signature::VerifiedForm,
+    signature::TrustedForm,
 };
 
 use crate::{Reconcile, ReconcileError, account::Account};
@@ -72,7 +72,7 @@ impl Reconcile {
             return Ok(());
         }
         let stored: StoredMessage = serde_dynamo::from_item(record.change.new_image)?;
-        let message = InboundMessage::parse(&VerifiedForm::from_store(Form::from(stored.raw)))?;
+        let message = InboundMessage::parse(TrustedForm::Stored(&Form::from(stored.raw)))?;
         self.cancel(&message).await?;
         Ok(())
     }

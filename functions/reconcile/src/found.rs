@@ -89,7 +89,7 @@ fn common(account_sid: &AccountSid, message: &MessageResource) -> Vec<(String, S
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use twilio_webhook::{inbound_message::InboundMessage, signature::VerifiedForm, status_callback::StatusCallback};
+    use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm, status_callback::StatusCallback};
 
     use super::*;
 
@@ -147,7 +147,7 @@ mod tests {
     fn the_form_of_a_message_is_read_as_its_webhook_would_have_been() {
         let media = [MediaFile { url: "https://api.twilio.com/ME1".into(), content_type: Some("image/png".into()) }];
         let form = inbound_form(&account_sid(), &message(&json!({})), &media);
-        let read = InboundMessage::parse(&VerifiedForm::from_store(form)).unwrap();
+        let read = InboundMessage::parse(TrustedForm::Reconstructed(&form)).unwrap();
         assert_eq!((read.body.as_str(), read.num_media), ("STOP & go", 1));
         let [file] = read.media.as_slice() else { panic!("expected one file") };
         assert_eq!(file.url, "https://api.twilio.com/ME1");
@@ -160,7 +160,7 @@ mod tests {
     fn the_form_of_a_status_is_read_as_its_webhook_would_have_been() {
         let failed = json!({"direction": "outbound-api", "status": "failed", "error_code": 63016, "from": null});
         let form = status_form(&account_sid(), &message(&failed));
-        let read = StatusCallback::parse(&VerifiedForm::from_store(form)).unwrap();
+        let read = StatusCallback::parse(TrustedForm::Reconstructed(&form)).unwrap();
         assert_eq!(read.status, MessageStatus::Failed);
         assert_eq!(read.error_code.unwrap().get(), 63016);
         assert_eq!((read.from, read.to.unwrap().to_string()), (None, "whatsapp:+14155238886".to_owned()));

@@ -5,7 +5,7 @@ use stores::messages::{Arrival, Recorded, Source};
 use twilio_client::MessageResource;
 use twilio_webhook::{
     inbound_message::{InboundMessage, InvalidForm},
-    signature::VerifiedForm,
+    signature::TrustedForm,
     status_callback::StatusCallback,
 };
 
@@ -41,15 +41,16 @@ impl Reconcile {
             budget.request()?;
             self.twilio.media(&account.sid, &account.credentials, &message.sid).await?
         };
-        let form = VerifiedForm::from_store(inbound_form(&account.sid, message, &media));
-        let parsed = match InboundMessage::parse(&form) {
+        let form = inbound_form(&account.sid, message, &media);
+        let form = TrustedForm::Reconstructed(&form);
+        let parsed = match InboundMessage::parse(form) {
             Ok(parsed) => parsed,
             Err(error) => {
                 leave(message, &error);
                 return Ok(());
             }
         };
-        let taken = self.inbound.record(&parsed, &form, arrival).await?;
+        let taken = self.inbound.record(&parsed, form, arrival).await?;
         if taken.recorded == Recorded::First {
             tracing::info!(message_sid = %message.sid, wish = ?taken.asked.wish(), "inbound message recovered");
             report.inbound_recovered += 1;
@@ -64,8 +65,9 @@ impl Reconcile {
     /// the agent's name. Source: Twilio, API specification of Conversations, the address of a participant. For the list of
     /// messages Twilio documents no form.
     pub(crate) fn is_opt_out(&self, account: &Account, message: &MessageResource) -> bool {
-        let form = VerifiedForm::from_store(inbound_form(&account.sid, message, &[]));
-        let asked = InboundMessage::parse(&form).map(|message| self.inbound.asked(&message, Source::Reconcile));
+        let form = inbound_form(&account.sid, message, &[]);
+        let asked = InboundMessage::parse(TrustedForm::Reconstructed(&form))
+            .map(|message| self.inbound.asked(&message, Source::Reconcile));
         asked.is_ok_and(|asked| asked.wish() == Some(Preference::OptedOut))
     }
 
@@ -93,8 +95,9 @@ impl Reconcile {
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
         let Some(arrival) = arrival(message) else { return Ok(()) };
-        let form = VerifiedForm::from_store(status_form(&account.sid, message));
-        let callback = match StatusCallback::parse(&form) {
+        let form = status_form(&account.sid, message);
+        let form = TrustedForm::Reconstructed(&form);
+        let callback = match StatusCallback::parse(form) {
             Ok(callback) => callback,
             Err(error) => {
                 leave(message, &error);
@@ -102,7 +105,7 @@ impl Reconcile {
             }
         };
         let origin = notification_id.map(|id| Origin { notification_id: id.clone(), attempt: None });
-        let recorded = self.statuses.record(&callback, &form, origin.as_ref(), arrival).await?;
+        let recorded = self.statuses.record(&callback, form, origin.as_ref(), arrival).await?;
         if recorded == Recorded::First {
             tracing::info!(message_sid = %message.sid, status = %message.status, "status recovered");
             report.statuses_recovered += 1;

@@ -51,7 +51,7 @@ impl Status {
         let form = self.door.open(event).await?;
         let callback = StatusCallback::parse(&form)?;
         let arrival = Arrival::webhook(now);
-        let recorded = self.recorder.record(&callback, &form, origin.as_ref(), arrival).await?;
+        let recorded = self.recorder.record(&callback, (&form).into(), origin.as_ref(), arrival).await?;
         tracing::info!(
             message_sid = %callback.message_sid,
             status = %callback.status,

@@ -71,7 +71,7 @@ impl ContactKey {
 
 #[cfg(test)]
 mod tests {
-    use twilio_webhook::{form::Form, inbound_message::InvalidForm, signature::VerifiedForm};
+    use twilio_webhook::{form::Form, inbound_message::InvalidForm, signature::TrustedForm};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
         &AccountSid=AC00000000000000000000000000000001&From=whatsapp%3A%2B14155550123&ApiVersion=2010-04-01";
 
     fn parse(form: &str) -> Result<InboundMessage, InvalidForm> {
-        InboundMessage::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes())))
+        InboundMessage::parse(TrustedForm::Stored(&Form::parse(form.as_bytes())))
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let form = TEXT
             .replace("SmsStatus=received", "MessageStatus=sent")
             .replace("To=whatsapp%3A%2B14155238886", "To=whatsapp%3A%2B14155550123");
-        let callback = StatusCallback::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes()))).unwrap();
+        let callback = StatusCallback::parse(TrustedForm::Stored(&Form::parse(form.as_bytes()))).unwrap();
         let key = ContactKey::of_recipient(&callback).unwrap();
         assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
     }

@@ -59,7 +59,7 @@ impl Asked {
             let preference = match kind {
                 OptOutType::Stop => Preference::OptedOut,
                 OptOutType::Start => Preference::OptedIn,
-                OptOutType::Help => return Self::Nothing,
+                _ => return Self::Nothing,
             };
             return Self::Wish(Wish { preference, confirmation: Confirmation::Twilios });
         }

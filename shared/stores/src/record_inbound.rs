@@ -11,7 +11,7 @@ use domain::{
     suppression::{OptOutScope, Scope, newest},
 };
 use twilio_types::address::{Channel, Identity};
-use twilio_webhook::{inbound_message::InboundMessage, signature::VerifiedForm};
+use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm};
 
 use crate::{
     contacts::{Contacts, ROUNDS},
@@ -74,7 +74,7 @@ impl InboundRecorder {
     pub async fn record(
         &self,
         message: &InboundMessage,
-        form: &VerifiedForm,
+        form: TrustedForm<'_>,
         arrival: Arrival,
     ) -> Result<Taken, StoreError> {
         let asked = self.asked(message, arrival.source);
@@ -103,7 +103,7 @@ impl InboundRecorder {
         Asked::by(message, origin, &self.policy.languages)
     }
 
-    fn stored(&self, message: &InboundMessage, form: &VerifiedForm, arrival: Arrival) -> StoredMessage {
+    fn stored(&self, message: &InboundMessage, form: TrustedForm<'_>, arrival: Arrival) -> StoredMessage {
         StoredMessage {
             message_sid: message.message_sid.clone(),
             event: Happening::Inbound,

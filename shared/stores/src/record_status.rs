@@ -7,7 +7,7 @@ use domain::{
     limits::{Retention, expiry},
 };
 use twilio_types::{error_code::ErrorCode, message_status::Stage};
-use twilio_webhook::{signature::VerifiedForm, status_callback::StatusCallback};
+use twilio_webhook::{signature::TrustedForm, status_callback::StatusCallback};
 
 use crate::{
     dynamodb::{StoreError, Transacted, transact},
@@ -34,7 +34,7 @@ impl StatusRecorder {
     pub async fn record(
         &self,
         callback: &StatusCallback,
-        form: &VerifiedForm,
+        form: TrustedForm<'_>,
         origin: Option<&Origin>,
         arrival: Arrival,
     ) -> Result<Recorded, StoreError> {
@@ -51,7 +51,7 @@ impl StatusRecorder {
     fn stored(
         &self,
         callback: &StatusCallback,
-        form: &VerifiedForm,
+        form: TrustedForm<'_>,
         origin: Option<&Origin>,
         arrival: Arrival,
     ) -> StoredMessage {

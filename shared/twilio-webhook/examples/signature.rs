@@ -4,7 +4,7 @@ use std::{hint::black_box, io::Write as _, time::Instant};
 
 use twilio_webhook::{
     form::Form,
-    signature::{SigningKeys, UnverifiedRequest, sign},
+    signature::{SIGNATURE, SigningKeys, UnverifiedRequest, sign},
 };
 
 const URL: &str = "https://wa.example.com/twilio/inbound";
@@ -20,14 +20,10 @@ const BODY: &str = "SmsMessageSid=SM00000000000000000000000000000001&NumMedia=0&
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = "12345678901234567890123456789012";
-    let keys = SigningKeys { auth_tokens: vec![token.into()], ..SigningKeys::default() };
-    let request = UnverifiedRequest {
-        url: URL.to_owned(),
-        content_type: Some("application/x-www-form-urlencoded".to_owned()),
-        body: BODY.as_bytes().to_vec(),
-        signature: Some(sign(&token.into(), URL, &Form::parse(BODY.as_bytes()))),
-        settings: None,
-    };
+    let keys = SigningKeys::from_auth_tokens([token]);
+    let signature = sign(&token.into(), URL, &Form::parse(BODY.as_bytes()));
+    let header = |name: &str| (name == SIGNATURE).then(|| signature.clone());
+    let request = UnverifiedRequest::from_lookup(URL, header, BODY);
     let start = Instant::now();
     for _ in 0..CHECKS {
         black_box(black_box(&request).verify(&keys)?);

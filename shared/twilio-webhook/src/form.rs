@@ -1,6 +1,6 @@
 //! A form as Twilio posts it: names and values in their order, repetitions kept.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Form(Vec<(String, String)>);
 
-/// A form as it is kept in a table and shown in events: one value for a name, a list where the name came repeatedly.
+/// A form as JSON and tables have it: one value for a name, or a list if the name came repeatedly.
 pub type RawForm = BTreeMap<String, RawValue>;
 
-/// What came under one name.
+/// The value or values of one name. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RawValue {
-    /// The name came once, as Twilio's do.
+    /// The name came once, as it does in Twilio's forms.
     One(String),
     /// The name came more than once.
     Many(Vec<String>),
 }
 
 impl Form {
-    /// Reads a body. Nothing is refused: bytes that are not UTF-8 become U+FFFD, which no signature covers.
+    /// Parses a body. No body is refused: bytes that are not UTF-8 become U+FFFD, which no signature covers.
     pub fn parse(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
@@ -34,12 +34,22 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first value under a name, where it is not empty: Twilio sends optional parameters empty or not at all.
+    /// The first value under a name unless it is empty: Twilio sends optional parameters empty or not at all.
     pub fn get_filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// All parameters in the order they came.
+    /// [`Form::get_filled`], as an owned text.
+    pub fn get_owned(&self, name: &str) -> Option<String> {
+        self.get_filled(name).map(str::to_owned)
+    }
+
+    /// [`Form::get_filled`], parsed; none if it cannot be parsed.
+    pub fn get_parsed<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.get_filled(name)?.parse().ok()
+    }
+
+    /// All parameters in the order in which they came.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
@@ -104,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_decoded_and_the_first_one_counts() {
+    fn values_are_decoded_and_the_first_value_is_returned() {
         let form = Form::parse(b"Body=a+b%26c&Body=second&Empty=&From=whatsapp%3A%2B14155550123");
         assert_eq!(form.get("Body"), Some("a b&c"));
         assert_eq!(form.get("From"), Some("whatsapp:+14155550123"));
@@ -114,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_raw_form_keeps_single_values_plain_and_repeated_ones_as_a_list() {
+    fn the_raw_form_has_repeated_values_as_a_list() {
         let raw = Form::parse(b"A=1&B=2&A=3&A=4").to_raw();
         assert_eq!(serde_json::to_string(&raw).unwrap(), r#"{"A":["1","3","4"],"B":"2"}"#);
     }

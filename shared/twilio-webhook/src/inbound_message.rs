@@ -1,9 +1,9 @@
-//! A message from a person to us.
+//! A message from a person: the form of an inbound webhook.
 //!
 //! Source: Twilio, "Twilio's Request to your Incoming Message Webhook URL", with the WhatsApp parameters of real
 //! requests.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use serde::Serialize;
 use twilio_types::{
@@ -11,64 +11,69 @@ use twilio_types::{
     sid::{AccountSid, MessageSid, MessagingServiceSid},
 };
 
-use crate::{form::Form, signature::VerifiedForm};
+use crate::{form::Form, redacted::redacted_debug, signature::TrustedForm};
 
-/// A form lacks what every form of its kind has. The value is left out: it came from outside.
+/// A parameter that every form of its kind has is missing or malformed. The error leaves its value out, which may be
+/// personal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: expected {expected}")]
+#[non_exhaustive]
 pub struct InvalidForm {
-    /// The parameter.
+    /// The name of the parameter.
     pub field: &'static str,
-    /// What is right.
+    /// A correct value, in words.
     pub expected: &'static str,
 }
 
-/// An inbound message. Only the first four fields are always there; whatever Twilio sends besides is in the raw form.
+/// An inbound message. The first four fields are always present. Parameters that have no field here are in the form.
 ///
-/// What a person says is theirs: `Debug` shows the SID alone.
+/// `Debug` shows the SID only.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct InboundMessage {
-    /// `MessageSid`
+    /// `MessageSid`: the message.
     pub message_sid: MessageSid,
-    /// `AccountSid`
+    /// `AccountSid`: the account that received it.
     pub account_sid: AccountSid,
-    /// `From`: the person.
+    /// `From`: the address of the person who wrote.
     pub from: Address,
-    /// `To`: our sender.
+    /// `To`: the sender of the account that received the message.
     pub to: Address,
     /// `Body`: at most 1,600 characters, empty for media and locations.
     pub body: String,
-    /// `NumMedia`
+    /// `NumMedia`: the number of files.
     pub num_media: u32,
-    /// `MediaUrl{N}` and `MediaContentType{N}`
+    /// `MediaUrl{N}` and `MediaContentType{N}`: the files.
     pub media: Vec<ReceivedMedia>,
-    /// What only some messages have.
+    /// The parameters that only some messages have.
     pub details: Details,
 }
 
-/// A file that came along. Fetching it takes the account's credentials.
+/// A file of a message. To fetch it, authenticate with the account's credentials.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ReceivedMedia {
-    /// On `api.twilio.com`.
+    /// Its URL on `api.twilio.com`.
     pub url: String,
-    /// Its MIME type.
+    /// Its media type, as in `image/jpeg`.
     pub content_type: Option<String>,
 }
 
-/// The parameters that a message has or has not. They are as the person or their app sent them: nothing here is proven.
+/// The optional parameters of a message, as the person's app sent them: neither Twilio nor WhatsApp vouches for them.
 #[derive(Clone, PartialEq, Default, Serialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Details {
     /// `MessagingServiceSid`, where the sender is in a service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// `ProfileName`: what the person calls themselves.
+    /// `ProfileName`: the name that the person chose on WhatsApp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile_name: Option<String>,
     /// `WaId`: WhatsApp's id, typically the number without `+`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wa_id: Option<String>,
-    /// `ExternalUserId`: Meta's business-scoped id, which stays when the person hides the number.
+    /// `ExternalUserId`: Meta's business-scoped id, which stays the same if the person hides the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_user_id: Option<String>,
     /// `MessageType`: `text`, `image`, `interactive` and others.
@@ -98,23 +103,24 @@ pub struct Details {
     /// `OriginalRepliedMessageSid` and `-Sender`, for a reply to a message of the last 7 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
-    /// `Forwarded`
+    /// `Forwarded`: the message was forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<bool>,
-    /// `FrequentlyForwarded`
+    /// `FrequentlyForwarded`: it was forwarded many times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequently_forwarded: Option<bool>,
-    /// `OptOutType`: Advanced Opt-Out has taken the message for a keyword, and has answered it.
+    /// `OptOutType`: Advanced Opt-Out recognised a keyword, and has answered the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opt_out_type: Option<OptOutType>,
 }
 
 /// A pressed quick-reply or call-to-action button.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Button {
-    /// What it says.
+    /// Its label, as the person saw it.
     pub text: Option<String>,
-    /// The id that its template gave it.
+    /// The id that its template's developer gave it; the person does not see it.
     pub payload: Option<String>,
     /// `REPLY` or `ACTION`.
     pub kind: Option<String>,
@@ -122,19 +128,21 @@ pub struct Button {
 
 /// A chosen list item.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ListItem {
-    /// Its id.
+    /// The id that its developer gave it; the person does not see it.
     pub id: String,
-    /// What it says.
+    /// Its title, as the person saw it.
     pub title: Option<String>,
 }
 
-/// A shared place.
+/// A location that the person shared.
 #[derive(Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Location {
-    /// Degrees, north positive.
+    /// Latitude in degrees, positive in the north.
     pub latitude: f64,
-    /// Degrees, east positive.
+    /// Longitude in degrees, positive in the east.
     pub longitude: f64,
     /// The place's address.
     pub address: Option<String>,
@@ -142,58 +150,67 @@ pub struct Location {
     pub label: Option<String>,
 }
 
-/// The advertisement (click to WhatsApp) a conversation began with.
+/// The click-to-WhatsApp advertisement from which the conversation began.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Referral {
-    /// The advertisement's text.
+    /// The text of the advertisement.
     pub body: Option<String>,
     /// Its headline.
     pub headline: Option<String>,
-    /// Meta's id of it.
+    /// Meta's id of the advertisement.
     pub source_id: Option<String>,
     /// `post` or another kind.
     pub source_type: Option<String>,
-    /// Where it is shown.
+    /// The URL at which it is shown.
     pub source_url: Option<String>,
-    /// Its picture.
+    /// The URL of its picture or video.
     pub media_url: Option<String>,
-    /// The click, for Meta's attribution.
+    /// The id of the click, for Meta's attribution.
     pub ctwa_clid: Option<String>,
 }
 
-/// The message that is answered.
+/// The message to which the person replied.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ReplyTo {
     /// Its SID.
     pub message_sid: String,
-    /// Who sent it.
+    /// The address from which it was sent.
     pub sender: Option<String>,
 }
 
-/// What Twilio's Advanced Opt-Out took a message for.
+/// The kind of keyword that Twilio's Advanced Opt-Out recognised.
 ///
 /// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
 pub enum OptOutType {
-    /// No more messages.
+    /// The person wants no more messages.
     Stop,
-    /// Messages again.
+    /// The person wants messages again.
     Start,
-    /// A question for help.
+    /// The person asks for help.
     Help,
 }
 
-impl fmt::Debug for InboundMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InboundMessage").field("message_sid", &self.message_sid).finish_non_exhaustive()
-    }
+redacted_debug! {
+    InboundMessage { message_sid }
+    ReceivedMedia { content_type }
+    Details {}
+    Button {}
+    ListItem {}
+    Location {}
+    Referral {}
+    ReplyTo { message_sid }
 }
 
 impl InboundMessage {
-    /// Reads a form that Twilio signed. Unknown parameters and odd optional ones are left to the raw form.
-    pub fn parse(form: &VerifiedForm) -> Result<Self, InvalidForm> {
-        let form = form.form();
+    /// Parses a form that Twilio signed. Unknown parameters, and optional ones that cannot be parsed, remain in the form
+    /// only.
+    pub fn parse<'a>(form: impl Into<TrustedForm<'a>>) -> Result<Self, InvalidForm> {
+        let form = form.into().form();
         Ok(Self {
             message_sid: required(form, "MessageSid", "a message SID: SM or MM and 32 hexadecimal digits")?,
             account_sid: required(form, "AccountSid", "an account SID: AC and 32 hexadecimal digits")?,
@@ -207,48 +224,41 @@ impl InboundMessage {
     }
 }
 
-/// A parameter without which a form of this kind says nothing.
+/// A parameter that every form of this kind has.
 pub(crate) fn required<T: FromStr>(form: &Form, field: &'static str, expected: &'static str) -> Result<T, InvalidForm> {
     form.get(field).and_then(|text| text.parse().ok()).ok_or(InvalidForm { field, expected })
 }
 
-/// Counted by what is there: `NumMedia` is only a claim about it.
+/// The files that the form has, whatever `NumMedia` says.
 fn media(form: &Form) -> Vec<ReceivedMedia> {
     let item = |index: usize| {
         let url = form.get_filled(&format!("MediaUrl{index}"))?.to_owned();
-        Some(ReceivedMedia { url, content_type: text(form, &format!("MediaContentType{index}")) })
+        Some(ReceivedMedia { url, content_type: form.get_owned(&format!("MediaContentType{index}")) })
     };
     (0..).map_while(item).collect()
-}
-
-fn text(form: &Form, name: &str) -> Option<String> {
-    form.get_filled(name).map(str::to_owned)
-}
-
-fn parsed<T: FromStr>(form: &Form, name: &str) -> Option<T> {
-    form.get_filled(name)?.parse().ok()
 }
 
 impl Details {
     fn parse(form: &Form) -> Self {
         Self {
-            messaging_service_sid: parsed(form, "MessagingServiceSid"),
-            profile_name: text(form, "ProfileName"),
-            wa_id: text(form, "WaId"),
-            external_user_id: text(form, "ExternalUserId"),
-            message_type: text(form, "MessageType"),
+            messaging_service_sid: form.get_parsed("MessagingServiceSid"),
+            profile_name: form.get_owned("ProfileName"),
+            wa_id: form.get_owned("WaId"),
+            external_user_id: form.get_owned("ExternalUserId"),
+            message_type: form.get_owned("MessageType"),
             button: Button::parse(form),
-            list_item: text(form, "ListId").map(|id| ListItem { id, title: text(form, "ListTitle") }),
-            interactive_data: text(form, "InteractiveData"),
-            flow_data: text(form, "FlowData"),
-            channel_metadata: text(form, "ChannelMetadata"),
+            list_item: form.get_owned("ListId").map(|id| ListItem { id, title: form.get_owned("ListTitle") }),
+            interactive_data: form.get_owned("InteractiveData"),
+            flow_data: form.get_owned("FlowData"),
+            channel_metadata: form.get_owned("ChannelMetadata"),
             location: Location::parse(form),
             referral: Referral::parse(form),
-            reply_to: text(form, "OriginalRepliedMessageSid")
-                .map(|message_sid| ReplyTo { message_sid, sender: text(form, "OriginalRepliedMessageSender") }),
-            forwarded: parsed(form, "Forwarded"),
-            frequently_forwarded: parsed(form, "FrequentlyForwarded"),
-            opt_out_type: parsed(form, "OptOutType"),
+            reply_to: form
+                .get_owned("OriginalRepliedMessageSid")
+                .map(|message_sid| ReplyTo { message_sid, sender: form.get_owned("OriginalRepliedMessageSender") }),
+            forwarded: form.get_parsed("Forwarded"),
+            frequently_forwarded: form.get_parsed("FrequentlyForwarded"),
+            opt_out_type: form.get_parsed("OptOutType"),
         }
     }
 }
@@ -256,9 +266,9 @@ impl Details {
 impl Button {
     fn parse(form: &Form) -> Option<Self> {
         let button = Self {
-            text: text(form, "ButtonText"),
-            payload: text(form, "ButtonPayload"),
-            kind: text(form, "ButtonType"),
+            text: form.get_owned("ButtonText"),
+            payload: form.get_owned("ButtonPayload"),
+            kind: form.get_owned("ButtonType"),
         };
         (button.text.is_some() || button.payload.is_some()).then_some(button)
     }
@@ -267,25 +277,25 @@ impl Button {
 impl Location {
     fn parse(form: &Form) -> Option<Self> {
         Some(Self {
-            latitude: parsed(form, "Latitude")?,
-            longitude: parsed(form, "Longitude")?,
-            address: text(form, "Address"),
-            label: text(form, "Label"),
+            latitude: form.get_parsed("Latitude")?,
+            longitude: form.get_parsed("Longitude")?,
+            address: form.get_owned("Address"),
+            label: form.get_owned("Label"),
         })
     }
 }
 
 impl Referral {
-    /// `ReferralNumMedia=0` comes with ordinary messages too and says nothing.
+    /// `ReferralNumMedia=0` is in the form of an ordinary message too, and does not make a referral.
     fn parse(form: &Form) -> Option<Self> {
         let referral = Self {
-            body: text(form, "ReferralBody"),
-            headline: text(form, "ReferralHeadline"),
-            source_id: text(form, "ReferralSourceId"),
-            source_type: text(form, "ReferralSourceType"),
-            source_url: text(form, "ReferralSourceUrl"),
-            media_url: text(form, "ReferralMediaUrl"),
-            ctwa_clid: text(form, "ReferralCtwaClid"),
+            body: form.get_owned("ReferralBody"),
+            headline: form.get_owned("ReferralHeadline"),
+            source_id: form.get_owned("ReferralSourceId"),
+            source_type: form.get_owned("ReferralSourceType"),
+            source_url: form.get_owned("ReferralSourceUrl"),
+            media_url: form.get_owned("ReferralMediaUrl"),
+            ctwa_clid: form.get_owned("ReferralCtwaClid"),
         };
         (referral.source_id.is_some() || referral.source_url.is_some() || referral.ctwa_clid.is_some())
             .then_some(referral)
@@ -315,11 +325,11 @@ mod tests {
         &AccountSid=AC00000000000000000000000000000001&From=whatsapp%3A%2B14155550123&ApiVersion=2010-04-01";
 
     fn parse(form: &str) -> Result<InboundMessage, InvalidForm> {
-        InboundMessage::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes())))
+        InboundMessage::parse(TrustedForm::Stored(&Form::parse(form.as_bytes())))
     }
 
     #[test]
-    fn a_text_is_read() {
+    fn a_text_message_is_parsed() {
         let message = parse(TEXT).unwrap();
         assert_eq!(message.body, "Where is my order?");
         assert_eq!(message.from.to_string(), "whatsapp:+14155550123");
@@ -334,12 +344,17 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing_of_what_a_person_says() {
-        assert!(!format!("{:?}", parse(TEXT).unwrap()).contains("order"));
+    fn debug_shows_no_body_and_no_number() {
+        let message = parse(&format!("{TEXT}&MediaUrl0=https%3A%2F%2Fsecret&ButtonText=order&ListId=order")).unwrap();
+        let shown = format!("{message:?} {:?} {:?}", message.details, message.media);
+        assert!(shown.contains("SM00000000000000000000000000000001"), "{shown}");
+        for hidden in ["order", "4155550123", "Ava", "secret"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
     }
 
     #[test]
-    fn media_location_button_and_referral_are_read() {
+    fn media_location_button_and_referral_are_parsed() {
         let message = parse(&format!(
             "{TEXT}&MediaUrl0=https%3A%2F%2Fapi.twilio.com%2Fa&MediaContentType0=image%2Fjpeg&MediaUrl1=https%3A%2F%2Fb\
              &Latitude=37.78&Longitude=-122.39&Label=Office&ButtonText=Yes&ButtonPayload=yes-1&ButtonType=REPLY\
@@ -361,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there_is_named_when_it_is_missing_or_wrong() {
+    fn a_missing_or_malformed_parameter_is_named() {
         for (from, to, field) in [
             ("&MessageSid=SM00000000000000000000000000000001", "", "MessageSid"),
             ("&AccountSid=AC00000000000000000000000000000001", "&AccountSid=AC1", "AccountSid"),
@@ -374,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_optional_parameters_are_no_reason_to_refuse_a_message() {
+    fn malformed_optional_parameters_are_ignored() {
         let message =
             parse(&format!("{TEXT}&Latitude=north&Longitude=1&Forwarded=maybe&OptOutType=NEW&Unknown=1")).unwrap();
         assert!(message.details.location.is_none() && message.details.forwarded.is_none());

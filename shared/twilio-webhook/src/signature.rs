@@ -1,4 +1,12 @@
-//! Twilio's webhook signature, checked exactly as Twilio's own libraries compute it.
+//! Twilio's webhook signature, verified exactly as Twilio's own libraries compute it.
+//!
+//! The signature is an HMAC of one text, made of the URL as it is configured at Twilio and the form's parameters sorted by
+//! name. To verify it, this module
+//!
+//! 1. selects the key: a shared key if the settings header names one, otherwise the account's auth tokens;
+//! 2. writes that text down: for a form, its decoded parameters; for another body, none, because the query parameter
+//!    `bodySHA256` has the body's hash and the URL is signed;
+//! 3. compares in constant time, for each spelling of the URL that Twilio may have signed.
 //!
 //! Source: Twilio, "Webhooks Security", and the request validators of `twilio-python`, `-node` and `-php`, whose test
 //! vectors are in `signature/vectors.json`.
@@ -7,97 +15,172 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::form::Form;
 
-/// The query parameter that carries the hash of a body that is not a form.
+/// The header with the signature.
+pub const SIGNATURE: &str = "x-twilio-signature";
+
+/// The header that names a shared key and its algorithm.
+pub const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
+
+/// The query parameter with the hash of a body that is not a form.
 const BODY_HASH: &str = "bodySHA256";
 
-/// What an account signs its webhooks with.
+/// The keys with which an account signs its webhooks. `Debug` shows none of them.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct SigningKeys {
-    /// The auth tokens that count, in any order: two of them while a rotation is under way.
+    /// The auth tokens that are valid, in any order: two of them during a rotation.
     pub auth_tokens: Vec<SecretString>,
-    /// Shared keys by their id.
+    /// Shared keys by their id, as in `webhooks_sharedkey_...`.
     pub shared_keys: BTreeMap<String, SecretString>,
 }
 
-/// A request as it came, of which nothing may be believed yet.
+impl SigningKeys {
+    /// The keys of an account that signs with auth tokens only.
+    pub fn from_auth_tokens<T: Into<SecretString>>(auth_tokens: impl IntoIterator<Item = T>) -> Self {
+        Self { auth_tokens: auth_tokens.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same keys and a shared key.
+    #[must_use]
+    pub fn with_shared_key(mut self, id: impl Into<String>, key: impl Into<SecretString>) -> Self {
+        self.shared_keys.insert(id.into(), key.into());
+        self
+    }
+}
+
+/// A request as it arrived, before its signature is verified. `Debug` shows its URL only.
 pub struct UnverifiedRequest {
-    /// The URL that Twilio called, query included, as it was configured there: never built from a header.
-    pub url: String,
-    /// The `Content-Type` header.
-    pub content_type: Option<String>,
-    /// The body's bytes.
-    pub body: Vec<u8>,
-    /// The `X-Twilio-Signature` header.
-    pub signature: Option<String>,
-    /// The `X-Twilio-Webhooks-Signature-Settings` header.
-    pub settings: Option<String>,
+    url: String,
+    content_type: Option<String>,
+    body: Vec<u8>,
+    signature: Option<String>,
+    settings: Option<String>,
 }
 
 /// A request that Twilio signed.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verified {
     /// Its form, all of which the signature covers.
     Form(VerifiedForm),
-    /// It carries something else than a form, whose hash the signature covers.
+    /// Its body is not a form; the signature covers the body's hash.
     Body,
 }
 
-/// A form that Twilio signed.
+/// A form that Twilio signed: only [`UnverifiedRequest::verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedForm(Form);
 
 impl VerifiedForm {
-    /// The form that was verified before it was stored.
-    pub fn from_store(form: Form) -> Self {
-        Self(form)
-    }
-
     /// The form.
     pub fn form(&self) -> &Form {
         &self.0
     }
 }
 
-/// Why a request is not believed.
+/// A form that may be parsed, and the reason why it is trusted.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum TrustedForm<'a> {
+    /// Its signature was verified in this process.
+    Verified(&'a VerifiedForm),
+    /// Its signature was verified before it was stored, and it was read back from the store.
+    Stored(&'a Form),
+    /// It was built from what Twilio's REST API says of a message, because its webhook never arrived.
+    Reconstructed(&'a Form),
+}
+
+impl<'a> TrustedForm<'a> {
+    /// The form.
+    pub fn form(self) -> &'a Form {
+        match self {
+            Self::Verified(verified) => verified.form(),
+            Self::Stored(form) | Self::Reconstructed(form) => form,
+        }
+    }
+}
+
+impl<'a> From<&'a VerifiedForm> for TrustedForm<'a> {
+    fn from(verified: &'a VerifiedForm) -> Self {
+        Self::Verified(verified)
+    }
+}
+
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignatureError {
-    /// Nobody signed it.
+    /// The signature's header is missing or empty.
     #[error("no X-Twilio-Signature header")]
     Missing,
-    /// The settings header asks for what no key of the account can do.
+    /// The settings header names a key or an algorithm that the account does not have.
     #[error(
         "X-Twilio-Webhooks-Signature-Settings: expected key=<a shared key of the account>,algorithm=HMAC_SHA256, or no header"
     )]
     Settings,
-    /// The signature is another one: another URL, another key, or another content.
+    /// The URL, the parameters or the key differ from those of the signature.
     #[error("X-Twilio-Signature does not match the URL, the parameters and the account's keys")]
     Mismatch,
-    /// A body that is no form, and no `bodySHA256` in the URL that would bring it under the signature.
+    /// The body is not a form, and the URL has no `bodySHA256` that would make the signature cover it.
     #[error("the body is no form and the URL has no bodySHA256: nothing signs it")]
     UnsignedBody,
 }
 
 impl UnverifiedRequest {
-    /// The form, for the one thing that must be read before the check: whose keys to check with.
-    pub fn claimed_form(&self) -> Option<Form> {
+    /// A request by its parts.
+    ///
+    /// `url` is the URL that Twilio called, with its query, as it is configured there: not one that is built from a header
+    /// such as `Host`, which the sender of a request chooses.
+    pub fn new(url: impl Into<String>, headers: &HeaderMap, body: impl Into<Vec<u8>>) -> Self {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self::from_lookup(url, header, body)
+    }
+
+    /// As [`UnverifiedRequest::new`], for headers of any other type: `header` gives the value of a header by its name in
+    /// lower case.
+    pub fn from_lookup(
+        url: impl Into<String>,
+        header: impl Fn(&str) -> Option<String>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self {
+            url: url.into(),
+            content_type: header(CONTENT_TYPE.as_str()),
+            body: body.into(),
+            signature: header(SIGNATURE),
+            settings: header(SIGNATURE_SETTINGS),
+        }
+    }
+
+    /// A request of a web framework that uses the `http` crate, with its body read. `base_url` is the scheme and the host
+    /// of the URL that is configured at Twilio, with the path before the request's own path if a proxy removes one; it
+    /// has no slash at its end. The request brings the path and the query.
+    pub fn from_http<B: AsRef<[u8]>>(base_url: &str, request: &http::Request<B>) -> Self {
+        let path_and_query = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        Self::new(format!("{base_url}{path_and_query}"), request.headers(), request.body().as_ref())
+    }
+
+    /// The form before its signature is verified: to find the account whose keys to verify with, and for nothing else.
+    pub fn unverified_form(&self) -> Option<Form> {
         self.is_form().then(|| Form::parse(&self.body))
     }
 
-    /// Checks the signature with an account's keys.
+    /// Verifies the signature with an account's keys.
     ///
-    /// A request that names a shared key is checked with that key only, and one that names none with the auth tokens
+    /// A request that names a shared key is verified with that key only, and one that names none with the auth tokens
     /// only: a header must not choose a weaker key than the one its sender holds.
     pub fn verify(&self, keys: &SigningKeys) -> Result<Verified, SignatureError> {
         let signature = self.signature.as_deref().filter(|text| !text.is_empty()).ok_or(SignatureError::Missing)?;
         let scheme = Scheme::select(self.settings.as_deref(), keys)?;
         let signature = STANDARD.decode(signature).map_err(|_| SignatureError::Mismatch)?;
-        if let Some(form) = self.claimed_form() {
+        if let Some(form) = self.unverified_form() {
             if !scheme.signed(&self.url, &signed_params(&form), &signature) {
                 return Err(SignatureError::Mismatch);
             }
@@ -110,7 +193,7 @@ impl UnverifiedRequest {
         Ok(Verified::Body)
     }
 
-    /// A missing content type is taken for a form: then the parameters count, and the signature must cover them.
+    /// A body without a content type counts as a form, so that the signature must cover its parameters.
     fn is_form(&self) -> bool {
         let media_type = self.content_type.as_deref().and_then(|text| text.split(';').next()).map(str::trim);
         media_type.is_none_or(|text| text.is_empty() || text.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
@@ -149,7 +232,7 @@ pub fn sign_with_shared_key(shared_key: &SecretString, url: &str, form: &Form) -
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The keys and the algorithm that a request is checked with.
+/// The keys and the algorithm with which a request is verified.
 enum Scheme<'a> {
     AuthTokens(&'a [SecretString]),
     SharedKey(&'a SecretString),
@@ -205,7 +288,7 @@ fn signed_params(form: &Form) -> String {
     pairs.into_iter().flat_map(|(name, value)| [name, value]).collect()
 }
 
-/// The spellings of one URL over which Twilio may have signed, the likeliest first.
+/// The spellings of one URL that Twilio may have signed, the most probable first.
 ///
 /// With and without the port, since "signature generation on the back end is inconsistent" (`twilio-python`); with the
 /// user and password, as Twilio's libraries do, and without, as its documentation says; an apostrophe in the query as
@@ -227,7 +310,8 @@ fn url_candidates(url: &str) -> Vec<Cow<'_, str>> {
     candidates
 }
 
-/// A URL cut, not parsed: a parser would change the letters' case and the escapes that the signature covers.
+/// The parts of a URL, cut and not parsed: a parser would change upper and lower case and the escapes, which the signature
+/// covers.
 struct UrlParts<'a> {
     scheme: &'a str,
     /// `user:password@`, or nothing.
@@ -249,7 +333,7 @@ impl<'a> UrlParts<'a> {
         Some(Self { scheme, user_info, host, port, rest })
     }
 
-    /// As it is, and without the port if there is one, else with the scheme's own.
+    /// The port as it is, and the other way to write it: none if there is one, otherwise the scheme's default.
     fn ports(&self) -> [&'a str; 2] {
         let other = match self.port {
             "" if self.scheme.eq_ignore_ascii_case("https") => ":443",

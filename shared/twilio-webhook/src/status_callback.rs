@@ -1,4 +1,4 @@
-//! What became of a message that we sent.
+//! The status of a message that was sent: the form of a status callback.
 //!
 //! Source: Twilio, "Track the Message Status of Outbound Messages".
 
@@ -12,67 +12,69 @@ use twilio_types::{
 use crate::{
     form::Form,
     inbound_message::{InvalidForm, required},
-    signature::VerifiedForm,
+    redacted::redacted_debug,
+    signature::TrustedForm,
 };
 
-/// A status callback. Whatever Twilio sends besides is in the raw form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A status callback. Parameters that have no field here are in the form. `Debug` shows the SID, the status and the code.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatusCallback {
-    /// `MessageSid`
+    /// `MessageSid`: the message.
     pub message_sid: MessageSid,
-    /// `AccountSid`
+    /// `AccountSid`: the account that sent it.
     pub account_sid: AccountSid,
-    /// `MessageStatus`
+    /// `MessageStatus`: its new status. Callbacks come in any order and more than once.
     pub status: MessageStatus,
     /// `ErrorCode`, for `failed` and `undelivered`.
     pub error_code: Option<ErrorCode>,
-    /// `ErrorMessage`, which only some callbacks have.
+    /// `ErrorMessage`, which few callbacks have.
     pub error_message: Option<String>,
-    /// `ChannelStatusMessage`: what WhatsApp said of a failure.
+    /// `ChannelStatusMessage`: the channel's own description of a failure.
     pub channel_status_message: Option<String>,
     /// `ChannelInstallSid` of the sender.
     pub channel_install_sid: Option<String>,
     /// `ChannelPrefix`, as in `whatsapp`.
     pub channel_prefix: Option<String>,
-    /// `ChannelToAddress`, masked.
+    /// `ChannelToAddress`: the recipient, partly masked by Twilio.
     pub channel_to_address: Option<String>,
     /// `EventType`, as in `READ`.
     pub event_type: Option<String>,
-    /// `From`: our sender; not chosen yet in a service's first callbacks.
+    /// `From`: the sender. A messaging service has not chosen it yet in its first callbacks.
     pub from: Option<Address>,
-    /// `To`: the person.
+    /// `To`: the address of the recipient.
     pub to: Option<Address>,
-    /// `MessagingServiceSid`, where it was sent through a service.
+    /// `MessagingServiceSid`, if it was sent through a messaging service.
     pub messaging_service_sid: Option<MessagingServiceSid>,
     /// `RawDlrDoneDate`: SMS only.
     pub raw_dlr_done_date: Option<String>,
 }
 
+redacted_debug! {
+    StatusCallback { message_sid, status, error_code }
+}
+
 impl StatusCallback {
-    /// Reads a form that Twilio signed.
-    pub fn parse(form: &VerifiedForm) -> Result<Self, InvalidForm> {
-        let form = form.form();
+    /// Parses a form that Twilio signed.
+    pub fn parse<'a>(form: impl Into<TrustedForm<'a>>) -> Result<Self, InvalidForm> {
+        let form = form.into().form();
         Ok(Self {
             message_sid: required(form, "MessageSid", "a message SID: SM or MM and 32 hexadecimal digits")?,
             account_sid: required(form, "AccountSid", "an account SID: AC and 32 hexadecimal digits")?,
             status: required(form, "MessageStatus", "one of Twilio's message statuses, as in delivered")?,
             error_code: error_code(form)?,
-            error_message: text(form, "ErrorMessage"),
-            channel_status_message: text(form, "ChannelStatusMessage"),
-            channel_install_sid: text(form, "ChannelInstallSid"),
-            channel_prefix: text(form, "ChannelPrefix"),
-            channel_to_address: text(form, "ChannelToAddress"),
-            event_type: text(form, "EventType"),
-            from: form.get_filled("From").and_then(|text| text.parse().ok()),
-            to: form.get_filled("To").and_then(|text| text.parse().ok()),
-            messaging_service_sid: form.get_filled("MessagingServiceSid").and_then(|text| text.parse().ok()),
-            raw_dlr_done_date: text(form, "RawDlrDoneDate"),
+            error_message: form.get_owned("ErrorMessage"),
+            channel_status_message: form.get_owned("ChannelStatusMessage"),
+            channel_install_sid: form.get_owned("ChannelInstallSid"),
+            channel_prefix: form.get_owned("ChannelPrefix"),
+            channel_to_address: form.get_owned("ChannelToAddress"),
+            event_type: form.get_owned("EventType"),
+            from: form.get_parsed("From"),
+            to: form.get_parsed("To"),
+            messaging_service_sid: form.get_parsed("MessagingServiceSid"),
+            raw_dlr_done_date: form.get_owned("RawDlrDoneDate"),
         })
     }
-}
-
-fn text(form: &Form, name: &str) -> Option<String> {
-    form.get_filled(name).map(str::to_owned)
 }
 
 fn error_code(form: &Form) -> Result<Option<ErrorCode>, InvalidForm> {
@@ -89,15 +91,21 @@ mod tests {
         &From=whatsapp%3A%2B14155238886&ApiVersion=2010-04-01&ChannelInstallSid=XE00000000000000000000000000000001";
 
     fn parse(form: &str) -> Result<StatusCallback, InvalidForm> {
-        StatusCallback::parse(&VerifiedForm::from_store(Form::parse(form.as_bytes())))
+        StatusCallback::parse(TrustedForm::Stored(&Form::parse(form.as_bytes())))
     }
 
     #[test]
-    fn a_callback_is_read() {
+    fn a_callback_is_parsed() {
         let callback = parse(SENT).unwrap();
         assert_eq!(callback.status, MessageStatus::Sent);
         assert_eq!(callback.error_code, None);
         assert_eq!(callback.to.unwrap().to_string(), "whatsapp:+14155550123");
+    }
+
+    #[test]
+    fn debug_shows_no_number() {
+        let shown = format!("{:?}", parse(SENT).unwrap());
+        assert!(shown.contains("SM00000000000000000000000000000001") && !shown.contains("+1415"), "{shown}");
     }
 
     #[test]
@@ -110,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there_is_named_when_it_is_missing_or_wrong() {
+    fn a_missing_or_malformed_parameter_is_named() {
         for (from, to, field) in [
             ("&MessageSid=SM00000000000000000000000000000001", "", "MessageSid"),
             ("&AccountSid=AC00000000000000000000000000000001", "", "AccountSid"),

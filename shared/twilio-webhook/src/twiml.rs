@@ -1,14 +1,14 @@
-//! Answers to Twilio's messaging webhooks.
+//! TwiML: answers to Twilio's messaging webhooks.
 //!
 //! Source: Twilio, "TwiML for Programmable Messaging".
 
-/// The content type without which Twilio reports error 12300.
+/// The content type of an answer. Without it Twilio reports error 12300.
 pub const CONTENT_TYPE: &str = "text/xml";
 
-/// Nothing to say.
+/// An answer without a message.
 pub const EMPTY: &str = "<Response/>";
 
-/// One message back to the sender.
+/// An answer with one message to the person who wrote. `&`, `<` and `>` are escaped.
 pub fn message(body: &str) -> String {
     let mut escaped = String::with_capacity(body.len());
     for c in body.chars() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::{
     form::Form,
-    signature::{SignatureError, SigningKeys, UnverifiedRequest},
+    signature::{SIGNATURE, SIGNATURE_SETTINGS, SignatureError, SigningKeys, UnverifiedRequest},
 };
 
 mod forms;
@@ -183,13 +183,13 @@ impl Request {
             Content::Form(form) => ("application/x-www-form-urlencoded", encoded(form).into_bytes()),
             Content::Body(body) => ("application/json", body.clone()),
         };
-        UnverifiedRequest {
-            url: self.url.clone(),
-            content_type: Some(content_type.to_owned()),
-            body,
-            signature: Some(self.signature.clone()),
-            settings: self.settings.clone(),
-        }
+        let header = |name: &str| match name {
+            "content-type" => Some(content_type.to_owned()),
+            SIGNATURE => Some(self.signature.clone()),
+            SIGNATURE_SETTINGS => self.settings.clone(),
+            _ => None,
+        };
+        UnverifiedRequest::from_lookup(self.url.clone(), header, body)
     }
 
     /// A signature that no request can have.

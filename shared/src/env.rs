@@ -6,7 +6,7 @@ use std::{env, fmt::Display, str::FromStr};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvError {
     /// Not set, or empty.
-    #[error("environment variable {0} is not set: template.yaml sets it, see the README's table for its meaning")]
+    #[error("environment variable {0} is not set: template.yaml sets it, see docs/configuration.md")]
     Missing(&'static str),
     /// Set to something that cannot be used.
     #[error("environment variable {name}: {reason}")]

@@ -85,7 +85,7 @@ pub enum SecretsError {
     #[error("a secret cannot be read: the function needs secretsmanager:GetSecretValue on it")]
     Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
     /// It is binary, or another JSON than expected.
-    #[error("the secret {secret_id} is malformed at line {line}, column {column}: see the README, \"The secret\"")]
+    #[error("the secret {secret_id} is malformed at line {line}, column {column}: see docs/deploy.md, \"The secret\"")]
     Malformed {
         /// Which one.
         secret_id: String,

@@ -252,7 +252,7 @@ impl Request {
         Some(Finding::new(
             Part::Settings,
             format!("the settings header ({settings}) names no shared key that is known; known: {known}"),
-            "put the shared key into the secret (README, \"The secret\"), under shared_keys and its id",
+            "put the shared key into the secret (docs/deploy.md, \"The secret\"), under shared_keys and its id",
         ))
     }
 

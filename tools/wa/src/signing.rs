@@ -64,7 +64,7 @@ async fn keys_of_stack(session: &Session) -> Result<Vec<Key>, Failure> {
     // The stack's own account first: what is signed without an account's name is signed by it.
     keys.sort_by_key(|key| key.account_sid.as_ref() != Some(&own));
     if keys.is_empty() {
-        let remedy = "see the README, \"The secret\", or use --token-from environment";
+        let remedy = "see docs/deploy.md, \"The secret\", or use --token-from environment";
         return Err(Failure::Refused(format!("the stack's secret has no auth token: {remedy}")));
     }
     Ok(keys)

@@ -228,7 +228,8 @@ fn credentials_in(account_sid: &AccountSid, variable: impl Fn(&str) -> Option<St
 /// The account's credentials in the stack's secret.
 pub fn credentials_in_secret(accounts: &Accounts, account_sid: &AccountSid) -> Result<Credentials, Failure> {
     accounts.credentials(account_sid).ok_or_else(|| {
-        let remedy = "see the README, \"The secret\", or set TWILIO_ACCOUNT_SID, TWILIO_API_KEY and TWILIO_API_SECRET";
+        let remedy =
+            "see docs/deploy.md, \"The secret\", or set TWILIO_ACCOUNT_SID, TWILIO_API_KEY and TWILIO_API_SECRET";
         Failure::Refused(format!("the stack's secret has no credentials for {account_sid}: {remedy}"))
     })
 }

@@ -31,7 +31,7 @@ pub struct Policy {
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a policy as in the README, \"Policy\": {0}")]
+#[error("expected a policy as in docs/configuration.md, \"Send policy\": {0}")]
 pub struct InvalidPolicy(#[from] serde_json::Error);
 
 impl FromStr for Policy {

@@ -91,7 +91,7 @@ async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, Fai
 fn rings(alarm: &MetricAlarm) -> Finding {
     let what =
         format!("{} rings: {}", alarm.alarm_name().unwrap_or_default(), alarm.alarm_description().unwrap_or_default());
-    let fix = "see the README, \"When something is wrong\", and the logs of the function";
+    let fix = "see docs/operate.md, \"Alarms\", and the logs of the function";
     Finding::wrong(ALARMS, what, fix)
 }
 

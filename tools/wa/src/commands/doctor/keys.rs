@@ -16,14 +16,14 @@ pub(super) const SECRET: &str = "secret";
 pub(super) const TWILIO: &str = "Twilio";
 pub(super) const SIGNATURE: &str = "signature";
 
-const README: &str = "see the README, \"The secret\"";
+const HELP: &str = "see docs/deploy.md, \"The secret\"";
 
 /// Whether the secret has what the functions need. What stands there is never shown.
 pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, Failure> {
     let account_sid = session.account_sid().await?;
     let accounts = match session.accounts().await {
         Ok(accounts) => accounts,
-        Err(failure) => return Ok(vec![Finding::wrong(SECRET, failure.to_string(), README)]),
+        Err(failure) => return Ok(vec![Finding::wrong(SECRET, failure.to_string(), HELP)]),
     };
     let keys = accounts.signing_keys(Some(&account_sid)).unwrap_or_default();
     let is_there = accounts.sids().any(|sid| *sid == account_sid);
@@ -35,9 +35,9 @@ pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, Failure> {
 fn judged(account_sid: &AccountSid, keys: Option<&SigningKeys>, uses_key: bool) -> Finding {
     let calls = if uses_key { "REST calls use its API key" } else { "REST calls use its auth token" };
     let Some(keys) = keys else {
-        return Finding::wrong(SECRET, format!("it has no {account_sid}"), README);
+        return Finding::wrong(SECRET, format!("it has no {account_sid}"), HELP);
     };
-    let fix = format!("put the account's primary auth token there: {README}");
+    let fix = format!("put the account's primary auth token there: {HELP}");
     match (keys.auth_tokens.len(), keys.shared_keys.len()) {
         (0, 0) => {
             let what = format!("auth_tokens of {account_sid} is empty: every webhook is refused with 403");
@@ -69,7 +69,7 @@ pub(super) async fn twilio(session: &Session) -> Result<Vec<Finding>, Failure> {
         Ok(_) => Finding::ok(TWILIO, format!("lets {kind} of the secret in ({name})")),
         Err(TwilioFailure::Refused(refusal)) if refusal.status == 401 => {
             let fix = format!(
-                "put current credentials of {account_sid} into the secret, of the region that TwilioApiBaseUrl names: {README}"
+                "put current credentials of {account_sid} into the secret, of the region that TwilioApiBaseUrl names: {HELP}"
             );
             Finding::wrong(TWILIO, format!("{kind} of the secret ({name}): {refusal}"), fix)
         }

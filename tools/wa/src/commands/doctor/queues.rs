@@ -48,7 +48,7 @@ const QUEUES: [(&str, &str, Use); 5] = [
         "UnpublishedQueueUrl",
         "unpublished",
         Use::Dead(
-            "each message, or the log of publish or reconcile, says why; the items are in the tables: see the README, \"When something is wrong\"",
+            "each message, or the log of publish or reconcile, says why; the items are in the tables: see docs/operate.md, \"Unpublished records\"",
         ),
     ),
 ];

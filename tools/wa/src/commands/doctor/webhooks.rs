@@ -166,7 +166,7 @@ fn of_senders(senders: Vec<Sender>, service: Option<&MessagingServiceSid>, api_u
     vec![Finding::wrong(
         CHECK,
         what,
-        "set it in the Console, on the WhatsApp sender: see the README, \"Connect Twilio\"",
+        "set it in the Console, on the WhatsApp sender: see docs/deploy.md, \"Connect Twilio\"",
     )]
 }
 

@@ -80,7 +80,7 @@ impl Held {
 
 /// The secret is never part of an error.
 fn malformed(what: &str) -> Failure {
-    Failure::Refused(format!("the secret: {what}: see the README, \"The secret\""))
+    Failure::Refused(format!("the secret: {what}: see docs/deploy.md, \"The secret\""))
 }
 
 fn parsed(text: &str) -> Result<Value, Failure> {

@@ -1,0 +1,142 @@
+//! What a document, an error message or a comment points to exists: files, headings, and the source files that the documents
+//! name. Needs no stack.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The checkout's documents, sources and settings, by path.
+fn files() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let (mut folders, mut files) = (vec![root], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !matches!(name.as_str(), "target" | "node_modules") {
+                // Hidden folders hold what was built or installed, except GitHub's.
+                if !name.starts_with('.') || name == ".github" {
+                    folders.push(path);
+                }
+            } else if ["Makefile", "template.yaml", ".env.example"].contains(&name.as_str())
+                || path.extension().is_some_and(|kind| ["md", "rs", "py"].contains(&&*kind.to_string_lossy()))
+            {
+                files.insert(path.clone(), fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "md")
+}
+
+/// A document without its fenced blocks.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+fn headings(text: &str) -> Vec<String> {
+    let lines = prose(text);
+    let headings = lines
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    headings.map(|heading| heading.trim().to_owned()).collect()
+}
+
+/// The anchors of a document, as GitHub makes them: small letters, digits, `_` and `-`, a `-` for each space, and a number behind
+/// what comes again.
+fn anchors(text: &str) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let anchor = |heading: String| {
+        let kept = heading.to_lowercase().replace(' ', "-");
+        let kept: String = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect();
+        let count = seen.entry(kept.clone()).or_default();
+        *count += 1;
+        if *count == 1 { kept } else { format!("{kept}-{}", *count - 1) }
+    };
+    headings(text).into_iter().map(anchor).collect()
+}
+
+/// The targets of a document's links and pictures.
+fn links(text: &str) -> Vec<String> {
+    let targets = prose(text);
+    let targets = targets.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.to_owned()).filter(|target| !target.contains("://")).collect()
+}
+
+/// The paths of Rust files that a document names in code.
+fn source_paths(text: &str) -> Vec<String> {
+    let spans = prose(text);
+    let spans = spans.split('`').skip(1).step_by(2);
+    let is_source = |span: &str| Path::new(span).extension().is_some_and(|kind| kind == "rs");
+    let is_path = |span: &&str| span.contains('/') && is_source(span) && !span.contains([' ', '*']);
+    spans.filter(is_path).map(str::to_owned).collect()
+}
+
+/// The documents that a source names, as in `docs/deploy.md, "The secret"`, and the heading where there is one.
+fn references(text: &str) -> Vec<(String, Option<String>)> {
+    let joined: String = text.split("\\\n").map(str::trim_start).collect();
+    let plain = joined.replace("\\\"", "\"");
+    let read = |rest: &str| {
+        let (name, after) = rest.split_once(".md")?;
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/'));
+        let heading = after.strip_prefix(", \"").and_then(|quoted| quoted.split_once('"'));
+        is_name.then(|| (format!("docs/{name}.md"), heading.map(|(heading, _)| heading.to_owned())))
+    };
+    plain.split("docs/").skip(1).filter_map(read).collect()
+}
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
+    let files = files();
+    let mut broken = Vec::new();
+    for (document, text) in files.iter().filter(|(path, _)| is_document(path)) {
+        for link in links(text) {
+            let (file, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let found = target.canonicalize().is_ok_and(|target| match (anchor, files.get(&target)) {
+                (None, _) => true,
+                (Some(anchor), Some(text)) => anchors(text).iter().any(|known| known == anchor),
+                (Some(_), None) => false,
+            });
+            if !found {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links without a target:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_source_file_that_a_document_names_exists() {
+    let files = files();
+    let root = files.keys().find(|path| path.ends_with("template.yaml")).and_then(|path| path.parent()).unwrap();
+    let documents = files.iter().filter(|(path, _)| is_document(path) && !path.ends_with("CHANGELOG.md"));
+    let named = documents.flat_map(|(document, text)| source_paths(text).into_iter().map(move |path| (document, path)));
+    let missing = named.filter(|(_, path)| !root.join(path).exists());
+    let missing: Vec<_> = missing.map(|(document, path)| format!("{}: {path}", document.display())).collect();
+    assert!(missing.is_empty(), "source files that do not exist:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_document_that_a_source_names_has_the_heading() {
+    let files = files();
+    let mut wrong = Vec::new();
+    for (source, text) in files.iter().filter(|(path, _)| !is_document(path)) {
+        for (document, heading) in references(text) {
+            let found = files.iter().find(|(path, _)| path.ends_with(&document));
+            let has = |text: &String| heading.as_ref().is_none_or(|heading| headings(text).contains(heading));
+            if !found.is_some_and(|(_, text)| has(text)) {
+                wrong.push(format!("{}: {document}, {}", source.display(), heading.unwrap_or_default()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "documents or headings that do not exist:\n{}", wrong.join("\n"));
+}

@@ -2,21 +2,12 @@
 //!
 //! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is how often.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "what was measured")]
-
-#[allow(dead_code, reason = "this test needs less of it than the others")]
-#[path = "e2e/world.rs"]
-mod world;
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{number_from_env, queue_of_ours, stranger};
 use fastrand::Rng;
 use serde_json::json;
 use stack::run::ACCOUNT_SID;
-use support::{number_from_env, queue_of_ours, stranger};
 use tests::harness::{
     sender::{Record, Sender},
     wire::{Moment, Side},
@@ -168,7 +159,7 @@ async fn send(world: &World, sender: &mut Sender, person: &Person, id: &str) -> 
         .until("the notification off the queue", async || {
             let again = sender.deliver(&records).await.unwrap();
             moments.extend(sender.wire.moments());
-            support::end_waiting(world, id).await;
+            crate::support::end_waiting(world, id).await;
             again.is_empty().then_some(())
         })
         .await;

@@ -2,8 +2,6 @@
 //!
 //! Run by `make test`. All tests share one stack, so each has people and notifications of its own.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 mod access;
 mod contacts;
 mod inbound;
@@ -15,9 +13,6 @@ mod refused;
 mod rotation;
 mod send;
 mod status;
-#[path = "../support/mod.rs"]
-mod support;
 mod timeline;
 mod unknown;
 mod unpublished;
-mod world;

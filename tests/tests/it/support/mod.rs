@@ -1,7 +1,5 @@
 //! What the tests that run the send function themselves have in common.
 
-#![allow(dead_code, reason = "no test needs all of it")]
-
 pub(crate) mod batch;
 
 use std::{

@@ -4,24 +4,15 @@
 //! Run by `make test`, and for longer by `make soak`. `CRASH_KILLS` is how often, `CRASH_SEED` repeats the choices of an
 //! earlier run; what happens side by side within a batch is left to chance all the same.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "the seed, and what was hit")]
-
-#[allow(dead_code, reason = "these tests need less of it than the others")]
-#[path = "e2e/world.rs"]
-mod world;
-
-mod support;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
+use crate::support::{batch::Batch, number_from_env, queue_of_ours, stranger};
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use support::{batch::Batch, number_from_env, queue_of_ours, stranger};
 use tests::harness::{
     sender::{Record, Sender, Stop},
     wire::Side,
@@ -148,7 +139,7 @@ impl Crashes {
 
     async fn a_minute_passes(&self, batch: &Batch) {
         for id in batch.ids() {
-            support::end_waiting(&self.world, id).await;
+            crate::support::end_waiting(&self.world, id).await;
         }
     }
 
@@ -177,7 +168,7 @@ fn print_table(tally: &Tally) {
 /// A message that Twilio took, while its answer said otherwise, its callbacks went nowhere and its list is out of order.
 struct InDoubt {
     world: World,
-    person: world::Person,
+    person: crate::world::Person,
     id: String,
     records: Vec<Record>,
     sender: Sender,
@@ -187,7 +178,7 @@ impl InDoubt {
     async fn arrange(name: &str, category: &str, content: Value) -> Self {
         let (world, person, id) = (World::new(), stranger(), new_id(name));
         world.plan(&person, 1, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
-        support::break_list(&world, &person).await;
+        crate::support::break_list(&world, &person).await;
         let body = json!({"id": id, "to": person.identity, "category": category, "content": content}).to_string();
         let queue_url = queue_of_ours(&world).await;
         let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
@@ -201,7 +192,7 @@ impl InDoubt {
         let Self { world, id, records, sender, .. } = self;
         world
             .until("the message off the queue", async || {
-                support::end_waiting(world, id).await;
+                crate::support::end_waiting(world, id).await;
                 sender.deliver(records).await.unwrap().is_empty().then_some(())
             })
             .await;
@@ -211,10 +202,10 @@ impl InDoubt {
     async fn deliver_too_early(&mut self) {
         for _ in 0..2 {
             assert!(!self.sender.deliver(&self.records).await.unwrap().is_empty(), "given up at once");
-            support::end_waiting(&self.world, &self.id).await;
+            crate::support::end_waiting(&self.world, &self.id).await;
         }
         assert_eq!(self.world.sent_to(&self.person).await.len(), 1, "not sent again while there is hope");
-        support::claim_was_long_ago(&self.world, &self.id).await;
+        crate::support::claim_was_long_ago(&self.world, &self.id).await;
     }
 }
 
@@ -280,7 +271,7 @@ async fn two_that_say_the_same(faults: [Value; 2], [finder, owner]: [&str; 2]) {
     let ids = std::collections::BTreeMap::from([("first", new_id("first")), ("second", new_id("second"))]);
     for id in ids.values() {
         assert!(!sender.deliver(&record(id)).await.unwrap().is_empty(), "in doubt");
-        support::end_waiting(&world, id).await;
+        crate::support::end_waiting(&world, id).await;
     }
     let (finder, owner) = (&ids[finder], &ids[owner]);
     assert!(sender.deliver(&record(finder)).await.unwrap().is_empty(), "found in the list");
@@ -329,7 +320,7 @@ async fn refused(world: &World, queue_url: &str, operation: &str, side: Side) {
     assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: it comes again");
     world
         .until("the notification accepted", async || {
-            support::end_waiting(world, &id).await;
+            crate::support::end_waiting(world, &id).await;
             sender.deliver(&records).await.unwrap().is_empty().then_some(())
         })
         .await;

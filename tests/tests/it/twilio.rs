@@ -1,7 +1,5 @@
 //! The Twilio client against the sandbox, over HTTP: neither needs the stack.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::net::Ipv4Addr;
 
 use sandbox::{Config, ORDER_UPDATE_SID, serve};

@@ -1,7 +1,5 @@
 //! The sample events stay what they say they are. Needs no stack; `make sam-local` compares the functions' answers.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::{collections::BTreeMap, fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, dynamodb, sqs::SqsEvent};

@@ -13,7 +13,7 @@ use tests::harness::{
 };
 
 use crate::{
-    receive::agree,
+    e2e::receive::agree,
     support::{end_waiting, queue_of_ours},
     world::{Person, World, new_id},
 };

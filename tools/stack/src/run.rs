@@ -112,10 +112,10 @@ pub fn checkout() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the checkout's folder has gone")
 }
 
-/// The operator's command line, which `make run` builds: examples stand in a folder below the other programs'.
+/// The operator's command line, which `make run` builds beside this program.
 fn wa() -> Result<PathBuf> {
     let own = std::env::current_exe().context("this program's own path is not known")?;
-    let programs = own.ancestors().nth(2).context("this program stands in no folder of programs")?;
+    let programs = own.parent().context("this program is in no folder")?;
     Ok(programs.join("wa"))
 }
 

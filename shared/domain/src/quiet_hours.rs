@@ -1,13 +1,11 @@
 //! The hours in which people are left alone, by their own clocks.
 
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
-use serde::Deserialize;
 
 /// From one time of day, inclusive, to another, exclusive: 21:00 to 08:00 goes over midnight.
 ///
 /// Equal times are refused, since they could mean never as well as always: who wants no quiet hours leaves them out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuietHours {
     from: Time,
     to: Time,
@@ -24,21 +22,19 @@ pub enum InvalidQuietHours {
     Same,
 }
 
-/// Quiet hours as a configuration has them.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    from: String,
-    to: String,
-}
-
 /// How far ahead a moment is looked for: in two days the clocks of a place show every hour, even where one of the days
 /// is short of one.
 const SEARCHED: SignedDuration = SignedDuration::from_hours(48);
 
 impl QuietHours {
+    /// Reads quiet hours by their first minute and the first minute after them, as in 21:00 and 08:00.
+    pub fn parse(from: &str, to: &str) -> Result<Self, InvalidQuietHours> {
+        let time = |field, text: &str| Time::strptime("%H:%M", text).map_err(|_| InvalidQuietHours::Time(field));
+        Self::new(time("from", from)?, time("to", to)?)
+    }
+
     /// Quiet hours by their first moment and the first moment after them.
-    pub fn new(from: Time, to: Time) -> Result<Self, InvalidQuietHours> {
+    fn new(from: Time, to: Time) -> Result<Self, InvalidQuietHours> {
         if from == to { Err(InvalidQuietHours::Same) } else { Ok(Self { from, to }) }
     }
 
@@ -92,23 +88,15 @@ impl QuietHours {
     }
 }
 
-impl TryFrom<Written> for QuietHours {
-    type Error = InvalidQuietHours;
-
-    fn try_from(written: Written) -> Result<Self, InvalidQuietHours> {
-        let time = |field, text: &str| Time::strptime("%H:%M", text).map_err(|_| InvalidQuietHours::Time(field));
-        Self::new(time("from", &written.from)?, time("to", &written.to)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::{prelude::*, sample::subsequence};
 
     use super::*;
+    use crate::policy::QuietRule;
 
     fn hours(from: &str, to: &str) -> QuietHours {
-        serde_json::from_value(serde_json::json!({"from": from, "to": to})).unwrap()
+        QuietHours::parse(from, to).unwrap()
     }
 
     fn zones(names: &[&str]) -> Vec<TimeZone> {
@@ -202,7 +190,7 @@ mod tests {
             (r#"{"from": "21:00"}"#, "missing field `to`"),
             (r#"{"from": "21:00", "to": "08:00", "zone": "UTC"}"#, "unknown field `zone`"),
         ] {
-            let error = serde_json::from_str::<QuietHours>(json).unwrap_err().to_string();
+            let error = serde_json::from_str::<QuietRule>(json).unwrap_err().to_string();
             assert!(error.starts_with(reason), "{json}: {error}");
         }
     }

@@ -96,8 +96,8 @@ pub struct QuietRule {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenQuietRule {
-    from: jiff::civil::Time,
-    to: jiff::civil::Time,
+    from: String,
+    to: String,
     #[serde(default = "marketing")]
     categories: Vec<Category>,
 }
@@ -106,7 +106,7 @@ impl TryFrom<WrittenQuietRule> for QuietRule {
     type Error = InvalidQuietHours;
 
     fn try_from(written: WrittenQuietRule) -> Result<Self, InvalidQuietHours> {
-        Ok(Self { hours: QuietHours::new(written.from, written.to)?, categories: written.categories })
+        Ok(Self { hours: QuietHours::parse(&written.from, &written.to)?, categories: written.categories })
     }
 }
 

@@ -212,7 +212,10 @@ fn a_wrong_policy_says_what_is_wrong() {
             "per_second: expected a whole number from 1 to 10000, not 1041667",
         ),
         (r#"{"on_unknown": {"marketing": "send"}}"#, "expected `hold` or `resend`"),
-        (r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#, "hour"),
+        (
+            r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#,
+            "from: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00",
+        ),
     ] {
         let error = policy.parse::<Policy>().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

@@ -16,7 +16,7 @@ use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
     env::{self, EnvError},
-    queues::{EventsQueue, OutboundDoor, QueueError, UnpublishedQueue},
+    queues::{EventsQueue, OutboundProducer, QueueError, UnpublishedQueue},
     report::Chain,
 };
 use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
@@ -81,7 +81,7 @@ impl Publish {
                     contacts: Contacts::new(dynamodb.clone(), contacts_table),
                     notifications,
                     rate_limits: RateLimits::new(dynamodb, rate_limits_table),
-                    outbound: OutboundDoor::new(sqs.clone(), outbound_queue_url),
+                    outbound: OutboundProducer::new(sqs.clone(), outbound_queue_url),
                     policy,
                 },
             },

@@ -16,7 +16,7 @@ use domain::{
     suppression::Scope,
 };
 use jiff::{SignedDuration, Timestamp};
-use shared::queues::{Entry, MessageBody, OutboundDoor};
+use shared::queues::{MessageBody, OutboundProducer, QueueEntry};
 use stores::{
     contacts::Contacts,
     notifications::{Failure, Notifications, State, StoredNotification, Waiting},
@@ -41,7 +41,7 @@ pub(crate) struct Reactor {
     pub(crate) contacts: Contacts,
     pub(crate) notifications: Notifications,
     pub(crate) rate_limits: RateLimits,
-    pub(crate) outbound: OutboundDoor,
+    pub(crate) outbound: OutboundProducer,
     pub(crate) policy: Policy,
 }
 
@@ -213,7 +213,7 @@ impl Reactor {
         let enqueued_at = send_at.map_or(now, |send_at| send_at.min(now));
         let group = stored.account_sid.clone();
         let body = MessageBody::json(request.as_str());
-        Ok(self.outbound.enqueue(Entry { body, group, enqueued_at, delay }).await?)
+        Ok(self.outbound.enqueue(QueueEntry { body, group, enqueued_at, delay }).await?)
     }
 }
 

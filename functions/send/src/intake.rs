@@ -13,7 +13,7 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use shared::{
-    queues::{ENQUEUED_AT, Entry, Lane, MessageBody, OutboundQueue},
+    queues::{ENQUEUED_AT, Lane, MessageBody, OutboundQueue, QueueEntry},
     report::Chain,
 };
 use stores::notifications::{Expected, Outcome, Subject};
@@ -94,8 +94,8 @@ impl<'a> Incoming<'a> {
         age < QUEUE_RETENTION && age.saturating_add(delay) > OLDEST && age > SignedDuration::from_hours(12)
     }
 
-    pub(crate) fn fresh_copy(&self, account_sid: &AccountSid) -> Entry {
-        Entry {
+    pub(crate) fn fresh_copy(&self, account_sid: &AccountSid) -> QueueEntry {
+        QueueEntry {
             body: MessageBody::json(self.body),
             group: account_sid.clone(),
             enqueued_at: self.enqueued_at,
@@ -120,7 +120,7 @@ impl Job<'_> {
     }
 
     /// The copy of it that goes onto another queue.
-    pub(crate) fn entry(&self) -> Entry {
+    pub(crate) fn entry(&self) -> QueueEntry {
         self.incoming.fresh_copy(&self.subject.account_sid)
     }
 }

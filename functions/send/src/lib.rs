@@ -20,7 +20,7 @@ use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
-    queues::{Lane, OutboundQueue, QueueError},
+    queues::{EnqueueOutcome, Lane, OutboundQueue, QueueError},
     report::Chain,
 };
 use stores::{contacts::Contacts, dynamodb::StoreError, notifications::Notifications, rate_limits::RateLimits};
@@ -148,11 +148,11 @@ impl Send {
         let Next::Again(delay) = next.unwrap_or_else(|| message.after_failure()) else { return Next::Done };
         if message.outlives_queue(delay) {
             match self.queue.enqueue(message.lane, &[message.fresh_copy(&self.account_sid)]).await {
-                Ok(taken) if taken.first() == Some(&true) => return Next::Done,
+                Ok(outcomes) if outcomes == [EnqueueOutcome::Accepted] => return Next::Done,
                 _ => tracing::error!("a notification that waits for long was not put on the queue anew"),
             }
         }
-        if let Err(error) = self.queue.come_again(message.lane, message.receipt_handle, delay).await {
+        if let Err(error) = self.queue.change_visibility(message.lane, message.receipt_handle, delay).await {
             tracing::warn!(error = %Chain(&error), "delay not set, the queue's own applies");
         }
         Next::Again(delay)
@@ -167,14 +167,14 @@ impl Send {
             return (Vec::new(), rest);
         }
         let entries: Vec<_> = bulk.iter().map(|(_, job)| job.entry()).collect();
-        let taken = self.queue.enqueue(Lane::Bulk, &entries).await.unwrap_or_else(|error| {
+        let outcomes = self.queue.enqueue(Lane::Bulk, &entries).await.unwrap_or_else(|error| {
             tracing::error!(error = %Chain(&error), "marketing not moved to its lane");
-            vec![false; entries.len()]
+            vec![EnqueueOutcome::Refused; entries.len()]
         });
-        let moved = bulk
-            .into_iter()
-            .zip(taken)
-            .map(|((index, job), taken)| (index, if taken { Next::Done } else { job.incoming.after_failure() }));
+        let moved = bulk.into_iter().zip(outcomes).map(|((index, job), outcome)| match outcome {
+            EnqueueOutcome::Accepted => (index, Next::Done),
+            EnqueueOutcome::Refused => (index, job.incoming.after_failure()),
+        });
         (moved.collect(), rest)
     }
 }

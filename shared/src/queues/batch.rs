@@ -8,7 +8,7 @@ use aws_sdk_sqs::{
     types::{BatchResultErrorEntry, SendMessageBatchRequestEntry},
 };
 
-use super::{MESSAGE_BYTES, PUBLISHING, QueueError};
+use super::{MESSAGE_BYTES, PUBLISHING, error::QueueError};
 
 /// Sends entries whose ids are their places in the batch. Gives those that SQS did not accept.
 pub(super) async fn send(

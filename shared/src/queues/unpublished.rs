@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
 
-use super::{BATCH_MESSAGES, MessageBody, QueueError, batch};
+use super::{BATCH_MESSAGES, batch, body::MessageBody, error::QueueError};
 
 /// Where an operator finds what can never be published.
 #[derive(Debug, Clone)]

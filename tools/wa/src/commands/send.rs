@@ -5,7 +5,7 @@ use std::{io::Read as _, path::PathBuf, time::Duration};
 use domain::notification::Notification;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::queues::{Entry, MessageBody, OutboundDoor};
+use shared::queues::{EnqueueOutcome, MessageBody, OutboundProducer, QueueEntry};
 use stores::notifications::Standing;
 use twilio_types::sid::AccountSid;
 
@@ -118,7 +118,7 @@ struct Queued<'a> {
 async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Option<Failure>), Failure> {
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
-        entries.push(Entry {
+        entries.push(QueueEntry {
             body: MessageBody::json(request.body.as_str()),
             group: account(session, &request.notification).await?,
             enqueued_at: Timestamp::now(),
@@ -126,14 +126,14 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Op
         });
     }
     let client = aws_sdk_sqs::Client::new(session.aws().await?);
-    let door = OutboundDoor::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
+    let door = OutboundProducer::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
     let progress = session.terminal.progress(entries.len(), "queueing");
     let mut taken = Vec::with_capacity(entries.len());
     let mut first = None;
     for batch in batches(&entries) {
         // What is queued already is queued: the answer says so, whatever becomes of the rest.
         match door.enqueue_batch(batch).await {
-            Ok(answers) => taken.extend(answers),
+            Ok(outcomes) => taken.extend(outcomes.iter().map(|outcome| *outcome == EnqueueOutcome::Accepted)),
             Err(error) => {
                 let failure = Failure::from(error);
                 session.terminal.warn(&failure.to_string());
@@ -173,7 +173,7 @@ fn all_taken(taken: &[bool], failure: Option<Failure>) -> Result<(), Failure> {
 
 /// What SQS takes at once. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what SQS
 /// counts besides the bodies.
-fn batches(entries: &[Entry]) -> Vec<&[Entry]> {
+fn batches(entries: &[QueueEntry]) -> Vec<&[QueueEntry]> {
     const MESSAGES: usize = 10;
     const BYTES: usize = 1_000_000;
     let mut batches = Vec::new();
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn batches_are_what_sqs_takes() {
-        let entry = |bytes| Entry {
+        let entry = |bytes| QueueEntry {
             body: MessageBody::json("x".repeat(bytes)),
             group: "AC00000000000000000000000000000001".parse().unwrap(),
             enqueued_at: Timestamp::UNIX_EPOCH,

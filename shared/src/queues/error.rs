@@ -1,0 +1,41 @@
+//! The error of all queues.
+
+use std::error::Error;
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use stores::fault::Fault;
+
+use super::batch::EntryFailure;
+
+/// A request to a queue failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed")]
+pub struct QueueError {
+    operation: &'static str,
+    fault: Fault,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl QueueError {
+    pub(super) fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, fault: Fault::Unusable, source: source.into() }
+    }
+
+    pub(super) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        Self { operation, fault: Fault::of(&error), source: Box::new(error) }
+    }
+
+    pub(super) fn of_entry(operation: &'static str, failure: &EntryFailure) -> Self {
+        let fault = if failure.is_permanent { Fault::Unusable } else { Fault::Unanswered };
+        Self { operation, fault, source: failure.reason.as_str().into() }
+    }
+
+    /// Who has to act.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+}

@@ -27,20 +27,18 @@ class Access:
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if not hosts or not all(is_one_of(expected, host) for host in hosts):
             return 403, f"Host: expected {' or '.join(sorted(expected))}"
-        if port == self.api_port and not self.is_route(path):
-            return 404, "The API has no such route"
+        if port == self.api_port and path not in WEBHOOKS:
+            # The tunnel is for Twilio alone: what this machine's own systems call is not served beside it.
+            if self.public_base_url:
+                return 404, f"With a Twilio account this port serves {' and '.join(sorted(WEBHOOKS))} alone"
+            if path != "/media" and not path.startswith(SIGNED_ROUTES):
+                return 404, "The API has no such route"
         return None
 
     def hosts(self, port: int) -> frozenset[str]:
         if self.public_base_url and port == self.api_port:
             return LOCAL | {urlsplit(self.public_base_url).hostname}
         return LOCAL
-
-    def is_route(self, path: str) -> bool:
-        if path in WEBHOOKS:
-            return True
-        # The tunnel is for Twilio alone: the routes for this machine's own systems are not served beside it.
-        return not self.public_base_url and (path == "/media" or path.startswith(SIGNED_ROUTES))
 
 
 def is_one_of(expected: frozenset[str], host: str) -> bool:

@@ -67,7 +67,7 @@ impl Emulator {
             .env_clear()
             .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)])
-            .env("AWS_SECRET_ACCESS_KEY", administrator.secret_key());
+            .envs(administrator.environment());
         log_to(&mut command, &log)?;
         let mut group = Group::spawn(&mut command)?;
         let endpoint = format!("http://127.0.0.1:{aws_port}");

@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    io::ErrorKind,
+    io::{self, ErrorKind, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -170,7 +171,7 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
             .context("cannot write events/env.json")?;
     }
     let shell = scratch.join("env");
-    fs::write(&shell, stack.shell(&wa()?)).with_context(|| format!("cannot write {}", shell.display()))?;
+    write_private(&shell, &stack.shell(&wa()?)).with_context(|| format!("cannot write {}", shell.display()))?;
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
     let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
     Ok(Running { stack, logs: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
@@ -234,6 +235,11 @@ fn empty_folder(path: PathBuf) -> Result<PathBuf> {
     }
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
+}
+
+/// Writes what only this user may read: with it comes the administrator's key.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 /// Does what an operator does after a first deployment.

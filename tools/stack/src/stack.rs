@@ -43,30 +43,29 @@ pub struct Outputs {
     pub reconcile_function_name: String,
 }
 
-/// The administrator of the emulator, with a secret key that is random for each run: the emulator's own default is public,
-/// and with `make run TWILIO=1` the emulator holds the credentials of a real account.
+/// The administrator of the emulator, with a secret key that is random for each run: with `make run TWILIO=1` the emulator
+/// holds the credentials of a real account.
 #[derive(Debug, Clone)]
 pub struct Administrator {
     secret_key: SecretString,
 }
 
 impl Administrator {
-    /// The name by which the emulator knows its administrator, whatever the secret key.
-    pub const ACCESS_KEY_ID: &str = "test";
+    const ACCESS_KEY: &str = "LOCALADMINISTRATOR";
 
     /// One for a new run.
     pub fn random() -> Self {
         Self { secret_key: uuid::Uuid::new_v4().simple().to_string().into() }
     }
 
-    /// What the emulator verifies signatures with.
-    pub fn secret_key(&self) -> &str {
-        self.secret_key.expose_secret()
+    /// The keys as AWS's tools and SDKs read them.
+    pub fn environment(&self) -> [(&'static str, &str); 2] {
+        [("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY), (ADMINISTRATOR_SECRET, self.secret_key.expose_secret())]
     }
 
-    /// What requests are signed with.
+    /// The keys as the SDK takes them.
     pub fn credentials(&self) -> Credentials {
-        Credentials::new(Self::ACCESS_KEY_ID, self.secret_key(), None, None, "local stack")
+        Credentials::new(Self::ACCESS_KEY, self.secret_key.expose_secret(), None, None, "local stack")
     }
 }
 
@@ -186,15 +185,16 @@ impl Stack {
 pub fn aws_environment(endpoint: &str, administrator: &Administrator) -> impl Iterator<Item = (&'static str, String)> {
     [
         ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ACCESS_KEY_ID", Administrator::ACCESS_KEY_ID),
-        (ADMINISTRATOR_SECRET, administrator.secret_key()),
         ("AWS_SESSION_TOKEN", ""),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
         ("AWS_CONFIG_FILE", "/dev/null"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
     ]
+    .into_iter()
+    .chain(administrator.environment())
     .map(|(name, value)| (name, value.to_owned()))
+    .collect::<Vec<_>>()
     .into_iter()
 }
 

@@ -88,11 +88,23 @@ async fn a_name_that_is_not_this_machine_is_refused_on_both_ports() {
 }
 
 #[tokio::test]
-async fn the_emulators_public_default_key_is_refused() {
+async fn only_the_keys_of_this_run_are_the_administrators() {
     let world = World::without_consumers();
-    let public = Credentials::new("test", "test", None, None, "guessed");
-    let request = world.signed_as(&public, "secretsmanager", "POST", &world.stack.aws_endpoint, "{}");
-    assert_eq!(list_secrets(request).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let [(_, access_key), _] = world.stack.administrator.environment();
+    // The emulator's own administrators: a name, and the number of any account.
+    for (access_key, secret_key, code) in [
+        ("test", "test", "UnrecognizedClientException"),
+        ("000000000000", "test", "UnrecognizedClientException"),
+        (access_key, "test", "InvalidSignatureException"),
+    ] {
+        let public = Credentials::new(access_key, secret_key, None, None, "public");
+        let request = world.signed_as(&public, "secretsmanager", "POST", &world.stack.aws_endpoint, "{}");
+        let answer = list_secrets(request).send().await.unwrap();
+        let body = answer.text().await.unwrap();
+        assert!(body.contains(code), "{access_key}: {body}");
+    }
+    let bucket = format!("{}/{}", world.stack.aws_endpoint, world.stack.outputs.archive_bucket_name);
+    assert_eq!(world.http.get(bucket).send().await.unwrap().status(), StatusCode::FORBIDDEN, "unsigned");
 }
 
 #[tokio::test]
@@ -105,7 +117,7 @@ async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
     let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
     let http = reqwest::Client::new();
     let post = |host, path| http.post(format!("{}{path}", emulator.front_door)).header("Host", host);
-    let no_route = "The API has no such route";
+    let no_route = "With a Twilio account this port serves /twilio/inbound and /twilio/status alone";
     for (_, path) in OPEN {
         assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
     }

@@ -10,23 +10,31 @@ from urllib.parse import urlsplit
 LOCAL = frozenset({"127.0.0.1", "localhost"})
 WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status"})
 SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/")
+# What the emulator serves to callers without a signature.
+UNSIGNED = ("/_", "/health", "/v2/")
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one run. With a Twilio account `public_base_url` is the URL that Twilio calls, else it is None."""
+    """The rules of one run. With a Twilio account `public_base_url` is the URL that Twilio calls, else it is None. Containers
+    call `bridge`, this machine's address in Docker's network, where there is one."""
 
     api_port: int
     public_base_url: str | None
+    bridge: str | None
 
-    def refusal(self, port: int, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-        """The status and the reason of a refusal, or None where the request may pass. Names of headers are in lower case."""
+    def refusal(self, server: tuple[str, int], path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+        """The status and the reason of a refusal, or None where the request may pass. `server` is the address and the port
+        that were called; names of headers are in lower case."""
+        address, port = server
         if any(name == b"origin" for name, _ in headers):
             return 403, "Origin: the local stack answers no web page"
-        expected = self.hosts(port)
+        expected = self.hosts(address, port)
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if not hosts or not all(is_one_of(expected, host) for host in hosts):
             return 403, f"Host: expected {' or '.join(sorted(expected))}"
+        if address == self.bridge and path.startswith(UNSIGNED):
+            return 404, "Containers are served AWS alone"
         if port == self.api_port and path not in WEBHOOKS:
             # The tunnel is for Twilio alone: what this machine's own systems call is not served beside it.
             if self.public_base_url:
@@ -35,7 +43,9 @@ class Access:
                 return 404, "The API has no such route"
         return None
 
-    def hosts(self, port: int) -> frozenset[str]:
+    def hosts(self, address: str, port: int) -> frozenset[str]:
+        if address == self.bridge:
+            return frozenset({address})
         if self.public_base_url and port == self.api_port:
             return LOCAL | {urlsplit(self.public_base_url).hostname}
         return LOCAL
@@ -45,4 +55,4 @@ def is_one_of(expected: frozenset[str], host: str) -> bool:
     """Whether a Host header has one of these names. The port does not count: port forwarding may change it."""
     name = host.partition(":")[0].lower()
     # AWS SDKs put a bucket's name in front of localhost. Browsers resolve such names to this machine only.
-    return name in expected or name.endswith(".localhost")
+    return name in expected or (name.endswith(".localhost") and "localhost" in expected)

@@ -1,71 +1,94 @@
 """Invokes each function with each file of events/ and compares the answer with events/answers.json.
 
 With Docker by `sam local invoke`. Without it, or with `--emulated`, in the runtime interface emulator that SAM CLI brings
-along, which is what `sam local` runs inside its container. Run by `make sam-local` and `make test`, in the local stack.
+along, which is what `sam local` runs inside its container. Run by `make sam-local` and `make test` in the local stack; the
+folder STACK_FOLDER has what the stack wrote for `sam local`, and the functions that it deployed.
 """
 
 import json
+import os
 import pathlib
 import platform
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from urllib.parse import urlsplit
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 EVENTS = ROOT / "events"
+FOLDER = pathlib.Path(os.environ["STACK_FOLDER"])
+MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+# The base image of the functions' runtime, under the tag that SAM gives it.
+IMAGE = f"public.ecr.aws/lambda/provided:al2023-{MACHINE}"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 READY_WITHIN = 20
 
 
-def has_docker():
-    return shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+class Failure(Exception):
+    """A function that did not answer."""
 
 
-def invoke_with_sam(function, event, env_file):
-    command = [
-        "sam", "local", "invoke", function, "--event", event, "--env-vars", env_file,
-        # The emulator of AWS listens on this machine's loopback address only.
-        "--docker-network", "host",
-    ]
+def succeeds(*command):
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def why_not_in_containers(environments):
+    if not succeeds("docker", "info"):
+        return "no Docker engine answers"
+    endpoint = environments["InboundFunction"]["AWS_ENDPOINT_URL"]
+    if urlsplit(endpoint).hostname == "127.0.0.1":
+        return "this machine has no address on a bridge of Docker's, at which containers would find the stack"
+    return None
+
+
+def invoke_in_container(function, event):
+    command = ["sam", "local", "invoke", function, "--event", event, "--config-file", FOLDER / "samconfig.toml"]
+    # SAM asks the registry for a newer image each time, and fails where it cannot be reached.
+    if succeeds("docker", "image", "inspect", IMAGE):
+        command.append("--skip-pull-image")
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = run.stdout.strip().splitlines()
     if run.returncode or not lines:
-        sys.exit(f"sam local invoke {function} failed:\n{run.stderr}")
+        raise Failure(run.stderr)
     return json.loads(lines[-1])
 
 
-class Emulated:
-    """A function in the runtime interface emulator."""
+@contextmanager
+def emulated(function, environment):
+    """Runs a function in the runtime interface emulator: gives what invokes it."""
+    (emulator,) = ROOT.glob(f".tools/sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE}")
+    port, runtime_port = free_port(), free_port()
+    process = subprocess.Popen(
+        [emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
+         "--runtime-api-address", f"127.0.0.1:{runtime_port}", FOLDER / "build" / function / "bootstrap"],
+        env={name: os.environ[name] for name in KEYS} | environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )
+    try:
+        yield partial(invoke_emulated, f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations")
+    finally:
+        subprocess.run(["pkill", "--session", str(process.pid)], check=False)
+        process.wait()
 
-    def __init__(self, function, environment):
-        machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-        (emulator,) = ROOT.glob(f".tools/sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
-        bootstrap = ROOT / "target/lambda" / function.removesuffix("Function").lower() / "bootstrap"
-        self.port, runtime_port = free_port(), free_port()
-        self.process = subprocess.Popen(
-            [emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
-             "--runtime-api-address", f"127.0.0.1:{runtime_port}", bootstrap],
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )
 
-    def invoke(self, event):
-        url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                with urllib.request.urlopen(url, data=event.read_bytes(), timeout=READY_WITHIN) as answer:
-                    return json.load(answer)
-            except urllib.error.URLError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-
-    def stop(self):
-        subprocess.run(["pkill", "--session", str(self.process.pid)], check=False)
-        self.process.wait()
+def invoke_emulated(url, event):
+    deadline = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            with urllib.request.urlopen(url, data=event.read_bytes(), timeout=READY_WITHIN) as answer:
+                return json.load(answer)
+        except urllib.error.URLError as error:
+            if time.monotonic() > deadline:
+                raise Failure(error) from error
+            time.sleep(0.1)
 
 
 def free_port():
@@ -84,25 +107,27 @@ def differences(expected, answer):
             yield f"{name}: expected {value!r}, got {found!r}"
 
 
+def wrong_with(invoke, event, expected):
+    try:
+        return list(differences(expected, invoke(event)))
+    except Failure as failure:
+        return str(failure).strip().splitlines()
+
+
 def main(emulate):
     answers = json.loads((EVENTS / "answers.json").read_text())
-    env_file = EVENTS / "env.json"
-    environments = json.loads(env_file.read_text())
-    docker = not emulate and has_docker()
-    print("with sam local invoke" if docker else "without Docker, in SAM's runtime interface emulator")
+    environments = json.loads((FOLDER / "env.json").read_text())
+    why_not = "--emulated" if emulate else why_not_in_containers(environments)
+    print(f"in SAM's runtime interface emulator: {why_not}" if why_not else "in containers, by sam local invoke", flush=True)
     failed = 0
     for function in sorted({entry["function"] for entry in answers.values()}):
-        emulated = None if docker else Emulated(function, environments[function])
-        for name, entry in answers.items():
-            if entry["function"] != function:
-                continue
-            event = EVENTS / f"{name}.json"
-            answer = invoke_with_sam(function, event, env_file) if docker else emulated.invoke(event)
-            wrong = list(differences(entry["answer"], answer))
-            failed += bool(wrong)
-            print(f"{'FAILED' if wrong else 'ok    '} {name}", *wrong, sep="\n         " if wrong else "")
-        if emulated:
-            emulated.stop()
+        in_container = nullcontext(partial(invoke_in_container, function))
+        with emulated(function, environments[function]) if why_not else in_container as invoke:
+            for name, entry in answers.items():
+                if entry["function"] == function:
+                    wrong = wrong_with(invoke, EVENTS / f"{name}.json", entry["answer"])
+                    failed += bool(wrong)
+                    print("FAILED" if wrong else "ok    ", name, *(f"\n         {line}" for line in wrong), sep=" ", flush=True)
     print(f"{len(answers) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -24,11 +24,12 @@ def arguments():
     parser.add_argument("aws_port", type=int)
     parser.add_argument("api_port", type=int)
     parser.add_argument("--public-base-url", help="the URL at which Twilio itself calls the API")
+    parser.add_argument("--bridge", help="this machine's address in Docker's network, for functions in containers")
     return parser.parse_args()
 
 
 ARGUMENTS = arguments()
-ACCESS = Access(ARGUMENTS.api_port, ARGUMENTS.public_base_url)
+ACCESS = Access(ARGUMENTS.api_port, ARGUMENTS.public_base_url, ARGUMENTS.bridge)
 os.environ |= {
     "GATEWAY_PORT": str(ARGUMENTS.aws_port),
     # An address, because an SDK puts a bucket in front of a name; nothing resolves bucket.localhost everywhere.
@@ -246,12 +247,11 @@ async def app(scope, receive, send):
         return
     if scope["type"] == "http":
         scope = {**scope, "scheme": "https"}
-        port, path = scope["server"][1], scope["path"]
-        at_front_door.set(port == ARGUMENTS.api_port)
+        at_front_door.set(scope["server"][1] == ARGUMENTS.api_port)
         send = without_cors(send)
         if at_front_door.get():
             send = noting_refusals(scope, send)
-        if refusal := ACCESS.refusal(port, path, scope["headers"]):
+        if refusal := ACCESS.refusal(scope["server"], scope["path"], scope["headers"]):
             await refuse(send, *refusal)
             return
     await ministack.app(scope, receive, send)
@@ -290,6 +290,8 @@ def main():
     end_with_parent()
     config = Config()
     config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]
+    if ARGUMENTS.bridge:
+        config.bind.append(f"{ARGUMENTS.bridge}:{ARGUMENTS.aws_port}")
     config.loglevel = "WARNING"
     asyncio.run(serve(app, config))
 

@@ -43,7 +43,7 @@ fn every_event_has_a_documented_answer_and_every_answer_an_event() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let names = files.iter().filter_map(|file| file.to_str()?.strip_suffix(".json"));
-    let mut names: Vec<_> = names.filter(|name| !matches!(*name, "answers" | "env")).collect();
+    let mut names: Vec<_> = names.filter(|name| *name != "answers").collect();
     names.sort_unstable();
     assert_eq!(names, answers.keys().collect::<Vec<_>>());
 }

@@ -3,19 +3,16 @@
 use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request},
-    sign::v4,
-};
 use serde_json::{Value, json};
 use stack::{
-    REGION, Stack,
+    Stack,
     run::{ACCOUNT_SID, AUTH_TOKEN},
+    signed::{Unsigned, signed},
 };
 use twilio_webhook::{form::Form, signature::sign};
 
@@ -178,14 +175,7 @@ impl World {
         url: &str,
         body: &str,
     ) -> reqwest::RequestBuilder {
-        let identity = credentials.clone().into();
-        let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name(service);
-        let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default());
-        let parameters = parameters.build().unwrap().into();
-        let signable = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
-        let (instructions, _) = sign_request(signable.unwrap(), &parameters).unwrap().into_parts();
-        let request = self.http.request(method.parse().unwrap(), url).body(body.to_owned());
-        instructions.headers().fold(request, |request, (name, value)| request.header(name, value))
+        signed(&self.http, credentials, Unsigned { service, method, url, body }).unwrap()
     }
 
     /// Puts a notification on the outbound queue.

@@ -1,10 +1,6 @@
 //! `sam build` and `sam deploy` of the project's own template to the emulator.
 
-use std::{
-    env::consts::ARCH,
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{env::consts::ARCH, ffi::OsString, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -18,6 +14,9 @@ use crate::{
 
 /// The stack's name, as samconfig.toml has it.
 pub const STACK_NAME: &str = "whatsapp-local";
+
+/// The template that [`build`] makes, in a stack's own folder, so that one can run while another is built.
+pub const BUILT_TEMPLATE: &str = "build/template.yaml";
 
 /// What a deployment to the emulator is told, beyond samconfig.toml.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +50,7 @@ pub async fn compile(root: &Path) -> Result<()> {
 pub async fn build(root: &Path, scratch: &Path) -> Result<()> {
     let mut command = sam(root)?;
     command.args(["build", "--parameter-overrides", &format!("Architecture={}", architecture()?)]);
-    command.arg("--build-dir").arg(build_folder(scratch));
+    command.arg("--build-dir").args(scratch.join(BUILT_TEMPLATE).parent());
     run_logged(&mut command, &scratch.join("sam-build.log")).await
 }
 
@@ -61,7 +60,7 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
     command.args(["deploy", "--config-env", "local"]);
     // Named, because SAM looks for it beside the built template.
     command.arg("--config-file").arg(root.join("samconfig.toml"));
-    command.arg("--template-file").arg(build_folder(scratch).join("template.yaml"));
+    command.arg("--template-file").arg(scratch.join(BUILT_TEMPLATE));
     command.arg("--parameter-overrides").args(overrides(parameters, architecture()?));
     command.envs(aws_environment(parameters.aws_endpoint, parameters.administrator));
     run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;
@@ -82,11 +81,6 @@ fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
     // SAM splits at spaces and takes quotes away, unless they are escaped.
     let policy = send_policy.map(|policy| format!("SendPolicy=\"{}\"", policy.replace('"', "\\\"")));
     always.into_iter().chain(service).chain(policy).collect()
-}
-
-/// Each stack's own, so that one can run while another is built.
-fn build_folder(scratch: &Path) -> PathBuf {
-    scratch.join("build")
 }
 
 #[derive(Deserialize)]
@@ -131,7 +125,7 @@ fn path_with_tools(root: &Path) -> Result<OsString> {
 }
 
 /// This machine's processor by Lambda's name: the emulator runs the functions as its own processes.
-fn architecture() -> Result<&'static str> {
+pub(crate) fn architecture() -> Result<&'static str> {
     match ARCH {
         "x86_64" => Ok("x86_64"),
         "aarch64" => Ok("arm64"),

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -44,6 +45,8 @@ pub struct Settings<'a> {
     pub api_port: u16,
     /// The URL at which Twilio itself calls the API. The API's port then serves Twilio's routes and no others.
     pub twilio_calls: Option<&'a BaseUrl>,
+    /// This machine's address on Docker's bridge, where AWS is served to functions in containers too.
+    pub bridge: Option<Ipv4Addr>,
 }
 
 impl Emulator {
@@ -51,7 +54,7 @@ impl Emulator {
     ///
     /// `root` is the checkout, `scratch` a folder of the emulator's own.
     pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
-        let Settings { aws_port, api_port, twilio_calls } = settings;
+        let Settings { aws_port, api_port, twilio_calls, bridge } = settings;
         let python = root.join(".tools/ministack/bin/python");
         if !python.exists() {
             bail!("{} is missing: `make tools` installs it", python.display());
@@ -63,6 +66,7 @@ impl Emulator {
             .arg(root.join("tools/stack/emulator.py"))
             .args([aws_port, api_port].map(|port| port.to_string()))
             .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
+            .args(bridge.iter().flat_map(|address| ["--bridge".to_owned(), address.to_string()]))
             // The functions inherit its environment: on AWS they get nothing of this machine's either.
             .env_clear()
             .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))

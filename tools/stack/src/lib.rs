@@ -4,13 +4,18 @@
 //! template, and one way to start it, [`run::start`]. A test connects to the running one with [`Stack::from_env`].
 
 pub mod account;
+pub mod bridge;
 pub mod demo;
 pub mod deploy;
 pub mod emulator;
+pub mod functions;
 pub mod invitation;
+pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod run;
+pub mod shell;
+pub mod signed;
 pub mod stack;
 pub mod tunnel;
 pub mod watch;

@@ -11,7 +11,8 @@ use sandbox::Rules;
 use stack::{
     account::Account,
     invitation,
-    run::{Ports, Running, Twilio, checkout, start},
+    ports::Ports,
+    run::{Running, Twilio, checkout, start},
     tunnel::Tunnel,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,6 +99,7 @@ async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .envs(running.stack.environment()?)
+        .env("STACK_FOLDER", &running.folder)
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
@@ -109,7 +111,7 @@ async fn exec(command: &[OsString]) -> Result<ExitCode> {
     if status.success() {
         running.discard()?;
     } else {
-        eprintln!("The logs of this stack are in {}", running.logs.display());
+        eprintln!("The logs of this stack are in {}", running.folder.display());
     }
     Ok(exit_code(status))
 }

@@ -1,24 +1,25 @@
 //! Starting the local stack, and ending it.
 
 use std::{
-    fs,
-    io::{self, ErrorKind, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use sandbox::{Config, Plays, Rules, Sandbox};
 use secrecy::ExposeSecret as _;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::{
     account::{Account, ApiKey},
+    bridge,
     deploy::{self, Parameters},
     emulator::{Emulator, Settings},
+    functions,
+    ports::{Ports, Reservation, Reserved},
     progress::Step,
+    shell,
     stack::Stack,
     watch::Watch,
 };
@@ -54,38 +55,19 @@ pub enum Twilio {
     Itself(Box<Account>),
 }
 
-/// Where on this machine the stack's parts are; 0 is any free port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-pub struct Ports {
-    /// The port of the deployed API.
-    #[arg(long = "api-port", env = "API_PORT", default_value_t = 8080)]
-    pub api: u16,
-    /// The port of the emulator of AWS.
-    #[arg(long = "aws-port", env = "AWS_PORT", default_value_t = 4566)]
-    pub aws: u16,
-    /// The port of the stand-in for Twilio, and of its web page.
-    #[arg(long = "sandbox-port", env = "SANDBOX_PORT", default_value_t = 8090)]
-    pub sandbox: u16,
-}
-
-impl Ports {
-    /// Any that are free, for a stack that is gone before anybody writes down its address.
-    pub const FREE: Self = Self { api: 0, aws: 0, sandbox: 0 };
-}
-
 /// A local stack that lives as long as this value.
 #[derive(Debug)]
 pub struct Running {
     /// How to reach it.
     pub stack: Stack,
-    /// The folder of its logs.
-    pub logs: PathBuf,
+    /// Its folder: logs, what was deployed, and what `sam local` needs.
+    pub folder: PathBuf,
     /// What a shell reads to have `wa`, and to bring it and the AWS command line here; from the checkout.
     pub shell: PathBuf,
     // Ends before what it reads does.
     _watch: AbortOnDrop,
     _emulator: Emulator,
-    _sandbox: AbortOnDrop,
+    _sandbox: JoinSet<io::Result<()>>,
 }
 
 /// A task that ends with its owner.
@@ -101,10 +83,10 @@ impl Drop for AbortOnDrop {
 impl Running {
     /// Ends a stack that nobody will have questions about: nothing of it is left.
     pub fn discard(self) -> Result<()> {
-        let Self { logs, _watch: watch, _emulator: emulator, .. } = self;
+        let Self { folder, _watch: watch, _emulator: emulator, .. } = self;
         drop(watch);
         drop(emulator);
-        fs::remove_dir_all(&logs).with_context(|| format!("cannot remove {}", logs.display()))
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
     }
 }
 
@@ -113,21 +95,16 @@ pub fn checkout() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the checkout's folder has gone")
 }
 
-/// The operator's command line, which `make run` builds beside this program.
-fn wa() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("this program's own path is not known")?;
-    let programs = own.parent().context("this program is in no folder")?;
-    Ok(programs.join("wa"))
-}
-
 /// Builds, starts and deploys everything, and says on the standard error what it is doing.
 pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
     let root = checkout()?;
-    // All at the same time, so that no two of them are given the same one.
-    let [api, aws, sandbox] = [("API_PORT", ports.api), ("AWS_PORT", ports.aws), ("SANDBOX_PORT", ports.sandbox)]
-        .map(|(variable, port)| listen(variable, port));
-    let (api, aws, sandbox) = (api?, aws?, sandbox?);
-    let scratch = empty_folder(root.join(".local").join(aws.local_addr()?.port().to_string()))?;
+    let (twilio_calls, bridge) = match &twilio {
+        Twilio::Sandbox(_) => (None, bridge::address()),
+        // No container has to do with a real account.
+        Twilio::Itself(account) => (Some(&account.public_base_url), None),
+    };
+    let Reserved { api, aws, sandbox } = Reserved::new(ports, bridge)?;
+    let scratch = empty_folder(root.join(".local").join(aws.port()?.to_string()))?;
 
     eprintln!("Compiling the functions: the first time this takes some minutes");
     deploy::compile(root).await?;
@@ -137,16 +114,11 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
     step.done();
 
     let step = Step::start("emulator of AWS");
-    let [api, aws] = [release(api)?, release(aws)?];
-    let twilio_calls = match &twilio {
-        Twilio::Sandbox(_) => None,
-        Twilio::Itself(account) => Some(&account.public_base_url),
-    };
-    let settings = Settings { aws_port: aws, api_port: api, twilio_calls };
+    let settings = Settings { aws_port: aws.release()?, api_port: api.release()?, twilio_calls, bridge };
     let emulator = Emulator::start(root, &scratch, settings).await?;
     step.done();
 
-    let sandbox_url = format!("http://{}", sandbox.local_addr()?);
+    let sandbox_url = format!("http://127.0.0.1:{}", sandbox.port()?);
     let (account, send_policy) = match &twilio {
         Twilio::Sandbox(_) => (made_up_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
         // Its policy is the one that a first deployment has: marketing needs a consent.
@@ -167,20 +139,21 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
     step.done();
     // The events of `events/` are the made-up account's.
     if let Twilio::Sandbox(_) = &twilio {
-        fs::write(root.join("events/env.json"), serde_json::to_string_pretty(&stack.function_environments())?)
-            .context("cannot write events/env.json")?;
+        functions::write(&stack, &scratch, bridge).await?;
     }
-    let shell = scratch.join("env");
-    write_private(&shell, &stack.shell(&wa()?)).with_context(|| format!("cannot write {}", shell.display()))?;
+    let shell = shell::write(&stack, root, &scratch)?;
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
     let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
-    Ok(Running { stack, logs: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
+    Ok(Running { stack, folder: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
 /// The sandbox in this process, and what tells it what the system does.
-async fn show(stack: &Stack, log: &Path, twilio: Twilio, listener: TcpListener) -> Result<(AbortOnDrop, AbortOnDrop)> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+async fn show(
+    stack: &Stack,
+    log: &Path,
+    twilio: Twilio,
+    reservation: Reservation,
+) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
     let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
     let config = match twilio {
         Twilio::Sandbox(rules) => Config { rules, ..config },
@@ -193,8 +166,13 @@ async fn show(stack: &Stack, log: &Path, twilio: Twilio, listener: TcpListener) 
     };
     let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
-    let serving = tokio::spawn(sandbox::serve(sandbox, listener)).abort_handle();
-    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), AbortOnDrop(serving)))
+    let mut serving = JoinSet::new();
+    for listener in reservation.into_listeners() {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serving.spawn(sandbox::serve(Arc::clone(&sandbox), listener));
+    }
+    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving))
 }
 
 /// The account that the sandbox plays.
@@ -210,36 +188,12 @@ fn made_up_account(sandbox_url: &str, api_url: &str) -> Result<Account> {
     })
 }
 
-fn listen(variable: &'static str, port: u16) -> Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(|error| {
-        let why = if error.kind() == ErrorKind::AddrInUse {
-            "is taken".to_owned()
-        } else {
-            format!("is not to be had ({error})")
-        };
-        let other = port.saturating_add(1_000);
-        anyhow!("port {port} {why}: `make run {variable}={other}` takes another one")
-    })
-}
-
-/// Frees a port that another process will listen on at once.
-fn release(listener: TcpListener) -> Result<u16> {
-    let port = listener.local_addr()?.port();
-    drop(listener);
-    Ok(port)
-}
-
 fn empty_folder(path: PathBuf) -> Result<PathBuf> {
     if path.exists() {
         fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
     }
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
-}
-
-/// Writes what only this user may read: with it comes the administrator's key.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 /// Does what an operator does after a first deployment.
@@ -252,18 +206,4 @@ async fn put_credentials(stack: &Stack, account: &Account) -> Result<()> {
         .await
         .context("cannot put the account's credentials into the secret")?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_taken_port_says_how_to_choose_another() {
-        let taken = listen("API_PORT", 0).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let error = listen("API_PORT", port).unwrap_err().to_string();
-        let other = port.saturating_add(1_000);
-        assert_eq!(error, format!("port {port} is taken: `make run API_PORT={other}` takes another one"));
-    }
 }

@@ -1,17 +1,12 @@
 //! A running local stack, as its users see it.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    deploy::STACK_NAME,
-    run::{ACCOUNT_SID, MESSAGING_SERVICE_SID},
-};
+use crate::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -118,14 +113,6 @@ impl Stack {
         .collect())
     }
 
-    /// What a shell reads to bring any AWS tool to the emulator, and the `wa` at this path to this stack.
-    pub fn shell(&self, wa: &Path) -> String {
-        let stack = ("WA_STACK", STACK_NAME.to_owned());
-        let variables = aws_environment(&self.aws_endpoint, &self.administrator).chain([stack]);
-        let lines: Vec<_> = variables.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        lines.concat() + &format!("wa() {{ '{}' \"$@\"; }}\n", wa.display())
-    }
-
     /// The SDK's configuration for the emulator, as an administrator.
     pub fn aws(&self) -> SdkConfig {
         SdkConfig::builder()
@@ -138,8 +125,8 @@ impl Stack {
 }
 
 impl Stack {
-    /// The environment of each function as `sam local invoke --env-vars` takes it, for the events in `events/`, which
-    /// are signed for the domain `wa.example.com`.
+    /// An environment for each function, for one that is started by hand with events like those in `events/`, which are
+    /// signed for the domain `wa.example.com`.
     pub fn function_environments(&self) -> serde_json::Value {
         let Outputs {
             messages_table_name, contacts_table_name, notifications_table_name, rate_limits_table_name, ..
@@ -227,13 +214,6 @@ pub(crate) mod tests {
         assert_eq!(environment["STACK_API_URL"], "http://api");
         let read = Stack::from_variables(|name| environment.get(name).cloned()).unwrap();
         assert_eq!(read.environment().unwrap().into_iter().collect::<BTreeMap<_, _>>(), environment);
-    }
-
-    #[test]
-    fn a_shell_that_reads_it_has_the_command_line_and_the_stack() {
-        let script = stack().shell(Path::new("/bin/echo")) + "wa $WA_STACK $AWS_ENDPOINT_URL";
-        let ran = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&ran.stdout), "whatsapp-local http://aws\n", "{ran:?}");
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! The local stack's ports are open to every page in this machine's browsers, and one of them to the Internet through a tunnel.
 
-use std::net::TcpListener;
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+};
 
 use aws_credential_types::Credentials;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderName};
 use stack::{
     emulator::{Emulator, Settings},
     run::checkout,
+    signed::{Unsigned, signed},
 };
+use twilio_types::base_url::BaseUrl;
 
 use crate::world::World;
 
@@ -107,16 +112,41 @@ async fn only_the_keys_of_this_run_are_the_administrators() {
     assert_eq!(world.http.get(bucket).send().await.unwrap().status(), StatusCode::FORBIDDEN, "unsigned");
 }
 
+/// An emulator that nothing is deployed to.
+struct Empty {
+    emulator: Emulator,
+    scratch: PathBuf,
+    http: reqwest::Client,
+}
+
+impl Empty {
+    async fn start(twilio_calls: Option<&BaseUrl>, bridge: Option<Ipv4Addr>) -> Self {
+        let scratch = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
+        std::fs::create_dir_all(&scratch).unwrap();
+        let [aws_port, api_port] = free_ports();
+        let settings = Settings { aws_port, api_port, twilio_calls, bridge };
+        let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
+        Self { emulator, scratch, http: reqwest::Client::new() }
+    }
+
+    fn discard(self) {
+        let Self { emulator, scratch, .. } = self;
+        drop(emulator);
+        std::fs::remove_dir_all(scratch).unwrap();
+    }
+}
+
+/// Held both at the same time, so that they differ.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
 #[tokio::test]
 async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
-    let scratch = std::env::temp_dir().join(format!("access-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).unwrap();
-    let [aws_port, api_port] = free_ports();
     let public_base_url = "https://tunnel.example".parse().unwrap();
-    let settings = Settings { aws_port, api_port, twilio_calls: Some(&public_base_url) };
-    let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
-    let http = reqwest::Client::new();
-    let post = |host, path| http.post(format!("{}{path}", emulator.front_door)).header("Host", host);
+    let empty = Empty::start(Some(&public_base_url), None).await;
+    let post = |host, path| empty.http.post(format!("{}{path}", empty.emulator.front_door)).header("Host", host);
     let no_route = "With a Twilio account this port serves /twilio/inbound and /twilio/status alone";
     for (_, path) in OPEN {
         assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
@@ -128,20 +158,35 @@ async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
     // Nothing is deployed, so that API Gateway itself has to say so.
     for path in ["/twilio/inbound", "/twilio/status"] {
         for host in ["tunnel.example", "127.0.0.1"] {
-            let not_found = r#"{"message": "Not Found"}"#;
-            assert_refused(post(host, path), StatusCode::NOT_FOUND, not_found).await;
+            assert_refused(post(host, path), StatusCode::NOT_FOUND, r#"{"message": "Not Found"}"#).await;
         }
     }
     let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example";
     assert_refused(post("page.example", "/twilio/inbound"), StatusCode::FORBIDDEN, expected).await;
-    let request = http.get(&emulator.endpoint).header("Host", "tunnel.example");
+    let request = empty.http.get(&empty.emulator.endpoint).header("Host", "tunnel.example");
     assert_refused(request, StatusCode::FORBIDDEN, "Host: expected 127.0.0.1 or localhost").await;
-    drop(emulator);
-    std::fs::remove_dir_all(scratch).unwrap();
+    empty.discard();
 }
 
-/// Held both at the same time, so that they differ.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+#[tokio::test]
+async fn a_container_is_served_aws_alone_and_only_at_the_bridge() {
+    let empty = Empty::start(None, Some(Ipv4Addr::new(127, 0, 0, 2))).await;
+    let (own, credentials) = (&empty.emulator.endpoint, empty.emulator.administrator.credentials());
+    let bridge = own.replace("127.0.0.1", "127.0.0.2");
+    let list = Unsigned { service: "secretsmanager", method: "POST", url: &bridge, body: "{}" };
+    let answer = list_secrets(signed(&empty.http, &credentials, list).unwrap()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    for (method, path) in OPEN {
+        let request = empty.http.request(method, format!("{bridge}{path}"));
+        assert_refused(request, StatusCode::NOT_FOUND, "Containers are served AWS alone").await;
+    }
+    for (url, host, expected) in [
+        (&bridge, "127.0.0.1", "127.0.0.2"),
+        (&bridge, "bucket.localhost", "127.0.0.2"),
+        (own, "127.0.0.2", "127.0.0.1 or localhost"),
+    ] {
+        let request = empty.http.get(url).header("Host", host);
+        assert_refused(request, StatusCode::FORBIDDEN, &format!("Host: expected {expected}")).await;
+    }
+    empty.discard();
 }

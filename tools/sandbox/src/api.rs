@@ -14,9 +14,12 @@ use serde_json::Value;
 use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 use twilio_webhook::form::Form;
 
-use self::take::{Taking, refused};
+use self::{
+    resource::message_resource,
+    take::{Taking, refused},
+};
 use crate::{
-    auth::Authenticated, faults::Fault, limits::InFlight, outages::Reading, pages::Asked, refusal::Refusal,
+    auth::Authenticated, callbacks, faults::Fault, limits::InFlight, outages::Reading, pages::Asked, refusal::Refusal,
     state::Sandbox,
 };
 
@@ -25,10 +28,8 @@ pub(crate) mod create;
 mod feedback;
 mod list;
 mod media;
-mod resource;
+pub(crate) mod resource;
 mod take;
-
-pub(crate) use resource::resource;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -45,7 +46,8 @@ async fn create_message(
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let _in_flight = InFlight::enter(&sandbox)?;
+    let limit = sandbox.memory().limiter.limits.concurrent_requests;
+    let _in_flight = InFlight::enter(&sandbox.in_flight, limit)?;
     let message = create::message(&sandbox, &Form::parse(&body))?;
     let Taking::Created { shown, unfolding, fault } = take::take(&sandbox, message)? else {
         return std::future::pending().await;
@@ -81,11 +83,11 @@ async fn fetch(
     Path((_, file)): Path<(String, String)>,
 ) -> Result<Json<Value>, Refusal> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
-    let state = sandbox.state();
-    let message = state.messages.get(&sid);
-    state.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
+    let memory = sandbox.memory();
+    let message = memory.messages.get(&sid);
+    memory.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
     let message = message.ok_or_else(|| caller.not_found())?;
-    Ok(Json(resource(&sandbox, message)))
+    Ok(Json(message_resource(&sandbox.config.account_sid, message)))
 }
 
 /// Redacts (`Body=`) or cancels (`Status=canceled`).
@@ -97,20 +99,20 @@ async fn update(
 ) -> Result<Json<Value>, Refusal> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let form = Form::parse(&body);
-    let mut state = sandbox.state();
-    let message = state.messages.get_mut(&sid).ok_or_else(|| caller.not_found())?;
+    let mut memory = sandbox.memory();
+    let message = memory.messages.get_mut(&sid).ok_or_else(|| caller.not_found())?;
     match (form.get("Body"), form.get("Status")) {
         (Some(""), None) => message.body.clear(),
         (None, Some("canceled")) if message.status == MessageStatus::Scheduled => {
             message.status = MessageStatus::Canceled;
             let sandbox = Arc::clone(&sandbox);
-            tokio::spawn(async move { sandbox.report(&sid, MessageStatus::Canceled, None).await });
+            tokio::spawn(async move { callbacks::report(&sandbox, &sid, MessageStatus::Canceled, None).await });
         }
         (None, Some("canceled")) => return Err(Refusal::bad_request(30409, "Message cannot be canceled")),
         _ => return Err(Refusal::bad_request(20422, "Body must be empty, or Status must be canceled")),
     }
     message.updated_at = sandbox.now();
-    Ok(Json(resource(&sandbox, message)))
+    Ok(Json(message_resource(&sandbox.config.account_sid, message)))
 }
 
 async fn delete(
@@ -119,13 +121,13 @@ async fn delete(
     Path((_, file)): Path<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
-    let mut state = sandbox.state();
-    let message = state.messages.get(&sid).ok_or_else(|| caller.not_found())?;
+    let mut memory = sandbox.memory();
+    let message = memory.messages.get(&sid).ok_or_else(|| caller.not_found())?;
     if is_on_its_way(message.status) {
         let words = "Cannot delete message because delivery has not been completed.";
         return Err(Refusal::new(StatusCode::CONFLICT, 20009, words));
     }
-    state.messages.remove(&sid);
+    memory.messages.remove(&sid);
     Ok(StatusCode::NO_CONTENT)
 }
 

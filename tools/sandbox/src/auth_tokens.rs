@@ -4,14 +4,16 @@
 //! What Twilio does with a second secondary token is not documented; here it is refused (409, 20409), so that nobody relies
 //! on either.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde::Deserialize;
 
-use crate::{auth::Authenticated, dates::iso_date, refusal::Refusal, state::Sandbox};
+use crate::{refusal::Refusal, sids::Sids};
+
+pub(crate) mod api;
 
 /// The tokens as they are now.
 #[derive(Debug)]
@@ -71,34 +73,36 @@ impl AuthTokens {
     }
 }
 
-pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new()
-        .route("/v1/AuthTokens/Secondary", post(create).delete(delete))
-        .route("/v1/AuthTokens/Promote", post(promote))
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangedToken {
+    /// None for a new one.
+    #[serde(default)]
+    token: Option<AuthToken>,
 }
 
-async fn create(_: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let (token, now) = (sandbox.sids.next(""), sandbox.now());
-    sandbox.products.auth_tokens.add_secondary(token.clone().into(), now)?;
-    let created = json!({
-        "account_sid": sandbox.config.account_sid, "date_created": iso_date(now), "date_updated": iso_date(now),
-        "secondary_auth_token": token, "url": "https://accounts.twilio.com/v1/AuthTokens/Secondary",
-    });
-    Ok((StatusCode::CREATED, Json(created)))
+/// What Twilio's tokens look like: 32 hexadecimal digits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct AuthToken(SecretString);
+
+impl TryFrom<String> for AuthToken {
+    type Error = &'static str;
+
+    fn try_from(token: String) -> Result<Self, Self::Error> {
+        if token.len() == 32 && token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(token.into()))
+        } else {
+            Err("token: expected 32 hexadecimal digits")
+        }
+    }
 }
 
-async fn delete(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, Refusal> {
-    let removed = sandbox.products.auth_tokens.remove_secondary();
-    removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| caller.not_found())
-}
-
-async fn promote(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<Json<Value>, Refusal> {
-    let (token, created_at) = sandbox.products.auth_tokens.promote().ok_or_else(|| caller.not_found())?;
-    Ok(Json(json!({
-        "account_sid": sandbox.config.account_sid, "auth_token": token.expose_secret(),
-        "date_created": iso_date(created_at), "date_updated": iso_date(sandbox.now()),
-        "url": "https://accounts.twilio.com/v1/AuthTokens/Promote",
-    })))
+impl ChangedToken {
+    /// The given token, or a new one.
+    pub(crate) fn into_token(self, sids: &Sids) -> SecretString {
+        self.token.map_or_else(|| sids.next("").into(), |AuthToken(token)| token)
+    }
 }
 
 #[cfg(test)]

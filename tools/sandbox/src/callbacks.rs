@@ -10,15 +10,16 @@ use twilio_webhook::form::Form;
 
 use crate::{
     chance::generator,
+    config::Config,
     faults::{Fault, Mischief},
     messages::Message,
     opt_out::OPTED_OUT,
     refusal::title,
-    rules,
+    rules::verdict::verdict,
     senders::SENDER_SID,
     state::Sandbox,
     timeline::{Happening, Outcome},
-    webhook::Webhook,
+    webhook::{self, Webhook},
 };
 
 /// Between two statuses: enough for a person to see them come one after the other.
@@ -87,160 +88,160 @@ pub(crate) struct Plan {
 
 /// Lets a message's fate happen, at its time where it is scheduled.
 pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: Plan) {
-    let send_at = sandbox.state().messages.get(&sid).and_then(|message| message.send_at);
+    let send_at = sandbox.memory().messages.get(&sid).and_then(|message| message.send_at);
     if let Some(send_at) = send_at {
         sandbox.clock.sleep_until(send_at).await;
     }
-    let Some(fate) = sandbox.fate(&sid, plan.fault.as_ref()).await else { return };
-    sandbox.tell_rule(&sid, &fate, plan.fault.as_ref());
+    let Some(fate) = fate(&sandbox, &sid, plan.fault.as_ref()).await else { return };
+    tell_rule(&sandbox, &sid, &fate, plan.fault.as_ref());
     let (later, waiting) = mpsc::unbounded_channel();
     // Callbacks that come late come in their order, while the message moves on.
-    tokio::join!(sandbox.move_on(&sid, fate, &plan.mischief, later), sandbox.call_back_later(waiting, &plan.mischief));
+    tokio::join!(
+        move_on(&sandbox, &sid, fate, &plan.mischief, later),
+        call_back_later(&sandbox, waiting, &plan.mischief)
+    );
 }
 
-impl Sandbox {
-    /// Lets a message go from status to status. Its callbacks are posted as it goes, or left for later.
-    async fn move_on(
-        &self,
-        sid: &MessageSid,
-        fate: Fate,
-        mischief: &Mischief,
-        later: UnboundedSender<(Timestamp, Callback)>,
-    ) {
-        let mut held = Vec::new();
-        for status in fate.statuses {
-            self.clock.sleep(PAUSE).await;
-            let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
-            let error_code = fate.error_code.filter(|_| failed);
-            let Some(message) = self.advance(sid, status, error_code) else { return };
-            let told = fate.telling == Telling::Reported;
-            let callback = self.callback(&message, status, error_code).filter(|_| told);
-            let Some(callback) = callback else { continue };
-            if mischief.reorders() {
-                held.push(callback);
-            } else if mischief.delay().is_some() {
-                // There is somebody who reads it for as long as this goes on.
-                let _ = later.send((self.now(), callback));
-            } else {
-                self.call_back(&callback, mischief).await;
-            }
-        }
-        reorder(&mut held, self.config.seed, sid);
-        for callback in held {
-            let _ = later.send((self.now(), callback));
+/// Lets a message go from status to status. Its callbacks are posted as it goes, or left for later.
+async fn move_on(
+    sandbox: &Sandbox,
+    sid: &MessageSid,
+    fate: Fate,
+    mischief: &Mischief,
+    later: UnboundedSender<(Timestamp, Callback)>,
+) {
+    let mut held = Vec::new();
+    for status in fate.statuses {
+        sandbox.clock.sleep(PAUSE).await;
+        let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
+        let error_code = fate.error_code.filter(|_| failed);
+        let Some(message) = advance(sandbox, sid, status, error_code) else { return };
+        let told = fate.telling == Telling::Reported;
+        let callback = callback(sandbox, &message, status, error_code).filter(|_| told);
+        let Some(callback) = callback else { continue };
+        if mischief.reorders() {
+            held.push(callback);
+        } else if mischief.delay().is_some() {
+            // There is somebody who reads it for as long as this goes on.
+            let _ = later.send((sandbox.now(), callback));
+        } else {
+            call_back(sandbox, &callback, mischief).await;
         }
     }
+    reorder(&mut held, sandbox.config.seed, sid);
+    for callback in held {
+        let _ = later.send((sandbox.now(), callback));
+    }
+}
 
-    async fn call_back_later(&self, mut waiting: UnboundedReceiver<(Timestamp, Callback)>, mischief: &Mischief) {
-        let delay = mischief.delay().unwrap_or_default();
-        while let Some((since, callback)) = waiting.recv().await {
-            self.clock.sleep_until(since.saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
-            // What was forgotten or deleted meanwhile is not heard of any more.
-            if self.state().messages.get(&callback.message_sid).is_none() {
-                continue;
-            }
-            self.call_back(&callback, mischief).await;
+async fn call_back_later(
+    sandbox: &Sandbox,
+    mut waiting: UnboundedReceiver<(Timestamp, Callback)>,
+    mischief: &Mischief,
+) {
+    let delay = mischief.delay().unwrap_or_default();
+    while let Some((since, callback)) = waiting.recv().await {
+        sandbox.clock.sleep_until(since.saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
+        // What was forgotten or deleted meanwhile is not heard of any more.
+        if sandbox.memory().messages.get(&callback.message_sid).is_none() {
+            continue;
         }
+        call_back(sandbox, &callback, mischief).await;
     }
+}
 
-    /// Reports a status, as often as is planned.
-    async fn call_back(&self, callback: &Callback, mischief: &Mischief) {
-        let webhook = Webhook {
-            url: &callback.url,
-            form: &callback.form,
-            message_sid: callback.message_sid.as_str(),
-            person: &callback.person,
-            status: Some(callback.status),
-            mischief,
-        };
-        for copy in 0..=mischief.copies() {
-            self.deliver(&webhook, copy).await;
-        }
+/// Reports a status, as often as is planned.
+async fn call_back(sandbox: &Sandbox, callback: &Callback, mischief: &Mischief) {
+    let webhook = Webhook {
+        url: &callback.url,
+        form: &callback.form,
+        message_sid: callback.message_sid.as_str(),
+        person: &callback.person,
+        status: Some(callback.status),
+        mischief,
+    };
+    for copy in 0..=mischief.copies() {
+        webhook::deliver(sandbox, &webhook, copy).await;
     }
+}
 
-    /// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
-    async fn fate(self: &Arc<Self>, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
-        let message =
-            self.state().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
-        // Twilio's own answer to STOP is a reply.
-        let refused = message.direction == "outbound-api" && self.refuses_messages_to(&message.to);
-        let verdict = if refused { Some(OPTED_OUT) } else { rules::verdict(self, &message).await };
-        Some(Fate::of(&message, verdict, fault))
-    }
+/// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
+async fn fate(sandbox: &Arc<Sandbox>, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
+    let message =
+        sandbox.memory().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
+    // Twilio's own answer to STOP is a reply.
+    let refused = message.direction == "outbound-api" && sandbox.refuses_messages_to(&message.to);
+    let verdict = if refused { Some(OPTED_OUT) } else { verdict(sandbox, &message).await };
+    Some(Fate::of(&message, verdict, fault))
+}
 
-    /// Whether Twilio keeps messages from a person, who has opted out.
-    pub(crate) fn refuses_messages_to(&self, address: &str) -> bool {
-        self.rules().advanced_opt_out && self.state().people.has_opted_out(address)
-    }
+/// Says that a rule strikes, where it is not a fault that was planned.
+fn tell_rule(sandbox: &Sandbox, sid: &MessageSid, fate: &Fate, fault: Option<&Fault>) {
+    let planned = fault.and_then(Fault::error_code);
+    let Some(code) = fate.error_code.filter(|code| Some(*code) != planned) else { return };
+    let to = sandbox.memory().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
+    sandbox.tell(rule(code, words(code)).of(&to, Some(sid.as_str())));
+}
 
-    /// Says that a rule strikes, where it is not a fault that was planned.
-    fn tell_rule(&self, sid: &MessageSid, fate: &Fate, fault: Option<&Fault>) {
-        let planned = fault.and_then(Fault::error_code);
-        let Some(code) = fate.error_code.filter(|code| Some(*code) != planned) else { return };
-        let to = self.state().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
-        self.tell(rule(code, words(code)).of(&to, Some(sid.as_str())));
+/// Moves a message on and reports it. A message without a callback URL moves on in silence.
+pub(crate) async fn report(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) {
+    let Some(message) = advance(sandbox, sid, status, error_code) else { return };
+    if let Some(callback) = callback(sandbox, &message, status, error_code) {
+        call_back(sandbox, &callback, &Mischief::default()).await;
     }
+}
 
-    /// Moves a message on and reports it. A message without a callback URL moves on in silence.
-    pub(crate) async fn report(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) {
-        let Some(message) = self.advance(sid, status, error_code) else { return };
-        if let Some(callback) = self.callback(&message, status, error_code) {
-            self.call_back(&callback, &Mischief::default()).await;
-        }
+fn advance(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) -> Option<Message> {
+    let now = sandbox.now();
+    let mut memory = sandbox.memory();
+    let message = memory.messages.get_mut(sid)?;
+    if message.status == MessageStatus::Canceled && status != MessageStatus::Canceled {
+        return None;
     }
+    message.status = message.status.max(status);
+    message.error_code = message.error_code.or(error_code);
+    message.updated_at = now;
+    if status != MessageStatus::Canceled {
+        message.sent_at.get_or_insert(now);
+        message.from.get_or_insert_with(|| sandbox.config.sender_on(&message.channel).to_owned());
+    }
+    Some(message.clone())
+}
 
-    fn advance(&self, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) -> Option<Message> {
-        let now = self.now();
-        let mut state = self.state();
-        let message = state.messages.get_mut(sid)?;
-        if message.status == MessageStatus::Canceled && status != MessageStatus::Canceled {
-            return None;
-        }
-        message.status = message.status.max(status);
-        message.error_code = message.error_code.or(error_code);
-        message.updated_at = now;
-        if status != MessageStatus::Canceled {
-            message.sent_at.get_or_insert(now);
-            message.from.get_or_insert_with(|| self.config.sender_on(&message.channel).to_owned());
-        }
-        Some(message.clone())
-    }
+/// What is reported of a message, if anybody wants to know.
+fn callback(sandbox: &Sandbox, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Option<Callback> {
+    Some(Callback {
+        url: message.status_callback.clone()?,
+        form: callback_form(&sandbox.config, message, status, error_code),
+        message_sid: message.sid.clone(),
+        person: message.to.clone(),
+        status,
+    })
+}
 
-    /// What is reported of a message, if anybody wants to know.
-    fn callback(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Option<Callback> {
-        Some(Callback {
-            url: message.status_callback.clone()?,
-            form: self.callback_form(message, status, error_code),
-            message_sid: message.sid.clone(),
-            person: message.to.clone(),
-            status,
-        })
+/// The parameters of a real callback.
+fn callback_form(config: &Config, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Form {
+    let mut parameters = vec![
+        ("ApiVersion", "2010-04-01".to_owned()),
+        ("MessageStatus", status.to_string()),
+        ("SmsSid", message.sid.to_string()),
+        ("SmsStatus", status.to_string()),
+        ("To", message.to.clone()),
+        ("From", message.from.clone().unwrap_or_default()),
+        ("MessageSid", message.sid.to_string()),
+        ("AccountSid", config.account_sid.to_string()),
+    ];
+    if let Some(service) = &message.messaging_service_sid {
+        parameters.push(("MessagingServiceSid", service.clone()));
     }
-
-    /// The parameters of a real callback.
-    fn callback_form(&self, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Form {
-        let mut parameters = vec![
-            ("ApiVersion", "2010-04-01".to_owned()),
-            ("MessageStatus", status.to_string()),
-            ("SmsSid", message.sid.to_string()),
-            ("SmsStatus", status.to_string()),
-            ("To", message.to.clone()),
-            ("From", message.from.clone().unwrap_or_default()),
-            ("MessageSid", message.sid.to_string()),
-            ("AccountSid", self.config.account_sid.to_string()),
-        ];
-        if let Some(service) = &message.messaging_service_sid {
-            parameters.push(("MessagingServiceSid", service.clone()));
-        }
-        if let Some(code) = error_code {
-            parameters.push(("ErrorCode", code.to_string()));
-        }
-        parameters.extend(match message.channel {
-            Channel::WhatsApp => of_whatsapp(message, status, error_code),
-            _ => of_sms(message, status),
-        });
-        parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    if let Some(code) = error_code {
+        parameters.push(("ErrorCode", code.to_string()));
     }
+    parameters.extend(match message.channel {
+        Channel::WhatsApp => of_whatsapp(message, status, error_code),
+        _ => of_sms(message, status),
+    });
+    parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn of_whatsapp(message: &Message, status: MessageStatus, error_code: Option<u32>) -> Vec<(&'static str, String)> {
@@ -289,7 +290,7 @@ mod tests {
     use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
 
     use super::*;
-    use crate::{Config, api::create};
+    use crate::api::create;
 
     const WHATSAPP: [(&str, &str); 3] =
         [("To", "whatsapp:+14155550123"), ("From", "whatsapp:+14155238886"), ("Body", "hi")];
@@ -332,9 +333,9 @@ mod tests {
             let sandbox = Sandbox::new(Config::documented(String::new()));
             let due = Message { status: before, send_at: Some(jiff::Timestamp::now()), ..made(SMS) };
             let sid = due.sid.clone();
-            sandbox.state().messages.add(due);
+            sandbox.memory().messages.add(due);
             unfold(Arc::clone(&sandbox), sid.clone(), Plan::default()).await;
-            assert_eq!(sandbox.state().messages.get(&sid).unwrap().status, after);
+            assert_eq!(sandbox.memory().messages.get(&sid).unwrap().status, after);
         }
     }
 
@@ -343,19 +344,22 @@ mod tests {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let message = Message { status: MessageStatus::Canceled, ..made(SMS) };
         let sid = message.sid.clone();
-        sandbox.state().messages.add(message);
-        assert!(sandbox.advance(&sid, Sent, None).is_none());
-        assert!(sandbox.advance(&sid, MessageStatus::Canceled, None).is_some(), "the cancellation itself is reported");
+        sandbox.memory().messages.add(message);
+        assert!(advance(&sandbox, &sid, Sent, None).is_none());
+        assert!(
+            advance(&sandbox, &sid, MessageStatus::Canceled, None).is_some(),
+            "the cancellation itself is reported"
+        );
     }
 
     #[test]
     fn a_callback_of_sms_says_nothing_of_a_channel() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let names = |form: &Form| form.pairs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        let sms = sandbox.callback_form(&made(SMS), Delivered, None);
+        let sms = callback_form(&sandbox.config, &made(SMS), Delivered, None);
         assert!(!names(&sms).iter().any(|name| name.starts_with("Channel")), "{sms:?}");
         assert_eq!((sms.get("To"), sms.get("RawDlrDoneDate").map(str::len)), (Some("+14155550123"), Some(10)));
-        let whatsapp = sandbox.callback_form(&made(WHATSAPP), Read, None);
+        let whatsapp = callback_form(&sandbox.config, &made(WHATSAPP), Read, None);
         assert_eq!(whatsapp.get("ChannelToAddress"), Some("+1415555XXXX"));
         assert_eq!((whatsapp.get("ChannelPrefix"), whatsapp.get("EventType")), (Some("whatsapp"), Some("READ")));
     }

@@ -4,10 +4,7 @@
 //! Three templates are approved from the beginning. One that is created is `unsubmitted`: it can be sent while the service
 //! window is open where its type allows that. One that is submitted is reviewed in a minute of the sandbox's clock.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -16,17 +13,16 @@ use twilio_types::address::Channel;
 
 use self::{
     approval::{Approval, Status},
+    render::Rendered,
     types::{Kind, Unapproved},
 };
-use crate::{Config, dates::iso_date};
+use crate::{config::Config, dates::iso_date};
 
-mod api;
+pub(crate) mod api;
 pub(crate) mod approval;
-mod render;
+mod placeholders;
+pub(crate) mod render;
 pub(crate) mod types;
-
-pub(crate) use api::routes;
-pub(crate) use render::Rendered;
 
 /// The approved template `order_update` in `en`.
 pub const ORDER_UPDATE_SID: &str = "HX00000000000000000000000000000001";
@@ -34,10 +30,6 @@ pub const ORDER_UPDATE_SID: &str = "HX00000000000000000000000000000001";
 pub const APPOINTMENT_REMINDER_SID: &str = "HX00000000000000000000000000000002";
 /// The approved template `verification_code` in `en`.
 pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
-
-/// The account's contents.
-#[derive(Debug)]
-pub(crate) struct Contents(Mutex<Vec<Arc<Content>>>);
 
 /// What can be sent by its SID.
 #[derive(Debug, Clone)]
@@ -62,74 +54,35 @@ struct Given {
     types: Map<String, Value>,
 }
 
-impl Contents {
-    /// The templates that are there from the beginning.
-    pub(crate) fn new(at: Timestamp) -> Self {
-        let text = |body: &str| ("twilio/text", json!({"body": body}));
-        let appointment = "Your appointment is on {{1}} at {{2}}.";
-        let buttons = json!([
-            {"type": "QUICK_REPLY", "title": "Confirm", "id": "confirm"},
-            {"type": "QUICK_REPLY", "title": "Reschedule", "id": "reschedule"},
-        ]);
-        let reminder = ("twilio/quick-reply", json!({"body": appointment, "actions": buttons}));
-        let templates = [
-            approved(
-                (ORDER_UPDATE_SID, "order_update", "UTILITY"),
-                [("1", "Ava"), ("2", "18473")].as_slice(),
-                vec![text("Hello {{1}}, your order {{2}} is on its way.")],
-                at,
-            ),
-            approved(
-                (APPOINTMENT_REMINDER_SID, "appointment_reminder", "UTILITY"),
-                &[("1", "21 November"), ("2", "10:30")],
-                vec![text(appointment), reminder],
-                at,
-            ),
-            approved(
-                (VERIFICATION_CODE_SID, "verification_code", "AUTHENTICATION"),
-                &[("1", "123456")],
-                vec![text("{{1}} is your verification code.")],
-                at,
-            ),
-        ];
-        Self(Mutex::new(templates.into_iter().map(Arc::new).collect()))
-    }
-
-    pub(crate) fn get(&self, sid: &str) -> Option<Arc<Content>> {
-        self.lock().iter().find(|content| content.sid == sid).map(Arc::clone)
-    }
-
-    /// All of them, the oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Content>> {
-        self.lock().clone()
-    }
-
-    /// All of them for who looks on.
-    pub(crate) fn overview(&self) -> Value {
-        self.lock().iter().map(|content| content.overview()).collect()
-    }
-
-    fn add(&self, content: Content) {
-        self.lock().push(Arc::new(content));
-    }
-
-    fn put(&self, content: Content) {
-        let content = Arc::new(content);
-        if let Some(place) = self.lock().iter_mut().find(|other| other.sid == content.sid) {
-            *place = content;
-        }
-    }
-
-    fn remove(&self, sid: &str) -> bool {
-        let mut contents = self.lock();
-        let before = contents.len();
-        contents.retain(|content| content.sid != sid);
-        contents.len() < before
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Content>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The templates that are there from the beginning.
+pub(crate) fn approved_templates(at: Timestamp) -> [Content; 3] {
+    let text = |body: &str| ("twilio/text", json!({"body": body}));
+    let appointment = "Your appointment is on {{1}} at {{2}}.";
+    let buttons = json!([
+        {"type": "QUICK_REPLY", "title": "Confirm", "id": "confirm"},
+        {"type": "QUICK_REPLY", "title": "Reschedule", "id": "reschedule"},
+    ]);
+    let reminder = ("twilio/quick-reply", json!({"body": appointment, "actions": buttons}));
+    [
+        approved(
+            (ORDER_UPDATE_SID, "order_update", "UTILITY"),
+            [("1", "Ava"), ("2", "18473")].as_slice(),
+            vec![text("Hello {{1}}, your order {{2}} is on its way.")],
+            at,
+        ),
+        approved(
+            (APPOINTMENT_REMINDER_SID, "appointment_reminder", "UTILITY"),
+            &[("1", "21 November"), ("2", "10:30")],
+            vec![text(appointment), reminder],
+            at,
+        ),
+        approved(
+            (VERIFICATION_CODE_SID, "verification_code", "AUTHENTICATION"),
+            &[("1", "123456")],
+            vec![text("{{1}} is your verification code.")],
+            at,
+        ),
+    ]
 }
 
 fn approved(
@@ -184,7 +137,7 @@ impl Content {
     }
 
     fn placeholders(&self) -> Vec<String> {
-        types::placeholders(&Value::Object(self.given.types.clone()))
+        placeholders::names(&Value::Object(self.given.types.clone()))
     }
 
     fn whatsapp_kind(&self) -> Option<(&'static Kind, &Value)> {
@@ -194,6 +147,12 @@ impl Content {
     /// The richest of its types that a channel has.
     fn kind_on(&self, channel: &Channel) -> Option<(&'static Kind, &Value)> {
         types::on(channel).find_map(|kind| Some((kind, self.given.types.get(kind.key)?)))
+    }
+
+    /// What it says on a channel, with the values of a message for its variables.
+    pub(crate) fn render(&self, channel: &Channel, given: &BTreeMap<String, String>) -> Rendered {
+        let value = |name: &str| given.get(name).map(String::as_str).or_else(|| self.default(name)).unwrap_or_default();
+        self.kind_on(channel).map(|(kind, content)| render::render(kind.key, content, &value)).unwrap_or_default()
     }
 
     fn resource(&self, config: &Config) -> Value {
@@ -212,12 +171,59 @@ impl Content {
     }
 
     /// The template for who looks on: what it says on WhatsApp, with its samples for the variables.
-    fn overview(&self) -> Value {
+    pub(crate) fn overview(&self) -> Value {
         let body = self.whatsapp_kind().and_then(|(_, content)| content["body"].as_str());
         json!({
             "sid": self.sid, "name": self.given.friendly_name, "body": body,
             "variables": self.given.variables.clone().unwrap_or_default(),
             "buttons": self.render(&Channel::WhatsApp, &BTreeMap::new()).buttons,
         })
+    }
+
+    fn approval_resource(&self, now: Timestamp) -> Value {
+        let content_type = self.whatsapp_kind().map(|(kind, _)| kind.key);
+        match &self.approval {
+            Some(approval) => approval.resource(content_type, now),
+            None => json!({
+                "name": "", "category": "", "content_type": content_type,
+                "status": Status::Unsubmitted.as_str(), "rejection_reason": "", "allow_category_change": true,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(sid: &str, channel: &Channel, given: &str) -> Rendered {
+        let content = approved_templates(Timestamp::UNIX_EPOCH).into_iter().find(|content| content.sid == sid).unwrap();
+        content.render(channel, &serde_json::from_str(given).unwrap())
+    }
+
+    #[test]
+    fn a_template_says_what_it_is_given_and_its_defaults_otherwise() {
+        let cases = [
+            (ORDER_UPDATE_SID, "{}", "Hello Ava, your order 18473 is on its way."),
+            (ORDER_UPDATE_SID, r#"{"1": "Ben"}"#, "Hello Ben, your order 18473 is on its way."),
+            (ORDER_UPDATE_SID, r#"{"1": "{{2}}", "2": ""}"#, "Hello {{2}}, your order  is on its way."),
+            (APPOINTMENT_REMINDER_SID, r#"{"1": "1 May", "2": "9:00"}"#, "Your appointment is on 1 May at 9:00."),
+            (VERIFICATION_CODE_SID, r#"{"1": "000042"}"#, "000042 is your verification code."),
+        ];
+        for (sid, given, said) in cases {
+            assert_eq!(rendered(sid, &Channel::WhatsApp, given).body, said);
+            assert_eq!(rendered(sid, &Channel::Sms, given).body, said);
+        }
+    }
+
+    #[test]
+    fn buttons_are_whatsapps() {
+        let titles = |channel| {
+            let rendered = rendered(APPOINTMENT_REMINDER_SID, channel, "{}");
+            rendered.buttons.into_iter().map(|button| (button.title, button.id)).collect::<Vec<_>>()
+        };
+        let button = |title: &str, id: &str| (title.to_owned(), Some(id.to_owned()));
+        assert_eq!(titles(&Channel::WhatsApp), [button("Confirm", "confirm"), button("Reschedule", "reschedule")]);
+        assert_eq!(titles(&Channel::Sms), []);
     }
 }

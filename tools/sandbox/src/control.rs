@@ -8,34 +8,39 @@ use axum::{
     http::StatusCode,
     routing::{delete, get, post, put},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
+    auth_tokens::ChangedToken,
+    callbacks,
     drops::Loss,
     faults::{Numbered, Planned},
-    inbound::{Taken, Writing},
+    inbound::{self, InboundResult, person_message::PersonMessage},
     limits::Limits,
+    memory::WebhookRecord,
     messages::Message,
+    operations,
     outages::Outage,
     rates::{Asked, Rates},
     rules::Rules,
-    scenario::{InvalidScenario, Scenario},
-    snapshot::{self, snapshot},
-    state::{Sandbox, WebhookRecord},
-    stream::watch,
+    scenario::{InvalidScenario, Scenario, play},
+    snapshot::message_json,
+    state::Sandbox,
     timeline::{Happening, Outcome},
 };
 
 mod clock;
 mod files;
 mod people;
+mod rules;
+mod stream;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
-        .route("/sandbox/inbound", post(write))
+        .route("/sandbox/inbound", post(send_inbound))
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
         .route("/sandbox/faults", get(faults).post(plan).delete(take_all_back))
@@ -46,59 +51,63 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/rates", get(rates))
         .route("/sandbox/webhooks", get(webhooks))
         .route("/sandbox/state", get(state))
-        .route("/sandbox/stream", get(async |State(sandbox)| watch(sandbox)))
         .route("/sandbox/timeline", post(tell))
         .route("/sandbox/auth-token", post(change_auth_token))
-        .route("/sandbox/scenario", post(play))
+        .route("/sandbox/scenario", post(play_scenario))
         .route("/sandbox/reset", post(reset))
         .merge(clock::routes())
         .merge(files::routes())
         .merge(people::routes())
+        .merge(rules::routes())
+        .merge(stream::routes())
 }
 
-async fn write(State(sandbox): State<Arc<Sandbox>>, Json(writing): Json<Writing>) -> Result<Json<Taken>, StatusCode> {
-    let written = sandbox.write(&writing);
-    // A message is on its way, whether or not somebody still waits to hear what became of it.
-    let passing_on = tokio::spawn(async move { sandbox.pass_on(written).await });
-    passing_on.await.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+async fn send_inbound(
+    State(sandbox): State<Arc<Sandbox>>,
+    Json(sent): Json<PersonMessage>,
+) -> Result<Json<InboundResult>, StatusCode> {
+    let stored = inbound::store(&sandbox, &sent);
+    // The message is delivered even when the caller no longer waits for the result.
+    let delivery = tokio::spawn(async move { inbound::deliver(&sandbox, stored).await });
+    delivery.await.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
-    Json(snapshot::faults(&sandbox.state()))
+    Json(sandbox.view(&sandbox.memory()).faults())
 }
 
 async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>) -> (StatusCode, Json<Numbered>) {
-    (StatusCode::CREATED, Json(sandbox.state().faults.plan(planned)))
+    (StatusCode::CREATED, Json(sandbox.memory().faults.plan(planned)))
 }
 
 async fn take_back(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<u64>) -> StatusCode {
-    if sandbox.state().faults.take_back(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+    if sandbox.memory().faults.take_back(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn take_all_back(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
-    sandbox.state().faults.take_all_back();
+    sandbox.memory().faults.take_all_back();
     StatusCode::NO_CONTENT
 }
 
 async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<Loss>) -> StatusCode {
-    sandbox.state().drops.set(loss);
+    sandbox.memory().drops.set(loss);
     StatusCode::NO_CONTENT
 }
 
 async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Outage>) -> StatusCode {
-    sandbox.state().outages.set(outage);
+    sandbox.memory().outages.set(outage);
     StatusCode::NO_CONTENT
 }
 
 async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<Limits>) -> StatusCode {
     let (messages_per_second, concurrent_requests) = (limits.messages_per_second, limits.concurrent_requests);
     sandbox.set_rules(Rules { messages_per_second, concurrent_requests, ..sandbox.rules() });
-    sandbox.state().limiter.limits = limits;
+    sandbox.memory().limiter.limits = limits;
     StatusCode::NO_CONTENT
 }
 
 async fn rates(State(sandbox): State<Arc<Sandbox>>, Query(asked): Query<Asked>) -> Json<Rates> {
-    Json(sandbox.state().arrivals.rates(&asked))
+    Json(sandbox.memory().arrivals.rates(&asked))
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,13 +121,13 @@ struct Wanted {
 
 /// The messages, the oldest first.
 async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Wanted>) -> Json<Vec<Value>> {
-    let state = sandbox.state();
+    let memory = sandbox.memory();
     let concerns = |address: &str, message: &Message| message.to == address || message.from.as_deref() == Some(address);
     let messages =
-        state.messages.iter().filter(|m| wanted.address.as_deref().is_none_or(|address| concerns(address, m)));
+        memory.messages.iter().filter(|m| wanted.address.as_deref().is_none_or(|address| concerns(address, m)));
     // What Twilio shows of media is their number only; a test wants to see the URLs.
     let shown = messages.map(|message| {
-        let mut shown = snapshot::message(&sandbox, message);
+        let mut shown = message_json(&sandbox.config.account_sid, message);
         if let Some(fields) = shown.as_object_mut() {
             fields
                 .insert("sandbox_media_urls".to_owned(), message.media.iter().map(|file| file.url.as_str()).collect());
@@ -141,23 +150,23 @@ async fn report(
     Path(sid): Path<MessageSid>,
     Json(report): Json<Report>,
 ) -> StatusCode {
-    if sandbox.state().messages.get(&sid).is_none() {
+    if sandbox.memory().messages.get(&sid).is_none() {
         return StatusCode::NOT_FOUND;
     }
-    sandbox.report(&sid, report.status, report.error_code).await;
+    callbacks::report(&sandbox, &sid, report.status, report.error_code).await;
     StatusCode::NO_CONTENT
 }
 
 async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Wanted>) -> Json<Vec<WebhookRecord>> {
-    let state = sandbox.state();
+    let memory = sandbox.memory();
     let wanted = |record: &&WebhookRecord| wanted.message_sid.as_deref().is_none_or(|sid| record.message_sid == sid);
-    Json(state.webhooks.iter().filter(wanted).cloned().collect())
+    Json(memory.webhooks.iter().filter(wanted).cloned().collect())
 }
 
 /// All there is, once.
 async fn state(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
-    let state = sandbox.state();
-    Json(snapshot(&sandbox, &state))
+    let memory = sandbox.memory();
+    Json(sandbox.view(&memory).snapshot())
 }
 
 /// Whoever looks at the system under test tells what it did.
@@ -167,7 +176,7 @@ async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happeni
 }
 
 /// Begins to play. What chance begins with cannot be changed any more, so that a scenario for another seed goes otherwise.
-async fn play(
+async fn play_scenario(
     State(sandbox): State<Arc<Sandbox>>,
     Json(scenario): Json<Value>,
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
@@ -180,53 +189,17 @@ async fn play(
         sandbox.tell(Happening::new("scenario", Outcome::Neutral, summary));
     }
     let steps = scenario.steps();
-    sandbox.play(scenario);
+    play::play(&sandbox, scenario);
     Ok((StatusCode::ACCEPTED, Json(json!({"steps": steps}))))
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ChangedToken {
-    /// None for a new one.
-    #[serde(default)]
-    token: Option<AuthToken>,
-}
-
-/// What Twilio's tokens look like: 32 hexadecimal digits.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-struct AuthToken(SecretString);
-
-impl TryFrom<String> for AuthToken {
-    type Error = &'static str;
-
-    fn try_from(token: String) -> Result<Self, Self::Error> {
-        if token.len() == 32 && token.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(token.into()))
-        } else {
-            Err("token: expected 32 hexadecimal digits")
-        }
-    }
-}
-
 async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): Json<ChangedToken>) -> Json<Value> {
-    let token = sandbox.change_auth_token(changed);
+    let token = operations::change_auth_token(&sandbox, changed);
     Json(json!({"auth_token": token.expose_secret()}))
-}
-
-impl Sandbox {
-    /// Changes the account's auth token at once, as somebody might who found it in a log.
-    pub(crate) fn change_auth_token(&self, changed: ChangedToken) -> SecretString {
-        let token = changed.token.map_or_else(|| self.sids.next("").into(), |token| token.0);
-        self.products.auth_tokens.replace(token.clone());
-        let summary = "The account's auth token is another one: webhooks are signed with it, and calls need it";
-        self.tell(Happening::new("fault", Outcome::Neutral, summary));
-        token
-    }
 }
 
 /// Forgets what happened and what was planned.
 async fn reset(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
-    sandbox.forget();
+    sandbox.reset();
     StatusCode::NO_CONTENT
 }

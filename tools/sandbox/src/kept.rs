@@ -17,5 +17,6 @@ pub(crate) const FILE_BYTES: usize = 256 * 1024 * 1024;
 pub(crate) const PEOPLE: usize = 100;
 /// Pairs of a sender and a person whose pace is watched; those that are not in debt are forgotten first.
 pub(crate) const PAIRS: usize = 10_000;
-/// Verifications of numbers, and as many executions of flows.
 pub(crate) const VERIFICATIONS: usize = 1_000;
+/// Executions of flows.
+pub(crate) const EXECUTIONS: usize = 1_000;

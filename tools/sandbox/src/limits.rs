@@ -2,13 +2,16 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 
-use crate::{refusal::Refusal, state::Sandbox};
+use crate::refusal::Refusal;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,22 +68,21 @@ impl Limiter {
     }
 }
 
-/// A call that creates a message, until it is answered or its caller has gone.
+/// Counts a call that creates a message until it is answered or its caller has gone.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Sandbox>);
+pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
-    pub(crate) fn enter(sandbox: &Arc<Sandbox>) -> Result<Self, Refusal> {
-        let entered = Self(Arc::clone(sandbox));
-        let others = sandbox.in_flight.fetch_add(1, Ordering::Relaxed);
-        let limit = sandbox.state().limiter.limits.concurrent_requests;
+    pub(crate) fn enter(calls: &Arc<AtomicUsize>, limit: Option<usize>) -> Result<Self, Refusal> {
+        let entered = Self(Arc::clone(calls));
+        let others = calls.fetch_add(1, Ordering::Relaxed);
         if limit.is_some_and(|limit| others >= limit) { Err(Refusal::too_many_requests()) } else { Ok(entered) }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

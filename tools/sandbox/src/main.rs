@@ -88,7 +88,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let serving = tokio::spawn(serve(Arc::clone(&sandbox), listener));
     say(&welcome(&format!("http://{url}"), &config));
     if let Some(scenario) = scenario {
-        sandbox.play(scenario);
+        sandbox::play(&sandbox, scenario);
     }
     tokio::select! {
         served = serving => served.map_err(|error| error.to_string())?.map_err(|error| error.to_string()),

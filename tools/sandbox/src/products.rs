@@ -1,180 +1,77 @@
-//! Twilio's products on one listener: told apart by path, or by the Host header too where a client keeps Twilio's.
+//! What the account has set up in Twilio's products. Plain data: [`resource`] answers requests about the resources that are
+//! created, listed, fetched, changed and deleted, and [`routes`] joins all products' routes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::AtomicUsize;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
-        header::{CONTENT_TYPE, HOST},
-    },
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-};
 use jiff::Timestamp;
 
+use self::collection::Collection;
 use crate::{
-    Config, api, auth_tokens, auth_tokens::AuthTokens, content, content::Contents, refusal::Refusal, rules::RuleBook,
-    senders, senders::Senders, services, services::Services, state::Sandbox, studio, studio::Studio, verify,
+    auth_tokens::AuthTokens,
+    config::Config,
+    content::{self, Content},
+    kept,
+    rules::RuleBook,
+    senders::Senders,
+    services::Service,
+    studio::Execution,
     verify::Verify,
 };
 
-/// What the account has set up at Twilio.
+pub(crate) mod collection;
+pub(crate) mod resource;
+pub(crate) mod routes;
+
 #[derive(Debug)]
 pub(crate) struct Products {
     pub(crate) auth_tokens: AuthTokens,
-    pub(crate) services: Services,
+    pub(crate) services: Collection<Service>,
     pub(crate) senders: Senders,
-    pub(crate) contents: Contents,
+    pub(crate) contents: Collection<Content>,
     pub(crate) rules: RuleBook,
     pub(crate) verify: Verify,
-    pub(crate) studio: Studio,
-    /// The calls that have no answer yet.
-    calls: AtomicUsize,
+    pub(crate) executions: Collection<Execution>,
+    /// How many calls have no answer yet.
+    open_calls: AtomicUsize,
 }
 
 impl Products {
     pub(crate) fn new(config: &Config, at: Timestamp) -> Self {
+        let services = Collection::default();
+        let service = Service::of_account(config, at);
+        services.add(service.sid.clone(), service);
+        let contents = Collection::default();
+        for content in content::approved_templates(at) {
+            contents.add(content.sid.clone(), content);
+        }
         Self {
             auth_tokens: AuthTokens::new(config.auth_token.clone()),
-            services: Services::new(config, at),
+            services,
             senders: Senders::new(config),
-            contents: Contents::new(at),
+            contents,
             rules: RuleBook::new(config.rules.clone()),
             verify: Verify::new(at),
-            studio: Studio::default(),
-            calls: AtomicUsize::new(0),
+            executions: Collection::at_most(kept::EXECUTIONS),
+            open_calls: AtomicUsize::new(0),
         }
     }
-}
 
-/// The hosts of Twilio's products, and the paths each answers.
-const HOSTS: [(&str, &[&str]); 6] = [
-    ("api", &["/2010-04-01"]),
-    (
-        "content",
-        &["/v1/Content", "/v1/ContentAndApprovals", "/v1/LegacyContent", "/v2/Content", "/v2/ContentAndApprovals"],
-    ),
-    ("verify", &["/v2/Services"]),
-    ("studio", &["/v2/Flows"]),
-    ("messaging", &["/v1/Services", "/v2/Channels"]),
-    ("accounts", &["/v1/AuthTokens"]),
-];
-
-/// All that Twilio answers.
-pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
-    Router::new()
-        .merge(api::routes())
-        .merge(content::routes())
-        .merge(services::routes())
-        .merge(senders::routes())
-        .merge(auth_tokens::routes())
-        .merge(verify::routes())
-        .merge(studio::routes())
-        .method_not_allowed_fallback(async || Refusal::method_not_allowed())
-        .fallback(unknown)
-        .layer(middleware::from_fn_with_state(Arc::clone(sandbox), answer))
-}
-
-/// There is nothing under this path.
-async fn unknown(uri: Uri) -> Refusal {
-    Refusal::not_found(uri.path())
-}
-
-/// Answers with the headers of `api.twilio.com`, or with 404 where the host is of another product.
-async fn answer(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
-    let begin = std::time::Instant::now();
-    let path = request.uri().path().to_owned();
-    let host = product_of_path(&path).unwrap_or("api");
-    let concurrent = Call::begin(&sandbox);
-    let mut response = if is_of_another_product(request.headers(), &path) {
-        Refusal::not_found(&path).into_response()
-    } else {
-        next.run(request).await
-    };
-    let headers = response.headers_mut();
-    let values = [
-        ("twilio-request-id", format!("RQ{}", uuid::Uuid::new_v4().simple())),
-        ("twilio-request-duration", format!("{:.3}", begin.elapsed().as_secs_f64())),
-        ("twilio-concurrent-requests", concurrent.others.to_string()),
-        ("x-home-region", "us1".to_owned()),
-        ("x-api-domain", format!("{host}.twilio.com")),
-    ];
-    for (name, value) in values {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
+    /// The URL for people's messages to a sender, and the fallback URL for when that one fails.
+    pub(crate) fn inbound_urls(&self, sender: &str) -> (Option<String>, Option<String>) {
+        let service = self.services.all().into_iter().find(|service| service.has_sender(sender));
+        match service {
+            Some(service) if !service.use_inbound_webhook_on_number => {
+                (service.inbound_request_url.clone(), service.fallback_url.clone())
+            }
+            _ => self.senders.webhook_of(sender),
         }
     }
-    if headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/json") {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
-    }
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let realm = HeaderValue::from_static("Basic realm=\"Twilio API\"");
-        response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, realm);
-    }
-    response
-}
 
-/// A call, until it is answered or its caller has gone.
-struct Call {
-    sandbox: Arc<Sandbox>,
-    others: usize,
-}
-
-impl Call {
-    fn begin(sandbox: &Arc<Sandbox>) -> Self {
-        Self { sandbox: Arc::clone(sandbox), others: sandbox.products.calls.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.sandbox.products.calls.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Whether the Host header is Twilio's, and of a product that does not answer this path.
-fn is_of_another_product(headers: &HeaderMap, path: &str) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let Some(labels) = name.strip_suffix(".twilio.com") else { return false };
-    // `{product}.twilio.com`, with an edge and a region between them or not.
-    labels.split('.').next() != product_of_path(path)
-}
-
-fn product_of_path(path: &str) -> Option<&'static str> {
-    let answers = |prefix: &&str| {
-        path.strip_prefix(*prefix).is_some_and(|rest| prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
-    };
-    HOSTS.iter().find(|(_, prefixes)| prefixes.iter().any(answers)).map(|(host, _)| *host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_of_twilio_answers_its_own_paths_only() {
-        let cases = [
-            ("127.0.0.1:8080", "/v1/Content", false),
-            ("content.twilio.com", "/v1/Content", false),
-            ("Content.Twilio.com:8080", "/v1/Content/HX1", false),
-            ("api.dublin.ie1.twilio.com", "/2010-04-01/Accounts/AC1/Messages.json", false),
-            ("api.twilio.com", "/v1/Content", true),
-            ("content.twilio.com", "/v1/ContentAndMore", true),
-            ("messaging.twilio.com", "/v1/Services/MG1", false),
-            ("messaging.twilio.com", "/v2/Services/VA1", true),
-            ("verify.twilio.com", "/v2/Services/VA1", false),
-            ("lookups.twilio.com", "/2010-04-01/Accounts", true),
-            ("example.com", "/2010-04-01/Accounts", false),
-        ];
-        for (host, path, refused) in cases {
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
-            assert_eq!(is_of_another_product(&headers, path), refused, "{host}{path}");
+    /// The status callback URL of a message that names none itself: its service's, or its sender's.
+    pub(crate) fn default_status_callback(&self, from: Option<&str>, service_sid: Option<&str>) -> Option<String> {
+        match service_sid {
+            Some(sid) => self.services.get(sid)?.status_callback.clone(),
+            None => self.senders.status_callback_of(from?),
         }
     }
 }

@@ -1,40 +1,21 @@
-//! WhatsApp's rules, as Twilio documents them: which of them hold here, and what becomes of a message by them.
-//!
-//! A message that breaks a rule is taken all the same, and fails with the rule's code:
-//!
-//! | code | what was wrong |
-//! |---|---|
-//! | 63003, 63024 | the recipient is `+15005550001`, who is not on WhatsApp, or `+15005550002`, whose WhatsApp is too old |
-//! | 63031 | sender and recipient are the same |
-//! | 63016 | the service window is closed, and the message is no approved template; or its content needs approval and has none |
-//! | 63006 | the content has no type that SMS has |
-//! | 63027, 63040 | the template is not there any more; WhatsApp rejected it |
-//! | 63028, 63013 | a variable of an approved template has no value; or has a line break, a tab or more than 4 spaces in a row |
-//! | 63021 | the template says more than 1,024 characters; or a file is of a type that WhatsApp does not take |
-//! | 63019, 63034, 11751 | a file was not to be had, is an image over 5 MB, or is over 16 MB |
-//! | 63018 | one person gets more than one message in 6 seconds, after a burst of 45 |
-//!
-//! Where Twilio documents several codes for a thing, or none (the pair limit), this is the choice of the sandbox.
+//! Which of WhatsApp's rules hold here, and what was sent to whom. What becomes of a message by them is in [`verdict`].
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{Json, Router, extract::State, routing::get};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use twilio_types::address::Channel;
 
 use crate::{
-    content::{Content, approval::Status, types::Unapproved},
     kept,
     messages::Message,
     rates::{PAIR_BURST, PAIR_INTERVAL},
-    state::Sandbox,
 };
 
 mod media;
+pub(crate) mod verdict;
 
 /// The rules that hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +73,15 @@ impl RuleBook {
         Self(Mutex::new((rules, Pairs::new())))
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        self.lock().0.clone()
+    }
+
+    /// Changes the rules, and forgets what was sent to whom.
+    pub(crate) fn replace(&self, rules: Rules) {
+        *self.lock() = (rules, Pairs::new());
+    }
+
     /// Whether a message is one too many for its pair; one that is not counts.
     fn is_too_much(&self, message: &Message, sender: &str, now: Timestamp) -> bool {
         let mut book = self.lock();
@@ -109,149 +99,5 @@ impl RuleBook {
 
     fn lock(&self) -> MutexGuard<'_, (Rules, Pairs)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sandbox {
-    /// The rules that hold.
-    pub(crate) fn rules(&self) -> Rules {
-        self.products.rules.lock().0.clone()
-    }
-
-    /// Changes the rules. What was sent before does not count any more.
-    pub(crate) fn set_rules(&self, rules: Rules) {
-        let mut state = self.state();
-        state.limiter.limits.messages_per_second = rules.messages_per_second;
-        state.limiter.limits.concurrent_requests = rules.concurrent_requests;
-        *self.products.rules.lock() = (rules, Pairs::new());
-    }
-}
-
-pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new().route("/sandbox/rules", get(show).put(change))
-}
-
-async fn show(State(sandbox): State<Arc<Sandbox>>) -> Json<Rules> {
-    Json(sandbox.rules())
-}
-
-async fn change(State(sandbox): State<Arc<Sandbox>>, Json(rules): Json<Rules>) -> Json<Rules> {
-    sandbox.set_rules(rules.clone());
-    Json(rules)
-}
-
-/// The code with which a message fails that is about to go out, if a rule forbids it. Its files are fetched, and their types
-/// noted.
-pub(crate) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
-    let content = message.content_sid.as_deref().map(|sid| sandbox.products.contents.get(sid));
-    if message.channel != Channel::WhatsApp {
-        return content.flatten().is_some_and(|content| !content.is_for(&message.channel)).then_some(63006);
-    }
-    let rules = sandbox.rules();
-    let now = sandbox.now();
-    let sender = message.from.as_deref().unwrap_or(&sandbox.config.sender);
-    let window_is_open = !rules.service_window || sandbox.state().window_is_open(&message.to, now);
-    let by_content = match content {
-        Some(content) => of_template(content.as_deref(), message, window_is_open, now),
-        None => (!window_is_open).then_some(63016),
-    };
-    let mut code = of_people(message, sender).or(by_content);
-    if code.is_none() && rules.fetch_media {
-        code = media::verdict(sandbox, message).await;
-    }
-    let too_much = || rules.pair_limit && sandbox.products.rules.is_too_much(message, sender, now);
-    code.or_else(|| too_much().then_some(63018))
-}
-
-/// What is wrong with who writes to whom. The numbers are of those that Twilio keeps for tests.
-fn of_people(message: &Message, sender: &str) -> Option<u32> {
-    match message.to.as_str() {
-        to if to == sender => Some(63031),
-        "whatsapp:+15005550001" => Some(63003),
-        "whatsapp:+15005550002" => Some(63024),
-        _ => None,
-    }
-}
-
-/// What is wrong with a template, which may have gone since the message was created.
-fn of_template(content: Option<&Content>, message: &Message, window_is_open: bool, now: Timestamp) -> Option<u32> {
-    let Some(content) = content else { return Some(63027) };
-    let in_session = window_is_open && content.unapproved() == Unapproved::InSession;
-    match content.status(now) {
-        Status::Approved => of_variables(content, message),
-        _ if in_session => None,
-        Status::Rejected => Some(63040),
-        Status::Unsubmitted | Status::Received | Status::Pending => Some(63016),
-    }
-}
-
-/// The most characters of a template with its values. Source: Twilio, error 63021.
-const MAX_TEMPLATE_CHARS: usize = 1_024;
-
-fn of_variables(content: &Content, message: &Message) -> Option<u32> {
-    let refused = |value: &String| value.contains(['\n', '\r', '\t']) || value.contains("     ");
-    if content.lacks_a_value(&message.content_variables) {
-        Some(63028)
-    } else if message.content_variables.values().any(refused) {
-        Some(63013)
-    } else {
-        (message.body.chars().count() > MAX_TEMPLATE_CHARS).then_some(63021)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use twilio_webhook::form::Form;
-
-    use super::*;
-    use crate::{Config, api::create, content::ORDER_UPDATE_SID};
-
-    /// A message of the sandbox's sender with these parameters besides.
-    fn message(sandbox: &Sandbox, parameters: &[(&str, &str)]) -> Message {
-        let sender = [("From", "whatsapp:+14155238886")];
-        let all = sender.iter().chain(parameters).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        create::message(sandbox, &all.collect::<Form>()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_message_fails_by_the_rule_that_it_breaks() {
-        const AVA: (&str, &str) = ("To", "whatsapp:+14155550123");
-        const BODY: (&str, &str) = ("Body", "hi");
-        const TEMPLATE: (&str, &str) = ("ContentSid", ORDER_UPDATE_SID);
-        let long = format!(r#"{{"1": "{}"}}"#, "a".repeat(1_024));
-        let variables = |json: &'static str| ("ContentVariables", json);
-        let cases = [
-            (vec![AVA, BODY], Some(63016)),
-            (vec![AVA, TEMPLATE], None),
-            (vec![("To", "whatsapp:+14155238886"), TEMPLATE], Some(63031)),
-            (vec![("To", "whatsapp:+15005550001"), TEMPLATE], Some(63003)),
-            (vec![("To", "whatsapp:+15005550002"), TEMPLATE], Some(63024)),
-            (vec![AVA, TEMPLATE, variables(r#"{"1": "a    b"}"#)], None),
-            (vec![AVA, TEMPLATE, variables(r#"{"1": "a     b"}"#)], Some(63013)),
-            (vec![AVA, TEMPLATE, variables(r#"{"1": "a\nb"}"#)], Some(63013)),
-            (vec![AVA, TEMPLATE, ("ContentVariables", &long)], Some(63021)),
-        ];
-        let sandbox = Sandbox::new(Config::documented(String::new()));
-        for (parameters, code) in cases {
-            assert_eq!(verdict(&sandbox, &message(&sandbox, &parameters)).await, code, "{parameters:?}");
-        }
-        let gone = Message { content_sid: Some("HX1".to_owned()), ..message(&sandbox, &[AVA, TEMPLATE]) };
-        assert_eq!(verdict(&sandbox, &gone).await, Some(63027));
-        let now = sandbox.now();
-        sandbox.state().person_wrote(AVA.1, now);
-        assert_eq!(verdict(&sandbox, &message(&sandbox, &[AVA, BODY])).await, None);
-    }
-
-    #[tokio::test]
-    async fn a_pair_has_a_burst_and_then_waits() {
-        let sandbox = Sandbox::new(Config { rules: Rules::as_whatsapp(), ..Config::documented(String::new()) });
-        let template = [("To", "whatsapp:+14155550123"), ("ContentSid", ORDER_UPDATE_SID)];
-        let mut codes = Vec::new();
-        for _ in 0..46 {
-            codes.push(verdict(&sandbox, &message(&sandbox, &template)).await);
-        }
-        assert_eq!(codes.iter().flatten().collect::<Vec<_>>(), [&63018]);
-        sandbox.clock.advance(SignedDuration::from_secs(6));
-        assert_eq!(verdict(&sandbox, &message(&sandbox, &template)).await, None);
     }
 }

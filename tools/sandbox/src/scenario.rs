@@ -1,23 +1,19 @@
 //! A play that was written down: people, and steps one after the other.
 
-use std::{sync::Arc, time::Duration};
-
-use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    control::ChangedToken,
+    auth_tokens::ChangedToken,
     drops::Loss,
     faults::Planned,
-    inbound::Writing,
-    messages::Message,
+    inbound::person_message::PersonMessage,
     people::{Newcomer, WhatsAppAddress},
     rules::Rules,
-    state::Sandbox,
-    timeline::{Happening, Outcome},
 };
+
+pub(crate) mod play;
 
 /// A play, read and found to be right.
 #[derive(Debug, Clone)]
@@ -50,7 +46,7 @@ struct Step {
 
 #[derive(Debug, Clone)]
 enum Action {
-    Inbound(Box<Writing>),
+    Inbound(Box<PersonMessage>),
     Fault(Planned),
     Drops(Loss),
     Rules(ChangedRules),
@@ -171,104 +167,6 @@ fn field<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, InvalidScen
     serde_json::from_value(value).map_err(|error| InvalidScenario(format!("{name}: {error}")))
 }
 
-/// Whether the play goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Going {
-    On,
-    Over,
-}
-
-impl Sandbox {
-    /// Plays a scenario, in the place of the one that is being played.
-    pub fn play(self: &Arc<Self>, scenario: Scenario) {
-        let sandbox = Arc::clone(self);
-        let playing = tokio::spawn(async move { sandbox.play_to_the_end(scenario).await });
-        if let Some(other) = self.state().playing.replace(playing.abort_handle()) {
-            other.abort();
-        }
-    }
-
-    async fn play_to_the_end(self: &Arc<Self>, scenario: Scenario) {
-        let begin = self.now();
-        for newcomer in scenario.people {
-            let mut state = self.state();
-            if state.people.has_room() {
-                state.people.add(newcomer);
-            }
-        }
-        for (step, number) in scenario.steps.into_iter().zip(1..) {
-            let summary = step.note.unwrap_or_else(|| step.action.to_string());
-            let details = json!({"step": number, "action": step.written});
-            self.tell(Happening::new("scenario", Outcome::Neutral, format!("Step {number}: {summary}")).with(details));
-            if self.act(step.action, begin).await == Going::Over {
-                return;
-            }
-        }
-        self.tell(Happening::new("scenario", Outcome::Good, "The scenario is over"));
-    }
-
-    async fn act(self: &Arc<Self>, action: Action, begin: Timestamp) -> Going {
-        match action {
-            Action::Inbound(writing) => {
-                let written = self.write(&writing);
-                if written.is_held_back() {
-                    // What overtakes it may be the next step.
-                    let sandbox = Arc::clone(self);
-                    tokio::spawn(async move { sandbox.pass_on(written).await });
-                } else {
-                    self.pass_on(written).await;
-                }
-            }
-            Action::Fault(planned) => drop(self.state().faults.plan(planned)),
-            Action::Drops(loss) => self.state().drops.set(loss),
-            Action::Rules(changed) => {
-                if let Ok(rules) = changed.over(&self.rules()) {
-                    self.set_rules(rules);
-                }
-            }
-            Action::AdvanceSeconds(seconds) => self.advance_clock(seconds),
-            Action::AuthToken(changed) => drop(self.change_auth_token(changed)),
-            Action::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
-            Action::Wait(wait) => return self.wait_for(&wait, begin).await,
-        }
-        Going::On
-    }
-
-    /// Waits for a message of this play, and says so where it does not come.
-    async fn wait_for(&self, wait: &Wait, begin: Timestamp) -> Going {
-        let to = wait.to.to_string();
-        let is_it = |message: &Message| {
-            message.direction != "inbound" && message.to == to && has_come_to(message.status, wait.status)
-        };
-        let coming = async {
-            let mut changes = self.stream.subscribe();
-            loop {
-                let found = {
-                    let state = self.state();
-                    let of_this_play = state.messages.iter().rev().take_while(|message| message.created_at >= begin);
-                    of_this_play.into_iter().any(is_it)
-                };
-                if found {
-                    return;
-                }
-                changes.next().await;
-            }
-        };
-        if tokio::time::timeout(Duration::from_secs(wait.within_seconds.into()), coming).await.is_ok() {
-            return Going::On;
-        }
-        let summary =
-            format!("The scenario ends: no message to {to} was {} within {} seconds", wait.status, wait.within_seconds);
-        self.tell(Happening::new("scenario", Outcome::Bad, summary).of(&to, None));
-        Going::Over
-    }
-}
-
-/// Whether a message has a status or has passed it.
-fn has_come_to(status: MessageStatus, wanted: MessageStatus) -> bool {
-    status == wanted || (status > wanted && status <= MessageStatus::Read)
-}
-
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -315,12 +213,5 @@ mod tests {
             let error = wrong(scenario);
             assert!(parts.iter().all(|part| error.contains(part)), "{scenario}: {error}");
         }
-    }
-
-    #[test]
-    fn a_message_that_was_read_was_delivered_and_one_that_failed_was_not() {
-        use MessageStatus::{Delivered, Failed, Read, Sent};
-        assert!(has_come_to(Read, Delivered) && has_come_to(Failed, Failed));
-        assert!(!has_come_to(Failed, Delivered) && !has_come_to(Sent, Delivered));
     }
 }

@@ -1,18 +1,13 @@
 //! WhatsApp senders (messaging v2, `Channels/Senders`): the account has one, whose webhook and profile can be changed. No
 //! sender is created here: a number is registered with Meta, not with a sandbox.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::get,
-};
 use serde_json::{Map, Value, json};
 
-use crate::{Config, auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{config::Config, refusal::Refusal};
+
+pub(crate) mod api;
 
 /// The sender's SID, which callbacks name as `ChannelInstallSid`.
 pub(crate) const SENDER_SID: &str = "XE00000000000000000000000000000001";
@@ -125,47 +120,6 @@ impl Senders {
     fn lock(&self) -> MutexGuard<'_, Sender> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new()
-        .route("/v2/Channels/Senders", get(list))
-        .route("/v2/Channels/Senders/{sender}", get(fetch).post(update))
-}
-
-async fn list(_: Authenticated, State(sandbox): State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
-    let senders = match asked.query.get_filled("Channel") {
-        Some("whatsapp") => vec![sandbox.products.senders.lock().resource()],
-        Some(_) => Vec::new(),
-        None => return Err(Refusal::missing("Channel")),
-    };
-    asked.page("senders", &senders).map(Json)
-}
-
-async fn fetch(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    if sid != SENDER_SID {
-        return Err(caller.not_found());
-    }
-    Ok(Json(sandbox.products.senders.lock().resource()))
-}
-
-async fn update(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    if sid != SENDER_SID {
-        return Err(caller.not_found());
-    }
-    let given = serde_json::from_slice(&body).map_err(|_| Refusal::bad_request(20001, "Request body is not JSON"))?;
-    let mut sender = sandbox.products.senders.lock();
-    sender.set(&given)?;
-    Ok((StatusCode::ACCEPTED, Json(sender.resource())))
 }
 
 #[cfg(test)]

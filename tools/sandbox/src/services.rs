@@ -2,26 +2,13 @@
 //!
 //! The service of the account has both of its senders. Others can be created; without a sender nothing goes out through them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::get,
-};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use crate::{
-    Config, auth::Authenticated, dates::iso_date, pages::Asked, refusal::Refusal, state::Sandbox, webhook::is_http,
-};
+use crate::{config::Config, dates::iso_date, http_client::is_http_url, refusal::Refusal};
 
-/// The account's services, the oldest first.
-#[derive(Debug)]
-pub(crate) struct Services(Mutex<Vec<Service>>);
+pub(crate) mod api;
 
 /// A Messaging Service. What it has no field for has the value that Twilio begins with.
 #[derive(Debug, Clone)]
@@ -39,9 +26,9 @@ pub(crate) struct Service {
     validity_period: u32,
     usecase: String,
     /// Whether the sender's own webhook counts instead.
-    use_inbound_webhook_on_number: bool,
+    pub(crate) use_inbound_webhook_on_number: bool,
     /// The addresses that it sends from.
-    pub(crate) pool: Vec<String>,
+    pool: Vec<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -87,7 +74,7 @@ impl Service {
             match form.get(name) {
                 None => {}
                 Some("") => *field = None,
-                Some(url) if is_http(url) => *field = Some(url.to_owned()),
+                Some(url) if is_http_url(url) => *field = Some(url.to_owned()),
                 Some(_) => return Err(Refusal::invalid(name, "a URL")),
             }
         }
@@ -132,135 +119,19 @@ fn set(field: &mut String, given: Option<&str>) {
     }
 }
 
-impl Services {
-    /// The service of the account, with its senders and the URL that people's messages go to.
-    pub(crate) fn new(config: &Config, at: Timestamp) -> Self {
-        let service = Service {
+impl Service {
+    /// The account's service, with its senders and the URL for people's messages.
+    pub(crate) fn of_account(config: &Config, at: Timestamp) -> Self {
+        Self {
             inbound_request_url: Some(config.inbound_url.clone()).filter(|url| !url.is_empty()),
             pool: vec![config.sender.clone(), config.sms_sender.clone()],
-            ..Service::new(config.messaging_service_sid.to_string(), "Sandbox".to_owned(), at)
-        };
-        Self(Mutex::new(vec![service]))
-    }
-
-    pub(crate) fn get(&self, sid: &str) -> Option<Service> {
-        self.lock().iter().find(|service| service.sid == sid).cloned()
-    }
-
-    /// The service that a sender is in.
-    pub(crate) fn of_sender(&self, address: &str) -> Option<Service> {
-        self.lock().iter().find(|service| service.pool.iter().any(|sender| sender == address)).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Service>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sandbox {
-    /// Where the messages to a sender go, and who is asked where that answers with an error.
-    pub(crate) fn inbound_urls(&self, sender: &str) -> (Option<String>, Option<String>) {
-        match self.products.services.of_sender(sender) {
-            Some(service) if !service.use_inbound_webhook_on_number => {
-                (service.inbound_request_url, service.fallback_url)
-            }
-            _ => self.products.senders.webhook_of(sender),
+            ..Self::new(config.messaging_service_sid.to_string(), "Sandbox".to_owned(), at)
         }
     }
 
-    /// Where the statuses of a message go that names no URL itself: its service's, or its sender's.
-    pub(crate) fn default_status_callback(&self, from: Option<&str>, service_sid: Option<&str>) -> Option<String> {
-        match service_sid {
-            Some(sid) => self.products.services.get(sid)?.status_callback,
-            None => self.products.senders.status_callback_of(from?),
-        }
+    pub(crate) fn has_sender(&self, address: &str) -> bool {
+        self.pool.iter().any(|sender| sender == address)
     }
-}
-
-pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new()
-        .route("/v1/Services", get(list).post(create))
-        .route("/v1/Services/{service}", get(fetch).post(update).delete(delete))
-        .route("/v1/Services/{service}/ChannelSenders", get(list_senders))
-}
-
-async fn list(_: Authenticated, State(sandbox): State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
-    let services: Vec<_> =
-        sandbox.products.services.lock().iter().map(|service| service.resource(&sandbox.config)).collect();
-    asked.page("services", &services).map(Json)
-}
-
-async fn create(
-    _: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let form = Form::parse(&body);
-    let name = form.get_filled("FriendlyName").ok_or_else(|| Refusal::missing("FriendlyName"))?;
-    let mut service = Service::new(sandbox.sids.next("MG"), name.to_owned(), sandbox.now());
-    service.set(&form)?;
-    let shown = service.resource(&sandbox.config);
-    sandbox.products.services.lock().push(service);
-    Ok((StatusCode::CREATED, Json(shown)))
-}
-
-async fn fetch(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
-    Ok(Json(service.resource(&sandbox.config)))
-}
-
-async fn update(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let mut services = sandbox.products.services.lock();
-    let service = services.iter_mut().find(|service| service.sid == sid).ok_or_else(|| caller.not_found())?;
-    let mut changed = service.clone();
-    changed.set(&Form::parse(&body))?;
-    changed.updated_at = sandbox.now();
-    *service = changed;
-    Ok(Json(service.resource(&sandbox.config)))
-}
-
-async fn delete(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    let mut services = sandbox.products.services.lock();
-    let before = services.len();
-    services.retain(|service| service.sid != sid);
-    if services.len() < before { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
-}
-
-/// The WhatsApp senders of a service.
-async fn list_senders(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
-    let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
-    let senders: Vec<_> = service
-        .pool
-        .iter()
-        .filter_map(|address| {
-            let sender_sid = sandbox.products.senders.sid_of(address)?;
-            Some(json!({
-                "sid": sender_sid, "account_sid": sandbox.config.account_sid, "messaging_service_sid": service.sid,
-                "sender": address, "sender_type": "WhatsApp", "country_code": "US",
-                "date_created": iso_date(service.created_at), "date_updated": iso_date(service.updated_at),
-                "url": format!("https://messaging.twilio.com/v1/Services/{sid}/ChannelSenders/{sender_sid}"),
-            }))
-        })
-        .collect();
-    asked.page("senders", &senders).map(Json)
 }
 
 #[cfg(test)]

@@ -1,71 +1,88 @@
-//! What there is, as the page and others who look on see it.
+//! The JSON of what the page shows: of everything at once, and of each part.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use twilio_types::sid::AccountSid;
 
 use crate::{
-    api::resource,
-    messages::Message,
-    people::Person,
-    state::{Sandbox, State},
+    api::resource::message_resource, config::Config, memory::Memory, messages::Message, people::Person,
+    products::Products,
 };
 
-/// How many messages and entries a snapshot holds: more than anybody reads, and quick to draw.
+/// How many messages and timeline entries a snapshot holds: more than a person reads, and quick to draw.
 const NEWEST: usize = 500;
 
-/// All that is shown, once.
-pub(crate) fn snapshot(sandbox: &Sandbox, state: &State) -> Value {
-    let mut messages: Vec<_> = state.messages.iter().rev().take(NEWEST).map(|one| message(sandbox, one)).collect();
-    messages.reverse();
-    let entries: Vec<_> = state.timeline.newest(NEWEST).collect();
-    json!({
-        "config": config(sandbox), "clock": clock(sandbox), "people": people(state, sandbox.now()),
-        "messages": messages, "timeline": entries, "faults": faults(state),
-        "rules": sandbox.rules(), "templates": sandbox.products.contents.overview(),
-    })
+/// What is shown of the sandbox, at one moment.
+pub(crate) struct View<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) products: &'a Products,
+    pub(crate) memory: &'a Memory,
+    pub(crate) now: Timestamp,
+    /// How far the sandbox's clock is ahead of the machine's.
+    pub(crate) clock_ahead: SignedDuration,
 }
 
-pub(crate) fn config(sandbox: &Sandbox) -> Value {
-    let config = &sandbox.config;
-    json!({
-        "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
-        "messaging_service_sid": config.messaging_service_sid, "inbound_url": sandbox.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
-        "plays": config.plays,
-    })
+impl View<'_> {
+    pub(crate) fn snapshot(&self) -> Value {
+        let messages = self.memory.messages.iter().rev().take(NEWEST);
+        let mut messages: Vec<_> = messages.map(|message| message_json(&self.config.account_sid, message)).collect();
+        messages.reverse();
+        let entries: Vec<_> = self.memory.timeline.newest(NEWEST).collect();
+        json!({
+            "config": self.config(), "clock": self.clock(), "people": self.people(), "messages": messages,
+            "timeline": entries, "faults": self.faults(), "rules": self.products.rules.rules(),
+            "templates": self.templates(),
+        })
+    }
+
+    pub(crate) fn config(&self) -> Value {
+        let config = self.config;
+        json!({
+            "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
+            "messaging_service_sid": config.messaging_service_sid,
+            "inbound_url": self.products.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
+            "plays": config.plays,
+        })
+    }
+
+    pub(crate) fn clock(&self) -> Value {
+        json!({"now": self.now, "ahead_seconds": self.clock_ahead.as_secs()})
+    }
+
+    pub(crate) fn people(&self) -> Value {
+        self.memory.people.iter().map(|person| self.person(person)).collect()
+    }
+
+    pub(crate) fn person(&self, person: &Person) -> Value {
+        json!({
+            "address": person.address, "name": person.name, "user_id": person.user_id,
+            "opted_out": self.memory.people.has_opted_out(&person.address),
+            "window_until": self.memory.people.window_until(&person.address, self.now),
+        })
+    }
+
+    pub(crate) fn faults(&self) -> Value {
+        json!(self.memory.faults.iter().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn templates(&self) -> Value {
+        self.products.contents.all().iter().map(|content| content.overview()).collect()
+    }
 }
 
-pub(crate) fn clock(sandbox: &Sandbox) -> Value {
-    json!({"now": sandbox.now(), "ahead_seconds": sandbox.clock.ahead().as_secs()})
-}
-
-pub(crate) fn people(state: &State, now: Timestamp) -> Value {
-    state.people.iter().map(|one| person(state, one, now)).collect()
-}
-
-pub(crate) fn person(state: &State, person: &Person, now: Timestamp) -> Value {
-    json!({
-        "address": person.address, "name": person.name, "user_id": person.user_id, "opted_out": state.people.has_opted_out(&person.address),
-        "window_until": state.people.window_until(&person.address, now),
-    })
-}
-
-pub(crate) fn faults(state: &State) -> Value {
-    json!(state.faults.iter().collect::<Vec<_>>())
-}
-
-/// A message as the API shows it, and what the API does not show of it.
-pub(crate) fn message(sandbox: &Sandbox, message: &Message) -> Value {
+/// A message as the API shows it, and under `sandbox` what the API does not show of it.
+pub(crate) fn message_json(account_sid: &AccountSid, message: &Message) -> Value {
     let outbound = message.direction != "inbound";
     let media: Vec<_> =
         message.media.iter().map(|file| json!({"url": file.url, "content_type": file.content_type})).collect();
-    let mut shown = resource(sandbox, message);
+    let mut shown = message_resource(account_sid, message);
     if let Some(fields) = shown.as_object_mut() {
-        let besides = json!({
+        let added = json!({
             "person": if outbound { Some(&message.to) } else { message.from.as_ref() }, "outbound": outbound,
             "at": message.created_at, "content_sid": message.content_sid, "buttons": message.buttons, "media": media,
             "location": message.location, "replied_to": message.replied_to,
         });
-        fields.insert("sandbox".to_owned(), besides);
+        fields.insert("sandbox".to_owned(), added);
     }
     shown
 }

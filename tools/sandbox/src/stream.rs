@@ -1,47 +1,34 @@
-//! What changes, as it changes: server-sent events for whoever watches.
+//! Changes of the sandbox, sent to all who watch it at the moment they happen.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::{
-    Stream as Events,
-    stream::{once, unfold},
-};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
+use twilio_types::sid::MessageSid;
 
-use crate::{
-    snapshot::{config, faults, message, people, snapshot},
-    state::{Sandbox, State},
-};
+use crate::snapshot::{View, message_json};
 
-/// How many changes a slow watcher may be behind before it has to begin anew.
-const BEHIND: usize = 1_024;
-/// As often comes a line that says nothing, so that nobody between takes the silence for an end.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How many events a slow receiver may be behind before it has to begin with a new snapshot.
+const CAPACITY: usize = 1_024;
 
-/// A change, whole, under the name of what has changed.
+/// What has changed, by name, and the whole new value as JSON.
 #[derive(Debug, Clone)]
-struct Change {
-    event: &'static str,
-    data: Arc<str>,
+pub(crate) struct StreamEvent {
+    pub(crate) name: &'static str,
+    pub(crate) data: Arc<str>,
 }
 
-/// The way to those who watch.
 #[derive(Debug)]
-pub(crate) struct Stream(broadcast::Sender<Change>);
-
-impl Default for Stream {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
-    }
+pub(crate) struct Stream {
+    events: broadcast::Sender<StreamEvent>,
+    sent: Mutex<LastSent>,
 }
 
-/// What those who watch have been told, so that they are told changes only.
+/// What was sent last, so that only differences are sent.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    last_entry: u64,
+struct LastSent {
+    entry_number: u64,
     people: Value,
     faults: Value,
     config: Value,
@@ -49,91 +36,50 @@ pub(crate) struct Told {
     templates: Value,
 }
 
+impl Default for Stream {
+    fn default() -> Self {
+        Self { events: broadcast::Sender::new(CAPACITY), sent: Mutex::default() }
+    }
+}
+
 impl Stream {
-    /// Tells all that has changed since the last time.
-    pub(crate) fn tell_changes(&self, sandbox: &Sandbox, state: &mut State) {
-        let changed = state.messages.take_changed();
-        if self.0.receiver_count() == 0 {
-            state.told.last_entry = state.timeline.last_number();
+    /// Sends what has changed since the last call.
+    pub(crate) fn send_changes(&self, view: &View<'_>, changed_messages: &[MessageSid]) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (messages, timeline) = (&view.memory.messages, &view.memory.timeline);
+        if self.events.receiver_count() == 0 {
+            sent.entry_number = timeline.last_number();
             return;
         }
-        for changed in changed.iter().filter_map(|sid| state.messages.get(sid)) {
-            self.tell("message", &message(sandbox, changed));
+        for message in changed_messages.iter().filter_map(|sid| messages.get(sid)) {
+            self.send("message", &message_json(&view.config.account_sid, message));
         }
-        for entry in state.timeline.since(state.told.last_entry) {
-            self.tell("entry", entry);
+        for entry in timeline.since(sent.entry_number) {
+            self.send("entry", entry);
         }
-        state.told.last_entry = state.timeline.last_number();
-        self.tell_anew("people", people(state, sandbox.now()), &mut state.told.people);
-        self.tell_anew("config", config(sandbox), &mut state.told.config);
-        self.tell_anew("faults", faults(state), &mut state.told.faults);
-        self.tell_anew("rules", json!(sandbox.rules()), &mut state.told.rules);
-        self.tell_anew("templates", sandbox.products.contents.overview(), &mut state.told.templates);
+        sent.entry_number = timeline.last_number();
+        self.send_if_changed("people", view.people(), &mut sent.people);
+        self.send_if_changed("config", view.config(), &mut sent.config);
+        self.send_if_changed("faults", view.faults(), &mut sent.faults);
+        self.send_if_changed("rules", json!(view.products.rules.rules()), &mut sent.rules);
+        self.send_if_changed("templates", view.templates(), &mut sent.templates);
     }
 
-    /// Tells a thing whole, where it is not as it was told.
-    fn tell_anew(&self, event: &'static str, now: Value, told: &mut Value) {
-        if *told != now {
-            self.tell(event, &now);
-            *told = now;
-        }
-    }
-
-    pub(crate) fn tell(&self, event: &'static str, thing: &impl Serialize) {
-        // What can be told has names for keys, so that it is always JSON; and nobody may be watching.
-        if let Ok(data) = serde_json::to_string(thing) {
-            let _ = self.0.send(Change { event, data: data.into() });
+    fn send_if_changed(&self, name: &'static str, value: Value, last: &mut Value) {
+        if *last != value {
+            self.send(name, &value);
+            *last = value;
         }
     }
 
-    /// What changes from now on.
-    pub(crate) fn subscribe(&self) -> Changes {
-        Changes(self.0.subscribe())
+    pub(crate) fn send(&self, name: &'static str, value: &impl Serialize) {
+        // Every value has strings for keys, so that it is always JSON. Without receivers the event is for no one.
+        if let Ok(data) = serde_json::to_string(value) {
+            let _ = self.events.send(StreamEvent { name, data: data.into() });
+        }
     }
 
-    /// What is, and what changes from then on.
-    fn begin(&self, sandbox: &Sandbox) -> (Change, broadcast::Receiver<Change>) {
-        // Under the lock: no change is both in the snapshot and after it, and none is in neither.
-        let state = sandbox.state();
-        let changes = self.0.subscribe();
-        let data = snapshot(sandbox, &state).to_string().into();
-        (Change { event: "snapshot", data }, changes)
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<StreamEvent> {
+        self.events.subscribe()
     }
-}
-
-/// The changes, one after the other.
-#[derive(Debug)]
-pub(crate) struct Changes(broadcast::Receiver<Change>);
-
-impl Changes {
-    /// Waits for the next one, or that there will be none.
-    pub(crate) async fn next(&mut self) {
-        let _ = self.0.recv().await;
-    }
-}
-
-impl From<Change> for Event {
-    fn from(change: Change) -> Self {
-        Self::default().event(change.event).data(change.data)
-    }
-}
-
-/// What is, and what changes, for one who watches.
-pub(crate) fn watch(sandbox: Arc<Sandbox>) -> Sse<impl Events<Item = Result<Event, Infallible>>> {
-    let (snapshot, changes) = sandbox.stream.begin(&sandbox);
-    let following = unfold((sandbox, changes), async |(sandbox, mut changes)| {
-        let change = match changes.recv().await {
-            Ok(change) => change,
-            Err(RecvError::Lagged(_)) => {
-                let (snapshot, anew) = sandbox.stream.begin(&sandbox);
-                changes = anew;
-                snapshot
-            }
-            Err(RecvError::Closed) => return None,
-        };
-        Some((change, (sandbox, changes)))
-    });
-    let all = futures::StreamExt::chain(once(async { snapshot }), following);
-    let events = futures::StreamExt::map(all, |change| Ok(Event::from(change)));
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

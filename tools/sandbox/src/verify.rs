@@ -10,11 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use twilio_types::address::E164;
 
-use crate::{Config, dates::iso_date, sids::Sids};
+use crate::{config::Config, dates::iso_date, kept, products::collection::Collection, sids::Sids};
 
-mod api;
-
-pub(crate) use api::routes;
+pub(crate) mod api;
 
 /// The service that is there from the beginning.
 const SERVICE_SID: &str = "VA00000000000000000000000000000001";
@@ -27,16 +25,16 @@ const MAX_CHECKS: usize = 5;
 
 /// The account's services and verifications, each the oldest first.
 #[derive(Debug)]
-pub(crate) struct Verify(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    services: Vec<Service>,
-    verifications: Vec<Verification>,
+pub(crate) struct Verify {
+    services: Collection<Service>,
+    verifications: Mutex<Verifications>,
 }
 
+#[derive(Debug, Default)]
+struct Verifications(Vec<Verification>);
+
 #[derive(Debug, Clone)]
-struct Service {
+pub(crate) struct Service {
     sid: String,
     friendly_name: String,
     code_length: u32,
@@ -112,30 +110,36 @@ enum Check {
 
 impl Verify {
     pub(crate) fn new(at: Timestamp) -> Self {
-        let service = Service::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at);
-        Self(Mutex::new(State { services: vec![service], verifications: Vec::new() }))
+        let services = Collection::default();
+        services.add(SERVICE_SID.to_owned(), Service::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at));
+        Self { services, verifications: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn verifications(&self) -> MutexGuard<'_, Verifications> {
+        self.verifications.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn service(&self, sid: &str) -> Option<&Service> {
-        self.services.iter().find(|service| service.sid == sid)
-    }
-
+impl Verifications {
     /// The latest verification of a service by its SID or its number.
-    fn verification(&mut self, service_sid: &str, sid_or_to: &str) -> Option<&mut Verification> {
+    fn find(&mut self, service_sid: &str, sid_or_to: &str) -> Option<&mut Verification> {
         let is = |it: &&mut Verification| it.sid == sid_or_to || it.to.as_str() == sid_or_to;
-        self.verifications.iter_mut().rev().filter(|it| it.service_sid == service_sid).find(is)
+        self.0.iter_mut().rev().filter(|it| it.service_sid == service_sid).find(is)
     }
 
-    /// The one of these that can still be approved.
+    /// The latest one that can still be approved.
     fn pending(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
-        let found = self.verification(service_sid, sid_or_to);
+        let found = self.find(service_sid, sid_or_to);
         found.filter(|verification| verification.status_at(now) == Status::Pending)
+    }
+
+    /// Adds a verification, or puts it in the place of the one with its SID.
+    fn put(&mut self, verification: Verification) {
+        self.0.retain(|other| other.sid != verification.sid);
+        self.0.push(verification);
+        if self.0.len() > kept::VERIFICATIONS {
+            self.0.remove(0);
+        }
     }
 }
 

@@ -10,8 +10,10 @@ use twilio_webhook::{form::Form, signature::sign};
 use crate::{
     chance::generator,
     faults::Mischief,
+    http_client,
+    memory::WebhookRecord,
     overrides::{Overrides, Trouble},
-    state::{Sandbox, WebhookRecord},
+    state::Sandbox,
     timeline::{Happening, Outcome},
 };
 
@@ -53,95 +55,88 @@ impl Delivery {
     }
 }
 
-/// Whether a text is a URL that can be called.
-pub(crate) fn is_http(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
+/// Posts a signed form, unless it is to get lost. The copies of a webhook are told apart by their number.
+pub(crate) async fn deliver(sandbox: &Sandbox, webhook: &Webhook<'_>, copy: u8) -> Delivery {
+    let status = webhook.status.map_or("received", MessageStatus::as_str);
+    let about = [webhook.message_sid, status, &copy.to_string()];
+    if webhook.mischief.loses(webhook.status) || sandbox.memory().drops.lose(webhook.person, &about) {
+        record(sandbox, webhook, &Delivery::Lost, Duration::ZERO);
+        return Delivery::Lost;
+    }
+    // Twilio's own is the same for all tries of one webhook ("Webhooks: connection overrides").
+    let token = format!("{:032x}", generator(sandbox.config.seed, &about).u128(..));
+    let tries = if webhook.mischief.retries() { 2 } else { 1 };
+    let mut delivery = Delivery::Unanswered;
+    for _ in 0..tries {
+        let begin = Instant::now();
+        delivery = post_with_retries(sandbox, webhook, &token).await;
+        record(sandbox, webhook, &delivery, begin.elapsed());
+    }
+    delivery
 }
 
-impl Sandbox {
-    /// Posts a signed form, unless it is to get lost. The copies of a webhook are told apart by their number.
-    pub(crate) async fn deliver(&self, webhook: &Webhook<'_>, copy: u8) -> Delivery {
-        let status = webhook.status.map_or("received", MessageStatus::as_str);
-        let about = [webhook.message_sid, status, &copy.to_string()];
-        if webhook.mischief.loses(webhook.status) || self.state().drops.lose(webhook.person, &about) {
-            self.note_delivery(webhook, &Delivery::Lost, Duration::ZERO);
-            return Delivery::Lost;
-        }
-        // Twilio's own is the same for all tries of one webhook ("Webhooks: connection overrides").
-        let token = format!("{:032x}", generator(self.config.seed, &about).u128(..));
-        let tries = if webhook.mischief.retries() { 2 } else { 1 };
-        let mut delivery = Delivery::Unanswered;
-        for _ in 0..tries {
-            let begin = Instant::now();
-            delivery = self.post_patiently(webhook, &token).await;
-            self.note_delivery(webhook, &delivery, begin.elapsed());
-        }
-        delivery
-    }
-
-    /// Tries as often and as long as the URL asks for.
-    async fn post_patiently(&self, webhook: &Webhook<'_>, token: &str) -> Delivery {
-        let overrides = Overrides::of(webhook.url);
-        let url = webhook.url.split_once('#').map_or(webhook.url, |(url, _)| url);
-        let request = self.request(url, webhook, token, &overrides);
-        let (begin, mut tries) = (Instant::now(), 0);
-        loop {
-            let left = overrides.total.saturating_sub(begin.elapsed());
-            let Some(request) = request.try_clone() else {
-                return Delivery::Unanswered;
-            };
-            let (delivery, trouble) = match read(request.timeout(left.min(overrides.read))).await {
-                Ok(answer) if answer.status >= 500 => (Delivery::Answered(answer), Trouble::Server),
-                Ok(answer) if answer.status >= 400 => (Delivery::Answered(answer), Trouble::Client),
-                Ok(answer) => return Delivery::Answered(answer),
-                Err(error) if error.is_connect() => (Delivery::Unanswered, Trouble::Connection),
-                Err(_) => (Delivery::Unanswered, Trouble::Answer),
-            };
-            tries += 1;
-            if tries > overrides.retries || !overrides.tries_again_after(trouble) || begin.elapsed() >= overrides.total
-            {
-                return delivery;
-            }
-        }
-    }
-
-    fn request(&self, url: &str, webhook: &Webhook<'_>, token: &str, overrides: &Overrides) -> reqwest::RequestBuilder {
-        let auth_token = if webhook.mischief.forges() {
-            SecretString::from("somebody else's token")
-        } else {
-            self.products.auth_tokens.primary()
+/// Tries as often and as long as the URL asks for.
+async fn post_with_retries(sandbox: &Sandbox, webhook: &Webhook<'_>, token: &str) -> Delivery {
+    let overrides = Overrides::of(webhook.url);
+    let url = webhook.url.split_once('#').map_or(webhook.url, |(url, _)| url);
+    let request = request(sandbox, url, webhook, token, &overrides);
+    let (begin, mut tries) = (Instant::now(), 0);
+    loop {
+        let left = overrides.total.saturating_sub(begin.elapsed());
+        let Some(request) = request.try_clone() else {
+            return Delivery::Unanswered;
         };
-        let http = if overrides.connect == Overrides::default().connect {
-            self.http.clone()
-        } else {
-            client(overrides.connect)
+        let (delivery, trouble) = match read(request.timeout(left.min(overrides.read))).await {
+            Ok(answer) if answer.status >= 500 => (Delivery::Answered(answer), Trouble::Server),
+            Ok(answer) if answer.status >= 400 => (Delivery::Answered(answer), Trouble::Client),
+            Ok(answer) => return Delivery::Answered(answer),
+            Err(error) if error.is_connect() => (Delivery::Unanswered, Trouble::Connection),
+            Err(_) => (Delivery::Unanswered, Trouble::Answer),
         };
-        let request = http
-            .post(url)
-            .header("X-Twilio-Signature", sign(&auth_token, url, webhook.form))
-            .header("X-Home-Region", "us1")
-            .header("I-Twilio-Idempotency-Token", token);
-        request.form(webhook.form.pairs())
-    }
-
-    fn note_delivery(&self, webhook: &Webhook<'_>, delivery: &Delivery, took: Duration) {
-        let record = WebhookRecord {
-            url: webhook.url.to_owned(),
-            message_sid: webhook.message_sid.to_owned(),
-            status: webhook.status,
-            answer: delivery.answer().map(|answer| answer.status),
-            dropped: *delivery == Delivery::Lost,
-        };
-        let (now, happening) = (self.now(), happening(webhook, delivery, took));
-        let mut state = self.state();
-        state.note(record);
-        state.timeline.add(now, happening);
+        tries += 1;
+        if tries > overrides.retries || !overrides.tries_again_after(trouble) || begin.elapsed() >= overrides.total {
+            return delivery;
+        }
     }
 }
 
-/// A client that waits so long for a connection.
-pub(crate) fn client(connect: Duration) -> reqwest::Client {
-    reqwest::Client::builder().connect_timeout(connect).build().unwrap_or_default()
+fn request(
+    sandbox: &Sandbox,
+    url: &str,
+    webhook: &Webhook<'_>,
+    token: &str,
+    overrides: &Overrides,
+) -> reqwest::RequestBuilder {
+    let auth_token = if webhook.mischief.forges() {
+        SecretString::from("somebody else's token")
+    } else {
+        sandbox.products.auth_tokens.primary()
+    };
+    let http = if overrides.connect == Overrides::default().connect {
+        sandbox.http.clone()
+    } else {
+        http_client::with_connect_timeout(overrides.connect)
+    };
+    let request = http
+        .post(url)
+        .header("X-Twilio-Signature", sign(&auth_token, url, webhook.form))
+        .header("X-Home-Region", "us1")
+        .header("I-Twilio-Idempotency-Token", token);
+    request.form(webhook.form.pairs())
+}
+
+fn record(sandbox: &Sandbox, webhook: &Webhook<'_>, delivery: &Delivery, took: Duration) {
+    let record = WebhookRecord {
+        url: webhook.url.to_owned(),
+        message_sid: webhook.message_sid.to_owned(),
+        status: webhook.status,
+        answer: delivery.answer().map(|answer| answer.status),
+        dropped: *delivery == Delivery::Lost,
+    };
+    let (now, happening) = (sandbox.now(), happening(webhook, delivery, took));
+    let mut memory = sandbox.memory();
+    memory.record_webhook(record);
+    memory.timeline.add(now, happening);
 }
 
 async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {

@@ -11,12 +11,12 @@ use twilio_webhook::form::Form;
 
 use self::options::Options;
 use crate::{
-    content::Rendered,
+    content::render::Rendered,
+    http_client::is_http_url,
     messages::{Media, Message},
     opt_out::OPTED_OUT,
     refusal::Refusal,
     state::Sandbox,
-    webhook::is_http,
 };
 
 mod options;
@@ -29,7 +29,8 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
     if sandbox.refuses_messages_to(&to) {
         return Err(Refusal::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
     }
-    let status_callback_of_sender = sandbox.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
+    let status_callback_of_sender =
+        sandbox.products.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
     let chosen = content(sandbox, &channel, form)?;
     let mut media_urls = media_urls(form)?;
     let (content_sid, content_variables, rendered) = match chosen {
@@ -87,7 +88,7 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
     if let Some(sid) = service.as_deref() {
         let service = sandbox.products.services.get(sid);
         let service = service.ok_or_else(|| Refusal::bad_request(21705, "The Messaging Service Sid is invalid."))?;
-        let has = |wanted: &str| service.pool.iter().any(|sender| sender == wanted);
+        let has = |sender: &str| service.has_sender(sender);
         match from.as_deref() {
             None if !has(sandbox.config.sender_on(channel)) => {
                 return Err(Refusal::bad_request(21704, "The Messaging Service contains no phone numbers."));
@@ -131,7 +132,7 @@ fn media_urls(form: &Form) -> Result<Vec<String>, Refusal> {
     if urls.len() > MAX_MEDIA {
         return Err(Refusal::bad_request(21623, "Number of media files exceeds allowed limit"));
     }
-    if urls.iter().any(|url| !is_http(url)) {
+    if urls.iter().any(|url| !is_http_url(url)) {
         return Err(Refusal::bad_request(21620, "Invalid media URL(s)"));
     }
     Ok(urls)
@@ -167,7 +168,7 @@ fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, content::ORDER_UPDATE_SID};
+    use crate::{config::Config, content::ORDER_UPDATE_SID};
 
     const AVA: (&str, &str) = ("To", "whatsapp:+14155550123");
     const SENDER: (&str, &str) = ("From", "whatsapp:+14155238886");

@@ -33,9 +33,9 @@ async fn create(
         Some(_) => return Err(Refusal::bad_request(20422, "Outcome must be confirmed or unconfirmed")),
     };
     let now = sandbox.now();
-    let mut state = sandbox.state();
+    let mut memory = sandbox.memory();
     let parsed: Option<MessageSid> = sid.parse().ok();
-    let message = parsed.and_then(|sid| state.messages.get_mut(&sid));
+    let message = parsed.and_then(|sid| memory.messages.get_mut(&sid));
     let message = message.filter(|message| message.feedback == Feedback::Asked).ok_or_else(|| caller.not_found())?;
     message.updated_at = now;
     let created = json!({

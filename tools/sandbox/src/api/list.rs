@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::resource;
+use super::resource::message_resource;
 use crate::{
     messages::{Message, Messages},
     outages::Reading,
@@ -35,10 +35,11 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
     let page = number(query, "Page")?.unwrap_or(0);
     let begin = begin(query, page, page_size)?;
     let filter = Filter::parse(query)?;
-    let state = sandbox.state();
-    state.outages.check(Reading::List, filter.to)?;
-    let (shown, has_next) = found(&state.messages, &filter, begin, page_size);
-    let messages: Vec<_> = shown.iter().map(|(_, message)| resource(sandbox, message)).collect();
+    let memory = sandbox.memory();
+    memory.outages.check(Reading::List, filter.to)?;
+    let (shown, has_next) = found(&memory.messages, &filter, begin, page_size);
+    let messages: Vec<_> =
+        shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message)).collect();
     let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
     let next = shown
         .last()
@@ -167,7 +168,7 @@ fn sent(query: &Form, names: &[&str]) -> Result<Option<Sent>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, api::create};
+    use crate::{api::create, config::Config};
 
     fn sandbox_with(number: usize) -> std::sync::Arc<Sandbox> {
         let sandbox = Sandbox::new(Config::documented(String::new()));
@@ -178,7 +179,7 @@ mod tests {
     fn add(sandbox: &Sandbox) {
         let form = Form::parse(b"To=whatsapp%3A%2B14155550123&From=whatsapp%3A%2B14155238886&Body=hi");
         let message = create::message(sandbox, &form).unwrap();
-        sandbox.state().messages.add(Message { sent_at: Some("2026-11-20T12:00:00Z".parse().unwrap()), ..message });
+        sandbox.memory().messages.add(Message { sent_at: Some("2026-11-20T12:00:00Z".parse().unwrap()), ..message });
     }
 
     fn page_of(sandbox: &Sandbox, query: &str) -> Value {

@@ -17,10 +17,11 @@ use twilio_webhook::form::Form;
 use super::resource::media_resource;
 use crate::{
     auth::Authenticated,
+    memory::Memory,
     messages::Message,
     pages::{Asked, DEFAULT_SIZE, is_of_paging, number, size},
     refusal::Refusal,
-    state::{Sandbox, State as Remembered},
+    state::Sandbox,
 };
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
@@ -37,15 +38,16 @@ async fn list(
 ) -> Result<Json<Value>, Refusal> {
     let (page_size, page) = (size(&query)?.unwrap_or(DEFAULT_SIZE), number(&query, "Page")?.unwrap_or(0));
     let wanted = [day(&query, "DateCreated")?, day(&query, "DateCreated>")?, day(&query, "DateCreated<")?];
-    let state = sandbox.state();
-    let message = message(&state, &sid).ok_or_else(|| caller.not_found())?;
+    let memory = sandbox.memory();
+    let message = message(&memory, &sid).ok_or_else(|| caller.not_found())?;
     let created = message.created_at.to_zoned(TimeZone::UTC).date();
     let [on, since, until] = wanted;
     let passes = on.is_none_or(|on| created == on)
         && since.is_none_or(|since| created >= since)
         && until.is_none_or(|until| created <= until);
     let start = page.saturating_mul(page_size);
-    let files = message.media.iter().filter(|_| passes).map(|file| media_resource(&sandbox, message, file));
+    let files =
+        message.media.iter().filter(|_| passes).map(|file| media_resource(&sandbox.config.account_sid, message, file));
     let shown: Vec<_> = files.skip(start).take(page_size).collect();
     let has_next = passes && message.media.len() > start + shown.len();
     let uri = |page: usize| {
@@ -72,14 +74,14 @@ async fn fetch(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
-    let state = sandbox.state();
-    let message = message(&state, &sid).ok_or_else(|| caller.not_found())?;
+    let memory = sandbox.memory();
+    let message = message(&memory, &sid).ok_or_else(|| caller.not_found())?;
     let media_sid = file.strip_suffix(".json").unwrap_or(&file);
     let found = message.media.iter().find(|media| media.sid == media_sid).ok_or_else(|| caller.not_found())?;
     if file == media_sid {
         return Ok(Redirect::temporary(&found.url).into_response());
     }
-    Ok(Json(media_resource(&sandbox, message, found)).into_response())
+    Ok(Json(media_resource(&sandbox.config.account_sid, message, found)).into_response())
 }
 
 async fn delete(
@@ -87,14 +89,14 @@ async fn delete(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    let mut state = sandbox.state();
-    let message = sid.parse().ok().and_then(|sid| state.messages.get_mut(&sid)).ok_or_else(|| caller.not_found())?;
+    let mut memory = sandbox.memory();
+    let message = sid.parse().ok().and_then(|sid| memory.messages.get_mut(&sid)).ok_or_else(|| caller.not_found())?;
     let at = message.media.iter().position(|media| file.strip_suffix(".json") == Some(media.sid.as_str()));
     message.media.remove(at.ok_or_else(|| caller.not_found())?);
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn message<'a>(state: &'a Remembered, sid: &str) -> Option<&'a Message> {
+fn message<'a>(memory: &'a Memory, sid: &str) -> Option<&'a Message> {
     let parsed: MessageSid = sid.parse().ok()?;
-    state.messages.get(&parsed)
+    memory.messages.get(&parsed)
 }

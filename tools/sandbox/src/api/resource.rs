@@ -1,17 +1,15 @@
 //! Resources as the API shows them.
 
 use serde_json::{Value, json};
+use twilio_types::sid::AccountSid;
 
 use crate::{
     dates::rfc2822_date,
     messages::{Feedback, Media, Message},
     refusal::title,
-    state::Sandbox,
 };
 
-/// A message.
-pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
-    let account = &sandbox.config.account_sid;
+pub(crate) fn message_resource(account: &AccountSid, message: &Message) -> Value {
     let uri = format!("/2010-04-01/Accounts/{account}/Messages/{}", message.sid);
     let through_service = message.direction == "outbound-api" && message.messaging_service_sid.is_some();
     let mut subresources = json!({"media": format!("{uri}/Media.json")});
@@ -30,9 +28,7 @@ pub(crate) fn resource(sandbox: &Sandbox, message: &Message) -> Value {
     })
 }
 
-/// A file of a message.
-pub(super) fn media_resource(sandbox: &Sandbox, message: &Message, file: &Media) -> Value {
-    let account = &sandbox.config.account_sid;
+pub(super) fn media_resource(account: &AccountSid, message: &Message, file: &Media) -> Value {
     let created = rfc2822_date(Some(message.created_at));
     json!({
         "sid": file.sid, "account_sid": account, "parent_sid": message.sid, "content_type": file.content_type,

@@ -6,15 +6,16 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::resource;
+use super::resource::message_resource;
 use crate::{
     callbacks::{Plan, rule, unfold, words},
     faults::{Fault, Struck},
     limits::OnExcess,
+    memory::Memory,
     messages::Message,
     rates::Arrival,
     refusal::Refusal,
-    state::{Sandbox, State},
+    state::Sandbox,
 };
 
 /// A sender that sends too fast. Source: Twilio, error 63018.
@@ -37,18 +38,18 @@ pub(super) enum Taking {
 
 /// Takes a message, unless a limit or a plan says otherwise.
 pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, Refusal> {
-    let mut state = sandbox.state();
+    let mut memory = sandbox.memory();
     let now = Instant::now();
     let sender = message.from.clone().unwrap_or_else(|| sandbox.config.sender_on(&message.channel).to_owned());
     // The limit that can be set is a WhatsApp sender's: SMS beyond its own waits in Twilio's queue.
-    let excess = if sender == sandbox.config.sender { state.limiter.excess(&sender, now) } else { None };
+    let excess = if sender == sandbox.config.sender { memory.limiter.excess(&sender, now) } else { None };
     if excess == Some(OnExcess::Refuse) {
         return Err(Refusal::too_many_requests());
     }
     let struck = Struck { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
-    let fault = state.faults.of_call(struck);
+    let fault = memory.faults.of_call(struck);
     if let Some(fault) = &fault {
-        state.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
+        memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
     }
     match fault {
         Some(Fault::Refuse { status, code, retry_after }) => {
@@ -58,34 +59,34 @@ pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, R
         _ => {}
     }
     if excess.is_none() {
-        state.limiter.pass(&sender, now);
+        memory.limiter.pass(&sender, now);
     }
-    let mischief = state.faults.of_webhooks(struck);
+    let mischief = memory.faults.of_webhooks(struck);
     for fault in mischief.iter() {
-        state.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
+        memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
     }
     if excess.is_some() {
         let happening = rule(RATE_LIMIT_EXCEEDED, words(RATE_LIMIT_EXCEEDED));
-        state.timeline.add(sandbox.now(), happening.of(&message.to, Some(message.sid.as_str())));
+        memory.timeline.add(sandbox.now(), happening.of(&message.to, Some(message.sid.as_str())));
     }
     let too_fast = excess.map(|_| Fault::Fail { code: RATE_LIMIT_EXCEEDED });
-    let shown = resource(sandbox, &message);
+    let shown = message_resource(&sandbox.config.account_sid, &message);
     let sid = message.sid.clone();
-    keep(&mut state, message, sender, now);
+    store(&mut memory, message, sender, now);
     let plan = Plan { fault: too_fast.or_else(|| fault.clone()), mischief };
     let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, plan));
     Ok(Taking::Created { shown, unfolding, fault })
 }
 
-fn keep(state: &mut State, message: Message, sender: String, at: Instant) {
-    state.arrivals.note(Arrival {
+fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
+    memory.arrivals.note(Arrival {
         at,
         clock: message.created_at,
         sender,
         service: message.messaging_service_sid.clone(),
         to: message.to.clone(),
     });
-    state.messages.add(message);
+    memory.messages.add(message);
 }
 
 /// The answer of a fault.

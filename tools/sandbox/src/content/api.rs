@@ -14,18 +14,25 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{
-    Content, Given,
-    approval::{Approval, Status},
-    types,
+use super::{Content, Given, approval::Approval, types};
+use crate::{
+    auth::Authenticated,
+    config::Config,
+    pages::Asked,
+    products::{
+        Products,
+        collection::Collection,
+        resource::{Resource, delete, fetch, update},
+    },
+    refusal::Refusal,
+    state::Sandbox,
 };
-use crate::{auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/v1/Content", get(list).post(create))
         .route("/v2/Content", get(list))
-        .route("/v1/Content/{sid}", get(fetch).put(update).delete(delete))
+        .route("/v1/Content/{sid}", get(fetch::<Content>).put(update::<Content>).delete(delete::<Content>))
         .route("/v1/Content/{sid}/ApprovalRequests", get(fetch_approval))
         .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(ask_for_approval))
         .route("/v1/ContentAndApprovals", get(list_with_approvals))
@@ -41,47 +48,30 @@ async fn create(
     let given = given(&body)?;
     let now = sandbox.now();
     let content = Content { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
-    let shown = content.resource(&sandbox.config);
-    sandbox.products.contents.add(content);
-    Ok((StatusCode::CREATED, Json(shown)))
+    let content = sandbox.products.contents.add(content.sid.clone(), content);
+    Ok((StatusCode::CREATED, Json(content.json(&sandbox.config))))
 }
 
-async fn fetch(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
-    Ok(Json(content.resource(&sandbox.config)))
-}
+impl Resource for Content {
+    const LIST_KEY: &'static str = "contents";
 
-/// Changes a content, which can be done until it is submitted.
-async fn update(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
-    if content.approval.is_some() {
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            20409,
-            "Content that was submitted for approval cannot be changed",
-        ));
+    fn collection(products: &Products) -> &Collection<Self> {
+        &products.contents
     }
-    let changed = Content { given: given(&body)?, updated_at: sandbox.now(), ..Content::clone(&content) };
-    let shown = changed.resource(&sandbox.config);
-    sandbox.products.contents.put(changed);
-    Ok(Json(shown))
-}
 
-async fn delete(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    if sandbox.products.contents.remove(&sid) { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
+    fn json(&self, config: &Config) -> Value {
+        self.resource(config)
+    }
+
+    /// Changes the content, which can be done until it is submitted.
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+        if self.approval.is_some() {
+            let message = "Content that was submitted for approval cannot be changed";
+            return Err(Refusal::new(StatusCode::CONFLICT, 20409, message));
+        }
+        (self.given, self.updated_at) = (given(body)?, now);
+        Ok(())
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -103,11 +93,14 @@ async fn ask_for_approval(
         return Err(Refusal::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
     }
     let now = sandbox.now();
-    let approval = Approval::ask(&content, &wish.name, &wish.category, now);
+    let approval = Approval::ask(content.whatsapp_kind(), &wish.name, &wish.category, now);
     let approval = approval.map_err(|fault| Refusal::bad_request(20001, fault))?;
-    let shown = approval.resource(&content, now);
-    sandbox.products.contents.put(Content { approval: Some(approval), updated_at: now, ..Content::clone(&content) });
-    Ok((StatusCode::CREATED, Json(shown)))
+    let submitted = sandbox.products.contents.update(&sid, |content| {
+        (content.approval, content.updated_at) = (Some(approval), now);
+        Ok::<_, Refusal>(())
+    });
+    let submitted = submitted.ok_or_else(|| caller.not_found())??;
+    Ok((StatusCode::CREATED, Json(submitted.approval_resource(now))))
 }
 
 async fn fetch_approval(
@@ -174,7 +167,7 @@ fn page(sandbox: &Sandbox, asked: &Asked, complete: impl Fn(&mut Value)) -> Resu
             }
         }
     }
-    let mut shown: Vec<_> = found.iter().map(|content| content.resource(&sandbox.config)).collect();
+    let mut shown: Vec<_> = found.iter().map(|content| content.json(&sandbox.config)).collect();
     shown.iter_mut().for_each(complete);
     asked.page("contents", &shown).map(Json)
 }
@@ -205,19 +198,7 @@ fn passes(content: &Content, query: &Form, now: Timestamp) -> bool {
         && before.is_none_or(|before| content.created_at < before)
 }
 
-impl Content {
-    fn approval_resource(&self, now: Timestamp) -> Value {
-        match &self.approval {
-            Some(approval) => approval.resource(self, now),
-            None => json!({
-                "name": "", "category": "", "content_type": self.whatsapp_kind().map(|(kind, _)| kind.key),
-                "status": Status::Unsubmitted.as_str(), "rejection_reason": "", "allow_category_change": true,
-            }),
-        }
-    }
-}
-
-fn given(body: &Bytes) -> Result<Given, Refusal> {
+fn given(body: &[u8]) -> Result<Given, Refusal> {
     let mut given: Given = parse(body)?;
     // A library may say of every type that it is not there.
     given.types.retain(|_, content| !content.is_null());
@@ -228,6 +209,6 @@ fn given(body: &Bytes) -> Result<Given, Refusal> {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::bad_request(20001, format!("Invalid request body: {error}")))
 }

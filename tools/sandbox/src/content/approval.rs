@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Content, render::Pieces};
+use super::{placeholders::Pieces, types::Kind};
 
 /// When a template that was received is under review.
 const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(5);
@@ -53,7 +53,12 @@ impl Approval {
     }
 
     /// The review of a content, or what is wrong with asking for it.
-    pub(super) fn ask(content: &Content, name: &str, category: &str, now: Timestamp) -> Result<Self, &'static str> {
+    pub(super) fn ask(
+        content: Option<(&Kind, &Value)>,
+        name: &str,
+        category: &str,
+        now: Timestamp,
+    ) -> Result<Self, &'static str> {
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
             return Err("name must be lower-case letters, digits and underscores");
         }
@@ -63,11 +68,11 @@ impl Approval {
             "AUTHENTICATION" | "OTP" => "AUTHENTICATION",
             _ => return Err("category must be UTILITY, MARKETING or AUTHENTICATION"),
         };
-        if content.whatsapp_kind().is_none_or(|(kind, _)| !kind.can_be_approved) {
+        let Some((_, content)) = content.filter(|(kind, _)| kind.can_be_approved) else {
             return Err("content of this type cannot be approved");
-        }
+        };
         let by_name = name.contains("reject").then(|| "Rejected, as its name asks".to_owned());
-        let by_rule = content.whatsapp_kind().and_then(|(_, content)| broken_rule(content["body"].as_str()?));
+        let by_rule = content["body"].as_str().and_then(broken_rule);
         let reason = by_name.or_else(|| by_rule.map(str::to_owned));
         Ok(Self { name: name.to_owned(), category: category.to_owned(), asked_at: Some(now), reason })
     }
@@ -86,11 +91,11 @@ impl Approval {
         }
     }
 
-    pub(super) fn resource(&self, content: &Content, now: Timestamp) -> Value {
+    pub(super) fn resource(&self, content_type: Option<&str>, now: Timestamp) -> Value {
         let status = self.status(now);
         let reason = self.reason.as_deref().filter(|_| status == Status::Rejected).unwrap_or_default();
         json!({
-            "name": self.name, "category": self.category, "content_type": content.whatsapp_kind().map(|(kind, _)| kind.key),
+            "name": self.name, "category": self.category, "content_type": content_type,
             "status": status.as_str(), "rejection_reason": reason, "allow_category_change": true,
         })
     }

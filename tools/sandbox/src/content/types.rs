@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use twilio_types::address::Channel;
 
+use super::placeholders;
+
 /// A type of content.
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -173,7 +175,7 @@ pub(super) fn fault(types: &Map<String, Value>, variables: Option<&BTreeMap<Stri
             return Some(format!("types.{key}: {fault}"));
         }
     }
-    let names = placeholders(&Value::Object(types.clone()));
+    let names = placeholders::names(&Value::Object(types.clone()));
     let well_formed = |name: &String| {
         !name.is_empty() && name.len() <= 16 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
@@ -187,28 +189,6 @@ pub(super) fn fault(types: &Map<String, Value>, variables: Option<&BTreeMap<Stri
     }
     let long = variables.into_iter().flatten().any(|(_, sample)| sample.chars().count() > 1_600);
     long.then(|| "a variable is longer than 1600 characters".to_owned())
-}
-
-/// The names of the variables in all texts, in the order they come, each once.
-pub(super) fn placeholders(value: &Value) -> Vec<String> {
-    let mut names = Vec::new();
-    collect(value, &mut names);
-    names
-}
-
-fn collect(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::String(text) => {
-            for (_, name) in super::render::Pieces::of(text) {
-                if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
-                    names.push(name.to_owned());
-                }
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, names)),
-        Value::Object(fields) => fields.values().for_each(|value| collect(value, names)),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -37,12 +37,12 @@ async fn upload(
     let (name, content_type) = (sandbox.sids.next("ME"), content_type.to_owned());
     let url = sandbox.own_url(&format!("/sandbox/files/{name}"));
     let shown = json!({"url": url, "content_type": content_type, "size": bytes.len()});
-    sandbox.state().files.add(StoredFile { name, content_type, bytes });
+    sandbox.memory().files.add(StoredFile { name, content_type, bytes });
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
 async fn fetch(State(sandbox): State<Arc<Sandbox>>, Path(name): Path<String>) -> Result<impl IntoResponse, StatusCode> {
-    let file = sandbox.state().files.get(&name).cloned().ok_or(StatusCode::NOT_FOUND)?;
+    let file = sandbox.memory().files.get(&name).cloned().ok_or(StatusCode::NOT_FOUND)?;
     // A page that somebody sent must not become a page of the sandbox's. Browsers show no PDF under such a policy.
     let policy =
         if file.content_type == "application/pdf" { "default-src 'none'" } else { "sandbox; default-src 'none'" };

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{kept::PEOPLE, people::Newcomer, snapshot, state::Sandbox};
+use crate::{kept::PEOPLE, people::Newcomer, state::Sandbox};
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/sandbox/people", post(add)).route("/sandbox/people/{address}", delete(remove))
@@ -20,15 +20,15 @@ async fn add(
     State(sandbox): State<Arc<Sandbox>>,
     Json(newcomer): Json<Newcomer>,
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
-    let mut state = sandbox.state();
-    if !state.people.has_room() {
+    let mut memory = sandbox.memory();
+    if !memory.people.has_room() {
         let error = format!("there are {PEOPLE} people already; expected that one of them goes first");
         return Err((StatusCode::UNPROCESSABLE_ENTITY, error));
     }
-    let person = state.people.add(newcomer);
-    Ok((StatusCode::CREATED, Json(snapshot::person(&state, &person, sandbox.now()))))
+    let person = memory.people.add(newcomer);
+    Ok((StatusCode::CREATED, Json(sandbox.view(&memory).person(&person))))
 }
 
 async fn remove(State(sandbox): State<Arc<Sandbox>>, Path(address): Path<String>) -> StatusCode {
-    if sandbox.state().people.remove(&address) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+    if sandbox.memory().people.remove(&address) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }

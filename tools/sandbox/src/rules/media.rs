@@ -45,8 +45,8 @@ pub(super) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option
         if let Some(code) = fault(&content_type, size, total) {
             return Some(code);
         }
-        let mut state = sandbox.state();
-        let kept = state.messages.get_mut(&message.sid).into_iter().flat_map(|message| &mut message.media);
+        let mut memory = sandbox.memory();
+        let kept = memory.messages.get_mut(&message.sid).into_iter().flat_map(|message| &mut message.media);
         for kept in kept.filter(|kept| kept.sid == file.sid) {
             kept.content_type = Some(content_type.clone());
         }

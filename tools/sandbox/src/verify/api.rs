@@ -9,31 +9,50 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
 use super::{Channel, Check, MAX_SENDS, Service, Status, Verification};
 use crate::{
-    api, auth::Authenticated, content::VERIFICATION_CODE_SID, kept, pages::Asked, refusal::Refusal, state::Sandbox,
+    api,
+    auth::Authenticated,
+    config::Config,
+    content::VERIFICATION_CODE_SID,
+    products::{
+        Products,
+        collection::Collection,
+        resource::{Resource, delete, fetch, list, update},
+    },
+    refusal::Refusal,
+    state::Sandbox,
 };
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    let service = get(fetch::<Service>).post(update::<Service>).delete(delete::<Service>);
     Router::new()
-        .route("/v2/Services", get(list_services).post(create_service))
-        .route("/v2/Services/{service}", get(fetch_service).post(update_service).delete(delete_service))
+        .route("/v2/Services", get(list::<Service>).post(create_service))
+        .route("/v2/Services/{service}", service)
         .route("/v2/Services/{service}/Verifications", post(start))
-        .route("/v2/Services/{service}/Verifications/{verification}", get(fetch).post(update))
+        .route("/v2/Services/{service}/Verifications/{verification}", get(fetch_verification).post(update_verification))
         .route("/v2/Services/{service}/VerificationCheck", post(check))
 }
 
-async fn list_services(
-    _: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
-    let verify = sandbox.products.verify.lock();
-    let services: Vec<_> = verify.services.iter().map(|service| service.resource(&sandbox.config)).collect();
-    asked.page("services", &services).map(Json)
+impl Resource for Service {
+    const LIST_KEY: &'static str = "services";
+
+    fn collection(products: &Products) -> &Collection<Self> {
+        &products.verify.services
+    }
+
+    fn json(&self, config: &Config) -> Value {
+        self.resource(config)
+    }
+
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+        self.updated_at = now;
+        self.set(&Form::parse(body))
+    }
 }
 
 async fn create_service(
@@ -45,44 +64,8 @@ async fn create_service(
     let name = form.get_filled("FriendlyName").ok_or_else(|| invalid("FriendlyName"))?;
     let mut service = Service::new(sandbox.sids.next("VA"), name.to_owned(), sandbox.now());
     service.set(&form)?;
-    let shown = service.resource(&sandbox.config);
-    sandbox.products.verify.lock().services.push(service);
-    Ok((StatusCode::CREATED, Json(shown)))
-}
-
-async fn fetch_service(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    let verify = sandbox.products.verify.lock();
-    let service = verify.service(&sid).ok_or_else(|| caller.not_found())?;
-    Ok(Json(service.resource(&sandbox.config)))
-}
-
-async fn update_service(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let mut verify = sandbox.products.verify.lock();
-    let service = verify.services.iter_mut().find(|service| service.sid == sid).ok_or_else(|| caller.not_found())?;
-    let mut changed = Service { updated_at: sandbox.now(), ..service.clone() };
-    changed.set(&Form::parse(&body))?;
-    *service = changed;
-    Ok(Json(service.resource(&sandbox.config)))
-}
-
-async fn delete_service(
-    caller: Authenticated,
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(sid): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    let services = &mut sandbox.products.verify.lock().services;
-    let before = services.len();
-    services.retain(|service| service.sid != sid);
-    if services.len() < before { Ok(StatusCode::NO_CONTENT) } else { Err(caller.not_found()) }
+    let service = sandbox.products.verify.services.add(service.sid.clone(), service);
+    Ok((StatusCode::CREATED, Json(service.json(&sandbox.config))))
 }
 
 impl Service {
@@ -107,8 +90,9 @@ async fn start(
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let wish = Wish::parse(&Form::parse(&body))?;
     let now = sandbox.now();
-    let service = sandbox.products.verify.lock().service(&service_sid).cloned().ok_or_else(|| caller.not_found())?;
-    let pending = sandbox.products.verify.lock().pending(&service_sid, wish.to.as_str(), now).cloned();
+    let verify = &sandbox.products.verify;
+    let service = verify.services.get(&service_sid).ok_or_else(|| caller.not_found())?;
+    let pending = verify.verifications().pending(&service_sid, wish.to.as_str(), now).cloned();
     let mut verification = pending.unwrap_or_else(|| Verification {
         sid: sandbox.sids.next("VE"),
         service_sid,
@@ -129,12 +113,7 @@ async fn start(
     verification.sends.push((now, wish.channel, sandbox.sids.next("VL")));
     api::send(&sandbox, &message(&sandbox, &service, &verification))?;
     let shown = verification.resource(&sandbox.config, now);
-    let verifications = &mut sandbox.products.verify.lock().verifications;
-    verifications.retain(|other| other.sid != verification.sid);
-    verifications.push(verification);
-    if verifications.len() > kept::VERIFICATIONS {
-        verifications.remove(0);
-    }
+    verify.verifications().put(verification);
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -185,18 +164,18 @@ fn message(sandbox: &Sandbox, service: &Service, verification: &Verification) ->
     parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-async fn fetch(
+async fn fetch_verification(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((service, verification)): Path<(String, String)>,
 ) -> Result<Json<Value>, Refusal> {
-    let mut verify = sandbox.products.verify.lock();
-    let found = verify.verification(&service, &verification).ok_or_else(|| caller.not_found())?;
+    let mut verifications = sandbox.products.verify.verifications();
+    let found = verifications.find(&service, &verification).ok_or_else(|| caller.not_found())?;
     Ok(Json(found.resource(&sandbox.config, sandbox.now())))
 }
 
 /// Approves or cancels a verification without a code.
-async fn update(
+async fn update_verification(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((service, verification)): Path<(String, String)>,
@@ -208,8 +187,8 @@ async fn update(
         _ => return Err(invalid("Status")),
     };
     let now = sandbox.now();
-    let mut verify = sandbox.products.verify.lock();
-    let found = verify.pending(&service, &verification, now).ok_or_else(|| caller.not_found())?;
+    let mut verifications = sandbox.products.verify.verifications();
+    let found = verifications.pending(&service, &verification, now).ok_or_else(|| caller.not_found())?;
     (found.status, found.updated_at) = (status, now);
     Ok(Json(found.resource(&sandbox.config, now)))
 }
@@ -226,8 +205,8 @@ async fn check(
     let whose = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
     let whose = whose.ok_or_else(|| invalid("To"))?;
     let now = sandbox.now();
-    let mut verify = sandbox.products.verify.lock();
-    let found = verify.pending(&service, whose, now).ok_or_else(|| caller.not_found())?;
+    let mut verifications = sandbox.products.verify.verifications();
+    let found = verifications.pending(&service, whose, now).ok_or_else(|| caller.not_found())?;
     if found.check(code, now) == Check::TooMany {
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
     }

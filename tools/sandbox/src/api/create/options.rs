@@ -6,9 +6,9 @@ use twilio_types::address::Channel;
 use twilio_webhook::form::Form;
 
 use crate::{
+    http_client::is_http_url,
     messages::{Feedback, Location},
     refusal::Refusal,
-    webhook::is_http,
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling" and error 35114.
@@ -77,7 +77,7 @@ fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Refusal> 
 fn status_callback(form: &Form) -> Result<Option<String>, Refusal> {
     let Some(url) = form.get_filled("StatusCallback") else { return Ok(None) };
     let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-    if is_http(url) && !host.is_empty() && !host.contains('_') {
+    if is_http_url(url) && !host.is_empty() && !host.contains('_') {
         Ok(Some(url.to_owned()))
     } else {
         Err(Refusal::bad_request(21609, format!("The 'StatusCallback' URL {url} is not a valid URL.")))

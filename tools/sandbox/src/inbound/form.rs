@@ -1,0 +1,182 @@
+//! A person's message as Twilio stores it, and as its webhook tells it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use twilio_types::{address::Channel, message_status::MessageStatus};
+use twilio_webhook::form::Form;
+
+use super::person_message::{PersonMessage, PressedButton};
+use crate::{
+    config::Config,
+    messages::{Feedback, Location, Media, Message},
+    people::Person,
+    sids::Sids,
+    state::Sandbox,
+};
+
+/// The message as Twilio stores it.
+pub(super) fn message(config: &Config, sids: &Sids, now: Timestamp, sent: &PersonMessage) -> Message {
+    let media = sent.media.iter().map(|file| Media::new(sids, file.url.clone(), Some(file.content_type.clone())));
+    Message {
+        sid: sids.next_message(!sent.media.is_empty()),
+        channel: sent.from.channel.clone(),
+        direction: "inbound",
+        from: Some(sent.from.to_string()),
+        to: config.sender_on(&sent.from.channel).to_owned(),
+        body: sent.text().to_owned(),
+        media: media.collect(),
+        content_sid: None,
+        content_variables: BTreeMap::new(),
+        buttons: Vec::new(),
+        location: sent.location.clone(),
+        feedback: Feedback::NotAsked,
+        replied_to: sent.replied_to.clone(),
+        messaging_service_sid: Some(config.messaging_service_sid.to_string()),
+        status: MessageStatus::Received,
+        error_code: None,
+        status_callback: None,
+        send_at: None,
+        created_at: now,
+        updated_at: now,
+        sent_at: Some(now),
+    }
+}
+
+/// The parameters of the webhook. Source: Twilio, "Messaging webhooks", and requests that Twilio has sent.
+pub(super) fn form(sandbox: &Sandbox, sent: &PersonMessage, message: &Message) -> Form {
+    let (config, sid) = (&sandbox.config, message.sid.as_str());
+    let mut parameters: BTreeMap<String, String> = [
+        ("SmsMessageSid", sid),
+        ("NumMedia", &sent.media.len().to_string()),
+        ("SmsSid", sid),
+        ("SmsStatus", "received"),
+        ("Body", &message.body),
+        ("To", config.sender_on(&sent.from.channel)),
+        ("NumSegments", "1"),
+        ("MessageSid", sid),
+        ("MessagingServiceSid", config.messaging_service_sid.as_str()),
+        ("AccountSid", config.account_sid.as_str()),
+        ("From", &sent.from.to_string()),
+        ("ApiVersion", "2010-04-01"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    if sent.from.channel == Channel::WhatsApp {
+        parameters.extend(whatsapp_parameters(sent, sandbox.memory().people.at(&sent.from.to_string())));
+        parameters.extend(original_message(sandbox, sent));
+    }
+    for (index, (file, kept)) in sent.media.iter().zip(&message.media).enumerate() {
+        parameters.insert(format!("MediaUrl{index}"), media_url(sandbox, message, kept));
+        parameters.insert(format!("MediaContentType{index}"), file.content_type.clone());
+    }
+    parameters.extend(sent.parameters.clone());
+    parameters.into_iter().collect()
+}
+
+/// The URL of a file in the webhook: a file that was uploaded here is under Twilio's own path, as Twilio serves it.
+fn media_url(sandbox: &Sandbox, message: &Message, file: &Media) -> String {
+    if !file.url.starts_with(&sandbox.own_url("/sandbox/files/")) {
+        return file.url.clone();
+    }
+    let account = &sandbox.config.account_sid;
+    sandbox.own_url(&format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}", message.sid, file.sid))
+}
+
+/// The parameters about the message that is replied to; its sender only where the message is still stored.
+fn original_message(sandbox: &Sandbox, sent: &PersonMessage) -> Vec<(String, String)> {
+    let Some(sid) = &sent.replied_to else { return Vec::new() };
+    let sender = sandbox.memory().messages.get(sid).and_then(|original| original.from.clone());
+    let sender = sender.map(|sender| ("OriginalRepliedMessageSender".to_owned(), sender));
+    sender.into_iter().chain([("OriginalRepliedMessageSid".to_owned(), sid.to_string())]).collect()
+}
+
+/// The parameters that SMS does not have.
+fn whatsapp_parameters(sent: &PersonMessage, person: Option<&Person>) -> Vec<(String, String)> {
+    let name = sent.profile_name.as_deref().or(person.map(|person| person.name.as_str()));
+    let user_id = sent.external_user_id.as_deref().or(person.and_then(|person| person.user_id.as_deref()));
+    let mut parameters = vec![
+        ("ProfileName", name.unwrap_or("Ava").to_owned()),
+        ("MessageType", sent.message_type().to_owned()),
+        ("WaId", sent.from.identity.as_str().trim_start_matches('+').to_owned()),
+        ("ReferralNumMedia", "0".to_owned()),
+    ];
+    parameters.extend(user_id.map(|id| ("ExternalUserId", id.to_owned())));
+    if sent.forwarded {
+        parameters.push(("Forwarded", "true".to_owned()));
+    }
+    if let Some(PressedButton { title, id }) = &sent.button {
+        parameters.push(("ButtonText", title.clone()));
+        parameters.extend(id.clone().map(|id| ("ButtonPayload", id)));
+    }
+    if let Some(Location { latitude, longitude, label, address }) = &sent.location {
+        parameters.extend([("Latitude", latitude.to_string()), ("Longitude", longitude.to_string())]);
+        parameters.extend(label.clone().map(|label| ("Label", label)));
+        parameters.extend(address.clone().map(|address| ("Address", address)));
+    }
+    parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    use super::*;
+
+    fn stored(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
+        message(&sandbox.config, &sandbox.sids, sandbox.now(), sent)
+    }
+
+    fn form_of(sandbox: &Sandbox, sent: &str) -> Form {
+        let sent = serde_json::from_str(sent).unwrap();
+        form(sandbox, &sent, &stored(sandbox, &sent))
+    }
+
+    #[test]
+    fn a_webhook_says_what_was_pressed_shared_and_answered() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let form = |rest: &str| form_of(&sandbox, &format!(r#"{{"from": "whatsapp:+14155550124", {rest}}}"#));
+        let pressed = form(r#""button": {"title": "Confirm", "id": "confirm"}, "forwarded": true"#);
+        let values = ["Body", "ButtonText", "ButtonPayload", "MessageType", "Forwarded", "ProfileName"];
+        let said = ["Confirm", "Confirm", "confirm", "interactive", "true", "Ben"];
+        assert_eq!(values.map(|name| pressed.get(name)), said.map(Some));
+        let shared = form(r#""location": {"latitude": 52.5, "longitude": -13.4, "label": "Office"}"#);
+        let values = ["Latitude", "Longitude", "Label", "Address", "MessageType", "Body"];
+        let said = [Some("52.5"), Some("-13.4"), Some("Office"), None, Some("location"), Some("")];
+        assert_eq!(values.map(|name| shared.get(name)), said);
+        let original = r#"{"from": "whatsapp:+14155550124", "body": "hi"}"#;
+        let original = stored(&sandbox, &serde_json::from_str(original).unwrap());
+        sandbox.memory().messages.add(original.clone());
+        let answered = form(&format!(r#""body": "yes", "replied_to": "{}""#, original.sid));
+        assert_eq!(answered.get("OriginalRepliedMessageSid"), Some(original.sid.as_str()));
+        assert_eq!(answered.get("OriginalRepliedMessageSender"), Some("whatsapp:+14155550124"));
+    }
+
+    #[test]
+    fn a_webhook_says_who_wrote_on_which_channel() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let cases = [
+            (r#"{"from": "whatsapp:+14155550123"}"#, Some("14155550123"), None, "whatsapp:+14155238886"),
+            (
+                r#"{"from": "whatsapp:+14155550123", "external_user_id": "whatsapp:US.123"}"#,
+                Some("14155550123"),
+                Some("whatsapp:US.123"),
+                "whatsapp:+14155238886",
+            ),
+            (
+                r#"{"from": "whatsapp:US.13491208655302741918"}"#,
+                Some("US.13491208655302741918"),
+                Some("whatsapp:US.13491208655302741918"),
+                "whatsapp:+14155238886",
+            ),
+            (r#"{"from": "whatsapp:US.123"}"#, Some("US.123"), None, "whatsapp:+14155238886"),
+            (r#"{"from": "+14155550123"}"#, None, None, "+14155550100"),
+        ];
+        for (sent, wa_id, user_id, to) in cases {
+            let form = form_of(&sandbox, sent);
+            assert_eq!((form.get("WaId"), form.get("ExternalUserId"), form.get("To")), (wa_id, user_id, Some(to)));
+            assert_eq!(form.get("MessagingServiceSid"), Some("MG00000000000000000000000000000001"));
+        }
+        assert!(serde_json::from_str::<PersonMessage>(r#"{"from": "whatsapp:"}"#).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! What a person sends, as `POST /sandbox/inbound` and a scenario give it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de::Error};
+use twilio_types::{address::Address, sid::MessageSid};
+
+use crate::messages::Location;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonMessage {
+    /// `whatsapp:+14155550123`, `whatsapp:US.123` for a person who withholds the number, or `+14155550123` for SMS.
+    #[serde(deserialize_with = "address")]
+    pub(crate) from: Address,
+    /// The person's WhatsApp user id, as in `whatsapp:US.123`.
+    #[serde(default)]
+    pub(super) external_user_id: Option<String>,
+    #[serde(default)]
+    pub(super) body: String,
+    #[serde(default)]
+    pub(super) media: Vec<AttachedFile>,
+    /// Without one it is the name of the person, and `Ava` for an address that no person has.
+    #[serde(default)]
+    pub(super) profile_name: Option<String>,
+    #[serde(default)]
+    pub(super) location: Option<Location>,
+    /// The button of a message that the person presses.
+    #[serde(default)]
+    pub(super) button: Option<PressedButton>,
+    /// The message that the person replies to.
+    #[serde(default)]
+    pub(super) replied_to: Option<MessageSid>,
+    #[serde(default)]
+    pub(super) forwarded: bool,
+    /// Parameters that are added to the usual ones or replace them: `{"ButtonPayload": "yes"}`.
+    #[serde(default)]
+    pub(super) parameters: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttachedFile {
+    pub(super) url: String,
+    pub(super) content_type: String,
+}
+
+/// Source: Twilio, "twilio/quick-reply".
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PressedButton {
+    pub(super) title: String,
+    /// The id that the button was created with.
+    #[serde(default)]
+    pub(super) id: Option<String>,
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+impl PersonMessage {
+    /// The text of the message: for a button that is pressed, its title.
+    pub(super) fn text(&self) -> &str {
+        self.button.as_ref().map_or(&self.body, |button| &button.title)
+    }
+
+    /// The webhook's `MessageType`.
+    pub(super) fn message_type(&self) -> &'static str {
+        let media = self.media.first().map(|file| file.content_type.split('/').next().unwrap_or_default());
+        match media {
+            Some("image") => "image",
+            Some("video") => "video",
+            Some("audio") => "audio",
+            Some(_) => "document",
+            None if self.location.is_some() => "location",
+            None if self.button.is_some() => "interactive",
+            None => "text",
+        }
+    }
+}

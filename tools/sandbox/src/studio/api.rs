@@ -1,0 +1,113 @@
+//! Requests about executions.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::get,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use twilio_webhook::form::Form;
+
+use super::{Execution, Status};
+use crate::{
+    auth::Authenticated,
+    config::Config,
+    products::{
+        Products,
+        collection::Collection,
+        resource::{ListOrder, Resource, delete, fetch, find, list, update},
+    },
+    refusal::Refusal,
+    sids::is_sid,
+    state::Sandbox,
+};
+
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    let execution = get(fetch::<Execution>).post(update::<Execution>).delete(delete::<Execution>);
+    Router::new()
+        .route("/v2/Flows/{flow}/Executions", get(list::<Execution>).post(create))
+        .route("/v2/Flows/{flow}/Executions/{execution}", execution)
+        .route("/v2/Flows/{flow}/Executions/{execution}/Context", get(fetch_context))
+}
+
+impl Resource for Execution {
+    const LIST_KEY: &'static str = "executions";
+    const LIST_ORDER: ListOrder = ListOrder::NewestFirst;
+
+    fn collection(products: &Products) -> &Collection<Self> {
+        &products.executions
+    }
+
+    fn belongs_to(&self, parent: Option<&str>) -> bool {
+        parent == Some(self.flow_sid.as_str())
+    }
+
+    fn json(&self, config: &Config) -> Value {
+        self.resource(config)
+    }
+
+    /// Ends the execution, which is all that can be changed.
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+        if Form::parse(body).get("Status") != Some("ended") {
+            return Err(Refusal::invalid("Status", "ended"));
+        }
+        (self.status, self.updated_at) = (Status::Ended, now);
+        Ok(())
+    }
+}
+
+async fn create(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(flow_sid): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    if !is_sid("FW", &flow_sid) {
+        return Err(caller.not_found());
+    }
+    let form = Form::parse(&body);
+    let to = form.get_filled("To").ok_or_else(|| Refusal::missing("To"))?.to_owned();
+    form.get_filled("From").ok_or_else(|| Refusal::missing("From"))?;
+    let parameters = serde_json::from_str(form.get_filled("Parameters").unwrap_or("{}"));
+    let parameters = parameters.map_err(|_| Refusal::invalid("Parameters", "a JSON object"))?;
+    let now = sandbox.now();
+    let (sid, contact_sid) = (sandbox.sids.next("FN"), sandbox.sids.next("FC"));
+    let execution = Execution {
+        sid,
+        flow_sid,
+        contact_sid,
+        to,
+        parameters,
+        status: Status::Active,
+        created_at: now,
+        updated_at: now,
+    };
+    let is_active = |other: &Execution| {
+        other.flow_sid == execution.flow_sid && other.to == execution.to && other.status == Status::Active
+    };
+    let added = sandbox.products.executions.add_unless(execution.sid.clone(), execution.clone(), is_active);
+    match added {
+        Ok(execution) => Ok((StatusCode::CREATED, Json(execution.json(&sandbox.config)))),
+        Err(active) => {
+            let message = format!("Execution {} is already active for this contact", active.sid);
+            Err(Refusal::new(StatusCode::CONFLICT, 20409, message))
+        }
+    }
+}
+
+async fn fetch_context(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(path): Path<Vec<String>>,
+) -> Result<Json<Value>, Refusal> {
+    let (_, execution) = find::<Execution>(&sandbox.products, &path).ok_or_else(|| caller.not_found())?;
+    Ok(Json(json!({
+        "account_sid": sandbox.config.account_sid, "flow_sid": execution.flow_sid, "execution_sid": execution.sid,
+        "context": execution.context(), "url": format!("https://studio.twilio.com{}", caller.path),
+    })))
+}

@@ -1,4 +1,4 @@
-//! Twilio's Messages resource.
+//! Twilio's MessageLog resource.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,21 +15,21 @@ use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 use twilio_webhook::form::Form;
 
 use self::{
+    accept::{CreateOutcome, refused},
     resource::message_resource,
-    take::{Taking, refused},
 };
 use crate::{
-    auth::Authenticated, callbacks, faults::Fault, limits::InFlight, outages::Reading, pages::Asked, refusal::Refusal,
-    state::Sandbox,
+    api_error::ApiError, auth::Authenticated, callbacks, faults::InjectedFault, limits::InFlight,
+    outages::ReadOperation, paging::PageRequest, state::Sandbox,
 };
 
+mod accept;
 mod account;
 pub(crate) mod create;
 mod feedback;
 mod list;
 mod media;
 pub(crate) mod resource;
-mod take;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -45,35 +45,35 @@ async fn create_message(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let limit = sandbox.memory().limiter.limits.concurrent_requests;
     let _in_flight = InFlight::enter(&sandbox.in_flight, limit)?;
     let message = create::message(&sandbox, &Form::parse(&body))?;
-    let Taking::Created { shown, unfolding, fault } = take::take(&sandbox, message)? else {
+    let CreateOutcome::Created { shown, unfolding, fault } = accept::accept(&sandbox, message)? else {
         return std::future::pending().await;
     };
     match fault {
-        Some(Fault::AcceptThenHang) => std::future::pending().await,
-        Some(Fault::AcceptThenRefuse { status, code }) => return Err(refused(status, code)),
-        Some(Fault::ReportFirst) => {
+        Some(InjectedFault::AcceptThenHang) => std::future::pending().await,
+        Some(InjectedFault::AcceptThenRefuse { status, code }) => return Err(refused(status, code)),
+        Some(InjectedFault::ReportFirst) => {
             let _ = unfolding.await;
         }
-        Some(Fault::Slow { milliseconds }) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+        Some(InjectedFault::Slow { milliseconds }) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
         _ => {}
     }
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
 /// Sends a message that another product asks for.
-pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), Refusal> {
-    take::take(sandbox, create::message(sandbox, form)?).map(drop)
+pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), ApiError> {
+    accept::accept(sandbox, create::message(sandbox, form)?).map(drop)
 }
 
 async fn list_messages(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
+    asked: PageRequest,
+) -> Result<Json<Value>, ApiError> {
     list::page(&sandbox, &asked.query).map(Json)
 }
 
@@ -81,11 +81,11 @@ async fn fetch(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let memory = sandbox.memory();
     let message = memory.messages.get(&sid);
-    memory.outages.check(Reading::Fetch, message.map(|message| message.to.as_str()))?;
+    memory.outages.check(ReadOperation::Fetch, message.map(|message| message.to.as_str()))?;
     let message = message.ok_or_else(|| caller.not_found())?;
     Ok(Json(message_resource(&sandbox.config.account_sid, message)))
 }
@@ -96,7 +96,7 @@ async fn update(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let form = Form::parse(&body);
     let mut memory = sandbox.memory();
@@ -108,8 +108,8 @@ async fn update(
             let sandbox = Arc::clone(&sandbox);
             tokio::spawn(async move { callbacks::report(&sandbox, &sid, MessageStatus::Canceled, None).await });
         }
-        (None, Some("canceled")) => return Err(Refusal::bad_request(30409, "Message cannot be canceled")),
-        _ => return Err(Refusal::bad_request(20422, "Body must be empty, or Status must be canceled")),
+        (None, Some("canceled")) => return Err(ApiError::bad_request(30409, "Message cannot be canceled")),
+        _ => return Err(ApiError::bad_request(20422, "Body must be empty, or Status must be canceled")),
     }
     message.updated_at = sandbox.now();
     Ok(Json(message_resource(&sandbox.config.account_sid, message)))
@@ -119,13 +119,13 @@ async fn delete(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, file)): Path<(String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let mut memory = sandbox.memory();
     let message = memory.messages.get(&sid).ok_or_else(|| caller.not_found())?;
     if is_on_its_way(message.status) {
         let words = "Cannot delete message because delivery has not been completed.";
-        return Err(Refusal::new(StatusCode::CONFLICT, 20009, words));
+        return Err(ApiError::new(StatusCode::CONFLICT, 20009, words));
     }
     memory.messages.remove(&sid);
     Ok(StatusCode::NO_CONTENT)

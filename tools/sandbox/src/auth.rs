@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret;
 
-use crate::{refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, state::Sandbox};
 
 /// A request with the right credentials, for the account of its path where that names one.
 #[derive(Debug)]
@@ -20,15 +20,15 @@ pub(crate) struct Authenticated {
 
 impl Authenticated {
     /// There is nothing under the path that was asked for.
-    pub(crate) fn not_found(&self) -> Refusal {
-        Refusal::not_found(&self.path)
+    pub(crate) fn not_found(&self) -> ApiError {
+        ApiError::not_found(&self.path)
     }
 }
 
 impl FromRequestParts<Arc<Sandbox>> for Authenticated {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, sandbox: &Arc<Sandbox>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, sandbox: &Arc<Sandbox>) -> Result<Self, ApiError> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let decoded = header.strip_prefix("Basic ").and_then(|encoded| STANDARD.decode(encoded).ok());
         let credentials = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
@@ -42,6 +42,10 @@ impl FromRequestParts<Arc<Sandbox>> for Authenticated {
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, sandbox).await.map(|Path(path)| path);
         let own_account =
             path.unwrap_or_default().get("account").is_none_or(|account| account == config.account_sid.as_str());
-        if known && own_account { Ok(Self { path: parts.uri.path().to_owned() }) } else { Err(Refusal::unauthorized()) }
+        if known && own_account {
+            Ok(Self { path: parts.uri.path().to_owned() })
+        } else {
+            Err(ApiError::unauthorized())
+        }
     }
 }

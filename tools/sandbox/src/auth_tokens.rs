@@ -11,23 +11,23 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::{refusal::Refusal, sids::Sids};
+use crate::{api_error::ApiError, sids::Sids};
 
 pub(crate) mod api;
 
 /// The tokens as they are now.
 #[derive(Debug)]
-pub(crate) struct AuthTokens(Mutex<Tokens>);
+pub(crate) struct AuthTokens(Mutex<CurrentTokens>);
 
 #[derive(Debug)]
-struct Tokens {
+struct CurrentTokens {
     primary: SecretString,
     secondary: Option<(SecretString, Timestamp)>,
 }
 
 impl AuthTokens {
     pub(crate) fn new(primary: SecretString) -> Self {
-        Self(Mutex::new(Tokens { primary, secondary: None }))
+        Self(Mutex::new(CurrentTokens { primary, secondary: None }))
     }
 
     /// The token that signs webhooks.
@@ -44,13 +44,13 @@ impl AuthTokens {
 
     /// Changes the token at once: the tokens that were are refused.
     pub(crate) fn replace(&self, token: SecretString) {
-        *self.lock() = Tokens { primary: token, secondary: None };
+        *self.lock() = CurrentTokens { primary: token, secondary: None };
     }
 
-    fn add_secondary(&self, token: SecretString, at: Timestamp) -> Result<(), Refusal> {
+    fn add_secondary(&self, token: SecretString, at: Timestamp) -> Result<(), ApiError> {
         let mut tokens = self.lock();
         if tokens.secondary.is_some() {
-            return Err(Refusal::new(StatusCode::CONFLICT, 20409, "A secondary auth token already exists"));
+            return Err(ApiError::new(StatusCode::CONFLICT, 20409, "A secondary auth token already exists"));
         }
         tokens.secondary = Some((token, at));
         Ok(())
@@ -68,14 +68,14 @@ impl AuthTokens {
         Some((token, created_at))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tokens> {
+    fn lock(&self) -> MutexGuard<'_, CurrentTokens> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ChangedToken {
+pub(crate) struct AuthTokenChange {
     /// None for a new one.
     #[serde(default)]
     token: Option<AuthToken>,
@@ -98,7 +98,7 @@ impl TryFrom<String> for AuthToken {
     }
 }
 
-impl ChangedToken {
+impl AuthTokenChange {
     /// The given token, or a new one.
     pub(crate) fn into_token(self, sids: &Sids) -> SecretString {
         self.token.map_or_else(|| sids.next("").into(), |AuthToken(token)| token)

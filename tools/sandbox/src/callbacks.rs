@@ -9,17 +9,17 @@ use twilio_types::{address::Channel, message_status::MessageStatus, sid::Message
 use twilio_webhook::form::Form;
 
 use crate::{
+    api_error::title,
     chance::generator,
     config::Config,
-    faults::{Fault, Mischief},
+    faults::{InjectedFault, WebhookFaults},
     messages::Message,
     opt_out::OPTED_OUT,
-    refusal::title,
     rules::verdict::verdict,
     senders::SENDER_SID,
     state::Sandbox,
     timeline::{Happening, Outcome},
-    webhook::{self, Webhook},
+    webhook::{self, OutgoingWebhook},
 };
 
 /// Between two statuses: enough for a person to see them come one after the other.
@@ -27,34 +27,34 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is going to happen to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fate {
+struct StatusSequence {
     statuses: Vec<MessageStatus>,
     error_code: Option<u32>,
-    telling: Telling,
+    telling: Reporting,
 }
 
 /// Whether the callback URL hears of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Telling {
+enum Reporting {
     Reported,
     Silent,
 }
 
-impl Fate {
+impl StatusSequence {
     /// The fate of a message that is about to go out, with the rule that it breaks and what was planned.
-    fn of(message: &Message, verdict: Option<u32>, fault: Option<&Fault>) -> Self {
+    fn of(message: &Message, verdict: Option<u32>, fault: Option<&InjectedFault>) -> Self {
         use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
         let on_whatsapp = message.channel == Channel::WhatsApp;
         // Only WhatsApp tells that somebody read a message.
         let good: &[_] = if on_whatsapp { &[Sent, Delivered, Read] } else { &[Sent, Delivered] };
-        let telling = if fault == Some(&Fault::Silent) { Telling::Silent } else { Telling::Reported };
+        let telling = if fault == Some(&InjectedFault::Silent) { Reporting::Silent } else { Reporting::Reported };
         let (mut statuses, error_code) = match (fault, verdict) {
-            (Some(Fault::Report { statuses }), _) => {
+            (Some(InjectedFault::Report { statuses }), _) => {
                 return Self { statuses: statuses.clone(), error_code: None, telling };
             }
-            (Some(Fault::Fail { code }), _) => (vec![Failed], Some(*code)),
+            (Some(InjectedFault::Fail { code }), _) => (vec![Failed], Some(*code)),
             (_, Some(code)) => (vec![Failed], Some(code)),
-            (Some(Fault::FailAfter { code, after }), None) => {
+            (Some(InjectedFault::FailAfter { code, after }), None) => {
                 let before = good.iter().copied().take_while(|status| status <= after);
                 (before.chain([Undelivered]).collect(), Some(*code))
             }
@@ -80,14 +80,14 @@ struct Callback {
 
 /// What was planned for a message.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
-    pub(crate) fault: Option<Fault>,
+pub(crate) struct PlannedFaults {
+    pub(crate) fault: Option<InjectedFault>,
     /// Of its callbacks.
-    pub(crate) mischief: Mischief,
+    pub(crate) faults: WebhookFaults,
 }
 
 /// Lets a message's fate happen, at its time where it is scheduled.
-pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: Plan) {
+pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: PlannedFaults) {
     let send_at = sandbox.memory().messages.get(&sid).and_then(|message| message.send_at);
     if let Some(send_at) = send_at {
         sandbox.clock.sleep_until(send_at).await;
@@ -96,18 +96,15 @@ pub(crate) async fn unfold(sandbox: Arc<Sandbox>, sid: MessageSid, plan: Plan) {
     tell_rule(&sandbox, &sid, &fate, plan.fault.as_ref());
     let (later, waiting) = mpsc::unbounded_channel();
     // Callbacks that come late come in their order, while the message moves on.
-    tokio::join!(
-        move_on(&sandbox, &sid, fate, &plan.mischief, later),
-        call_back_later(&sandbox, waiting, &plan.mischief)
-    );
+    tokio::join!(move_on(&sandbox, &sid, fate, &plan.faults, later), call_back_later(&sandbox, waiting, &plan.faults));
 }
 
 /// Lets a message go from status to status. Its callbacks are posted as it goes, or left for later.
 async fn move_on(
     sandbox: &Sandbox,
     sid: &MessageSid,
-    fate: Fate,
-    mischief: &Mischief,
+    fate: StatusSequence,
+    faults: &WebhookFaults,
     later: UnboundedSender<(Timestamp, Callback)>,
 ) {
     let mut held = Vec::new();
@@ -116,16 +113,16 @@ async fn move_on(
         let failed = matches!(status, MessageStatus::Failed | MessageStatus::Undelivered);
         let error_code = fate.error_code.filter(|_| failed);
         let Some(message) = advance(sandbox, sid, status, error_code) else { return };
-        let told = fate.telling == Telling::Reported;
+        let told = fate.telling == Reporting::Reported;
         let callback = callback(sandbox, &message, status, error_code).filter(|_| told);
         let Some(callback) = callback else { continue };
-        if mischief.reorders() {
+        if faults.reorders() {
             held.push(callback);
-        } else if mischief.delay().is_some() {
+        } else if faults.delay().is_some() {
             // There is somebody who reads it for as long as this goes on.
             let _ = later.send((sandbox.now(), callback));
         } else {
-            call_back(sandbox, &callback, mischief).await;
+            call_back(sandbox, &callback, faults).await;
         }
     }
     reorder(&mut held, sandbox.config.seed, sid);
@@ -137,47 +134,47 @@ async fn move_on(
 async fn call_back_later(
     sandbox: &Sandbox,
     mut waiting: UnboundedReceiver<(Timestamp, Callback)>,
-    mischief: &Mischief,
+    faults: &WebhookFaults,
 ) {
-    let delay = mischief.delay().unwrap_or_default();
+    let delay = faults.delay().unwrap_or_default();
     while let Some((since, callback)) = waiting.recv().await {
         sandbox.clock.sleep_until(since.saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
         // What was forgotten or deleted meanwhile is not heard of any more.
         if sandbox.memory().messages.get(&callback.message_sid).is_none() {
             continue;
         }
-        call_back(sandbox, &callback, mischief).await;
+        call_back(sandbox, &callback, faults).await;
     }
 }
 
 /// Reports a status, as often as is planned.
-async fn call_back(sandbox: &Sandbox, callback: &Callback, mischief: &Mischief) {
-    let webhook = Webhook {
+async fn call_back(sandbox: &Sandbox, callback: &Callback, faults: &WebhookFaults) {
+    let webhook = OutgoingWebhook {
         url: &callback.url,
         form: &callback.form,
         message_sid: callback.message_sid.as_str(),
         person: &callback.person,
         status: Some(callback.status),
-        mischief,
+        faults,
     };
-    for copy in 0..=mischief.copies() {
+    for copy in 0..=faults.copies() {
         webhook::deliver(sandbox, &webhook, copy).await;
     }
 }
 
 /// What is going to happen to a message as things stand; nothing, where it was cancelled or deleted.
-async fn fate(sandbox: &Arc<Sandbox>, sid: &MessageSid, fault: Option<&Fault>) -> Option<Fate> {
+async fn fate(sandbox: &Arc<Sandbox>, sid: &MessageSid, fault: Option<&InjectedFault>) -> Option<StatusSequence> {
     let message =
         sandbox.memory().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
     // Twilio's own answer to STOP is a reply.
     let refused = message.direction == "outbound-api" && sandbox.refuses_messages_to(&message.to);
     let verdict = if refused { Some(OPTED_OUT) } else { verdict(sandbox, &message).await };
-    Some(Fate::of(&message, verdict, fault))
+    Some(StatusSequence::of(&message, verdict, fault))
 }
 
 /// Says that a rule strikes, where it is not a fault that was planned.
-fn tell_rule(sandbox: &Sandbox, sid: &MessageSid, fate: &Fate, fault: Option<&Fault>) {
-    let planned = fault.and_then(Fault::error_code);
+fn tell_rule(sandbox: &Sandbox, sid: &MessageSid, fate: &StatusSequence, fault: Option<&InjectedFault>) {
+    let planned = fault.and_then(InjectedFault::error_code);
     let Some(code) = fate.error_code.filter(|code| Some(*code) != planned) else { return };
     let to = sandbox.memory().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
     sandbox.tell(rule(code, words(code)).of(&to, Some(sid.as_str())));
@@ -187,7 +184,7 @@ fn tell_rule(sandbox: &Sandbox, sid: &MessageSid, fate: &Fate, fault: Option<&Fa
 pub(crate) async fn report(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_code: Option<u32>) {
     let Some(message) = advance(sandbox, sid, status, error_code) else { return };
     if let Some(callback) = callback(sandbox, &message, status, error_code) {
-        call_back(sandbox, &callback, &Mischief::default()).await;
+        call_back(sandbox, &callback, &WebhookFaults::default()).await;
     }
 }
 
@@ -319,8 +316,8 @@ mod tests {
         ];
         for (parameters, verdict, fault, statuses, error_code) in cases {
             let parsed = fault.map(|fault| serde_json::from_str(fault).unwrap());
-            let fate = Fate::of(&made(parameters), verdict, parsed.as_ref());
-            assert_eq!(fate.telling == Telling::Silent, fault == Some(silent));
+            let fate = StatusSequence::of(&made(parameters), verdict, parsed.as_ref());
+            assert_eq!(fate.telling == Reporting::Silent, fault == Some(silent));
             assert_eq!((fate.statuses, fate.error_code), (statuses, error_code), "{parameters:?} {fault:?}");
         }
     }
@@ -334,7 +331,7 @@ mod tests {
             let due = Message { status: before, send_at: Some(jiff::Timestamp::now()), ..made(SMS) };
             let sid = due.sid.clone();
             sandbox.memory().messages.add(due);
-            unfold(Arc::clone(&sandbox), sid.clone(), Plan::default()).await;
+            unfold(Arc::clone(&sandbox), sid.clone(), PlannedFaults::default()).await;
             assert_eq!(sandbox.memory().messages.get(&sid).unwrap().status, after);
         }
     }

@@ -28,14 +28,14 @@ pub(crate) async fn note(State(sandbox): State<Arc<Sandbox>>, request: Request, 
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (request, to) = recipient(request).await;
-    let call = Call { sandbox, method, path, to, begin: Instant::now(), ended: None };
+    let call = RecordedCall { sandbox, method, path, to, begin: Instant::now(), ended: None };
     let (answer, shown) = read(next.run(request).await).await;
     call.end(answer.status().as_u16(), &shown);
     answer
 }
 
 /// A call, until it is answered or its caller has gone.
-struct Call {
+struct RecordedCall {
     sandbox: Arc<Sandbox>,
     method: Method,
     path: String,
@@ -44,7 +44,7 @@ struct Call {
     ended: Option<Happening>,
 }
 
-impl Call {
+impl RecordedCall {
     fn end(mut self, status: u16, shown: &Value) {
         let text = |name: &str| shown.get(name).and_then(Value::as_str);
         let code = shown.get("code").filter(|code| code.is_u64());
@@ -80,7 +80,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for RecordedCall {
     fn drop(&mut self) {
         let happening = self.ended.take().unwrap_or_else(|| {
             let details = json!({"status": null, "code": null});

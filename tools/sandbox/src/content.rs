@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use twilio_types::address::Channel;
 
 use self::{
-    approval::{Approval, Status},
-    render::Rendered,
-    types::{Kind, Unapproved},
+    approval::{Approval, ApprovalStatus},
+    render::RenderedContent,
+    types::{ContentType, UnapprovedUse},
 };
 use crate::{config::Config, dates::iso_date};
 
@@ -33,9 +33,9 @@ pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
 
 /// What can be sent by its SID.
 #[derive(Debug, Clone)]
-pub(crate) struct Content {
+pub(crate) struct ContentResource {
     pub(crate) sid: String,
-    given: Given,
+    given: ContentDefinition,
     /// None as long as nobody has asked for it.
     approval: Option<Approval>,
     created_at: Timestamp,
@@ -44,7 +44,7 @@ pub(crate) struct Content {
 
 /// What is given to create a content, or to change it.
 #[derive(Debug, Clone, Deserialize)]
-struct Given {
+struct ContentDefinition {
     #[serde(default)]
     friendly_name: Option<String>,
     language: String,
@@ -55,7 +55,7 @@ struct Given {
 }
 
 /// The templates that are there from the beginning.
-pub(crate) fn approved_templates(at: Timestamp) -> [Content; 3] {
+pub(crate) fn approved_templates(at: Timestamp) -> [ContentResource; 3] {
     let text = |body: &str| ("twilio/text", json!({"body": body}));
     let appointment = "Your appointment is on {{1}} at {{2}}.";
     let buttons = json!([
@@ -90,12 +90,12 @@ fn approved(
     variables: &[(&str, &str)],
     types: Vec<(&str, Value)>,
     at: Timestamp,
-) -> Content {
+) -> ContentResource {
     let variables = variables.iter().map(|(variable, sample)| ((*variable).to_owned(), (*sample).to_owned())).collect();
     let types = types.into_iter().map(|(key, content)| (key.to_owned(), content)).collect();
-    Content {
+    ContentResource {
         sid: sid.to_owned(),
-        given: Given {
+        given: ContentDefinition {
             friendly_name: Some(name.to_owned()),
             language: "en".to_owned(),
             variables: Some(variables),
@@ -107,10 +107,10 @@ fn approved(
     }
 }
 
-impl Content {
+impl ContentResource {
     /// How WhatsApp's review of it stands.
-    pub(crate) fn status(&self, now: Timestamp) -> Status {
-        self.approval.as_ref().map_or(Status::Unsubmitted, |approval| approval.status(now))
+    pub(crate) fn status(&self, now: Timestamp) -> ApprovalStatus {
+        self.approval.as_ref().map_or(ApprovalStatus::Unsubmitted, |approval| approval.status(now))
     }
 
     /// Whether it has a type that a channel has.
@@ -119,8 +119,8 @@ impl Content {
     }
 
     /// Whether it may go out while the service window is open, without approval.
-    pub(crate) fn unapproved(&self) -> Unapproved {
-        self.whatsapp_kind().map_or(Unapproved::Never, |(kind, content)| kind.unapproved(content))
+    pub(crate) fn unapproved(&self) -> UnapprovedUse {
+        self.whatsapp_kind().map_or(UnapprovedUse::Never, |(kind, content)| kind.unapproved(content))
     }
 
     pub(crate) fn has_variable(&self, name: &str) -> bool {
@@ -140,17 +140,17 @@ impl Content {
         placeholders::names(&Value::Object(self.given.types.clone()))
     }
 
-    fn whatsapp_kind(&self) -> Option<(&'static Kind, &Value)> {
+    fn whatsapp_kind(&self) -> Option<(&'static ContentType, &Value)> {
         self.kind_on(&Channel::WhatsApp)
     }
 
     /// The richest of its types that a channel has.
-    fn kind_on(&self, channel: &Channel) -> Option<(&'static Kind, &Value)> {
+    fn kind_on(&self, channel: &Channel) -> Option<(&'static ContentType, &Value)> {
         types::on(channel).find_map(|kind| Some((kind, self.given.types.get(kind.key)?)))
     }
 
     /// What it says on a channel, with the values of a message for its variables.
-    pub(crate) fn render(&self, channel: &Channel, given: &BTreeMap<String, String>) -> Rendered {
+    pub(crate) fn render(&self, channel: &Channel, given: &BTreeMap<String, String>) -> RenderedContent {
         let value = |name: &str| given.get(name).map(String::as_str).or_else(|| self.default(name)).unwrap_or_default();
         self.kind_on(channel).map(|(kind, content)| render::render(kind.key, content, &value)).unwrap_or_default()
     }
@@ -186,7 +186,7 @@ impl Content {
             Some(approval) => approval.resource(content_type, now),
             None => json!({
                 "name": "", "category": "", "content_type": content_type,
-                "status": Status::Unsubmitted.as_str(), "rejection_reason": "", "allow_category_change": true,
+                "status": ApprovalStatus::Unsubmitted.as_str(), "rejection_reason": "", "allow_category_change": true,
             }),
         }
     }
@@ -196,7 +196,7 @@ impl Content {
 mod tests {
     use super::*;
 
-    fn rendered(sid: &str, channel: &Channel, given: &str) -> Rendered {
+    fn rendered(sid: &str, channel: &Channel, given: &str) -> RenderedContent {
         let content = approved_templates(Timestamp::UNIX_EPOCH).into_iter().find(|content| content.sid == sid).unwrap();
         content.render(channel, &serde_json::from_str(given).unwrap())
     }

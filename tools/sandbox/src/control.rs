@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
-    auth_tokens::ChangedToken,
+    auth_tokens::AuthTokenChange,
     callbacks,
-    drops::Loss,
-    faults::{Numbered, Planned},
+    drops::WebhookLoss,
+    faults::{FaultPlan, NumberedFaultPlan},
     inbound::{self, InboundResult, person_message::PersonMessage},
-    limits::Limits,
+    limits::AccountLimits,
     memory::WebhookRecord,
     messages::Message,
     operations,
     outages::Outage,
-    rates::{Asked, Rates},
+    rates::{RateQuery, RateReport},
     rules::Rules,
     scenario::{InvalidScenario, Scenario, play},
     snapshot::message_json,
@@ -76,7 +76,10 @@ async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(sandbox.view(&sandbox.memory()).faults())
 }
 
-async fn plan(State(sandbox): State<Arc<Sandbox>>, Json(planned): Json<Planned>) -> (StatusCode, Json<Numbered>) {
+async fn plan(
+    State(sandbox): State<Arc<Sandbox>>,
+    Json(planned): Json<FaultPlan>,
+) -> (StatusCode, Json<NumberedFaultPlan>) {
     (StatusCode::CREATED, Json(sandbox.memory().faults.plan(planned)))
 }
 
@@ -89,7 +92,7 @@ async fn take_all_back(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<Loss>) -> StatusCode {
+async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<WebhookLoss>) -> StatusCode {
     sandbox.memory().drops.set(loss);
     StatusCode::NO_CONTENT
 }
@@ -99,28 +102,28 @@ async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Ou
     StatusCode::NO_CONTENT
 }
 
-async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<Limits>) -> StatusCode {
+async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<AccountLimits>) -> StatusCode {
     let (messages_per_second, concurrent_requests) = (limits.messages_per_second, limits.concurrent_requests);
     sandbox.set_rules(Rules { messages_per_second, concurrent_requests, ..sandbox.rules() });
     sandbox.memory().limiter.limits = limits;
     StatusCode::NO_CONTENT
 }
 
-async fn rates(State(sandbox): State<Arc<Sandbox>>, Query(asked): Query<Asked>) -> Json<Rates> {
-    Json(sandbox.memory().arrivals.rates(&asked))
+async fn rates(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<RateQuery>) -> Json<RateReport> {
+    Json(sandbox.memory().created.rates(&query))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
-    /// Messages to or from this address.
+struct RecordFilter {
+    /// MessageLog to or from this address.
     address: Option<String>,
     /// Webhooks about this message.
     message_sid: Option<String>,
 }
 
 /// The messages, the oldest first.
-async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Wanted>) -> Json<Vec<Value>> {
+async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<RecordFilter>) -> Json<Vec<Value>> {
     let memory = sandbox.memory();
     let concerns = |address: &str, message: &Message| message.to == address || message.from.as_deref() == Some(address);
     let messages =
@@ -139,7 +142,7 @@ async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Want
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Report {
+struct StatusReport {
     status: MessageStatus,
     #[serde(default)]
     error_code: Option<u32>,
@@ -148,7 +151,7 @@ struct Report {
 async fn report(
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<MessageSid>,
-    Json(report): Json<Report>,
+    Json(report): Json<StatusReport>,
 ) -> StatusCode {
     if sandbox.memory().messages.get(&sid).is_none() {
         return StatusCode::NOT_FOUND;
@@ -157,7 +160,7 @@ async fn report(
     StatusCode::NO_CONTENT
 }
 
-async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<Wanted>) -> Json<Vec<WebhookRecord>> {
+async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<RecordFilter>) -> Json<Vec<WebhookRecord>> {
     let memory = sandbox.memory();
     let wanted = |record: &&WebhookRecord| wanted.message_sid.as_deref().is_none_or(|sid| record.message_sid == sid);
     Json(memory.webhooks.iter().filter(wanted).cloned().collect())
@@ -193,7 +196,7 @@ async fn play_scenario(
     Ok((StatusCode::ACCEPTED, Json(json!({"steps": steps}))))
 }
 
-async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): Json<ChangedToken>) -> Json<Value> {
+async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): Json<AuthTokenChange>) -> Json<Value> {
     let token = operations::change_auth_token(&sandbox, changed);
     Json(json!({"auth_token": token.expose_secret()}))
 }

@@ -7,7 +7,7 @@ use crate::chance::Fraction;
 /// Which webhooks are to be lost.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Loss {
+pub(crate) struct WebhookLoss {
     /// Those about people whose address begins like this, as in `whatsapp:+1999`.
     to_prefix: String,
     /// How many of them: 0 ends it, 1 is all.
@@ -18,11 +18,11 @@ pub(crate) struct Loss {
 
 /// The losses that go on.
 #[derive(Debug, Default)]
-pub(crate) struct Drops(Vec<Loss>);
+pub(crate) struct WebhookLosses(Vec<WebhookLoss>);
 
-impl Drops {
+impl WebhookLosses {
     /// Begins a loss, in the place of the one with the same prefix.
-    pub(crate) fn set(&mut self, loss: Loss) {
+    pub(crate) fn set(&mut self, loss: WebhookLoss) {
         self.0.retain(|other| other.to_prefix != loss.to_prefix);
         if !loss.fraction.is_none() {
             self.0.push(loss);
@@ -40,13 +40,13 @@ impl Drops {
 mod tests {
     use super::*;
 
-    fn drops(loss: &str) -> Drops {
-        let mut drops = Drops::default();
+    fn drops(loss: &str) -> WebhookLosses {
+        let mut drops = WebhookLosses::default();
         drops.set(serde_json::from_str(loss).unwrap());
         drops
     }
 
-    fn lost(drops: &Drops, person: &str) -> Vec<bool> {
+    fn lost(drops: &WebhookLosses, person: &str) -> Vec<bool> {
         (0..1_000).map(|number| drops.lose(person, &[&number.to_string(), "sent"])).collect()
     }
 

@@ -14,7 +14,7 @@ use crate::{
 /// What goes wrong with a message: with the call that creates it, or with the webhooks about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Fault {
+pub(crate) enum InjectedFault {
     /// Nothing is created, and the answer says so.
     Refuse {
         status: u16,
@@ -65,7 +65,7 @@ fn one() -> u8 {
     1
 }
 
-impl Fault {
+impl InjectedFault {
     /// The code with which a message fails.
     pub(crate) fn error_code(&self) -> Option<u32> {
         match self {
@@ -75,7 +75,7 @@ impl Fault {
     }
 
     fn is_of_webhooks(&self) -> bool {
-        use Fault::{Duplicate, Late, Lost, Reordered, Retried, WrongSignature};
+        use InjectedFault::{Duplicate, Late, Lost, Reordered, Retried, WrongSignature};
         matches!(self, Duplicate { .. } | Late { .. } | Lost { .. } | Reordered | Retried | WrongSignature)
     }
 
@@ -91,44 +91,45 @@ impl Fault {
 
 /// What goes wrong with the webhooks of one message: at most one fault of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Mischief(Vec<Fault>);
+pub(crate) struct WebhookFaults(Vec<InjectedFault>);
 
-impl Mischief {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Fault> {
+impl WebhookFaults {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &InjectedFault> {
         self.0.iter()
     }
 
     /// How often each webhook is posted more than once.
     pub(crate) fn copies(&self) -> u8 {
-        self.find(|fault| if let Fault::Duplicate { times } = fault { Some(*times) } else { None }).unwrap_or(0)
+        self.find(|fault| if let InjectedFault::Duplicate { times } = fault { Some(*times) } else { None }).unwrap_or(0)
     }
 
     /// How much later each webhook comes.
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.find(|fault| match fault {
-            Fault::Late { milliseconds } => Some(Duration::from_millis(*milliseconds)),
+            InjectedFault::Late { milliseconds } => Some(Duration::from_millis(*milliseconds)),
             _ => None,
         })
     }
 
     /// Whether the webhook of this status is lost; none is that of a person's message.
     pub(crate) fn loses(&self, status: Option<MessageStatus>) -> bool {
-        self.iter().any(|fault| matches!(fault, Fault::Lost { status: lost } if lost.is_none() || *lost == status))
+        self.iter()
+            .any(|fault| matches!(fault, InjectedFault::Lost { status: lost } if lost.is_none() || *lost == status))
     }
 
     pub(crate) fn reorders(&self) -> bool {
-        self.0.contains(&Fault::Reordered)
+        self.0.contains(&InjectedFault::Reordered)
     }
 
     pub(crate) fn retries(&self) -> bool {
-        self.0.contains(&Fault::Retried)
+        self.0.contains(&InjectedFault::Retried)
     }
 
     pub(crate) fn forges(&self) -> bool {
-        self.0.contains(&Fault::WrongSignature)
+        self.0.contains(&InjectedFault::WrongSignature)
     }
 
-    fn find<T>(&self, of: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+    fn find<T>(&self, of: impl Fn(&InjectedFault) -> Option<T>) -> Option<T> {
         self.iter().find_map(of)
     }
 }
@@ -136,7 +137,7 @@ impl Mischief {
 /// A fault for the next so many messages, of one person or of anybody.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Planned {
+pub(crate) struct FaultPlan {
     /// The person, as in `whatsapp:+14155550123`; none for anybody.
     #[serde(default)]
     to: Option<String>,
@@ -146,7 +147,7 @@ pub(crate) struct Planned {
     /// How many of the messages are struck.
     #[serde(default = "always")]
     chance: Fraction,
-    fault: Fault,
+    fault: InjectedFault,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "none has another meaning")]
@@ -160,23 +161,23 @@ fn always() -> Fraction {
 
 /// A fault that is planned, under the number by which it can be taken back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Numbered {
+pub(crate) struct NumberedFaultPlan {
     id: u64,
     #[serde(flatten)]
-    planned: Planned,
+    planned: FaultPlan,
 }
 
 /// The message that a fault may strike.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Struck<'a> {
+pub(crate) struct FaultTarget<'a> {
     /// The seed of the sandbox.
     pub(crate) seed: u64,
     pub(crate) person: &'a str,
     pub(crate) sid: &'a str,
 }
 
-impl Numbered {
-    fn strikes(&self, struck: Struck<'_>) -> bool {
+impl NumberedFaultPlan {
+    fn strikes(&self, struck: FaultTarget<'_>) -> bool {
         self.planned.to.as_deref().is_none_or(|wanted| wanted == struck.person)
             && self.planned.chance.strikes(struck.seed, &[&self.id.to_string(), struck.sid])
     }
@@ -184,22 +185,22 @@ impl Numbered {
 
 /// The faults that are planned, in the order they come.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    planned: Vec<Numbered>,
+pub(crate) struct FaultPlans {
+    planned: Vec<NumberedFaultPlan>,
     last_id: u64,
 }
 
-impl Faults {
-    pub(crate) fn plan(&mut self, planned: Planned) -> Numbered {
+impl FaultPlans {
+    pub(crate) fn plan(&mut self, planned: FaultPlan) -> NumberedFaultPlan {
         self.last_id += 1;
-        let numbered = Numbered { id: self.last_id, planned };
+        let numbered = NumberedFaultPlan { id: self.last_id, planned };
         if numbered.planned.times != Some(0) {
             self.planned.push(numbered.clone());
         }
         numbered
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Numbered> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &NumberedFaultPlan> {
         self.planned.iter()
     }
 
@@ -215,25 +216,25 @@ impl Faults {
     }
 
     /// The fault of a call that creates a message; it is used up by it.
-    pub(crate) fn of_call(&mut self, struck: Struck<'_>) -> Option<Fault> {
+    pub(crate) fn of_call(&mut self, struck: FaultTarget<'_>) -> Option<InjectedFault> {
         self.take(|numbered| !numbered.planned.fault.is_of_webhooks() && numbered.strikes(struck))
     }
 
     /// The faults of the webhooks of a message; they are used up by it.
-    pub(crate) fn of_webhooks(&mut self, struck: Struck<'_>) -> Mischief {
-        let mut mischief: Vec<Fault> = Vec::new();
+    pub(crate) fn of_webhooks(&mut self, struck: FaultTarget<'_>) -> WebhookFaults {
+        let mut faults: Vec<InjectedFault> = Vec::new();
         let kind = std::mem::discriminant;
         while let Some(fault) = self.take(|numbered| {
             let fault = &numbered.planned.fault;
-            let is_new = mischief.iter().all(|other| kind(other) != kind(fault));
+            let is_new = faults.iter().all(|other| kind(other) != kind(fault));
             fault.is_of_webhooks() && is_new && numbered.strikes(struck)
         }) {
-            mischief.push(fault);
+            faults.push(fault);
         }
-        Mischief(mischief)
+        WebhookFaults(faults)
     }
 
-    fn take(&mut self, strikes: impl Fn(&Numbered) -> bool) -> Option<Fault> {
+    fn take(&mut self, strikes: impl Fn(&NumberedFaultPlan) -> bool) -> Option<InjectedFault> {
         let index = self.planned.iter().position(strikes)?;
         let planned = &mut self.planned.get_mut(index)?.planned;
         let fault = planned.fault.clone();
@@ -249,12 +250,12 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn plan(faults: &mut Faults, planned: &str) -> u64 {
+    fn plan(faults: &mut FaultPlans, planned: &str) -> u64 {
         faults.plan(serde_json::from_str(planned).unwrap()).id
     }
 
-    fn struck<'a>(person: &'a str, sid: &'a str) -> Struck<'a> {
-        Struck { seed: 7, person, sid }
+    fn struck<'a>(person: &'a str, sid: &'a str) -> FaultTarget<'a> {
+        FaultTarget { seed: 7, person, sid }
     }
 
     #[test]
@@ -265,28 +266,28 @@ mod tests {
             r#"{"kind": "lost", "status": "gone"}"#,
             r#"{"kind": "x"}"#,
         ] {
-            assert!(serde_json::from_str::<Fault>(fault).is_err(), "{fault}");
+            assert!(serde_json::from_str::<InjectedFault>(fault).is_err(), "{fault}");
         }
-        assert!(serde_json::from_str::<Planned>(r#"{"chance": 2, "fault": {"kind": "hang"}}"#).is_err());
+        assert!(serde_json::from_str::<FaultPlan>(r#"{"chance": 2, "fault": {"kind": "hang"}}"#).is_err());
     }
 
     #[test]
     fn a_fault_is_for_whom_it_is_planned_and_is_used_up() {
-        let mut faults = Faults::default();
+        let mut faults = FaultPlans::default();
         plan(&mut faults, r#"{"to": "a", "times": 2, "fault": {"kind": "accept_then_hang"}}"#);
         assert_eq!(faults.of_call(struck("b", "1")), None);
-        assert_eq!(faults.of_webhooks(struck("a", "1")), Mischief::default());
-        assert_eq!(faults.of_call(struck("a", "1")), Some(Fault::AcceptThenHang));
-        assert_eq!(faults.of_call(struck("a", "2")), Some(Fault::AcceptThenHang));
+        assert_eq!(faults.of_webhooks(struck("a", "1")), WebhookFaults::default());
+        assert_eq!(faults.of_call(struck("a", "1")), Some(InjectedFault::AcceptThenHang));
+        assert_eq!(faults.of_call(struck("a", "2")), Some(InjectedFault::AcceptThenHang));
         assert_eq!(faults.of_call(struck("a", "3")), None);
     }
 
     #[test]
     fn a_fault_without_an_end_goes_on_until_it_is_taken_back() {
-        let mut faults = Faults::default();
+        let mut faults = FaultPlans::default();
         let id = plan(&mut faults, r#"{"times": null, "fault": {"kind": "silent"}}"#);
         for sid in ["1", "2", "3"] {
-            assert_eq!(faults.of_call(struck("a", sid)), Some(Fault::Silent));
+            assert_eq!(faults.of_call(struck("a", sid)), Some(InjectedFault::Silent));
         }
         assert!(faults.take_back(id) && !faults.take_back(id));
         assert_eq!(faults.of_call(struck("a", "4")), None);
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_message_has_one_fault_of_each_kind_of_its_webhooks() {
-        let mut faults = Faults::default();
+        let mut faults = FaultPlans::default();
         plan(&mut faults, r#"{"fault": {"kind": "late", "milliseconds": 5}}"#);
         plan(&mut faults, r#"{"fault": {"kind": "late", "milliseconds": 7}}"#);
         plan(&mut faults, r#"{"fault": {"kind": "lost", "status": "read"}}"#);
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn the_same_messages_are_struck_by_chance_whoever_else_writes() {
         let strikes = |others: bool| {
-            let mut faults = Faults::default();
+            let mut faults = FaultPlans::default();
             plan(&mut faults, r#"{"to": "a", "times": null, "chance": 0.5, "fault": {"kind": "hang"}}"#);
             (0..100)
                 .map(|number: u32| {

@@ -1,10 +1,10 @@
-//! Files that people send: kept in memory for as long as there is room.
+//! FileStore that people send: kept in memory for as long as there is room.
 
 use std::collections::VecDeque;
 
 use axum::body::Bytes;
 
-use crate::kept;
+use crate::capacity;
 
 /// The largest file of WhatsApp's. Source: Twilio, "Guide to WhatsApp media messages".
 pub(crate) const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -19,17 +19,17 @@ pub(crate) struct StoredFile {
 
 /// The files, the oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct FileStore {
     files: VecDeque<StoredFile>,
     bytes: usize,
 }
 
-impl Files {
+impl FileStore {
     /// Keeps a file, and forgets the oldest that have no room beside it.
     pub(crate) fn add(&mut self, file: StoredFile) {
         self.bytes += file.bytes.len();
         self.files.push_back(file);
-        while (self.bytes > kept::FILE_BYTES || self.files.len() > kept::FILES)
+        while (self.bytes > capacity::FILE_BYTES || self.files.len() > capacity::FILES)
             && let Some(oldest) = self.files.pop_front()
         {
             self.bytes -= oldest.bytes.len();
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn the_oldest_files_make_room() {
-        let mut files = Files::default();
+        let mut files = FileStore::default();
         let bytes = Bytes::from(vec![0; MAX_FILE_BYTES]);
-        for number in 0..=kept::FILE_BYTES / MAX_FILE_BYTES {
+        for number in 0..=capacity::FILE_BYTES / MAX_FILE_BYTES {
             let content_type = "image/png".to_owned();
             files.add(StoredFile { name: number.to_string(), content_type, bytes: bytes.clone() });
         }
         assert!(files.get("0").is_none() && files.get("1").is_some() && files.get("16").is_some());
-        assert_eq!(files.bytes, kept::FILE_BYTES);
+        assert_eq!(files.bytes, capacity::FILE_BYTES);
     }
 }

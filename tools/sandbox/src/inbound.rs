@@ -1,4 +1,4 @@
-//! Messages from people: stored, posted to the system under test, and answered as its TwiML says.
+//! MessageLog from people: stored, posted to the system under test, and answered as its TwiML says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use twilio_webhook::form::Form;
 use self::{person_message::PersonMessage, replies::send_reply};
 use crate::{
     callbacks::{rule, words},
-    faults::{Mischief, Struck},
+    faults::{FaultTarget, WebhookFaults},
     messages::Message,
-    opt_out::{OPTED_OUT, Wish},
+    opt_out::{OPTED_OUT, OptOutKeyword},
     state::Sandbox,
-    twiml::{self, Reply, Report},
-    webhook::{self, Delivery, Webhook},
+    twiml::{self, DebuggerReport, Reply},
+    webhook::{self, OutgoingWebhook, WebhookDelivery},
 };
 
 mod form;
@@ -28,13 +28,13 @@ const OVERTAKING_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct StoredInbound {
     message: Message,
     form: Form,
-    mischief: Mischief,
+    faults: WebhookFaults,
 }
 
 impl StoredInbound {
     /// Whether its webhook waits, for a time or for the person's next message.
     pub(crate) fn is_delayed(&self) -> bool {
-        self.mischief.reorders() || self.mischief.delay().is_some()
+        self.faults.reorders() || self.faults.delay().is_some()
     }
 }
 
@@ -54,46 +54,46 @@ pub(crate) struct InboundResult {
 pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbound {
     let message = form::message(&sandbox.config, &sandbox.sids, sandbox.now(), sent);
     let mut form = form::form(sandbox, sent, &message);
-    let mischief = remember(sandbox, &message);
-    if let Some(keyword) = Wish::read(&message.body).filter(|_| sandbox.rules().advanced_opt_out) {
+    let faults = remember(sandbox, &message);
+    if let Some(keyword) = OptOutKeyword::read(&message.body).filter(|_| sandbox.rules().advanced_opt_out) {
         let opt_out_type = ("OptOutType".to_owned(), keyword.opt_out_type().to_owned());
         form = form.pairs().iter().cloned().chain([opt_out_type]).collect();
         apply_keyword(sandbox, &message, keyword);
     }
-    StoredInbound { message, form, mischief }
+    StoredInbound { message, form, faults }
 }
 
-fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: Wish) {
+fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: OptOutKeyword) {
     let person = message.from.as_deref().unwrap_or_default();
-    if sandbox.memory().people.wish(person, keyword) {
-        send_reply(sandbox, message, Reply { body: keyword.answer().to_owned(), media: Vec::new() }, "wish");
+    if sandbox.memory().people.keyword(person, keyword) {
+        send_reply(sandbox, message, Reply { body: keyword.answer().to_owned(), media: Vec::new() }, "keyword");
     }
 }
 
 /// Adds the message to the memory, and gives the faults that are planned for its webhook.
-fn remember(sandbox: &Sandbox, message: &Message) -> Mischief {
+fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
     let (person, sid) = (message.from.as_deref().unwrap_or_default(), message.sid.as_str());
     let mut memory = sandbox.memory();
     memory.people.wrote(person, message.created_at);
     memory.messages.add(message.clone());
-    let mischief = memory.faults.of_webhooks(Struck { seed: sandbox.config.seed, person, sid });
-    for fault in mischief.iter() {
+    let faults = memory.faults.of_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
+    for fault in faults.iter() {
         memory.timeline.add(message.created_at, fault.happening(person, sid));
     }
-    mischief
+    faults
 }
 
 /// Posts the webhook of a stored message, and sends the replies of the answers.
 pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> InboundResult {
-    let StoredInbound { message, form, mischief } = inbound;
+    let StoredInbound { message, form, faults } = inbound;
     let person = message.from.clone().unwrap_or_default();
-    let deliveries = post_webhooks(sandbox, &message, &form, &mischief).await;
+    let deliveries = post_webhooks(sandbox, &message, &form, &faults).await;
     // An error means that no other message waits to be overtaken.
     let _ = sandbox.delivered_inbound.send(person.clone());
     let mut first_reply = None;
     for (copy, delivery) in deliveries.iter().enumerate() {
         let (replies, reports) = twiml::read(delivery);
-        for Report { code, words } in reports {
+        for DebuggerReport { code, words } in reports {
             sandbox.tell(rule(code, words).of(&person, Some(message.sid.as_str())));
         }
         for (index, reply) in replies.into_iter().enumerate() {
@@ -105,7 +105,7 @@ pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> I
             send_reply(sandbox, &message, reply, &format!("reply {copy} {index}"));
         }
     }
-    let answer = deliveries.iter().find_map(Delivery::answer);
+    let answer = deliveries.iter().find_map(WebhookDelivery::answer);
     InboundResult {
         message_sid: message.sid.to_string(),
         status: answer.map(|answer| answer.status),
@@ -116,22 +116,28 @@ pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> I
 }
 
 /// Posts the webhook and its copies, each with the fallback URL where the first URL fails. Gives the result of each copy.
-async fn post_webhooks(sandbox: &Sandbox, message: &Message, form: &Form, mischief: &Mischief) -> Vec<Delivery> {
+async fn post_webhooks(
+    sandbox: &Sandbox,
+    message: &Message,
+    form: &Form,
+    faults: &WebhookFaults,
+) -> Vec<WebhookDelivery> {
     let (url, fallback) = sandbox.products.inbound_urls(&message.to);
     let Some(url) = url else { return Vec::new() };
     let person = message.from.as_deref().unwrap_or_default();
-    if mischief.reorders() {
+    if faults.reorders() {
         wait_to_be_overtaken(sandbox, person).await;
     }
-    sandbox.clock.sleep(mischief.delay().unwrap_or_default()).await;
-    let webhook = Webhook { url: &url, form, message_sid: message.sid.as_str(), person, status: None, mischief };
+    sandbox.clock.sleep(faults.delay().unwrap_or_default()).await;
+    let webhook = OutgoingWebhook { url: &url, form, message_sid: message.sid.as_str(), person, status: None, faults };
     let mut deliveries = Vec::new();
-    for copy in 0..=mischief.copies() {
+    for copy in 0..=faults.copies() {
         let mut delivery = webhook::deliver(sandbox, &webhook, copy).await;
         if let (Some(fallback), Some(code)) = (&fallback, fallback_code(&delivery)) {
             let error = [("ErrorCode".to_owned(), code), ("ErrorUrl".to_owned(), url.clone())];
             let form = form.pairs().iter().cloned().chain(error).collect();
-            delivery = webhook::deliver(sandbox, &Webhook { url: fallback, form: &form, ..webhook }, copy).await;
+            delivery =
+                webhook::deliver(sandbox, &OutgoingWebhook { url: fallback, form: &form, ..webhook }, copy).await;
         }
         deliveries.push(delivery);
     }
@@ -149,7 +155,7 @@ async fn wait_to_be_overtaken(sandbox: &Sandbox, person: &str) {
 }
 
 /// The `ErrorCode` for the fallback URL; none where it is not called. Source: Twilio, "Messaging Services", `FallbackUrl`.
-fn fallback_code(delivery: &Delivery) -> Option<String> {
+fn fallback_code(delivery: &WebhookDelivery) -> Option<String> {
     let (_, reports) = twiml::read(delivery);
     reports.iter().find(|report| report.is_error()).map(|report| report.code.to_string())
 }

@@ -46,10 +46,13 @@
 
 mod access;
 mod api;
+mod api_error;
 mod auth;
 mod auth_tokens;
 mod callbacks;
 mod calls;
+
+mod capacity;
 mod chance;
 mod clock;
 mod config;
@@ -61,7 +64,6 @@ mod faults;
 mod files;
 mod http_client;
 mod inbound;
-mod kept;
 mod limits;
 mod memory;
 mod messages;
@@ -70,11 +72,10 @@ mod opt_out;
 mod outages;
 mod overrides;
 mod page;
-mod pages;
+mod paging;
 mod people;
 mod products;
 mod rates;
-mod refusal;
 mod rules;
 mod scenario;
 mod senders;

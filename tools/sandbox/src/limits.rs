@@ -11,14 +11,14 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What is allowed; none is no limit.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
+pub(crate) struct AccountLimits {
     /// Of one WhatsApp sender, in any one second.
     #[serde(default)]
     pub(crate) messages_per_second: Option<usize>,
@@ -43,7 +43,7 @@ pub(crate) enum OnExcess {
 /// The limits, and what was let through in the last second.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
-    pub(crate) limits: Limits,
+    pub(crate) limits: AccountLimits,
     /// By sender, the oldest first.
     passed: HashMap<String, VecDeque<Instant>>,
 }
@@ -73,10 +73,10 @@ impl Limiter {
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
-    pub(crate) fn enter(calls: &Arc<AtomicUsize>, limit: Option<usize>) -> Result<Self, Refusal> {
+    pub(crate) fn enter(calls: &Arc<AtomicUsize>, limit: Option<usize>) -> Result<Self, ApiError> {
         let entered = Self(Arc::clone(calls));
         let others = calls.fetch_add(1, Ordering::Relaxed);
-        if limit.is_some_and(|limit| others >= limit) { Err(Refusal::too_many_requests()) } else { Ok(entered) }
+        if limit.is_some_and(|limit| others >= limit) { Err(ApiError::too_many_requests()) } else { Ok(entered) }
     }
 }
 
@@ -122,9 +122,9 @@ mod tests {
         }
         assert!(limiter.passed.is_empty());
         assert_eq!(
-            serde_json::from_str::<Limits>(r#"{"messages_per_second": null}"#).unwrap().on_excess,
+            serde_json::from_str::<AccountLimits>(r#"{"messages_per_second": null}"#).unwrap().on_excess,
             OnExcess::Fail
         );
-        assert!(serde_json::from_str::<Limits>(r#"{"messages_per_minute": 1}"#).is_err());
+        assert!(serde_json::from_str::<AccountLimits>(r#"{"messages_per_minute": 1}"#).is_err());
     }
 }

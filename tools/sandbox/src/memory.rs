@@ -8,23 +8,23 @@ use tokio::task::AbortHandle;
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    drops::Drops, faults::Faults, files::Files, kept, limits::Limiter, messages::Messages, outages::Outages,
-    people::People, rates::Arrivals, timeline::Timeline,
+    capacity, drops::WebhookLosses, faults::FaultPlans, files::FileStore, limits::Limiter, messages::MessageLog,
+    outages::Outages, people::People, rates::CreationLog, timeline::TimelineLog,
 };
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    pub(crate) messages: Messages,
-    pub(crate) arrivals: Arrivals,
+    pub(crate) messages: MessageLog,
+    pub(crate) created: CreationLog,
     pub(crate) limiter: Limiter,
-    pub(crate) faults: Faults,
-    pub(crate) drops: Drops,
+    pub(crate) faults: FaultPlans,
+    pub(crate) drops: WebhookLosses,
     pub(crate) outages: Outages,
     pub(crate) people: People,
-    pub(crate) files: Files,
+    pub(crate) files: FileStore,
     /// The oldest first.
     pub(crate) webhooks: VecDeque<WebhookRecord>,
-    pub(crate) timeline: Timeline,
+    pub(crate) timeline: TimelineLog,
     /// The task that plays the current scenario.
     pub(crate) scenario_task: Option<AbortHandle>,
 }
@@ -54,7 +54,7 @@ impl Memory {
     }
 
     pub(crate) fn record_webhook(&mut self, webhook: WebhookRecord) {
-        if self.webhooks.len() == kept::WEBHOOKS {
+        if self.webhooks.len() == capacity::WEBHOOKS {
             self.webhooks.pop_front();
         }
         self.webhooks.push_back(webhook);

@@ -1,4 +1,4 @@
-//! Messages as Twilio keeps them.
+//! MessageLog as Twilio keeps them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use twilio_types::{address::Channel, message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
-    kept,
+    capacity,
     sids::{Sids, is_sid},
 };
 
@@ -27,8 +27,8 @@ pub(crate) struct Message {
     pub(crate) content_sid: Option<String>,
     /// What the message gives for the content's variables.
     pub(crate) content_variables: BTreeMap<String, String>,
-    pub(crate) buttons: Vec<Button>,
-    pub(crate) location: Option<Location>,
+    pub(crate) buttons: Vec<MessageButton>,
+    pub(crate) location: Option<MessageLocation>,
     pub(crate) feedback: Feedback,
     /// The message that a person replies to.
     pub(crate) replied_to: Option<MessageSid>,
@@ -53,7 +53,7 @@ pub(crate) enum Feedback {
 
 /// A button below a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Button {
+pub(crate) struct MessageButton {
     pub(crate) kind: ButtonKind,
     /// What is written on it.
     pub(crate) title: String,
@@ -78,7 +78,7 @@ pub(crate) enum ButtonKind {
 /// A place on a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Location {
+pub(crate) struct MessageLocation {
     /// In degrees.
     pub(crate) latitude: f64,
     /// In degrees.
@@ -110,7 +110,7 @@ impl Media {
 
 /// All messages, found by their SID without looking at the others.
 #[derive(Debug, Default)]
-pub(crate) struct Messages {
+pub(crate) struct MessageLog {
     by_number: BTreeMap<u64, Message>,
     numbers: HashMap<MessageSid, u64>,
     next: u64,
@@ -118,9 +118,9 @@ pub(crate) struct Messages {
     changed: Vec<MessageSid>,
 }
 
-impl Messages {
+impl MessageLog {
     pub(crate) fn add(&mut self, message: Message) {
-        if self.by_number.len() == kept::MESSAGES
+        if self.by_number.len() == capacity::MESSAGES
             && let Some((_, oldest)) = self.by_number.pop_first()
         {
             self.numbers.remove(&oldest.sid);

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::{
-    auth_tokens::ChangedToken,
+    auth_tokens::AuthTokenChange,
     state::Sandbox,
     timeline::{Happening, Outcome},
 };
@@ -20,7 +20,7 @@ pub(crate) fn advance_clock(sandbox: &Sandbox, seconds: u32) {
 }
 
 /// Replaces the account's auth token at once, as its owner may when it has leaked.
-pub(crate) fn change_auth_token(sandbox: &Sandbox, changed: ChangedToken) -> SecretString {
+pub(crate) fn change_auth_token(sandbox: &Sandbox, changed: AuthTokenChange) -> SecretString {
     let token = changed.into_token(&sandbox.sids);
     sandbox.products.auth_tokens.replace(token.clone());
     let summary = "The account's auth token is another one: webhooks are signed with it, and calls need it";

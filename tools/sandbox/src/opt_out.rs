@@ -4,26 +4,26 @@
 
 /// What a person asks of Twilio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum OptOutKeyword {
     Stop,
     Start,
     Help,
 }
 
-/// Messages to a person who has opted out. Source: Twilio, error 21610.
+/// MessageLog to a person who has opted out. Source: Twilio, error 21610.
 pub(crate) const OPTED_OUT: u32 = 21610;
 
 /// Twilio's words in English, as the service begins with: alone in a message, in any case.
-const WORDS: [(Wish, &[&str]); 3] = [
-    (Wish::Stop, &["cancel", "end", "quit", "stop", "stopall", "unsubscribe"]),
-    (Wish::Start, &["start", "unstop", "yes"]),
-    (Wish::Help, &["help", "info"]),
+const WORDS: [(OptOutKeyword, &[&str]); 3] = [
+    (OptOutKeyword::Stop, &["cancel", "end", "quit", "stop", "stopall", "unsubscribe"]),
+    (OptOutKeyword::Start, &["start", "unstop", "yes"]),
+    (OptOutKeyword::Help, &["help", "info"]),
 ];
 
-impl Wish {
+impl OptOutKeyword {
     pub(crate) fn read(body: &str) -> Option<Self> {
         let word = body.trim().to_ascii_lowercase();
-        WORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(wish, _)| *wish)
+        WORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(keyword, _)| *keyword)
     }
 
     /// The webhook's `OptOutType`.
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn a_wish_is_one_word() {
         let cases = [
-            ("STOP", Some(Wish::Stop)),
-            (" Unsubscribe\n", Some(Wish::Stop)),
+            ("STOP", Some(OptOutKeyword::Stop)),
+            (" Unsubscribe\n", Some(OptOutKeyword::Stop)),
             ("stop please", None),
-            ("yes", Some(Wish::Start)),
-            ("Info", Some(Wish::Help)),
+            ("yes", Some(OptOutKeyword::Start)),
+            ("Info", Some(OptOutKeyword::Help)),
             ("", None),
         ];
-        for (body, wish) in cases {
-            assert_eq!(Wish::read(body), wish, "{body:?}");
+        for (body, keyword) in cases {
+            assert_eq!(OptOutKeyword::read(body), keyword, "{body:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Reading that fails, for a while.
+//! ReadOperation that fails, for a while.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 /// What fails.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub(crate) struct Outage {
 
 /// What is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum ReadOperation {
     List,
     Fetch,
 }
@@ -41,14 +41,14 @@ impl Outages {
     }
 
     /// Refuses to read what is out of order.
-    pub(crate) fn check(&self, reading: Reading, to: Option<&str>) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, reading: ReadOperation, to: Option<&str>) -> Result<(), ApiError> {
         let fails = |outage: &Outage| match reading {
-            Reading::List => outage.list,
-            Reading::Fetch => outage.fetch,
+            ReadOperation::List => outage.list,
+            ReadOperation::Fetch => outage.fetch,
         };
         let of_all = self.0.get(&None);
         let of_one = to.and_then(|to| self.0.get(&Some(to.to_owned())));
-        if of_all.into_iter().chain(of_one).any(fails) { Err(Refusal::unavailable()) } else { Ok(()) }
+        if of_all.into_iter().chain(of_one).any(fails) { Err(ApiError::unavailable()) } else { Ok(()) }
     }
 }
 
@@ -61,8 +61,13 @@ mod tests {
         let mut outages = Outages::default();
         let mut set = |outage: &str| {
             outages.set(serde_json::from_str(outage).unwrap());
-            [(Reading::List, None), (Reading::List, Some("a")), (Reading::List, Some("b")), (Reading::Fetch, Some("a"))]
-                .map(|(reading, to)| outages.check(reading, to).is_err())
+            [
+                (ReadOperation::List, None),
+                (ReadOperation::List, Some("a")),
+                (ReadOperation::List, Some("b")),
+                (ReadOperation::Fetch, Some("a")),
+            ]
+            .map(|(reading, to)| outages.check(reading, to).is_err())
         };
         assert_eq!(set(r#"{"to": "a", "list": true}"#), [false, true, false, false]);
         assert_eq!(set(r#"{"fetch": true}"#), [false, true, false, true]);

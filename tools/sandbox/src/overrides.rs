@@ -16,16 +16,16 @@ pub(crate) struct Overrides {
     /// `rc`: how often it is tried again.
     pub(crate) retries: u8,
     /// `rp`: after what.
-    after: Vec<Trouble>,
+    after: Vec<DeliveryFailure>,
 }
 
 /// What may go wrong with a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum DeliveryFailure {
     /// `ct`: no connection, or no TLS.
     Connection,
     /// `rt`: a connection, and no answer in time.
-    Answer,
+    WebhookAnswer,
     /// `4xx`
     Client,
     /// `5xx`
@@ -39,7 +39,7 @@ impl Default for Overrides {
             read: Duration::from_secs(15),
             total: Duration::from_secs(15),
             retries: 1,
-            after: vec![Trouble::Connection],
+            after: vec![DeliveryFailure::Connection],
         }
     }
 }
@@ -69,18 +69,23 @@ impl Overrides {
         overrides
     }
 
-    pub(crate) fn tries_again_after(&self, trouble: Trouble) -> bool {
+    pub(crate) fn tries_again_after(&self, trouble: DeliveryFailure) -> bool {
         self.after.contains(&trouble)
     }
 }
 
-fn named(policy: &str) -> &'static [Trouble] {
+fn named(policy: &str) -> &'static [DeliveryFailure] {
     match policy {
-        "ct" => &[Trouble::Connection],
-        "rt" => &[Trouble::Answer],
-        "4xx" => &[Trouble::Client],
-        "5xx" => &[Trouble::Server],
-        "all" => &[Trouble::Connection, Trouble::Answer, Trouble::Client, Trouble::Server],
+        "ct" => &[DeliveryFailure::Connection],
+        "rt" => &[DeliveryFailure::WebhookAnswer],
+        "4xx" => &[DeliveryFailure::Client],
+        "5xx" => &[DeliveryFailure::Server],
+        "all" => &[
+            DeliveryFailure::Connection,
+            DeliveryFailure::WebhookAnswer,
+            DeliveryFailure::Client,
+            DeliveryFailure::Server,
+        ],
         _ => &[],
     }
 }
@@ -102,12 +107,15 @@ mod tests {
                 "https://example.com/#rt=1000&tt=9000",
                 Overrides { read: seconds(1), total: seconds(9), ..usual.clone() },
             ),
-            ("https://example.com/#rp=5xx,rt", Overrides { after: vec![Trouble::Server, Trouble::Answer], ..usual }),
+            (
+                "https://example.com/#rp=5xx,rt",
+                Overrides { after: vec![DeliveryFailure::Server, DeliveryFailure::WebhookAnswer], ..usual },
+            ),
         ];
         for (url, overrides) in cases {
             assert_eq!(Overrides::of(url), overrides, "{url}");
         }
-        assert!(Overrides::of("https://example.com/#rp=all").tries_again_after(Trouble::Client));
-        assert!(!Overrides::default().tries_again_after(Trouble::Server));
+        assert!(Overrides::of("https://example.com/#rp=all").tries_again_after(DeliveryFailure::Client));
+        assert!(!Overrides::default().tries_again_after(DeliveryFailure::Server));
     }
 }

@@ -9,14 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio_types::address::{Address, Channel};
 
-use crate::{kept, opt_out::Wish};
+use crate::{capacity, opt_out::OptOutKeyword};
 
 /// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// Somebody with a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Person {
+pub(crate) struct SimulatedPerson {
     /// `whatsapp:+14155550123`, or the user id of one who withholds the number.
     pub(crate) address: String,
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub(crate) struct Person {
 /// Somebody who is to come.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Newcomer {
+pub(crate) struct NewPerson {
     /// None for a new number.
     #[serde(default)]
     address: Option<WhatsAppAddress>,
@@ -79,7 +79,7 @@ impl fmt::Display for WhatsAppAddress {
 /// Everybody.
 #[derive(Debug)]
 pub(crate) struct People {
-    shown: Vec<Person>,
+    shown: Vec<SimulatedPerson>,
     /// By address, of whoever wrote.
     last_inbound: HashMap<String, Timestamp>,
     /// Those whom Twilio sends nothing, by address.
@@ -91,7 +91,7 @@ pub(crate) struct People {
 impl Default for People {
     fn default() -> Self {
         // One of each kind: with a number only, with both, and with a user id only.
-        let person = |address: &str, name: &str, user_id: Option<&str>| Person {
+        let person = |address: &str, name: &str, user_id: Option<&str>| SimulatedPerson {
             address: address.to_owned(),
             name: name.to_owned(),
             user_id: user_id.map(str::to_owned),
@@ -108,20 +108,20 @@ impl Default for People {
 impl People {
     /// Whether there is room for one more.
     pub(crate) fn has_room(&self) -> bool {
-        self.shown.len() < kept::PEOPLE
+        self.shown.len() < capacity::PEOPLE
     }
 
     /// Adds somebody, or puts them in the place of who has the address.
-    pub(crate) fn add(&mut self, newcomer: Newcomer) -> Person {
-        let user_id = newcomer.user_id.map(|id| id.0.to_string());
-        let address = match newcomer.address {
+    pub(crate) fn add(&mut self, person: NewPerson) -> SimulatedPerson {
+        let user_id = person.user_id.map(|id| id.0.to_string());
+        let address = match person.address {
             Some(address) => address.0.to_string(),
-            None if newcomer.without_number => user_id.clone().unwrap_or_else(|| self.new_user_id()),
+            None if person.without_number => user_id.clone().unwrap_or_else(|| self.new_user_id()),
             None => self.new_number(),
         };
         let without_number = !address.starts_with("whatsapp:+");
         let user_id = user_id.or_else(|| without_number.then(|| address.clone()));
-        let person = Person { address, name: newcomer.name.0, user_id };
+        let person = SimulatedPerson { address, name: person.name.0, user_id };
         match self.shown.iter_mut().find(|other| other.address == person.address) {
             Some(other) => other.clone_from(&person),
             None => self.shown.push(person.clone()),
@@ -136,11 +136,11 @@ impl People {
         self.shown.len() < before
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Person> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SimulatedPerson> {
         self.shown.iter()
     }
 
-    pub(crate) fn at(&self, address: &str) -> Option<&Person> {
+    pub(crate) fn at(&self, address: &str) -> Option<&SimulatedPerson> {
         self.iter().find(|person| person.address == address)
     }
 
@@ -159,14 +159,14 @@ impl People {
     }
 
     /// Does as a person wishes. Gives whether that is news.
-    pub(crate) fn wish(&mut self, address: &str, wish: Wish) -> bool {
-        match wish {
-            Wish::Stop => self.opted_out.insert(address.to_owned()),
-            Wish::Start => {
+    pub(crate) fn keyword(&mut self, address: &str, keyword: OptOutKeyword) -> bool {
+        match keyword {
+            OptOutKeyword::Stop => self.opted_out.insert(address.to_owned()),
+            OptOutKeyword::Start => {
                 self.opted_out.remove(address);
                 true
             }
-            Wish::Help => true,
+            OptOutKeyword::Help => true,
         }
     }
 
@@ -195,8 +195,8 @@ impl People {
 mod tests {
     use super::*;
 
-    fn add(people: &mut People, newcomer: &str) -> Person {
-        people.add(serde_json::from_str(newcomer).unwrap())
+    fn add(people: &mut People, person: &str) -> SimulatedPerson {
+        people.add(serde_json::from_str(person).unwrap())
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
 
     #[test]
     fn who_is_nobody_does_not_come() {
-        for newcomer in [
+        for person in [
             r#"{"name": ""}"#,
             r#"{"name": "Dan", "address": "+14155550125"}"#,
             r#"{"name": "Dan", "user_id": "whatsapp:"}"#,
             r#"{"name": "Dan", "number": "1"}"#,
         ] {
-            assert!(serde_json::from_str::<Newcomer>(newcomer).is_err(), "{newcomer}");
+            assert!(serde_json::from_str::<NewPerson>(person).is_err(), "{person}");
         }
     }
 

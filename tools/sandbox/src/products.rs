@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use self::collection::Collection;
 use crate::{
     auth_tokens::AuthTokens,
+    capacity,
     config::Config,
-    content::{self, Content},
-    kept,
-    rules::RuleBook,
+    content::{self, ContentResource},
+    rules::ActiveRules,
     senders::Senders,
-    services::Service,
+    services::MessagingService,
     studio::Execution,
     verify::Verify,
 };
@@ -25,10 +25,10 @@ pub(crate) mod routes;
 #[derive(Debug)]
 pub(crate) struct Products {
     pub(crate) auth_tokens: AuthTokens,
-    pub(crate) services: Collection<Service>,
+    pub(crate) services: Collection<MessagingService>,
     pub(crate) senders: Senders,
-    pub(crate) contents: Collection<Content>,
-    pub(crate) rules: RuleBook,
+    pub(crate) contents: Collection<ContentResource>,
+    pub(crate) rules: ActiveRules,
     pub(crate) verify: Verify,
     pub(crate) executions: Collection<Execution>,
     /// How many calls have no answer yet.
@@ -38,7 +38,7 @@ pub(crate) struct Products {
 impl Products {
     pub(crate) fn new(config: &Config, at: Timestamp) -> Self {
         let services = Collection::default();
-        let service = Service::of_account(config, at);
+        let service = MessagingService::of_account(config, at);
         services.add(service.sid.clone(), service);
         let contents = Collection::default();
         for content in content::approved_templates(at) {
@@ -49,9 +49,9 @@ impl Products {
             services,
             senders: Senders::new(config),
             contents,
-            rules: RuleBook::new(config.rules.clone()),
+            rules: ActiveRules::new(config.rules.clone()),
             verify: Verify::new(at),
-            executions: Collection::at_most(kept::EXECUTIONS),
+            executions: Collection::at_most(capacity::EXECUTIONS),
             open_calls: AtomicUsize::new(0),
         }
     }

@@ -1,4 +1,4 @@
-//! How fast messages were asked for, to be held against what Twilio and WhatsApp allow.
+//! How fast messages were query for, to be held against what Twilio and WhatsApp allow.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,16 +8,16 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::kept;
+use crate::capacity;
 
 /// One message in this time to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
 pub(crate) const PAIR_INTERVAL: Duration = Duration::from_secs(6);
 /// So many may come at once, borrowed from the time that follows (the same source).
 pub(crate) const PAIR_BURST: u32 = 45;
 
-/// A message that was asked for and created.
+/// A message that was query for and created.
 #[derive(Debug, Clone)]
-pub(crate) struct Arrival {
+pub(crate) struct CreatedMessage {
     pub(crate) at: Instant,
     pub(crate) clock: Timestamp,
     /// The sender; the one that the service chooses, where the request left that to it.
@@ -26,19 +26,19 @@ pub(crate) struct Arrival {
     pub(crate) to: String,
 }
 
-/// Which arrivals are asked about.
+/// Which created are query about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
+pub(crate) struct RateQuery {
     from: Option<String>,
     service: Option<String>,
-    /// Messages to people whose address begins like this.
+    /// MessageLog to people whose address begins like this.
     to_prefix: Option<String>,
 }
 
 /// How fast they came.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Rates {
+pub(crate) struct RateReport {
     messages: usize,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
@@ -50,34 +50,35 @@ pub(crate) struct Rates {
 
 /// Every message that was created, in the order they came.
 #[derive(Debug, Default)]
-pub(crate) struct Arrivals(VecDeque<Arrival>);
+pub(crate) struct CreationLog(VecDeque<CreatedMessage>);
 
-impl Arrivals {
-    pub(crate) fn note(&mut self, arrival: Arrival) {
-        if self.0.len() == kept::ARRIVALS {
+impl CreationLog {
+    pub(crate) fn note(&mut self, arrival: CreatedMessage) {
+        if self.0.len() == capacity::ARRIVALS {
             self.0.pop_front();
         }
         self.0.push_back(arrival);
     }
 
-    pub(crate) fn rates(&self, asked: &Asked) -> Rates {
-        let arrivals: Vec<_> = self.0.iter().filter(|arrival| asked.is_about(arrival)).collect();
-        let begin = arrivals.first().map(|arrival| arrival.at);
-        let since_begin = |arrival: &Arrival| begin.map_or(Duration::ZERO, |begin| arrival.at.duration_since(begin));
-        let times: Vec<_> = arrivals.iter().map(|arrival| since_begin(arrival).as_micros()).collect();
-        let pairs = arrivals.iter().map(|arrival| ((&arrival.sender, &arrival.to), since_begin(arrival)));
-        Rates {
-            messages: arrivals.len(),
-            first_at: arrivals.first().map(|arrival| arrival.clock),
-            last_at: arrivals.last().map(|arrival| arrival.clock),
+    pub(crate) fn rates(&self, query: &RateQuery) -> RateReport {
+        let created: Vec<_> = self.0.iter().filter(|arrival| query.is_about(arrival)).collect();
+        let begin = created.first().map(|arrival| arrival.at);
+        let since_begin =
+            |arrival: &CreatedMessage| begin.map_or(Duration::ZERO, |begin| arrival.at.duration_since(begin));
+        let times: Vec<_> = created.iter().map(|arrival| since_begin(arrival).as_micros()).collect();
+        let pairs = created.iter().map(|arrival| ((&arrival.sender, &arrival.to), since_begin(arrival)));
+        RateReport {
+            messages: created.len(),
+            first_at: created.first().map(|arrival| arrival.clock),
+            last_at: created.last().map(|arrival| arrival.clock),
             busiest_second: busiest_second(&times),
             pairs_over_limit: over_pair_limit(pairs),
         }
     }
 }
 
-impl Asked {
-    fn is_about(&self, arrival: &Arrival) -> bool {
+impl RateQuery {
+    fn is_about(&self, arrival: &CreatedMessage) -> bool {
         self.from.as_deref().is_none_or(|from| from == arrival.sender)
             && (self.service.is_none() || self.service == arrival.service)
             && self.to_prefix.as_deref().is_none_or(|prefix| arrival.to.starts_with(prefix))
@@ -100,11 +101,11 @@ fn busiest_second(times: &[u128]) -> usize {
 }
 
 /// How many came too early for their pair: a bucket of the burst that fills up again by one in each interval.
-fn over_pair_limit<Pair: std::hash::Hash + Eq>(arrivals: impl Iterator<Item = (Pair, Duration)>) -> usize {
+fn over_pair_limit<Pair: std::hash::Hash + Eq>(created: impl Iterator<Item = (Pair, Duration)>) -> usize {
     let borrowed = PAIR_INTERVAL * (PAIR_BURST - 1);
     let mut due: HashMap<Pair, Duration> = HashMap::new();
     let mut over = 0;
-    for (pair, at) in arrivals {
+    for (pair, at) in created {
         let due = due.entry(pair).or_default();
         if at + borrowed < *due {
             over += 1;
@@ -159,12 +160,12 @@ mod tests {
     #[test]
     fn rates_are_told_of_those_who_are_asked_about() {
         let (begin, clock) = (Instant::now(), Timestamp::UNIX_EPOCH);
-        let mut arrivals = Arrivals::default();
+        let mut created = CreationLog::default();
         for (sender, service, to) in [("w", Some("MG1"), "+1"), ("w", None, "+2"), ("s", Some("MG1"), "+1")] {
             let service = service.map(str::to_owned);
-            arrivals.note(Arrival { at: begin, clock, sender: sender.to_owned(), service, to: to.to_owned() });
+            created.note(CreatedMessage { at: begin, clock, sender: sender.to_owned(), service, to: to.to_owned() });
         }
-        let count = |asked: &str| arrivals.rates(&serde_json::from_str(asked).unwrap()).messages;
+        let count = |query: &str| created.rates(&serde_json::from_str(query).unwrap()).messages;
         assert_eq!(count("{}"), 3);
         assert_eq!(count(r#"{"from": "w"}"#), 2);
         assert_eq!(count(r#"{"service": "MG1", "to_prefix": "+1"}"#), 2);

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kept,
+    capacity,
     messages::Message,
     rates::{PAIR_BURST, PAIR_INTERVAL},
 };
@@ -63,12 +63,12 @@ impl Rules {
 
 /// The rules, and what was sent to whom.
 #[derive(Debug)]
-pub(crate) struct RuleBook(Mutex<(Rules, Pairs)>);
+pub(crate) struct ActiveRules(Mutex<(Rules, Pairs)>);
 
 /// When each pair of sender and recipient has paid back what it borrowed.
 type Pairs = HashMap<(String, String), Timestamp>;
 
-impl RuleBook {
+impl ActiveRules {
     pub(crate) fn new(rules: Rules) -> Self {
         Self(Mutex::new((rules, Pairs::new())))
     }
@@ -85,7 +85,7 @@ impl RuleBook {
     /// Whether a message is one too many for its pair; one that is not counts.
     fn is_too_much(&self, message: &Message, sender: &str, now: Timestamp) -> bool {
         let mut book = self.lock();
-        if book.1.len() >= kept::PAIRS {
+        if book.1.len() >= capacity::PAIRS {
             book.1.retain(|_, due| *due > now);
         }
         let due = book.1.entry((sender.to_owned(), message.to.clone())).or_insert(now);

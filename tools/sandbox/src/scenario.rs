@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    auth_tokens::ChangedToken,
-    drops::Loss,
-    faults::Planned,
+    auth_tokens::AuthTokenChange,
+    drops::WebhookLoss,
+    faults::FaultPlan,
     inbound::person_message::PersonMessage,
-    people::{Newcomer, WhatsAppAddress},
+    people::{NewPerson, WhatsAppAddress},
     rules::Rules,
 };
 
@@ -20,8 +20,8 @@ pub(crate) mod play;
 pub struct Scenario {
     /// What chance begins with.
     pub seed: Option<u64>,
-    people: Vec<Newcomer>,
-    steps: Vec<Step>,
+    people: Vec<NewPerson>,
+    steps: Vec<ScenarioStep>,
 }
 
 /// What is wrong with a scenario: the step where it is in one, the field, and what is right.
@@ -37,29 +37,29 @@ impl std::fmt::Display for InvalidScenario {
 impl std::error::Error for InvalidScenario {}
 
 #[derive(Debug, Clone)]
-struct Step {
+struct ScenarioStep {
     note: Option<String>,
     /// As it was written.
     written: Value,
-    action: Action,
+    action: ScenarioAction,
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum ScenarioAction {
     Inbound(Box<PersonMessage>),
-    Fault(Planned),
-    Drops(Loss),
+    InjectedFault(FaultPlan),
+    WebhookLosses(WebhookLoss),
     Rules(ChangedRules),
     AdvanceSeconds(u32),
-    AuthToken(ChangedToken),
-    Wait(Wait),
+    AuthToken(AuthTokenChange),
+    StatusWait(StatusWait),
     PauseSeconds(u32),
 }
 
 /// Waits until a message to a person has come so far.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wait {
+struct StatusWait {
     status: MessageStatus,
     to: WhatsAppAddress,
     #[serde(default = "half_a_minute")]
@@ -97,7 +97,7 @@ impl ChangedRules {
 /// A scenario as it is written, before its steps are looked at.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ScenarioFile {
     #[serde(default)]
     seed: Option<u64>,
     #[serde(default)]
@@ -126,11 +126,12 @@ impl Scenario {
         self.steps.len()
     }
 
-    fn read(written: Written) -> Result<Self, InvalidScenario> {
+    fn read(written: ScenarioFile) -> Result<Self, InvalidScenario> {
         let numbered = written.people.into_iter().zip(1..);
         let people = numbered.map(|(person, number)| field(person, &format!("person {number}")));
         let steps = written.steps.into_iter().zip(1..).map(|(step, number)| {
-            Step::read(step).map_err(|InvalidScenario(error)| InvalidScenario(format!("step {number}: {error}")))
+            ScenarioStep::read(step)
+                .map_err(|InvalidScenario(error)| InvalidScenario(format!("step {number}: {error}")))
         });
         Ok(Self {
             seed: written.seed,
@@ -140,7 +141,7 @@ impl Scenario {
     }
 }
 
-impl Step {
+impl ScenarioStep {
     fn read(mut step: Map<String, Value>) -> Result<Self, InvalidScenario> {
         let note = step.remove("note").map(|note| field(note, "note")).transpose()?;
         let written = Value::Object(step.clone());
@@ -149,14 +150,14 @@ impl Step {
             return Err(InvalidScenario(format!("expected one of {ACTIONS}, and note besides")));
         };
         let action = match name.as_str() {
-            "inbound" => Action::Inbound(field(value, &name)?),
-            "fault" => Action::Fault(field(value, &name)?),
-            "drops" => Action::Drops(field(value, &name)?),
-            "rules" => Action::Rules(field(value, &name)?),
-            "advance_seconds" => Action::AdvanceSeconds(field(value, &name)?),
-            "auth_token" => Action::AuthToken(field(value, &name)?),
-            "wait" => Action::Wait(field(value, &name)?),
-            "pause_seconds" => Action::PauseSeconds(field(value, &name)?),
+            "inbound" => ScenarioAction::Inbound(field(value, &name)?),
+            "fault" => ScenarioAction::InjectedFault(field(value, &name)?),
+            "drops" => ScenarioAction::WebhookLosses(field(value, &name)?),
+            "rules" => ScenarioAction::Rules(field(value, &name)?),
+            "advance_seconds" => ScenarioAction::AdvanceSeconds(field(value, &name)?),
+            "auth_token" => ScenarioAction::AuthToken(field(value, &name)?),
+            "wait" => ScenarioAction::StatusWait(field(value, &name)?),
+            "pause_seconds" => ScenarioAction::PauseSeconds(field(value, &name)?),
             _ => return Err(InvalidScenario(format!("{name}: not known; expected {ACTIONS}"))),
         };
         Ok(Self { note, written, action })
@@ -167,16 +168,16 @@ fn field<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, InvalidScen
     serde_json::from_value(value).map_err(|error| InvalidScenario(format!("{name}: {error}")))
 }
 
-impl std::fmt::Display for Action {
+impl std::fmt::Display for ScenarioAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Inbound(writing) => write!(f, "{} writes", writing.from),
-            Self::Fault(_) => f.write_str("something goes wrong"),
-            Self::Drops(_) => f.write_str("webhooks get lost"),
+            Self::InjectedFault(_) => f.write_str("something goes wrong"),
+            Self::WebhookLosses(_) => f.write_str("webhooks get lost"),
             Self::Rules(_) => f.write_str("the rules change"),
             Self::AdvanceSeconds(seconds) => write!(f, "{seconds} seconds pass"),
             Self::AuthToken(_) => f.write_str("the auth token changes"),
-            Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
+            Self::StatusWait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
             Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
         }
     }

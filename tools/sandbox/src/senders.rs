@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::{config::Config, refusal::Refusal};
+use crate::{api_error::ApiError, config::Config};
 
 pub(crate) mod api;
 
@@ -14,10 +14,10 @@ pub(crate) const SENDER_SID: &str = "XE00000000000000000000000000000001";
 
 /// The one sender of the account.
 #[derive(Debug)]
-pub(crate) struct Senders(Mutex<Sender>);
+pub(crate) struct Senders(Mutex<WhatsAppSender>);
 
 #[derive(Debug)]
-struct Sender {
+struct WhatsAppSender {
     address: String,
     configuration: Map<String, Value>,
     webhook: Map<String, Value>,
@@ -51,7 +51,7 @@ const PROFILE: [&str; 13] = [
     "phone_numbers",
 ];
 
-impl Sender {
+impl WhatsAppSender {
     fn resource(&self) -> Value {
         json!({
             "sid": SENDER_SID, "status": "ONLINE", "sender_id": self.address, "configuration": self.configuration,
@@ -62,7 +62,7 @@ impl Sender {
     }
 
     /// Sets what is given of the parts; null takes it away.
-    fn set(&mut self, given: &Value) -> Result<(), Refusal> {
+    fn set(&mut self, given: &Value) -> Result<(), ApiError> {
         let parts = [
             ("configuration", &mut self.configuration, CONFIGURATION.as_slice()),
             ("webhook", &mut self.webhook, &WEBHOOK),
@@ -73,7 +73,7 @@ impl Sender {
                 let is_method = field.ends_with("_method") && name == "webhook";
                 let known = fields.contains(&field.as_str());
                 if !known || (is_method && !matches!(value.as_str(), None | Some("POST"))) {
-                    return Err(Refusal::bad_request(63100, format!("Validation Error: {name}.{field} is invalid")));
+                    return Err(ApiError::bad_request(63100, format!("Validation Error: {name}.{field} is invalid")));
                 }
                 let empty = value.as_str() == Some("");
                 part.insert(field.clone(), if empty { Value::Null } else { value.clone() });
@@ -86,7 +86,7 @@ impl Sender {
 impl Senders {
     pub(crate) fn new(config: &Config) -> Self {
         let nulls = |fields: &[&str]| fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
-        let mut sender = Sender {
+        let mut sender = WhatsAppSender {
             address: config.sender.clone(),
             configuration: nulls(&CONFIGURATION),
             webhook: nulls(&WEBHOOK),
@@ -117,7 +117,7 @@ impl Senders {
         (self.lock().address == address).then_some(SENDER_SID)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Sender> {
+    fn lock(&self) -> MutexGuard<'_, WhatsAppSender> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

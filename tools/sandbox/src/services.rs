@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use crate::{config::Config, dates::iso_date, http_client::is_http_url, refusal::Refusal};
+use crate::{api_error::ApiError, config::Config, dates::iso_date, http_client::is_http_url};
 
 pub(crate) mod api;
 
-/// A Messaging Service. What it has no field for has the value that Twilio begins with.
+/// A Messaging MessagingService. What it has no field for has the value that Twilio begins with.
 #[derive(Debug, Clone)]
-pub(crate) struct Service {
+pub(crate) struct MessagingService {
     pub(crate) sid: String,
     friendly_name: String,
     /// Where people's messages go; nowhere without one.
@@ -33,7 +33,7 @@ pub(crate) struct Service {
     updated_at: Timestamp,
 }
 
-impl Service {
+impl MessagingService {
     fn new(sid: String, friendly_name: String, at: Timestamp) -> Self {
         Self {
             sid,
@@ -53,7 +53,7 @@ impl Service {
     }
 
     /// Sets what a form gives; an empty URL takes it away.
-    fn set(&mut self, form: &Form) -> Result<(), Refusal> {
+    fn set(&mut self, form: &Form) -> Result<(), ApiError> {
         set(&mut self.friendly_name, form.get_filled("FriendlyName"));
         set(&mut self.usecase, form.get_filled("Usecase"));
         for (field, name) in
@@ -62,7 +62,7 @@ impl Service {
             let given = form.get_filled(name);
             // Twilio knows GET too. Webhooks are never sent so from here, and nobody should believe they were.
             if given.is_some_and(|method| method != "POST") {
-                return Err(Refusal::invalid(name, "POST: the sandbox sends no webhook by GET"));
+                return Err(ApiError::invalid(name, "POST: the sandbox sends no webhook by GET"));
             }
             set(field, given);
         }
@@ -75,12 +75,12 @@ impl Service {
                 None => {}
                 Some("") => *field = None,
                 Some(url) if is_http_url(url) => *field = Some(url.to_owned()),
-                Some(_) => return Err(Refusal::invalid(name, "a URL")),
+                Some(_) => return Err(ApiError::invalid(name, "a URL")),
             }
         }
         if let Some(seconds) = form.get_filled("ValidityPeriod") {
             let parsed = seconds.parse().ok().filter(|seconds| (1..=36_000).contains(seconds));
-            self.validity_period = parsed.ok_or_else(|| Refusal::invalid("ValidityPeriod", "1 to 36000"))?;
+            self.validity_period = parsed.ok_or_else(|| ApiError::invalid("ValidityPeriod", "1 to 36000"))?;
         }
         if let Some(given) = form.get_filled("UseInboundWebhookOnNumber") {
             self.use_inbound_webhook_on_number = given.eq_ignore_ascii_case("true");
@@ -119,7 +119,7 @@ fn set(field: &mut String, given: Option<&str>) {
     }
 }
 
-impl Service {
+impl MessagingService {
     /// The account's service, with its senders and the URL for people's messages.
     pub(crate) fn of_account(config: &Config, at: Timestamp) -> Self {
         Self {
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_service_takes_what_fits_and_an_empty_url_takes_it_away() {
-        let mut service = Service::new("MG1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH);
+        let mut service = MessagingService::new("MG1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH);
         service.set(&form("InboundRequestUrl=https%3A%2F%2Fa.example&StatusCallback=http%3A%2F%2Fb.example")).unwrap();
         service.set(&form("StatusCallback=&FriendlyName=b&UseInboundWebhookOnNumber=True")).unwrap();
         assert_eq!(service.inbound_request_url.as_deref(), Some("https://a.example"));

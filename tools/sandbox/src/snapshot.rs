@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    api::resource::message_resource, config::Config, memory::Memory, messages::Message, people::Person,
+    api::resource::message_resource, config::Config, memory::Memory, messages::Message, people::SimulatedPerson,
     products::Products,
 };
 
@@ -53,7 +53,7 @@ impl View<'_> {
         self.memory.people.iter().map(|person| self.person(person)).collect()
     }
 
-    pub(crate) fn person(&self, person: &Person) -> Value {
+    pub(crate) fn person(&self, person: &SimulatedPerson) -> Value {
         json!({
             "address": person.address, "name": person.name, "user_id": person.user_id,
             "opted_out": self.memory.people.has_opted_out(&person.address),

@@ -15,13 +15,13 @@ pub(crate) struct Execution {
     contact_sid: String,
     to: String,
     parameters: Map<String, Value>,
-    status: Status,
+    status: ExecutionStatus,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+enum ExecutionStatus {
     Active,
     Ended,
 }
@@ -32,7 +32,7 @@ impl Execution {
         json!({
             "sid": self.sid, "account_sid": config.account_sid, "flow_sid": self.flow_sid, "context": self.context(),
             "contact_channel_address": self.to, "contact_sid": self.contact_sid, "flow_version": 1,
-            "status": if self.status == Status::Active { "active" } else { "ended" }, "initiated_by": null,
+            "status": if self.status == ExecutionStatus::Active { "active" } else { "ended" }, "initiated_by": null,
             "date_created": iso_date(self.created_at), "date_updated": iso_date(self.updated_at),
             "links": {"steps": format!("{url}/Steps"), "execution_context": format!("{url}/Context")}, "url": url,
         })

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kept;
+use crate::capacity;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub enum Outcome {
 
 /// Something that happened, in its place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Entry {
+pub(crate) struct TimelineEntry {
     /// Counted from 1.
     pub(crate) number: u64,
     /// By the sandbox's clock.
@@ -83,18 +83,18 @@ pub(crate) struct Entry {
 
 /// The latest that happened.
 #[derive(Debug, Default)]
-pub(crate) struct Timeline {
-    entries: VecDeque<Entry>,
+pub(crate) struct TimelineLog {
+    entries: VecDeque<TimelineEntry>,
     last_number: u64,
 }
 
-impl Timeline {
+impl TimelineLog {
     pub(crate) fn add(&mut self, at: Timestamp, happening: Happening) {
         self.last_number += 1;
-        if self.entries.len() == kept::ENTRIES {
+        if self.entries.len() == capacity::ENTRIES {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry { number: self.last_number, at, happening });
+        self.entries.push_back(TimelineEntry { number: self.last_number, at, happening });
     }
 
     /// The number of the latest entry; 0 where there is none.
@@ -103,12 +103,12 @@ impl Timeline {
     }
 
     /// So many of the latest, the oldest first.
-    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &TimelineEntry> {
         self.entries.iter().skip(self.entries.len().saturating_sub(most))
     }
 
     /// What came after the entry of this number, the oldest first.
-    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &TimelineEntry> {
         let news = self.last_number.saturating_sub(number);
         self.newest(usize::try_from(news).unwrap_or(usize::MAX))
     }
@@ -123,20 +123,20 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    fn numbers<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u64> {
+    fn numbers<'a>(entries: impl Iterator<Item = &'a TimelineEntry>) -> Vec<u64> {
         entries.map(|entry| entry.number).collect()
     }
 
     #[test]
     fn the_latest_are_kept_and_numbered() {
-        let mut timeline = Timeline::default();
+        let mut timeline = TimelineLog::default();
         assert_eq!(timeline.since(0).count(), 0);
-        for _ in 0..kept::ENTRIES + 3 {
+        for _ in 0..capacity::ENTRIES + 3 {
             timeline.add(Timestamp::UNIX_EPOCH, Happening::new("clock", Outcome::Neutral, "a day passes"));
         }
         assert_eq!(numbers(timeline.newest(2)), [2_002, 2_003]);
         assert_eq!(numbers(timeline.since(2_000)), [2_001, 2_002, 2_003]);
-        assert_eq!(timeline.since(0).count(), kept::ENTRIES);
+        assert_eq!(timeline.since(0).count(), capacity::ENTRIES);
         timeline.clear();
         assert_eq!(timeline.since(2_000).count(), 0);
     }

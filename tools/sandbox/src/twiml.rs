@@ -4,7 +4,7 @@
 
 use roxmltree::{Document, Node};
 
-use crate::webhook::{Answer, Delivery};
+use crate::webhook::{WebhookAnswer, WebhookDelivery};
 
 /// A message back to the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,41 +16,41 @@ pub(crate) struct Reply {
 
 /// Something that Twilio's debugger would report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct DebuggerReport {
     pub(crate) code: u32,
     pub(crate) words: &'static str,
 }
 
-impl Report {
+impl DebuggerReport {
     /// Whether Twilio could not do as the answer says; what else is reported is a warning.
     pub(crate) fn is_error(self) -> bool {
         self != UNKNOWN_VERB
     }
 }
 
-const fn report(code: u32, words: &'static str) -> Report {
-    Report { code, words }
+const fn report(code: u32, words: &'static str) -> DebuggerReport {
+    DebuggerReport { code, words }
 }
 
-pub(crate) const FAILED: Report = report(11200, "the webhook was answered with an error");
-pub(crate) const UNANSWERED: Report = report(11205, "the webhook was not answered in time");
-const UNPARSABLE: Report = report(12100, "the answer is no XML");
-const NO_RESPONSE: Report = report(12102, "the root of the TwiML is not <Response>");
-const UNKNOWN_VERB: Report = report(12200, "the TwiML has an element that means nothing here");
-const CONTENT_TYPE: Report =
+pub(crate) const FAILED: DebuggerReport = report(11200, "the webhook was answered with an error");
+pub(crate) const UNANSWERED: DebuggerReport = report(11205, "the webhook was not answered in time");
+const UNPARSABLE: DebuggerReport = report(12100, "the answer is no XML");
+const NO_RESPONSE: DebuggerReport = report(12102, "the root of the TwiML is not <Response>");
+const UNKNOWN_VERB: DebuggerReport = report(12200, "the TwiML has an element that means nothing here");
+const CONTENT_TYPE: DebuggerReport =
     report(12300, "the content type of the answer is none of text/xml, application/xml and text/html");
-const EMPTY_MESSAGE: Report = report(14103, "a <Message> has neither text nor a file");
+const EMPTY_MESSAGE: DebuggerReport = report(14103, "a <Message> has neither text nor a file");
 
 /// What an answer says to the person, and what is wrong with it.
-pub(crate) fn read(delivery: &Delivery) -> (Vec<Reply>, Vec<Report>) {
+pub(crate) fn read(delivery: &WebhookDelivery) -> (Vec<Reply>, Vec<DebuggerReport>) {
     let wrong = |report| (Vec::new(), vec![report]);
     match delivery {
-        Delivery::Lost => (Vec::new(), Vec::new()),
-        Delivery::Unanswered => wrong(UNANSWERED),
-        Delivery::Answered(Answer { status: 400.., .. }) => wrong(FAILED),
-        Delivery::Answered(answer) if answer.body.trim().is_empty() => (Vec::new(), Vec::new()),
-        Delivery::Answered(answer) if !is_twiml(&answer.content_type) => wrong(CONTENT_TYPE),
-        Delivery::Answered(answer) => match Document::parse(&answer.body) {
+        WebhookDelivery::Lost => (Vec::new(), Vec::new()),
+        WebhookDelivery::Unanswered => wrong(UNANSWERED),
+        WebhookDelivery::Answered(WebhookAnswer { status: 400.., .. }) => wrong(FAILED),
+        WebhookDelivery::Answered(answer) if answer.body.trim().is_empty() => (Vec::new(), Vec::new()),
+        WebhookDelivery::Answered(answer) if !is_twiml(&answer.content_type) => wrong(CONTENT_TYPE),
+        WebhookDelivery::Answered(answer) => match Document::parse(&answer.body) {
             Err(_) => wrong(UNPARSABLE),
             Ok(document) if !document.root_element().has_tag_name("Response") => wrong(NO_RESPONSE),
             Ok(document) => replies(document.root_element()),
@@ -63,7 +63,7 @@ fn is_twiml(content_type: &str) -> bool {
     ["text/xml", "application/xml", "text/html"].contains(&essence.as_str())
 }
 
-fn replies(response: Node<'_, '_>) -> (Vec<Reply>, Vec<Report>) {
+fn replies(response: Node<'_, '_>) -> (Vec<Reply>, Vec<DebuggerReport>) {
     let (mut replies, mut reports) = (Vec::new(), Vec::new());
     for verb in response.children().filter(Node::is_element) {
         if !verb.has_tag_name("Message") {
@@ -97,8 +97,12 @@ fn media(message: Node<'_, '_>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, content_type: &str, body: &str) -> Delivery {
-        Delivery::Answered(Answer { status, content_type: content_type.to_owned(), body: body.to_owned() })
+    fn answered(status: u16, content_type: &str, body: &str) -> WebhookDelivery {
+        WebhookDelivery::Answered(WebhookAnswer {
+            status,
+            content_type: content_type.to_owned(),
+            body: body.to_owned(),
+        })
     }
 
     #[test]
@@ -135,8 +139,8 @@ mod tests {
             (answered(200, "", ""), None),
             (answered(204, "", ""), None),
             (answered(404, "text/xml", "<Response/>"), Some(11200)),
-            (Delivery::Unanswered, Some(11205)),
-            (Delivery::Lost, None),
+            (WebhookDelivery::Unanswered, Some(11205)),
+            (WebhookDelivery::Lost, None),
         ];
         for (delivery, code) in cases {
             let (replies, reports) = read(&delivery);

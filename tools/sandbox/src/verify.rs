@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use twilio_types::address::E164;
 
-use crate::{config::Config, dates::iso_date, kept, products::collection::Collection, sids::Sids};
+use crate::{capacity, config::Config, dates::iso_date, products::collection::Collection, sids::Sids};
 
 pub(crate) mod api;
 
@@ -26,7 +26,7 @@ const MAX_CHECKS: usize = 5;
 /// The account's services and verifications, each the oldest first.
 #[derive(Debug)]
 pub(crate) struct Verify {
-    services: Collection<Service>,
+    services: Collection<VerifyService>,
     verifications: Mutex<Verifications>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Verify {
 struct Verifications(Vec<Verification>);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Service {
+pub(crate) struct VerifyService {
     sid: String,
     friendly_name: String,
     code_length: u32,
@@ -48,11 +48,11 @@ struct Verification {
     sid: String,
     service_sid: String,
     to: E164,
-    channel: Channel,
-    status: Status,
+    channel: VerifyChannel,
+    status: VerificationStatus,
     code: String,
     /// When each code was sent, and how.
-    sends: Vec<(Timestamp, Channel, String)>,
+    sends: Vec<(Timestamp, VerifyChannel, String)>,
     checks: usize,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -65,12 +65,12 @@ impl std::fmt::Debug for Verification {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channel {
+enum VerifyChannel {
     Sms,
     WhatsApp,
 }
 
-impl Channel {
+impl VerifyChannel {
     fn name(self) -> &'static str {
         match self {
             Self::Sms => "sms",
@@ -80,7 +80,7 @@ impl Channel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+enum VerificationStatus {
     Pending,
     Approved,
     Canceled,
@@ -88,7 +88,7 @@ enum Status {
     Expired,
 }
 
-impl Status {
+impl VerificationStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -102,7 +102,7 @@ impl Status {
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
+enum CodeCheck {
     Right,
     Wrong,
     TooMany,
@@ -111,7 +111,7 @@ enum Check {
 impl Verify {
     pub(crate) fn new(at: Timestamp) -> Self {
         let services = Collection::default();
-        services.add(SERVICE_SID.to_owned(), Service::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at));
+        services.add(SERVICE_SID.to_owned(), VerifyService::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at));
         Self { services, verifications: Mutex::default() }
     }
 
@@ -130,20 +130,20 @@ impl Verifications {
     /// The latest one that can still be approved.
     fn pending(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
         let found = self.find(service_sid, sid_or_to);
-        found.filter(|verification| verification.status_at(now) == Status::Pending)
+        found.filter(|verification| verification.status_at(now) == VerificationStatus::Pending)
     }
 
     /// Adds a verification, or puts it in the place of the one with its SID.
     fn put(&mut self, verification: Verification) {
         self.0.retain(|other| other.sid != verification.sid);
         self.0.push(verification);
-        if self.0.len() > kept::VERIFICATIONS {
+        if self.0.len() > capacity::VERIFICATIONS {
             self.0.remove(0);
         }
     }
 }
 
-impl Service {
+impl VerifyService {
     fn new(sid: String, friendly_name: String, at: Timestamp) -> Self {
         Self { sid, friendly_name, code_length: 6, created_at: at, updated_at: at }
     }
@@ -177,24 +177,24 @@ impl Service {
 }
 
 impl Verification {
-    fn status_at(&self, now: Timestamp) -> Status {
+    fn status_at(&self, now: Timestamp) -> VerificationStatus {
         let is_old = now.duration_since(self.created_at) >= LIFETIME;
-        if self.status == Status::Pending && is_old { Status::Expired } else { self.status }
+        if self.status == VerificationStatus::Pending && is_old { VerificationStatus::Expired } else { self.status }
     }
 
     /// Checks a code; the right one approves the number.
-    fn check(&mut self, code: &str, now: Timestamp) -> Check {
+    fn check(&mut self, code: &str, now: Timestamp) -> CodeCheck {
         self.updated_at = now;
         if self.checks == MAX_CHECKS {
-            self.status = Status::MaxAttemptsReached;
-            return Check::TooMany;
+            self.status = VerificationStatus::MaxAttemptsReached;
+            return CodeCheck::TooMany;
         }
         self.checks += 1;
         if code == self.code {
-            self.status = Status::Approved;
-            Check::Right
+            self.status = VerificationStatus::Approved;
+            CodeCheck::Right
         } else {
-            Check::Wrong
+            CodeCheck::Wrong
         }
     }
 
@@ -207,7 +207,7 @@ impl Verification {
             .collect();
         json!({
             "sid": self.sid, "service_sid": self.service_sid, "account_sid": config.account_sid, "to": self.to.as_str(),
-            "channel": self.channel.name(), "status": status.name(), "valid": status == Status::Approved,
+            "channel": self.channel.name(), "status": status.name(), "valid": status == VerificationStatus::Approved,
             "lookup": {}, "amount": null, "payee": null, "sna": null, "send_code_attempts": sends,
             "date_created": iso_date(self.created_at), "date_updated": iso_date(self.updated_at),
             "url": format!("https://verify.twilio.com/v2/Services/{}/Verifications/{}", self.service_sid, self.sid),
@@ -224,8 +224,8 @@ mod tests {
             sid: "VE1".to_owned(),
             service_sid: SERVICE_SID.to_owned(),
             to: "+14155550123".parse().unwrap(),
-            channel: Channel::Sms,
-            status: Status::Pending,
+            channel: VerifyChannel::Sms,
+            status: VerificationStatus::Pending,
             code: "000042".to_owned(),
             sends: Vec::new(),
             checks: 0,
@@ -239,20 +239,22 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let mut tried = verification();
         assert_eq!(
-            [(); 6].map(|()| tried.check("1", now)).map(|check| check == Check::TooMany),
+            [(); 6].map(|()| tried.check("1", now)).map(|check| check == CodeCheck::TooMany),
             [false, false, false, false, false, true]
         );
-        assert_eq!(tried.status_at(now), Status::MaxAttemptsReached);
+        assert_eq!(tried.status_at(now), VerificationStatus::MaxAttemptsReached);
         let mut approved = verification();
-        assert_eq!(approved.check("000042", now), Check::Right);
-        assert_eq!(approved.status_at(now + LIFETIME), Status::Approved);
-        assert_eq!(verification().status_at(now + LIFETIME), Status::Expired);
+        assert_eq!(approved.check("000042", now), CodeCheck::Right);
+        assert_eq!(approved.status_at(now + LIFETIME), VerificationStatus::Approved);
+        assert_eq!(verification().status_at(now + LIFETIME), VerificationStatus::Expired);
     }
 
     #[test]
     fn a_code_has_the_length_of_its_service() {
-        let service =
-            Service { code_length: 4, ..Service::new("VA1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH) };
+        let service = VerifyService {
+            code_length: 4,
+            ..VerifyService::new("VA1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH)
+        };
         let [one, same] = [7, 7].map(|seed| service.code(&Sids::from_seed(seed)));
         assert_eq!((one.len(), one.bytes().all(|b| b.is_ascii_digit())), (4, true), "{one}");
         assert_eq!(one, same);

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::{auth::Authenticated, refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, auth::Authenticated, state::Sandbox};
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/2010-04-01/Accounts/{file}", get(fetch))
@@ -19,7 +19,7 @@ async fn fetch(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(file): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let account = sandbox.config.account_sid.as_str();
     if file.strip_suffix(".json") != Some(account) {
         return Err(caller.not_found());

@@ -11,31 +11,33 @@ use twilio_webhook::form::Form;
 
 use self::options::Options;
 use crate::{
-    content::render::Rendered,
+    api_error::ApiError,
+    content::render::RenderedContent,
     http_client::is_http_url,
     messages::{Media, Message},
     opt_out::OPTED_OUT,
-    refusal::Refusal,
     state::Sandbox,
 };
 
 mod options;
 
 /// The message that a form asks for.
-pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal> {
+pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiError> {
     let now = sandbox.now();
     let (channel, to) = recipient(form)?;
     let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
     if sandbox.refuses_messages_to(&to) {
-        return Err(Refusal::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
+        return Err(ApiError::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
     }
     let status_callback_of_sender =
         sandbox.products.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
     let chosen = content(sandbox, &channel, form)?;
     let mut media_urls = media_urls(form)?;
     let (content_sid, content_variables, rendered) = match chosen {
-        Some(Chosen { sid, variables, rendered }) => (Some(sid), variables, rendered),
-        None => (None, BTreeMap::new(), Rendered { body: body(form, &media_urls)?, ..Rendered::default() }),
+        Some(SelectedContent { sid, variables, rendered }) => (Some(sid), variables, rendered),
+        None => {
+            (None, BTreeMap::new(), RenderedContent { body: body(form, &media_urls)?, ..RenderedContent::default() })
+        }
     };
     media_urls.extend(rendered.media);
     let Options { send_at, status_callback, location, feedback } = Options::parse(form, &channel, now)?;
@@ -69,33 +71,33 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, Refusal
     })
 }
 
-fn recipient(form: &Form) -> Result<(Channel, String), Refusal> {
-    let to = form.get_filled("To").ok_or_else(|| Refusal::bad_request(21604, "A 'To' phone number is required."))?;
+fn recipient(form: &Form) -> Result<(Channel, String), ApiError> {
+    let to = form.get_filled("To").ok_or_else(|| ApiError::bad_request(21604, "A 'To' phone number is required."))?;
     match to.parse::<Address>() {
         Ok(Address { channel: channel @ (Channel::WhatsApp | Channel::Sms), identity: Identity::Phone(_) }) => {
             Ok((channel, to.to_owned()))
         }
-        _ => Err(Refusal::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))),
+        _ => Err(ApiError::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))),
     }
 }
 
-fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), Refusal> {
+fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), ApiError> {
     let from = form.get_filled("From").map(str::to_owned);
     let service = form.get_filled("MessagingServiceSid").map(str::to_owned);
     if from.is_none() && service.is_none() {
-        return Err(Refusal::bad_request(21603, "A 'From' phone number or 'MessagingServiceSid' is required."));
+        return Err(ApiError::bad_request(21603, "A 'From' phone number or 'MessagingServiceSid' is required."));
     }
     if let Some(sid) = service.as_deref() {
         let service = sandbox.products.services.get(sid);
-        let service = service.ok_or_else(|| Refusal::bad_request(21705, "The Messaging Service Sid is invalid."))?;
+        let service = service.ok_or_else(|| ApiError::bad_request(21705, "The Messaging Service Sid is invalid."))?;
         let has = |sender: &str| service.has_sender(sender);
         match from.as_deref() {
             None if !has(sandbox.config.sender_on(channel)) => {
-                return Err(Refusal::bad_request(21704, "The Messaging Service contains no phone numbers."));
+                return Err(ApiError::bad_request(21704, "The Messaging Service contains no phone numbers."));
             }
             Some(sender) if !has(sender) => {
                 let words = "The 'From' number provided does not belong to the associated Messaging Service.";
-                return Err(Refusal::bad_request(21711, words));
+                return Err(ApiError::bad_request(21711, words));
             }
             _ => {}
         }
@@ -104,64 +106,66 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
         (_, None) => Ok((from, service)),
         (channel, Some(sender)) if sender == sandbox.config.sender_on(channel) => Ok((from, service)),
         (Channel::WhatsApp, _) => {
-            Err(Refusal::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
+            Err(ApiError::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
         }
         (_, Some(sender)) if sender.contains(':') => {
-            Err(Refusal::bad_request(30016, "The 'To' and 'From' channel types are incompatible."))
+            Err(ApiError::bad_request(30016, "The 'To' and 'From' channel types are incompatible."))
         }
-        (_, Some(sender)) => Err(Refusal::bad_request(
+        (_, Some(sender)) => Err(ApiError::bad_request(
             21606,
             format!("The 'From' phone number {sender} is not a valid, message-capable number of the account."),
         )),
     }
 }
 
-fn body(form: &Form, media_urls: &[String]) -> Result<String, Refusal> {
+fn body(form: &Form, media_urls: &[String]) -> Result<String, ApiError> {
     let body = form.get("Body").unwrap_or_default();
     if body.is_empty() && media_urls.is_empty() {
-        return Err(Refusal::bad_request(21619, "A text message body or media urls must be specified."));
+        return Err(ApiError::bad_request(21619, "A text message body or media urls must be specified."));
     }
     if body.chars().count() > MAX_BODY_CHARS {
-        return Err(Refusal::bad_request(21617, "The concatenated message body exceeds the 1600 character limit"));
+        return Err(ApiError::bad_request(21617, "The concatenated message body exceeds the 1600 character limit"));
     }
     Ok(body.to_owned())
 }
 
-fn media_urls(form: &Form) -> Result<Vec<String>, Refusal> {
+fn media_urls(form: &Form) -> Result<Vec<String>, ApiError> {
     let urls: Vec<_> = form.pairs().iter().filter(|(name, _)| name == "MediaUrl").map(|(_, url)| url.clone()).collect();
     if urls.len() > MAX_MEDIA {
-        return Err(Refusal::bad_request(21623, "Number of media files exceeds allowed limit"));
+        return Err(ApiError::bad_request(21623, "Number of media files exceeds allowed limit"));
     }
     if urls.iter().any(|url| !is_http_url(url)) {
-        return Err(Refusal::bad_request(21620, "Invalid media URL(s)"));
+        return Err(ApiError::bad_request(21620, "Invalid media URL(s)"));
     }
     Ok(urls)
 }
 
 /// A content, and what it says.
-struct Chosen {
+struct SelectedContent {
     sid: String,
     variables: BTreeMap<String, String>,
-    rendered: Rendered,
+    rendered: RenderedContent,
 }
 
 /// The content that is asked for.
-fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<Chosen>, Refusal> {
+fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<SelectedContent>, ApiError> {
     let variables = form.get_filled("ContentVariables");
     let Some(sid) = form.get_filled("ContentSid") else {
         return match variables {
-            Some(_) => Err(Refusal::bad_request(21654, "ContentSid Required")),
+            Some(_) => Err(ApiError::bad_request(21654, "ContentSid Required")),
             None => Ok(None),
         };
     };
     let content =
-        sandbox.products.contents.get(sid).ok_or_else(|| Refusal::bad_request(21655, "The ContentSid is Invalid"))?;
+        sandbox.products.contents.get(sid).ok_or_else(|| ApiError::bad_request(21655, "The ContentSid is Invalid"))?;
     let parsed: Result<BTreeMap<String, String>, _> = serde_json::from_str(variables.unwrap_or("{}"));
     match parsed {
-        Ok(given) if given.keys().all(|name| content.has_variable(name)) => {
-            Ok(Some(Chosen { sid: sid.to_owned(), rendered: content.render(channel, &given), variables: given }))
-        }
-        _ => Err(Refusal::bad_request(21656, "The ContentVariables Parameter is invalid")),
+        Ok(given) if given.keys().all(|name| content.has_variable(name)) => Ok(Some(SelectedContent {
+            sid: sid.to_owned(),
+            rendered: content.render(channel, &given),
+            variables: given,
+        })),
+        _ => Err(ApiError::bad_request(21656, "The ContentVariables Parameter is invalid")),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use twilio_types::sid::MessageSid;
 use twilio_webhook::form::Form;
 
-use crate::{auth::Authenticated, dates::rfc2822_date, messages::Feedback, refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, auth::Authenticated, dates::rfc2822_date, messages::Feedback, state::Sandbox};
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/2010-04-01/Accounts/{account}/Messages/{message}/Feedback.json", post(create))
@@ -24,13 +24,13 @@ async fn create(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid)): Path<(String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let form = Form::parse(&body);
     let outcome = match form.get("Outcome") {
         Some(outcome @ ("confirmed" | "unconfirmed")) => outcome,
         // What goes without saying. Source: Twilio, "Message feedback resource".
         None => "confirmed",
-        Some(_) => return Err(Refusal::bad_request(20422, "Outcome must be confirmed or unconfirmed")),
+        Some(_) => return Err(ApiError::bad_request(20422, "Outcome must be confirmed or unconfirmed")),
     };
     let now = sandbox.now();
     let mut memory = sandbox.memory();

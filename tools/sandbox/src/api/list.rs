@@ -11,16 +11,16 @@ use twilio_webhook::form::Form;
 
 use super::resource::message_resource;
 use crate::{
-    messages::{Message, Messages},
-    outages::Reading,
-    pages::{DEFAULT_SIZE, is_of_paging, number, size},
-    refusal::Refusal,
+    api_error::ApiError,
+    messages::{Message, MessageLog},
+    outages::ReadOperation,
+    paging::{DEFAULT_SIZE, is_of_paging, number, size},
     state::Sandbox,
 };
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begin {
+enum PageStart {
     /// After so many messages.
     At(usize),
     /// With the message that was created before the one of this number.
@@ -30,13 +30,13 @@ enum Begin {
 }
 
 /// A page of the messages that pass the query's filters.
-pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
+pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     let page_size = size(query)?.unwrap_or(DEFAULT_SIZE);
     let page = number(query, "Page")?.unwrap_or(0);
     let begin = begin(query, page, page_size)?;
     let filter = Filter::parse(query)?;
     let memory = sandbox.memory();
-    memory.outages.check(Reading::List, filter.to)?;
+    memory.outages.check(ReadOperation::List, filter.to)?;
     let (shown, has_next) = found(&memory.messages, &filter, begin, page_size);
     let messages: Vec<_> =
         shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message)).collect();
@@ -58,35 +58,36 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, Refusal> {
 
 /// The messages of a page with their numbers, and whether others follow.
 fn found<'a>(
-    messages: &'a Messages,
+    messages: &'a MessageLog,
     filter: &Filter<'_>,
-    begin: Begin,
+    begin: PageStart,
     page_size: usize,
 ) -> (Vec<(u64, &'a Message)>, bool) {
     let passing = |(_, message): &(u64, &Message)| filter.passes(message);
-    if let Begin::After(number) = begin {
+    if let PageStart::After(number) = begin {
         let mut shown: Vec<_> = messages.after(number).filter(passing).take(page_size).collect();
         shown.reverse();
         return (shown, true);
     }
-    let (before, skipped) = if let Begin::Before(number) = begin { (number, 0) } else { (u64::MAX, begin.skipped()) };
+    let (before, skipped) =
+        if let PageStart::Before(number) = begin { (number, 0) } else { (u64::MAX, begin.skipped()) };
     let mut found = messages.before(before).filter(passing).skip(skipped);
     let shown = found.by_ref().take(page_size).collect();
     (shown, found.next().is_some())
 }
 
-impl Begin {
+impl PageStart {
     fn skipped(self) -> usize {
         if let Self::At(skipped) = self { skipped } else { 0 }
     }
 }
 
-fn begin(query: &Form, page: usize, page_size: usize) -> Result<Begin, Refusal> {
-    let Some(token) = query.get_filled("PageToken") else { return Ok(Begin::At(page.saturating_mul(page_size))) };
+fn begin(query: &Form, page: usize, page_size: usize) -> Result<PageStart, ApiError> {
+    let Some(token) = query.get_filled("PageToken") else { return Ok(PageStart::At(page.saturating_mul(page_size))) };
     let number = |hex: &str| u64::from_str_radix(hex, 16).ok();
-    let before = token.strip_prefix("PA").and_then(number).map(Begin::Before);
-    let after = || token.strip_prefix("PB").and_then(number).map(Begin::After);
-    before.or_else(after).ok_or_else(|| Refusal::bad_request(20001, "PageToken: expected one of a page's URIs"))
+    let before = token.strip_prefix("PA").and_then(number).map(PageStart::Before);
+    let after = || token.strip_prefix("PB").and_then(number).map(PageStart::After);
+    before.or_else(after).ok_or_else(|| ApiError::bad_request(20001, "PageToken: expected one of a page's URIs"))
 }
 
 fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Option<String>) -> String {
@@ -107,19 +108,19 @@ fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Op
 struct Filter<'a> {
     to: Option<&'a str>,
     from: Option<&'a str>,
-    on: Option<Sent>,
-    since: Option<Sent>,
-    until: Option<Sent>,
+    on: Option<SentAt>,
+    since: Option<SentAt>,
+    until: Option<SentAt>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Sent {
+enum SentAt {
     Day(Date),
     Time(Timestamp),
 }
 
 impl<'a> Filter<'a> {
-    fn parse(query: &'a Form) -> Result<Self, Refusal> {
+    fn parse(query: &'a Form) -> Result<Self, ApiError> {
         Ok(Self {
             to: query.get_filled("To"),
             from: query.get_filled("From"),
@@ -132,13 +133,13 @@ impl<'a> Filter<'a> {
     fn passes(&self, message: &Message) -> bool {
         self.to.is_none_or(|to| message.to == to)
             && self.from.is_none_or(|from| message.from.as_deref() == Some(from))
-            && was_sent(message, self.on.map(Sent::whole_day), Ordering::is_eq)
+            && was_sent(message, self.on.map(SentAt::whole_day), Ordering::is_eq)
             && was_sent(message, self.since, Ordering::is_ge)
             && was_sent(message, self.until, Ordering::is_le)
     }
 }
 
-impl Sent {
+impl SentAt {
     fn whole_day(self) -> Self {
         match self {
             Self::Time(at) => Self::Day(at.to_zoned(TimeZone::UTC).date()),
@@ -147,22 +148,22 @@ impl Sent {
     }
 }
 
-fn was_sent(message: &Message, wanted: Option<Sent>, holds: impl Fn(Ordering) -> bool) -> bool {
+fn was_sent(message: &Message, wanted: Option<SentAt>, holds: impl Fn(Ordering) -> bool) -> bool {
     wanted.is_none_or(|wanted| {
         message.sent_at.is_some_and(|at| match wanted {
-            Sent::Day(day) => holds(at.to_zoned(TimeZone::UTC).date().cmp(&day)),
-            Sent::Time(time) => holds(at.cmp(&time)),
+            SentAt::Day(day) => holds(at.to_zoned(TimeZone::UTC).date().cmp(&day)),
+            SentAt::Time(time) => holds(at.cmp(&time)),
         })
     })
 }
 
-fn sent(query: &Form, names: &[&str]) -> Result<Option<Sent>, Refusal> {
+fn sent(query: &Form, names: &[&str]) -> Result<Option<SentAt>, ApiError> {
     let Some((name, text)) = names.iter().find_map(|name| Some((name, query.get_filled(name)?))) else {
         return Ok(None);
     };
-    let day = || text.parse().map(Sent::Day);
-    let found = text.parse().map(Sent::Time).or_else(|_| day());
-    found.map(Some).map_err(|_| Refusal::bad_request(20001, format!("{name}: expected a date as in 2026-11-20")))
+    let day = || text.parse().map(SentAt::Day);
+    let found = text.parse().map(SentAt::Time).or_else(|_| day());
+    found.map(Some).map_err(|_| ApiError::bad_request(20001, format!("{name}: expected a date as in 2026-11-20")))
 }
 
 #[cfg(test)]

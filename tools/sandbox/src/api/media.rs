@@ -16,11 +16,11 @@ use twilio_webhook::form::Form;
 
 use super::resource::media_resource;
 use crate::{
+    api_error::ApiError,
     auth::Authenticated,
     memory::Memory,
     messages::Message,
-    pages::{Asked, DEFAULT_SIZE, is_of_paging, number, size},
-    refusal::Refusal,
+    paging::{DEFAULT_SIZE, PageRequest, is_of_paging, number, size},
     state::Sandbox,
 };
 
@@ -34,8 +34,8 @@ async fn list(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid)): Path<(String, String)>,
-    Asked { query, .. }: Asked,
-) -> Result<Json<Value>, Refusal> {
+    PageRequest { query, .. }: PageRequest,
+) -> Result<Json<Value>, ApiError> {
     let (page_size, page) = (size(&query)?.unwrap_or(DEFAULT_SIZE), number(&query, "Page")?.unwrap_or(0));
     let wanted = [day(&query, "DateCreated")?, day(&query, "DateCreated>")?, day(&query, "DateCreated<")?];
     let memory = sandbox.memory();
@@ -63,8 +63,8 @@ async fn list(
     })))
 }
 
-fn day(query: &Form, name: &str) -> Result<Option<Date>, Refusal> {
-    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a date as in 2026-11-20"));
+fn day(query: &Form, name: &str) -> Result<Option<Date>, ApiError> {
+    let wrong = |_| ApiError::bad_request(20001, format!("{name}: expected a date as in 2026-11-20"));
     query.get_filled(name).map(|text| text.get(..10).unwrap_or(text).parse().map_err(wrong)).transpose()
 }
 
@@ -73,7 +73,7 @@ async fn fetch(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let memory = sandbox.memory();
     let message = message(&memory, &sid).ok_or_else(|| caller.not_found())?;
     let media_sid = file.strip_suffix(".json").unwrap_or(&file);
@@ -88,7 +88,7 @@ async fn delete(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let mut memory = sandbox.memory();
     let message = sid.parse().ok().and_then(|sid| memory.messages.get_mut(&sid)).ok_or_else(|| caller.not_found())?;
     let at = message.media.iter().position(|media| file.strip_suffix(".json") == Some(media.sid.as_str()));

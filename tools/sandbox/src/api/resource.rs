@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use twilio_types::sid::AccountSid;
 
 use crate::{
+    api_error::title,
     dates::rfc2822_date,
     messages::{Feedback, Media, Message},
-    refusal::title,
 };
 
 pub(crate) fn message_resource(account: &AccountSid, message: &Message) -> Value {

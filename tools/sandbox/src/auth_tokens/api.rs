@@ -6,7 +6,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::{auth::Authenticated, dates::iso_date, refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, auth::Authenticated, dates::iso_date, state::Sandbox};
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -14,7 +14,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v1/AuthTokens/Promote", post(promote))
 }
 
-async fn create(_: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<(StatusCode, Json<Value>), Refusal> {
+async fn create(_: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (token, now) = (sandbox.sids.next(""), sandbox.now());
     sandbox.products.auth_tokens.add_secondary(token.clone().into(), now)?;
     let created = json!({
@@ -24,12 +24,12 @@ async fn create(_: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-async fn delete(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, Refusal> {
+async fn delete(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, ApiError> {
     let removed = sandbox.products.auth_tokens.remove_secondary();
     removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| caller.not_found())
 }
 
-async fn promote(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<Json<Value>, Refusal> {
+async fn promote(caller: Authenticated, State(sandbox): State<Arc<Sandbox>>) -> Result<Json<Value>, ApiError> {
     let (token, created_at) = sandbox.products.auth_tokens.promote().ok_or_else(|| caller.not_found())?;
     Ok(Json(json!({
         "account_sid": sandbox.config.account_sid, "auth_token": token.expose_secret(),

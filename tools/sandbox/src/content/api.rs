@@ -14,17 +14,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{Content, Given, approval::Approval, types};
+use super::{ContentDefinition, ContentResource, approval::Approval, types};
 use crate::{
+    api_error::ApiError,
     auth::Authenticated,
     config::Config,
-    pages::Asked,
+    paging::PageRequest,
     products::{
         Products,
         collection::Collection,
         resource::{Resource, delete, fetch, update},
     },
-    refusal::Refusal,
     state::Sandbox,
 };
 
@@ -32,7 +32,10 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/v1/Content", get(list).post(create))
         .route("/v2/Content", get(list))
-        .route("/v1/Content/{sid}", get(fetch::<Content>).put(update::<Content>).delete(delete::<Content>))
+        .route(
+            "/v1/Content/{sid}",
+            get(fetch::<ContentResource>).put(update::<ContentResource>).delete(delete::<ContentResource>),
+        )
         .route("/v1/Content/{sid}/ApprovalRequests", get(fetch_approval))
         .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(ask_for_approval))
         .route("/v1/ContentAndApprovals", get(list_with_approvals))
@@ -44,15 +47,16 @@ async fn create(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let given = given(&body)?;
     let now = sandbox.now();
-    let content = Content { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
+    let content =
+        ContentResource { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
     let content = sandbox.products.contents.add(content.sid.clone(), content);
     Ok((StatusCode::CREATED, Json(content.json(&sandbox.config))))
 }
 
-impl Resource for Content {
+impl Resource for ContentResource {
     const LIST_KEY: &'static str = "contents";
 
     fn collection(products: &Products) -> &Collection<Self> {
@@ -64,10 +68,10 @@ impl Resource for Content {
     }
 
     /// Changes the content, which can be done until it is submitted.
-    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         if self.approval.is_some() {
             let message = "Content that was submitted for approval cannot be changed";
-            return Err(Refusal::new(StatusCode::CONFLICT, 20409, message));
+            return Err(ApiError::new(StatusCode::CONFLICT, 20409, message));
         }
         (self.given, self.updated_at) = (given(body)?, now);
         Ok(())
@@ -75,7 +79,7 @@ impl Resource for Content {
 }
 
 #[derive(serde::Deserialize)]
-struct Wish {
+struct ApprovalRequest {
     name: String,
     category: String,
 }
@@ -85,19 +89,20 @@ async fn ask_for_approval(
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
-    let wish: Wish = parse(&body)?;
-    let taken = |other: &Arc<Content>| other.approval.as_ref().is_some_and(|approval| approval.name() == wish.name);
+    let request: ApprovalRequest = parse(&body)?;
+    let taken =
+        |other: &Arc<ContentResource>| other.approval.as_ref().is_some_and(|approval| approval.name() == request.name);
     if content.approval.is_some() || sandbox.products.contents.all().iter().any(taken) {
-        return Err(Refusal::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
+        return Err(ApiError::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
     }
     let now = sandbox.now();
-    let approval = Approval::ask(content.whatsapp_kind(), &wish.name, &wish.category, now);
-    let approval = approval.map_err(|fault| Refusal::bad_request(20001, fault))?;
+    let approval = Approval::ask(content.whatsapp_kind(), &request.name, &request.category, now);
+    let approval = approval.map_err(|fault| ApiError::bad_request(20001, fault))?;
     let submitted = sandbox.products.contents.update(&sid, |content| {
         (content.approval, content.updated_at) = (Some(approval), now);
-        Ok::<_, Refusal>(())
+        Ok::<_, ApiError>(())
     });
     let submitted = submitted.ok_or_else(|| caller.not_found())??;
     Ok((StatusCode::CREATED, Json(submitted.approval_resource(now))))
@@ -107,7 +112,7 @@ async fn fetch_approval(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
     let mut whatsapp = content.approval_resource(sandbox.now());
     add(&mut whatsapp, "type", "whatsapp".into());
@@ -117,25 +122,29 @@ async fn fetch_approval(
     })))
 }
 
-async fn list(_: Authenticated, state: State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
-    page(&state, &asked, |_| {})
+async fn list(_: Authenticated, state: State<Arc<Sandbox>>, request: PageRequest) -> Result<Json<Value>, ApiError> {
+    page(&state, &request, |_| {})
 }
 
 async fn list_with_approvals(
     _: Authenticated,
     state: State<Arc<Sandbox>>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
     let now = state.now();
     let contents = &state.products.contents;
-    page(&state, &asked, |shown| {
+    page(&state, &request, |shown| {
         let content = shown["sid"].as_str().and_then(|sid| contents.get(sid));
         add(shown, "approval_requests", content.map(|content| content.approval_resource(now)).into());
     })
 }
 
-async fn list_legacy(_: Authenticated, state: State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
-    page(&state, &asked, |shown| {
+async fn list_legacy(
+    _: Authenticated,
+    state: State<Arc<Sandbox>>,
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
+    page(&state, &request, |shown| {
         let name = shown.get("friendly_name").cloned().unwrap_or_default();
         let body = shown.pointer("/types/twilio~1text/body").cloned().unwrap_or_default();
         add(shown, "legacy_template_name", name);
@@ -150,12 +159,12 @@ fn add(resource: &mut Value, name: &str, value: Value) {
 }
 
 /// A page of the contents that pass the filters, each with what is added to it.
-fn page(sandbox: &Sandbox, asked: &Asked, complete: impl Fn(&mut Value)) -> Result<Json<Value>, Refusal> {
-    let query = &asked.query;
+fn page(sandbox: &Sandbox, request: &PageRequest, complete: impl Fn(&mut Value)) -> Result<Json<Value>, ApiError> {
+    let query = &request.query;
     let now = sandbox.now();
     let mut found = sandbox.products.contents.all();
     // The filters are those of v2; v1 has none, and gives the oldest first here.
-    if asked.path.starts_with("/v2/") {
+    if request.path.starts_with("/v2/") {
         found.retain(|content| passes(content, query, now));
         if query.get("SortByDate") == Some("desc") {
             found.reverse();
@@ -169,11 +178,11 @@ fn page(sandbox: &Sandbox, asked: &Asked, complete: impl Fn(&mut Value)) -> Resu
     }
     let mut shown: Vec<_> = found.iter().map(|content| content.json(&sandbox.config)).collect();
     shown.iter_mut().for_each(complete);
-    asked.page("contents", &shown).map(Json)
+    request.page("contents", &shown).map(Json)
 }
 
 /// Whether a content passes the filters of a query. `ContentName` and `Content` are looked for as they are, not as patterns.
-fn passes(content: &Content, query: &Form, now: Timestamp) -> bool {
+fn passes(content: &ContentResource, query: &Form, now: Timestamp) -> bool {
     let all = |name: &str| {
         query.pairs().iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
@@ -198,17 +207,17 @@ fn passes(content: &Content, query: &Form, now: Timestamp) -> bool {
         && before.is_none_or(|before| content.created_at < before)
 }
 
-fn given(body: &[u8]) -> Result<Given, Refusal> {
-    let mut given: Given = parse(body)?;
+fn given(body: &[u8]) -> Result<ContentDefinition, ApiError> {
+    let mut given: ContentDefinition = parse(body)?;
     // A library may say of every type that it is not there.
     given.types.retain(|_, content| !content.is_null());
     match types::fault(&given.types, given.variables.as_ref()) {
-        Some(fault) => Err(Refusal::bad_request(20001, fault)),
-        None if given.language.is_empty() => Err(Refusal::invalid("language", "a code, as in en")),
+        Some(fault) => Err(ApiError::bad_request(20001, fault)),
+        None if given.language.is_empty() => Err(ApiError::invalid("language", "a code, as in en")),
         None => Ok(given),
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::bad_request(20001, format!("Invalid request body: {error}")))
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::bad_request(20001, format!("Invalid request body: {error}")))
 }

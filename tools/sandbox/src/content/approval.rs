@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{placeholders::Pieces, types::Kind};
+use super::{placeholders::TextPieces, types::ContentType};
 
 /// When a template that was received is under review.
 const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(5);
@@ -27,7 +27,7 @@ pub(crate) struct Approval {
 
 /// How a review stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum ApprovalStatus {
     Unsubmitted,
     Received,
     Pending,
@@ -35,7 +35,7 @@ pub(crate) enum Status {
     Rejected,
 }
 
-impl Status {
+impl ApprovalStatus {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Unsubmitted => "unsubmitted",
@@ -54,7 +54,7 @@ impl Approval {
 
     /// The review of a content, or what is wrong with asking for it.
     pub(super) fn ask(
-        content: Option<(&Kind, &Value)>,
+        content: Option<(&ContentType, &Value)>,
         name: &str,
         category: &str,
         now: Timestamp,
@@ -81,19 +81,19 @@ impl Approval {
         &self.name
     }
 
-    pub(super) fn status(&self, now: Timestamp) -> Status {
-        let Some(asked_at) = self.asked_at else { return Status::Approved };
+    pub(super) fn status(&self, now: Timestamp) -> ApprovalStatus {
+        let Some(asked_at) = self.asked_at else { return ApprovalStatus::Approved };
         match now.duration_since(asked_at) {
-            passed if passed < PENDING_AFTER => Status::Received,
-            passed if passed < DECIDED_AFTER => Status::Pending,
-            _ if self.reason.is_some() => Status::Rejected,
-            _ => Status::Approved,
+            passed if passed < PENDING_AFTER => ApprovalStatus::Received,
+            passed if passed < DECIDED_AFTER => ApprovalStatus::Pending,
+            _ if self.reason.is_some() => ApprovalStatus::Rejected,
+            _ => ApprovalStatus::Approved,
         }
     }
 
     pub(super) fn resource(&self, content_type: Option<&str>, now: Timestamp) -> Value {
         let status = self.status(now);
-        let reason = self.reason.as_deref().filter(|_| status == Status::Rejected).unwrap_or_default();
+        let reason = self.reason.as_deref().filter(|_| status == ApprovalStatus::Rejected).unwrap_or_default();
         json!({
             "name": self.name, "category": self.category, "content_type": content_type,
             "status": status.as_str(), "rejection_reason": reason, "allow_category_change": true,
@@ -103,7 +103,7 @@ impl Approval {
 
 /// The rule that the variables of a body break, if they break one.
 fn broken_rule(body: &str) -> Option<&'static str> {
-    let pieces: Vec<_> = Pieces::of(body).collect();
+    let pieces: Vec<_> = TextPieces::of(body).collect();
     let names: Vec<_> = pieces.iter().filter_map(|(_, name)| *name).collect();
     let (first, last) = (pieces.first()?, pieces.last()?);
     if names.is_empty() {
@@ -158,8 +158,8 @@ mod tests {
             approval.status(asked_at + SignedDuration::from_secs(seconds))
         };
         let statuses = [0, 5, 60].map(|seconds| of(None, seconds));
-        assert_eq!(statuses, [Status::Received, Status::Pending, Status::Approved]);
-        assert_eq!(of(Some("no"), 60), Status::Rejected);
-        assert_eq!(Approval::granted("a", "UTILITY").status(asked_at), Status::Approved);
+        assert_eq!(statuses, [ApprovalStatus::Received, ApprovalStatus::Pending, ApprovalStatus::Approved]);
+        assert_eq!(of(Some("no"), 60), ApprovalStatus::Rejected);
+        assert_eq!(Approval::granted("a", "UTILITY").status(asked_at), ApprovalStatus::Approved);
     }
 }

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 /// The pieces of a text: what comes before a variable, and the variable; the last one has none.
-pub(super) struct Pieces<'a>(Option<&'a str>);
+pub(super) struct TextPieces<'a>(Option<&'a str>);
 
-impl<'a> Pieces<'a> {
+impl<'a> TextPieces<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         Self(Some(text))
     }
 }
 
-impl<'a> Iterator for Pieces<'a> {
+impl<'a> Iterator for TextPieces<'a> {
     type Item = (&'a str, Option<&'a str>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -36,7 +36,7 @@ pub(super) fn names(value: &Value) -> Vec<String> {
 fn collect(value: &Value, names: &mut Vec<String>) {
     match value {
         Value::String(text) => {
-            for (_, name) in Pieces::of(text) {
+            for (_, name) in TextPieces::of(text) {
                 if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
                     names.push(name.to_owned());
                 }

@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use super::placeholders::Pieces;
-use crate::messages::{Button, ButtonKind, Location};
+use super::placeholders::TextPieces;
+use crate::messages::{ButtonKind, MessageButton, MessageLocation};
 
 /// A content as a person sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Rendered {
+pub(crate) struct RenderedContent {
     pub(crate) body: String,
-    pub(crate) buttons: Vec<Button>,
+    pub(crate) buttons: Vec<MessageButton>,
     /// URLs.
     pub(crate) media: Vec<String>,
-    pub(crate) location: Option<Location>,
+    pub(crate) location: Option<MessageLocation>,
 }
 
 /// What a content of a type says. A value is never read for variables itself.
-pub(super) fn render<'a>(kind: &str, content: &Value, value: &dyn Fn(&str) -> &'a str) -> Rendered {
+pub(super) fn render<'a>(kind: &str, content: &Value, value: &dyn Fn(&str) -> &'a str) -> RenderedContent {
     let fill = |text: &str| fill(text, value);
     let text = |value: &Value| value.as_str().map(fill);
     let lines =
@@ -31,7 +31,7 @@ pub(super) fn render<'a>(kind: &str, content: &Value, value: &dyn Fn(&str) -> &'
     let items = all("items").iter().filter_map(|item| button(item, "item", text));
     let cards = all("cards").iter().flat_map(|card| card["actions"].as_array().into_iter().flatten());
     let cards = cards.filter_map(|action| button(action, "title", text));
-    Rendered {
+    RenderedContent {
         body,
         buttons: actions.chain(items).chain(cards).collect(),
         media: all("media").iter().filter_map(text).collect(),
@@ -41,7 +41,7 @@ pub(super) fn render<'a>(kind: &str, content: &Value, value: &dyn Fn(&str) -> &'
 
 fn fill<'a>(text: &str, value: &dyn Fn(&str) -> &'a str) -> String {
     let mut filled = String::new();
-    for (before, name) in Pieces::of(text) {
+    for (before, name) in TextPieces::of(text) {
         filled.push_str(before);
         filled.push_str(name.map(value).unwrap_or_default());
     }
@@ -49,7 +49,7 @@ fn fill<'a>(text: &str, value: &dyn Fn(&str) -> &'a str) -> String {
 }
 
 /// A button, where a phone shows one for the action: a code is copied without.
-fn button(action: &Value, title: &str, text: impl Fn(&Value) -> Option<String>) -> Option<Button> {
+fn button(action: &Value, title: &str, text: impl Fn(&Value) -> Option<String>) -> Option<MessageButton> {
     let kind = match action["type"].as_str() {
         None | Some("QUICK_REPLY") => ButtonKind::QuickReply,
         Some("URL") => ButtonKind::Url,
@@ -58,12 +58,12 @@ fn button(action: &Value, title: &str, text: impl Fn(&Value) -> Option<String>) 
     };
     let title = text(&action[title])?;
     let id = text(&action["id"]).or_else(|| (kind == ButtonKind::QuickReply).then(|| title.clone()));
-    Some(Button { kind, title, id, url: text(&action["url"]), phone: text(&action["phone"]) })
+    Some(MessageButton { kind, title, id, url: text(&action["url"]), phone: text(&action["phone"]) })
 }
 
-fn location(content: &Value, text: impl Fn(&Value) -> Option<String>) -> Location {
+fn location(content: &Value, text: impl Fn(&Value) -> Option<String>) -> MessageLocation {
     let degrees = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default();
-    Location {
+    MessageLocation {
         latitude: degrees(&content["latitude"]),
         longitude: degrees(&content["longitude"]),
         label: text(&content["label"]),

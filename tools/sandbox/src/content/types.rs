@@ -11,75 +11,86 @@ use super::placeholders;
 
 /// A type of content.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct ContentType {
     pub(crate) key: &'static str,
     required: &'static [&'static str],
     /// The most characters of its body.
     body: usize,
     /// The field that lists its buttons, items or cards, and how many there may be.
     list: Option<(&'static str, usize)>,
-    unapproved: Unapproved,
+    unapproved: UnapprovedUse,
     /// Whether WhatsApp approves such content at all.
     pub(crate) can_be_approved: bool,
 }
 
 /// Whether content may go out without approval, while the service window is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unapproved {
+pub(crate) enum UnapprovedUse {
     InSession,
     /// With a link or quick replies, but not with a number to call.
     WithoutCalls,
     Never,
 }
 
-const fn kind(key: &'static str, required: &'static [&'static str], body: usize, unapproved: Unapproved) -> Kind {
-    Kind { key, required, body, list: None, unapproved, can_be_approved: true }
+const fn kind(
+    key: &'static str,
+    required: &'static [&'static str],
+    body: usize,
+    unapproved: UnapprovedUse,
+) -> ContentType {
+    ContentType { key, required, body, list: None, unapproved, can_be_approved: true }
 }
 
 /// The types, the richest first: that is the one that a channel takes.
-static KINDS: [Kind; 14] = [
-    Kind { list: Some(("actions", 1)), ..kind("whatsapp/authentication", &["actions"], 1_024, Unapproved::Never) },
-    kind("whatsapp/flows", &["body", "button_text", "flow_id"], 1_024, Unapproved::Never),
-    Kind { list: Some(("actions", 10)), ..kind("whatsapp/card", &["body"], 1_024, Unapproved::WithoutCalls) },
-    kind("twilio/flows", &[], 1_024, Unapproved::Never),
-    kind("twilio/schedule", &[], 1_024, Unapproved::Never),
-    Kind { list: Some(("cards", 10)), ..kind("twilio/carousel", &["body", "cards"], 1_024, Unapproved::Never) },
-    kind("twilio/catalog", &["body"], 1_024, Unapproved::InSession),
-    Kind { list: Some(("actions", 10)), ..kind("twilio/card", &[], 1_024, Unapproved::WithoutCalls) },
-    Kind {
+static KINDS: [ContentType; 14] = [
+    ContentType {
+        list: Some(("actions", 1)),
+        ..kind("whatsapp/authentication", &["actions"], 1_024, UnapprovedUse::Never)
+    },
+    kind("whatsapp/flows", &["body", "button_text", "flow_id"], 1_024, UnapprovedUse::Never),
+    ContentType { list: Some(("actions", 10)), ..kind("whatsapp/card", &["body"], 1_024, UnapprovedUse::WithoutCalls) },
+    kind("twilio/flows", &[], 1_024, UnapprovedUse::Never),
+    kind("twilio/schedule", &[], 1_024, UnapprovedUse::Never),
+    ContentType {
+        list: Some(("cards", 10)),
+        ..kind("twilio/carousel", &["body", "cards"], 1_024, UnapprovedUse::Never)
+    },
+    kind("twilio/catalog", &["body"], 1_024, UnapprovedUse::InSession),
+    ContentType { list: Some(("actions", 10)), ..kind("twilio/card", &[], 1_024, UnapprovedUse::WithoutCalls) },
+    ContentType {
         list: Some(("items", 10)),
         can_be_approved: false,
-        ..kind("twilio/list-picker", &["body", "button", "items"], 1_024, Unapproved::InSession)
+        ..kind("twilio/list-picker", &["body", "button", "items"], 1_024, UnapprovedUse::InSession)
     },
-    Kind {
+    ContentType {
         list: Some(("actions", 10)),
-        ..kind("twilio/quick-reply", &["body", "actions"], 1_024, Unapproved::InSession)
+        ..kind("twilio/quick-reply", &["body", "actions"], 1_024, UnapprovedUse::InSession)
     },
-    Kind {
+    ContentType {
         list: Some(("actions", 4)),
-        ..kind("twilio/call-to-action", &["body", "actions"], 640, Unapproved::WithoutCalls)
+        ..kind("twilio/call-to-action", &["body", "actions"], 640, UnapprovedUse::WithoutCalls)
     },
-    Kind {
+    ContentType {
         can_be_approved: false,
-        ..kind("twilio/location", &["latitude", "longitude"], 1_024, Unapproved::InSession)
+        ..kind("twilio/location", &["latitude", "longitude"], 1_024, UnapprovedUse::InSession)
     },
-    kind("twilio/media", &["media"], 1_600, Unapproved::InSession),
-    kind("twilio/text", &["body"], 1_600, Unapproved::InSession),
+    kind("twilio/media", &["media"], 1_600, UnapprovedUse::InSession),
+    kind("twilio/text", &["body"], 1_600, UnapprovedUse::InSession),
 ];
 
 /// The most quick replies without approval. Source: Twilio, "twilio/quick-reply".
 const UNAPPROVED_REPLIES: usize = 3;
 
-impl Kind {
-    pub(super) fn unapproved(&self, content: &Value) -> Unapproved {
+impl ContentType {
+    pub(super) fn unapproved(&self, content: &Value) -> UnapprovedUse {
         let actions = content["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let calls = actions.iter().any(|action| !matches!(action["type"].as_str(), None | Some("URL" | "QUICK_REPLY")));
         match self.unapproved {
-            Unapproved::WithoutCalls if calls => Unapproved::Never,
-            Unapproved::InSession if self.key == "twilio/quick-reply" && actions.len() > UNAPPROVED_REPLIES => {
-                Unapproved::Never
+            UnapprovedUse::WithoutCalls if calls => UnapprovedUse::Never,
+            UnapprovedUse::InSession if self.key == "twilio/quick-reply" && actions.len() > UNAPPROVED_REPLIES => {
+                UnapprovedUse::Never
             }
-            Unapproved::WithoutCalls => Unapproved::InSession,
+            UnapprovedUse::WithoutCalls => UnapprovedUse::InSession,
             otherwise => otherwise,
         }
     }
@@ -157,7 +168,7 @@ fn fault_of_item(kind: &str, item: &Value) -> Option<String> {
 }
 
 /// The types that a channel has, the richest first.
-pub(super) fn on(channel: &Channel) -> impl Iterator<Item = &'static Kind> {
+pub(super) fn on(channel: &Channel) -> impl Iterator<Item = &'static ContentType> {
     let whatsapp = *channel == Channel::WhatsApp;
     KINDS.iter().filter(move |kind| whatsapp || matches!(kind.key, "twilio/text" | "twilio/media"))
 }
@@ -245,11 +256,11 @@ mod tests {
     fn what_may_go_out_unapproved_depends_on_the_buttons() {
         let of = |key: &str, content: Value| KINDS.iter().find(|kind| kind.key == key).unwrap().unapproved(&content);
         let reply = json!({"type": "QUICK_REPLY", "title": "Yes"});
-        assert_eq!(of("twilio/text", json!({})), Unapproved::InSession);
-        assert_eq!(of("twilio/quick-reply", json!({"actions": vec![&reply; 3]})), Unapproved::InSession);
-        assert_eq!(of("twilio/quick-reply", json!({"actions": vec![&reply; 4]})), Unapproved::Never);
-        assert_eq!(of("twilio/call-to-action", json!({"actions": [{"type": "URL"}]})), Unapproved::InSession);
-        assert_eq!(of("twilio/call-to-action", json!({"actions": [{"type": "PHONE_NUMBER"}]})), Unapproved::Never);
-        assert_eq!(of("twilio/carousel", json!({})), Unapproved::Never);
+        assert_eq!(of("twilio/text", json!({})), UnapprovedUse::InSession);
+        assert_eq!(of("twilio/quick-reply", json!({"actions": vec![&reply; 3]})), UnapprovedUse::InSession);
+        assert_eq!(of("twilio/quick-reply", json!({"actions": vec![&reply; 4]})), UnapprovedUse::Never);
+        assert_eq!(of("twilio/call-to-action", json!({"actions": [{"type": "URL"}]})), UnapprovedUse::InSession);
+        assert_eq!(of("twilio/call-to-action", json!({"actions": [{"type": "PHONE_NUMBER"}]})), UnapprovedUse::Never);
+        assert_eq!(of("twilio/carousel", json!({})), UnapprovedUse::Never);
     }
 }

@@ -1,4 +1,4 @@
-//! Files that people send, before they send them.
+//! FileStore that people send, before they send them.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{kept::PEOPLE, people::Newcomer, state::Sandbox};
+use crate::{capacity::PEOPLE, people::NewPerson, state::Sandbox};
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new().route("/sandbox/people", post(add)).route("/sandbox/people/{address}", delete(remove))
@@ -18,14 +18,14 @@ pub(super) fn routes() -> Router<Arc<Sandbox>> {
 
 async fn add(
     State(sandbox): State<Arc<Sandbox>>,
-    Json(newcomer): Json<Newcomer>,
+    Json(person): Json<NewPerson>,
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
     let mut memory = sandbox.memory();
     if !memory.people.has_room() {
         let error = format!("there are {PEOPLE} people already; expected that one of them goes first");
         return Err((StatusCode::UNPROCESSABLE_ENTITY, error));
     }
-    let person = memory.people.add(newcomer);
+    let person = memory.people.add(person);
     Ok((StatusCode::CREATED, Json(sandbox.view(&memory).person(&person))))
 }
 

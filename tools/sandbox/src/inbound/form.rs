@@ -9,8 +9,8 @@ use twilio_webhook::form::Form;
 use super::person_message::{PersonMessage, PressedButton};
 use crate::{
     config::Config,
-    messages::{Feedback, Location, Media, Message},
-    people::Person,
+    messages::{Feedback, Media, Message, MessageLocation},
+    people::SimulatedPerson,
     sids::Sids,
     state::Sandbox,
 };
@@ -92,7 +92,7 @@ fn original_message(sandbox: &Sandbox, sent: &PersonMessage) -> Vec<(String, Str
 }
 
 /// The parameters that SMS does not have.
-fn whatsapp_parameters(sent: &PersonMessage, person: Option<&Person>) -> Vec<(String, String)> {
+fn whatsapp_parameters(sent: &PersonMessage, person: Option<&SimulatedPerson>) -> Vec<(String, String)> {
     let name = sent.profile_name.as_deref().or(person.map(|person| person.name.as_str()));
     let user_id = sent.external_user_id.as_deref().or(person.and_then(|person| person.user_id.as_deref()));
     let mut parameters = vec![
@@ -109,7 +109,7 @@ fn whatsapp_parameters(sent: &PersonMessage, person: Option<&Person>) -> Vec<(St
         parameters.push(("ButtonText", title.clone()));
         parameters.extend(id.clone().map(|id| ("ButtonPayload", id)));
     }
-    if let Some(Location { latitude, longitude, label, address }) = &sent.location {
+    if let Some(MessageLocation { latitude, longitude, label, address }) = &sent.location {
         parameters.extend([("Latitude", latitude.to_string()), ("Longitude", longitude.to_string())]);
         parameters.extend(label.clone().map(|label| ("Label", label)));
         parameters.extend(address.clone().map(|address| ("Address", address)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::Error};
 use twilio_types::{address::Address, sid::MessageSid};
 
-use crate::messages::Location;
+use crate::messages::MessageLocation;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub(crate) struct PersonMessage {
     #[serde(default)]
     pub(super) profile_name: Option<String>,
     #[serde(default)]
-    pub(super) location: Option<Location>,
+    pub(super) location: Option<MessageLocation>,
     /// The button of a message that the person presses.
     #[serde(default)]
     pub(super) button: Option<PressedButton>,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    callbacks::{Plan, rule, unfold},
+    callbacks::{PlannedFaults, rule, unfold},
     chance::generator,
     messages::{Media, Message},
     sids::Sids,
@@ -49,5 +49,5 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
     }
     memory.messages.add(reply);
     drop(memory);
-    tokio::spawn(unfold(Arc::clone(sandbox), sid, Plan::default()));
+    tokio::spawn(unfold(Arc::clone(sandbox), sid, PlannedFaults::default()));
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Products, collection::Collection};
-use crate::{auth::Authenticated, config::Config, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, auth::Authenticated, config::Config, paging::PageRequest, state::Sandbox};
 
 /// A resource of one of Twilio's products. Its path ends in its SID.
 pub(crate) trait Resource: Clone + Send + Sync + 'static {
@@ -31,7 +31,7 @@ pub(crate) trait Resource: Clone + Send + Sync + 'static {
     fn json(&self, config: &Config) -> Value;
 
     /// Changes it as the body of a request says.
-    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal>;
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub(crate) async fn list<T: Resource>(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     parent: Option<Path<String>>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
     let parent = parent.as_ref().map(|Path(parent)| parent.as_str());
     let items = T::collection(&sandbox.products).all();
     let items = items.iter().filter(|item| item.belongs_to(parent));
@@ -53,14 +53,14 @@ pub(crate) async fn list<T: Resource>(
     if T::LIST_ORDER == ListOrder::NewestFirst {
         shown.reverse();
     }
-    asked.page(T::LIST_KEY, &shown).map(Json)
+    request.page(T::LIST_KEY, &shown).map(Json)
 }
 
 pub(crate) async fn fetch<T: Resource>(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(path): Path<Vec<String>>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let (_, item) = find::<T>(&sandbox.products, &path).ok_or_else(|| caller.not_found())?;
     Ok(Json(item.json(&sandbox.config)))
 }
@@ -70,7 +70,7 @@ pub(crate) async fn update<T: Resource>(
     State(sandbox): State<Arc<Sandbox>>,
     Path(path): Path<Vec<String>>,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let (sid, _) = find::<T>(&sandbox.products, &path).ok_or_else(|| caller.not_found())?;
     let now = sandbox.now();
     let changed = T::collection(&sandbox.products).update(sid, |item| item.change(&body, now));
@@ -82,7 +82,7 @@ pub(crate) async fn delete<T: Resource>(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(path): Path<Vec<String>>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (sid, _) = find::<T>(&sandbox.products, &path).ok_or_else(|| caller.not_found())?;
     T::collection(&sandbox.products).remove(sid).ok_or_else(|| caller.not_found())?;
     Ok(StatusCode::NO_CONTENT)

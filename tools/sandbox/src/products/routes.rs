@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{api, auth_tokens, content, refusal::Refusal, senders, services, state::Sandbox, studio, verify};
+use crate::{api, api_error::ApiError, auth_tokens, content, senders, services, state::Sandbox, studio, verify};
 
 /// The hosts of Twilio's products, and the paths each answers.
 const HOSTS: [(&str, &[&str]); 6] = [
@@ -38,14 +38,14 @@ pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         .merge(auth_tokens::api::routes())
         .merge(verify::api::routes())
         .merge(studio::api::routes())
-        .method_not_allowed_fallback(async || Refusal::method_not_allowed())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(Arc::clone(sandbox), answer))
 }
 
 /// There is nothing under this path.
-async fn unknown(uri: Uri) -> Refusal {
-    Refusal::not_found(uri.path())
+async fn unknown(uri: Uri) -> ApiError {
+    ApiError::not_found(uri.path())
 }
 
 /// Answers with the headers of `api.twilio.com`, or with 404 where the host is of another product.
@@ -53,9 +53,9 @@ async fn answer(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Nex
     let begin = std::time::Instant::now();
     let path = request.uri().path().to_owned();
     let host = product_of_path(&path).unwrap_or("api");
-    let concurrent = Call::begin(&sandbox);
+    let concurrent = OpenCall::begin(&sandbox);
     let mut response = if is_of_another_product(request.headers(), &path) {
-        Refusal::not_found(&path).into_response()
+        ApiError::not_found(&path).into_response()
     } else {
         next.run(request).await
     };
@@ -83,18 +83,18 @@ async fn answer(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Nex
 }
 
 /// A call, until it is answered or its caller has gone.
-struct Call {
+struct OpenCall {
     sandbox: Arc<Sandbox>,
     others: usize,
 }
 
-impl Call {
+impl OpenCall {
     fn begin(sandbox: &Arc<Sandbox>) -> Self {
         Self { sandbox: Arc::clone(sandbox), others: sandbox.products.open_calls.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 }
 
-impl Drop for Call {
+impl Drop for OpenCall {
     fn drop(&mut self) {
         self.sandbox.products.open_calls.fetch_sub(1, Ordering::Relaxed);
     }

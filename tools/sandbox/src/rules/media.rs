@@ -1,4 +1,4 @@
-//! Files that go out on WhatsApp: fetched from their URLs, as Twilio does.
+//! FileStore that go out on WhatsApp: fetched from their URLs, as Twilio does.
 //!
 //! Source of types and sizes: Twilio, "WhatsApp media messages: guidance".
 

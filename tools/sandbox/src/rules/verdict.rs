@@ -23,7 +23,7 @@ use twilio_types::address::Channel;
 
 use super::media;
 use crate::{
-    content::{Content, approval::Status, types::Unapproved},
+    content::{ContentResource, approval::ApprovalStatus, types::UnapprovedUse},
     messages::Message,
     state::Sandbox,
 };
@@ -62,21 +62,26 @@ fn of_people(message: &Message, sender: &str) -> Option<u32> {
 }
 
 /// What is wrong with a template, which may have gone since the message was created.
-fn of_template(content: Option<&Content>, message: &Message, window_is_open: bool, now: Timestamp) -> Option<u32> {
+fn of_template(
+    content: Option<&ContentResource>,
+    message: &Message,
+    window_is_open: bool,
+    now: Timestamp,
+) -> Option<u32> {
     let Some(content) = content else { return Some(63027) };
-    let in_session = window_is_open && content.unapproved() == Unapproved::InSession;
+    let in_session = window_is_open && content.unapproved() == UnapprovedUse::InSession;
     match content.status(now) {
-        Status::Approved => of_variables(content, message),
+        ApprovalStatus::Approved => of_variables(content, message),
         _ if in_session => None,
-        Status::Rejected => Some(63040),
-        Status::Unsubmitted | Status::Received | Status::Pending => Some(63016),
+        ApprovalStatus::Rejected => Some(63040),
+        ApprovalStatus::Unsubmitted | ApprovalStatus::Received | ApprovalStatus::Pending => Some(63016),
     }
 }
 
 /// The most characters of a template with its values. Source: Twilio, error 63021.
 const MAX_TEMPLATE_CHARS: usize = 1_024;
 
-fn of_variables(content: &Content, message: &Message) -> Option<u32> {
+fn of_variables(content: &ContentResource, message: &Message) -> Option<u32> {
     let refused = |value: &String| value.contains(['\n', '\r', '\t']) || value.contains("     ");
     if content.lacks_a_value(&message.content_variables) {
         Some(63028)

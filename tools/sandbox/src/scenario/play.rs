@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use twilio_types::message_status::MessageStatus;
 
-use super::{Action, Scenario, Wait};
+use super::{Scenario, ScenarioAction, StatusWait};
 use crate::{
     inbound,
     messages::Message,
@@ -25,10 +25,10 @@ pub fn play(sandbox: &Arc<Sandbox>, scenario: Scenario) {
 
 async fn play_all(sandbox: Arc<Sandbox>, scenario: Scenario) {
     let begin = sandbox.now();
-    for newcomer in scenario.people {
+    for person in scenario.people {
         let mut memory = sandbox.memory();
         if memory.people.has_room() {
-            memory.people.add(newcomer);
+            memory.people.add(person);
         }
     }
     for (step, number) in scenario.steps.into_iter().zip(1..) {
@@ -42,9 +42,9 @@ async fn play_all(sandbox: Arc<Sandbox>, scenario: Scenario) {
     sandbox.tell(Happening::new("scenario", Outcome::Good, "The scenario is over"));
 }
 
-async fn act(sandbox: &Arc<Sandbox>, action: Action, begin: Timestamp) -> ControlFlow<()> {
+async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -> ControlFlow<()> {
     match action {
-        Action::Inbound(sent) => {
+        ScenarioAction::Inbound(sent) => {
             let stored = inbound::store(sandbox, &sent);
             if stored.is_delayed() {
                 // The message that overtakes it may be the next step.
@@ -54,23 +54,23 @@ async fn act(sandbox: &Arc<Sandbox>, action: Action, begin: Timestamp) -> Contro
                 inbound::deliver(sandbox, stored).await;
             }
         }
-        Action::Fault(planned) => drop(sandbox.memory().faults.plan(planned)),
-        Action::Drops(loss) => sandbox.memory().drops.set(loss),
-        Action::Rules(changed) => {
+        ScenarioAction::InjectedFault(planned) => drop(sandbox.memory().faults.plan(planned)),
+        ScenarioAction::WebhookLosses(loss) => sandbox.memory().drops.set(loss),
+        ScenarioAction::Rules(changed) => {
             if let Ok(rules) = changed.over(&sandbox.rules()) {
                 sandbox.set_rules(rules);
             }
         }
-        Action::AdvanceSeconds(seconds) => operations::advance_clock(sandbox, seconds),
-        Action::AuthToken(changed) => drop(operations::change_auth_token(sandbox, changed)),
-        Action::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
-        Action::Wait(wait) => return wait_for(sandbox, &wait, begin).await,
+        ScenarioAction::AdvanceSeconds(seconds) => operations::advance_clock(sandbox, seconds),
+        ScenarioAction::AuthToken(changed) => drop(operations::change_auth_token(sandbox, changed)),
+        ScenarioAction::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
+        ScenarioAction::StatusWait(wait) => return wait_for(sandbox, &wait, begin).await,
     }
     ControlFlow::Continue(())
 }
 
 /// Waits for a message of this play, and says so where it does not come.
-async fn wait_for(sandbox: &Sandbox, wait: &Wait, begin: Timestamp) -> ControlFlow<()> {
+async fn wait_for(sandbox: &Sandbox, wait: &StatusWait, begin: Timestamp) -> ControlFlow<()> {
     let to = wait.to.to_string();
     let is_it = |message: &Message| {
         message.direction != "inbound" && message.to == to && has_come_to(message.status, wait.status)

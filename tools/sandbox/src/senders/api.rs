@@ -12,7 +12,7 @@ use axum::{
 use serde_json::Value;
 
 use super::SENDER_SID;
-use crate::{auth::Authenticated, pages::Asked, refusal::Refusal, state::Sandbox};
+use crate::{api_error::ApiError, auth::Authenticated, paging::PageRequest, state::Sandbox};
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -20,20 +20,24 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v2/Channels/Senders/{sender}", get(fetch).post(update))
 }
 
-async fn list(_: Authenticated, State(sandbox): State<Arc<Sandbox>>, asked: Asked) -> Result<Json<Value>, Refusal> {
-    let senders = match asked.query.get_filled("Channel") {
+async fn list(
+    _: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
+    let senders = match request.query.get_filled("Channel") {
         Some("whatsapp") => vec![sandbox.products.senders.lock().resource()],
         Some(_) => Vec::new(),
-        None => return Err(Refusal::missing("Channel")),
+        None => return Err(ApiError::missing("Channel")),
     };
-    asked.page("senders", &senders).map(Json)
+    request.page("senders", &senders).map(Json)
 }
 
 async fn fetch(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     if sid != SENDER_SID {
         return Err(caller.not_found());
     }
@@ -45,11 +49,11 @@ async fn update(
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     if sid != SENDER_SID {
         return Err(caller.not_found());
     }
-    let given = serde_json::from_slice(&body).map_err(|_| Refusal::bad_request(20001, "Request body is not JSON"))?;
+    let given = serde_json::from_slice(&body).map_err(|_| ApiError::bad_request(20001, "Request body is not JSON"))?;
     let mut sender = sandbox.products.senders.lock();
     sender.set(&given)?;
     Ok((StatusCode::ACCEPTED, Json(sender.resource())))

@@ -13,30 +13,30 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::Service;
+use super::MessagingService;
 use crate::{
+    api_error::ApiError,
     auth::Authenticated,
     config::Config,
     dates::iso_date,
-    pages::Asked,
+    paging::PageRequest,
     products::{
         Products,
         collection::Collection,
         resource::{Resource, delete, fetch, list, update},
     },
-    refusal::Refusal,
     state::Sandbox,
 };
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    let service = get(fetch::<Service>).post(update::<Service>).delete(delete::<Service>);
+    let service = get(fetch::<MessagingService>).post(update::<MessagingService>).delete(delete::<MessagingService>);
     Router::new()
-        .route("/v1/Services", get(list::<Service>).post(create))
+        .route("/v1/Services", get(list::<MessagingService>).post(create))
         .route("/v1/Services/{service}", service)
         .route("/v1/Services/{service}/ChannelSenders", get(list_senders))
 }
 
-impl Resource for Service {
+impl Resource for MessagingService {
     const LIST_KEY: &'static str = "services";
 
     fn collection(products: &Products) -> &Collection<Self> {
@@ -47,7 +47,7 @@ impl Resource for Service {
         self.resource(config)
     }
 
-    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         self.updated_at = now;
         self.set(&Form::parse(body))
     }
@@ -57,10 +57,10 @@ async fn create(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let form = Form::parse(&body);
-    let name = form.get_filled("FriendlyName").ok_or_else(|| Refusal::missing("FriendlyName"))?;
-    let mut service = Service::new(sandbox.sids.next("MG"), name.to_owned(), sandbox.now());
+    let name = form.get_filled("FriendlyName").ok_or_else(|| ApiError::missing("FriendlyName"))?;
+    let mut service = MessagingService::new(sandbox.sids.next("MG"), name.to_owned(), sandbox.now());
     service.set(&form)?;
     let service = sandbox.products.services.add(service.sid.clone(), service);
     Ok((StatusCode::CREATED, Json(service.json(&sandbox.config))))
@@ -71,8 +71,8 @@ async fn list_senders(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
-    asked: Asked,
-) -> Result<Json<Value>, Refusal> {
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
     let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
     let senders: Vec<_> = service
         .pool
@@ -87,5 +87,5 @@ async fn list_senders(
             }))
         })
         .collect();
-    asked.page("senders", &senders).map(Json)
+    request.page("senders", &senders).map(Json)
 }

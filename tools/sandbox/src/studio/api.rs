@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{Execution, Status};
+use super::{Execution, ExecutionStatus};
 use crate::{
+    api_error::ApiError,
     auth::Authenticated,
     config::Config,
     products::{
@@ -22,7 +23,6 @@ use crate::{
         collection::Collection,
         resource::{ListOrder, Resource, delete, fetch, find, list, update},
     },
-    refusal::Refusal,
     sids::is_sid,
     state::Sandbox,
 };
@@ -52,11 +52,11 @@ impl Resource for Execution {
     }
 
     /// Ends the execution, which is all that can be changed.
-    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         if Form::parse(body).get("Status") != Some("ended") {
-            return Err(Refusal::invalid("Status", "ended"));
+            return Err(ApiError::invalid("Status", "ended"));
         }
-        (self.status, self.updated_at) = (Status::Ended, now);
+        (self.status, self.updated_at) = (ExecutionStatus::Ended, now);
         Ok(())
     }
 }
@@ -66,15 +66,15 @@ async fn create(
     State(sandbox): State<Arc<Sandbox>>,
     Path(flow_sid): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     if !is_sid("FW", &flow_sid) {
         return Err(caller.not_found());
     }
     let form = Form::parse(&body);
-    let to = form.get_filled("To").ok_or_else(|| Refusal::missing("To"))?.to_owned();
-    form.get_filled("From").ok_or_else(|| Refusal::missing("From"))?;
+    let to = form.get_filled("To").ok_or_else(|| ApiError::missing("To"))?.to_owned();
+    form.get_filled("From").ok_or_else(|| ApiError::missing("From"))?;
     let parameters = serde_json::from_str(form.get_filled("Parameters").unwrap_or("{}"));
-    let parameters = parameters.map_err(|_| Refusal::invalid("Parameters", "a JSON object"))?;
+    let parameters = parameters.map_err(|_| ApiError::invalid("Parameters", "a JSON object"))?;
     let now = sandbox.now();
     let (sid, contact_sid) = (sandbox.sids.next("FN"), sandbox.sids.next("FC"));
     let execution = Execution {
@@ -83,19 +83,19 @@ async fn create(
         contact_sid,
         to,
         parameters,
-        status: Status::Active,
+        status: ExecutionStatus::Active,
         created_at: now,
         updated_at: now,
     };
     let is_active = |other: &Execution| {
-        other.flow_sid == execution.flow_sid && other.to == execution.to && other.status == Status::Active
+        other.flow_sid == execution.flow_sid && other.to == execution.to && other.status == ExecutionStatus::Active
     };
     let added = sandbox.products.executions.add_unless(execution.sid.clone(), execution.clone(), is_active);
     match added {
         Ok(execution) => Ok((StatusCode::CREATED, Json(execution.json(&sandbox.config)))),
         Err(active) => {
             let message = format!("Execution {} is already active for this contact", active.sid);
-            Err(Refusal::new(StatusCode::CONFLICT, 20409, message))
+            Err(ApiError::new(StatusCode::CONFLICT, 20409, message))
         }
     }
 }
@@ -104,7 +104,7 @@ async fn fetch_context(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(path): Path<Vec<String>>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let (_, execution) = find::<Execution>(&sandbox.products, &path).ok_or_else(|| caller.not_found())?;
     Ok(Json(json!({
         "account_sid": sandbox.config.account_sid, "flow_sid": execution.flow_sid, "execution_sid": execution.sid,

@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{Channel, Check, MAX_SENDS, Service, Status, Verification};
+use super::{CodeCheck, MAX_SENDS, Verification, VerificationStatus, VerifyChannel, VerifyService};
 use crate::{
     api,
+    api_error::ApiError,
     auth::Authenticated,
     config::Config,
     content::VERIFICATION_CODE_SID,
@@ -24,21 +25,20 @@ use crate::{
         collection::Collection,
         resource::{Resource, delete, fetch, list, update},
     },
-    refusal::Refusal,
     state::Sandbox,
 };
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    let service = get(fetch::<Service>).post(update::<Service>).delete(delete::<Service>);
+    let service = get(fetch::<VerifyService>).post(update::<VerifyService>).delete(delete::<VerifyService>);
     Router::new()
-        .route("/v2/Services", get(list::<Service>).post(create_service))
+        .route("/v2/Services", get(list::<VerifyService>).post(create_service))
         .route("/v2/Services/{service}", service)
         .route("/v2/Services/{service}/Verifications", post(start))
         .route("/v2/Services/{service}/Verifications/{verification}", get(fetch_verification).post(update_verification))
         .route("/v2/Services/{service}/VerificationCheck", post(check))
 }
 
-impl Resource for Service {
+impl Resource for VerifyService {
     const LIST_KEY: &'static str = "services";
 
     fn collection(products: &Products) -> &Collection<Self> {
@@ -49,7 +49,7 @@ impl Resource for Service {
         self.resource(config)
     }
 
-    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         self.updated_at = now;
         self.set(&Form::parse(body))
     }
@@ -59,17 +59,17 @@ async fn create_service(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let form = Form::parse(&body);
     let name = form.get_filled("FriendlyName").ok_or_else(|| invalid("FriendlyName"))?;
-    let mut service = Service::new(sandbox.sids.next("VA"), name.to_owned(), sandbox.now());
+    let mut service = VerifyService::new(sandbox.sids.next("VA"), name.to_owned(), sandbox.now());
     service.set(&form)?;
     let service = sandbox.products.verify.services.add(service.sid.clone(), service);
     Ok((StatusCode::CREATED, Json(service.json(&sandbox.config))))
 }
 
-impl Service {
-    fn set(&mut self, form: &Form) -> Result<(), Refusal> {
+impl VerifyService {
+    fn set(&mut self, form: &Form) -> Result<(), ApiError> {
         if let Some(name) = form.get_filled("FriendlyName") {
             name.clone_into(&mut self.friendly_name);
         }
@@ -87,30 +87,30 @@ async fn start(
     State(sandbox): State<Arc<Sandbox>>,
     Path(service_sid): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let wish = Wish::parse(&Form::parse(&body))?;
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let request = VerificationRequest::parse(&Form::parse(&body))?;
     let now = sandbox.now();
     let verify = &sandbox.products.verify;
     let service = verify.services.get(&service_sid).ok_or_else(|| caller.not_found())?;
-    let pending = verify.verifications().pending(&service_sid, wish.to.as_str(), now).cloned();
+    let pending = verify.verifications().pending(&service_sid, request.to.as_str(), now).cloned();
     let mut verification = pending.unwrap_or_else(|| Verification {
         sid: sandbox.sids.next("VE"),
         service_sid,
-        to: wish.to.clone(),
-        channel: wish.channel,
-        status: Status::Pending,
-        code: wish.custom_code.clone().unwrap_or_else(|| service.code(&sandbox.sids)),
+        to: request.to.clone(),
+        channel: request.channel,
+        status: VerificationStatus::Pending,
+        code: request.custom_code.clone().unwrap_or_else(|| service.code(&sandbox.sids)),
         sends: Vec::new(),
         checks: 0,
         created_at: now,
         updated_at: now,
     });
     if verification.sends.len() == MAX_SENDS {
-        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached"));
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached"));
     }
-    verification.channel = wish.channel;
+    verification.channel = request.channel;
     verification.updated_at = now;
-    verification.sends.push((now, wish.channel, sandbox.sids.next("VL")));
+    verification.sends.push((now, request.channel, sandbox.sids.next("VL")));
     api::send(&sandbox, &message(&sandbox, &service, &verification))?;
     let shown = verification.resource(&sandbox.config, now);
     verify.verifications().put(verification);
@@ -118,21 +118,21 @@ async fn start(
 }
 
 /// What somebody asks for who starts a verification.
-struct Wish {
+struct VerificationRequest {
     to: twilio_types::address::E164,
-    channel: Channel,
+    channel: VerifyChannel,
     custom_code: Option<String>,
 }
 
-impl Wish {
-    fn parse(form: &Form) -> Result<Self, Refusal> {
+impl VerificationRequest {
+    fn parse(form: &Form) -> Result<Self, ApiError> {
         let to = form.get_filled("To").and_then(|to| to.parse().ok()).ok_or_else(|| invalid("To"))?;
         let channel = match form.get_filled("Channel") {
-            Some("sms" | "auto") => Channel::Sms,
-            Some("whatsapp") => Channel::WhatsApp,
+            Some("sms" | "auto") => VerifyChannel::Sms,
+            Some("whatsapp") => VerifyChannel::WhatsApp,
             Some(other @ ("call" | "email" | "sna")) => {
                 let words = format!("Delivery channel disabled: {}", other.to_uppercase());
-                return Err(Refusal::new(StatusCode::FORBIDDEN, 60223, words));
+                return Err(ApiError::new(StatusCode::FORBIDDEN, 60223, words));
             }
             _ => return Err(invalid("Channel")),
         };
@@ -146,15 +146,15 @@ impl Wish {
 }
 
 /// The message that brings a code.
-fn message(sandbox: &Sandbox, service: &Service, verification: &Verification) -> Form {
+fn message(sandbox: &Sandbox, service: &VerifyService, verification: &Verification) -> Form {
     let Verification { to, code, .. } = verification;
     let parameters = match verification.channel {
-        Channel::Sms => vec![
+        VerifyChannel::Sms => vec![
             ("From", sandbox.config.sms_sender.clone()),
             ("To", to.to_string()),
             ("Body", format!("Your {} verification code is: {code}", service.friendly_name)),
         ],
-        Channel::WhatsApp => vec![
+        VerifyChannel::WhatsApp => vec![
             ("From", sandbox.config.sender.clone()),
             ("To", format!("whatsapp:{to}")),
             ("ContentSid", VERIFICATION_CODE_SID.to_owned()),
@@ -168,7 +168,7 @@ async fn fetch_verification(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path((service, verification)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.find(&service, &verification).ok_or_else(|| caller.not_found())?;
     Ok(Json(found.resource(&sandbox.config, sandbox.now())))
@@ -180,10 +180,10 @@ async fn update_verification(
     State(sandbox): State<Arc<Sandbox>>,
     Path((service, verification)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let status = match Form::parse(&body).get("Status") {
-        Some("approved") => Status::Approved,
-        Some("canceled") => Status::Canceled,
+        Some("approved") => VerificationStatus::Approved,
+        Some("canceled") => VerificationStatus::Canceled,
         _ => return Err(invalid("Status")),
     };
     let now = sandbox.now();
@@ -199,7 +199,7 @@ async fn check(
     State(sandbox): State<Arc<Sandbox>>,
     Path(service): Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let form = Form::parse(&body);
     let code = form.get_filled("Code").ok_or_else(|| invalid("Code"))?;
     let whose = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
@@ -207,8 +207,8 @@ async fn check(
     let now = sandbox.now();
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.pending(&service, whose, now).ok_or_else(|| caller.not_found())?;
-    if found.check(code, now) == Check::TooMany {
-        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
+    if found.check(code, now) == CodeCheck::TooMany {
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
     }
     let mut shown = found.resource(&sandbox.config, now);
     if let Some(fields) = shown.as_object_mut() {
@@ -218,6 +218,6 @@ async fn check(
     Ok(Json(shown))
 }
 
-fn invalid(parameter: &str) -> Refusal {
-    Refusal::bad_request(60200, format!("Invalid parameter `{parameter}`"))
+fn invalid(parameter: &str) -> ApiError {
+    ApiError::bad_request(60200, format!("Invalid parameter `{parameter}`"))
 }

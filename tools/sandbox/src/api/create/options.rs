@@ -6,9 +6,9 @@ use twilio_types::address::Channel;
 use twilio_webhook::form::Form;
 
 use crate::{
+    api_error::ApiError,
     http_client::is_http_url,
-    messages::{Feedback, Location},
-    refusal::Refusal,
+    messages::{Feedback, MessageLocation},
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling" and error 35114.
@@ -22,12 +22,12 @@ pub(super) struct Options {
     pub(super) send_at: Option<Timestamp>,
     pub(super) status_callback: Option<String>,
     /// The place of a location message (`PersistentAction`).
-    pub(super) location: Option<Location>,
+    pub(super) location: Option<MessageLocation>,
     pub(super) feedback: Feedback,
 }
 
 impl Options {
-    pub(super) fn parse(form: &Form, channel: &Channel, now: Timestamp) -> Result<Self, Refusal> {
+    pub(super) fn parse(form: &Form, channel: &Channel, now: Timestamp) -> Result<Self, ApiError> {
         check(form)?;
         let asked = form.get_filled("ProvideFeedback").is_some_and(|given| given.eq_ignore_ascii_case("true"));
         Ok(Self {
@@ -40,53 +40,53 @@ impl Options {
 }
 
 /// Checks what changes nothing here, but must be right.
-fn check(form: &Form) -> Result<(), Refusal> {
+fn check(form: &Form) -> Result<(), ApiError> {
     let allowed = |name: &str, values: &[&str]| form.get_filled(name).is_none_or(|given| values.contains(&given));
     let seconds = form.get_filled("ValidityPeriod").map(str::parse::<u32>);
     if seconds.is_some_and(|seconds| !seconds.is_ok_and(|seconds| (1..=36_000).contains(&seconds))) {
-        return Err(Refusal::bad_request(21624, "The ValidityPeriod must be a number of seconds from 1 to 36000"));
+        return Err(ApiError::bad_request(21624, "The ValidityPeriod must be a number of seconds from 1 to 36000"));
     }
     if !allowed("ContentRetention", &["retain", "discard"]) {
-        return Err(Refusal::bad_request(30029, "Invalid ContentRetention"));
+        return Err(ApiError::bad_request(30029, "Invalid ContentRetention"));
     }
     if !allowed("AddressRetention", &["retain", "obfuscate"]) {
-        return Err(Refusal::bad_request(30030, "Invalid AddressRetention"));
+        return Err(ApiError::bad_request(30030, "Invalid AddressRetention"));
     }
     Ok(())
 }
 
 /// When a message is to go out, if not at once.
-fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
     let (send_at, kind) = match (form.get_filled("SendAt"), form.get_filled("ScheduleType")) {
         (None, None) => return Ok(None),
         (Some(send_at), Some(kind)) => (send_at, kind),
-        _ => return Err(Refusal::bad_request(20422, "SendAt and ScheduleType must be given together")),
+        _ => return Err(ApiError::bad_request(20422, "SendAt and ScheduleType must be given together")),
     };
     if kind != "fixed" {
-        return Err(Refusal::bad_request(20422, "ScheduleType must be fixed"));
+        return Err(ApiError::bad_request(20422, "ScheduleType must be fixed"));
     }
     if form.get_filled("MessagingServiceSid").is_none() {
-        return Err(Refusal::bad_request(35118, "MessagingServiceSid is required to schedule a message"));
+        return Err(ApiError::bad_request(35118, "MessagingServiceSid is required to schedule a message"));
     }
     let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
     let words = "SendAt time must be between 15 minutes and 35 days ahead, as in 2026-11-21T10:00:00Z";
-    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| Refusal::bad_request(35114, words))
+    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| ApiError::bad_request(35114, words))
 }
 
-/// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.
-fn status_callback(form: &Form) -> Result<Option<String>, Refusal> {
+/// Source: Twilio, "MessageLog resource", `StatusCallback`: a valid host name, without underscores.
+fn status_callback(form: &Form) -> Result<Option<String>, ApiError> {
     let Some(url) = form.get_filled("StatusCallback") else { return Ok(None) };
     let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
     if is_http_url(url) && !host.is_empty() && !host.contains('_') {
         Ok(Some(url.to_owned()))
     } else {
-        Err(Refusal::bad_request(21609, format!("The 'StatusCallback' URL {url} is not a valid URL.")))
+        Err(ApiError::bad_request(21609, format!("The 'StatusCallback' URL {url} is not a valid URL.")))
     }
 }
 
 /// `geo:{latitude},{longitude}`, with `|{label}` or not: a location message, which only WhatsApp has. Source: Twilio,
-/// "WhatsApp message features", "Location messages".
-fn location(form: &Form, channel: &Channel) -> Result<Option<Location>, Refusal> {
+/// "WhatsApp message features", "MessageLocation messages".
+fn location(form: &Form, channel: &Channel) -> Result<Option<MessageLocation>, ApiError> {
     let Some(action) = form.get_filled("PersistentAction").filter(|_| *channel == Channel::WhatsApp) else {
         return Ok(None);
     };
@@ -94,14 +94,14 @@ fn location(form: &Form, channel: &Channel) -> Result<Option<Location>, Refusal>
         let (degrees, label) = place.split_once('|').map_or((place, None), |(degrees, label)| (degrees, Some(label)));
         let (latitude, longitude) = degrees.split_once(',')?;
         let degrees = |text: &str, most: f64| text.trim().parse().ok().filter(|it: &f64| it.abs() <= most);
-        Some(Location {
+        Some(MessageLocation {
             latitude: degrees(latitude, 90.0)?,
             longitude: degrees(longitude, 180.0)?,
             label: form.get_filled("Body").map(str::to_owned),
             address: label.map(str::to_owned),
         })
     });
-    place.map(Some).ok_or_else(|| Refusal::bad_request(20422, "PersistentAction must be geo:latitude,longitude|label"))
+    place.map(Some).ok_or_else(|| ApiError::bad_request(20422, "PersistentAction must be geo:latitude,longitude|label"))
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use tokio::task::JoinHandle;
 
 use super::resource::message_resource;
 use crate::{
-    callbacks::{Plan, rule, unfold, words},
-    faults::{Fault, Struck},
+    api_error::ApiError,
+    callbacks::{PlannedFaults, rule, unfold, words},
+    faults::{FaultTarget, InjectedFault},
     limits::OnExcess,
     memory::Memory,
     messages::Message,
-    rates::Arrival,
-    refusal::Refusal,
+    rates::CreatedMessage,
     state::Sandbox,
 };
 
@@ -23,63 +23,63 @@ const RATE_LIMIT_EXCEEDED: u32 = 63018;
 
 /// What a request came to, if it was not refused.
 #[derive(Debug)]
-pub(super) enum Taking {
+pub(super) enum CreateOutcome {
     /// Nothing, and no answer comes.
-    Lost,
+    NoAnswer,
     /// A message.
     Created {
         shown: Value,
         /// Its statuses, as they come one after the other.
         unfolding: JoinHandle<()>,
         /// What was planned for it.
-        fault: Option<Fault>,
+        fault: Option<InjectedFault>,
     },
 }
 
 /// Takes a message, unless a limit or a plan says otherwise.
-pub(super) fn take(sandbox: &Arc<Sandbox>, message: Message) -> Result<Taking, Refusal> {
+pub(super) fn accept(sandbox: &Arc<Sandbox>, message: Message) -> Result<CreateOutcome, ApiError> {
     let mut memory = sandbox.memory();
     let now = Instant::now();
     let sender = message.from.clone().unwrap_or_else(|| sandbox.config.sender_on(&message.channel).to_owned());
     // The limit that can be set is a WhatsApp sender's: SMS beyond its own waits in Twilio's queue.
     let excess = if sender == sandbox.config.sender { memory.limiter.excess(&sender, now) } else { None };
     if excess == Some(OnExcess::Refuse) {
-        return Err(Refusal::too_many_requests());
+        return Err(ApiError::too_many_requests());
     }
-    let struck = Struck { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
+    let struck = FaultTarget { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
     let fault = memory.faults.of_call(struck);
     if let Some(fault) = &fault {
         memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
     }
     match fault {
-        Some(Fault::Refuse { status, code, retry_after }) => {
-            return Err(Refusal { retry_after, ..refused(status, code) });
+        Some(InjectedFault::Refuse { status, code, retry_after }) => {
+            return Err(ApiError { retry_after, ..refused(status, code) });
         }
-        Some(Fault::Hang) => return Ok(Taking::Lost),
+        Some(InjectedFault::Hang) => return Ok(CreateOutcome::NoAnswer),
         _ => {}
     }
     if excess.is_none() {
         memory.limiter.pass(&sender, now);
     }
-    let mischief = memory.faults.of_webhooks(struck);
-    for fault in mischief.iter() {
+    let faults = memory.faults.of_webhooks(struck);
+    for fault in faults.iter() {
         memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
     }
     if excess.is_some() {
         let happening = rule(RATE_LIMIT_EXCEEDED, words(RATE_LIMIT_EXCEEDED));
         memory.timeline.add(sandbox.now(), happening.of(&message.to, Some(message.sid.as_str())));
     }
-    let too_fast = excess.map(|_| Fault::Fail { code: RATE_LIMIT_EXCEEDED });
+    let too_fast = excess.map(|_| InjectedFault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = message_resource(&sandbox.config.account_sid, &message);
     let sid = message.sid.clone();
     store(&mut memory, message, sender, now);
-    let plan = Plan { fault: too_fast.or_else(|| fault.clone()), mischief };
+    let plan = PlannedFaults { fault: too_fast.or_else(|| fault.clone()), faults };
     let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, plan));
-    Ok(Taking::Created { shown, unfolding, fault })
+    Ok(CreateOutcome::Created { shown, unfolding, fault })
 }
 
 fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
-    memory.arrivals.note(Arrival {
+    memory.created.note(CreatedMessage {
         at,
         clock: message.created_at,
         sender,
@@ -90,7 +90,7 @@ fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
 }
 
 /// The answer of a fault.
-pub(super) fn refused(status: u16, code: u32) -> Refusal {
+pub(super) fn refused(status: u16, code: u32) -> ApiError {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Refusal::new(status, code, "Refused as planned")
+    ApiError::new(status, code, "Refused as planned")
 }

@@ -1,7 +1,7 @@
 //! How much is remembered: the oldest goes where there is more. A sandbox that runs for weeks must not grow, and what a
 //! load test of an hour sends must still be there when it is looked at.
 
-/// Messages: ten minutes at the 80 a second of one WhatsApp sender, at some 2 KB each.
+/// MessageLog: ten minutes at the 80 a second of one WhatsApp sender, at some 2 KB each.
 pub(crate) const MESSAGES: usize = 50_000;
 /// Webhooks that were sent: as many as the messages, since a load test looks at those of its own messages.
 pub(crate) const WEBHOOKS: usize = 50_000;
@@ -9,7 +9,7 @@ pub(crate) const WEBHOOKS: usize = 50_000;
 pub(crate) const ARRIVALS: usize = 100_000;
 /// What happened: more than a person scrolls back.
 pub(crate) const ENTRIES: usize = 2_000;
-/// Files that people sent: the empty ones, too, take room.
+/// FileStore that people sent: the empty ones, too, take room.
 pub(crate) const FILES: usize = 1_000;
 /// Bytes of files that people sent: sixteen of the largest.
 pub(crate) const FILE_BYTES: usize = 256 * 1024 * 1024;

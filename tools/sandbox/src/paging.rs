@@ -1,6 +1,6 @@
 //! Pages of a list in Twilio's newer products, which say where the next one is under `meta`.
 //!
-//! The URLs lead to where the page was asked for, so that a client that follows them stays in the sandbox.
+//! The URLs lead to where the page was request for, so that a client that follows them stays in the sandbox.
 
 use std::convert::Infallible;
 
@@ -11,21 +11,21 @@ use axum::{
 use serde_json::{Map, Value, json};
 use twilio_webhook::form::Form;
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 /// Source: twilio-oai, every list.
 pub(crate) const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1_000;
 
-/// What was asked for, and where.
+/// What was request for, and where.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct PageRequest {
     host: String,
     pub(crate) path: String,
     pub(crate) query: Form,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for PageRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -35,10 +35,10 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
-impl Asked {
-    /// The page of these items that was asked for, under this key. `PageToken` holds the SID after which it begins, so that
+impl PageRequest {
+    /// The page of these items that was request for, under this key. `PageToken` holds the SID after which it begins, so that
     /// what is created meanwhile shifts nothing; where that one is deleted, the page is found by its number.
-    pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, Refusal> {
+    pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, ApiError> {
         let size = size(&self.query)?.unwrap_or(DEFAULT_SIZE);
         let number = number(&self.query, "Page")?.unwrap_or(0);
         let after = self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA"));
@@ -80,18 +80,18 @@ pub(crate) fn is_of_paging(name: &str) -> bool {
 }
 
 /// `PageSize`: 1 to 1,000. Source: twilio-oai, every list.
-pub(crate) fn size(query: &Form) -> Result<Option<usize>, Refusal> {
+pub(crate) fn size(query: &Form) -> Result<Option<usize>, ApiError> {
     match number(query, "PageSize")? {
-        Some(0) => Err(Refusal::bad_request(20001, "Page size must be greater than 0")),
+        Some(0) => Err(ApiError::bad_request(20001, "Page size must be greater than 0")),
         Some(size @ ..=MAX_SIZE) => Ok(Some(size)),
-        Some(_) => Err(Refusal::bad_request(20001, "Page size must be less than or equal to 1000")),
+        Some(_) => Err(ApiError::bad_request(20001, "Page size must be less than or equal to 1000")),
         None => Ok(None),
     }
 }
 
 /// A parameter that is a number.
-pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, Refusal> {
-    let wrong = |_| Refusal::bad_request(20001, format!("{name}: expected a number"));
+pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, ApiError> {
+    let wrong = |_| ApiError::bad_request(20001, format!("{name}: expected a number"));
     query.get_filled(name).map(|text| text.parse().map_err(wrong)).transpose()
 }
 
@@ -101,10 +101,10 @@ mod tests {
 
     use super::*;
 
-    fn page(query: &str, sids: &[&str]) -> Result<Value, Refusal> {
+    fn page(query: &str, sids: &[&str]) -> Result<Value, ApiError> {
         let query = Form::parse(query.as_bytes());
         let items: Vec<_> = sids.iter().map(|sid| json!({"sid": sid})).collect();
-        Asked { host: "127.0.0.1".to_owned(), path: "/v1/Services".to_owned(), query }.page("services", &items)
+        PageRequest { host: "127.0.0.1".to_owned(), path: "/v1/Services".to_owned(), query }.page("services", &items)
     }
 
     #[test]

@@ -102,7 +102,7 @@ def test_a_misbehaviour_that_is_switched_on_strikes_once(page, sandbox, ava):
     expect_status(ava.got("One"), "failed 63003")
     sandbox.send(To=AVA, Body="Two")
     expect_status(ava.got("Two"), "read")
-    expect(timeline(page, "Misbehaviour", "As planned")).to_have_count(1)
+    expect(timeline(page, "Misbehaviour", "Planned fault")).to_have_count(1)
 
 
 def test_a_misbehaviour_is_taken_back(page, sandbox, ava):

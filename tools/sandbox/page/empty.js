@@ -22,7 +22,7 @@ export function curl({ config, people, templates }, origin) {
 
 export function emptyTimeline(store) {
   if (!store.config) return [element("p", {}, "Waiting for the sandbox.")];
-  if (store.config.plays === "nothing")
+  if (store.config.role === "viewer")
     return [
       element("h3", {}, "Nothing happened yet"),
       element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does with it shows here."),

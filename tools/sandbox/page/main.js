@@ -20,7 +20,7 @@ openControls(store);
 openDialogs((person) => phones.reveal(person.address));
 
 function showWhoPlays() {
-  const nobody = store.config.plays === "nothing";
+  const nobody = store.config.role === "viewer";
   document.body.classList.toggle("watching-only", nobody);
   byId("watching-only").hidden = !nobody;
 }

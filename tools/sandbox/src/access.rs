@@ -1,12 +1,12 @@
 //! Refuses the requests that a browser makes for another site's page.
 //!
-//! The sandbox has no login: whoever reaches it reads every message, and with a real account behind the page these are real
-//! numbers and texts. It listens on this machine alone, but a browser on this machine can be made to call it:
+//! The sandbox has no login: every program that reaches it can read every message, and with a real account behind the page
+//! these are real numbers and texts. It listens on this machine alone, but a browser on this machine can be made to call it:
 //!
 //! - A page of any site can send requests to `http://127.0.0.1:8090`. Browsers name the sender in `Sec-Fetch-Site` and
 //!   `Origin` (W3C, "Fetch Metadata Request Headers"; WHATWG, "Fetch Standard").
-//! - The owner of a domain can let its name resolve to 127.0.0.1 (DNS rebinding). The browser then takes the sandbox for
-//!   that site, and only the `Host` header still carries the foreign name.
+//! - The owner of a domain can let its name resolve to 127.0.0.1 (DNS rebinding). For the browser the
+//!   sandbox then belongs to that site, and only the `Host` header still has the foreign name.
 //!
 //! Programs other than browsers send the name from the URL that they were given, and neither of the other two headers.
 
@@ -23,8 +23,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-/// A name by which the sandbox may be called, as in `172.17.0.1` or `sandbox.example:8443`. Without a port it is the one
-/// that the sandbox listens on.
+/// A host name by which the sandbox may be called, as in `172.17.0.1` or `sandbox.example:8443`. Without a port the name is
+/// for the port that the sandbox listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost {
     name: String,
@@ -95,8 +95,8 @@ impl Access {
 
     fn answers_to(&self, authority: &str, path: &str) -> bool {
         let Ok(host) = authority.parse::<AllowedHost>() else { return false };
-        // Twilio's client libraries name the product that they call, where a proxy sends them here. Nobody but Twilio can
-        // let such a name resolve to this machine.
+        // Twilio's client libraries name the product that they call, where a proxy sends them here. Only Twilio can let
+        // such a name resolve to this machine.
         let is_twilio = host.name.ends_with(".twilio.com") && !is_own(path);
         is_twilio || self.allows(&host, 80)
     }
@@ -126,7 +126,7 @@ fn is_from_own_page(headers: &HeaderMap) -> bool {
     headers.get_all("sec-fetch-site").iter().all(|site| site == "same-origin" || site == "none")
 }
 
-/// Whether somebody follows a link to the page: what opens is the sandbox's, and the page with the link cannot read it.
+/// Whether the browser opens the page from a link. A page that has such a link cannot read what is opened.
 fn opens_page(request: &Request) -> bool {
     let is = |name: &str, expected: &str| request.headers().get(name).is_some_and(|value| value == expected);
     request.method() == Method::GET

@@ -1,4 +1,4 @@
-//! Twilio's MessageLog resource.
+//! Twilio's Messages resource.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .merge(account::routes())
 }
 
-/// Creates a message, or does what was planned instead.
+/// Creates a message. A planned fault decides whether an answer comes, when, and what it says.
 async fn create_message(
     _: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
@@ -49,14 +49,14 @@ async fn create_message(
     let limit = sandbox.memory().limiter.limits.concurrent_requests;
     let _in_flight = InFlight::enter(&sandbox.in_flight, limit)?;
     let message = create::message(&sandbox, &Form::parse(&body))?;
-    let CreateOutcome::Created { shown, unfolding, fault } = accept::accept(&sandbox, message)? else {
+    let CreateOutcome::Created { shown, status_task, fault } = accept::accept(&sandbox, message)? else {
         return std::future::pending().await;
     };
     match fault {
         Some(InjectedFault::AcceptThenHang) => std::future::pending().await,
         Some(InjectedFault::AcceptThenRefuse { status, code }) => return Err(refused(status, code)),
         Some(InjectedFault::ReportFirst) => {
-            let _ = unfolding.await;
+            let _ = status_task.await;
         }
         Some(InjectedFault::Slow { milliseconds }) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
         _ => {}
@@ -64,7 +64,7 @@ async fn create_message(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-/// Sends a message that another product asks for.
+/// Sends a message for another product, as Verify does.
 pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), ApiError> {
     accept::accept(sandbox, create::message(sandbox, form)?).map(drop)
 }
@@ -123,15 +123,15 @@ async fn delete(
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let mut memory = sandbox.memory();
     let message = memory.messages.get(&sid).ok_or_else(|| caller.not_found())?;
-    if is_on_its_way(message.status) {
-        let words = "Cannot delete message because delivery has not been completed.";
-        return Err(ApiError::new(StatusCode::CONFLICT, 20009, words));
+    if is_in_transit(message.status) {
+        let message = "Cannot delete message because delivery has not been completed.";
+        return Err(ApiError::new(StatusCode::CONFLICT, 20009, message));
     }
     memory.messages.remove(&sid);
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn is_on_its_way(status: MessageStatus) -> bool {
+fn is_in_transit(status: MessageStatus) -> bool {
     use MessageStatus::{Accepted, Queued, Receiving, Scheduled, Sending};
     matches!(status, Accepted | Scheduled | Queued | Sending | Receiving)
 }

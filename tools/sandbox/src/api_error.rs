@@ -1,4 +1,4 @@
-//! Refusals as Twilio words them.
+//! Errors in Twilio's format and words.
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
 use serde_json::json;
 use twilio_types::error_code::ErrorCode;
 
-/// An error answer: an HTTP status and a code of Twilio's dictionary.
+/// An HTTP status and a code of Twilio's "Error and warning dictionary".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -38,12 +38,12 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed")
     }
 
-    /// A parameter that has to be there. The wording is that of the newer products.
+    /// A required parameter is missing. In the words of the newer products.
     pub(crate) fn missing(parameter: &str) -> Self {
         Self::bad_request(20001, format!("Missing required parameter {parameter} in the post body"))
     }
 
-    /// A parameter of the newer products that holds what it cannot.
+    /// A parameter has an invalid value. In the words of the newer products.
     pub(crate) fn invalid(parameter: &str, expected: &str) -> Self {
         Self::bad_request(20001, format!("Invalid parameter {parameter}: expected {expected}"))
     }
@@ -73,7 +73,12 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What Twilio calls an error.
-pub(crate) fn title(code: u32) -> Option<&'static str> {
+/// The title of an error in Twilio's "Error and warning dictionary".
+pub(crate) fn dictionary_title(code: u32) -> Option<&'static str> {
     code.to_string().parse::<ErrorCode>().ok()?.title()
+}
+
+/// The same, or a general title for a code that is not in our copy of the dictionary.
+pub(crate) fn error_title(code: u32) -> &'static str {
+    dictionary_title(code).unwrap_or("not allowed")
 }

@@ -1,4 +1,4 @@
-//! Who may call the API: an API key with its secret, or the account with an auth token of its own.
+//! Authentication of API calls: an API key with its secret, or the account SID with one of its auth tokens.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,15 +11,13 @@ use secrecy::ExposeSecret;
 
 use crate::{api_error::ApiError, state::Sandbox};
 
-/// A request with the right credentials, for the account of its path where that names one.
+/// A request with valid credentials for the account in its path.
 #[derive(Debug)]
 pub(crate) struct Authenticated {
-    /// What was asked for.
     pub(crate) path: String,
 }
 
 impl Authenticated {
-    /// There is nothing under the path that was asked for.
     pub(crate) fn not_found(&self) -> ApiError {
         ApiError::not_found(&self.path)
     }
@@ -35,7 +33,7 @@ impl FromRequestParts<Arc<Sandbox>> for Authenticated {
         let (user, password) = credentials.split_once(':').unwrap_or_default();
         let config = &sandbox.config;
         let known = if user == config.account_sid.as_str() {
-            sandbox.products.auth_tokens.admits(password)
+            sandbox.products.auth_tokens.accepts(password)
         } else {
             user == config.api_key_sid && password == config.api_key_secret.expose_secret()
         };

@@ -1,8 +1,7 @@
-//! The account's auth tokens (accounts v1, `AuthTokens`): the primary one signs webhooks and is let in, and while it is
-//! rotated a secondary one is let in too.
+//! The account's auth tokens (accounts v1, `AuthTokens`). The primary token signs webhooks. Calls are accepted with the
+//! primary token, and during a rotation with the secondary token too.
 //!
-//! What Twilio does with a second secondary token is not documented; here it is refused (409, 20409), so that nobody relies
-//! on either.
+//! What Twilio does with a second secondary token is not documented; here it is refused (409, 20409).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +14,6 @@ use crate::{api_error::ApiError, sids::Sids};
 
 pub(crate) mod api;
 
-/// The tokens as they are now.
 #[derive(Debug)]
 pub(crate) struct AuthTokens(Mutex<CurrentTokens>);
 
@@ -36,13 +34,13 @@ impl AuthTokens {
     }
 
     /// Whether this token may call the API.
-    pub(crate) fn admits(&self, token: &str) -> bool {
+    pub(crate) fn accepts(&self, token: &str) -> bool {
         let tokens = self.lock();
         let secondary = tokens.secondary.as_ref().map(|(secondary, _)| secondary);
         [Some(&tokens.primary), secondary].into_iter().flatten().any(|known| known.expose_secret() == token)
     }
 
-    /// Changes the token at once: the tokens that were are refused.
+    /// Replaces both tokens at once: the earlier ones are refused from now on.
     pub(crate) fn replace(&self, token: SecretString) {
         *self.lock() = CurrentTokens { primary: token, secondary: None };
     }
@@ -60,7 +58,7 @@ impl AuthTokens {
         self.lock().secondary.take()
     }
 
-    /// Makes the secondary token the only one, and gives it with the time when it was made.
+    /// Makes the secondary token the only one, and gives it with the time when it was created.
     fn promote(&self) -> Option<(SecretString, Timestamp)> {
         let mut tokens = self.lock();
         let (token, created_at) = tokens.secondary.take()?;
@@ -76,12 +74,12 @@ impl AuthTokens {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthTokenChange {
-    /// None for a new one.
+    /// Without one a random token is made.
     #[serde(default)]
     token: Option<AuthToken>,
 }
 
-/// What Twilio's tokens look like: 32 hexadecimal digits.
+/// 32 hexadecimal digits, as Twilio's tokens are.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 struct AuthToken(SecretString);
@@ -110,17 +108,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn either_token_is_let_in_until_one_is_promoted_or_dropped() {
+    fn both_tokens_are_accepted_during_a_rotation() {
         let tokens = AuthTokens::new("one".into());
-        let admitted = || ["one", "two", "three"].map(|token| tokens.admits(token));
-        assert_eq!(admitted(), [true, false, false]);
+        let accepted = || ["one", "two", "three"].map(|token| tokens.accepts(token));
+        assert_eq!(accepted(), [true, false, false]);
         tokens.add_secondary("two".into(), Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!((admitted(), tokens.primary().expose_secret()), ([true, true, false], "one"));
+        assert_eq!((accepted(), tokens.primary().expose_secret()), ([true, true, false], "one"));
         assert_eq!(tokens.add_secondary("three".into(), Timestamp::UNIX_EPOCH).unwrap_err().code, 20409);
         assert!(tokens.promote().is_some());
-        assert_eq!((admitted(), tokens.primary().expose_secret()), ([false, true, false], "two"));
+        assert_eq!((accepted(), tokens.primary().expose_secret()), ([false, true, false], "two"));
         assert!(tokens.promote().is_none() && tokens.remove_secondary().is_none());
         tokens.replace("three".into());
-        assert_eq!(admitted(), [false, false, true]);
+        assert_eq!(accepted(), [false, false, true]);
     }
 }

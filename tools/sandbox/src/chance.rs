@@ -1,29 +1,29 @@
-//! Chance that can be had again: what is decided follows from a seed and from what it is about, and not from when or in
-//! which order it is asked.
+//! Reproducible randomness: each decision follows from the seed and from what it is about, not from the time or the order of
+//! the decisions.
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// A share, from 0 (never) to 1 (always).
+/// A probability from 0 (never) to 1 (always).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64")]
-pub(crate) struct Fraction(f64);
+pub(crate) struct Probability(f64);
 
-impl Fraction {
+impl Probability {
     pub(crate) const ALL: Self = Self(1.0);
 
-    pub(crate) fn is_none(self) -> bool {
+    pub(crate) fn is_zero(self) -> bool {
         self.0 == 0.0
     }
 
-    /// Whether it strikes here.
-    pub(crate) fn strikes(self, seed: u64, about: &[&str]) -> bool {
-        // From 0 to 1, without the 1.
+    /// Draws for one thing, which the texts identify.
+    pub(crate) fn draw(self, seed: u64, about: &[&str]) -> bool {
+        // At least 0 and less than 1, so that a probability of 1 always succeeds.
         generator(seed, about).f64() < self.0
     }
 }
 
-impl TryFrom<f64> for Fraction {
+impl TryFrom<f64> for Probability {
     type Error = &'static str;
 
     fn try_from(value: f64) -> Result<Self, Self::Error> {
@@ -31,9 +31,9 @@ impl TryFrom<f64> for Fraction {
     }
 }
 
-/// The generator of what is decided about something.
+/// The random generator for decisions about one thing, which the texts identify.
 pub(crate) fn generator(seed: u64, about: &[&str]) -> Rng {
-    // FNV-1a, with a byte between the parts that no text has.
+    // FNV-1a. 0xff separates the texts, since UTF-8 never contains it.
     let bytes = about.iter().flat_map(|part| part.bytes().chain([0xff]));
     let hash = bytes
         .fold(0xcbf2_9ce4_8422_2325_u64 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -47,27 +47,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fraction_is_from_zero_to_one() {
-        for fraction in ["-0.1", "1.5", "\"half\"", "null"] {
-            assert!(serde_json::from_str::<Fraction>(fraction).is_err(), "{fraction}");
+    fn probability_outside_zero_to_one_is_refused() {
+        for probability in ["-0.1", "1.5", "\"half\"", "null"] {
+            assert!(serde_json::from_str::<Probability>(probability).is_err(), "{probability}");
         }
     }
 
     #[test]
-    fn about_as_many_are_struck_as_it_says() {
-        let struck = |fraction: f64| {
-            let fraction = Fraction::try_from(fraction).unwrap();
-            (0..1_000).filter(|number| fraction.strikes(42, &["SM", &number.to_string()])).count()
+    fn share_of_successful_draws_is_near_the_probability() {
+        let successful = |probability: f64| {
+            let probability = Probability::try_from(probability).unwrap();
+            (0..1_000).filter(|number| probability.draw(42, &["SM", &number.to_string()])).count()
         };
-        assert_eq!((struck(0.0), struck(1.0)), (0, 1_000));
-        assert!((150..250).contains(&struck(0.2)), "{} of 1,000", struck(0.2));
+        assert_eq!((successful(0.0), successful(1.0)), (0, 1_000));
+        assert!((150..250).contains(&successful(0.2)), "{} of 1,000", successful(0.2));
     }
 
     proptest! {
         #[test]
-        fn the_same_seed_decides_the_same_whatever_else_was_asked(seed: u64, sids in prop::collection::vec("SM[0-9a-f]{8}", 1..40)) {
-            let half = Fraction::try_from(0.5).unwrap();
-            let decide = |sid: &String| half.strikes(seed, &["1", sid]);
+        fn draws_do_not_depend_on_their_order(seed: u64, sids in prop::collection::vec("SM[0-9a-f]{8}", 1..40)) {
+            let half = Probability::try_from(0.5).unwrap();
+            let decide = |sid: &String| half.draw(seed, &["1", sid]);
             let there: Vec<_> = sids.iter().map(decide).collect();
             let mut back: Vec<_> = sids.iter().rev().map(decide).collect();
             back.reverse();

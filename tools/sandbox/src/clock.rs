@@ -1,9 +1,9 @@
-//! The sandbox's own time: the machine's, and as much further as somebody has moved it.
+//! The sandbox's clock: the machine's, and as far ahead as it was moved.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// A clock that can be moved forward, and that wakes who waits for a time when it is.
+/// A clock that can be moved forward. Moving it wakes the tasks whose time has then come.
 #[derive(Debug)]
 pub(crate) struct Clock(watch::Sender<SignedDuration>);
 
@@ -14,27 +14,25 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What time it is here.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::now().saturating_add(self.ahead()).unwrap_or(Timestamp::MAX)
     }
 
-    /// How far it is ahead of the machine's.
+    /// How far it is ahead of the machine's clock.
     pub(crate) fn ahead(&self) -> SignedDuration {
         *self.0.borrow()
     }
 
-    /// Lets time pass.
     pub(crate) fn advance(&self, by: SignedDuration) {
         self.0.send_modify(|ahead| *ahead = ahead.saturating_add(by));
     }
 
-    /// Goes back to the machine's time.
+    /// Sets it back to the machine's time.
     pub(crate) fn reset(&self) {
         self.0.send_replace(SignedDuration::ZERO);
     }
 
-    /// Waits until it is this time here, whether that time comes or is brought.
+    /// Waits until this clock shows a time, because the time has passed or because the clock was moved.
     pub(crate) async fn sleep_until(&self, at: Timestamp) {
         let mut moved = self.0.subscribe();
         while let Ok(left) = std::time::Duration::try_from(at.duration_since(self.now())) {
@@ -45,7 +43,7 @@ impl Clock {
         }
     }
 
-    /// Lets a while pass here.
+    /// Waits for a duration of this clock.
     pub(crate) async fn sleep(&self, duration: std::time::Duration) {
         let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         self.sleep_until(self.now().saturating_add(duration).unwrap_or(Timestamp::MAX)).await;
@@ -59,7 +57,7 @@ mod tests {
     const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     #[tokio::test]
-    async fn who_waits_for_a_day_is_woken_when_a_day_is_passed() {
+    async fn waiting_task_is_woken_when_the_clock_is_moved() {
         let clock = Clock::default();
         let begin = clock.now();
         let waiting = clock.sleep_until(begin.saturating_add(DAY).unwrap());
@@ -73,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_past_is_not_waited_for() {
+    async fn past_time_is_not_waited_for() {
         let clock = Clock::default();
         clock.sleep_until(Timestamp::UNIX_EPOCH).await;
         clock.advance(SignedDuration::MAX);

@@ -7,49 +7,49 @@ use twilio_types::{
     sid::{AccountSid, MessagingServiceSid},
 };
 
-use crate::{access::AllowedHost, rules::Rules};
+use crate::{access::AllowedHost, rules::WhatsAppRules};
 
-/// The account that is played.
+/// The account that the sandbox has, and how it behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The account.
+    /// The SID of the account.
     pub account_sid: AccountSid,
-    /// Its auth token, which signs webhooks.
+    /// The account's auth token, which signs webhooks.
     pub auth_token: SecretString,
-    /// An API key of it.
+    /// The SID of an API key of the account.
     pub api_key_sid: String,
-    /// The key's secret.
+    /// The secret of the API key.
     pub api_key_secret: SecretString,
-    /// Its WhatsApp sender, as in `whatsapp:+14155238886`.
+    /// The account's WhatsApp sender, as in `whatsapp:+14155238886`.
     pub sender: String,
-    /// Its SMS sender, as in `+14155550100`.
+    /// The account's SMS sender, as in `+14155550100`.
     pub sms_sender: String,
-    /// The messaging service that both senders are in.
+    /// The Messaging Service that has both senders.
     pub messaging_service_sid: MessagingServiceSid,
-    /// Where messages from people go.
+    /// The URL for people's messages; empty for none.
     pub inbound_url: String,
-    /// What chance begins with: the same seed does the same.
+    /// With the same seed the same calls get the same SIDs, losses and delays.
     pub seed: u64,
-    /// Who plays Twilio.
-    pub plays: Plays,
-    /// The rules that hold from the beginning.
-    pub rules: Rules,
-    /// The names by which the sandbox may be called; Twilio's own are allowed for Twilio's routes besides.
+    /// Whether the sandbox stands in for Twilio.
+    pub role: SandboxRole,
+    /// The rules that apply from the start.
+    pub rules: WhatsAppRules,
+    /// The host names by which the sandbox may be called. Twilio's host names are always allowed for Twilio's routes.
     pub allowed_hosts: Vec<AllowedHost>,
 }
 
-/// Who plays Twilio.
+/// Whether the sandbox stands in for Twilio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plays {
-    /// The sandbox.
+pub enum SandboxRole {
+    /// The sandbox answers as Twilio does.
     Twilio,
-    /// Not the sandbox: Twilio itself, and the sandbox only shows what the system does.
-    Nothing,
+    /// The system uses the real Twilio, and the sandbox's page only shows what the system does.
+    Viewer,
 }
 
 impl Config {
-    /// The account of the documentation, with its messages going to this URL.
+    /// The account of the documentation, with a URL for people's messages.
     ///
     /// # Panics
     /// Never: the SIDs are well-formed.
@@ -64,16 +64,16 @@ impl Config {
             sms_sender: "+14155550100".to_owned(),
             messaging_service_sid: "MG00000000000000000000000000000001".parse().expect("a constant"),
             inbound_url,
-            // A system under test may remember the SIDs of an earlier run, and take the same ones for duplicates. Any program
-            // can read a number of 53 bits in JSON.
+            // A new seed each time, since a system under test may remember the SIDs of an earlier run and ignore repeated ones
+            // as duplicates. 53 bits, so that any program can read the number in JSON.
             seed: fastrand::u64(..1 << 53),
-            plays: Plays::Twilio,
-            rules: Rules::lenient(),
+            role: SandboxRole::Twilio,
+            rules: WhatsAppRules::lenient(),
             allowed_hosts: AllowedHost::loopback(),
         }
     }
 
-    /// The sender that a messaging service chooses on a channel.
+    /// The sender that the Messaging Service selects for a channel.
     pub(crate) fn sender_on(&self, channel: &Channel) -> &str {
         if *channel == Channel::WhatsApp { &self.sender } else { &self.sms_sender }
     }

@@ -1,8 +1,8 @@
-//! Twilio's Content API: templates, what they say ([`render`]), what Twilio asks of them ([`types`]), and WhatsApp's review
-//! of them ([`approval`]).
+//! Twilio's Content API: templates, their text for a person ([`render`]), Twilio's conditions ([`types`]) and WhatsApp's
+//! approval ([`approval`]).
 //!
-//! Three templates are approved from the beginning. One that is created is `unsubmitted`: it can be sent while the service
-//! window is open where its type allows that. One that is submitted is reviewed in a minute of the sandbox's clock.
+//! Three templates are approved from the start. A new template is `unsubmitted`: if its type allows that, it can be sent while
+//! the service window is open. A template that is submitted is reviewed for one minute of the sandbox's clock.
 
 use std::collections::BTreeMap;
 
@@ -31,30 +31,30 @@ pub const APPOINTMENT_REMINDER_SID: &str = "HX00000000000000000000000000000002";
 /// The approved template `verification_code` in `en`.
 pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
 
-/// What can be sent by its SID.
+/// A content resource, which a message names by its SID. In Meta's words a template.
 #[derive(Debug, Clone)]
 pub(crate) struct ContentResource {
     pub(crate) sid: String,
     given: ContentDefinition,
-    /// None as long as nobody has asked for it.
+    /// None before it is submitted.
     approval: Option<Approval>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-/// What is given to create a content, or to change it.
+/// The part that a request creates or changes.
 #[derive(Debug, Clone, Deserialize)]
 struct ContentDefinition {
     #[serde(default)]
     friendly_name: Option<String>,
     language: String,
-    /// What stands for the variables that a message does not give.
+    /// The samples, which are also the values of the variables that a message leaves out.
     #[serde(default)]
     variables: Option<BTreeMap<String, String>>,
     types: Map<String, Value>,
 }
 
-/// The templates that are there from the beginning.
+/// The templates that are approved from the start.
 pub(crate) fn approved_templates(at: Timestamp) -> [ContentResource; 3] {
     let text = |body: &str| ("twilio/text", json!({"body": body}));
     let appointment = "Your appointment is on {{1}} at {{2}}.";
@@ -108,27 +108,26 @@ fn approved(
 }
 
 impl ContentResource {
-    /// How WhatsApp's review of it stands.
     pub(crate) fn status(&self, now: Timestamp) -> ApprovalStatus {
         self.approval.as_ref().map_or(ApprovalStatus::Unsubmitted, |approval| approval.status(now))
     }
 
-    /// Whether it has a type that a channel has.
-    pub(crate) fn is_for(&self, channel: &Channel) -> bool {
-        self.kind_on(channel).is_some()
+    /// Whether it has a type that the channel supports.
+    pub(crate) fn supports(&self, channel: &Channel) -> bool {
+        self.content_type_on(channel).is_some()
     }
 
-    /// Whether it may go out while the service window is open, without approval.
+    /// Whether it can be sent without approval while the service window is open.
     pub(crate) fn unapproved(&self) -> UnapprovedUse {
-        self.whatsapp_kind().map_or(UnapprovedUse::Never, |(kind, content)| kind.unapproved(content))
+        self.whatsapp_type().map_or(UnapprovedUse::Never, |(kind, content)| kind.unapproved(content))
     }
 
     pub(crate) fn has_variable(&self, name: &str) -> bool {
         self.default(name).is_some() || self.placeholders().iter().any(|placeholder| placeholder == name)
     }
 
-    /// The variables that have no value, neither of the message nor of the content.
-    pub(crate) fn lacks_a_value(&self, given: &BTreeMap<String, String>) -> bool {
+    /// Whether a variable has no value, neither from the message nor from the content.
+    pub(crate) fn lacks_value(&self, given: &BTreeMap<String, String>) -> bool {
         self.placeholders().iter().any(|name| !given.contains_key(name) && self.default(name).is_none())
     }
 
@@ -140,19 +139,21 @@ impl ContentResource {
         placeholders::names(&Value::Object(self.given.types.clone()))
     }
 
-    fn whatsapp_kind(&self) -> Option<(&'static ContentType, &Value)> {
-        self.kind_on(&Channel::WhatsApp)
+    fn whatsapp_type(&self) -> Option<(&'static ContentType, &Value)> {
+        self.content_type_on(&Channel::WhatsApp)
     }
 
-    /// The richest of its types that a channel has.
-    fn kind_on(&self, channel: &Channel) -> Option<(&'static ContentType, &Value)> {
+    /// Its richest type that the channel supports.
+    fn content_type_on(&self, channel: &Channel) -> Option<(&'static ContentType, &Value)> {
         types::on(channel).find_map(|kind| Some((kind, self.given.types.get(kind.key)?)))
     }
 
-    /// What it says on a channel, with the values of a message for its variables.
+    /// Its text, buttons and files on a channel, with a message's values for the variables.
     pub(crate) fn render(&self, channel: &Channel, given: &BTreeMap<String, String>) -> RenderedContent {
         let value = |name: &str| given.get(name).map(String::as_str).or_else(|| self.default(name)).unwrap_or_default();
-        self.kind_on(channel).map(|(kind, content)| render::render(kind.key, content, &value)).unwrap_or_default()
+        self.content_type_on(channel)
+            .map(|(kind, content)| render::render(kind.key, content, &value))
+            .unwrap_or_default()
     }
 
     fn resource(&self, config: &Config) -> Value {
@@ -170,9 +171,9 @@ impl ContentResource {
         })
     }
 
-    /// The template for who looks on: what it says on WhatsApp, with its samples for the variables.
+    /// What the page shows of the template: its text on WhatsApp, with the samples.
     pub(crate) fn overview(&self) -> Value {
-        let body = self.whatsapp_kind().and_then(|(_, content)| content["body"].as_str());
+        let body = self.whatsapp_type().and_then(|(_, content)| content["body"].as_str());
         json!({
             "sid": self.sid, "name": self.given.friendly_name, "body": body,
             "variables": self.given.variables.clone().unwrap_or_default(),
@@ -181,7 +182,7 @@ impl ContentResource {
     }
 
     fn approval_resource(&self, now: Timestamp) -> Value {
-        let content_type = self.whatsapp_kind().map(|(kind, _)| kind.key);
+        let content_type = self.whatsapp_type().map(|(kind, _)| kind.key);
         match &self.approval {
             Some(approval) => approval.resource(content_type, now),
             None => json!({
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_says_what_it_is_given_and_its_defaults_otherwise() {
+    fn template_takes_the_samples_for_missing_values() {
         let cases = [
             (ORDER_UPDATE_SID, "{}", "Hello Ava, your order 18473 is on its way."),
             (ORDER_UPDATE_SID, r#"{"1": "Ben"}"#, "Hello Ben, your order 18473 is on its way."),
@@ -210,14 +211,14 @@ mod tests {
             (APPOINTMENT_REMINDER_SID, r#"{"1": "1 May", "2": "9:00"}"#, "Your appointment is on 1 May at 9:00."),
             (VERIFICATION_CODE_SID, r#"{"1": "000042"}"#, "000042 is your verification code."),
         ];
-        for (sid, given, said) in cases {
-            assert_eq!(rendered(sid, &Channel::WhatsApp, given).body, said);
-            assert_eq!(rendered(sid, &Channel::Sms, given).body, said);
+        for (sid, given, text) in cases {
+            assert_eq!(rendered(sid, &Channel::WhatsApp, given).body, text);
+            assert_eq!(rendered(sid, &Channel::Sms, given).body, text);
         }
     }
 
     #[test]
-    fn buttons_are_whatsapps() {
+    fn buttons_are_rendered_on_whatsapp_only() {
         let titles = |channel| {
             let rendered = rendered(APPOINTMENT_REMINDER_SID, channel, "{}");
             rendered.buttons.into_iter().map(|button| (button.title, button.id)).collect::<Vec<_>>()

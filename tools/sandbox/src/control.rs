@@ -1,4 +1,4 @@
-//! The interface for whoever directs the play: `/sandbox/...`, JSON in and out, without credentials.
+//! The control interface for tests and for the page: `/sandbox/...`, JSON in and out, without credentials.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ use crate::{
     operations,
     outages::Outage,
     rates::{RateQuery, RateReport},
-    rules::Rules,
+    rules::WhatsAppRules,
     scenario::{InvalidScenario, Scenario, play},
     snapshot::message_json,
     state::Sandbox,
-    timeline::{Happening, Outcome},
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
 mod clock;
@@ -43,15 +43,15 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/inbound", post(send_inbound))
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
-        .route("/sandbox/faults", get(faults).post(plan).delete(take_all_back))
-        .route("/sandbox/faults/{id}", delete(take_back))
-        .route("/sandbox/drops", put(lose))
-        .route("/sandbox/outages", put(fail_to_read))
-        .route("/sandbox/limits", put(limit))
+        .route("/sandbox/faults", get(faults).post(add_fault).delete(remove_all_faults))
+        .route("/sandbox/faults/{id}", delete(remove_fault))
+        .route("/sandbox/drops", put(set_drops))
+        .route("/sandbox/outages", put(set_outage))
+        .route("/sandbox/limits", put(set_limits))
         .route("/sandbox/rates", get(rates))
         .route("/sandbox/webhooks", get(webhooks))
-        .route("/sandbox/state", get(state))
-        .route("/sandbox/timeline", post(tell))
+        .route("/sandbox/state", get(snapshot))
+        .route("/sandbox/timeline", post(add_event))
         .route("/sandbox/auth-token", post(change_auth_token))
         .route("/sandbox/scenario", post(play_scenario))
         .route("/sandbox/reset", post(reset))
@@ -76,35 +76,35 @@ async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(sandbox.view(&sandbox.memory()).faults())
 }
 
-async fn plan(
+async fn add_fault(
     State(sandbox): State<Arc<Sandbox>>,
-    Json(planned): Json<FaultPlan>,
+    Json(plan): Json<FaultPlan>,
 ) -> (StatusCode, Json<NumberedFaultPlan>) {
-    (StatusCode::CREATED, Json(sandbox.memory().faults.plan(planned)))
+    (StatusCode::CREATED, Json(sandbox.memory().faults.add(plan)))
 }
 
-async fn take_back(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<u64>) -> StatusCode {
-    if sandbox.memory().faults.take_back(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+async fn remove_fault(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<u64>) -> StatusCode {
+    if sandbox.memory().faults.remove(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
-async fn take_all_back(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
-    sandbox.memory().faults.take_all_back();
+async fn remove_all_faults(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
+    sandbox.memory().faults.remove_all();
     StatusCode::NO_CONTENT
 }
 
-async fn lose(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<WebhookLoss>) -> StatusCode {
+async fn set_drops(State(sandbox): State<Arc<Sandbox>>, Json(loss): Json<WebhookLoss>) -> StatusCode {
     sandbox.memory().drops.set(loss);
     StatusCode::NO_CONTENT
 }
 
-async fn fail_to_read(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Outage>) -> StatusCode {
+async fn set_outage(State(sandbox): State<Arc<Sandbox>>, Json(outage): Json<Outage>) -> StatusCode {
     sandbox.memory().outages.set(outage);
     StatusCode::NO_CONTENT
 }
 
-async fn limit(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<AccountLimits>) -> StatusCode {
+async fn set_limits(State(sandbox): State<Arc<Sandbox>>, Json(limits): Json<AccountLimits>) -> StatusCode {
     let (messages_per_second, concurrent_requests) = (limits.messages_per_second, limits.concurrent_requests);
-    sandbox.set_rules(Rules { messages_per_second, concurrent_requests, ..sandbox.rules() });
+    sandbox.set_rules(WhatsAppRules { messages_per_second, concurrent_requests, ..sandbox.rules() });
     sandbox.memory().limiter.limits = limits;
     StatusCode::NO_CONTENT
 }
@@ -116,19 +116,18 @@ async fn rates(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<RateQuer
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordFilter {
-    /// MessageLog to or from this address.
+    /// Only messages to or from this address.
     address: Option<String>,
-    /// Webhooks about this message.
+    /// Only webhooks about this message.
     message_sid: Option<String>,
 }
 
-/// The messages, the oldest first.
-async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<RecordFilter>) -> Json<Vec<Value>> {
+async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(filter): Query<RecordFilter>) -> Json<Vec<Value>> {
     let memory = sandbox.memory();
     let concerns = |address: &str, message: &Message| message.to == address || message.from.as_deref() == Some(address);
     let messages =
-        memory.messages.iter().filter(|m| wanted.address.as_deref().is_none_or(|address| concerns(address, m)));
-    // What Twilio shows of media is their number only; a test wants to see the URLs.
+        memory.messages.iter().filter(|m| filter.address.as_deref().is_none_or(|address| concerns(address, m)));
+    // Twilio's own resource has only the number of files, and a test needs their URLs.
     let shown = messages.map(|message| {
         let mut shown = message_json(&sandbox.config.account_sid, message);
         if let Some(fields) = shown.as_object_mut() {
@@ -160,36 +159,35 @@ async fn report(
     StatusCode::NO_CONTENT
 }
 
-async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(wanted): Query<RecordFilter>) -> Json<Vec<WebhookRecord>> {
+async fn webhooks(State(sandbox): State<Arc<Sandbox>>, Query(filter): Query<RecordFilter>) -> Json<Vec<WebhookRecord>> {
     let memory = sandbox.memory();
-    let wanted = |record: &&WebhookRecord| wanted.message_sid.as_deref().is_none_or(|sid| record.message_sid == sid);
-    Json(memory.webhooks.iter().filter(wanted).cloned().collect())
+    let passes = |record: &&WebhookRecord| filter.message_sid.as_deref().is_none_or(|sid| record.message_sid == sid);
+    Json(memory.webhooks.iter().filter(passes).cloned().collect())
 }
 
-/// All there is, once.
-async fn state(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+async fn snapshot(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     let memory = sandbox.memory();
     Json(sandbox.view(&memory).snapshot())
 }
 
-/// Whoever looks at the system under test tells what it did.
-async fn tell(State(sandbox): State<Arc<Sandbox>>, Json(happening): Json<Happening>) -> StatusCode {
-    sandbox.tell(happening);
+/// Records what a program saw the system under test do.
+async fn add_event(State(sandbox): State<Arc<Sandbox>>, Json(event): Json<TimelineEvent>) -> StatusCode {
+    sandbox.record(event);
     StatusCode::NO_CONTENT
 }
 
-/// Begins to play. What chance begins with cannot be changed any more, so that a scenario for another seed goes otherwise.
+/// Starts a scenario. The sandbox keeps its seed, so that a scenario for another seed meets other random decisions.
 async fn play_scenario(
     State(sandbox): State<Arc<Sandbox>>,
     Json(scenario): Json<Value>,
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
-    let wrong = |error: InvalidScenario| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
-    let scenario = Scenario::from_json(scenario).map_err(wrong)?;
+    let invalid = |error: InvalidScenario| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+    let scenario = Scenario::from_json(scenario).map_err(invalid)?;
     let own = sandbox.config.seed;
     if let Some(seed) = scenario.seed.filter(|seed| *seed != own) {
         let summary =
-            format!("Written for the seed {seed}; this sandbox began with {own}, and chance decides otherwise");
-        sandbox.tell(Happening::new("scenario", Outcome::Neutral, summary));
+            format!("The scenario is for seed {seed}. This sandbox has seed {own}, so its random decisions differ.");
+        sandbox.record(TimelineEvent::new("scenario", TimelineOutcome::Neutral, summary));
     }
     let steps = scenario.steps();
     play::play(&sandbox, scenario);
@@ -201,7 +199,6 @@ async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): J
     Json(json!({"auth_token": token.expose_secret()}))
 }
 
-/// Forgets what happened and what was planned.
 async fn reset(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
     sandbox.reset();
     StatusCode::NO_CONTENT

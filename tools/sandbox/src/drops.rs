@@ -1,38 +1,37 @@
-//! Webhooks that get lost on their way.
+//! Losing webhooks by chance, for the people whose address has a prefix.
 
 use serde::Deserialize;
 
-use crate::chance::Fraction;
+use crate::chance::Probability;
 
-/// Which webhooks are to be lost.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebhookLoss {
-    /// Those about people whose address begins like this, as in `whatsapp:+1999`.
+    /// The prefix of people's addresses, as in `whatsapp:+1999`.
     to_prefix: String,
-    /// How many of them: 0 ends it, 1 is all.
-    fraction: Fraction,
+    /// The share of webhooks that are lost: 0 for none, 1 for all.
+    fraction: Probability,
     #[serde(default)]
     seed: u64,
 }
 
-/// The losses that go on.
+/// The losses that are in effect, one per prefix.
 #[derive(Debug, Default)]
 pub(crate) struct WebhookLosses(Vec<WebhookLoss>);
 
 impl WebhookLosses {
-    /// Begins a loss, in the place of the one with the same prefix.
+    /// Sets the loss of a prefix; a share of 0 ends it.
     pub(crate) fn set(&mut self, loss: WebhookLoss) {
         self.0.retain(|other| other.to_prefix != loss.to_prefix);
-        if !loss.fraction.is_none() {
+        if !loss.fraction.is_zero() {
             self.0.push(loss);
         }
     }
 
-    /// Whether a webhook about this person is lost; what it is about tells it from the others.
-    pub(crate) fn lose(&self, person: &str, about: &[&str]) -> bool {
+    /// Whether a webhook about this person is lost. The texts identify the webhook.
+    pub(crate) fn drops(&self, person: &str, about: &[&str]) -> bool {
         let found = self.0.iter().find(|loss| person.starts_with(&loss.to_prefix));
-        found.is_some_and(|loss| loss.fraction.strikes(loss.seed, about))
+        found.is_some_and(|loss| loss.fraction.draw(loss.seed, about))
     }
 }
 
@@ -47,11 +46,11 @@ mod tests {
     }
 
     fn lost(drops: &WebhookLosses, person: &str) -> Vec<bool> {
-        (0..1_000).map(|number| drops.lose(person, &[&number.to_string(), "sent"])).collect()
+        (0..1_000).map(|number| drops.drops(person, &[&number.to_string(), "sent"])).collect()
     }
 
     #[test]
-    fn the_same_seed_loses_the_same_webhooks() {
+    fn same_seed_loses_the_same_webhooks() {
         let loss = r#"{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}"#;
         let first = lost(&drops(loss), "whatsapp:+19995550123");
         assert_eq!(first, lost(&drops(loss), "whatsapp:+19995550123"));
@@ -60,11 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_of_its_prefix_and_ends_with_zero() {
+    fn loss_is_limited_to_its_prefix_until_set_to_zero() {
         let mut drops = drops(r#"{"to_prefix": "whatsapp:+1999", "fraction": 1}"#);
         assert!(lost(&drops, "whatsapp:+19995550123").iter().all(|lost| *lost));
-        assert!(!drops.lose("whatsapp:+14155550123", &["1"]));
+        assert!(!drops.drops("whatsapp:+14155550123", &["1"]));
         drops.set(serde_json::from_str(r#"{"to_prefix": "whatsapp:+1999", "fraction": 0}"#).unwrap());
-        assert!(!drops.lose("whatsapp:+19995550123", &["1"]));
+        assert!(!drops.drops("whatsapp:+19995550123", &["1"]));
     }
 }

@@ -1,4 +1,4 @@
-//! Misbehaviour on request.
+//! Fault injection: what goes wrong with a message when a test or a person asks for it.
 
 use std::time::Duration;
 
@@ -7,57 +7,57 @@ use serde_json::{Value, json};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    chance::Fraction,
-    timeline::{Happening, Outcome},
+    chance::Probability,
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
-/// What goes wrong with a message: with the call that creates it, or with the webhooks about it.
+/// A fault of the call that creates a message, or of the webhooks about a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum InjectedFault {
-    /// Nothing is created, and the answer says so.
+    /// No message is created, and the call is answered with an error.
     Refuse {
         status: u16,
         code: u32,
-        /// In seconds.
+        /// Seconds.
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// The message is created, and the answer is an error all the same.
+    /// The message is created, and the call is answered with an error.
     AcceptThenRefuse { status: u16, code: u32 },
-    /// The message is created, and no answer comes.
+    /// The message is created, and the call is never answered.
     AcceptThenHang,
-    /// Nothing is created, and no answer comes.
+    /// No message is created, and the call is never answered.
     Hang,
-    /// The message is created, and reported as failed with this code.
+    /// The message is created, and fails with this code.
     Fail { code: u32 },
-    /// The message is created, and these statuses are reported in this order.
+    /// The message is created, and these statuses are reported, in this order.
     Report { statuses: Vec<MessageStatus> },
-    /// The message is created, its statuses are reported, and only then comes the answer.
+    /// The message is created, and the call is answered after all statuses are reported.
     ReportFirst,
-    /// The message is created and moves on, and nothing is reported.
+    /// The message is created and has its statuses, and none of them is reported.
     Silent,
-    /// The message is created, reported up to this status, and then as undelivered with this code.
+    /// The message is created, has its statuses up to this one, and is then undelivered with this code.
     FailAfter { code: u32, after: MessageStatus },
-    /// The message is created, and the answer comes late.
+    /// The message is created, and the call is answered late.
     Slow { milliseconds: u64 },
-    /// Each webhook is posted so many times more.
+    /// Each webhook is posted this many more times.
     Duplicate {
         #[serde(default = "one")]
         times: u8,
     },
-    /// Each webhook is posted so much later, by the sandbox's clock.
+    /// Each webhook is posted this much later by the sandbox's clock.
     Late { milliseconds: u64 },
-    /// The webhook of this status, or each, is never posted.
+    /// The webhook of this status is never posted; without a status, none is.
     Lost {
         #[serde(default)]
         status: Option<MessageStatus>,
     },
-    /// The callbacks of a message come in another order; a person's message comes after their next one.
+    /// The callbacks of a message are posted in another order. A person's message is posted after that person's next one.
     Reordered,
-    /// Each webhook is posted again when it was answered, as if the answer had got lost.
+    /// Each webhook is posted again after it was answered, as if the answer was lost.
     Retried,
-    /// Each webhook has a signature that somebody else made.
+    /// Each webhook is signed with a wrong auth token.
     WrongSignature,
 }
 
@@ -66,7 +66,7 @@ fn one() -> u8 {
 }
 
 impl InjectedFault {
-    /// The code with which a message fails.
+    /// The error code of a message that fails by this fault.
     pub(crate) fn error_code(&self) -> Option<u32> {
         match self {
             Self::Fail { code } | Self::FailAfter { code, .. } => Some(*code),
@@ -74,22 +74,22 @@ impl InjectedFault {
         }
     }
 
-    fn is_of_webhooks(&self) -> bool {
+    fn affects_webhooks(&self) -> bool {
         use InjectedFault::{Duplicate, Late, Lost, Reordered, Retried, WrongSignature};
         matches!(self, Duplicate { .. } | Late { .. } | Lost { .. } | Reordered | Retried | WrongSignature)
     }
 
-    /// What the timeline says when it happens to a message of a person.
-    pub(crate) fn happening(&self, person: &str, message_sid: &str) -> Happening {
+    /// The timeline event for the fault.
+    pub(crate) fn event(&self, person: &str, message_sid: &str) -> TimelineEvent {
         let details = json!(self);
         let kind = details.get("kind").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
         let created = !matches!(self, Self::Refuse { .. } | Self::Hang);
-        let happening = Happening::new("fault", Outcome::Bad, format!("As planned: {kind}"));
-        happening.of(person, created.then_some(message_sid)).with(details)
+        let event = TimelineEvent::new("fault", TimelineOutcome::Bad, format!("Planned fault: {kind}"));
+        event.of(person, created.then_some(message_sid)).with(details)
     }
 }
 
-/// What goes wrong with the webhooks of one message: at most one fault of each kind.
+/// The faults of the webhooks about one message, at most one of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WebhookFaults(Vec<InjectedFault>);
 
@@ -98,12 +98,11 @@ impl WebhookFaults {
         self.0.iter()
     }
 
-    /// How often each webhook is posted more than once.
+    /// How many more times each webhook is posted.
     pub(crate) fn copies(&self) -> u8 {
         self.find(|fault| if let InjectedFault::Duplicate { times } = fault { Some(*times) } else { None }).unwrap_or(0)
     }
 
-    /// How much later each webhook comes.
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.find(|fault| match fault {
             InjectedFault::Late { milliseconds } => Some(Duration::from_millis(*milliseconds)),
@@ -111,7 +110,7 @@ impl WebhookFaults {
         })
     }
 
-    /// Whether the webhook of this status is lost; none is that of a person's message.
+    /// Whether the webhook of this status is lost. A person's message has no status.
     pub(crate) fn loses(&self, status: Option<MessageStatus>) -> bool {
         self.iter()
             .any(|fault| matches!(fault, InjectedFault::Lost { status: lost } if lost.is_none() || *lost == status))
@@ -125,7 +124,7 @@ impl WebhookFaults {
         self.0.contains(&InjectedFault::Retried)
     }
 
-    pub(crate) fn forges(&self) -> bool {
+    pub(crate) fn has_wrong_signature(&self) -> bool {
         self.0.contains(&InjectedFault::WrongSignature)
     }
 
@@ -134,32 +133,32 @@ impl WebhookFaults {
     }
 }
 
-/// A fault for the next so many messages, of one person or of anybody.
+/// A fault for the next messages of one person, or of all people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultPlan {
-    /// The person, as in `whatsapp:+14155550123`; none for anybody.
+    /// The person, as in `whatsapp:+14155550123`; none for all people.
     #[serde(default)]
     to: Option<String>,
-    /// None until it is taken back.
+    /// How many messages it affects; none for all messages until it is removed.
     #[serde(default = "once")]
     times: Option<u32>,
-    /// How many of the messages are struck.
+    /// The share of messages that it affects.
     #[serde(default = "always")]
-    chance: Fraction,
+    chance: Probability,
     fault: InjectedFault,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "none has another meaning")]
+#[expect(clippy::unnecessary_wraps, reason = "none means without end")]
 fn once() -> Option<u32> {
     Some(1)
 }
 
-fn always() -> Fraction {
-    Fraction::ALL
+fn always() -> Probability {
+    Probability::ALL
 }
 
-/// A fault that is planned, under the number by which it can be taken back.
+/// A planned fault, and the number by which it can be removed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct NumberedFaultPlan {
     id: u64,
@@ -167,23 +166,22 @@ pub(crate) struct NumberedFaultPlan {
     planned: FaultPlan,
 }
 
-/// The message that a fault may strike.
+/// The message that a fault may affect.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultTarget<'a> {
-    /// The seed of the sandbox.
     pub(crate) seed: u64,
     pub(crate) person: &'a str,
     pub(crate) sid: &'a str,
 }
 
 impl NumberedFaultPlan {
-    fn strikes(&self, struck: FaultTarget<'_>) -> bool {
-        self.planned.to.as_deref().is_none_or(|wanted| wanted == struck.person)
-            && self.planned.chance.strikes(struck.seed, &[&self.id.to_string(), struck.sid])
+    fn affects(&self, target: FaultTarget<'_>) -> bool {
+        self.planned.to.as_deref().is_none_or(|wanted| wanted == target.person)
+            && self.planned.chance.draw(target.seed, &[&self.id.to_string(), target.sid])
     }
 }
 
-/// The faults that are planned, in the order they come.
+/// The planned faults, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct FaultPlans {
     planned: Vec<NumberedFaultPlan>,
@@ -191,7 +189,7 @@ pub(crate) struct FaultPlans {
 }
 
 impl FaultPlans {
-    pub(crate) fn plan(&mut self, planned: FaultPlan) -> NumberedFaultPlan {
+    pub(crate) fn add(&mut self, planned: FaultPlan) -> NumberedFaultPlan {
         self.last_id += 1;
         let numbered = NumberedFaultPlan { id: self.last_id, planned };
         if numbered.planned.times != Some(0) {
@@ -204,38 +202,38 @@ impl FaultPlans {
         self.planned.iter()
     }
 
-    /// Whether there was one with this number.
-    pub(crate) fn take_back(&mut self, id: u64) -> bool {
+    /// Removes the fault with this number, if there is one.
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
         let before = self.planned.len();
         self.planned.retain(|numbered| numbered.id != id);
         self.planned.len() < before
     }
 
-    pub(crate) fn take_all_back(&mut self) {
+    pub(crate) fn remove_all(&mut self) {
         self.planned.clear();
     }
 
-    /// The fault of a call that creates a message; it is used up by it.
-    pub(crate) fn of_call(&mut self, struck: FaultTarget<'_>) -> Option<InjectedFault> {
-        self.take(|numbered| !numbered.planned.fault.is_of_webhooks() && numbered.strikes(struck))
+    /// The next fault for a call that creates a message. It counts as used.
+    pub(crate) fn take_for_call(&mut self, target: FaultTarget<'_>) -> Option<InjectedFault> {
+        self.take(|numbered| !numbered.planned.fault.affects_webhooks() && numbered.affects(target))
     }
 
-    /// The faults of the webhooks of a message; they are used up by it.
-    pub(crate) fn of_webhooks(&mut self, struck: FaultTarget<'_>) -> WebhookFaults {
+    /// The next faults for the webhooks about a message. They count as used.
+    pub(crate) fn take_for_webhooks(&mut self, target: FaultTarget<'_>) -> WebhookFaults {
         let mut faults: Vec<InjectedFault> = Vec::new();
         let kind = std::mem::discriminant;
         while let Some(fault) = self.take(|numbered| {
             let fault = &numbered.planned.fault;
             let is_new = faults.iter().all(|other| kind(other) != kind(fault));
-            fault.is_of_webhooks() && is_new && numbered.strikes(struck)
+            fault.affects_webhooks() && is_new && numbered.affects(target)
         }) {
             faults.push(fault);
         }
         WebhookFaults(faults)
     }
 
-    fn take(&mut self, strikes: impl Fn(&NumberedFaultPlan) -> bool) -> Option<InjectedFault> {
-        let index = self.planned.iter().position(strikes)?;
+    fn take(&mut self, affects: impl Fn(&NumberedFaultPlan) -> bool) -> Option<InjectedFault> {
+        let index = self.planned.iter().position(affects)?;
         let planned = &mut self.planned.get_mut(index)?.planned;
         let fault = planned.fault.clone();
         planned.times = planned.times.map(|times| times.saturating_sub(1));
@@ -251,15 +249,15 @@ mod tests {
     use super::*;
 
     fn plan(faults: &mut FaultPlans, planned: &str) -> u64 {
-        faults.plan(serde_json::from_str(planned).unwrap()).id
+        faults.add(serde_json::from_str(planned).unwrap()).id
     }
 
-    fn struck<'a>(person: &'a str, sid: &'a str) -> FaultTarget<'a> {
+    fn target<'a>(person: &'a str, sid: &'a str) -> FaultTarget<'a> {
         FaultTarget { seed: 7, person, sid }
     }
 
     #[test]
-    fn a_fault_that_is_not_known_is_refused() {
+    fn unknown_fault_is_refused() {
         for fault in [
             r#"{"kind": "slow"}"#,
             r#"{"kind": "fail_after", "code": 1, "after": "later"}"#,
@@ -272,62 +270,62 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_for_whom_it_is_planned_and_is_used_up() {
+    fn fault_affects_its_person_as_often_as_planned() {
         let mut faults = FaultPlans::default();
         plan(&mut faults, r#"{"to": "a", "times": 2, "fault": {"kind": "accept_then_hang"}}"#);
-        assert_eq!(faults.of_call(struck("b", "1")), None);
-        assert_eq!(faults.of_webhooks(struck("a", "1")), WebhookFaults::default());
-        assert_eq!(faults.of_call(struck("a", "1")), Some(InjectedFault::AcceptThenHang));
-        assert_eq!(faults.of_call(struck("a", "2")), Some(InjectedFault::AcceptThenHang));
-        assert_eq!(faults.of_call(struck("a", "3")), None);
+        assert_eq!(faults.take_for_call(target("b", "1")), None);
+        assert_eq!(faults.take_for_webhooks(target("a", "1")), WebhookFaults::default());
+        assert_eq!(faults.take_for_call(target("a", "1")), Some(InjectedFault::AcceptThenHang));
+        assert_eq!(faults.take_for_call(target("a", "2")), Some(InjectedFault::AcceptThenHang));
+        assert_eq!(faults.take_for_call(target("a", "3")), None);
     }
 
     #[test]
-    fn a_fault_without_an_end_goes_on_until_it_is_taken_back() {
+    fn fault_without_end_stays_until_removed() {
         let mut faults = FaultPlans::default();
         let id = plan(&mut faults, r#"{"times": null, "fault": {"kind": "silent"}}"#);
         for sid in ["1", "2", "3"] {
-            assert_eq!(faults.of_call(struck("a", sid)), Some(InjectedFault::Silent));
+            assert_eq!(faults.take_for_call(target("a", sid)), Some(InjectedFault::Silent));
         }
-        assert!(faults.take_back(id) && !faults.take_back(id));
-        assert_eq!(faults.of_call(struck("a", "4")), None);
+        assert!(faults.remove(id) && !faults.remove(id));
+        assert_eq!(faults.take_for_call(target("a", "4")), None);
         plan(&mut faults, r#"{"times": 0, "fault": {"kind": "silent"}}"#);
         assert_eq!(faults.iter().count(), 0);
     }
 
     #[test]
-    fn a_message_has_one_fault_of_each_kind_of_its_webhooks() {
+    fn message_has_one_webhook_fault_of_each_kind() {
         let mut faults = FaultPlans::default();
         plan(&mut faults, r#"{"fault": {"kind": "late", "milliseconds": 5}}"#);
         plan(&mut faults, r#"{"fault": {"kind": "late", "milliseconds": 7}}"#);
         plan(&mut faults, r#"{"fault": {"kind": "lost", "status": "read"}}"#);
         plan(&mut faults, r#"{"times": null, "fault": {"kind": "duplicate"}}"#);
-        let first = faults.of_webhooks(struck("a", "1"));
+        let first = faults.take_for_webhooks(target("a", "1"));
         assert_eq!((first.delay(), first.copies()), (Some(Duration::from_millis(5)), 1));
         assert_eq!(
             [None, Some(MessageStatus::Sent), Some(MessageStatus::Read)].map(|status| first.loses(status)),
             [false, false, true]
         );
-        let second = faults.of_webhooks(struck("a", "2"));
+        let second = faults.take_for_webhooks(target("a", "2"));
         assert_eq!((second.delay(), second.copies()), (Some(Duration::from_millis(7)), 1));
-        assert_eq!(faults.of_webhooks(struck("a", "3")).delay(), None);
+        assert_eq!(faults.take_for_webhooks(target("a", "3")).delay(), None);
     }
 
     #[test]
-    fn the_same_messages_are_struck_by_chance_whoever_else_writes() {
-        let strikes = |others: bool| {
+    fn random_faults_do_not_depend_on_other_people() {
+        let affected = |others: bool| {
             let mut faults = FaultPlans::default();
             plan(&mut faults, r#"{"to": "a", "times": null, "chance": 0.5, "fault": {"kind": "hang"}}"#);
             (0..100)
                 .map(|number: u32| {
                     if others {
-                        faults.of_call(struck("b", "x"));
+                        faults.take_for_call(target("b", "x"));
                     }
-                    faults.of_call(struck("a", &number.to_string())).is_some()
+                    faults.take_for_call(target("a", &number.to_string())).is_some()
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(strikes(false), strikes(true));
-        assert!((30..70).contains(&strikes(false).iter().filter(|struck| **struck).count()));
+        assert_eq!(affected(false), affected(true));
+        assert!((30..70).contains(&affected(false).iter().filter(|is_affected| **is_affected).count()));
     }
 }

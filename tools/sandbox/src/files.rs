@@ -1,4 +1,4 @@
-//! FileStore that people send: kept in memory for as long as there is room.
+//! The files that people send, in memory as long as there is room.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,9 @@ use axum::body::Bytes;
 
 use crate::capacity;
 
-/// The largest file of WhatsApp's. Source: Twilio, "Guide to WhatsApp media messages".
+/// The largest file on WhatsApp. Source: Twilio, "Guide to WhatsApp media messages".
 pub(crate) const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
-/// A file somebody uploaded.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredFile {
     pub(crate) name: String,
@@ -17,15 +16,15 @@ pub(crate) struct StoredFile {
     pub(crate) bytes: Bytes,
 }
 
-/// The files, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct FileStore {
+    /// The oldest first.
     files: VecDeque<StoredFile>,
     bytes: usize,
 }
 
 impl FileStore {
-    /// Keeps a file, and forgets the oldest that have no room beside it.
+    /// Adds a file, and removes the oldest files until all fit.
     pub(crate) fn add(&mut self, file: StoredFile) {
         self.bytes += file.bytes.len();
         self.files.push_back(file);
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_files_make_room() {
+    fn oldest_files_are_removed_when_full() {
         let mut files = FileStore::default();
         let bytes = Bytes::from(vec![0; MAX_FILE_BYTES]);
         for number in 0..=capacity::FILE_BYTES / MAX_FILE_BYTES {

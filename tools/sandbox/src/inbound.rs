@@ -1,4 +1,4 @@
-//! MessageLog from people: stored, posted to the system under test, and answered as its TwiML says.
+//! Messages from people: stored, posted to the system under test, and answered as its TwiML says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,12 @@ use twilio_webhook::form::Form;
 
 use self::{person_message::PersonMessage, replies::send_reply};
 use crate::{
-    callbacks::{rule, words},
+    api_error::error_title,
     faults::{FaultTarget, WebhookFaults},
     messages::Message,
     opt_out::{OPTED_OUT, OptOutKeyword},
     state::Sandbox,
+    timeline::TimelineEvent,
     twiml::{self, DebuggerReport, Reply},
     webhook::{self, OutgoingWebhook, WebhookDelivery},
 };
@@ -65,7 +66,7 @@ pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbou
 
 fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: OptOutKeyword) {
     let person = message.from.as_deref().unwrap_or_default();
-    if sandbox.memory().people.keyword(person, keyword) {
+    if sandbox.memory().people.apply_keyword(person, keyword) {
         send_reply(sandbox, message, Reply { body: keyword.answer().to_owned(), media: Vec::new() }, "keyword");
     }
 }
@@ -74,11 +75,11 @@ fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: OptOutKeywo
 fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
     let (person, sid) = (message.from.as_deref().unwrap_or_default(), message.sid.as_str());
     let mut memory = sandbox.memory();
-    memory.people.wrote(person, message.created_at);
+    memory.people.record_inbound(person, message.created_at);
     memory.messages.add(message.clone());
-    let faults = memory.faults.of_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
+    let faults = memory.faults.take_for_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
     for fault in faults.iter() {
-        memory.timeline.add(message.created_at, fault.happening(person, sid));
+        memory.timeline.add(message.created_at, fault.event(person, sid));
     }
     faults
 }
@@ -93,12 +94,15 @@ pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> I
     let mut first_reply = None;
     for (copy, delivery) in deliveries.iter().enumerate() {
         let (replies, reports) = twiml::read(delivery);
-        for DebuggerReport { code, words } in reports {
-            sandbox.tell(rule(code, words).of(&person, Some(message.sid.as_str())));
+        for DebuggerReport { code, title } in reports {
+            sandbox.record(TimelineEvent::broken_rule(code, title).of(&person, Some(message.sid.as_str())));
         }
         for (index, reply) in replies.into_iter().enumerate() {
             if sandbox.refuses_messages_to(&person) {
-                sandbox.tell(rule(OPTED_OUT, words(OPTED_OUT)).of(&person, Some(message.sid.as_str())));
+                sandbox.record(
+                    TimelineEvent::broken_rule(OPTED_OUT, error_title(OPTED_OUT))
+                        .of(&person, Some(message.sid.as_str())),
+                );
                 continue;
             }
             first_reply.get_or_insert_with(|| reply.body.clone());

@@ -1,48 +1,48 @@
-//! A stand-in for Twilio's side of WhatsApp and SMS: it takes messages as Twilio's API does, reports their status, and lets
-//! people write in, signed as Twilio signs.
+//! A stand-in for Twilio's WhatsApp and SMS. It accepts messages through an API like Twilio's, reports their statuses, and posts
+//! people's messages to the system under test, signed as Twilio signs them.
 //!
-//! - [`products`] are Twilio's: messages ([`api`]), templates ([`content`]), Messaging Services ([`services`]) and
-//!   [`senders`], [`verify`], [`studio`] and the account's [`auth_tokens`], with Twilio's refusals ([`refusal`]) and its ways
-//!   to authenticate ([`auth`]). Its own client libraries work against them.
-//! - [`rules`] are WhatsApp's: what a message has to be to get through.
-//! - [`callbacks`] is what becomes of a message, [`inbound`] is a person writing, [`webhook`] calls the system under test,
-//!   as patiently as [`overrides`] says. [`twiml`] is what its answers say to the person, and [`opt_out`] what Twilio itself
-//!   answers.
-//! - Misbehaviour on request: [`faults`] of the calls that create a message and of the webhooks about it, [`outages`] of those
-//!   that read, [`drops`] of webhooks. [`chance`] follows from the seed. [`limits`] holds callers to Twilio's limits, and
-//!   [`rates`] measures them against these. [`scenario`] is a play that was written down.
-//! - [`state`] is all that is remembered ([`kept`] says how much): [`messages`], [`people`], [`files`] and the [`timeline`]
-//!   among it, to which [`calls`] adds what the API is asked. [`clock`] and [`sids`] are its own time and chance.
-//! - [`snapshot`] and [`stream`] are for who watches: all there is, once, and then each change.
-//! - [`page`] serves the phones, the timeline and the switches to a browser.
-//! - [`access`] refuses what a browser asks for another site's page.
-//! - [`control`] is the HTTP interface for whoever directs the play:
+//! Data comes first, and imports nothing of the [`state`] that holds it; requests, webhooks and scenarios are functions over it.
+//!
+//! - Twilio's [`products`]: messages ([`api`]), templates ([`content`]), Messaging Services ([`services`]), [`senders`],
+//!   [`verify`], [`studio`] and the account's [`auth_tokens`]. They authenticate callers ([`auth`]), list in pages ([`paging`])
+//!   and refuse with Twilio's codes ([`api_error`]). Twilio's client libraries work with them.
+//! - What happens to a message: WhatsApp's [`rules`], its statuses and [`callbacks`]. A person's message is [`inbound`]. A
+//!   [`webhook`] has the time-outs and retries that its URL asks for ([`overrides`]); [`twiml`] reads its answer, and [`opt_out`]
+//!   is Twilio's own answer.
+//! - Fault injection: [`faults`] of calls and webhooks, [`outages`] of calls that read, [`drops`] of webhooks by chance
+//!   ([`chance`] follows from the seed). [`limits`] enforces Twilio's limits, and [`rates`] measures the callers. A [`scenario`]
+//!   does such things step by step.
+//! - [`state`] locks the [`memory`] of [`messages`], [`people`], [`files`] and the [`timeline`], as much as [`capacity`] allows.
+//!   [`calls`] adds API calls to the timeline. [`clock`] and [`sids`] give time and SIDs.
+//! - The [`page`] shows a [`snapshot`] and follows the [`stream`] of changes. [`access`] refuses what a browser requests for
+//!   another site's page.
+//! - [`control`] is the HTTP interface for tests and for the page:
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `POST /sandbox/inbound` | a person writes: `{"from": "whatsapp:+14155550123", "body": "hi"}`; `media`, `location`, `button`, `replied_to` and `forwarded` as in `inbound` |
-//! | `POST /sandbox/files` | takes the bytes of a file with their `Content-Type`: `{"url", "content_type", "size"}`, for `media` |
-//! | `POST /sandbox/people` | somebody comes: `{"name": "Dan", "without_number": true}`; `DELETE /sandbox/people/{address}` |
+//! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `replied_to` and `forwarded` as in `inbound::person_message` |
+//! | `POST /sandbox/files` | uploads the bytes of a file with their `Content-Type`; gives `{"url", "content_type", "size"}`, for `media` |
+//! | `POST /sandbox/people` | adds a person: `{"name": "Dan", "without_number": true}`; `DELETE /sandbox/people/{address}` removes one |
 //! | `GET /sandbox/messages?address=` | the messages to or from an address, the oldest first |
 //! | `POST /sandbox/messages/{sid}/status` | reports a status: `{"status": "failed", "error_code": 63016}` |
-//! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were sent or dropped |
-//! | `GET /sandbox/state` | all there is: people, messages, timeline, faults, rules, templates |
-//! | `GET /sandbox/stream` | the same as server-sent events: `snapshot`, then each change |
-//! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "chance": 0.5, "fault": {"kind": "silent"}}`; `times` is null for one that goes on |
-//! | `GET /sandbox/faults` | those that are planned; `DELETE` takes back all, or `/sandbox/faults/{id}` one |
-//! | `PUT /sandbox/drops` | loses webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
-//! | `PUT /sandbox/outages` | reading fails: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
+//! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were posted or dropped |
+//! | `GET /sandbox/state` | a snapshot: people, messages, timeline, faults, rules, templates |
+//! | `GET /sandbox/stream` | server-sent events: a `snapshot`, then each change |
+//! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "chance": 0.5, "fault": {"kind": "silent"}}`; with `times` null it has no end |
+//! | `GET /sandbox/faults` | the planned faults; `DELETE` removes all, or one with `/sandbox/faults/{id}` |
+//! | `PUT /sandbox/drops` | drops webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
+//! | `PUT /sandbox/outages` | lets calls that read fail: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` |
-//! | `GET`, `PUT /sandbox/rules` | which of WhatsApp's [`Rules`] hold |
-//! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were asked for |
-//! | `GET`, `POST /sandbox/clock` | lets time pass: `{"advance_seconds": 86400}` |
-//! | `POST /sandbox/auth-token` | the auth token is another one at once: `{"token": "..."}`, or a new one |
-//! | `POST /sandbox/timeline` | somebody tells what the system under test did, as in [`Happening`] |
+//! | `GET`, `PUT /sandbox/rules` | the [`WhatsAppRules`] in effect |
+//! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were created |
+//! | `GET`, `POST /sandbox/clock` | the clock; moves it forward: `{"advance_seconds": 86400}` |
+//! | `POST /sandbox/auth-token` | replaces the auth token at once: `{"token": "..."}`, or `{}` for a random one |
+//! | `POST /sandbox/timeline` | adds what the system under test did, as a [`TimelineEvent`] |
 //! | `POST /sandbox/scenario` | plays a [`Scenario`] |
-//! | `POST /sandbox/reset` | forgets what happened and what was planned; the clock goes back |
+//! | `POST /sandbox/reset` | forgets what happened and what was planned, and sets the clock back |
 //!
-//! Everything holds for one account, one sender of each channel and all who use the sandbox at the time: what can be told
-//! apart by the person's address (`to`, `to_prefix`) leaves other tests alone, the limits do not.
+//! A sandbox has one account, and one sender for each channel, for all its users. Tests that run at the same time are separated by
+//! the person's address (`to`, `to_prefix`); they share the limits, the rules and the clock.
 
 mod access;
 mod api;
@@ -51,7 +51,6 @@ mod auth;
 mod auth_tokens;
 mod callbacks;
 mod calls;
-
 mod capacity;
 mod chance;
 mod clock;
@@ -92,10 +91,10 @@ mod verify;
 mod webhook;
 
 pub use access::AllowedHost;
-pub use config::{Config, Plays};
+pub use config::{Config, SandboxRole};
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
-pub use rules::Rules;
+pub use rules::WhatsAppRules;
 pub use scenario::{InvalidScenario, Scenario, play::play};
 pub use server::{SandboxServer, serve, serve_on_free_port};
 pub use state::Sandbox;
-pub use timeline::{Happening, Outcome};
+pub use timeline::{TimelineEvent, TimelineOutcome};

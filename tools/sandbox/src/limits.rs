@@ -1,4 +1,4 @@
-//! Twilio's limits on creating messages, where they are asked for.
+//! Twilio's limits on creating messages.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,32 +15,32 @@ use crate::api_error::ApiError;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What is allowed; none is no limit.
+/// The limits in effect; none for no limit.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountLimits {
-    /// Of one WhatsApp sender, in any one second.
+    /// Of one WhatsApp sender, in any period of one second.
     #[serde(default)]
     pub(crate) messages_per_second: Option<usize>,
-    /// Calls creating a message, of the whole account.
+    /// Calls that create a message at the same time, of the whole account.
     #[serde(default)]
     pub(crate) concurrent_requests: Option<usize>,
     #[serde(default)]
     on_excess: OnExcess,
 }
 
-/// What becomes of a message beyond the messages per second.
+/// What happens to a message over the limit of messages per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnExcess {
-    /// It is taken, and fails. Source: Twilio, error 63018.
+    /// It is accepted, and fails. Source: Twilio, error 63018.
     #[default]
     Fail,
-    /// It is not taken. Source: Twilio, error 20429.
+    /// It is refused. Source: Twilio, error 20429.
     Refuse,
 }
 
-/// The limits, and what was let through in the last second.
+/// The limits, and the messages of the last second that were within them.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
     pub(crate) limits: AccountLimits,
@@ -49,8 +49,8 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// What becomes of a sender's next message, if it is one too many. What fails or is refused does not count: it never
-    /// went out.
+    /// What happens to a sender's next message where it is over the limit. A message that fails or is refused does not count
+    /// against the limit, since it is not sent.
     pub(crate) fn excess(&mut self, sender: &str, now: Instant) -> Option<OnExcess> {
         let limit = self.limits.messages_per_second?;
         let passed = self.passed.entry(sender.to_owned()).or_default();
@@ -60,15 +60,15 @@ impl Limiter {
         (passed.len() >= limit).then_some(self.limits.on_excess)
     }
 
-    /// Notes a message that was let through.
-    pub(crate) fn pass(&mut self, sender: &str, now: Instant) {
+    /// Counts a message that is within the limit.
+    pub(crate) fn count(&mut self, sender: &str, now: Instant) {
         if self.limits.messages_per_second.is_some() {
             self.passed.entry(sender.to_owned()).or_default().push_back(now);
         }
     }
 }
 
-/// Counts a call that creates a message until it is answered or its caller has gone.
+/// Counts a call that creates a message, until it is answered or the caller closes the connection.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
@@ -91,34 +91,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_limit_in_any_second_is_excess() {
+    fn messages_over_the_limit_in_any_second_are_excess() {
         let begin = Instant::now();
         let mut limiter = Limiter {
             limits: serde_json::from_str(r#"{"messages_per_second": 2, "on_excess": "refuse"}"#).unwrap(),
             ..Limiter::default()
         };
-        let mut take = |sender: &str, milliseconds: u64| {
+        let mut send = |sender: &str, milliseconds: u64| {
             let now = begin + Duration::from_millis(milliseconds);
             let excess = limiter.excess(sender, now);
             if excess.is_none() {
-                limiter.pass(sender, now);
+                limiter.count(sender, now);
             }
             excess
         };
         assert_eq!(
-            [0, 500, 999, 1_000, 1_499].map(|at| take("a", at)).map(|excess| excess.is_some()),
+            [0, 500, 999, 1_000, 1_499].map(|at| send("a", at)).map(|excess| excess.is_some()),
             [false, false, true, false, true]
         );
-        assert_eq!(take("a", 1_499), Some(OnExcess::Refuse));
-        assert_eq!(take("b", 1_499), None, "another sender has a second of its own");
+        assert_eq!(send("a", 1_499), Some(OnExcess::Refuse));
+        assert_eq!(send("b", 1_499), None, "each sender is counted separately");
     }
 
     #[test]
-    fn there_is_no_limit_until_one_is_set() {
+    fn there_is_no_limit_by_default() {
         let (mut limiter, now) = (Limiter::default(), Instant::now());
         for _ in 0..1_000 {
             assert_eq!(limiter.excess("a", now), None);
-            limiter.pass("a", now);
+            limiter.count("a", now);
         }
         assert!(limiter.passed.is_empty());
         assert_eq!(

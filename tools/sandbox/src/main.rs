@@ -1,4 +1,4 @@
-//! Runs the sandbox alone.
+//! The command `sandbox`: runs the sandbox alone.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Parser;
-use sandbox::{AllowedHost, Config, ORDER_UPDATE_SID, Rules, Sandbox, Scenario, serve};
+use sandbox::{AllowedHost, Config, ORDER_UPDATE_SID, Sandbox, Scenario, WhatsAppRules, serve};
 use secrecy::ExposeSecret as _;
 use tokio::{
     net::TcpListener,
@@ -18,30 +18,31 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Twilio's side of WhatsApp on this machine: an API that takes messages as Twilio's does, and a page with phones.
+/// A stand-in for Twilio's WhatsApp and SMS on this machine: an API like Twilio's, and a page with phones.
 ///
-/// Nothing leaves this machine and no account is needed. Twilio's client libraries work against it with their base URL set to
-/// the page's URL; webhooks come signed with the auth token. Ctrl-C ends it.
+/// It needs no account, and nothing leaves this machine. Twilio's client libraries work with it when their base URL is set to
+/// the page's URL. Webhooks are signed with the auth token. Ctrl-C stops it.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  sandbox                                                        a conversation on http://127.0.0.1:8080
-  sandbox --inbound-url http://127.0.0.1:8000/twilio/inbound     people's messages go to your system
-  sandbox --port 8081 --seed 7                                   the same SIDs, losses and delays each time
-  sandbox --scenario tools/sandbox/scenarios/bad-day.json        a play that was written down")]
-struct Arguments {
+  sandbox                                                        the page on http://127.0.0.1:8080
+  sandbox --inbound-url http://127.0.0.1:8000/twilio/inbound     posts people's messages to your system
+  sandbox --port 8081 --seed 7                                   repeats the same SIDs, losses and delays
+  sandbox --scenario tools/sandbox/scenarios/bad-day.json        plays a scenario")]
+struct SandboxArguments {
     /// The port to listen on, on this machine only.
     #[arg(long, env = "PORT", default_value_t = 8080)]
     port: u16,
-    /// Where messages from people go: the webhook of your system. Nowhere without one.
+    /// The webhook of your system that people's messages are posted to. Without it they are posted nowhere.
     #[arg(long, env = "INBOUND_URL", value_parser = url)]
     inbound_url: Option<String>,
-    /// What chance begins with: the same seed does the same. A new one each time without.
+    /// With the same seed the same calls get the same SIDs, losses and delays. Without it the seed is random.
     #[arg(long, env = "SEED")]
     seed: Option<u64>,
-    /// A scenario to play, a JSON file: people, and steps one after the other.
+    /// A scenario to play: a JSON file with people and steps.
     #[arg(long, env = "SCENARIO", value_name = "FILE")]
     scenario: Option<PathBuf>,
-    /// Names besides 127.0.0.1, localhost and `[::1]` by which callers reach the sandbox, as in 172.17.0.1 for a container.
+    /// More host names by which callers reach the sandbox, as in 172.17.0.1 for a container. 127.0.0.1, localhost and `[::1]`
+    /// are always allowed.
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     allowed_hosts: Vec<AllowedHost>,
 }
@@ -56,14 +57,14 @@ fn url(text: &str) -> Result<String, &'static str> {
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
-    let arguments = Arguments::parse();
-    let ended = Runtime::new().map_err(|error| error.to_string()).and_then(|runtime| {
-        let ended = runtime.block_on(run(arguments));
-        // At once: a page's stream, a webhook or a look-up of a name may still be open.
+    let arguments = SandboxArguments::parse();
+    let result = Runtime::new().map_err(|error| error.to_string()).and_then(|runtime| {
+        let result = runtime.block_on(run(arguments));
+        // Without waiting for the streams of open pages, for webhooks and for name look-ups.
         runtime.shutdown_background();
-        ended
+        result
     });
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -72,21 +73,21 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), String> {
+async fn run(arguments: SandboxArguments) -> Result<(), String> {
     let scenario = arguments.scenario.as_deref().map(read).transpose()?;
     let documented = Config::documented(arguments.inbound_url.unwrap_or_default());
-    let mut config = Config { rules: Rules::as_whatsapp(), ..documented };
+    let mut config = Config { rules: WhatsAppRules::as_whatsapp(), ..documented };
     if let Some(seed) = arguments.seed.or(scenario.as_ref().and_then(|scenario| scenario.seed)) {
         config.seed = seed;
     }
     config.allowed_hosts.extend(arguments.allowed_hosts);
     let listener = listen(arguments.port).await?;
     let url = listener.local_addr().map_err(|error| error.to_string())?;
-    // Before anybody is told that it is ready, so that no signal ends it the hard way.
+    // Before the welcome message, since from then on a signal is expected to end the process properly.
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let sandbox = Sandbox::new(config.clone());
     let serving = tokio::spawn(serve(Arc::clone(&sandbox), listener));
-    say(&welcome(&format!("http://{url}"), &config));
+    print(&welcome(&format!("http://{url}"), &config));
     if let Some(scenario) = scenario {
         sandbox::play(&sandbox, scenario);
     }
@@ -104,15 +105,15 @@ fn read(path: &Path) -> Result<Scenario, String> {
 
 async fn listen(port: u16) -> Result<TcpListener, String> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => format!("port {port} is taken: PORT chooses another one, as in PORT=8081"),
-        _ => format!("port {port} cannot be listened on ({error}): PORT chooses another one, as in PORT=8081"),
+        io::ErrorKind::AddrInUse => format!("port {port} is in use: choose another one with PORT, as in PORT=8081"),
+        _ => format!("cannot listen on port {port} ({error}): choose another one with PORT, as in PORT=8081"),
     })
 }
 
-/// All that somebody needs who has just started it.
+/// What a person needs to use the sandbox.
 fn welcome(url: &str, config: &Config) -> String {
     let inbound = if config.inbound_url.is_empty() {
-        "nowhere yet: INBOUND_URL says where, as in INBOUND_URL=http://127.0.0.1:8000/twilio/inbound"
+        "nowhere yet: set it with INBOUND_URL, as in INBOUND_URL=http://127.0.0.1:8000/twilio/inbound"
     } else {
         &config.inbound_url
     };
@@ -120,7 +121,7 @@ fn welcome(url: &str, config: &Config) -> String {
         "The sandbox is ready: {url}\n\n  \
          Account SID     {}\n  Auth token      {}\n  API key         {}\n  API key secret  {}\n  \
          Sender          {}\n  Service         {}\n  Template        {ORDER_UPDATE_SID} (order_update)\n  \
-         Inbound goes to {inbound}\n  Seed            {}\n\nCtrl-C ends it.\n",
+         Inbound goes to {inbound}\n  Seed            {}\n\nCtrl-C stops it.\n",
         config.account_sid,
         config.auth_token.expose_secret(),
         config.api_key_sid,
@@ -131,8 +132,8 @@ fn welcome(url: &str, config: &Config) -> String {
     )
 }
 
-/// Says something to whoever reads along: nobody may.
-fn say(text: &str) {
+/// Prints to the standard output, which may be closed.
+fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
 }
 
@@ -141,9 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_starts_it_is_told_what_to_use() {
+    fn welcome_names_url_credentials_and_sender() {
         let config = Config::documented(String::new());
-        let told = welcome("http://127.0.0.1:8080", &config);
+        let text = welcome("http://127.0.0.1:8080", &config);
         for part in [
             "http://127.0.0.1:8080",
             "AC0000",
@@ -154,12 +155,12 @@ mod tests {
             "HX0000",
             "INBOUND_URL",
         ] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 
     #[test]
-    fn the_scenarios_that_come_along_are_right() {
+    fn bundled_scenarios_are_valid() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(files.len() >= 3, "{files:?}");

@@ -1,4 +1,4 @@
-//! MessageLog as Twilio keeps them.
+//! Messages as Twilio stores them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,6 @@ use crate::{
     sids::{Sids, is_sid},
 };
 
-/// A message as Twilio keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) sid: MessageSid,
@@ -25,25 +24,25 @@ pub(crate) struct Message {
     pub(crate) body: String,
     pub(crate) media: Vec<Media>,
     pub(crate) content_sid: Option<String>,
-    /// What the message gives for the content's variables.
+    /// The message's values for the content's variables.
     pub(crate) content_variables: BTreeMap<String, String>,
     pub(crate) buttons: Vec<MessageButton>,
     pub(crate) location: Option<MessageLocation>,
     pub(crate) feedback: Feedback,
-    /// The message that a person replies to.
+    /// For a person's message: the message that it replies to.
     pub(crate) replied_to: Option<MessageSid>,
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) status: MessageStatus,
     pub(crate) error_code: Option<u32>,
     pub(crate) status_callback: Option<String>,
-    /// When a scheduled message is to go out.
+    /// When a scheduled message is sent.
     pub(crate) send_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
 }
 
-/// Whether the sender wants to tell what the person made of a message.
+/// Whether the message was created with `ProvideFeedback`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Feedback {
     #[default]
@@ -51,70 +50,66 @@ pub(crate) enum Feedback {
     Asked,
 }
 
-/// A button below a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct MessageButton {
     pub(crate) kind: ButtonKind,
-    /// What is written on it.
     pub(crate) title: String,
-    /// What comes back as `ButtonPayload` when it is pressed.
+    /// The `ButtonPayload` of the webhook when it is pressed.
     pub(crate) id: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) phone: Option<String>,
 }
 
-/// What a button does.
+/// What a press of the button does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ButtonKind {
-    /// It answers.
+    /// Sends a reply.
     QuickReply,
-    /// It opens a page.
+    /// Opens a web page.
     Url,
-    /// It calls.
+    /// Calls a number.
     PhoneNumber,
 }
 
-/// A place on a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MessageLocation {
-    /// In degrees.
+    /// Degrees.
     pub(crate) latitude: f64,
-    /// In degrees.
+    /// Degrees.
     pub(crate) longitude: f64,
-    /// Its name.
+    /// The name of the place.
     #[serde(default)]
     pub(crate) label: Option<String>,
     #[serde(default)]
     pub(crate) address: Option<String>,
 }
 
-/// A file of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Media {
     /// `ME` and 32 hexadecimal digits.
     pub(crate) sid: String,
     pub(crate) url: String,
-    /// None for a file that goes out: nobody has fetched it.
+    /// None for an outbound file that was not fetched.
     pub(crate) content_type: Option<String>,
 }
 
 impl Media {
-    /// A file at a URL, under the SID that the URL ends in where it looks like Twilio's own.
+    /// A file at a URL. Its SID is the one at the end of the URL, as in Twilio's media URLs, or a new one.
     pub(crate) fn new(sids: &Sids, url: String, content_type: Option<String>) -> Self {
         let own = url.rsplit('/').next().filter(|end| is_sid("ME", end)).map(str::to_owned);
         Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type }
     }
 }
 
-/// All messages, found by their SID without looking at the others.
+/// All messages, numbered in the order of their creation and indexed by SID.
 #[derive(Debug, Default)]
 pub(crate) struct MessageLog {
     by_number: BTreeMap<u64, Message>,
     numbers: HashMap<MessageSid, u64>,
     next: u64,
-    /// Those that are new or may have been changed since this was last asked for.
+    /// The messages that are new or may have changed since the last call of `take_changed`.
     changed: Vec<MessageSid>,
 }
 
@@ -150,17 +145,17 @@ impl MessageLog {
         std::mem::take(&mut self.changed)
     }
 
-    /// Those that were created before the one of this number, the newest first.
+    /// The messages older than this number, the newest first.
     pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
         self.by_number.range(..number).rev().map(|(number, message)| (*number, message))
     }
 
-    /// Those that were created after the one of this number, the oldest first.
+    /// The messages newer than this number, the oldest first.
     pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
         self.by_number.range((Bound::Excluded(number), Bound::Unbounded)).map(|(number, message)| (*number, message))
     }
 
-    /// The oldest first.
+    /// All messages, the oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.by_number.values()
     }
@@ -171,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_the_sid_of_its_url() {
+    fn file_takes_the_sid_from_its_url() {
         let own = "https://api.twilio.com/Media/ME0123456789abcdef0123456789abcdef";
         assert_eq!(Media::new(&Sids::from_seed(1), own.to_owned(), None).sid, "ME0123456789abcdef0123456789abcdef");
         let made_up = Media::new(&Sids::from_seed(1), "https://example.com/MEadow.png".to_owned(), None).sid;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     auth_tokens::AuthTokenChange,
     state::Sandbox,
-    timeline::{Happening, Outcome},
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
 /// Moves the clock forward.
@@ -16,7 +16,7 @@ pub(crate) fn advance_clock(sandbox: &Sandbox, seconds: u32) {
     sandbox.clock.advance(by);
     sandbox.stream.send("clock", &sandbox.view(&sandbox.memory()).clock());
     let details = json!({"advance_seconds": seconds});
-    sandbox.tell(Happening::new("clock", Outcome::Neutral, format!("{by:#} passes")).with(details));
+    sandbox.record(TimelineEvent::new("clock", TimelineOutcome::Neutral, format!("{by:#} passes")).with(details));
 }
 
 /// Replaces the account's auth token at once, as its owner may when it has leaked.
@@ -24,6 +24,6 @@ pub(crate) fn change_auth_token(sandbox: &Sandbox, changed: AuthTokenChange) -> 
     let token = changed.into_token(&sandbox.sids);
     sandbox.products.auth_tokens.replace(token.clone());
     let summary = "The account's auth token is another one: webhooks are signed with it, and calls need it";
-    sandbox.tell(Happening::new("fault", Outcome::Neutral, summary));
+    sandbox.record(TimelineEvent::new("fault", TimelineOutcome::Neutral, summary));
     token
 }

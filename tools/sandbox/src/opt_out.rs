@@ -1,8 +1,7 @@
-//! Advanced Opt-Out: Twilio itself answers STOP, START and HELP, and refuses messages to who wrote STOP.
+//! Advanced Opt-Out: Twilio itself answers STOP, START and HELP, and refuses messages to a person who sent STOP.
 //!
 //! Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
 
-/// What a person asks of Twilio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OptOutKeyword {
     Stop,
@@ -10,11 +9,11 @@ pub(crate) enum OptOutKeyword {
     Help,
 }
 
-/// MessageLog to a person who has opted out. Source: Twilio, error 21610.
+/// A message to a person who has opted out. Source: Twilio, error 21610.
 pub(crate) const OPTED_OUT: u32 = 21610;
 
-/// Twilio's words in English, as the service begins with: alone in a message, in any case.
-const WORDS: [(OptOutKeyword, &[&str]); 3] = [
+/// Twilio's default keywords in English. A keyword is the whole text of a message, in any case.
+const KEYWORDS: [(OptOutKeyword, &[&str]); 3] = [
     (OptOutKeyword::Stop, &["cancel", "end", "quit", "stop", "stopall", "unsubscribe"]),
     (OptOutKeyword::Start, &["start", "unstop", "yes"]),
     (OptOutKeyword::Help, &["help", "info"]),
@@ -23,10 +22,9 @@ const WORDS: [(OptOutKeyword, &[&str]); 3] = [
 impl OptOutKeyword {
     pub(crate) fn read(body: &str) -> Option<Self> {
         let word = body.trim().to_ascii_lowercase();
-        WORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(keyword, _)| *keyword)
+        KEYWORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(keyword, _)| *keyword)
     }
 
-    /// The webhook's `OptOutType`.
     pub(crate) const fn opt_out_type(self) -> &'static str {
         match self {
             Self::Stop => "STOP",
@@ -35,7 +33,7 @@ impl OptOutKeyword {
         }
     }
 
-    /// What Twilio answers, in its own words.
+    /// Twilio's default answer.
     pub(crate) const fn answer(self) -> &'static str {
         match self {
             Self::Stop => {
@@ -56,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_one_word() {
+    fn keyword_is_the_whole_message() {
         let cases = [
             ("STOP", Some(OptOutKeyword::Stop)),
             (" Unsubscribe\n", Some(OptOutKeyword::Stop)),

@@ -1,4 +1,4 @@
-//! ReadOperation that fails, for a while.
+//! Outages of the calls that fetch or list messages.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,10 @@ use serde::Deserialize;
 
 use crate::api_error::ApiError;
 
-/// What fails.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Outage {
-    /// Of messages to this recipient only; none for all.
+    /// Only messages to this recipient; none for all messages.
     #[serde(default)]
     to: Option<String>,
     #[serde(default)]
@@ -19,19 +18,18 @@ pub(crate) struct Outage {
     fetch: bool,
 }
 
-/// What is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadOperation {
     List,
     Fetch,
 }
 
-/// The outages that go on, one of each recipient and one of all.
+/// The outages in effect: one for each recipient, and one for all.
 #[derive(Debug, Default)]
 pub(crate) struct Outages(HashMap<Option<String>, Outage>);
 
 impl Outages {
-    /// Begins an outage, in the place of the one of the same recipient; nothing that fails ends it.
+    /// Sets the outage of a recipient; one in which nothing fails ends it.
     pub(crate) fn set(&mut self, outage: Outage) {
         if outage.list || outage.fetch {
             self.0.insert(outage.to.clone(), outage);
@@ -40,7 +38,7 @@ impl Outages {
         }
     }
 
-    /// Refuses to read what is out of order.
+    /// Fails where an outage affects the operation.
     pub(crate) fn check(&self, reading: ReadOperation, to: Option<&str>) -> Result<(), ApiError> {
         let fails = |outage: &Outage| match reading {
             ReadOperation::List => outage.list,
@@ -57,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_of_what_it_names_until_it_ends() {
+    fn outage_affects_its_operations_and_recipient_only() {
         let mut outages = Outages::default();
         let mut set = |outage: &str| {
             outages.set(serde_json::from_str(outage).unwrap());

@@ -1,30 +1,28 @@
-//! How patiently a webhook is posted: Twilio's defaults, and what the fragment of its URL asks for instead.
+//! Time-outs and retries of a webhook: Twilio's defaults, and the overrides in the fragment of its URL.
 //!
 //! Source: Twilio, "Webhooks: connection overrides".
 
 use std::time::Duration;
 
-/// The limits of a webhook, and when it is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Overrides {
-    /// `ct`: until there is a connection.
+    /// `ct`: for the connection.
     pub(crate) connect: Duration,
-    /// `rt`: until the answer of one try has come.
+    /// `rt`: for the answer of one attempt.
     pub(crate) read: Duration,
-    /// `tt`: all tries together.
+    /// `tt`: for all attempts together.
     pub(crate) total: Duration,
-    /// `rc`: how often it is tried again.
+    /// `rc`
     pub(crate) retries: u8,
-    /// `rp`: after what.
-    after: Vec<DeliveryFailure>,
+    /// `rp`: the failures after which it is retried.
+    retry_after: Vec<DeliveryFailure>,
 }
 
-/// What may go wrong with a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveryFailure {
-    /// `ct`: no connection, or no TLS.
+    /// `ct`: no connection, or no TLS session.
     Connection,
-    /// `rt`: a connection, and no answer in time.
+    /// `rt`: no answer in time.
     WebhookAnswer,
     /// `4xx`
     Client,
@@ -39,13 +37,13 @@ impl Default for Overrides {
             read: Duration::from_secs(15),
             total: Duration::from_secs(15),
             retries: 1,
-            after: vec![DeliveryFailure::Connection],
+            retry_after: vec![DeliveryFailure::Connection],
         }
     }
 }
 
 impl Overrides {
-    /// What a URL asks for. What is not understood or out of range counts for nothing.
+    /// The overrides in a URL's fragment. An unknown parameter and a value out of range are ignored.
     pub(crate) fn of(url: &str) -> Self {
         let mut overrides = Self::default();
         let Some((_, fragment)) = url.split_once('#') else { return overrides };
@@ -62,19 +60,19 @@ impl Overrides {
                     let parsed = value.parse().ok().filter(|retries| *retries <= 5);
                     overrides.retries = parsed.unwrap_or(overrides.retries);
                 }
-                "rp" => overrides.after = value.split(',').flat_map(named).copied().collect(),
+                "rp" => overrides.retry_after = value.split(',').flat_map(failures).copied().collect(),
                 _ => {}
             }
         }
         overrides
     }
 
-    pub(crate) fn tries_again_after(&self, trouble: DeliveryFailure) -> bool {
-        self.after.contains(&trouble)
+    pub(crate) fn retries_after(&self, trouble: DeliveryFailure) -> bool {
+        self.retry_after.contains(&trouble)
     }
 }
 
-fn named(policy: &str) -> &'static [DeliveryFailure] {
+fn failures(policy: &str) -> &'static [DeliveryFailure] {
     match policy {
         "ct" => &[DeliveryFailure::Connection],
         "rt" => &[DeliveryFailure::WebhookAnswer],
@@ -95,27 +93,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fragment_asks_for_more_or_less_patience() {
-        let usual = Overrides::default();
+    fn fragment_overrides_timeouts_and_retries() {
+        let default = Overrides::default();
         let seconds = Duration::from_secs;
         let cases = [
-            ("https://example.com/a?b=1", usual.clone()),
-            ("https://example.com/a#section", usual.clone()),
-            ("https://example.com/#ct=50&rt=20000&tt=x&rc=9", usual.clone()),
-            ("https://example.com/#rc=3&ct=2000", Overrides { retries: 3, connect: seconds(2), ..usual.clone() }),
+            ("https://example.com/a?b=1", default.clone()),
+            ("https://example.com/a#section", default.clone()),
+            ("https://example.com/#ct=50&rt=20000&tt=x&rc=9", default.clone()),
+            ("https://example.com/#rc=3&ct=2000", Overrides { retries: 3, connect: seconds(2), ..default.clone() }),
             (
                 "https://example.com/#rt=1000&tt=9000",
-                Overrides { read: seconds(1), total: seconds(9), ..usual.clone() },
+                Overrides { read: seconds(1), total: seconds(9), ..default.clone() },
             ),
             (
                 "https://example.com/#rp=5xx,rt",
-                Overrides { after: vec![DeliveryFailure::Server, DeliveryFailure::WebhookAnswer], ..usual },
+                Overrides { retry_after: vec![DeliveryFailure::Server, DeliveryFailure::WebhookAnswer], ..default },
             ),
         ];
         for (url, overrides) in cases {
             assert_eq!(Overrides::of(url), overrides, "{url}");
         }
-        assert!(Overrides::of("https://example.com/#rp=all").tries_again_after(DeliveryFailure::Client));
-        assert!(!Overrides::default().tries_again_after(DeliveryFailure::Server));
+        assert!(Overrides::of("https://example.com/#rp=all").retries_after(DeliveryFailure::Client));
+        assert!(!Overrides::default().retries_after(DeliveryFailure::Server));
     }
 }

@@ -1,4 +1,4 @@
-//! The page: phones, a timeline and switches. Its files are in `page/`, and in the binary, so that it needs nothing besides.
+//! The page: phones, a timeline and controls. The files of `page/` are compiled into the binary.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use axum::{
 
 use crate::state::Sandbox;
 
-/// Only the page's own code runs. Pictures, films and sounds of messages come from wherever the message says.
+/// Only the page's own scripts run. Images, videos and sounds of messages are loaded from the URLs in the messages.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data: http: https:; \
                       media-src 'self' blob: http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = include_str!("../page/index.html");
 
-/// A file of the page by its name.
+/// The name and the text of a file in `page/`.
 macro_rules! asset {
     ($name:literal) => {
         ($name, include_str!(concat!("../page/", $name)))
@@ -73,7 +73,7 @@ fn asset(name: &str) -> Response {
         .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |(name, text)| file(name, text))
 }
 
-/// A file that a browser asks for again each time: after an update nobody sees half of the old page.
+/// A file that the browser revalidates each time, so that after an update it does not mix old and new files.
 fn file(name: &str, text: &'static str) -> Response {
     let headers: [(HeaderName, &str); 5] = [
         (CONTENT_TYPE, content_type(name)),
@@ -98,34 +98,34 @@ fn content_type(name: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The names of the files that a text refers to between this and a quotation mark.
+    /// The file names in a text that stand between a prefix and a quotation mark.
     fn named_after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
         text.split(before).skip(1).filter_map(|rest| rest.split('"').next())
     }
 
     #[test]
-    fn all_that_the_page_asks_for_is_served() {
+    fn every_file_that_the_page_uses_is_served() {
         let of_page = named_after(HTML, "\"/assets/");
         let of_modules = ASSETS.iter().flat_map(|(_, text)| named_after(text, " from \"./"));
-        let mut asked: Vec<_> = of_page.chain(of_modules).collect();
-        for name in &asked {
+        let mut used: Vec<_> = of_page.chain(of_modules).collect();
+        for name in &used {
             assert_eq!(asset(name).status(), StatusCode::OK, "{name}");
         }
-        asked.sort_unstable();
-        asked.dedup();
-        let unused: Vec<_> = ASSETS.iter().filter(|(name, _)| !asked.contains(name)).collect();
-        assert!(unused.is_empty(), "nobody asks for {unused:?}");
+        used.sort_unstable();
+        used.dedup();
+        let unused: Vec<_> = ASSETS.iter().filter(|(name, _)| !used.contains(name)).collect();
+        assert!(unused.is_empty(), "not used by the page: {unused:?}");
     }
 
     #[test]
-    fn nothing_else_is_served() {
+    fn other_files_are_not_served() {
         for name in ["", "index.html", "../page.rs", "tests/format.test.js", "package.json"] {
             assert_eq!(asset(name).status(), StatusCode::NOT_FOUND, "{name}");
         }
     }
 
     #[test]
-    fn text_is_never_parsed_as_html() {
+    fn scripts_never_parse_text_as_html() {
         for (name, text) in ASSETS {
             for forbidden in
                 ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://cdn", "https://cdn"]

@@ -1,6 +1,6 @@
-//! Pages of a list in Twilio's newer products, which say where the next one is under `meta`.
+//! Pages of a list in Twilio's newer products, which have the URLs of other pages under `meta`.
 //!
-//! The URLs lead to where the page was request for, so that a client that follows them stays in the sandbox.
+//! These URLs have the host of the request, so that a client that follows them stays with the sandbox.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,6 @@ use crate::api_error::ApiError;
 pub(crate) const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1_000;
 
-/// What was request for, and where.
 #[derive(Debug)]
 pub(crate) struct PageRequest {
     host: String,
@@ -36,8 +35,8 @@ impl<S: Sync> FromRequestParts<S> for PageRequest {
 }
 
 impl PageRequest {
-    /// The page of these items that was request for, under this key. `PageToken` holds the SID after which it begins, so that
-    /// what is created meanwhile shifts nothing; where that one is deleted, the page is found by its number.
+    /// The requested page of these items, as an array with this key. `PageToken` has the SID after which the page begins, so
+    /// that items created meanwhile do not shift it. Where that item was deleted, the page begins by its number.
     pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, ApiError> {
         let size = size(&self.query)?.unwrap_or(DEFAULT_SIZE);
         let number = number(&self.query, "Page")?.unwrap_or(0);
@@ -64,7 +63,7 @@ impl PageRequest {
     fn url(&self, size: usize, page: usize, after: Option<&str>) -> String {
         let host = &self.host;
         let scheme = if host.ends_with(".twilio.com") { "https" } else { "http" };
-        let filters = self.query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+        let filters = self.query.pairs().iter().filter(|(name, _)| !is_paging_parameter(name));
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(filters).append_pair("PageSize", &size.to_string()).append_pair("Page", &page.to_string());
         if let Some(after) = after {
@@ -74,8 +73,8 @@ impl PageRequest {
     }
 }
 
-/// Whether a parameter says which page, rather than what is listed.
-pub(crate) fn is_of_paging(name: &str) -> bool {
+/// Whether a parameter selects the page, and is no filter.
+pub(crate) fn is_paging_parameter(name: &str) -> bool {
     matches!(name, "Page" | "PageSize" | "PageToken")
 }
 
@@ -89,10 +88,9 @@ pub(crate) fn size(query: &Form) -> Result<Option<usize>, ApiError> {
     }
 }
 
-/// A parameter that is a number.
 pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, ApiError> {
-    let wrong = |_| ApiError::bad_request(20001, format!("{name}: expected a number"));
-    query.get_filled(name).map(|text| text.parse().map_err(wrong)).transpose()
+    let invalid = |_| ApiError::bad_request(20001, format!("{name}: expected a number"));
+    query.get_filled(name).map(|text| text.parse().map_err(invalid)).transpose()
 }
 
 #[cfg(test)]
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_goes_on_where_the_last_one_ended_whatever_came_before_it() {
+    fn page_begins_after_the_last_item_of_the_previous_one() {
         let first = page("PageSize=2&A=b", &["c", "b", "a"]).unwrap();
         assert_eq!(first["services"], json!([{"sid": "c"}, {"sid": "b"}]));
         let next = first["meta"]["next_page_url"].as_str().unwrap();
@@ -120,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_pages_hold_every_item_once(number in 0_usize..30, size in 1_usize..10) {
+        fn pages_hold_every_item_once(number in 0_usize..30, size in 1_usize..10) {
             let sids: Vec<_> = (0..number).map(|number| format!("MG{number}")).collect();
             let sids: Vec<_> = sids.iter().map(String::as_str).collect();
             let (mut query, mut seen) = (format!("PageSize={size}"), Vec::new());
@@ -135,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_size_is_1_to_1000() {
+    fn page_size_is_1_to_1000() {
         for (query, size) in
             [("", Some(50)), ("PageSize=1000", Some(1_000)), ("PageSize=0", None), ("PageSize=1001", None)]
         {

@@ -1,4 +1,4 @@
-//! The people whose phones are shown, and when anybody last wrote.
+//! The people whose phones are shown, and the service window and the opt-out of each address.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,35 +11,34 @@ use twilio_types::address::{Address, Channel};
 
 use crate::{capacity, opt_out::OptOutKeyword};
 
-/// How long free-form messages may go out after a person last wrote. Source: Twilio, "WhatsApp best practices and FAQs".
+/// How long free-form messages are allowed after a person's last message. Source: Twilio, "WhatsApp best practices and FAQs".
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// Somebody with a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct SimulatedPerson {
-    /// `whatsapp:+14155550123`, or the user id of one who withholds the number.
+    /// `whatsapp:+14155550123`, or the user id of a person who withholds the number.
     pub(crate) address: String,
     pub(crate) name: String,
     /// The WhatsApp user id, as in `whatsapp:US.13491208655302741918`.
     pub(crate) user_id: Option<String>,
 }
 
-/// Somebody who is to come.
+/// A person to add.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPerson {
-    /// None for a new number.
+    /// Without one the person gets a new number.
     #[serde(default)]
     address: Option<WhatsAppAddress>,
     name: Name,
     #[serde(default)]
     user_id: Option<WhatsAppAddress>,
-    /// Reached by user id only.
+    /// Whether the person has a user id only.
     #[serde(default)]
     without_number: bool,
 }
 
-/// What a person is called: 1 to 60 characters.
+/// 1 to 60 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 struct Name(String);
@@ -76,13 +75,12 @@ impl fmt::Display for WhatsAppAddress {
     }
 }
 
-/// Everybody.
 #[derive(Debug)]
 pub(crate) struct People {
     shown: Vec<SimulatedPerson>,
-    /// By address, of whoever wrote.
+    /// By address, of people who are shown and of others.
     last_inbound: HashMap<String, Timestamp>,
-    /// Those whom Twilio sends nothing, by address.
+    /// The addresses that Twilio itself refuses to send to.
     opted_out: HashSet<String>,
     /// The last four digits of the next new number.
     next: u32,
@@ -90,7 +88,7 @@ pub(crate) struct People {
 
 impl Default for People {
     fn default() -> Self {
-        // One of each kind: with a number only, with both, and with a user id only.
+        // One with a number only, one with a number and a user id, and one with a user id only.
         let person = |address: &str, name: &str, user_id: Option<&str>| SimulatedPerson {
             address: address.to_owned(),
             name: name.to_owned(),
@@ -106,12 +104,11 @@ impl Default for People {
 }
 
 impl People {
-    /// Whether there is room for one more.
     pub(crate) fn has_room(&self) -> bool {
         self.shown.len() < capacity::PEOPLE
     }
 
-    /// Adds somebody, or puts them in the place of who has the address.
+    /// Adds a person. A person with the same address is replaced.
     pub(crate) fn add(&mut self, person: NewPerson) -> SimulatedPerson {
         let user_id = person.user_id.map(|id| id.0.to_string());
         let address = match person.address {
@@ -129,7 +126,7 @@ impl People {
         person
     }
 
-    /// Whether there was somebody with this address.
+    /// Removes the person with this address, if there is one.
     pub(crate) fn remove(&mut self, address: &str) -> bool {
         let before = self.shown.len();
         self.shown.retain(|person| person.address != address);
@@ -144,11 +141,12 @@ impl People {
         self.iter().find(|person| person.address == address)
     }
 
-    pub(crate) fn wrote(&mut self, address: &str, at: Timestamp) {
+    /// Opens the service window.
+    pub(crate) fn record_inbound(&mut self, address: &str, at: Timestamp) {
         self.last_inbound.insert(address.to_owned(), at);
     }
 
-    /// Until when a person may be sent free-form text; none where they may not.
+    /// The end of the service window; none where it is closed.
     pub(crate) fn window_until(&self, address: &str, now: Timestamp) -> Option<Timestamp> {
         let until = self.last_inbound.get(address)?.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
         (now < until).then_some(until)
@@ -158,8 +156,8 @@ impl People {
         self.opted_out.contains(address)
     }
 
-    /// Does as a person wishes. Gives whether that is news.
-    pub(crate) fn keyword(&mut self, address: &str, keyword: OptOutKeyword) -> bool {
+    /// Opts the person out or in. Gives whether Twilio answers the keyword: a repeated STOP is not answered.
+    pub(crate) fn apply_keyword(&mut self, address: &str, keyword: OptOutKeyword) -> bool {
         match keyword {
             OptOutKeyword::Stop => self.opted_out.insert(address.to_owned()),
             OptOutKeyword::Start => {
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_has_a_number_or_a_user_id_of_their_own() {
+    fn new_person_gets_an_unused_number_or_user_id() {
         let mut people = People::default();
         assert_eq!(add(&mut people, r#"{"name": "Dan"}"#).address, "whatsapp:+14155550125");
         assert_eq!(add(&mut people, r#"{"name": "Eve"}"#).address, "whatsapp:+14155550126");
@@ -212,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_nobody_does_not_come() {
+    fn person_with_invalid_fields_is_refused() {
         for person in [
             r#"{"name": ""}"#,
             r#"{"name": "Dan", "address": "+14155550125"}"#,
@@ -224,11 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_open_for_a_day_after_the_last_word() {
+    fn window_is_open_for_a_day_after_the_last_message() {
         let (mut people, ava) = (People::default(), "whatsapp:+14155550123");
         let at: Timestamp = "2026-11-21T11:00:00Z".parse().unwrap();
         assert_eq!(people.window_until(ava, at), None);
-        people.wrote(ava, at);
+        people.record_inbound(ava, at);
         let end = at + SERVICE_WINDOW;
         assert_eq!(people.window_until(ava, end - SignedDuration::from_millis(1)), Some(end));
         assert_eq!(people.window_until(ava, end), None);

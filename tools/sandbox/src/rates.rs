@@ -1,4 +1,4 @@
-//! How fast messages were query for, to be held against what Twilio and WhatsApp allow.
+//! Measures how fast messages were created, to compare with the limits of Twilio and WhatsApp.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,58 +10,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity;
 
-/// One message in this time to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
+/// One message per interval to one person. Source: Meta, "Cloud API: throughput, pair rate limits".
 pub(crate) const PAIR_INTERVAL: Duration = Duration::from_secs(6);
-/// So many may come at once, borrowed from the time that follows (the same source).
+/// The most messages at once, on account of the intervals that follow (same source).
 pub(crate) const PAIR_BURST: u32 = 45;
 
-/// A message that was query for and created.
 #[derive(Debug, Clone)]
 pub(crate) struct CreatedMessage {
     pub(crate) at: Instant,
     pub(crate) clock: Timestamp,
-    /// The sender; the one that the service chooses, where the request left that to it.
+    /// The sender, also where the service selected it.
     pub(crate) sender: String,
     pub(crate) service: Option<String>,
     pub(crate) to: String,
 }
 
-/// Which created are query about.
+/// Filters of the messages to measure.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RateQuery {
     from: Option<String>,
     service: Option<String>,
-    /// MessageLog to people whose address begins like this.
+    /// The prefix of people's addresses.
     to_prefix: Option<String>,
 }
 
-/// How fast they came.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RateReport {
     messages: usize,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
-    /// The most in any one second, wherever it begins.
+    /// The most messages in any period of one second.
     busiest_second: usize,
-    /// The messages to one person beyond the pair limit.
+    /// The messages over the pair limit.
     pairs_over_limit: usize,
 }
 
-/// Every message that was created, in the order they came.
+/// The created messages, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct CreationLog(VecDeque<CreatedMessage>);
 
 impl CreationLog {
-    pub(crate) fn note(&mut self, arrival: CreatedMessage) {
-        if self.0.len() == capacity::ARRIVALS {
+    pub(crate) fn add(&mut self, arrival: CreatedMessage) {
+        if self.0.len() == capacity::CREATION_TIMES {
             self.0.pop_front();
         }
         self.0.push_back(arrival);
     }
 
     pub(crate) fn rates(&self, query: &RateQuery) -> RateReport {
-        let created: Vec<_> = self.0.iter().filter(|arrival| query.is_about(arrival)).collect();
+        let created: Vec<_> = self.0.iter().filter(|arrival| query.matches(arrival)).collect();
         let begin = created.first().map(|arrival| arrival.at);
         let since_begin =
             |arrival: &CreatedMessage| begin.map_or(Duration::ZERO, |begin| arrival.at.duration_since(begin));
@@ -78,14 +76,14 @@ impl CreationLog {
 }
 
 impl RateQuery {
-    fn is_about(&self, arrival: &CreatedMessage) -> bool {
+    fn matches(&self, arrival: &CreatedMessage) -> bool {
         self.from.as_deref().is_none_or(|from| from == arrival.sender)
             && (self.service.is_none() || self.service == arrival.service)
             && self.to_prefix.as_deref().is_none_or(|prefix| arrival.to.starts_with(prefix))
     }
 }
 
-/// The most of these times, in microseconds and ascending order, that lie less than a second apart.
+/// The largest number of these times within less than a second. The times are microseconds, in ascending order.
 fn busiest_second(times: &[u128]) -> usize {
     let mut first = times.iter().peekable();
     let mut within = 0;
@@ -100,7 +98,7 @@ fn busiest_second(times: &[u128]) -> usize {
     most
 }
 
-/// How many came too early for their pair: a bucket of the burst that fills up again by one in each interval.
+/// The number of messages over the pair limit, by a token bucket that holds the burst and gets one token per interval.
 fn over_pair_limit<Pair: std::hash::Hash + Eq>(created: impl Iterator<Item = (Pair, Duration)>) -> usize {
     let borrowed = PAIR_INTERVAL * (PAIR_BURST - 1);
     let mut due: HashMap<Pair, Duration> = HashMap::new();
@@ -123,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_busiest_second_may_begin_anywhere() {
+    fn busiest_second_may_begin_at_any_time() {
         let cases: [(&[u128], usize); 6] = [
             (&[], 0),
             (&[5], 1),
@@ -139,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_busiest_second_begins_with_one_of_the_times(mut times in prop::collection::vec(0_u128..5_000_000, 0..60)) {
+        fn busiest_second_begins_with_one_of_the_times(mut times in prop::collection::vec(0_u128..5_000_000, 0..60)) {
             times.sort_unstable();
             let from = |begin: &u128| times.iter().filter(|at| (*begin..*begin + 1_000_000).contains(at)).count();
             prop_assert_eq!(busiest_second(&times), times.iter().map(from).max().unwrap_or(0));
@@ -147,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_may_borrow_a_burst_and_pays_it_back() {
+    fn pair_limit_allows_a_burst_and_then_one_per_interval() {
         let seconds = Duration::from_secs;
         let to = |person: &'static str, at: u64, times: usize| std::iter::repeat_n((person, seconds(at)), times);
         assert_eq!(over_pair_limit(to("a", 0, 45).chain(to("b", 0, 45))), 0);
@@ -158,17 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_told_of_those_who_are_asked_about() {
+    fn rates_are_filtered_by_sender_service_and_prefix() {
         let (begin, clock) = (Instant::now(), Timestamp::UNIX_EPOCH);
         let mut created = CreationLog::default();
         for (sender, service, to) in [("w", Some("MG1"), "+1"), ("w", None, "+2"), ("s", Some("MG1"), "+1")] {
             let service = service.map(str::to_owned);
-            created.note(CreatedMessage { at: begin, clock, sender: sender.to_owned(), service, to: to.to_owned() });
+            created.add(CreatedMessage { at: begin, clock, sender: sender.to_owned(), service, to: to.to_owned() });
         }
         let count = |query: &str| created.rates(&serde_json::from_str(query).unwrap()).messages;
         assert_eq!(count("{}"), 3);
         assert_eq!(count(r#"{"from": "w"}"#), 2);
         assert_eq!(count(r#"{"service": "MG1", "to_prefix": "+1"}"#), 2);
-        assert_eq!(count(r#"{"from": "nobody"}"#), 0);
+        assert_eq!(count(r#"{"from": "x"}"#), 0);
     }
 }

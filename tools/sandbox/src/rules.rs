@@ -1,4 +1,4 @@
-//! Which of WhatsApp's rules hold here, and what was sent to whom. What becomes of a message by them is in [`verdict`].
+//! The rules of WhatsApp that are in effect, and the count of the pair limit. [`verdict`] applies them to a message.
 
 use std::{
     collections::HashMap,
@@ -17,27 +17,27 @@ use crate::{
 mod media;
 pub(crate) mod verdict;
 
-/// The rules that hold.
+/// The rules that are in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as the page shows them")]
-pub struct Rules {
-    /// Of one WhatsApp sender, in any one second; none is no limit. What is beyond fails with 63018.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate switch on the page")]
+pub struct WhatsAppRules {
+    /// The limit of one WhatsApp sender in any period of one second; none for no limit. Messages over it fail with 63018.
     pub messages_per_second: Option<usize>,
-    /// Calls creating a message at a time; none is no limit. What is beyond is refused with 20429.
+    /// The limit of calls that create a message at the same time; none for no limit. Calls over it are refused with 20429.
     pub concurrent_requests: Option<usize>,
-    /// Whether Twilio itself answers STOP, and sends nothing to who wrote it.
+    /// Whether Twilio itself answers STOP, and refuses messages to the person who sent it.
     pub advanced_opt_out: bool,
-    /// Whether files are really fetched, and their type and size held against what WhatsApp takes.
+    /// Whether files are fetched, and must have a type and a size that WhatsApp accepts.
     pub fetch_media: bool,
-    /// Whether one person gets one message in 6 seconds, after a burst.
+    /// Whether one person gets at most one message in 6 seconds, after a burst.
     pub pair_limit: bool,
-    /// Whether free-form messages need a person's message of the last 24 hours.
+    /// Whether free-form messages need a message from the person in the last 24 hours.
     pub service_window: bool,
 }
 
-impl Rules {
-    /// As WhatsApp has them.
+impl WhatsAppRules {
+    /// All rules, with WhatsApp's values.
     pub fn as_whatsapp() -> Self {
         Self {
             messages_per_second: Some(80),
@@ -49,7 +49,7 @@ impl Rules {
         }
     }
 
-    /// Only the window: for tests of something else, whose files are nowhere and whose people get much at once.
+    /// The service window only: for tests of other things, whose files do not exist and whose people get many messages at once.
     pub fn lenient() -> Self {
         Self {
             messages_per_second: None,
@@ -61,34 +61,33 @@ impl Rules {
     }
 }
 
-/// The rules, and what was sent to whom.
 #[derive(Debug)]
-pub(crate) struct ActiveRules(Mutex<(Rules, Pairs)>);
+pub(crate) struct ActiveRules(Mutex<(WhatsAppRules, Pairs)>);
 
-/// When each pair of sender and recipient has paid back what it borrowed.
+/// For each pair of sender and recipient, the time from which it has its whole burst again.
 type Pairs = HashMap<(String, String), Timestamp>;
 
 impl ActiveRules {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: WhatsAppRules) -> Self {
         Self(Mutex::new((rules, Pairs::new())))
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> WhatsAppRules {
         self.lock().0.clone()
     }
 
-    /// Changes the rules, and forgets what was sent to whom.
-    pub(crate) fn replace(&self, rules: Rules) {
+    /// Changes the rules, and forgets what the pair limit has counted.
+    pub(crate) fn replace(&self, rules: WhatsAppRules) {
         *self.lock() = (rules, Pairs::new());
     }
 
-    /// Whether a message is one too many for its pair; one that is not counts.
-    fn is_too_much(&self, message: &Message, sender: &str, now: Timestamp) -> bool {
-        let mut book = self.lock();
-        if book.1.len() >= capacity::PAIRS {
-            book.1.retain(|_, due| *due > now);
+    /// Whether a message is over the pair limit. A message that is not is counted.
+    fn is_over_pair_limit(&self, message: &Message, sender: &str, now: Timestamp) -> bool {
+        let mut rules = self.lock();
+        if rules.1.len() >= capacity::PAIRS {
+            rules.1.retain(|_, due| *due > now);
         }
-        let due = book.1.entry((sender.to_owned(), message.to.clone())).or_insert(now);
+        let due = rules.1.entry((sender.to_owned(), message.to.clone())).or_insert(now);
         let seconds = |duration: std::time::Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         if due.duration_since(now) > seconds(PAIR_INTERVAL * (PAIR_BURST - 1)) {
             return true;
@@ -97,7 +96,7 @@ impl ActiveRules {
         false
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Rules, Pairs)> {
+    fn lock(&self) -> MutexGuard<'_, (WhatsAppRules, Pairs)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

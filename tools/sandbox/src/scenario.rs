@@ -1,4 +1,4 @@
-//! A play that was written down: people, and steps one after the other.
+//! Scenarios: people, and steps that are played one after the other. This module reads them, [`play`] plays them.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -10,21 +10,21 @@ use crate::{
     faults::FaultPlan,
     inbound::person_message::PersonMessage,
     people::{NewPerson, WhatsAppAddress},
-    rules::Rules,
+    rules::WhatsAppRules,
 };
 
 pub(crate) mod play;
 
-/// A play, read and found to be right.
+/// A scenario that was read and is valid.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What chance begins with.
+    /// The seed that the scenario was written for.
     pub seed: Option<u64>,
     people: Vec<NewPerson>,
     steps: Vec<ScenarioStep>,
 }
 
-/// What is wrong with a scenario: the step where it is in one, the field, and what is right.
+/// An error in a scenario: its step, its field, and what is expected there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidScenario(String);
 
@@ -39,8 +39,8 @@ impl std::error::Error for InvalidScenario {}
 #[derive(Debug, Clone)]
 struct ScenarioStep {
     note: Option<String>,
-    /// As it was written.
-    written: Value,
+    /// As JSON, for the timeline.
+    json: Value,
     action: ScenarioAction,
 }
 
@@ -49,14 +49,14 @@ enum ScenarioAction {
     Inbound(Box<PersonMessage>),
     InjectedFault(FaultPlan),
     WebhookLosses(WebhookLoss),
-    Rules(ChangedRules),
+    WhatsAppRules(ChangedRules),
     AdvanceSeconds(u32),
     AuthToken(AuthTokenChange),
     StatusWait(StatusWait),
     PauseSeconds(u32),
 }
 
-/// Waits until a message to a person has come so far.
+/// Waits until a message to a person has a status.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StatusWait {
@@ -70,7 +70,7 @@ fn half_a_minute() -> u32 {
     30
 }
 
-/// Some of the rules; the others stay.
+/// The rules to change; the others stay as they are.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 struct ChangedRules(Map<String, Value>);
@@ -80,12 +80,12 @@ impl TryFrom<Map<String, Value>> for ChangedRules {
 
     fn try_from(changes: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let read = Self(changes);
-        read.over(&Rules::lenient()).map(|_| read)
+        read.apply_to(&WhatsAppRules::lenient()).map(|_| read)
     }
 }
 
 impl ChangedRules {
-    fn over(&self, rules: &Rules) -> Result<Rules, serde_json::Error> {
+    fn apply_to(&self, rules: &WhatsAppRules) -> Result<WhatsAppRules, serde_json::Error> {
         let mut changed = serde_json::to_value(rules)?;
         if let Some(fields) = changed.as_object_mut() {
             fields.extend(self.0.clone());
@@ -94,7 +94,7 @@ impl ChangedRules {
     }
 }
 
-/// A scenario as it is written, before its steps are looked at.
+/// A scenario whose steps are not yet read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
@@ -117,7 +117,6 @@ impl std::str::FromStr for Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario that is JSON already.
     pub(crate) fn from_json(json: Value) -> Result<Self, InvalidScenario> {
         Self::read(serde_json::from_value(json).map_err(|error| InvalidScenario(error.to_string()))?)
     }
@@ -144,23 +143,23 @@ impl Scenario {
 impl ScenarioStep {
     fn read(mut step: Map<String, Value>) -> Result<Self, InvalidScenario> {
         let note = step.remove("note").map(|note| field(note, "note")).transpose()?;
-        let written = Value::Object(step.clone());
+        let json = Value::Object(step.clone());
         let mut fields = step.into_iter();
         let (Some((name, value)), None) = (fields.next(), fields.next()) else {
-            return Err(InvalidScenario(format!("expected one of {ACTIONS}, and note besides")));
+            return Err(InvalidScenario(format!("expected one of {ACTIONS}, and optionally note")));
         };
         let action = match name.as_str() {
             "inbound" => ScenarioAction::Inbound(field(value, &name)?),
             "fault" => ScenarioAction::InjectedFault(field(value, &name)?),
             "drops" => ScenarioAction::WebhookLosses(field(value, &name)?),
-            "rules" => ScenarioAction::Rules(field(value, &name)?),
+            "rules" => ScenarioAction::WhatsAppRules(field(value, &name)?),
             "advance_seconds" => ScenarioAction::AdvanceSeconds(field(value, &name)?),
             "auth_token" => ScenarioAction::AuthToken(field(value, &name)?),
             "wait" => ScenarioAction::StatusWait(field(value, &name)?),
             "pause_seconds" => ScenarioAction::PauseSeconds(field(value, &name)?),
-            _ => return Err(InvalidScenario(format!("{name}: not known; expected {ACTIONS}"))),
+            _ => return Err(InvalidScenario(format!("{name}: unknown; expected {ACTIONS}"))),
         };
-        Ok(Self { note, written, action })
+        Ok(Self { note, json, action })
     }
 }
 
@@ -171,12 +170,12 @@ fn field<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, InvalidScen
 impl std::fmt::Display for ScenarioAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Inbound(writing) => write!(f, "{} writes", writing.from),
-            Self::InjectedFault(_) => f.write_str("something goes wrong"),
-            Self::WebhookLosses(_) => f.write_str("webhooks get lost"),
-            Self::Rules(_) => f.write_str("the rules change"),
-            Self::AdvanceSeconds(seconds) => write!(f, "{seconds} seconds pass"),
-            Self::AuthToken(_) => f.write_str("the auth token changes"),
+            Self::Inbound(writing) => write!(f, "{} sends a message", writing.from),
+            Self::InjectedFault(_) => f.write_str("plan a fault"),
+            Self::WebhookLosses(_) => f.write_str("lose webhooks"),
+            Self::WhatsAppRules(_) => f.write_str("change the rules"),
+            Self::AdvanceSeconds(seconds) => write!(f, "move the clock forward by {seconds} seconds"),
+            Self::AuthToken(_) => f.write_str("change the auth token"),
             Self::StatusWait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
             Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
         }
@@ -187,12 +186,12 @@ impl std::fmt::Display for ScenarioAction {
 mod tests {
     use super::*;
 
-    fn wrong(scenario: &str) -> String {
+    fn error_of(scenario: &str) -> String {
         scenario.parse::<Scenario>().unwrap_err().to_string()
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_step_and_what_is_right() {
+    fn error_names_the_step_the_field_and_what_is_expected() {
         let cases = [
             (r#"{"step": []}"#, ["unknown field `step`", "`steps`"]),
             (r#"{"steps": [{"inbound": {"from": "x:"}}]}"#, ["step 1: inbound", "expected"]),
@@ -205,13 +204,13 @@ mod tests {
             (r#"{"steps": [{"advance_seconds": -1}]}"#, ["step 1: advance_seconds", "u32"]),
             (r#"{"steps": [{"rules": {"pair": 1}}]}"#, ["step 1: rules: unknown field `pair`", "pair_limit"]),
             (r#"{"steps": [{"rules": {"pair_limit": 1}}]}"#, ["step 1: rules", "a boolean"]),
-            (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: not known", "pause_seconds"]),
+            (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: unknown", "pause_seconds"]),
             (r#"{"steps": [{"note": "nothing"}]}"#, ["step 1: expected one of", "inbound"]),
             (r#"{"steps": [{"pause_seconds": 1, "fault": {}}]}"#, ["step 1: expected one of", "inbound"]),
             (r#"{"people": [{"name": ""}], "steps": []}"#, ["person 1: name", "1 to 60"]),
         ];
         for (scenario, parts) in cases {
-            let error = wrong(scenario);
+            let error = error_of(scenario);
             assert!(parts.iter().all(|part| error.contains(part)), "{scenario}: {error}");
         }
     }

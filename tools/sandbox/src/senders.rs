@@ -1,5 +1,5 @@
-//! WhatsApp senders (messaging v2, `Channels/Senders`): the account has one, whose webhook and profile can be changed. No
-//! sender is created here: a number is registered with Meta, not with a sandbox.
+//! WhatsApp senders (messaging v2, `Channels/Senders`). The account has one, whose webhook and profile can be changed. Others
+//! cannot be created, since that would register a number with Meta.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +9,10 @@ use crate::{api_error::ApiError, config::Config};
 
 pub(crate) mod api;
 
-/// The sender's SID, which callbacks name as `ChannelInstallSid`.
+/// The sender's SID, which is also the `ChannelInstallSid` of status callbacks.
 pub(crate) const SENDER_SID: &str = "XE00000000000000000000000000000001";
 
-/// The one sender of the account.
+/// The account's only sender.
 #[derive(Debug)]
 pub(crate) struct Senders(Mutex<WhatsAppSender>);
 
@@ -24,7 +24,7 @@ struct WhatsAppSender {
     profile: Map<String, Value>,
 }
 
-/// The parts that can be changed, and what each may hold. Source: twilio-oai, messaging v2, `channels_sender`.
+/// The parts that can be changed, and their fields. Source: twilio-oai, messaging v2, `channels_sender`.
 const CONFIGURATION: [&str; 5] =
     ["waba_id", "verification_method", "verification_code", "voice_application_sid", "account_type"];
 const WEBHOOK: [&str; 6] = [
@@ -61,7 +61,7 @@ impl WhatsAppSender {
         })
     }
 
-    /// Sets what is given of the parts; null takes it away.
+    /// Sets the given fields; null and an empty string remove a value.
     fn set(&mut self, given: &Value) -> Result<(), ApiError> {
         let parts = [
             ("configuration", &mut self.configuration, CONFIGURATION.as_slice()),
@@ -99,14 +99,14 @@ impl Senders {
         Self(Mutex::new(sender))
     }
 
-    /// The webhook and the fallback of a sender of its own.
+    /// The webhook URL and the fallback URL of a sender.
     pub(crate) fn webhook_of(&self, address: &str) -> (Option<String>, Option<String>) {
         let sender = self.lock();
         let url = |field: &str| sender.webhook.get(field).and_then(Value::as_str).map(str::to_owned);
         if sender.address == address { (url("callback_url"), url("fallback_url")) } else { (None, None) }
     }
 
-    /// Where the statuses of a sender's messages go, if nothing else was asked for.
+    /// The status callback URL for messages that name none.
     pub(crate) fn status_callback_of(&self, address: &str) -> Option<String> {
         let sender = self.lock();
         let url = sender.webhook.get("status_callback_url").filter(|_| sender.address == address);
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_that_is_not_given_stays_as_it_is() {
+    fn fields_that_are_not_given_stay_as_they_are() {
         let senders = Senders::new(&Config::documented(String::new()));
         let set = |given: Value| senders.lock().set(&given).map_err(|refusal| refusal.code);
         set(json!({"webhook": {"callback_url": "https://a.example", "fallback_url": "https://b.example"}})).unwrap();

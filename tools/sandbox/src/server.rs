@@ -8,25 +8,25 @@ use tokio::{net::TcpListener, task::AbortHandle};
 use crate::{
     access::{self, Access},
     calls,
-    config::{Config, Plays},
+    config::{Config, SandboxRole},
     control, page, products,
     state::Sandbox,
 };
 
-/// Serves a sandbox, or a new one with this configuration, until it is dropped.
+/// Serves a sandbox, or a new one with this configuration, until the future is dropped.
 pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> std::io::Result<()> {
     let sandbox = sandbox.into();
     let address = listener.local_addr()?;
-    // One that is served twice keeps its first address, which is as good.
+    // A sandbox that is served twice keeps its first URL, which works as well.
     let _ = sandbox.url.set(format!("http://{address}"));
     let access = Arc::new(Access { hosts: sandbox.config.allowed_hosts.clone(), port: address.port() });
     let own = control::routes().merge(page::routes());
-    let router = match sandbox.config.plays {
-        Plays::Twilio => {
+    let router = match sandbox.config.role {
+        SandboxRole::Twilio => {
             let twilio = products::routes::routes(&sandbox);
-            twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::note)).merge(own)
+            twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::record)).merge(own)
         }
-        Plays::Nothing => own,
+        SandboxRole::Viewer => own,
     };
     // Outermost, so that no route is without it.
     let router = router.layer(from_fn_with_state(access, access::check));

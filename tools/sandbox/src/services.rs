@@ -1,6 +1,7 @@
-//! Messaging Services (messaging v1, `Services`): where people's messages go, and what holds for the messages sent through one.
+//! Messaging Services (messaging v1, `Services`): the URLs for people's messages, and the defaults of the messages that are
+//! sent through a service.
 //!
-//! The service of the account has both of its senders. Others can be created; without a sender nothing goes out through them.
+//! The account's service has both of its senders. Services that are created have no sender, so that they cannot send.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,24 +11,24 @@ use crate::{api_error::ApiError, config::Config, dates::iso_date, http_client::i
 
 pub(crate) mod api;
 
-/// A Messaging MessagingService. What it has no field for has the value that Twilio begins with.
+/// Its settings without a field here always have Twilio's default.
 #[derive(Debug, Clone)]
 pub(crate) struct MessagingService {
     pub(crate) sid: String,
     friendly_name: String,
-    /// Where people's messages go; nowhere without one.
+    /// The URL for people's messages; none for no webhook.
     pub(crate) inbound_request_url: Option<String>,
     inbound_method: String,
-    /// Who is asked where the first answer is an error.
+    /// The URL that is called after the first one failed.
     pub(crate) fallback_url: Option<String>,
     fallback_method: String,
-    /// Of messages without their own.
+    /// For messages that name no URL themselves.
     pub(crate) status_callback: Option<String>,
     validity_period: u32,
     usecase: String,
-    /// Whether the sender's own webhook counts instead.
+    /// Whether the sender's webhook is used, and not the service's.
     pub(crate) use_inbound_webhook_on_number: bool,
-    /// The addresses that it sends from.
+    /// The addresses of its senders.
     pool: Vec<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -52,7 +53,7 @@ impl MessagingService {
         }
     }
 
-    /// Sets what a form gives; an empty URL takes it away.
+    /// Sets the given parameters; an empty URL removes one.
     fn set(&mut self, form: &Form) -> Result<(), ApiError> {
         set(&mut self.friendly_name, form.get_filled("FriendlyName"));
         set(&mut self.usecase, form.get_filled("Usecase"));
@@ -60,7 +61,7 @@ impl MessagingService {
             [(&mut self.inbound_method, "InboundMethod"), (&mut self.fallback_method, "FallbackMethod")]
         {
             let given = form.get_filled(name);
-            // Twilio knows GET too. Webhooks are never sent so from here, and nobody should believe they were.
+            // Twilio also supports GET. The sandbox refuses it, since it could not send such webhooks.
             if given.is_some_and(|method| method != "POST") {
                 return Err(ApiError::invalid(name, "POST: the sandbox sends no webhook by GET"));
             }
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_takes_what_fits_and_an_empty_url_takes_it_away() {
+    fn service_parameters_are_checked_and_urls_can_be_removed() {
         let mut service = MessagingService::new("MG1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH);
         service.set(&form("InboundRequestUrl=https%3A%2F%2Fa.example&StatusCallback=http%3A%2F%2Fb.example")).unwrap();
         service.set(&form("StatusCallback=&FriendlyName=b&UseInboundWebhookOnNumber=True")).unwrap();

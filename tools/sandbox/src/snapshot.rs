@@ -41,7 +41,7 @@ impl View<'_> {
             "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
             "messaging_service_sid": config.messaging_service_sid,
             "inbound_url": self.products.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
-            "plays": config.plays,
+            "role": config.role,
         })
     }
 

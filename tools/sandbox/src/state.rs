@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::{
-    clock::Clock, config::Config, http_client, memory::Memory, overrides::Overrides, products::Products, rules::Rules,
-    sids::Sids, snapshot::View, stream::Stream, timeline::Happening,
+    clock::Clock, config::Config, http_client, memory::Memory, overrides::Overrides, products::Products,
+    rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
 };
 
 /// A stand-in for Twilio, and everything that happened in it.
@@ -53,9 +53,9 @@ impl Sandbox {
     }
 
     /// Adds an event to the timeline, with the sandbox's present time.
-    pub fn tell(&self, happening: Happening) {
+    pub fn record(&self, event: TimelineEvent) {
         let now = self.now();
-        self.memory().timeline.add(now, happening);
+        self.memory().timeline.add(now, event);
     }
 
     /// Forgets what happened and what was planned, and goes back to the machine's time, the first rules and the first auth
@@ -78,12 +78,12 @@ impl Sandbox {
         self.clock.now()
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> WhatsAppRules {
         self.products.rules.rules()
     }
 
     /// Changes the rules, and forgets what the pair limit has counted.
-    pub(crate) fn set_rules(&self, rules: Rules) {
+    pub(crate) fn set_rules(&self, rules: WhatsAppRules) {
         let mut memory = self.memory();
         memory.limiter.limits.messages_per_second = rules.messages_per_second;
         memory.limiter.limits.concurrent_requests = rules.concurrent_requests;

@@ -1,5 +1,5 @@
-//! Twilio Studio (v2): executions of flows. Any flow can be started; nothing happens in it. An execution is active until
-//! somebody ends it, and a person has one of a flow at a time.
+//! Twilio Studio (v2): executions of flows. Every flow SID can be started, and nothing happens in the flow. An execution is
+//! active until a request ends it, and a person has at most one active execution of a flow.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -38,7 +38,7 @@ impl Execution {
         })
     }
 
-    /// What the flow sees as `flow.data`.
+    /// The context of the flow, with the parameters as `flow.data`.
     fn context(&self) -> Value {
         json!({"flow": {"data": self.parameters}})
     }

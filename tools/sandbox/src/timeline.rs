@@ -1,40 +1,40 @@
-//! What happened, in order, for whoever watches: on the page, as it happens.
+//! The timeline: what happened in the sandbox and in the system under test, in order.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::capacity;
 
-/// Something that happened.
+/// Something that happened, as a program reports it to the sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Happening {
-    /// What it was, as in `webhook`, `api_call`, `item`, `decision`, `event`.
+pub struct TimelineEvent {
+    /// What kind of event it is, as in `webhook`, `api_call`, `item`, `decision`, `event`.
     pub kind: String,
-    /// How it went.
-    pub outcome: Outcome,
-    /// One line for a person.
+    /// Whether it went well.
+    pub outcome: TimelineOutcome,
+    /// One line of text for the page.
     pub summary: String,
-    /// The address of the person whom it concerns, as in `whatsapp:+14155550123`.
+    /// The address of the person that it is about, as in `whatsapp:+14155550123`.
     #[serde(default)]
     pub person: Option<String>,
-    /// The message that it concerns.
+    /// The message that it is about.
     #[serde(default)]
     pub message_sid: Option<String>,
-    /// The notification that it concerns.
+    /// The notification that it is about.
     #[serde(default)]
     pub notification_id: Option<String>,
-    /// All that is known of it.
+    /// The details that the page shows when the line is opened.
     #[serde(default)]
     pub details: Value,
 }
 
-impl Happening {
-    /// Something of which no more is known.
-    pub fn new(kind: impl Into<String>, outcome: Outcome, summary: impl Into<String>) -> Self {
+impl TimelineEvent {
+    /// An event without person, message, notification and details.
+    pub fn new(kind: impl Into<String>, outcome: TimelineOutcome, summary: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
             outcome,
@@ -46,9 +46,14 @@ impl Happening {
         }
     }
 
-    /// What concerns this person, and this message where there is one.
+    /// The event with the person, and the message, that it is about.
     pub(crate) fn of(self, person: &str, message_sid: Option<&str>) -> Self {
         Self { person: Some(person.to_owned()), message_sid: message_sid.map(str::to_owned), ..self }
+    }
+
+    /// The event of a message that breaks a rule, with Twilio's error code.
+    pub(crate) fn broken_rule(code: u32, title: &str) -> Self {
+        Self::new("rule", TimelineOutcome::Refused, format!("{code}: {title}")).with(json!({"code": code}))
     }
 
     pub(crate) fn with(self, details: Value) -> Self {
@@ -56,32 +61,32 @@ impl Happening {
     }
 }
 
-/// How something went.
+/// Whether an event is good news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// As it should.
+pub enum TimelineOutcome {
+    /// It went well.
     Good,
-    /// Neither well nor badly.
+    /// Neither good nor bad.
     Neutral,
-    /// Not, though nothing is broken: a refusal, a suppression.
+    /// It was refused or suppressed, and nothing is broken.
     Refused,
-    /// Badly.
+    /// It went wrong.
     Bad,
 }
 
-/// Something that happened, in its place.
+/// An event on the timeline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct TimelineEntry {
-    /// Counted from 1.
+    /// From 1, never reused.
     pub(crate) number: u64,
     /// By the sandbox's clock.
     pub(crate) at: Timestamp,
     #[serde(flatten)]
-    pub(crate) happening: Happening,
+    pub(crate) event: TimelineEvent,
 }
 
-/// The latest that happened.
+/// The newest events.
 #[derive(Debug, Default)]
 pub(crate) struct TimelineLog {
     entries: VecDeque<TimelineEntry>,
@@ -89,31 +94,31 @@ pub(crate) struct TimelineLog {
 }
 
 impl TimelineLog {
-    pub(crate) fn add(&mut self, at: Timestamp, happening: Happening) {
+    pub(crate) fn add(&mut self, at: Timestamp, event: TimelineEvent) {
         self.last_number += 1;
         if self.entries.len() == capacity::ENTRIES {
             self.entries.pop_front();
         }
-        self.entries.push_back(TimelineEntry { number: self.last_number, at, happening });
+        self.entries.push_back(TimelineEntry { number: self.last_number, at, event });
     }
 
-    /// The number of the latest entry; 0 where there is none.
+    /// The number of the newest entry; 0 where there is none.
     pub(crate) fn last_number(&self) -> u64 {
         self.last_number
     }
 
-    /// So many of the latest, the oldest first.
+    /// The newest entries, the oldest of them first.
     pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &TimelineEntry> {
         self.entries.iter().skip(self.entries.len().saturating_sub(most))
     }
 
-    /// What came after the entry of this number, the oldest first.
+    /// The entries after this number, the oldest first.
     pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &TimelineEntry> {
         let news = self.last_number.saturating_sub(number);
         self.newest(usize::try_from(news).unwrap_or(usize::MAX))
     }
 
-    /// Forgets all; the numbers go on, so that nobody takes a new entry for an old one.
+    /// Removes all entries. The numbers continue, so that a client cannot confuse new entries with old ones.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }
@@ -128,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_are_kept_and_numbered() {
+    fn newest_entries_are_kept_and_numbered() {
         let mut timeline = TimelineLog::default();
         assert_eq!(timeline.since(0).count(), 0);
         for _ in 0..capacity::ENTRIES + 3 {
-            timeline.add(Timestamp::UNIX_EPOCH, Happening::new("clock", Outcome::Neutral, "a day passes"));
+            timeline.add(Timestamp::UNIX_EPOCH, TimelineEvent::new("clock", TimelineOutcome::Neutral, "a day passes"));
         }
         assert_eq!(numbers(timeline.newest(2)), [2_002, 2_003]);
         assert_eq!(numbers(timeline.since(2_000)), [2_001, 2_002, 2_003]);

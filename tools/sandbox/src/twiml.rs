@@ -1,4 +1,4 @@
-//! What an answer to a person's message says to them.
+//! Reads the TwiML in the answer to a person's message.
 //!
 //! Sources: Twilio, "TwiML for Programmable Messaging" and "Error and warning dictionary".
 
@@ -6,53 +6,53 @@ use roxmltree::{Document, Node};
 
 use crate::webhook::{WebhookAnswer, WebhookDelivery};
 
-/// A message back to the person.
+/// A message to the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) body: String,
-    /// The URLs of its files.
+    /// URLs.
     pub(crate) media: Vec<String>,
 }
 
-/// Something that Twilio's debugger would report.
+/// An error or a warning, as Twilio's debugger shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DebuggerReport {
     pub(crate) code: u32,
-    pub(crate) words: &'static str,
+    pub(crate) title: &'static str,
 }
 
 impl DebuggerReport {
-    /// Whether Twilio could not do as the answer says; what else is reported is a warning.
+    /// Whether it is an error, and not only a warning.
     pub(crate) fn is_error(self) -> bool {
         self != UNKNOWN_VERB
     }
 }
 
-const fn report(code: u32, words: &'static str) -> DebuggerReport {
-    DebuggerReport { code, words }
+const fn report(code: u32, title: &'static str) -> DebuggerReport {
+    DebuggerReport { code, title }
 }
 
-pub(crate) const FAILED: DebuggerReport = report(11200, "the webhook was answered with an error");
+pub(crate) const FAILED: DebuggerReport = report(11200, "the webhook was answered with an HTTP error");
 pub(crate) const UNANSWERED: DebuggerReport = report(11205, "the webhook was not answered in time");
-const UNPARSABLE: DebuggerReport = report(12100, "the answer is no XML");
+const UNPARSABLE: DebuggerReport = report(12100, "the answer is not valid XML");
 const NO_RESPONSE: DebuggerReport = report(12102, "the root of the TwiML is not <Response>");
-const UNKNOWN_VERB: DebuggerReport = report(12200, "the TwiML has an element that means nothing here");
+const UNKNOWN_VERB: DebuggerReport = report(12200, "the TwiML has an unknown element");
 const CONTENT_TYPE: DebuggerReport =
-    report(12300, "the content type of the answer is none of text/xml, application/xml and text/html");
+    report(12300, "the content type of the answer is not text/xml, application/xml or text/html");
 const EMPTY_MESSAGE: DebuggerReport = report(14103, "a <Message> has neither text nor a file");
 
-/// What an answer says to the person, and what is wrong with it.
+/// The replies in an answer, and its errors and warnings.
 pub(crate) fn read(delivery: &WebhookDelivery) -> (Vec<Reply>, Vec<DebuggerReport>) {
-    let wrong = |report| (Vec::new(), vec![report]);
+    let failed = |report| (Vec::new(), vec![report]);
     match delivery {
         WebhookDelivery::Lost => (Vec::new(), Vec::new()),
-        WebhookDelivery::Unanswered => wrong(UNANSWERED),
-        WebhookDelivery::Answered(WebhookAnswer { status: 400.., .. }) => wrong(FAILED),
+        WebhookDelivery::Unanswered => failed(UNANSWERED),
+        WebhookDelivery::Answered(WebhookAnswer { status: 400.., .. }) => failed(FAILED),
         WebhookDelivery::Answered(answer) if answer.body.trim().is_empty() => (Vec::new(), Vec::new()),
-        WebhookDelivery::Answered(answer) if !is_twiml(&answer.content_type) => wrong(CONTENT_TYPE),
+        WebhookDelivery::Answered(answer) if !is_twiml(&answer.content_type) => failed(CONTENT_TYPE),
         WebhookDelivery::Answered(answer) => match Document::parse(&answer.body) {
-            Err(_) => wrong(UNPARSABLE),
-            Ok(document) if !document.root_element().has_tag_name("Response") => wrong(NO_RESPONSE),
+            Err(_) => failed(UNPARSABLE),
+            Ok(document) if !document.root_element().has_tag_name("Response") => failed(NO_RESPONSE),
             Ok(document) => replies(document.root_element()),
         },
     }
@@ -80,7 +80,7 @@ fn replies(response: Node<'_, '_>) -> (Vec<Reply>, Vec<DebuggerReport>) {
     (replies, reports)
 }
 
-/// The text of a `<Message>`, with or without a `<Body>`.
+/// The text of a `<Message>`, directly in it or in a `<Body>`.
 fn text(message: Node<'_, '_>) -> String {
     let own = message.children().filter(Node::is_text);
     let body = message.children().filter(|node| node.has_tag_name("Body"));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_read_from_twiml() {
+    fn replies_are_read_from_twiml() {
         let reply = |body: &str, media: &[&str]| Reply {
             body: body.to_owned(),
             media: media.iter().map(|url| (*url).to_owned()).collect(),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_twilio_would_not_understand_is_reported_with_its_code() {
+    fn invalid_twiml_is_reported_with_twilios_code() {
         let cases = [
             (answered(200, "text/xml", "no xml"), Some(12100)),
             (answered(200, "text/xml", "<Message>a</Message>"), Some(12102)),

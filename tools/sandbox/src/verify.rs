@@ -1,8 +1,8 @@
-//! Twilio Verify (v2): services, verifications and their checks. A person gets the code as a message of the sandbox's own
-//! senders: by WhatsApp with the template `verification_code`, by SMS as text.
+//! Twilio Verify (v2): services, verifications and checks. The code is sent from the sandbox's senders: on WhatsApp with the
+//! template `verification_code`, on SMS as text.
 //!
-//! There is one service from the beginning, [`SERVICE_SID`]. The channels `sms` and `whatsapp` are enabled. A verification
-//! lasts 10 minutes of the sandbox's clock, for 5 codes sent (all of them the same one) and 5 checks.
+//! One service exists from the start, [`SERVICE_SID`]. The channels `sms` and `whatsapp` are enabled. A verification expires
+//! after 10 minutes of the sandbox's clock. Its code is sent at most 5 times and checked at most 5 times.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,16 +14,14 @@ use crate::{capacity, config::Config, dates::iso_date, products::collection::Col
 
 pub(crate) mod api;
 
-/// The service that is there from the beginning.
 const SERVICE_SID: &str = "VA00000000000000000000000000000001";
-/// How long a code is good. Source: Twilio, "Verifications resource".
+/// Source: Twilio, "Verifications resource".
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// How often a code is sent. Source: Twilio, error 60203.
+/// Source: Twilio, error 60203.
 const MAX_SENDS: usize = 5;
-/// How often a code is checked. Source: Twilio, error 60202.
+/// Source: Twilio, error 60202.
 const MAX_CHECKS: usize = 5;
 
-/// The account's services and verifications, each the oldest first.
 #[derive(Debug)]
 pub(crate) struct Verify {
     services: Collection<VerifyService>,
@@ -42,7 +40,7 @@ pub(crate) struct VerifyService {
     updated_at: Timestamp,
 }
 
-/// A number that is to be verified. Its code is a secret, and not in its `Debug`.
+/// The verification of a number. Its code is a secret, and not in its `Debug`.
 #[derive(Clone)]
 struct Verification {
     sid: String,
@@ -51,7 +49,7 @@ struct Verification {
     channel: VerifyChannel,
     status: VerificationStatus,
     code: String,
-    /// When each code was sent, and how.
+    /// Time, channel and SID of each time the code was sent.
     sends: Vec<(Timestamp, VerifyChannel, String)>,
     checks: usize,
     created_at: Timestamp,
@@ -100,11 +98,11 @@ impl VerificationStatus {
     }
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CodeCheck {
-    Right,
-    Wrong,
+    Correct,
+    Incorrect,
     TooMany,
 }
 
@@ -121,19 +119,19 @@ impl Verify {
 }
 
 impl Verifications {
-    /// The latest verification of a service by its SID or its number.
+    /// The newest verification of a service with this SID or number.
     fn find(&mut self, service_sid: &str, sid_or_to: &str) -> Option<&mut Verification> {
         let is = |it: &&mut Verification| it.sid == sid_or_to || it.to.as_str() == sid_or_to;
         self.0.iter_mut().rev().filter(|it| it.service_sid == service_sid).find(is)
     }
 
-    /// The latest one that can still be approved.
+    /// The newest one that can still be approved.
     fn pending(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
         let found = self.find(service_sid, sid_or_to);
         found.filter(|verification| verification.status_at(now) == VerificationStatus::Pending)
     }
 
-    /// Adds a verification, or puts it in the place of the one with its SID.
+    /// Adds a verification, or replaces the one with its SID.
     fn put(&mut self, verification: Verification) {
         self.0.retain(|other| other.sid != verification.sid);
         self.0.push(verification);
@@ -148,7 +146,7 @@ impl VerifyService {
         Self { sid, friendly_name, code_length: 6, created_at: at, updated_at: at }
     }
 
-    /// A new code, by the sandbox's chance.
+    /// A new random code.
     fn code(&self, sids: &Sids) -> String {
         let number = u128::from_str_radix(&sids.next(""), 16).unwrap_or_default();
         let length = usize::try_from(self.code_length).unwrap_or(6);
@@ -182,7 +180,7 @@ impl Verification {
         if self.status == VerificationStatus::Pending && is_old { VerificationStatus::Expired } else { self.status }
     }
 
-    /// Checks a code; the right one approves the number.
+    /// Checks a code. The correct one approves the number.
     fn check(&mut self, code: &str, now: Timestamp) -> CodeCheck {
         self.updated_at = now;
         if self.checks == MAX_CHECKS {
@@ -192,9 +190,9 @@ impl Verification {
         self.checks += 1;
         if code == self.code {
             self.status = VerificationStatus::Approved;
-            CodeCheck::Right
+            CodeCheck::Correct
         } else {
-            CodeCheck::Wrong
+            CodeCheck::Incorrect
         }
     }
 
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_good_for_ten_minutes_and_five_checks() {
+    fn code_expires_after_ten_minutes_or_five_checks() {
         let now = Timestamp::UNIX_EPOCH;
         let mut tried = verification();
         assert_eq!(
@@ -244,13 +242,13 @@ mod tests {
         );
         assert_eq!(tried.status_at(now), VerificationStatus::MaxAttemptsReached);
         let mut approved = verification();
-        assert_eq!(approved.check("000042", now), CodeCheck::Right);
+        assert_eq!(approved.check("000042", now), CodeCheck::Correct);
         assert_eq!(approved.status_at(now + LIFETIME), VerificationStatus::Approved);
         assert_eq!(verification().status_at(now + LIFETIME), VerificationStatus::Expired);
     }
 
     #[test]
-    fn a_code_has_the_length_of_its_service() {
+    fn code_has_the_length_of_its_service() {
         let service = VerifyService {
             code_length: 4,
             ..VerifyService::new("VA1".to_owned(), "a".to_owned(), Timestamp::UNIX_EPOCH)

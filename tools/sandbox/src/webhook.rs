@@ -1,4 +1,4 @@
-//! Calls of the system under test, as Twilio makes them.
+//! Posts webhooks to the system under test: signed, with Twilio's time-outs and retries, and with the planned faults.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,9 @@ use crate::{
     memory::WebhookRecord,
     overrides::{DeliveryFailure, Overrides},
     state::Sandbox,
-    timeline::{Happening, Outcome},
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
-/// How a webhook was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WebhookAnswer {
     pub(crate) status: u16,
@@ -25,27 +24,25 @@ pub(crate) struct WebhookAnswer {
     pub(crate) body: String,
 }
 
-/// What became of a webhook.
+/// The result of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WebhookDelivery {
-    /// It was lost on purpose, and nobody noticed.
+    /// It was lost on purpose, and never posted.
     Lost,
     /// There was no connection, or no answer in time.
     Unanswered,
     Answered(WebhookAnswer),
 }
 
-/// What Twilio tells the system under test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutgoingWebhook<'a> {
     pub(crate) url: &'a str,
     pub(crate) form: &'a Form,
     pub(crate) message_sid: &'a str,
-    /// The address of the person whom it is about.
+    /// The address of the person that it is about.
     pub(crate) person: &'a str,
-    /// The status that is reported; none for an inbound message.
+    /// None for an inbound message.
     pub(crate) status: Option<MessageStatus>,
-    /// What goes wrong with it.
     pub(crate) faults: &'a WebhookFaults,
 }
 
@@ -55,19 +52,19 @@ impl WebhookDelivery {
     }
 }
 
-/// Posts a signed form, unless it is to get lost. The copies of a webhook are told apart by their number.
+/// Posts a webhook, unless it is lost by a fault. Each copy of a webhook has a number, and its own idempotency token.
 pub(crate) async fn deliver(sandbox: &Sandbox, webhook: &OutgoingWebhook<'_>, copy: u8) -> WebhookDelivery {
     let status = webhook.status.map_or("received", MessageStatus::as_str);
     let about = [webhook.message_sid, status, &copy.to_string()];
-    if webhook.faults.loses(webhook.status) || sandbox.memory().drops.lose(webhook.person, &about) {
+    if webhook.faults.loses(webhook.status) || sandbox.memory().drops.drops(webhook.person, &about) {
         record(sandbox, webhook, &WebhookDelivery::Lost, Duration::ZERO);
         return WebhookDelivery::Lost;
     }
-    // Twilio's own is the same for all tries of one webhook ("Webhooks: connection overrides").
+    // The same for all attempts of one webhook, as at Twilio ("Webhooks: connection overrides").
     let token = format!("{:032x}", generator(sandbox.config.seed, &about).u128(..));
-    let tries = if webhook.faults.retries() { 2 } else { 1 };
+    let attempts = if webhook.faults.retries() { 2 } else { 1 };
     let mut delivery = WebhookDelivery::Unanswered;
-    for _ in 0..tries {
+    for _ in 0..attempts {
         let begin = Instant::now();
         delivery = post_with_retries(sandbox, webhook, &token).await;
         record(sandbox, webhook, &delivery, begin.elapsed());
@@ -75,26 +72,26 @@ pub(crate) async fn deliver(sandbox: &Sandbox, webhook: &OutgoingWebhook<'_>, co
     delivery
 }
 
-/// Tries as often and as long as the URL asks for.
+/// Posts a webhook up to the retries and the total time-out of its URL.
 async fn post_with_retries(sandbox: &Sandbox, webhook: &OutgoingWebhook<'_>, token: &str) -> WebhookDelivery {
     let overrides = Overrides::of(webhook.url);
     let url = webhook.url.split_once('#').map_or(webhook.url, |(url, _)| url);
     let request = request(sandbox, url, webhook, token, &overrides);
-    let (begin, mut tries) = (Instant::now(), 0);
+    let (begin, mut attempts) = (Instant::now(), 0);
     loop {
         let left = overrides.total.saturating_sub(begin.elapsed());
         let Some(request) = request.try_clone() else {
             return WebhookDelivery::Unanswered;
         };
-        let (delivery, trouble) = match read(request.timeout(left.min(overrides.read))).await {
+        let (delivery, failure) = match read(request.timeout(left.min(overrides.read))).await {
             Ok(answer) if answer.status >= 500 => (WebhookDelivery::Answered(answer), DeliveryFailure::Server),
             Ok(answer) if answer.status >= 400 => (WebhookDelivery::Answered(answer), DeliveryFailure::Client),
             Ok(answer) => return WebhookDelivery::Answered(answer),
             Err(error) if error.is_connect() => (WebhookDelivery::Unanswered, DeliveryFailure::Connection),
             Err(_) => (WebhookDelivery::Unanswered, DeliveryFailure::WebhookAnswer),
         };
-        tries += 1;
-        if tries > overrides.retries || !overrides.tries_again_after(trouble) || begin.elapsed() >= overrides.total {
+        attempts += 1;
+        if attempts > overrides.retries || !overrides.retries_after(failure) || begin.elapsed() >= overrides.total {
             return delivery;
         }
     }
@@ -107,8 +104,8 @@ fn request(
     token: &str,
     overrides: &Overrides,
 ) -> reqwest::RequestBuilder {
-    let auth_token = if webhook.faults.forges() {
-        SecretString::from("somebody else's token")
+    let auth_token = if webhook.faults.has_wrong_signature() {
+        SecretString::from("wrong-auth-token")
     } else {
         sandbox.products.auth_tokens.primary()
     };
@@ -133,10 +130,10 @@ fn record(sandbox: &Sandbox, webhook: &OutgoingWebhook<'_>, delivery: &WebhookDe
         answer: delivery.answer().map(|answer| answer.status),
         dropped: *delivery == WebhookDelivery::Lost,
     };
-    let (now, happening) = (sandbox.now(), happening(webhook, delivery, took));
+    let (now, event) = (sandbox.now(), event(webhook, delivery, took));
     let mut memory = sandbox.memory();
     memory.record_webhook(record);
-    memory.timeline.add(now, happening);
+    memory.timeline.add(now, event);
 }
 
 async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<WebhookAnswer> {
@@ -147,21 +144,23 @@ async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<WebhookAnswer
     Ok(WebhookAnswer { status, content_type, body: response.text().await? })
 }
 
-/// What the timeline says of a webhook: the form whole, since nobody else's messages are in a sandbox.
-fn happening(webhook: &OutgoingWebhook<'_>, delivery: &WebhookDelivery, took: Duration) -> Happening {
+/// The timeline event of a webhook. It holds the whole form, since a sandbox has no real messages.
+fn event(webhook: &OutgoingWebhook<'_>, delivery: &WebhookDelivery, took: Duration) -> TimelineEvent {
     let kind = if webhook.status.is_some() { "callback" } else { "webhook" };
-    let (outcome, signature, became) = match delivery {
-        WebhookDelivery::Answered(WebhookAnswer { status: 200..300, .. }) => (Outcome::Good, "accepted", String::new()),
-        WebhookDelivery::Answered(WebhookAnswer { status: 403, .. }) => {
-            (Outcome::Refused, "refused", ": 403, the signature is refused".to_owned())
+    let (outcome, signature, result) = match delivery {
+        WebhookDelivery::Answered(WebhookAnswer { status: 200..300, .. }) => {
+            (TimelineOutcome::Good, "accepted", String::new())
         }
-        WebhookDelivery::Answered(answer) => (Outcome::Bad, "unknown", format!(": {}", answer.status)),
-        WebhookDelivery::Lost => (Outcome::Bad, "unknown", " is lost on its way".to_owned()),
-        WebhookDelivery::Unanswered => (Outcome::Bad, "unknown", ": no answer".to_owned()),
+        WebhookDelivery::Answered(WebhookAnswer { status: 403, .. }) => {
+            (TimelineOutcome::Refused, "refused", ": 403, the signature was refused".to_owned())
+        }
+        WebhookDelivery::Answered(answer) => (TimelineOutcome::Bad, "unknown", format!(": {}", answer.status)),
+        WebhookDelivery::Lost => (TimelineOutcome::Bad, "unknown", " was lost on purpose".to_owned()),
+        WebhookDelivery::Unanswered => (TimelineOutcome::Bad, "unknown", ": no answer".to_owned()),
     };
     let what = webhook.status.map_or_else(|| "a message".to_owned(), |status| format!("the status {status}"));
-    let happening = Happening::new(kind, outcome, format!("Webhook of {what}{became}"));
-    happening.of(webhook.person, Some(webhook.message_sid)).with(json!({
+    let event = TimelineEvent::new(kind, outcome, format!("Webhook of {what}{result}"));
+    event.of(webhook.person, Some(webhook.message_sid)).with(json!({
         "url": webhook.url, "form": webhook.form.to_raw(), "answer": delivery.answer().map(|answer| answer.status),
         "signature": signature, "milliseconds": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "lost": *delivery == WebhookDelivery::Lost,
@@ -173,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_the_verdict_on_the_signature() {
+    fn answer_decides_outcome_and_signature() {
         let (form, faults) = (Form::default(), WebhookFaults::default());
         let status = Some(MessageStatus::Sent);
         let webhook = OutgoingWebhook {
@@ -188,14 +187,14 @@ mod tests {
             WebhookDelivery::Answered(WebhookAnswer { status, content_type: String::new(), body: String::new() })
         };
         let cases = [
-            (answered(204), Outcome::Good, "accepted"),
-            (answered(403), Outcome::Refused, "refused"),
-            (answered(500), Outcome::Bad, "unknown"),
-            (WebhookDelivery::Unanswered, Outcome::Bad, "unknown"),
-            (WebhookDelivery::Lost, Outcome::Bad, "unknown"),
+            (answered(204), TimelineOutcome::Good, "accepted"),
+            (answered(403), TimelineOutcome::Refused, "refused"),
+            (answered(500), TimelineOutcome::Bad, "unknown"),
+            (WebhookDelivery::Unanswered, TimelineOutcome::Bad, "unknown"),
+            (WebhookDelivery::Lost, TimelineOutcome::Bad, "unknown"),
         ];
         for (delivery, outcome, signature) in cases {
-            let entry = happening(&webhook, &delivery, Duration::ZERO);
+            let entry = event(&webhook, &delivery, Duration::ZERO);
             assert_eq!((entry.outcome, &entry.details["signature"]), (outcome, &json!(signature)), "{delivery:?}");
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
-use sandbox::Rules;
+use sandbox::WhatsAppRules;
 use stack::{
     account::Account,
     invitation,
@@ -71,7 +71,7 @@ async fn run(Run { ports, twilio }: Run) -> Result<ExitCode> {
 
 async fn play(ports: Ports) -> Result<Running> {
     // A service has Advanced Opt-Out only where it was switched on; without it the system itself answers a STOP.
-    let rules = Rules { advanced_opt_out: false, ..Rules::as_whatsapp() };
+    let rules = WhatsAppRules { advanced_opt_out: false, ..WhatsAppRules::as_whatsapp() };
     let running = start(ports, Twilio::Sandbox(rules)).await?;
     stack::demo::run(&running).await?;
     Ok(running)
@@ -93,7 +93,7 @@ async fn connect(ports: Ports) -> Result<Running> {
 async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
     let running = tokio::select! {
-        running = start(Ports::FREE, Twilio::Sandbox(Rules::lenient())) => running?,
+        running = start(Ports::FREE, Twilio::Sandbox(WhatsAppRules::lenient())) => running?,
         signal = interrupted() => return signal.map(|()| ExitCode::FAILURE),
     };
     let mut child = tokio::process::Command::new(program)

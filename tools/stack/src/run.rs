@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use sandbox::{Config, Plays, Rules, Sandbox};
+use sandbox::{Config, Sandbox, SandboxRole, WhatsAppRules};
 use secrecy::ExposeSecret as _;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -50,7 +50,7 @@ pub const SEND_POLICY: &str = concat!(
 #[derive(Debug, Clone)]
 pub enum Twilio {
     /// The sandbox, by these rules.
-    Sandbox(Rules),
+    Sandbox(WhatsAppRules),
     /// Twilio itself, with this account: the sandbox's page shows what the system does.
     Itself(Box<Account>),
 }
@@ -160,7 +160,7 @@ async fn show(
         Twilio::Itself(account) => Config {
             account_sid: account.account_sid,
             inbound_url: account.public_base_url.join("/twilio/inbound"),
-            plays: Plays::Nothing,
+            role: SandboxRole::Viewer,
             ..config
         },
     };

@@ -7,7 +7,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use sandbox::{Happening, Sandbox};
+use sandbox::{Sandbox, TimelineEvent};
 use tokio::time::{Instant, sleep};
 
 use crate::stack::Stack;
@@ -79,17 +79,17 @@ impl Watch {
 
     async fn round(&mut self) -> Result<()> {
         for refused in self.front_door.next().await? {
-            self.sandbox.tell(front_door::told(&refused));
+            self.sandbox.record(front_door::told(&refused));
         }
         let (mut changes, read) = self.changes().await;
         // The tables' changes in the order in which they were made: sequence numbers of one length grow.
         changes.sort_by(|one, other| one.1.sequence_number.cmp(&other.1.sequence_number));
         for happening in changes.iter().filter_map(|(table, change)| told(*table, change)) {
-            self.sandbox.tell(happening);
+            self.sandbox.record(happening);
         }
         read?;
         for happening in self.archive.next(Instant::now()).await?.iter().filter_map(events::told) {
-            self.sandbox.tell(happening);
+            self.sandbox.record(happening);
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Watch {
     }
 }
 
-fn told(table: Table, change: &Change) -> Option<Happening> {
+fn told(table: Table, change: &Change) -> Option<TimelineEvent> {
     match table {
         Table::Messages => messages::told(change),
         Table::Contacts => contacts::told(change),

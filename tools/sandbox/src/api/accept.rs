@@ -1,4 +1,4 @@
-//! What becomes of a well-formed request to create a message.
+//! Accepting a message that is well-formed: limits, planned faults, and the start of its statuses.
 
 use std::{sync::Arc, time::Instant};
 
@@ -8,48 +8,48 @@ use tokio::task::JoinHandle;
 
 use super::resource::message_resource;
 use crate::{
-    api_error::ApiError,
-    callbacks::{PlannedFaults, rule, unfold, words},
+    api_error::{ApiError, error_title},
+    callbacks::{PlannedFaults, report_statuses},
     faults::{FaultTarget, InjectedFault},
     limits::OnExcess,
     memory::Memory,
     messages::Message,
     rates::CreatedMessage,
     state::Sandbox,
+    timeline::TimelineEvent,
 };
 
-/// A sender that sends too fast. Source: Twilio, error 63018.
+/// Source: Twilio, error 63018.
 const RATE_LIMIT_EXCEEDED: u32 = 63018;
 
-/// What a request came to, if it was not refused.
+/// What an accepted request leads to.
 #[derive(Debug)]
 pub(super) enum CreateOutcome {
-    /// Nothing, and no answer comes.
+    /// No message, and no answer.
     NoAnswer,
-    /// A message.
     Created {
         shown: Value,
-        /// Its statuses, as they come one after the other.
-        unfolding: JoinHandle<()>,
-        /// What was planned for it.
+        /// Runs until the last status is reported.
+        status_task: JoinHandle<()>,
+        /// The fault that was planned for the call.
         fault: Option<InjectedFault>,
     },
 }
 
-/// Takes a message, unless a limit or a plan says otherwise.
+/// Stores a message and starts its statuses, unless a limit or a planned fault refuses it.
 pub(super) fn accept(sandbox: &Arc<Sandbox>, message: Message) -> Result<CreateOutcome, ApiError> {
     let mut memory = sandbox.memory();
     let now = Instant::now();
     let sender = message.from.clone().unwrap_or_else(|| sandbox.config.sender_on(&message.channel).to_owned());
-    // The limit that can be set is a WhatsApp sender's: SMS beyond its own waits in Twilio's queue.
+    // The limit is that of a WhatsApp sender. SMS messages over their sender's rate wait in Twilio's queue instead.
     let excess = if sender == sandbox.config.sender { memory.limiter.excess(&sender, now) } else { None };
     if excess == Some(OnExcess::Refuse) {
         return Err(ApiError::too_many_requests());
     }
-    let struck = FaultTarget { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
-    let fault = memory.faults.of_call(struck);
+    let target = FaultTarget { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
+    let fault = memory.faults.take_for_call(target);
     if let Some(fault) = &fault {
-        memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
+        memory.timeline.add(sandbox.now(), fault.event(&message.to, message.sid.as_str()));
     }
     match fault {
         Some(InjectedFault::Refuse { status, code, retry_after }) => {
@@ -59,27 +59,27 @@ pub(super) fn accept(sandbox: &Arc<Sandbox>, message: Message) -> Result<CreateO
         _ => {}
     }
     if excess.is_none() {
-        memory.limiter.pass(&sender, now);
+        memory.limiter.count(&sender, now);
     }
-    let faults = memory.faults.of_webhooks(struck);
+    let faults = memory.faults.take_for_webhooks(target);
     for fault in faults.iter() {
-        memory.timeline.add(sandbox.now(), fault.happening(&message.to, message.sid.as_str()));
+        memory.timeline.add(sandbox.now(), fault.event(&message.to, message.sid.as_str()));
     }
     if excess.is_some() {
-        let happening = rule(RATE_LIMIT_EXCEEDED, words(RATE_LIMIT_EXCEEDED));
-        memory.timeline.add(sandbox.now(), happening.of(&message.to, Some(message.sid.as_str())));
+        let event = TimelineEvent::broken_rule(RATE_LIMIT_EXCEEDED, error_title(RATE_LIMIT_EXCEEDED));
+        memory.timeline.add(sandbox.now(), event.of(&message.to, Some(message.sid.as_str())));
     }
-    let too_fast = excess.map(|_| InjectedFault::Fail { code: RATE_LIMIT_EXCEEDED });
+    let over_rate = excess.map(|_| InjectedFault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = message_resource(&sandbox.config.account_sid, &message);
     let sid = message.sid.clone();
     store(&mut memory, message, sender, now);
-    let plan = PlannedFaults { fault: too_fast.or_else(|| fault.clone()), faults };
-    let unfolding = tokio::spawn(unfold(Arc::clone(sandbox), sid, plan));
-    Ok(CreateOutcome::Created { shown, unfolding, fault })
+    let plan = PlannedFaults { call: over_rate.or_else(|| fault.clone()), webhooks: faults };
+    let status_task = tokio::spawn(report_statuses(Arc::clone(sandbox), sid, plan));
+    Ok(CreateOutcome::Created { shown, status_task, fault })
 }
 
 fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
-    memory.created.note(CreatedMessage {
+    memory.created.add(CreatedMessage {
         at,
         clock: message.created_at,
         sender,
@@ -89,8 +89,8 @@ fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
     memory.messages.add(message);
 }
 
-/// The answer of a fault.
+/// The error that a planned fault answers with.
 pub(super) fn refused(status: u16, code: u32) -> ApiError {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    ApiError::new(status, code, "Refused as planned")
+    ApiError::new(status, code, "Refused by a planned fault")
 }

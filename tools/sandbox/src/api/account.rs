@@ -1,4 +1,4 @@
-//! The account itself: what a client fetches to see whether its credentials are good.
+//! The account resource, which a client fetches to test its credentials.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What Twilio asks of a message before it takes it, in the order it is checked.
+//! The checks before Twilio accepts a message, in Twilio's order.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::{
 
 mod options;
 
-/// The message that a form asks for.
+/// The message that a request's form describes.
 pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiError> {
     let now = sandbox.now();
     let (channel, to) = recipient(form)?;
@@ -96,8 +96,8 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
                 return Err(ApiError::bad_request(21704, "The Messaging Service contains no phone numbers."));
             }
             Some(sender) if !has(sender) => {
-                let words = "The 'From' number provided does not belong to the associated Messaging Service.";
-                return Err(ApiError::bad_request(21711, words));
+                let message = "The 'From' number provided does not belong to the associated Messaging Service.";
+                return Err(ApiError::bad_request(21711, message));
             }
             _ => {}
         }
@@ -140,14 +140,13 @@ fn media_urls(form: &Form) -> Result<Vec<String>, ApiError> {
     Ok(urls)
 }
 
-/// A content, and what it says.
+/// The content that a request names, filled in with its variables.
 struct SelectedContent {
     sid: String,
     variables: BTreeMap<String, String>,
     rendered: RenderedContent,
 }
 
-/// The content that is asked for.
 fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<SelectedContent>, ApiError> {
     let variables = form.get_filled("ContentVariables");
     let Some(sid) = form.get_filled("ContentSid") else {
@@ -181,7 +180,7 @@ mod tests {
     const TEMPLATE: (&str, &str) = ("ContentSid", ORDER_UPDATE_SID);
 
     #[test]
-    fn what_is_refused_has_twilios_code() {
+    fn invalid_message_is_refused_with_twilios_code() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let code = |parameters: &[(&str, &str)]| {
             let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

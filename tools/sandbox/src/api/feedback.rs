@@ -1,4 +1,4 @@
-//! What a person made of a message, told by who sent it (`Feedback`): asked for with `ProvideFeedback`.
+//! The Message Feedback resource, for messages that were created with `ProvideFeedback`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ async fn create(
     let form = Form::parse(&body);
     let outcome = match form.get("Outcome") {
         Some(outcome @ ("confirmed" | "unconfirmed")) => outcome,
-        // What goes without saying. Source: Twilio, "Message feedback resource".
+        // The default. Source: Twilio, "Message feedback resource".
         None => "confirmed",
         Some(_) => return Err(ApiError::bad_request(20422, "Outcome must be confirmed or unconfirmed")),
     };

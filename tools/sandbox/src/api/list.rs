@@ -1,7 +1,7 @@
 //! Lists of messages, page by page, the newest first.
 //!
-//! The URIs of the next and the previous page say beside which message they begin, so that a message that is created
-//! meanwhile shifts nothing.
+//! The URIs of the next and the previous page name the message that they begin after or end before. So a message that is
+//! created between two requests does not move the others to another page.
 
 use std::cmp::Ordering;
 
@@ -14,18 +14,17 @@ use crate::{
     api_error::ApiError,
     messages::{Message, MessageLog},
     outages::ReadOperation,
-    paging::{DEFAULT_SIZE, is_of_paging, number, size},
+    paging::{DEFAULT_SIZE, is_paging_parameter, number, size},
     state::Sandbox,
 };
 
-/// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PageStart {
-    /// After so many messages.
+    /// After this number of messages.
     At(usize),
-    /// With the message that was created before the one of this number.
+    /// With the newest message that is older than this one, by number.
     Before(u64),
-    /// So that it ends with the message that was created after the one of this number.
+    /// So that it ends with the oldest message that is newer than this one, by number.
     After(u64),
 }
 
@@ -56,7 +55,7 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     }))
 }
 
-/// The messages of a page with their numbers, and whether others follow.
+/// The messages of a page with their numbers, and whether another page follows.
 fn found<'a>(
     messages: &'a MessageLog,
     filter: &Filter<'_>,
@@ -91,7 +90,7 @@ fn begin(query: &Form, page: usize, page_size: usize) -> Result<PageStart, ApiEr
 }
 
 fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Option<String>) -> String {
-    let filters = query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+    let filters = query.pairs().iter().filter(|(name, _)| !is_paging_parameter(name));
     let mut encoded = form_urlencoded::Serializer::new(String::new());
     encoded
         .extend_pairs(filters)
@@ -103,8 +102,8 @@ fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Op
     format!("/2010-04-01/Accounts/{}/Messages.json?{}", sandbox.config.account_sid, encoded.finish())
 }
 
-/// `DateSent` is a day in GMT; `DateSent>` includes its day and all after, `DateSent<` its day and all before. The libraries
-/// send a time with it, from or until which a message was sent.
+/// `DateSent` is a day in GMT; `DateSent>` includes that day and all later ones, `DateSent<` that day and all earlier ones.
+/// Twilio's libraries also send a time of day, which is then the limit.
 struct Filter<'a> {
     to: Option<&'a str>,
     from: Option<&'a str>,
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_hold_every_message_once_whatever_is_created_meanwhile() {
+    fn pages_stay_stable_while_messages_are_created() {
         let sandbox = sandbox_with(5);
         let all = sids(&page_of(&sandbox, ""));
         let query = |uri: &Value| uri.as_str().unwrap().split_once('?').unwrap().1.to_owned();
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_found_by_when_it_was_sent() {
+    fn messages_are_filtered_by_date_sent() {
         let sandbox = sandbox_with(1);
         let cases = [
             ("DateSent=2026-11-20", 1),

@@ -1,4 +1,4 @@
-//! The files of a message: their list, what is known of each, and the way to their bytes.
+//! The Media resource: the files of a message.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     auth::Authenticated,
     memory::Memory,
     messages::Message,
-    paging::{DEFAULT_SIZE, PageRequest, is_of_paging, number, size},
+    paging::{DEFAULT_SIZE, PageRequest, is_paging_parameter, number, size},
     state::Sandbox,
 };
 
@@ -51,7 +51,7 @@ async fn list(
     let shown: Vec<_> = files.skip(start).take(page_size).collect();
     let has_next = passes && message.media.len() > start + shown.len();
     let uri = |page: usize| {
-        let filters = query.pairs().iter().filter(|(name, _)| !is_of_paging(name));
+        let filters = query.pairs().iter().filter(|(name, _)| !is_paging_parameter(name));
         let mut encoded = form_urlencoded::Serializer::new(String::new());
         encoded.extend_pairs(filters).append_pair("PageSize", &page_size.to_string());
         format!("{}?{}", caller.path, encoded.append_pair("Page", &page.to_string()).finish())
@@ -68,7 +68,7 @@ fn day(query: &Form, name: &str) -> Result<Option<Date>, ApiError> {
     query.get_filled(name).map(|text| text.get(..10).unwrap_or(text).parse().map_err(wrong)).transpose()
 }
 
-/// What is known of a file (`ME....json`), or where its bytes are (`ME...`).
+/// The description of a file (`ME....json`), or a redirect to its bytes (`ME...`).
 async fn fetch(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,

@@ -1,10 +1,10 @@
-//! Resources as the API shows them.
+//! The JSON of messages and their files in the API.
 
 use serde_json::{Value, json};
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    api_error::title,
+    api_error::dictionary_title,
     dates::rfc2822_date,
     messages::{Feedback, Media, Message},
 };
@@ -21,7 +21,7 @@ pub(crate) fn message_resource(account: &AccountSid, message: &Message) -> Value
         "from": message.from, "to": message.to, "body": message.body, "status": message.status,
         "direction": message.direction, "num_media": message.media.len().to_string(),
         "num_segments": if through_service { "0" } else { "1" },
-        "price": null, "price_unit": null, "error_code": message.error_code, "error_message": message.error_code.and_then(title),
+        "price": null, "price_unit": null, "error_code": message.error_code, "error_message": message.error_code.and_then(dictionary_title),
         "date_created": rfc2822_date(Some(message.created_at)), "date_sent": rfc2822_date(message.sent_at),
         "date_updated": rfc2822_date(Some(message.updated_at)), "api_version": "2010-04-01",
         "uri": format!("{uri}.json"), "subresource_uris": subresources,

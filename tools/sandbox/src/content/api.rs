@@ -1,4 +1,4 @@
-//! The Content API's requests. Bodies are JSON.
+//! Requests to the Content API. Their bodies are JSON.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
             get(fetch::<ContentResource>).put(update::<ContentResource>).delete(delete::<ContentResource>),
         )
         .route("/v1/Content/{sid}/ApprovalRequests", get(fetch_approval))
-        .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(ask_for_approval))
+        .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(submit))
         .route("/v1/ContentAndApprovals", get(list_with_approvals))
         .route("/v2/ContentAndApprovals", get(list_with_approvals))
         .route("/v1/LegacyContent", get(list_legacy))
@@ -67,7 +67,7 @@ impl Resource for ContentResource {
         self.resource(config)
     }
 
-    /// Changes the content, which can be done until it is submitted.
+    /// A content can be changed until it is submitted for approval.
     fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         if self.approval.is_some() {
             let message = "Content that was submitted for approval cannot be changed";
@@ -84,7 +84,7 @@ struct ApprovalRequest {
     category: String,
 }
 
-async fn ask_for_approval(
+async fn submit(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<String>,
@@ -92,14 +92,14 @@ async fn ask_for_approval(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
     let request: ApprovalRequest = parse(&body)?;
-    let taken =
+    let has_name =
         |other: &Arc<ContentResource>| other.approval.as_ref().is_some_and(|approval| approval.name() == request.name);
-    if content.approval.is_some() || sandbox.products.contents.all().iter().any(taken) {
+    if content.approval.is_some() || sandbox.products.contents.all().iter().any(has_name) {
         return Err(ApiError::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
     }
     let now = sandbox.now();
-    let approval = Approval::ask(content.whatsapp_kind(), &request.name, &request.category, now);
-    let approval = approval.map_err(|fault| ApiError::bad_request(20001, fault))?;
+    let approval = Approval::submit(content.whatsapp_type(), &request.name, &request.category, now);
+    let approval = approval.map_err(|error| ApiError::bad_request(20001, error))?;
     let submitted = sandbox.products.contents.update(&sid, |content| {
         (content.approval, content.updated_at) = (Some(approval), now);
         Ok::<_, ApiError>(())
@@ -158,12 +158,12 @@ fn add(resource: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// A page of the contents that pass the filters, each with what is added to it.
+/// A page of the contents that pass the filters. `complete` adds fields to each.
 fn page(sandbox: &Sandbox, request: &PageRequest, complete: impl Fn(&mut Value)) -> Result<Json<Value>, ApiError> {
     let query = &request.query;
     let now = sandbox.now();
     let mut found = sandbox.products.contents.all();
-    // The filters are those of v2; v1 has none, and gives the oldest first here.
+    // Only v2 has filters. v1 lists the oldest first.
     if request.path.starts_with("/v2/") {
         found.retain(|content| passes(content, query, now));
         if query.get("SortByDate") == Some("desc") {
@@ -181,7 +181,7 @@ fn page(sandbox: &Sandbox, request: &PageRequest, complete: impl Fn(&mut Value))
     request.page("contents", &shown).map(Json)
 }
 
-/// Whether a content passes the filters of a query. `ContentName` and `Content` are looked for as they are, not as patterns.
+/// Whether a content passes the filters of a query. `ContentName` and `Content` are plain text, not patterns.
 fn passes(content: &ContentResource, query: &Form, now: Timestamp) -> bool {
     let all = |name: &str| {
         query.pairs().iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
@@ -209,10 +209,10 @@ fn passes(content: &ContentResource, query: &Form, now: Timestamp) -> bool {
 
 fn given(body: &[u8]) -> Result<ContentDefinition, ApiError> {
     let mut given: ContentDefinition = parse(body)?;
-    // A library may say of every type that it is not there.
+    // Twilio's libraries send null for the types that a content does not have.
     given.types.retain(|_, content| !content.is_null());
-    match types::fault(&given.types, given.variables.as_ref()) {
-        Some(fault) => Err(ApiError::bad_request(20001, fault)),
+    match types::error(&given.types, given.variables.as_ref()) {
+        Some(error) => Err(ApiError::bad_request(20001, error)),
         None if given.language.is_empty() => Err(ApiError::invalid("language", "a code, as in en")),
         None => Ok(given),
     }

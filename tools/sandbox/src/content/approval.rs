@@ -1,31 +1,29 @@
 //! WhatsApp's review of a template.
 //!
-//! A template is `received`, then `pending`, and after a minute of the sandbox's clock `approved`; one whose name holds
-//! `reject` is rejected, and so is one that breaks a rule for variables. Source of the rules: Twilio, "Using variables with
-//! the Content API".
+//! A template is `received`, then `pending`, and after a minute of the sandbox's clock `approved`. A template whose name
+//! contains `reject` is rejected, and so is one that breaks a rule for variables. Source of the rules: Twilio, "Using
+//! variables with the Content API".
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{placeholders::TextPieces, types::ContentType};
 
-/// When a template that was received is under review.
+/// From receipt to the start of the review.
 const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(5);
-/// When the review is over.
+/// From receipt to the decision.
 const DECIDED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// What was asked for, and when.
 #[derive(Debug, Clone)]
 pub(crate) struct Approval {
     name: String,
     category: String,
-    /// None for what is approved from the beginning.
-    asked_at: Option<Timestamp>,
-    /// Why it will be rejected, if it will.
-    reason: Option<String>,
+    /// None for a template that is approved from the start.
+    submitted_at: Option<Timestamp>,
+    /// Why the review will reject it; none where it will not.
+    rejection_reason: Option<String>,
 }
 
-/// How a review stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApprovalStatus {
     Unsubmitted,
@@ -49,11 +47,11 @@ impl ApprovalStatus {
 
 impl Approval {
     pub(super) fn granted(name: &str, category: &str) -> Self {
-        Self { name: name.to_owned(), category: category.to_owned(), asked_at: None, reason: None }
+        Self { name: name.to_owned(), category: category.to_owned(), submitted_at: None, rejection_reason: None }
     }
 
-    /// The review of a content, or what is wrong with asking for it.
-    pub(super) fn ask(
+    /// Submits a content, given its WhatsApp type and the content of that type.
+    pub(super) fn submit(
         content: Option<(&ContentType, &Value)>,
         name: &str,
         category: &str,
@@ -71,10 +69,10 @@ impl Approval {
         let Some((_, content)) = content.filter(|(kind, _)| kind.can_be_approved) else {
             return Err("content of this type cannot be approved");
         };
-        let by_name = name.contains("reject").then(|| "Rejected, as its name asks".to_owned());
+        let by_name = name.contains("reject").then(|| "Rejected, since its name contains reject".to_owned());
         let by_rule = content["body"].as_str().and_then(broken_rule);
-        let reason = by_name.or_else(|| by_rule.map(str::to_owned));
-        Ok(Self { name: name.to_owned(), category: category.to_owned(), asked_at: Some(now), reason })
+        let rejection_reason = by_name.or_else(|| by_rule.map(str::to_owned));
+        Ok(Self { name: name.to_owned(), category: category.to_owned(), submitted_at: Some(now), rejection_reason })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -82,18 +80,19 @@ impl Approval {
     }
 
     pub(super) fn status(&self, now: Timestamp) -> ApprovalStatus {
-        let Some(asked_at) = self.asked_at else { return ApprovalStatus::Approved };
-        match now.duration_since(asked_at) {
+        let Some(submitted_at) = self.submitted_at else { return ApprovalStatus::Approved };
+        match now.duration_since(submitted_at) {
             passed if passed < PENDING_AFTER => ApprovalStatus::Received,
             passed if passed < DECIDED_AFTER => ApprovalStatus::Pending,
-            _ if self.reason.is_some() => ApprovalStatus::Rejected,
+            _ if self.rejection_reason.is_some() => ApprovalStatus::Rejected,
             _ => ApprovalStatus::Approved,
         }
     }
 
     pub(super) fn resource(&self, content_type: Option<&str>, now: Timestamp) -> Value {
         let status = self.status(now);
-        let reason = self.reason.as_deref().filter(|_| status == ApprovalStatus::Rejected).unwrap_or_default();
+        let reason =
+            self.rejection_reason.as_deref().filter(|_| status == ApprovalStatus::Rejected).unwrap_or_default();
         json!({
             "name": self.name, "category": self.category, "content_type": content_type,
             "status": status.as_str(), "rejection_reason": reason, "allow_category_change": true,
@@ -101,7 +100,7 @@ impl Approval {
     }
 }
 
-/// The rule that the variables of a body break, if they break one.
+/// The rule that the variables of a body break; none where they break none.
 fn broken_rule(body: &str) -> Option<&'static str> {
     let pieces: Vec<_> = TextPieces::of(body).collect();
     let names: Vec<_> = pieces.iter().filter_map(|(_, name)| *name).collect();
@@ -150,16 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_review_takes_a_minute_of_the_clock() {
-        let asked_at = Timestamp::UNIX_EPOCH;
+    fn review_takes_one_minute() {
+        let submitted_at = Timestamp::UNIX_EPOCH;
         let of = |reason: Option<&str>, seconds| {
-            let reason = reason.map(str::to_owned);
-            let approval = Approval { asked_at: Some(asked_at), reason, ..Approval::granted("a", "UTILITY") };
-            approval.status(asked_at + SignedDuration::from_secs(seconds))
+            let rejection_reason = reason.map(str::to_owned);
+            let approval =
+                Approval { submitted_at: Some(submitted_at), rejection_reason, ..Approval::granted("a", "UTILITY") };
+            approval.status(submitted_at + SignedDuration::from_secs(seconds))
         };
         let statuses = [0, 5, 60].map(|seconds| of(None, seconds));
         assert_eq!(statuses, [ApprovalStatus::Received, ApprovalStatus::Pending, ApprovalStatus::Approved]);
         assert_eq!(of(Some("no"), 60), ApprovalStatus::Rejected);
-        assert_eq!(Approval::granted("a", "UTILITY").status(asked_at), ApprovalStatus::Approved);
+        assert_eq!(Approval::granted("a", "UTILITY").status(submitted_at), ApprovalStatus::Approved);
     }
 }

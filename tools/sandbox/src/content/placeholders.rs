@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The pieces of a text: what comes before a variable, and the variable; the last one has none.
+/// The pieces of a text: each is the text before a variable, and the name of the variable. The last piece has no variable.
 pub(super) struct TextPieces<'a>(Option<&'a str>);
 
 impl<'a> TextPieces<'a> {
@@ -26,7 +26,7 @@ impl<'a> Iterator for TextPieces<'a> {
     }
 }
 
-/// The names of the variables in all texts, in the order they come, each once.
+/// The names of the variables in all texts of a JSON value, each once, in the order in which they occur.
 pub(super) fn names(value: &Value) -> Vec<String> {
     let mut names = Vec::new();
     collect(value, &mut names);

@@ -1,21 +1,20 @@
-//! What a content says to a person, with the values of a message for its variables.
+//! Text, buttons, files and location of a content as a person sees them.
 
 use serde_json::Value;
 
 use super::placeholders::TextPieces;
 use crate::messages::{ButtonKind, MessageButton, MessageLocation};
 
-/// A content as a person sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RenderedContent {
     pub(crate) body: String,
     pub(crate) buttons: Vec<MessageButton>,
-    /// URLs.
+    /// The URLs of the files.
     pub(crate) media: Vec<String>,
     pub(crate) location: Option<MessageLocation>,
 }
 
-/// What a content of a type says. A value is never read for variables itself.
+/// Renders a content of a type. `value` gives the value of a variable, in which no variables are replaced.
 pub(super) fn render<'a>(kind: &str, content: &Value, value: &dyn Fn(&str) -> &'a str) -> RenderedContent {
     let fill = |text: &str| fill(text, value);
     let text = |value: &Value| value.as_str().map(fill);
@@ -48,7 +47,7 @@ fn fill<'a>(text: &str, value: &dyn Fn(&str) -> &'a str) -> String {
     filled
 }
 
-/// A button, where a phone shows one for the action: a code is copied without.
+/// The button for an action; none for one that phones show no button for, as copying a code.
 fn button(action: &Value, title: &str, text: impl Fn(&Value) -> Option<String>) -> Option<MessageButton> {
     let kind = match action["type"].as_str() {
         None | Some("QUICK_REPLY") => ButtonKind::QuickReply,

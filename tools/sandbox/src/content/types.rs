@@ -1,4 +1,4 @@
-//! The types of content: which channel has them, what they must hold, and how much.
+//! The content types: the channels that support them, their required fields and their limits.
 //!
 //! Source: Twilio, "Content types overview" and the pages of the types; twilio-oai, content v1, `types`.
 
@@ -9,25 +9,24 @@ use twilio_types::address::Channel;
 
 use super::placeholders;
 
-/// A type of content.
 #[derive(Debug)]
 pub(crate) struct ContentType {
     pub(crate) key: &'static str,
     required: &'static [&'static str],
-    /// The most characters of its body.
+    /// The longest body, in characters.
     body: usize,
-    /// The field that lists its buttons, items or cards, and how many there may be.
+    /// The field with the list of buttons, items or cards, and the longest list.
     list: Option<(&'static str, usize)>,
     unapproved: UnapprovedUse,
-    /// Whether WhatsApp approves such content at all.
+    /// Whether WhatsApp approves content of this type at all.
     pub(crate) can_be_approved: bool,
 }
 
-/// Whether content may go out without approval, while the service window is open.
+/// Whether content can be sent without approval while the service window is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnapprovedUse {
     InSession,
-    /// With a link or quick replies, but not with a number to call.
+    /// With links and quick replies, but not with a phone number.
     WithoutCalls,
     Never,
 }
@@ -41,7 +40,7 @@ const fn kind(
     ContentType { key, required, body, list: None, unapproved, can_be_approved: true }
 }
 
-/// The types, the richest first: that is the one that a channel takes.
+/// All types, the richest first. A message is sent with the richest type that its channel supports.
 static KINDS: [ContentType; 14] = [
     ContentType {
         list: Some(("actions", 1)),
@@ -78,8 +77,8 @@ static KINDS: [ContentType; 14] = [
     kind("twilio/text", &["body"], 1_600, UnapprovedUse::InSession),
 ];
 
-/// The most quick replies without approval. Source: Twilio, "twilio/quick-reply".
-const UNAPPROVED_REPLIES: usize = 3;
+/// Source: Twilio, "twilio/quick-reply".
+const MAX_UNAPPROVED_REPLIES: usize = 3;
 
 impl ContentType {
     pub(super) fn unapproved(&self, content: &Value) -> UnapprovedUse {
@@ -87,7 +86,7 @@ impl ContentType {
         let calls = actions.iter().any(|action| !matches!(action["type"].as_str(), None | Some("URL" | "QUICK_REPLY")));
         match self.unapproved {
             UnapprovedUse::WithoutCalls if calls => UnapprovedUse::Never,
-            UnapprovedUse::InSession if self.key == "twilio/quick-reply" && actions.len() > UNAPPROVED_REPLIES => {
+            UnapprovedUse::InSession if self.key == "twilio/quick-reply" && actions.len() > MAX_UNAPPROVED_REPLIES => {
                 UnapprovedUse::Never
             }
             UnapprovedUse::WithoutCalls => UnapprovedUse::InSession,
@@ -95,8 +94,8 @@ impl ContentType {
         }
     }
 
-    /// What is wrong with content of this type, if anything.
-    fn fault(&self, content: &Value) -> Option<String> {
+    /// What is invalid in content of this type; none where it is valid.
+    fn error(&self, content: &Value) -> Option<String> {
         if let Some(missing) = self.required.iter().find(|field| content[**field].is_null()) {
             return Some(format!("{missing} is required"));
         }
@@ -112,10 +111,10 @@ impl ContentType {
             }
         }
         let mut items = self.list.and_then(|(field, _)| content[field].as_array()).into_iter().flatten();
-        items.find_map(|item| fault_of_item(self.key, item)).or_else(|| self.fault_of_whole(content))
+        items.find_map(|item| error_of_item(self.key, item)).or_else(|| self.error_of_whole(content))
     }
 
-    fn fault_of_whole(&self, content: &Value) -> Option<String> {
+    fn error_of_whole(&self, content: &Value) -> Option<String> {
         let actions = content["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let count = |kinds: &[&str]| actions.iter().filter(|a| kinds.iter().any(|kind| a["type"] == *kind)).count();
         let beyond = |field: &str, limit: f64| {
@@ -136,8 +135,8 @@ impl ContentType {
     }
 }
 
-/// What is wrong with a button, an item of a list or a card.
-fn fault_of_item(kind: &str, item: &Value) -> Option<String> {
+/// What is invalid in a button, an item of a list or a card.
+fn error_of_item(kind: &str, item: &Value) -> Option<String> {
     let text = |field: &str| item[field].as_str().unwrap_or_default();
     let long = |field: &str, most: usize| text(field).chars().count() > most;
     let lacks = |field: &str| text(field).is_empty();
@@ -163,7 +162,7 @@ fn fault_of_item(kind: &str, item: &Value) -> Option<String> {
             _,
             None | Some("QUICK_REPLY" | "URL" | "PHONE_NUMBER" | "COPY_CODE" | "VOICE_CALL" | "VOICE_CALL_REQUEST"),
         ) => None,
-        _ => says("an action's type is not known"),
+        _ => says("an action's type is unknown"),
     }
 }
 
@@ -173,8 +172,8 @@ pub(super) fn on(channel: &Channel) -> impl Iterator<Item = &'static ContentType
     KINDS.iter().filter(move |kind| whatsapp || matches!(kind.key, "twilio/text" | "twilio/media"))
 }
 
-/// What is wrong with the types of a content and its variables, if anything.
-pub(super) fn fault(types: &Map<String, Value>, variables: Option<&BTreeMap<String, String>>) -> Option<String> {
+/// What is invalid in the types and the variables of a content; none where all is valid.
+pub(super) fn error(types: &Map<String, Value>, variables: Option<&BTreeMap<String, String>>) -> Option<String> {
     if types.is_empty() {
         return Some("types must hold at least one type".to_owned());
     }
@@ -182,8 +181,8 @@ pub(super) fn fault(types: &Map<String, Value>, variables: Option<&BTreeMap<Stri
         let Some(kind) = KINDS.iter().find(|kind| kind.key == key) else {
             return Some(format!("types.{key} is not a content type"));
         };
-        if let Some(fault) = kind.fault(content) {
-            return Some(format!("types.{key}: {fault}"));
+        if let Some(error) = kind.error(content) {
+            return Some(format!("types.{key}: {error}"));
         }
     }
     let names = placeholders::names(&Value::Object(types.clone()));
@@ -208,12 +207,12 @@ mod tests {
 
     use super::*;
 
-    fn fault_of(types: &Value) -> Option<String> {
-        fault(types.as_object().unwrap(), None)
+    fn error_of(types: &Value) -> Option<String> {
+        error(types.as_object().unwrap(), None)
     }
 
     #[test]
-    fn types_hold_what_twilio_allows() {
+    fn content_is_checked_against_twilios_limits() {
         let reply = |title: &str| json!({"type": "QUICK_REPLY", "title": title, "id": "1"});
         let link = json!({"type": "URL", "title": "Open", "url": "https://example.com"});
         let good = [
@@ -228,7 +227,7 @@ mod tests {
             json!({"whatsapp/authentication": {"actions": [{"type": "COPY_CODE", "copy_code_text": "Copy"}]}}),
         ];
         for types in good {
-            assert_eq!(fault_of(&types), None, "{types}");
+            assert_eq!(error_of(&types), None, "{types}");
         }
         let bad = [
             json!({}),
@@ -248,12 +247,12 @@ mod tests {
             json!({"whatsapp/authentication": {"actions": [reply("Yes")]}}),
         ];
         for types in bad {
-            assert!(fault_of(&types).is_some(), "{types}");
+            assert!(error_of(&types).is_some(), "{types}");
         }
     }
 
     #[test]
-    fn what_may_go_out_unapproved_depends_on_the_buttons() {
+    fn use_without_approval_depends_on_the_buttons() {
         let of = |key: &str, content: Value| KINDS.iter().find(|kind| kind.key == key).unwrap().unapproved(&content);
         let reply = json!({"type": "QUICK_REPLY", "title": "Yes"});
         assert_eq!(of("twilio/text", json!({})), UnapprovedUse::InSession);

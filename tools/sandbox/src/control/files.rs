@@ -1,4 +1,4 @@
-//! FileStore that people send, before they send them.
+//! Uploading the files that people send.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn upload(
 
 async fn fetch(State(sandbox): State<Arc<Sandbox>>, Path(name): Path<String>) -> Result<impl IntoResponse, StatusCode> {
     let file = sandbox.memory().files.get(&name).cloned().ok_or(StatusCode::NOT_FOUND)?;
-    // A page that somebody sent must not become a page of the sandbox's. Browsers show no PDF under such a policy.
+    // An uploaded HTML file must not run as a page of the sandbox's origin. Browsers show no PDF under `sandbox`.
     let policy =
         if file.content_type == "application/pdf" { "default-src 'none'" } else { "sandbox; default-src 'none'" };
     let headers = [

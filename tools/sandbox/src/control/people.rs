@@ -1,4 +1,4 @@
-//! People come and go.
+//! Adding and removing people.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ async fn add(
 ) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
     let mut memory = sandbox.memory();
     if !memory.people.has_room() {
-        let error = format!("there are {PEOPLE} people already; expected that one of them goes first");
+        let error = format!("there are {PEOPLE} people already, which is the maximum: remove one first");
         return Err((StatusCode::UNPROCESSABLE_ENTITY, error));
     }
     let person = memory.people.add(person);

@@ -1,4 +1,4 @@
-//! A person's message as Twilio stores it, and as its webhook tells it.
+//! A person's message as Twilio stores it, and the parameters of its webhook.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ fn original_message(sandbox: &Sandbox, sent: &PersonMessage) -> Vec<(String, Str
     sender.into_iter().chain([("OriginalRepliedMessageSid".to_owned(), sid.to_string())]).collect()
 }
 
-/// The parameters that SMS does not have.
+/// The parameters that only WhatsApp has.
 fn whatsapp_parameters(sent: &PersonMessage, person: Option<&SimulatedPerson>) -> Vec<(String, String)> {
     let name = sent.profile_name.as_deref().or(person.map(|person| person.name.as_str()));
     let user_id = sent.external_user_id.as_deref().or(person.and_then(|person| person.user_id.as_deref()));
@@ -133,27 +133,27 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_says_what_was_pressed_shared_and_answered() {
+    fn webhook_has_button_location_and_original_message() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let form = |rest: &str| form_of(&sandbox, &format!(r#"{{"from": "whatsapp:+14155550124", {rest}}}"#));
         let pressed = form(r#""button": {"title": "Confirm", "id": "confirm"}, "forwarded": true"#);
         let values = ["Body", "ButtonText", "ButtonPayload", "MessageType", "Forwarded", "ProfileName"];
-        let said = ["Confirm", "Confirm", "confirm", "interactive", "true", "Ben"];
-        assert_eq!(values.map(|name| pressed.get(name)), said.map(Some));
+        let expected = ["Confirm", "Confirm", "confirm", "interactive", "true", "Ben"];
+        assert_eq!(values.map(|name| pressed.get(name)), expected.map(Some));
         let shared = form(r#""location": {"latitude": 52.5, "longitude": -13.4, "label": "Office"}"#);
         let values = ["Latitude", "Longitude", "Label", "Address", "MessageType", "Body"];
-        let said = [Some("52.5"), Some("-13.4"), Some("Office"), None, Some("location"), Some("")];
-        assert_eq!(values.map(|name| shared.get(name)), said);
+        let expected = [Some("52.5"), Some("-13.4"), Some("Office"), None, Some("location"), Some("")];
+        assert_eq!(values.map(|name| shared.get(name)), expected);
         let original = r#"{"from": "whatsapp:+14155550124", "body": "hi"}"#;
         let original = stored(&sandbox, &serde_json::from_str(original).unwrap());
         sandbox.memory().messages.add(original.clone());
-        let answered = form(&format!(r#""body": "yes", "replied_to": "{}""#, original.sid));
-        assert_eq!(answered.get("OriginalRepliedMessageSid"), Some(original.sid.as_str()));
-        assert_eq!(answered.get("OriginalRepliedMessageSender"), Some("whatsapp:+14155550124"));
+        let reply = form(&format!(r#""body": "yes", "replied_to": "{}""#, original.sid));
+        assert_eq!(reply.get("OriginalRepliedMessageSid"), Some(original.sid.as_str()));
+        assert_eq!(reply.get("OriginalRepliedMessageSender"), Some("whatsapp:+14155550124"));
     }
 
     #[test]
-    fn a_webhook_says_who_wrote_on_which_channel() {
+    fn webhook_has_the_persons_address_on_each_channel() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let cases = [
             (r#"{"from": "whatsapp:+14155550123"}"#, Some("14155550123"), None, "whatsapp:+14155238886"),

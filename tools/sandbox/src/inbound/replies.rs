@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    callbacks::{PlannedFaults, rule, unfold},
+    callbacks::{PlannedFaults, report_statuses},
     chance::generator,
     messages::{Media, Message},
     sids::Sids,
     state::Sandbox,
+    timeline::TimelineEvent,
     twiml::Reply,
 };
 
@@ -43,11 +44,13 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
     let sid = reply.sid.clone();
     let mut memory = sandbox.memory();
     if memory.replies_since(&reply.to, now - REPLY_PERIOD) >= MAX_REPLIES {
-        let words = "more than 30 replies within 30 seconds";
-        memory.timeline.add(now, rule(REPLY_LIMIT, words).of(&reply.to, Some(inbound.sid.as_str())));
+        let title = "more than 30 replies within 30 seconds";
+        memory
+            .timeline
+            .add(now, TimelineEvent::broken_rule(REPLY_LIMIT, title).of(&reply.to, Some(inbound.sid.as_str())));
         return;
     }
     memory.messages.add(reply);
     drop(memory);
-    tokio::spawn(unfold(Arc::clone(sandbox), sid, PlannedFaults::default()));
+    tokio::spawn(report_statuses(Arc::clone(sandbox), sid, PlannedFaults::default()));
 }

@@ -1,4 +1,5 @@
-//! Twilio's products on one listener: told apart by path, or by the Host header too where a client keeps Twilio's.
+//! The routes of all of Twilio's products on one listener: products are distinguished by path, and also by the Host header
+//! where a client keeps Twilio's.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -15,7 +16,7 @@ use axum::{
 
 use crate::{api, api_error::ApiError, auth_tokens, content, senders, services, state::Sandbox, studio, verify};
 
-/// The hosts of Twilio's products, and the paths each answers.
+/// The subdomain of each of Twilio's products, and its paths.
 const HOSTS: [(&str, &[&str]); 6] = [
     ("api", &["/2010-04-01"]),
     (
@@ -28,7 +29,6 @@ const HOSTS: [(&str, &[&str]); 6] = [
     ("accounts", &["/v1/AuthTokens"]),
 ];
 
-/// All that Twilio answers.
 pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     Router::new()
         .merge(api::routes())
@@ -43,12 +43,11 @@ pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         .layer(middleware::from_fn_with_state(Arc::clone(sandbox), answer))
 }
 
-/// There is nothing under this path.
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(uri.path())
 }
 
-/// Answers with the headers of `api.twilio.com`, or with 404 where the host is of another product.
+/// Adds Twilio's headers to an answer, and answers 404 where the host is that of another product.
 async fn answer(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
     let begin = std::time::Instant::now();
     let path = request.uri().path().to_owned();
@@ -82,7 +81,7 @@ async fn answer(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Nex
     response
 }
 
-/// A call, until it is answered or its caller has gone.
+/// Counts a call, until it is answered or the caller closes the connection.
 struct OpenCall {
     sandbox: Arc<Sandbox>,
     others: usize,
@@ -100,12 +99,12 @@ impl Drop for OpenCall {
     }
 }
 
-/// Whether the Host header is Twilio's, and of a product that does not answer this path.
+/// Whether the Host header is Twilio's, but that of a product without this path.
 fn is_of_another_product(headers: &HeaderMap, path: &str) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let Some(labels) = name.strip_suffix(".twilio.com") else { return false };
-    // `{product}.twilio.com`, with an edge and a region between them or not.
+    // `{product}.twilio.com` or `{product}.{edge}.{region}.twilio.com`.
     labels.split('.').next() != product_of_path(path)
 }
 
@@ -121,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_of_twilio_answers_its_own_paths_only() {
+    fn twilio_host_answers_the_paths_of_its_product_only() {
         let cases = [
             ("127.0.0.1:8080", "/v1/Content", false),
             ("content.twilio.com", "/v1/Content", false),

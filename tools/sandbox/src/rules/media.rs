@@ -1,4 +1,4 @@
-//! FileStore that go out on WhatsApp: fetched from their URLs, as Twilio does.
+//! The files of WhatsApp messages: fetched from their URLs as Twilio does, and checked against WhatsApp's types and sizes.
 //!
 //! Source of types and sizes: Twilio, "WhatsApp media messages: guidance".
 
@@ -7,10 +7,9 @@ use std::{sync::Arc, time::Duration};
 use crate::{files::MAX_FILE_BYTES, messages::Message, state::Sandbox};
 
 const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
-/// How long one file may take.
+/// For one file.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What WhatsApp takes.
 const TYPES: [&str; 19] = [
     "image/jpeg",
     "image/jpg",
@@ -33,7 +32,7 @@ const TYPES: [&str; 19] = [
     "application/vcard",
 ];
 
-/// What is wrong with the files of a message; those that are fetched have a type from then on.
+/// The error code for the files of a message; none where all are valid. Records the type of each file that it fetches.
 pub(super) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
     let mut total = 0;
     for file in &message.media {
@@ -42,20 +41,19 @@ pub(super) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option
             Err(code) => return Some(code),
         };
         total += size;
-        if let Some(code) = fault(&content_type, size, total) {
+        if let Some(code) = error(&content_type, size, total) {
             return Some(code);
         }
         let mut memory = sandbox.memory();
-        let kept = memory.messages.get_mut(&message.sid).into_iter().flat_map(|message| &mut message.media);
-        for kept in kept.filter(|kept| kept.sid == file.sid) {
-            kept.content_type = Some(content_type.clone());
+        let stored = memory.messages.get_mut(&message.sid).into_iter().flat_map(|message| &mut message.media);
+        for stored in stored.filter(|stored| stored.sid == file.sid) {
+            stored.content_type = Some(content_type.clone());
         }
     }
     None
 }
 
-/// The media type and the size in bytes of what is under a URL, or the code where it cannot be had. What is too large is not
-/// read to its end.
+/// The media type and the size in bytes of a file, or an error code. A file that is too large is not read to its end.
 async fn fetch(http: &reqwest::Client, url: &str) -> Result<(String, usize), u32> {
     let unreachable = |_| 63019_u32;
     let mut answer = http.get(url).timeout(TIMEOUT).send().await.map_err(unreachable)?;
@@ -75,8 +73,8 @@ async fn fetch(http: &reqwest::Client, url: &str) -> Result<(String, usize), u32
     Ok((media_type, size))
 }
 
-/// What is wrong with a file, which makes up a total with those before it.
-fn fault(media_type: &str, size: usize, total: usize) -> Option<u32> {
+/// The error code for a file; `total` is its size with that of the files before it.
+fn error(media_type: &str, size: usize, total: usize) -> Option<u32> {
     if !TYPES.contains(&media_type) {
         Some(63021)
     } else if total > MAX_FILE_BYTES {
@@ -91,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_of_a_type_and_a_size_that_whatsapp_takes() {
+    fn file_type_and_size_are_checked() {
         let cases = [
             ("image/png", MAX_IMAGE_BYTES, None),
             ("image/png", MAX_IMAGE_BYTES + 1, Some(63034)),
@@ -101,8 +99,8 @@ mod tests {
             ("text/html", 1, Some(63021)),
         ];
         for (media_type, size, code) in cases {
-            assert_eq!(fault(media_type, size, size), code, "{media_type}, {size}");
+            assert_eq!(error(media_type, size, size), code, "{media_type}, {size}");
         }
-        assert_eq!(fault("image/png", 1, MAX_FILE_BYTES + 1), Some(11751), "with the files before it");
+        assert_eq!(error("image/png", 1, MAX_FILE_BYTES + 1), Some(11751), "with the files before it");
     }
 }

@@ -1,20 +1,20 @@
-//! What becomes of a message by WhatsApp's rules, as Twilio documents them.
+//! Applies WhatsApp's rules, as Twilio documents them, to a message that is about to be sent.
 //!
-//! A message that breaks a rule is taken all the same, and fails with the rule's code:
+//! A message that breaks a rule was accepted, and now fails with the rule's code:
 //!
-//! | code | what was wrong |
+//! | code | reason |
 //! |---|---|
 //! | 63003, 63024 | the recipient is `+15005550001`, who is not on WhatsApp, or `+15005550002`, whose WhatsApp is too old |
 //! | 63031 | sender and recipient are the same |
 //! | 63016 | the service window is closed, and the message is no approved template; or its content needs approval and has none |
 //! | 63006 | the content has no type that SMS has |
-//! | 63027, 63040 | the template is not there any more; WhatsApp rejected it |
+//! | 63027, 63040 | the template was deleted; WhatsApp rejected it |
 //! | 63028, 63013 | a variable of an approved template has no value; or has a line break, a tab or more than 4 spaces in a row |
-//! | 63021 | the template says more than 1,024 characters; or a file is of a type that WhatsApp does not take |
-//! | 63019, 63034, 11751 | a file was not to be had, is an image over 5 MB, or is over 16 MB |
+//! | 63021 | the template says more than 1,024 characters; or a file has a type that WhatsApp does not accept |
+//! | 63019, 63034, 11751 | a file cannot be fetched; is an image over 5 MB; or the files are over 16 MB |
 //! | 63018 | one person gets more than one message in 6 seconds, after a burst of 45 |
 //!
-//! Where Twilio documents several codes for a thing, or none (the pair limit), this is the choice of the sandbox.
+//! Where Twilio documents several codes for a reason, or none (the pair limit), the sandbox uses the one above.
 
 use std::sync::Arc;
 
@@ -28,31 +28,30 @@ use crate::{
     state::Sandbox,
 };
 
-/// The code with which a message fails that is about to go out, if a rule forbids it. Its files are fetched, and their types
-/// noted.
+/// The code with which a message fails; none where no rule forbids it. Fetches the files and records their types.
 pub(crate) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
     let content = message.content_sid.as_deref().map(|sid| sandbox.products.contents.get(sid));
     if message.channel != Channel::WhatsApp {
-        return content.flatten().is_some_and(|content| !content.is_for(&message.channel)).then_some(63006);
+        return content.flatten().is_some_and(|content| !content.supports(&message.channel)).then_some(63006);
     }
     let rules = sandbox.rules();
     let now = sandbox.now();
     let sender = message.from.as_deref().unwrap_or(&sandbox.config.sender);
     let window_is_open = !rules.service_window || sandbox.memory().people.window_until(&message.to, now).is_some();
-    let by_content = match content {
-        Some(content) => of_template(content.as_deref(), message, window_is_open, now),
+    let content_error = match content {
+        Some(content) => template_error(content.as_deref(), message, window_is_open, now),
         None => (!window_is_open).then_some(63016),
     };
-    let mut code = of_people(message, sender).or(by_content);
+    let mut code = people_error(message, sender).or(content_error);
     if code.is_none() && rules.fetch_media {
         code = media::verdict(sandbox, message).await;
     }
-    let too_much = || rules.pair_limit && sandbox.products.rules.is_too_much(message, sender, now);
-    code.or_else(|| too_much().then_some(63018))
+    let over_pair_limit = || rules.pair_limit && sandbox.products.rules.is_over_pair_limit(message, sender, now);
+    code.or_else(|| over_pair_limit().then_some(63018))
 }
 
-/// What is wrong with who writes to whom. The numbers are of those that Twilio keeps for tests.
-fn of_people(message: &Message, sender: &str) -> Option<u32> {
+/// An error of sender and recipient. The numbers are from Twilio's range for tests.
+fn people_error(message: &Message, sender: &str) -> Option<u32> {
     match message.to.as_str() {
         to if to == sender => Some(63031),
         "whatsapp:+15005550001" => Some(63003),
@@ -61,8 +60,8 @@ fn of_people(message: &Message, sender: &str) -> Option<u32> {
     }
 }
 
-/// What is wrong with a template, which may have gone since the message was created.
-fn of_template(
+/// An error of the template, which may have been deleted since the message was created.
+fn template_error(
     content: Option<&ContentResource>,
     message: &Message,
     window_is_open: bool,
@@ -71,19 +70,19 @@ fn of_template(
     let Some(content) = content else { return Some(63027) };
     let in_session = window_is_open && content.unapproved() == UnapprovedUse::InSession;
     match content.status(now) {
-        ApprovalStatus::Approved => of_variables(content, message),
+        ApprovalStatus::Approved => variables_error(content, message),
         _ if in_session => None,
         ApprovalStatus::Rejected => Some(63040),
         ApprovalStatus::Unsubmitted | ApprovalStatus::Received | ApprovalStatus::Pending => Some(63016),
     }
 }
 
-/// The most characters of a template with its values. Source: Twilio, error 63021.
+/// With the values of its variables. Source: Twilio, error 63021.
 const MAX_TEMPLATE_CHARS: usize = 1_024;
 
-fn of_variables(content: &ContentResource, message: &Message) -> Option<u32> {
+fn variables_error(content: &ContentResource, message: &Message) -> Option<u32> {
     let refused = |value: &String| value.contains(['\n', '\r', '\t']) || value.contains("     ");
-    if content.lacks_a_value(&message.content_variables) {
+    if content.lacks_value(&message.content_variables) {
         Some(63028)
     } else if message.content_variables.values().any(refused) {
         Some(63013)
@@ -98,9 +97,9 @@ mod tests {
     use twilio_webhook::form::Form;
 
     use super::*;
-    use crate::{api::create, config::Config, content::ORDER_UPDATE_SID, rules::Rules};
+    use crate::{api::create, config::Config, content::ORDER_UPDATE_SID, rules::WhatsAppRules};
 
-    /// A message of the sandbox's sender with these parameters besides.
+    /// A message from the sandbox's sender with these parameters.
     fn message(sandbox: &Sandbox, parameters: &[(&str, &str)]) -> Message {
         let sender = [("From", "whatsapp:+14155238886")];
         let all = sender.iter().chain(parameters).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_fails_by_the_rule_that_it_breaks() {
+    async fn message_fails_with_the_code_of_the_broken_rule() {
         const AVA: (&str, &str) = ("To", "whatsapp:+14155550123");
         const BODY: (&str, &str) = ("Body", "hi");
         const TEMPLATE: (&str, &str) = ("ContentSid", ORDER_UPDATE_SID);
@@ -129,16 +128,16 @@ mod tests {
         for (parameters, code) in cases {
             assert_eq!(verdict(&sandbox, &message(&sandbox, &parameters)).await, code, "{parameters:?}");
         }
-        let gone = Message { content_sid: Some("HX1".to_owned()), ..message(&sandbox, &[AVA, TEMPLATE]) };
-        assert_eq!(verdict(&sandbox, &gone).await, Some(63027));
+        let deleted = Message { content_sid: Some("HX1".to_owned()), ..message(&sandbox, &[AVA, TEMPLATE]) };
+        assert_eq!(verdict(&sandbox, &deleted).await, Some(63027));
         let now = sandbox.now();
-        sandbox.memory().people.wrote(AVA.1, now);
+        sandbox.memory().people.record_inbound(AVA.1, now);
         assert_eq!(verdict(&sandbox, &message(&sandbox, &[AVA, BODY])).await, None);
     }
 
     #[tokio::test]
-    async fn a_pair_has_a_burst_and_then_waits() {
-        let sandbox = Sandbox::new(Config { rules: Rules::as_whatsapp(), ..Config::documented(String::new()) });
+    async fn pair_limit_allows_a_burst_and_then_one_in_6_seconds() {
+        let sandbox = Sandbox::new(Config { rules: WhatsAppRules::as_whatsapp(), ..Config::documented(String::new()) });
         let template = [("To", "whatsapp:+14155550123"), ("ContentSid", ORDER_UPDATE_SID)];
         let mut codes = Vec::new();
         for _ in 0..46 {

@@ -12,7 +12,7 @@ use crate::{
     messages::Message,
     operations,
     state::Sandbox,
-    timeline::{Happening, Outcome},
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
 /// Plays a scenario, and ends the one that is being played.
@@ -33,13 +33,15 @@ async fn play_all(sandbox: Arc<Sandbox>, scenario: Scenario) {
     }
     for (step, number) in scenario.steps.into_iter().zip(1..) {
         let summary = step.note.unwrap_or_else(|| step.action.to_string());
-        let details = json!({"step": number, "action": step.written});
-        sandbox.tell(Happening::new("scenario", Outcome::Neutral, format!("Step {number}: {summary}")).with(details));
+        let details = json!({"step": number, "action": step.json});
+        sandbox.record(
+            TimelineEvent::new("scenario", TimelineOutcome::Neutral, format!("Step {number}: {summary}")).with(details),
+        );
         if act(&sandbox, step.action, begin).await.is_break() {
             return;
         }
     }
-    sandbox.tell(Happening::new("scenario", Outcome::Good, "The scenario is over"));
+    sandbox.record(TimelineEvent::new("scenario", TimelineOutcome::Good, "The scenario is over"));
 }
 
 async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -> ControlFlow<()> {
@@ -54,10 +56,10 @@ async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -
                 inbound::deliver(sandbox, stored).await;
             }
         }
-        ScenarioAction::InjectedFault(planned) => drop(sandbox.memory().faults.plan(planned)),
+        ScenarioAction::InjectedFault(planned) => drop(sandbox.memory().faults.add(planned)),
         ScenarioAction::WebhookLosses(loss) => sandbox.memory().drops.set(loss),
-        ScenarioAction::Rules(changed) => {
-            if let Ok(rules) = changed.over(&sandbox.rules()) {
+        ScenarioAction::WhatsAppRules(changed) => {
+            if let Ok(rules) = changed.apply_to(&sandbox.rules()) {
                 sandbox.set_rules(rules);
             }
         }
@@ -69,38 +71,38 @@ async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -
     ControlFlow::Continue(())
 }
 
-/// Waits for a message of this play, and says so where it does not come.
+/// Waits for a message that was created since the scenario began. Without it the scenario ends, with a timeline event.
 async fn wait_for(sandbox: &Sandbox, wait: &StatusWait, begin: Timestamp) -> ControlFlow<()> {
     let to = wait.to.to_string();
-    let is_it = |message: &Message| {
-        message.direction != "inbound" && message.to == to && has_come_to(message.status, wait.status)
+    let matches = |message: &Message| {
+        message.direction != "inbound" && message.to == to && has_reached(message.status, wait.status)
     };
-    let coming = async {
+    let reached = async {
         let mut changes = sandbox.stream.subscribe();
         loop {
             let found = {
                 let memory = sandbox.memory();
-                let of_this_play = memory.messages.iter().rev().take_while(|message| message.created_at >= begin);
-                of_this_play.into_iter().any(is_it)
+                let since_begin = memory.messages.iter().rev().take_while(|message| message.created_at >= begin);
+                since_begin.into_iter().any(matches)
             };
             if found {
                 return;
             }
-            // An error is a receiver that was too slow: then too the messages are looked at again.
+            // The messages are read again after each change, and also where this receiver was too slow for all changes.
             let _ = changes.recv().await;
         }
     };
-    if tokio::time::timeout(Duration::from_secs(wait.within_seconds.into()), coming).await.is_ok() {
+    if tokio::time::timeout(Duration::from_secs(wait.within_seconds.into()), reached).await.is_ok() {
         return ControlFlow::Continue(());
     }
     let summary =
         format!("The scenario ends: no message to {to} was {} within {} seconds", wait.status, wait.within_seconds);
-    sandbox.tell(Happening::new("scenario", Outcome::Bad, summary).of(&to, None));
+    sandbox.record(TimelineEvent::new("scenario", TimelineOutcome::Bad, summary).of(&to, None));
     ControlFlow::Break(())
 }
 
-/// Whether a message has a status or has passed it.
-fn has_come_to(status: MessageStatus, wanted: MessageStatus) -> bool {
+/// Whether a message has the wanted status, or a later one that implies it.
+fn has_reached(status: MessageStatus, wanted: MessageStatus) -> bool {
     status == wanted || (status > wanted && status <= MessageStatus::Read)
 }
 
@@ -109,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_was_read_was_delivered_and_one_that_failed_was_not() {
+    fn read_implies_delivered_and_failed_does_not() {
         use MessageStatus::{Delivered, Failed, Read, Sent};
-        assert!(has_come_to(Read, Delivered) && has_come_to(Failed, Failed));
-        assert!(!has_come_to(Failed, Delivered) && !has_come_to(Sent, Delivered));
+        assert!(has_reached(Read, Delivered) && has_reached(Failed, Failed));
+        assert!(!has_reached(Failed, Delivered) && !has_reached(Sent, Delivered));
     }
 }

@@ -53,8 +53,8 @@ async fn update(
     if sid != SENDER_SID {
         return Err(caller.not_found());
     }
-    let given = serde_json::from_slice(&body).map_err(|_| ApiError::bad_request(20001, "Request body is not JSON"))?;
+    let body = serde_json::from_slice(&body).map_err(|_| ApiError::bad_request(20001, "Request body is not JSON"))?;
     let mut sender = sandbox.products.senders.lock();
-    sender.set(&given)?;
+    sender.set(&body)?;
     Ok((StatusCode::ACCEPTED, Json(sender.resource())))
 }

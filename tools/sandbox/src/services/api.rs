@@ -66,7 +66,6 @@ async fn create(
     Ok((StatusCode::CREATED, Json(service.json(&sandbox.config))))
 }
 
-/// The WhatsApp senders of a service.
 async fn list_senders(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,

@@ -51,7 +51,7 @@ impl Resource for Execution {
         self.resource(config)
     }
 
-    /// Ends the execution, which is all that can be changed.
+    /// The only possible change ends the execution.
     fn change(&mut self, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         if Form::parse(body).get("Status") != Some("ended") {
             return Err(ApiError::invalid("Status", "ended"));

@@ -1,4 +1,4 @@
-//! Verify's requests.
+//! Requests to Verify.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl VerifyService {
     }
 }
 
-/// Sends a code: a new one, or the one of the verification that is pending.
+/// Sends a new code, or again the code of the pending verification.
 async fn start(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
@@ -117,7 +117,7 @@ async fn start(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// What somebody asks for who starts a verification.
+/// The parameters of a new verification.
 struct VerificationRequest {
     to: twilio_types::address::E164,
     channel: VerifyChannel,
@@ -131,8 +131,8 @@ impl VerificationRequest {
             Some("sms" | "auto") => VerifyChannel::Sms,
             Some("whatsapp") => VerifyChannel::WhatsApp,
             Some(other @ ("call" | "email" | "sna")) => {
-                let words = format!("Delivery channel disabled: {}", other.to_uppercase());
-                return Err(ApiError::new(StatusCode::FORBIDDEN, 60223, words));
+                let message = format!("Delivery channel disabled: {}", other.to_uppercase());
+                return Err(ApiError::new(StatusCode::FORBIDDEN, 60223, message));
             }
             _ => return Err(invalid("Channel")),
         };
@@ -145,7 +145,7 @@ impl VerificationRequest {
     }
 }
 
-/// The message that brings a code.
+/// The form of the message with the code.
 fn message(sandbox: &Sandbox, service: &VerifyService, verification: &Verification) -> Form {
     let Verification { to, code, .. } = verification;
     let parameters = match verification.channel {
@@ -193,7 +193,7 @@ async fn update_verification(
     Ok(Json(found.resource(&sandbox.config, now)))
 }
 
-/// Checks a code. A wrong one is no error: the verification stays pending.
+/// Checks a code. An incorrect code is no error: the verification stays pending.
 async fn check(
     caller: Authenticated,
     State(sandbox): State<Arc<Sandbox>>,
@@ -202,11 +202,11 @@ async fn check(
 ) -> Result<Json<Value>, ApiError> {
     let form = Form::parse(&body);
     let code = form.get_filled("Code").ok_or_else(|| invalid("Code"))?;
-    let whose = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
-    let whose = whose.ok_or_else(|| invalid("To"))?;
+    let sid_or_to = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
+    let sid_or_to = sid_or_to.ok_or_else(|| invalid("To"))?;
     let now = sandbox.now();
     let mut verifications = sandbox.products.verify.verifications();
-    let found = verifications.pending(&service, whose, now).ok_or_else(|| caller.not_found())?;
+    let found = verifications.pending(&service, sid_or_to, now).ok_or_else(|| caller.not_found())?;
     if found.check(code, now) == CodeCheck::TooMany {
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
     }

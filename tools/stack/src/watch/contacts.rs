@@ -7,31 +7,31 @@ use domain::{
     suppression::Scope,
 };
 use jiff::Timestamp;
-use sandbox::{Happening, Outcome};
+use sandbox::{TimelineEvent, TimelineOutcome};
 
 use super::{short, streams::Change};
 
 /// What an item says, and how its person is addressed.
 struct Said {
     summary: String,
-    outcome: Outcome,
+    outcome: TimelineOutcome,
     /// The channel, as in `whatsapp`.
     channel: String,
     message_sid: Option<String>,
 }
 
 impl Said {
-    fn on_whatsapp(summary: String, outcome: Outcome) -> Self {
+    fn on_whatsapp(summary: String, outcome: TimelineOutcome) -> Self {
         Self { summary, outcome, channel: "whatsapp".to_owned(), message_sid: None }
     }
 }
 
-pub(super) fn told(change: &Change) -> Option<Happening> {
+pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     let contact = change.text("contact")?;
     let facet = change.text("facet")?;
     let (_, address) = contact.split_once('#')?;
     let said = said(change, address, facet)?;
-    Some(Happening {
+    Some(TimelineEvent {
         kind: "item".to_owned(),
         outcome: said.outcome,
         summary: format!("Contacts: {}", said.summary),
@@ -53,7 +53,7 @@ fn said(change: &Change, address: &str, facet: &str) -> Option<Said> {
         ("consent", _) => consent(change, address),
         ("identity", other) => identity(change, address, other),
         ("sent", category) => {
-            Some(Said::on_whatsapp(format!("a {category} message to {address} counted"), Outcome::Neutral))
+            Some(Said::on_whatsapp(format!("a {category} message to {address} counted"), TimelineOutcome::Neutral))
         }
         _ => None,
     }
@@ -71,8 +71,8 @@ fn preference(change: &Change, address: &str, channel: &str, scope: &Scope) -> O
     let message_sid = now.message_sid.map(String::from);
     let by = message_sid.as_deref().map(|sid| format!(" by {}", short(sid))).unwrap_or_default();
     let (did, outcome) = match now.preference {
-        Preference::OptedOut => ("opted out", Outcome::Refused),
-        Preference::OptedIn => ("opted in", Outcome::Good),
+        Preference::OptedOut => ("opted out", TimelineOutcome::Refused),
+        Preference::OptedIn => ("opted in", TimelineOutcome::Good),
     };
     let summary = format!("{address} {did}{again}{by}: {what} on {channel}");
     Some(Said { summary, outcome, channel: channel.to_owned(), message_sid })
@@ -87,26 +87,26 @@ fn window(change: &Change, address: &str, sender: &str) -> Option<Said> {
     let until = at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
     let summary = format!("service window of {address} {verb}, until {}", until.strftime("%Y-%m-%d %H:%M UTC"));
     let channel = sender.split_once(':').map_or("sms", |(channel, _)| channel).to_owned();
-    Some(Said { summary, outcome: Outcome::Good, channel, message_sid: None })
+    Some(Said { summary, outcome: TimelineOutcome::Good, channel, message_sid: None })
 }
 
 fn consent(change: &Change, address: &str) -> Option<Said> {
     let Consent { category, state, .. } = change.read()?;
     let summary = format!("consent of {address} for {} is {}", category.as_str(), state.as_str());
-    Some(Said::on_whatsapp(summary, Outcome::Neutral))
+    Some(Said::on_whatsapp(summary, TimelineOutcome::Neutral))
 }
 
 fn proof(change: &Change, address: &str) -> Option<Said> {
     let ConsentEvidence { category, state, source, .. } = change.read()?;
     let (category, state) = (category.as_str(), state.as_str());
     let summary = format!("proof kept that consent of {address} for {category} was {state} ({source})");
-    Some(Said::on_whatsapp(summary, Outcome::Neutral))
+    Some(Said::on_whatsapp(summary, TimelineOutcome::Neutral))
 }
 
 /// Each of the two contacts has an item about the other, and a link is marked once more when all is shared over it.
 fn identity(change: &Change, address: &str, other: &str) -> Option<Said> {
     let is_told = change.old.is_none() && address < other;
-    is_told.then(|| Said::on_whatsapp(format!("{address} and {other} are one person"), Outcome::Neutral))
+    is_told.then(|| Said::on_whatsapp(format!("{address} and {other} are one person"), TimelineOutcome::Neutral))
 }
 
 /// An address as Twilio writes it.
@@ -138,30 +138,35 @@ mod tests {
         let given = json!({"category": "marketing", "state": "given", "at": AT, "evidence": "x"});
         let proof = json!({"category": "marketing", "state": "given", "at": AT, "source": "form", "recorded_at": AT});
         let cases = [
-            ("opt#whatsapp", &out, Outcome::Refused, "+14155550123 opted out by SM...00beef: all messages on whatsapp"),
-            ("opt#whatsapp", &lifted, Outcome::Good, "+14155550123 opted in: all messages on whatsapp"),
-            ("opt#sms#marketing", &lifted, Outcome::Good, "+14155550123 opted in: marketing on sms"),
+            (
+                "opt#whatsapp",
+                &out,
+                TimelineOutcome::Refused,
+                "+14155550123 opted out by SM...00beef: all messages on whatsapp",
+            ),
+            ("opt#whatsapp", &lifted, TimelineOutcome::Good, "+14155550123 opted in: all messages on whatsapp"),
+            ("opt#sms#marketing", &lifted, TimelineOutcome::Good, "+14155550123 opted in: marketing on sms"),
             (
                 "opt#whatsapp#whatsapp:+14155238886",
                 &out,
-                Outcome::Refused,
+                TimelineOutcome::Refused,
                 "+14155550123 opted out by SM...00beef: messages of whatsapp:+14155238886 on whatsapp",
             ),
             (
                 "window#whatsapp:+14155238886",
                 &wrote,
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "service window of +14155550123 opened, until 2026-11-21 09:00 UTC",
             ),
-            ("consent#marketing", &given, Outcome::Neutral, "consent of +14155550123 for marketing is given"),
+            ("consent#marketing", &given, TimelineOutcome::Neutral, "consent of +14155550123 for marketing is given"),
             (
                 "consent#marketing#2026#a",
                 &proof,
-                Outcome::Neutral,
+                TimelineOutcome::Neutral,
                 "proof kept that consent of +14155550123 for marketing was given (form)",
             ),
-            ("identity#US.1", &json!({}), Outcome::Neutral, "+14155550123 and US.1 are one person"),
-            ("sent#marketing", &json!({}), Outcome::Neutral, "a marketing message to +14155550123 counted"),
+            ("identity#US.1", &json!({}), TimelineOutcome::Neutral, "+14155550123 and US.1 are one person"),
+            ("sent#marketing", &json!({}), TimelineOutcome::Neutral, "a marketing message to +14155550123 counted"),
         ];
         for (facet, fields, outcome, summary) in cases {
             let happening = told(&change(None, &contact("+14155550123", facet, fields))).unwrap();

@@ -1,21 +1,21 @@
 //! A notification's state, in words.
 
 use domain::notification::{Content, Notification};
-use sandbox::{Happening, Outcome};
+use sandbox::{TimelineEvent, TimelineOutcome};
 use serde_json::{Value, json};
 use stores::notifications::{Attempt, State, StoredNotification};
 use twilio_types::{error_code::ErrorCode, sid::MessageSid};
 
 use super::{short, streams::Change};
 
-pub(super) fn told(change: &Change) -> Option<Happening> {
+pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     let now: StoredNotification = change.read()?;
     let before: Option<StoredNotification> = change.read_old();
     if !is_news(before.as_ref(), &now) {
         return None;
     }
     let (words, outcome) = words(before.as_ref(), &now);
-    Some(Happening {
+    Some(TimelineEvent {
         kind: "decision".to_owned(),
         outcome,
         summary: format!("{}: {words}", now.id),
@@ -36,20 +36,20 @@ fn is_news(before: Option<&StoredNotification>, now: &StoredNotification) -> boo
         || (now.message_sid.is_some() && before.message_sid != now.message_sid)
 }
 
-fn words(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, Outcome) {
+fn words(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, TimelineOutcome) {
     let reason = now.reason.as_deref().unwrap_or("no reason given");
     match now.state {
-        State::Claimed => (claimed(before, now), Outcome::Neutral),
-        State::Accepted => (format!("accepted by Twilio{}", taken(before, now)), Outcome::Good),
+        State::Claimed => (claimed(before, now), TimelineOutcome::Neutral),
+        State::Accepted => (format!("accepted by Twilio{}", taken(before, now)), TimelineOutcome::Good),
         State::AwaitingReply => {
             let words = format!("its template accepted by Twilio{}, the rest follows the answer", taken(before, now));
-            (words, Outcome::Good)
+            (words, TimelineOutcome::Good)
         }
         State::Waiting => waiting(before, now),
-        State::Suppressed => (format!("suppressed, {reason}"), Outcome::Refused),
-        State::Expired => (format!("expired, {reason}"), Outcome::Refused),
-        State::Rejected => (format!("rejected, {reason}"), Outcome::Bad),
-        State::Unknown => (format!("whether it was sent is not known, {reason}"), Outcome::Bad),
+        State::Suppressed => (format!("suppressed, {reason}"), TimelineOutcome::Refused),
+        State::Expired => (format!("expired, {reason}"), TimelineOutcome::Refused),
+        State::Rejected => (format!("rejected, {reason}"), TimelineOutcome::Bad),
+        State::Unknown => (format!("whether it was sent is not known, {reason}"), TimelineOutcome::Bad),
     }
 }
 
@@ -74,12 +74,12 @@ fn taken(before: Option<&StoredNotification>, now: &StoredNotification) -> Strin
 }
 
 /// It waits by its policy, or because an attempt has failed.
-fn waiting(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, Outcome) {
+fn waiting(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, TimelineOutcome) {
     let known = before.map_or(0, |before| before.attempts.len());
     let title = |code: ErrorCode| format!("code {code} ({})", code.title().unwrap_or("not known"));
     let reason = now.reason.clone().or_else(|| now.code.map(title)).unwrap_or_else(|| "Twilio did not take it".into());
     let Some(failed) = now.attempts.get(known..).and_then(<[_]>::last) else {
-        return (format!("waits, {reason}"), Outcome::Neutral);
+        return (format!("waits, {reason}"), TimelineOutcome::Neutral);
     };
     let next = if before.is_some_and(|before| before.route == now.route) {
         "tried again".to_owned()
@@ -88,7 +88,7 @@ fn waiting(before: Option<&StoredNotification>, now: &StoredNotification) -> (St
     };
     // What failed after Twilio had taken it says so.
     let how = if failed.message_sid.is_some() { reason } else { format!("failed, {reason}") };
-    (format!("attempt {} over {} {how}; {next}", tries(now), failed.channel), Outcome::Bad)
+    (format!("attempt {} over {} {how}; {next}", tries(now), failed.channel), TimelineOutcome::Bad)
 }
 
 /// A message that failed after Twilio had taken it stands there twice: as taken and as failed.
@@ -163,7 +163,7 @@ mod tests {
         json!({"at": "2026-11-20T09:00:00Z", "channel": "whatsapp", "outcome": outcome, "message_sid": message_sid})
     }
 
-    fn check(cases: Vec<(Option<&Value>, Value, Outcome, &str)>) {
+    fn check(cases: Vec<(Option<&Value>, Value, TimelineOutcome, &str)>) {
         for (before, now, outcome, words) in cases {
             let happening = told(&change(before, &now)).unwrap();
             assert_eq!(happening.summary, format!("order-1: {words}"));
@@ -182,20 +182,20 @@ mod tests {
         let tries = json!({"attempts": [attempt("waiting", None), attempt("accepted", Some(SID))]});
         let template = item("awaiting_reply", &json!({"message_sid": SID}));
         check(vec![
-            (None, claimed.clone(), Outcome::Neutral, "claimed, goes out as text over whatsapp"),
-            (None, fallback, Outcome::Neutral, "claimed, goes out as fallback 1, text over sms"),
-            (Some(&claimed), bound, Outcome::Neutral, "a status callback names its message, SM...00beef"),
-            (Some(&claimed), taken, Outcome::Good, "accepted by Twilio as SM...00beef"),
+            (None, claimed.clone(), TimelineOutcome::Neutral, "claimed, goes out as text over whatsapp"),
+            (None, fallback, TimelineOutcome::Neutral, "claimed, goes out as fallback 1, text over sms"),
+            (Some(&claimed), bound, TimelineOutcome::Neutral, "a status callback names its message, SM...00beef"),
+            (Some(&claimed), taken, TimelineOutcome::Good, "accepted by Twilio as SM...00beef"),
             (
                 Some(&claimed),
                 item("accepted", &tries),
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "accepted by Twilio as SM...00beef, in attempt 2",
             ),
             (
                 Some(&claimed),
                 template,
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "its template accepted by Twilio as SM...00beef, the rest follows the answer",
             ),
         ]);
@@ -214,13 +214,13 @@ mod tests {
             (
                 Some(&claimed),
                 refused,
-                Outcome::Bad,
+                TimelineOutcome::Bad,
                 "attempt 1 over whatsapp failed, code 20503 (Service unavailable); tried again",
             ),
             (
                 Some(&taken),
                 item("waiting", &failed),
-                Outcome::Bad,
+                TimelineOutcome::Bad,
                 "attempt 1 over whatsapp failed after Twilio had taken it; fallback 1, text over sms takes over",
             ),
         ]);
@@ -230,11 +230,11 @@ mod tests {
     fn what_is_not_sent_is_told_with_its_reason() {
         let because = |state: &str, reason: &str| item(state, &json!({"reason": reason}));
         check(vec![
-            (None, because("waiting", "quiet hours"), Outcome::Neutral, "waits, quiet hours"),
-            (None, because("suppressed", "opted out"), Outcome::Refused, "suppressed, opted out"),
-            (None, because("expired", "too late"), Outcome::Refused, "expired, too late"),
-            (None, because("rejected", "no such number"), Outcome::Bad, "rejected, no such number"),
-            (None, because("unknown", "no list"), Outcome::Bad, "whether it was sent is not known, no list"),
+            (None, because("waiting", "quiet hours"), TimelineOutcome::Neutral, "waits, quiet hours"),
+            (None, because("suppressed", "opted out"), TimelineOutcome::Refused, "suppressed, opted out"),
+            (None, because("expired", "too late"), TimelineOutcome::Refused, "expired, too late"),
+            (None, because("rejected", "no such number"), TimelineOutcome::Bad, "rejected, no such number"),
+            (None, because("unknown", "no list"), TimelineOutcome::Bad, "whether it was sent is not known, no list"),
         ]);
     }
 

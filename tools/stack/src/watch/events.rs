@@ -1,28 +1,28 @@
 //! An event, in words.
 
-use sandbox::{Happening, Outcome};
+use sandbox::{TimelineEvent, TimelineOutcome};
 use serde_json::Value;
 use twilio_types::message_status::MessageStatus;
 
 use super::messages;
 
 /// None for a line that is no event.
-pub(super) fn told(event: &Value) -> Option<Happening> {
+pub(super) fn told(event: &Value) -> Option<TimelineEvent> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let owned = |name: &str| text(name).map(str::to_owned);
     let event_type = text("event_type")?;
     let reason = || text("reason").unwrap_or("no reason given");
     let (words, outcome, person) = match event_type {
-        "twilio_inbound" => (said(event), Outcome::Good, owned("from")),
+        "twilio_inbound" => (said(event), TimelineOutcome::Good, owned("from")),
         "twilio_status" => (status(event), outcome(event), owned("to")),
-        "contact_opted_out" => (preference(event), Outcome::Refused, contact(event)),
-        "contact_opted_in" => (preference(event), Outcome::Good, contact(event)),
-        "notification_suppressed" => (reason().to_owned(), Outcome::Refused, recipient(event)),
-        "notification_failed" => (reason().to_owned(), Outcome::Bad, recipient(event)),
-        _ => (String::new(), Outcome::Neutral, None),
+        "contact_opted_out" => (preference(event), TimelineOutcome::Refused, contact(event)),
+        "contact_opted_in" => (preference(event), TimelineOutcome::Good, contact(event)),
+        "notification_suppressed" => (reason().to_owned(), TimelineOutcome::Refused, recipient(event)),
+        "notification_failed" => (reason().to_owned(), TimelineOutcome::Bad, recipient(event)),
+        _ => (String::new(), TimelineOutcome::Neutral, None),
     };
     let of = text("notification_id").map(|id| format!("{id}: ")).unwrap_or_default();
-    Some(Happening {
+    Some(TimelineEvent {
         kind: "event".to_owned(),
         outcome,
         summary: format!("{event_type}: {of}{words}").trim_end_matches([':', ' ']).to_owned(),
@@ -54,9 +54,9 @@ fn status(event: &Value) -> String {
     format!("{status}{late}{}", messages::error(code))
 }
 
-fn outcome(event: &Value) -> Outcome {
+fn outcome(event: &Value) -> TimelineOutcome {
     let status = event.get("status").and_then(Value::as_str).and_then(|status| status.parse::<MessageStatus>().ok());
-    status.map_or(Outcome::Neutral, messages::outcome)
+    status.map_or(TimelineOutcome::Neutral, messages::outcome)
 }
 
 fn preference(event: &Value) -> String {
@@ -92,38 +92,38 @@ mod tests {
         let cases = [
             (
                 json!({"event_type": "twilio_inbound", "from": ava, "body": "Hi", "num_media": 0, "location": null}),
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "twilio_inbound: whatsapp:+14155550123 wrote \"Hi\"",
             ),
             (
                 json!({"event_type": "twilio_inbound", "from": ava, "body": "", "num_media": 2, "possible_opt_out": true}),
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "twilio_inbound: whatsapp:+14155550123 wrote \"\" with 2 files, perhaps an opt-out",
             ),
             (
                 json!({"event_type": "twilio_status", "to": ava, "status": "sent", "current_status": "read",
                        "notification_id": "order-1", "error_code": null}),
-                Outcome::Neutral,
+                TimelineOutcome::Neutral,
                 "twilio_status: order-1: sent, and is read already",
             ),
             (
                 json!({"event_type": "twilio_status", "to": ava, "status": "failed", "current_status": "failed",
                        "notification_id": null, "error_code": 63016}),
-                Outcome::Bad,
+                TimelineOutcome::Bad,
                 "twilio_status: failed, error 63016 (Free-form outside the allowed window)",
             ),
             (
                 json!({"event_type": "contact_opted_out", "contact": "+14155550123", "channel": "whatsapp"}),
-                Outcome::Refused,
+                TimelineOutcome::Refused,
                 "contact_opted_out: +14155550123 on whatsapp",
             ),
             (
                 json!({"event_type": "notification_suppressed", "notification_id": "order-1", "to": "+14155550123",
                        "reason": "the recipient has opted out"}),
-                Outcome::Refused,
+                TimelineOutcome::Refused,
                 "notification_suppressed: order-1: the recipient has opted out",
             ),
-            (json!({"event_type": "something_new"}), Outcome::Neutral, "something_new"),
+            (json!({"event_type": "something_new"}), TimelineOutcome::Neutral, "something_new"),
         ];
         for (event, outcome, summary) in cases {
             let happening = told(&event).unwrap();

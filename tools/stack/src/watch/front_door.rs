@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use sandbox::{Happening, Outcome};
+use sandbox::{TimelineEvent, TimelineOutcome};
 use serde::{Deserialize, Serialize};
 use tokio::{
     fs::File,
@@ -57,11 +57,11 @@ fn refused(log: &[u8]) -> (u64, Vec<Refused>) {
     (u64::try_from(length).unwrap_or_default(), refused)
 }
 
-pub(super) fn told(refused: &Refused) -> Happening {
+pub(super) fn told(refused: &Refused) -> TimelineEvent {
     let Refused { path, status, answer } = refused;
-    let outcome = if *status < 500 { Outcome::Refused } else { Outcome::Bad };
+    let outcome = if *status < 500 { TimelineOutcome::Refused } else { TimelineOutcome::Bad };
     let summary = format!("{path} answered with {status}: {answer}");
-    Happening { details: serde_json::json!(refused), ..Happening::new("decision", outcome, summary) }
+    TimelineEvent { details: serde_json::json!(refused), ..TimelineEvent::new("decision", outcome, summary) }
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
         let [refused] = refused.try_into().unwrap();
         let happening = told(&refused);
         assert_eq!(happening.summary, "/twilio/inbound answered with 403: no X-Twilio-Signature header");
-        assert_eq!((happening.outcome, &happening.details["status"]), (Outcome::Refused, &403.into()));
+        assert_eq!((happening.outcome, &happening.details["status"]), (TimelineOutcome::Refused, &403.into()));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! An item of the Messages table, in words.
 
 use domain::preference::Preference;
-use sandbox::{Happening, Outcome};
+use sandbox::{TimelineEvent, TimelineOutcome};
 use stores::messages::{Happening as Event, Source, StoredMessage};
 use twilio_types::{
     error_code::ErrorCode,
@@ -11,7 +11,7 @@ use twilio_webhook::form::Form;
 
 use super::{short, streams::Change};
 
-pub(super) fn told(change: &Change) -> Option<Happening> {
+pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     let stored: StoredMessage = change.read()?;
     let key = format!("{} {}", stored.message_sid, stored.event);
     // The webhook's own entry shows the form.
@@ -20,12 +20,12 @@ pub(super) fn told(change: &Change) -> Option<Happening> {
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
     let (what, outcome, person) = match stored.event {
-        Event::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), Outcome::Good, "From"),
+        Event::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From"),
         Event::Status(status) => {
             (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
         }
     };
-    Some(Happening {
+    Some(TimelineEvent {
         kind: "item".to_owned(),
         outcome,
         summary: format!("Messages: {what}{found}"),
@@ -52,11 +52,11 @@ pub(super) fn error(code: Option<u32>) -> String {
 }
 
 /// How it goes with a message that has this status.
-pub(super) fn outcome(status: MessageStatus) -> Outcome {
+pub(super) fn outcome(status: MessageStatus) -> TimelineOutcome {
     match status.stage() {
-        Stage::Lost => Outcome::Bad,
-        Stage::Arrived => Outcome::Good,
-        Stage::Underway => Outcome::Neutral,
+        Stage::Lost => TimelineOutcome::Bad,
+        Stage::Arrived => TimelineOutcome::Good,
+        Stage::Underway => TimelineOutcome::Neutral,
     }
 }
 
@@ -80,30 +80,30 @@ mod tests {
     #[test]
     fn what_happened_to_a_message_is_told_in_words() {
         let cases = [
-            ("inbound", json!({}), Outcome::Good, "inbound of SM...00beef stored"),
+            ("inbound", json!({}), TimelineOutcome::Good, "inbound of SM...00beef stored"),
             (
                 "inbound",
                 json!({"preference": "opted_out"}),
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "inbound of SM...00beef stored, taken for a STOP",
             ),
             (
                 "inbound",
                 json!({"preference": "opted_in"}),
-                Outcome::Good,
+                TimelineOutcome::Good,
                 "inbound of SM...00beef stored, taken for a START",
             ),
             (
                 "status#sent",
                 json!({"notification_id": "order-1"}),
-                Outcome::Neutral,
+                TimelineOutcome::Neutral,
                 "status sent of SM...00beef stored",
             ),
-            ("status#read", json!({}), Outcome::Good, "status read of SM...00beef stored"),
+            ("status#read", json!({}), TimelineOutcome::Good, "status read of SM...00beef stored"),
             (
                 "status#failed",
                 json!({"error_code": 99_999, "source": "reconcile"}),
-                Outcome::Bad,
+                TimelineOutcome::Bad,
                 "status failed of SM...00beef stored, error 99999, found at Twilio after its webhook was lost",
             ),
         ];

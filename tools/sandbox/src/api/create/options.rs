@@ -1,5 +1,5 @@
-//! What may be asked for besides who says what to whom. A parameter that Twilio does not know, or that does nothing on
-//! WhatsApp and SMS here, is ignored, as Twilio does.
+//! The optional parameters of a message. A parameter that Twilio does not know, or that has no effect on WhatsApp and SMS
+//! here, is ignored, as Twilio does.
 
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::address::Channel;
@@ -15,13 +15,12 @@ use crate::{
 const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
 const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
-/// What was asked for besides.
 #[derive(Debug)]
 pub(super) struct Options {
-    /// When the message is to go out, if not at once.
+    /// When a scheduled message is sent; none for one that is sent at once.
     pub(super) send_at: Option<Timestamp>,
     pub(super) status_callback: Option<String>,
-    /// The place of a location message (`PersistentAction`).
+    /// The location of a location message (`PersistentAction`).
     pub(super) location: Option<MessageLocation>,
     pub(super) feedback: Feedback,
 }
@@ -39,7 +38,7 @@ impl Options {
     }
 }
 
-/// Checks what changes nothing here, but must be right.
+/// Checks parameters that have no effect here but that Twilio validates.
 fn check(form: &Form) -> Result<(), ApiError> {
     let allowed = |name: &str, values: &[&str]| form.get_filled(name).is_none_or(|given| values.contains(&given));
     let seconds = form.get_filled("ValidityPeriod").map(str::parse::<u32>);
@@ -55,7 +54,6 @@ fn check(form: &Form) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// When a message is to go out, if not at once.
 fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
     let (send_at, kind) = match (form.get_filled("SendAt"), form.get_filled("ScheduleType")) {
         (None, None) => return Ok(None),
@@ -69,11 +67,11 @@ fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, ApiError>
         return Err(ApiError::bad_request(35118, "MessagingServiceSid is required to schedule a message"));
     }
     let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
-    let words = "SendAt time must be between 15 minutes and 35 days ahead, as in 2026-11-21T10:00:00Z";
-    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| ApiError::bad_request(35114, words))
+    let message = "SendAt time must be between 15 minutes and 35 days ahead, as in 2026-11-21T10:00:00Z";
+    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| ApiError::bad_request(35114, message))
 }
 
-/// Source: Twilio, "MessageLog resource", `StatusCallback`: a valid host name, without underscores.
+/// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.
 fn status_callback(form: &Form) -> Result<Option<String>, ApiError> {
     let Some(url) = form.get_filled("StatusCallback") else { return Ok(None) };
     let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
@@ -84,8 +82,8 @@ fn status_callback(form: &Form) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// `geo:{latitude},{longitude}`, with `|{label}` or not: a location message, which only WhatsApp has. Source: Twilio,
-/// "WhatsApp message features", "MessageLocation messages".
+/// `geo:{latitude},{longitude}`, optionally with `|{label}`: a location message, which only WhatsApp has. Source: Twilio,
+/// "WhatsApp message features", "Location messages".
 fn location(form: &Form, channel: &Channel) -> Result<Option<MessageLocation>, ApiError> {
     let Some(action) = form.get_filled("PersistentAction").filter(|_| *channel == Channel::WhatsApp) else {
         return Ok(None);
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_a_code() {
+    fn invalid_option_is_refused_with_twilios_code() {
         let at = |at: &'static str| vec![("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed"), ("SendAt", at)];
         let cases = [
             (vec![("ValidityPeriod", "36000"), ("ContentRetention", "discard"), ("Unknown", "x")], None),
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_the_body_for_its_name() {
+    fn location_is_labelled_with_the_body() {
         let place = options(&[("PersistentAction", "geo:37.787890,-122.391664|375 Beale St"), ("Body", "Here")]);
         let place = place.unwrap().location.unwrap();
         assert_eq!((place.latitude, place.longitude), (37.787_89, -122.391_664));

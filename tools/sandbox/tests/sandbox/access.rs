@@ -1,18 +1,12 @@
 //! Which requests reach the sandbox at all.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{fs, path::Path};
 
 use reqwest::{Client, Method, RequestBuilder};
-use sandbox::{Config, serve};
-use tokio::net::TcpListener;
+use sandbox::{Config, SandboxServer, serve_on_free_port};
 
-async fn sandbox() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(Config::documented(String::new()), listener));
-    url
+async fn sandbox() -> SandboxServer {
+    serve_on_free_port(|_| Config::documented(String::new())).await.unwrap()
 }
 
 /// The paths of all routes, as the sources name them.
@@ -40,7 +34,8 @@ async fn status(request: RequestBuilder) -> u16 {
 
 #[tokio::test]
 async fn every_route_refuses_a_foreign_name_or_page() {
-    let (url, http, paths) = (sandbox().await, Client::new(), paths());
+    let (sandbox, http, paths) = (sandbox().await, Client::new(), paths());
+    let url = &sandbox.url;
     assert!(paths.len() > 40 && paths.iter().any(|path| path == "/sandbox/stream"), "{paths:?}");
     for path in paths.iter().map(String::as_str).chain(["/no-such-path"]) {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
@@ -54,23 +49,22 @@ async fn every_route_refuses_a_foreign_name_or_page() {
 
 #[tokio::test]
 async fn own_page_and_other_programs_are_answered() {
-    let (url, http) = (sandbox().await, Client::new());
+    let (sandbox, http) = (sandbox().await, Client::new());
+    let url = &sandbox.url;
     assert_eq!(status(http.get(format!("{url}/sandbox/state"))).await, 200);
     let from_page = |site: &str| http.post(format!("{url}/sandbox/reset")).header("Sec-Fetch-Site", site);
-    assert_eq!(status(from_page("same-origin").header("Origin", &url)).await, 204);
+    assert_eq!(status(from_page("same-origin").header("Origin", url)).await, 204);
     assert_eq!(status(from_page("cross-site")).await, 403);
     let localhost = url.replace("127.0.0.1", "localhost");
     assert_eq!(status(http.get(format!("{localhost}/"))).await, 200);
 }
 
 #[tokio::test]
-async fn name_that_is_allowed_besides_is_answered() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+async fn additional_allowed_host_is_answered() {
     let mut config = Config::documented(String::new());
     config.allowed_hosts.push("172.17.0.1".parse().unwrap());
-    tokio::spawn(serve(config, listener));
-    let host = format!("172.17.0.1:{}", address.port());
-    let request = Client::new().get(format!("http://{address}/sandbox/state")).header("Host", host);
+    let sandbox = serve_on_free_port(|_| config).await.unwrap();
+    let host = sandbox.url.replace("http://127.0.0.1", "172.17.0.1");
+    let request = Client::new().get(format!("{}/sandbox/state", sandbox.url)).header("Host", host);
     assert_eq!(status(request).await, 200);
 }

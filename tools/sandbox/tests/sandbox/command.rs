@@ -1,6 +1,4 @@
-//! The sandbox as `make sandbox` starts it.
-
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+//! The command `sandbox`.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -17,7 +15,7 @@ fn sandbox(arguments: &[&str]) -> Child {
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// The error of one that does not start.
+/// The error message of a command that does not start.
 fn refused(arguments: &[&str]) -> String {
     let output = sandbox(arguments).wait_with_output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
@@ -25,12 +23,12 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn it_says_when_it_is_ready_and_ends_at_once_though_somebody_watches() {
+async fn command_stops_at_a_signal_while_a_stream_is_open() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut child = sandbox(&["--port", "0"]);
         let mut first = String::new();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
-        said.read_line(&mut first).unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut first).unwrap();
         let url = first.trim().rsplit(' ').next().unwrap();
         let mut stream = reqwest::get(format!("{url}/sandbox/stream")).await.unwrap();
         assert!(stream.chunk().await.unwrap().unwrap().starts_with(b"event: snapshot"), "{first}");
@@ -40,7 +38,7 @@ async fn it_says_when_it_is_ready_and_ends_at_once_though_somebody_watches() {
 }
 
 #[test]
-fn what_it_needs_is_said_in_one_line() {
+fn invalid_arguments_are_reported_in_one_line() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let error = refused(&["--port", &port]);

@@ -1,8 +1,8 @@
-//! What the tests over HTTP share.
+//! Waiting in tests.
 
 use std::time::Duration;
 
-/// Looks until something is there, which it is soon unless something is broken.
+/// Repeats a look until it finds something, and fails after a time that is far longer than needed.
 pub(crate) async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
     let looking = async {
         loop {

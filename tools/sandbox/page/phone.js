@@ -1,23 +1,21 @@
-// A person's phone: who it is, what was said, and where to write.
+// A person's phone: the person, the messages, and the form to write.
 
 import * as api from "./api.js";
 import { Bubble } from "./bubble.js";
 import { Compose } from "./compose.js";
 import { element, icon, setText } from "./dom.js";
+import { EndFollower } from "./follow.js";
 import { dayKey, dayName, readableAddress, serviceWindow } from "./format.js";
 
-/** So near to the end, in pixels, a reader follows what is new. */
-const AT_THE_END = 40;
-
-/** As many messages as a phone shows: a load test on one person does not stall the page. */
+/** The most messages that a phone shows, so that a load test on one person does not stall the page. */
 const KEPT = 500;
 
 export class Phone {
   #bubbles = new Map();
   #lastDay = null;
   #days = [];
-  #follows = true;
-  /** When the latest message was sent that is not shown any more. */
+  #follower;
+  /** The time of the newest message that was removed from the phone. */
   #forgotten = "";
 
   constructor(store, person, colour, removable) {
@@ -45,11 +43,11 @@ export class Phone {
       this.compose.place,
       this.compose.node,
     );
-    this.#followTheEnd();
+    this.#follower = new EndFollower(this.messages);
     this.refresh(person);
   }
 
-  // A person with both is known to the system by both.
+  // The webhook of a person with a number and a user id has both.
   #identity() {
     const { address, user_id: userId } = this.person;
     return userId && userId !== address ? { external_user_id: userId } : {};
@@ -114,7 +112,7 @@ export class Phone {
     };
   }
 
-  /** What is known of the person changed, or time passed. */
+  /** Shows the person again, after a change or as time passes. */
   refresh(person = this.person) {
     this.person = person;
     const now = this.store.now();
@@ -122,15 +120,15 @@ export class Phone {
     setText(this.window, text);
     this.window.dataset.open = open;
     this.window.title = open
-      ? "Until then the business may write what it wants"
-      : "Only templates get through until this person writes";
+      ? "Until then the business may send free-form messages"
+      : "Only templates are delivered until this person writes";
     this.bar.style.setProperty("--left", left);
     setText(this.optedOut, this.store.optedOut(person));
     this.optedOut.hidden = !this.optedOut.textContent;
     for (const { node, at } of this.#days) setText(node, dayName(at, now));
   }
 
-  /** A new message, or one that changed. */
+  /** Shows a message that is new or has changed. */
   show(message) {
     let bubble = this.#bubbles.get(message.sid);
     const isNew = !bubble;
@@ -145,8 +143,9 @@ export class Phone {
     }
     bubble.show(message, this.store.answerTo(message.sid), Boolean(this.store.config.inbound_url));
     bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
-    // Who writes wants to see it, wherever they had scrolled to.
-    if (this.#follows || (isNew && !message.sandbox.outbound)) this.#scrollToEnd();
+    // A message from this page is shown at once, even to a reader who had scrolled up.
+    if (isNew && !message.sandbox.outbound) this.#follower.begin();
+    else this.#follower.keep();
   }
 
   #forgetOldest() {
@@ -157,7 +156,7 @@ export class Phone {
     node.remove();
   }
 
-  /** Forgets all that was said. */
+  /** Removes all messages. */
   clear() {
     this.#bubbles.clear();
     this.#forgotten = "";
@@ -203,24 +202,5 @@ export class Phone {
       const own = { message_sid: sid };
       bubble.mark(Boolean(attended) && links.together(own, attended), Boolean(chosen) && links.together(own, chosen));
     }
-  }
-
-  // Pictures arrive after their message, and what one writes takes room: neither is a reader who scrolls up.
-  #followTheEnd() {
-    const keep = () => this.#follows && this.#scrollToEnd();
-    this.messages.addEventListener(
-      "scroll",
-      () => {
-        const { scrollHeight, scrollTop, clientHeight } = this.messages;
-        this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
-      },
-      { passive: true },
-    );
-    for (const event of ["load", "loadedmetadata"]) this.messages.addEventListener(event, keep, { capture: true });
-    new ResizeObserver(keep).observe(this.messages);
-  }
-
-  #scrollToEnd() {
-    this.messages.scrollTop = this.messages.scrollHeight;
   }
 }

@@ -1,20 +1,18 @@
-// The timeline: the newest entry last, followed as long as nobody scrolls up.
+// The timeline: the newest entry is the last, and the view follows it until the reader scrolls up.
 
 import { byId, element, icon, setText } from "./dom.js";
 import { emptyTimeline } from "./empty.js";
 import { entryLine, KINDS } from "./entry.js";
 import { passes } from "./filter.js";
+import { EndFollower } from "./follow.js";
 import { readableAddress, shortSid } from "./format.js";
 import { ENTRIES_KEPT } from "./store.js";
-
-/** So near to the end, in pixels, a reader follows what is new. */
-const AT_THE_END = 24;
 
 export class Timeline {
   #lines = [];
   #waiting = [];
   #frame = null;
-  #follows = true;
+  #follower;
   #unseen = 0;
 
   constructor(store) {
@@ -37,16 +35,16 @@ export class Timeline {
     store.addEventListener("entry", ({ detail }) => this.#later(detail));
     store.addEventListener("people", () => this.#offerPeople());
     store.addEventListener("selection", () => this.#showSelection());
+    this.#follower = new EndFollower(this.log, () => this.#scrolled());
     this.#listen();
   }
 
   #listen() {
-    this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.log.addEventListener("keydown", (event) => this.#key(event));
     this.newest.addEventListener("click", () => this.#toEnd());
     byId("filters").addEventListener("input", () => this.#filter());
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
-    // The fields are emptied only after the event.
+    // The browser empties the fields after this event.
     byId("filters").addEventListener("reset", () => queueMicrotask(() => this.#filter()));
     byId("thread-clear").addEventListener("click", () => this.store.choose(null));
     document.addEventListener("keydown", (event) => {
@@ -65,14 +63,14 @@ export class Timeline {
     this.#toEnd();
   }
 
-  // A load test adds hundreds a second: they are put in together, once a frame; a hidden tab draws none.
+  // A load test adds hundreds of entries a second, so that they are added once per frame. A hidden tab has no frames.
   #later(entry) {
     this.#waiting.push(entry);
     if (this.#waiting.length > ENTRIES_KEPT) this.#waiting.shift();
     this.#frame ??= (document.hidden ? (does) => setTimeout(does, 250) : requestAnimationFrame)(() => {
       this.#frame = null;
       this.#add(this.#waiting.splice(0));
-      if (this.#follows) this.#toEnd();
+      this.#follower.keep();
       this.#showNewest();
     });
   }
@@ -90,18 +88,18 @@ export class Timeline {
     for (const line of lines) {
       line.shown = passes(line.entry, filter, this.store.links);
       this.#mark(line);
-      if (line.shown && !this.#follows) this.#unseen += 1;
+      if (line.shown && !this.#follower.following) this.#unseen += 1;
     }
     this.#lines.push(...lines);
     this.list.append(...lines.filter(({ shown }) => shown).map(({ node }) => node));
-    // What the store has let go of is not shown either.
+    // Entries that the store has removed are removed here too.
     const excess = this.#lines.length - this.store.entries.length;
     if (excess > 0) for (const { node } of this.#lines.splice(0, excess)) node.remove();
     this.#ensureCurrent();
     this.#showEmpty();
   }
 
-  // What was there before is not announced again.
+  // A screen reader announces only entries that are new.
   #quietly(does) {
     this.log.setAttribute("aria-busy", "true");
     does();
@@ -118,13 +116,13 @@ export class Timeline {
     const wanted = this.#wanted();
     this.clear.hidden = !(wanted.text || wanted.kind || wanted.isOf);
     for (const line of this.#lines) line.shown = passes(line.entry, wanted, this.store.links);
-    // Not by hiding: a browser lays two thousand lines out in a second when most of them are hidden, one after the other.
+    // Filtered lines are removed and not hidden: with most of 2,000 lines hidden, a browser needs a second for the layout.
     const focused = document.activeElement;
     this.#quietly(() => this.list.replaceChildren(...this.#lines.filter(({ shown }) => shown).map(({ node }) => node)));
     if (this.list.contains(focused)) focused.focus({ preventScroll: true });
     this.#ensureCurrent();
     this.#showEmpty();
-    if (this.#follows) this.#toEnd();
+    this.#follower.keep();
   }
 
   #showEmpty() {
@@ -132,7 +130,7 @@ export class Timeline {
     const filtered = !nothing && !this.#lines.some(({ shown }) => shown);
     this.empty.hidden = !(nothing || filtered);
     if (nothing) this.empty.replaceChildren(...emptyTimeline(this.store));
-    else if (filtered) this.empty.replaceChildren(element("p", {}, "Nothing here passes the filter."));
+    else if (filtered) this.empty.replaceChildren(element("p", {}, "No entry passes the filter."));
   }
 
   #showSelection() {
@@ -160,39 +158,36 @@ export class Timeline {
   #offerPeople() {
     const chosen = this.person.value;
     this.person.replaceChildren(
-      element("option", { value: "" }, "Everybody"),
+      element("option", { value: "" }, "All people"),
       ...this.store.people.map(({ address, name }) => element("option", { value: address }, name)),
     );
     this.person.value = this.store.people.some(({ address }) => address === chosen) ? chosen : "";
   }
 
   #scrolled() {
-    const { scrollHeight, scrollTop, clientHeight } = this.log;
-    this.#follows = scrollHeight - scrollTop - clientHeight < AT_THE_END;
-    if (this.#follows) this.#unseen = 0;
+    if (this.#follower.following) this.#unseen = 0;
     this.#showNewest();
   }
 
-  // Who reads an entry does not want it to move away.
+  // An entry that is being read must not move away.
   #opened(node) {
-    this.#follows = node === this.list.lastElementChild;
+    if (node !== this.list.lastElementChild) this.#follower.end();
     node.scrollIntoView({ block: "nearest" });
     this.#showNewest();
   }
 
   #showNewest() {
-    this.newest.hidden = this.#follows;
+    this.newest.hidden = this.#follower.following;
     setText(this.count, this.#unseen > 0 ? String(this.#unseen) : "");
   }
 
   #toEnd() {
-    this.#follows = true;
     this.#unseen = 0;
-    this.log.scrollTop = this.log.scrollHeight;
+    this.#follower.begin();
     this.#showNewest();
   }
 
-  // One stop for the tab key, and arrows within, as in any list. Enter is a button's own.
+  // The list is one stop for the tab key, and arrow keys move within it. Enter presses the button.
   #key(event) {
     const shown = this.#lines.filter((line) => line.shown);
     const place = shown.findIndex(({ line }) => line === document.activeElement);

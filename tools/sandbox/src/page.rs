@@ -28,12 +28,14 @@ macro_rules! asset {
     };
 }
 
-const ASSETS: [(&str, &str); 29] = [
+const ASSETS: [(&str, &str); 33] = [
     asset!("account.js"),
     asset!("api.js"),
     asset!("bar.js"),
     asset!("bubble.js"),
+    asset!("bubbles.css"),
     asset!("codes.js"),
+    asset!("compose.css"),
     asset!("compose.js"),
     asset!("controls.css"),
     asset!("dom.js"),
@@ -41,7 +43,9 @@ const ASSETS: [(&str, &str); 29] = [
     asset!("entry.js"),
     asset!("faults.js"),
     asset!("filter.js"),
+    asset!("follow.js"),
     asset!("format.js"),
+    asset!("frame.css"),
     asset!("icon.svg"),
     asset!("links.js"),
     asset!("main.js"),

@@ -1,4 +1,4 @@
-// What concerns the whole play: the auth token, scenarios, and beginning anew.
+// Controls of the whole sandbox: the auth token, scenarios and the reset.
 
 import * as api from "./api.js";
 import { byId, element } from "./dom.js";
@@ -12,14 +12,14 @@ function accountGroup() {
   const said = element(
     "p",
     { class: "muted", role: "status" },
-    "Webhooks are then signed with the new token, and the old one is refused. API keys stay.",
+    "Webhooks are then signed with the new token, and calls with the old one are refused. API keys stay valid.",
   );
   const change = async () => {
     const { auth_token: token } = await api.changeAuthToken();
     said.replaceChildren(
       "The auth token is now ",
       element("code", {}, token),
-      ". Webhooks are signed with it; the old one is refused.",
+      ". Webhooks are signed with it, and calls with the old one are refused.",
     );
   };
   return group("Account", said, button("Change the auth token", change, said));
@@ -29,7 +29,7 @@ function playGroup() {
   const said = element(
     "p",
     { class: "muted", role: "status" },
-    "A scenario is a JSON file: its steps run one after the other and show in the timeline.",
+    "A scenario is a JSON file. Its steps run one after the other, and the timeline shows each.",
   );
   const run = async (file) => {
     await api.runScenario(await file.text());
@@ -45,7 +45,7 @@ function playGroup() {
   picker.addEventListener("change", () => {
     const [file] = picker.files;
     if (file) attempt(() => run(file), said);
-    // The same file, changed, can be picked again.
+    // So that the same file can be selected again after it was edited.
     picker.value = "";
   });
   const dialog = byId("reset-dialog");

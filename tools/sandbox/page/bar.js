@@ -17,7 +17,7 @@ export class Bar {
     this.#offerTheme();
   }
 
-  /** Time passes. */
+  /** Shows the present time. */
   tick() {
     if (!this.store.clock) return;
     const now = this.store.now();
@@ -32,7 +32,7 @@ export class Bar {
     const node = byId("connection");
     node.dataset.state = connection;
     setText(node, CONNECTIONS[connection]);
-    node.title = connection === "disconnected" ? "The page tries again by itself and then shows what it missed" : "";
+    node.title = connection === "disconnected" ? "The page reconnects by itself, and then shows what it missed" : "";
     if (connection === "live") say(null);
   }
 
@@ -40,7 +40,7 @@ export class Bar {
     const { sender, account_sid: account, seed, messaging_service_sid: service } = this.store.config;
     const node = byId("account");
     setText(node, readableAddress(sender));
-    // A number this large has lost its last digits on the way: nothing is better than a seed that does something else.
+    // JSON.parse has rounded a number this large. A wrong seed would be worse than none.
     const shownSeed = typeof seed === "string" || Number.isSafeInteger(seed) ? `\nSeed ${seed}` : "";
     node.title = `The business' WhatsApp sender\nAccount ${account}\nMessaging service ${service}${shownSeed}`;
   }
@@ -78,7 +78,7 @@ export class Bar {
   }
 }
 
-/** Shows what went wrong with something that has no place of its own. */
+/** Shows an error that belongs to no part of the page. */
 function say(text) {
   const node = byId("page-error");
   setText(node, text ?? "");

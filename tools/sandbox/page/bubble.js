@@ -5,8 +5,8 @@ import { coordinates, fileName, hourAndMinute, mediaKind, shortSid, utc } from "
 import { inboundStatus, outboundStatus } from "./status.js";
 
 /**
- * `press(button)`, `reply()` and `choose()` are what the person at the page can do with it; `named(sid)` finds the message that is
- * replied to. A change of status leaves the rest as it is, so that a video plays on and the focus stays.
+ * `press(button)`, `reply()` and `choose()` are called for the actions of the reader; `named(sid)` finds the message that is
+ * replied to. A change of the status leaves the rest as it is, so that a video continues to play and the focus stays.
  */
 export class Bubble {
   #content = "";
@@ -22,7 +22,7 @@ export class Bubble {
     this.node.append(element("div", { class: "message-row" }, this.body, this.tools), this.buttons);
   }
 
-  /** `answer` is that to its webhook, and `goes` whether there is one; both are for messages of the person. */
+  /** For a message of the person, `answer` is the answer to its webhook, and `goes` is whether it has a webhook. */
   show(message, answer, goes) {
     this.message = message;
     const content = JSON.stringify([message.body, message.sandbox]);
@@ -63,7 +63,7 @@ export class Bubble {
   #button(button) {
     const title = element("span", {}, button.title);
     const attributes = { class: "message-button" };
-    // A link runs nothing: whatever a template's author put there, only addresses of the web are followed.
+    // Only links to http and https are followed, so that a template cannot run a script.
     if (button.kind === "url" && /^https?:\/\//i.test(button.url ?? "")) {
       return element(
         "a",
@@ -99,13 +99,13 @@ export class Bubble {
     return outbound ? [tool("Reply", "reply", () => this.does.reply()), thread] : [thread];
   }
 
-  // The button beside the bubble does the same for the keyboard.
+  // For the keyboard, the button beside the bubble does the same.
   #clicked(event) {
     if (event.target.closest("a, button, audio, video") || String(getSelection())) return;
     this.does.choose();
   }
 
-  /** Marks it while something that belongs to it is pointed at. */
+  /** Marks the message while the reader points at something of the same thread, and while its thread is chosen. */
   mark(related, chosen) {
     this.node.classList.toggle("related", related);
     this.node.classList.toggle("chosen", chosen);
@@ -117,7 +117,7 @@ export class Bubble {
   }
 }
 
-// Nothing at all is what is left of a message that was redacted.
+// A message without text and files was redacted.
 function words({ body, sandbox: { media, location } }) {
   if (body) return element("p", { class: "text", dir: "auto" }, body);
   return location || media?.length > 0 ? "" : element("p", { class: "text muted" }, "No text");
@@ -137,7 +137,7 @@ function quote(message, named) {
   return element("blockquote", { class: "quote" }, replied ? summary(replied) : shortSid(sid));
 }
 
-/** What a message says, in a line. */
+/** A message in one line. */
 export function summary(message) {
   const { media = [], location } = message.sandbox;
   if (message.body) return message.body;
@@ -172,7 +172,7 @@ function file(media) {
       ? { alt: fileName(media.url), loading: "lazy" }
       : { controls: true, preload: "metadata", "aria-label": fileName(media.url) }),
   });
-  // What cannot be shown is still there to be opened.
+  // A file that the browser cannot show gets a link.
   shown.addEventListener("error", () => shown.replaceWith(documentCard(media)));
   return shown;
 }
@@ -196,7 +196,7 @@ function documentCard(media) {
   );
 }
 
-// A name that a machine gave says nothing.
+// A generated file name is of no use to the reader.
 function fileTitle(url) {
   const name = fileName(url);
   return /^(ME)?[0-9a-f-]{24,}$/i.test(name) ? "File" : name;

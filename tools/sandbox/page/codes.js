@@ -1,4 +1,4 @@
-// The error codes that come up with WhatsApp, and their titles. Source: Twilio, "Error and warning dictionary".
+// The usual error codes of WhatsApp messages, and their titles. Source: Twilio, "Error and warning dictionary".
 
 export const TITLES = new Map([
   [20003, "Permission denied"],

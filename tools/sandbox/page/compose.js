@@ -1,4 +1,4 @@
-// Where a person writes: text, files, a location.
+// The form in which a person writes: text, files, a location.
 
 import * as api from "./api.js";
 import { summary } from "./bubble.js";
@@ -7,7 +7,7 @@ import { fileSize } from "./format.js";
 
 const MAX_FILES = 10;
 
-/** `send(writing)` delivers what was written: the fields of /sandbox/inbound without the person. */
+/** `send(writing)` sends the message: the fields of /sandbox/inbound without the person. */
 export class Compose {
   #files = [];
   #repliedTo = null;
@@ -114,7 +114,7 @@ export class Compose {
   }
 
   #key(event) {
-    // Enter also ends a composition (of Japanese, say), which is not yet the end of the message.
+    // With an input method, as for Japanese, Enter first accepts the composed text, and does not send.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       this.node.requestSubmit();
@@ -140,7 +140,7 @@ export class Compose {
     this.#fit();
     this.#showFiles();
     if (await this.#deliver({ body, media })) return;
-    // It did not go out. What was typed meanwhile is worth more than what can be typed again.
+    // The message was not sent. Its text comes back, unless the person has typed another one meanwhile.
     if (!this.text.value) this.text.value = kept.body;
     this.#files = kept.files;
     this.#fit();
@@ -169,7 +169,7 @@ export class Compose {
 
   #picked() {
     this.#attach([...this.picker.files]);
-    // The same file can be picked again.
+    // So that the same file can be selected again.
     this.picker.value = "";
   }
 
@@ -224,7 +224,7 @@ export class Compose {
   }
 }
 
-/** A small form for a place; `share(location)` gets it. It stands outside of the text's form: Enter in it shares. */
+/** A form for a location, which `share(location)` gets. It is outside of the text's form, so that Enter in it shares. */
 function placeForm(name, share) {
   const input = (label, field, value, pattern) =>
     element(

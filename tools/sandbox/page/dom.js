@@ -23,12 +23,12 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Writes text only where it changed: a live region would announce the same text again, and a selection would go. */
+/** Writes text only where it has changed, since a live region would announce it again and a selection would be lost. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// Strokes on a 16 by 16 grid.
+// Paths on a 16 by 16 grid.
 const ICONS = {
   webhook: "M2 8h8M7 4.5 10.5 8 7 11.5M13.5 3v10",
   callback: "M13 5.5A5.5 5.5 0 1 0 13.5 9M13.5 2.5v3h-3",
@@ -59,7 +59,7 @@ const ICONS = {
   down: "M8 2.5v11M3.5 9 8 13.5 12.5 9",
 };
 
-/** A drawing that says nothing of its own: the text beside it, or the name of its button, does. */
+/** A decorative drawing. The text beside it, or the name of its button, says what it means. */
 export function icon(name) {
   const drawing = document.createElementNS(SVG, "svg");
   drawing.setAttribute("viewBox", "0 0 16 16");
@@ -71,7 +71,7 @@ export function icon(name) {
   return drawing;
 }
 
-/** A button that copies the text it is given then. */
+/** A button that copies what `text()` gives when it is pressed. */
 export function copyButton(name, text) {
   const button = element("button", { type: "button" }, name);
   const say = (said) => {
@@ -80,13 +80,13 @@ export function copyButton(name, text) {
       button.textContent = name;
     }, 1500);
   };
-  // A page from another machine than this one has no clipboard.
+  // Browsers allow the clipboard only on https and on this machine.
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text());
       say("Copied");
     } catch {
-      say("The browser refuses");
+      say("The browser does not allow it");
     }
   });
   return button;

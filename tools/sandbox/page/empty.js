@@ -1,11 +1,11 @@
-// What an empty timeline says: how the first message comes to be.
+// The text of an empty timeline: how to get the first message.
 
 import { copyButton, element } from "./dom.js";
 
-/** The API key of the documented account: it stays when the auth token changes. */
+/** The API key of the documented account, which stays valid when the auth token changes. */
 const API_KEY = "SK00000000000000000000000000000001:sandbox-secret";
 
-/** A call of Twilio's API, for a shell, that sends a template: it arrives whether the person wrote or not. */
+/** A shell command that sends a template through the API. It arrives even where the person has not written. */
 export function curl({ config, people, templates }, origin) {
   const to = people[0]?.address ?? "whatsapp:+14155550123";
   const template = templates[0];
@@ -24,13 +24,13 @@ export function emptyTimeline(store) {
   if (!store.config) return [element("p", {}, "Waiting for the sandbox.")];
   if (store.config.role === "viewer")
     return [
-      element("h3", {}, "Nothing happened yet"),
-      element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does with it shows here."),
+      element("h3", {}, "Nothing has happened yet"),
+      element("p", {}, "Write to your WhatsApp sender from a real phone. What the system does then is shown here."),
     ];
   const command = curl(store, location.origin);
   const name = store.people[0]?.name ?? "a person";
   return [
-    element("h3", {}, "Nothing happened yet"),
+    element("h3", {}, "Nothing has happened yet"),
     whereItGoes(name, store.config.inbound_url),
     element("p", {}, `Or send ${name} a template through the API, as your system would:`),
     element("pre", { tabindex: 0, role: "group", "aria-label": "Command" }, command),
@@ -38,8 +38,8 @@ export function emptyTimeline(store) {
     element(
       "p",
       { class: "muted" },
-      "Every call, decision and callback shows here as it happens. ",
-      "Point at one, and all that belongs to it lights up, on the phones too.",
+      "Every call, decision and callback is shown here at once. ",
+      "Point at one to highlight everything of the same message, on the phones too.",
     ),
   ];
 }
@@ -59,7 +59,7 @@ function whereItGoes(name, url) {
   return element(
     "p",
     {},
-    "What people write goes nowhere yet. Start the sandbox with the webhook of your system: ",
+    "People's messages are not posted anywhere yet. Start the sandbox with the webhook of your system: ",
     command,
   );
 }

@@ -1,4 +1,4 @@
-// One line of the timeline, and what it opens to.
+// One line of the timeline, and its details.
 
 import { copyButton, element, icon } from "./dom.js";
 import { readableAddress, timeOfDay, utc } from "./format.js";
@@ -16,10 +16,10 @@ export const KINDS = {
   scenario: "Scenario",
 };
 
-/** A colour alone tells nothing to whom does not see it. */
+/** Icons, since not all readers can distinguish the colours. */
 const OUTCOMES = { good: "sent", neutral: "neutral", refused: "refused", bad: "failed" };
 
-/** `choose(entry)` shows only its thread; `personName(address)` is who it was. */
+/** `choose(entry)` shows only its thread; `personName(address)` is the name of a person. */
 export function entryLine(entry, { choose, personName, watch, opened }) {
   const outcome = entry.outcome in OUTCOMES ? entry.outcome : "neutral";
   const kind = KINDS[entry.kind] ?? entry.kind;
@@ -36,7 +36,7 @@ export function entryLine(entry, { choose, personName, watch, opened }) {
   const node = element("li", { class: "entry", "data-outcome": entry.outcome, "data-kind": entry.kind }, line, details);
   line.addEventListener("click", () => {
     const opens = details.hidden;
-    // Made when it is first asked for: most are never opened.
+    // The details are built when the entry is first opened, since most never are.
     if (opens && !details.hasChildNodes()) details.append(...allDetails(entry, choose));
     details.hidden = !opens;
     line.setAttribute("aria-expanded", String(opens));
@@ -57,7 +57,7 @@ function allDetails(entry, choose) {
     entry.details && typeof entry.details === "object" && !Array.isArray(entry.details)
       ? Object.entries(entry.details)
       : [["details", entry.details]];
-  // What is said in a word comes before a form of twenty fields.
+  // Single values come before forms and other objects.
   own.sort(([, one], [, other]) => (typeof one === "object") - (typeof other === "object"));
   const copy = copyButton("Copy as JSON", () => JSON.stringify(entry, null, 2));
   const thread =
@@ -70,7 +70,7 @@ function allDetails(entry, choose) {
   ];
 }
 
-/** Names and values, those without a value left out. */
+/** A list of names and values, without those that have no value. */
 function definitions(pairs) {
   const list = element("dl");
   for (const [name, value] of pairs) {
@@ -92,7 +92,7 @@ function shown(name, value) {
     return element("span", { class: "verdict", "data-verdict": value }, value);
   if (typeof value !== "object") return String(value);
   const flat = !Array.isArray(value) && Object.values(value).every((part) => part === null || typeof part !== "object");
-  // The parameters of a form and the like, as they are named.
+  // A flat object, as the parameters of a form, keeps its names.
   if (flat)
     return element(
       "dl",

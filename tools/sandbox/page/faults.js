@@ -1,4 +1,4 @@
-// Every misbehaviour that can be asked for: its name, its fields, what the sandbox is told, and how one that is switched on reads.
+// All faults that can be switched on: their names, their fields, the request to the sandbox, and their description in the list.
 
 import { codeWithTitle } from "./codes.js";
 import { duration } from "./format.js";
@@ -15,14 +15,14 @@ const milliseconds = (value) => ({
 });
 const choice = (name, label, options, value) => ({ name, label, type: "choice", options, value });
 const STATUSES = ["queued", "sending", "sent", "delivered", "read", "undelivered", "failed"];
-/** As much as one may type into "Statuses in order". */
+/** The longest list in "Statuses in order". */
 const parseStatuses = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 const CALL = "The call that creates a message";
-const FATE = "What becomes of the message";
+const STATUS = "The statuses of the message";
 const WEBHOOKS = "Callbacks and webhooks";
 
-/** `fields` are asked for; `fault` makes what the sandbox is told of their values. */
+/** `fields` are the inputs; `fault` makes the request to the sandbox from their values. */
 export const CATALOGUE = [
   {
     id: "too_many",
@@ -34,7 +34,7 @@ export const CATALOGUE = [
   {
     id: "server_error",
     group: CALL,
-    name: "Refused: Twilio is broken (5xx)",
+    name: "Refused: error of Twilio (5xx)",
     fields: [httpStatus(503)],
     fault: (given) => ({ kind: "refuse", status: given.status, code: given.status === 503 ? 20503 : 20500 }),
   },
@@ -69,26 +69,26 @@ export const CATALOGUE = [
   },
   {
     id: "fail",
-    group: FATE,
+    group: STATUS,
     name: "Fails with an error code",
     fields: [code(63016)],
     fault: (given) => ({ kind: "fail", code: given.code }),
   },
   {
     id: "fail_after",
-    group: FATE,
+    group: STATUS,
     name: "Fails late, after it was sent",
     fields: [code(63024), choice("after", "After", ["sent", "delivered"], "sent")],
     fault: (given) => ({ kind: "fail_after", code: given.code, after: given.after }),
   },
   {
     id: "report",
-    group: FATE,
+    group: STATUS,
     name: "Reports these statuses",
     fields: [{ name: "statuses", label: "Statuses in order", type: "text", value: "sent, read, delivered" }],
     fault: (given) => ({ kind: "report", statuses: parseStatuses(given.statuses) }),
   },
-  { id: "silent", group: FATE, name: "No callbacks at all", fields: [], fault: () => ({ kind: "silent" }) },
+  { id: "silent", group: STATUS, name: "No callbacks at all", fields: [], fault: () => ({ kind: "silent" }) },
   {
     id: "report_first",
     group: WEBHOOKS,
@@ -163,7 +163,7 @@ export function effect(fault) {
   return SENTENCES[fault.kind]?.(fault) ?? fault.kind;
 }
 
-/** When a planned fault strikes, as in `next call`, `next 3 calls, with a chance of 50 %` or `until taken back`. */
+/** When a planned fault takes effect, as in `next call`, `next 3 calls, with a chance of 50 %` or `until taken back`. */
 export function occasion({ times, chance }) {
   const when = times == null ? "until taken back" : times === 1 ? "next call" : `next ${times} calls`;
   return chance == null || chance >= 1 ? when : `${when}, with a chance of ${Math.round(chance * 100)} %`;

@@ -1,6 +1,6 @@
-// Which entries of the timeline are shown.
+// The filter of the timeline.
 
-/** Whether an entry passes; an empty part of the filter lets everything pass. `thread` is what a selected entry or message names. */
+/** Whether an entry passes. An empty part of the filter lets all entries pass. `thread` is the chosen entry or message. */
 export function passes(entry, { text = "", kind = "", isOf = null, thread = null }, links) {
   if (kind && entry.kind !== kind) return false;
   if (isOf && !isOf(entry.person)) return false;
@@ -8,7 +8,7 @@ export function passes(entry, { text = "", kind = "", isOf = null, thread = null
   return !text || searchable(entry).includes(text.toLowerCase());
 }
 
-// An entry never changes, and the whole timeline is searched at each key.
+// Cached, since an entry never changes and the whole timeline is searched at each key press.
 const texts = new WeakMap();
 
 function searchable(entry) {

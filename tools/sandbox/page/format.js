@@ -1,4 +1,4 @@
-// What times, addresses and statuses look like to a person. Nothing here touches the page.
+// Times, addresses and sizes as text for the reader. Pure functions.
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -31,7 +31,7 @@ export function utc(at) {
   return new Date(at).toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
-/** What tells one day from another, in the viewer's zone. */
+/** A key that is different for each day, in the viewer's zone. */
 export function dayKey(at) {
   const date = new Date(at);
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
@@ -60,14 +60,14 @@ export function duration(milliseconds) {
   return minutes > 0 ? `${minutes} min` : `${seconds} s`;
 }
 
-/** The service window at `now`: whether it is open, what to say of it, and the part of it that is left, 0 to 1. */
+/** The service window at `now`: whether it is open, its text, and the part of it that is left, 0 to 1. */
 export function serviceWindow(until, now) {
   const left = until ? new Date(until).getTime() - now : 0;
   if (left <= 0) return { open: false, text: "window closed", left: 0 };
   return { open: true, text: `window open, ${duration(left)}`, left: Math.min(1, left / WINDOW) };
 }
 
-/** How far the sandbox's clock is ahead, or nothing where it is not. */
+/** How far the sandbox's clock is ahead; empty where it is not. */
 export function ahead(seconds) {
   return seconds >= 1 ? `${duration(seconds * 1000)} ahead` : "";
 }
@@ -104,7 +104,7 @@ export function coordinates({ latitude, longitude }) {
   return `${part(Number(latitude), "N", "S")}, ${part(Number(longitude), "E", "W")}`;
 }
 
-/** What a file is shown as: `image`, `video`, `audio` or `document`. Nobody has fetched a file without a type yet. */
+/** How a file is shown: as `image`, `video`, `audio` or `document`. The type is unknown until the file was fetched. */
 export function mediaKind({ url, content_type: type }) {
   const kind = (type ?? "").split("/")[0];
   if (["image", "video", "audio"].includes(kind)) return kind;

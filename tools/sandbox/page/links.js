@@ -1,22 +1,22 @@
-// Which entries and messages belong together. A message and a notification that were once named together are one thread, and so
-// is all that names either: a notification that fell back to a second message binds both.
+// Threads: which entries and messages belong together. An entry that names a message and a notification joins them into one
+// thread, with everything that names either of them. A notification with a fallback joins two messages this way.
 
 export class Links {
   #parents = new Map();
 
-  /** Takes note of what an entry names together; both may be missing. */
-  join({ message_sid: sid, notification_id: told, details }) {
-    const id = told ?? notificationIn(details?.url);
+  /** Joins the message and the notification that an entry names; both may be missing. */
+  join({ message_sid: sid, notification_id: named, details }) {
+    const id = named ?? notificationIn(details?.url);
     if (sid && id) this.#parents.set(this.#root(`m ${sid}`), this.#root(`n ${id}`));
   }
 
-  /** The thread of whatever names a message or a notification; null where it names neither. */
+  /** The thread of an entry or a message; null where it names neither message nor notification. */
   thread({ message_sid: sid, notification_id: id }) {
     if (sid) return this.#root(`m ${sid}`);
     return id ? this.#root(`n ${id}`) : null;
   }
 
-  /** Whether two belong together. */
+  /** Whether two entries or messages are of one thread. */
   together(one, other) {
     const thread = this.thread(one);
     return thread !== null && thread === this.thread(other);
@@ -30,13 +30,13 @@ export class Links {
       parent = this.#parents.get(root)
     )
       root = parent;
-    // So that the next look-up is one step.
+    // Path compression: the next look-up takes one step.
     if (root !== key) this.#parents.set(key, root);
     return root;
   }
 }
 
-/** The notification that a message was sent for: its status callback's URL carries it. */
+/** The notification that a message was sent for, from the URL of its status callback. */
 export function notificationIn(url) {
   try {
     return new URL(url).searchParams.get("notification");

@@ -1,4 +1,4 @@
-// Puts the page together: one store, followed from the sandbox; everything else shows it, or asks the sandbox to change it.
+// Assembles the page: one store follows the sandbox; all other parts show it, or ask the sandbox for changes.
 
 import { accountAndPlay } from "./account.js";
 import { Bar } from "./bar.js";
@@ -19,15 +19,15 @@ byId("controls-body").append(new Switches(store).node, new Rules(store).node, ..
 openControls(store);
 openDialogs((person) => phones.reveal(person.address));
 
-function showWhoPlays() {
-  const nobody = store.config.role === "viewer";
-  document.body.classList.toggle("watching-only", nobody);
-  byId("watching-only").hidden = !nobody;
+function showRole() {
+  const isViewer = store.config.role === "viewer";
+  document.body.classList.toggle("watching-only", isViewer);
+  byId("watching-only").hidden = !isViewer;
 }
-store.addEventListener("snapshot", showWhoPlays);
-store.addEventListener("config", showWhoPlays);
+store.addEventListener("snapshot", showRole);
+store.addEventListener("config", showRole);
 
-// The clock runs on, and with it the windows of the phones.
+// The clock and the service windows change without an event from the sandbox.
 setInterval(() => {
   bar.tick();
   if (store.clock) phones.tick();

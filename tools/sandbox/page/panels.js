@@ -1,4 +1,4 @@
-// What opens and closes: the controls, and the dialogs.
+// Opening and closing the controls and the dialogs.
 
 import * as api from "./api.js";
 import { byId, element, icon, setText } from "./dom.js";
@@ -10,7 +10,7 @@ export function openControls(store) {
   close.append(icon("close"));
   const show = (open) => {
     panel.hidden = !open;
-    // A class, not :has(): the style of all lines of the timeline would be made anew with each that is hidden or shown.
+    // A class and not :has(), with which the browser would recompute the style of all timeline lines at each change.
     byId("main").classList.toggle("with-controls", open);
     toggle.setAttribute("aria-expanded", String(open));
     localStorage.setItem("controls", open ? "open" : "closed");
@@ -29,7 +29,7 @@ export function openControls(store) {
     event.preventDefault();
     leave();
   });
-  // In a narrow window they would cover the phones.
+  // In a narrow window the controls would cover the phones.
   show(localStorage.getItem("controls") === "open" && matchMedia("(min-width: 861px)").matches);
   for (const topic of ["snapshot", "faults"]) {
     store.addEventListener(topic, () => {
@@ -39,7 +39,7 @@ export function openControls(store) {
   }
 }
 
-/** `added(person)` hears of who was added. */
+/** `added(person)` is called with a person who was added. */
 export function openDialogs(added) {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());

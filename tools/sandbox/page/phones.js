@@ -1,9 +1,9 @@
-// The phones, side by side; in a narrow window one at a time, to be swiped or chosen by name.
+// The phones, side by side; in a narrow window one at a time, selected by a swipe or by name.
 
 import { element, setText } from "./dom.js";
 import { Phone } from "./phone.js";
 
-/** Ava, Ben and Chloe are always there. */
+/** Ava, Ben and Chloe cannot be removed. */
 const ALWAYS = 3;
 const COLOURS = 6;
 
@@ -26,18 +26,18 @@ export class Phones {
     on("selection", () => this.#phones.forEach((phone) => phone.markSelection()));
   }
 
-  /** Shows the phone of a person who was added here, who may not have come yet. */
+  /** Scrolls to the phone of a person who was just added. The phone may appear later, with the event from the sandbox. */
   reveal(address) {
     this.#awaited = address;
     this.#tabs.get(address)?.click();
   }
 
-  /** Time passes. */
+  /** Shows the service windows at the present time. */
   tick() {
     for (const phone of this.#phones.values()) phone.refresh();
   }
 
-  // The phones stay where their people do: a connection that broke for a moment does not cost what somebody was typing.
+  // Phones of people who are still there are kept, so that a short disconnection does not lose what is being typed.
   #rebuild() {
     for (const phone of this.#phones.values()) phone.clear();
     this.#syncPeople();
@@ -61,7 +61,7 @@ export class Phones {
   #add(person) {
     const place = this.#phones.size;
     const phone = new Phone(this.store, person, place % COLOURS, place >= ALWAYS);
-    // Not scrollIntoView: it would move the page as well.
+    // Not scrollIntoView, which would also scroll the page.
     const show = () => this.strip.scrollTo({ left: phone.node.offsetLeft - this.strip.firstElementChild.offsetLeft });
     const unread = element("span", { class: "unread", hidden: true });
     const tab = element("button", { type: "button", on: { click: show } }, person.name, unread);
@@ -112,7 +112,7 @@ export class Phones {
       this.#setUnread(tab, Number(tab.querySelector(".unread").textContent) + 1);
   }
 
-  // The answer to a person's message, or somebody's consent.
+  // A webhook's entry has the answer to a person's message, and an event may change the opt-out of a person.
   #heard(entry) {
     const message = entry.kind === "webhook" && this.store.messages.get(entry.message_sid);
     if (message) this.#show(message);

@@ -1,12 +1,12 @@
-// WhatsApp's rules, each to be held or not.
+// The switches for WhatsApp's rules.
 
 import * as api from "./api.js";
 import { element } from "./dom.js";
 
-/** `usual` is the limit that a rule with a number is switched on with. */
+/** `usual` is the initial value of a rule with a number. */
 const RULES = [
-  { name: "messages_per_second", label: "Messages a second", says: "What is beyond fails with 63018", usual: 80 },
-  { name: "concurrent_requests", label: "Calls at once", says: "What is beyond is refused with 20429", usual: 25 },
+  { name: "messages_per_second", label: "Messages a second", says: "Messages over the limit fail with 63018", usual: 80 },
+  { name: "concurrent_requests", label: "Calls at once", says: "Calls over the limit are refused with 20429", usual: 25 },
   {
     name: "service_window",
     label: "Service window",
@@ -16,7 +16,7 @@ const RULES = [
   {
     name: "advanced_opt_out",
     label: "Advanced opt-out",
-    says: "Twilio itself answers STOP, and refuses what follows with 21610",
+    says: "Twilio itself answers STOP, and then refuses messages with 21610",
   },
   { name: "fetch_media", label: "Fetch media", says: "Files are fetched, and their type and size checked" },
 ];

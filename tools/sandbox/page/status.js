@@ -1,4 +1,4 @@
-// What is known of a message: from its own status, and from the timeline.
+// The status line of a message, from its status and from the timeline.
 
 import { codeWithTitle } from "./codes.js";
 
@@ -21,7 +21,7 @@ export function outboundStatus({ status, error_code: code }) {
   return OUTBOUND[status] ?? { text: String(status), tone: "waiting" };
 }
 
-/** How the webhook that a `webhook` entry tells of was answered: a status, null for no answer; undefined for other entries. */
+/** The HTTP status of the answer in a `webhook` entry; null for no answer, undefined for other entries. */
 export function webhookAnswer(entry) {
   if (entry.kind !== "webhook" || !entry.message_sid) return undefined;
   const { answer } = entry.details ?? {};
@@ -30,8 +30,8 @@ export function webhookAnswer(entry) {
 }
 
 /**
- * The status line of a message of a person, by the answer to its webhook: undefined while there is none. `goes` is whether there is
- * a webhook at all.
+ * The status line of a person's message, by the answer to its webhook, which is undefined while there is none. `goes` is whether
+ * a webhook is configured.
  */
 export function inboundStatus(answer, goes = true) {
   if (answer === undefined) return { text: goes ? "no webhook yet" : "no webhook URL", tone: "waiting" };
@@ -42,8 +42,8 @@ export function inboundStatus(answer, goes = true) {
 }
 
 /**
- * What an `event` entry says of a person's consent: whether they opted `out`, on which `channel`, and in words; null for others.
- * Somebody can be opted out of SMS, or of marketing, only.
+ * The opt-out or opt-in of an `event` entry: `out`, the `channel`, and a text; null for other entries. It can be limited to SMS
+ * or to marketing.
  */
 export function consentChange(entry) {
   if (entry.kind !== "event" || !entry.person) return null;

@@ -1,11 +1,11 @@
-// All that the page knows, and who wants to hear of it. What is shown is always made from here, so that a new snapshot (the page
-// was opened, the connection came back) rebuilds everything in one way.
+// Everything that the page knows, and the events of its changes. All parts of the page are built from it, so that a new snapshot
+// (when the page is opened, and after a disconnection) rebuilds them in one way.
 
 import { bareAddress } from "./format.js";
 import { Links } from "./links.js";
 import { consentChange, webhookAnswer } from "./status.js";
 
-/** As many as the sandbox remembers: a page that is left open for days does not grow. */
+/** As many as the sandbox remembers, so that a page that is open for days does not grow. */
 export const ENTRIES_KEPT = 2000;
 const MESSAGES_KEPT = 2000;
 
@@ -24,7 +24,7 @@ export class Store extends EventTarget {
   messages = new Map();
   entries = [];
   links = new Links();
-  /** What was chosen to be shown alone: whatever names a message or a notification, or null. */
+  /** The message or entry whose thread is shown alone, or null. */
   chosen = null;
   #pointed = null;
   #focused = null;
@@ -58,7 +58,7 @@ export class Store extends EventTarget {
   }
 
   addEntry(entry) {
-    // The same entry can come twice around a snapshot.
+    // An entry can be in a snapshot and also come as an event.
     if (entry.number <= (this.entries.at(-1)?.number ?? 0)) return;
     this.#remember(entry);
     if (this.entries.length > ENTRIES_KEPT) this.entries.shift();
@@ -76,12 +76,12 @@ export class Store extends EventTarget {
     this.#tell(part);
   }
 
-  /** What the pointer is on or, where it is on nothing, the focus; null for neither. */
+  /** What the reader points at or, without a pointer, what has the focus; null for neither. */
   get attended() {
     return this.#pointed ?? this.#focused;
   }
 
-  /** Takes note while the pointer or the focus is on a node, which stands for what it names. */
+  /** Sets `attended` to `named` while the pointer or the focus is on a node. */
   watch(node, named) {
     const attend = (change) => {
       const before = this.attended;
@@ -115,7 +115,7 @@ export class Store extends EventTarget {
     this.#tell("selection");
   }
 
-  /** The sandbox's time in milliseconds, running on between what the sandbox says of it. */
+  /** The sandbox's time in milliseconds, continued since its last event. */
   now() {
     return Date.now() + this.#clockOffset;
   }
@@ -128,17 +128,17 @@ export class Store extends EventTarget {
       : undefined;
   }
 
-  /** The person on whose phone a message is; undefined where it is nobody of the page. */
+  /** The person on whose phone a message is; undefined where no person of the page has the address. */
   personOf(message) {
     return this.personAt(message.sandbox?.person ?? (message.direction === "inbound" ? message.from : message.to));
   }
 
-  /** How the webhook of a person's message was answered; undefined while none was. */
+  /** The answer to the webhook of a person's message; undefined while there is none. */
   answerTo(sid) {
     return this.#answers.get(sid);
   }
 
-  /** As in `opted out`, where Twilio or the system holds a person for that; empty otherwise. */
+  /** A text as `opted out`, where Twilio or the system has opted the person out; empty otherwise. */
   optedOut(person) {
     const own = [person.address, person.user_id]
       .filter(Boolean)
@@ -157,7 +157,7 @@ export class Store extends EventTarget {
     this.entries.push(entry);
     this.links.join(entry);
     const answer = webhookAnswer(entry);
-    // A webhook can be lost or repeated; an answer that was given once counts.
+    // A webhook can be lost or repeated: a received answer is not replaced by no answer.
     if (answer !== undefined && this.#answers.get(entry.message_sid) == null)
       this.#answers.set(entry.message_sid, answer);
     const change = consentChange(entry);

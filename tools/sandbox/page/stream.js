@@ -1,6 +1,6 @@
-// Follows the sandbox. Each connection begins with a snapshot, so after a break nothing has to be asked for.
+// Follows the sandbox's events. Each connection begins with a snapshot, so that nothing is missing after a disconnection.
 
-/** The longest a page waits before it tries again, in milliseconds. */
+/** The longest wait before a reconnection, in milliseconds. */
 const LONGEST_WAIT = 5000;
 
 export function follow(store) {
@@ -19,7 +19,7 @@ export function follow(store) {
     for (const part of ["people", "faults", "rules", "config", "templates"]) on(part, (value) => store.set(part, value));
     source.addEventListener("error", () => {
       store.set("connection", "disconnected");
-      // The browser tries again by itself after a break, and gives up where it got an answer that is no stream.
+      // The browser reconnects by itself, except after an answer that is no event stream.
       if (source.readyState !== EventSource.CLOSED) return;
       setTimeout(connect, wait);
       wait = Math.min(wait * 2, LONGEST_WAIT);

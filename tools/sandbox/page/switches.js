@@ -1,4 +1,4 @@
-// The switches for misbehaviour: what goes wrong, for whom and when; and the list of what is switched on.
+// The form that switches a fault on, and the list of faults that are on.
 
 import * as api from "./api.js";
 import { TITLES } from "./codes.js";
@@ -62,7 +62,7 @@ export class Switches {
     const { people, faults } = this.store;
     const chosen = this.who.value;
     this.who.replaceChildren(
-      element("option", { value: "" }, "everybody"),
+      element("option", { value: "" }, "all people"),
       ...people.map(({ address, name }) => element("option", { value: address }, name)),
     );
     this.who.value = people.some(({ address }) => address === chosen) ? chosen : "";
@@ -72,7 +72,7 @@ export class Switches {
   }
 
   #active(planned) {
-    const who = planned.to ? (this.store.personAt(planned.to)?.name ?? planned.to) : "Everybody";
+    const who = planned.to ? (this.store.personAt(planned.to)?.name ?? planned.to) : "All people";
     const back = element(
       "button",
       {
@@ -99,7 +99,7 @@ export class Switches {
 
   #offerCount() {
     this.count.hidden = this.when.value !== "some";
-    // A hidden field must not keep the form from being sent.
+    // A required field that is hidden would block the form.
     this.count.querySelector("input").disabled = this.count.hidden;
   }
 

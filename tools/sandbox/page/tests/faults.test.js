@@ -4,7 +4,7 @@ import { CATALOGUE, effect, occasion } from "../faults.js";
 
 const defaults = (choice) => Object.fromEntries(choice.fields.map((field) => [field.name, field.value]));
 
-test("each choice makes a fault that has a sentence of its own", () => {
+test("each choice makes a fault with a description", () => {
   const sentences = CATALOGUE.map((choice) => {
     const fault = choice.fault(defaults(choice));
     assert.notEqual(effect(fault), fault.kind, choice.id);
@@ -13,7 +13,7 @@ test("each choice makes a fault that has a sentence of its own", () => {
   assert.equal(new Set(sentences).size, CATALOGUE.length);
 });
 
-test("the fields reach the sandbox", () => {
+test("the fields are in the request to the sandbox", () => {
   const told = (id, given) => CATALOGUE.find((choice) => choice.id === id).fault(given);
   assert.deepEqual(told("too_many", { retry_after: 7 }), { kind: "refuse", status: 429, code: 20429, retry_after: 7 });
   assert.deepEqual(told("report", { statuses: " sent,read  failed" }), {
@@ -24,7 +24,7 @@ test("the fields reach the sandbox", () => {
   assert.deepEqual(told("lost", { status: "read" }), { kind: "lost", status: "read" });
 });
 
-test("a planned fault says when it strikes", () => {
+test("a planned fault is described with its times and chance", () => {
   const cases = [
     [{ times: 1 }, "next call"],
     [{ times: 3, chance: 0.5 }, "next 3 calls, with a chance of 50 %"],

@@ -42,14 +42,14 @@ test("the service window counts down and closes", () => {
   }
 });
 
-test("days are named as seen from the sandbox's today", () => {
+test("days are named relative to the sandbox's clock", () => {
   const now = new Date(2026, 10, 21, 9, 0).getTime();
   assert.equal(dayName(new Date(2026, 10, 21, 0, 1), now), "Today");
   assert.equal(dayName(new Date(2026, 10, 20, 23, 59), now), "Yesterday");
   assert.equal(dayName(new Date(2026, 10, 19, 12, 0), now), "Thursday 19 November");
 });
 
-test("addresses read well and lose their channel", () => {
+test("addresses are shown without their channel", () => {
   const cases = [
     ["whatsapp:+14155550123", "+1 415 555 0123"],
     ["+4930901820", "+4930901820"],
@@ -60,7 +60,7 @@ test("addresses read well and lose their channel", () => {
   assert.equal(bareAddress(null), "");
 });
 
-test("a file is shown as what it is, or by its name where nobody knows yet", () => {
+test("a file is shown by its type, or by its name without a type", () => {
   const cases = [
     ["image/png", "/x", "image"],
     ["application/pdf", "/x.png", "document"],
@@ -74,7 +74,7 @@ test("a file is shown as what it is, or by its name where nobody knows yet", () 
   assert.equal(fileName("%"), "%");
 });
 
-test("small things", () => {
+test("sizes, SIDs and coordinates are formatted", () => {
   assert.equal(utc("2026-11-21T11:02:09.123Z"), "2026-11-21 11:02:09.123 UTC");
   assert.equal(shortSid("SM0123456789abcdef0123456789abcdef"), "SM0123…cdef");
   assert.equal(coordinates({ latitude: 37.7955, longitude: -122.3937 }), "37.7955°\u00a0N, 122.3937°\u00a0W");

@@ -13,7 +13,7 @@ const entry = (fields) => ({
   ...fields,
 });
 
-test("what was named together once belongs together, through as many steps as it takes", () => {
+test("entries that are joined over several steps are one thread", () => {
   const links = new Links();
   links.join({ message_sid: "SM1", notification_id: "order-1" });
   links.join({ message_sid: "SM2", notification_id: "order-1" });
@@ -23,12 +23,12 @@ test("what was named together once belongs together, through as many steps as it
   assert.ok(links.together({ notification_id: "order-1" }, { message_sid: "SM2" }));
   assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM3" }));
   assert.ok(!links.together({}, {}), "what names nothing belongs to nothing");
-  // A later entry can bind two threads.
+  // A later entry can join two threads.
   links.join({ message_sid: "SM3", notification_id: "order-1" });
   assert.ok(links.together({ notification_id: "order-2" }, { message_sid: "SM1" }));
 });
 
-test("joining twice, or in a circle, ends", () => {
+test("joining twice or in a circle terminates", () => {
   const links = new Links();
   for (const [sid, id] of [
     ["SM1", "a"],
@@ -54,12 +54,12 @@ test("the URL of a status callback names the notification", () => {
   assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM2" }));
 });
 
-test("a message and a notification of the same name are two things", () => {
+test("a message and a notification with the same id are not joined", () => {
   const links = new Links();
   assert.ok(!links.together({ message_sid: "x" }, { notification_id: "x" }));
 });
 
-test("a filter lets through what passes all its parts", () => {
+test("an entry must pass all parts of a filter", () => {
   const links = new Links();
   links.join({ message_sid: "SM1", notification_id: "order-1" });
   const one = entry({

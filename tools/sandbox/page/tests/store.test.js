@@ -41,7 +41,7 @@ test("a person is found on WhatsApp, by SMS and by user id", () => {
   assert.equal(store.personAt(null), undefined);
 });
 
-test("an opt-out that the system told of holds until it tells of the contrary", () => {
+test("an opt-out event holds until an opt-in event", () => {
   const event = (number, type, details) =>
     entry(number, { kind: "event", person: AVA.address, details: { event_type: type, ...details } });
   const store = loaded([event(1, "contact_opted_out", { channel: "sms" })]);
@@ -56,7 +56,7 @@ test("an opt-out that the system told of holds until it tells of the contrary", 
   assert.equal(store.optedOut({ ...CHLOE, opted_out: true }), "opted out", "Twilio's own list counts as well");
 });
 
-test("the answer to a webhook is remembered, and a lost repetition does not undo it", () => {
+test("a lost repetition does not replace the answer to a webhook", () => {
   const webhook = (number, answer) => entry(number, { kind: "webhook", message_sid: "SM1", details: { answer } });
   const store = loaded([webhook(1, null)]);
   assert.equal(store.answerTo("SM1"), null);
@@ -66,17 +66,17 @@ test("the answer to a webhook is remembered, and a lost repetition does not undo
   assert.equal(store.answerTo("SM2"), undefined);
 });
 
-test("an entry that comes twice is there once", () => {
+test("an entry that arrives twice is shown once", () => {
   const store = loaded([entry(1, { kind: "clock" })]);
   store.addEntry(entry(1, { kind: "clock" }));
   assert.equal(store.entries.length, 1);
 });
 
-test("the clock runs on from what the sandbox said", () => {
+test("the clock continues between events", () => {
   assert.ok(Math.abs(loaded().now() - Date.parse("2026-11-22T11:00:00Z")) < 5_000);
 });
 
-test("statuses are told by words", () => {
+test("each status has a text", () => {
   assert.equal(outboundStatus({ status: "read" }).text, "read");
   assert.equal(
     outboundStatus({ status: "undelivered", error_code: 63016 }).text,

@@ -41,7 +41,7 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 	@$(STACK) run
 
 .PHONY: sandbox
-sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED and SCENARIO are read
+sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED, SCENARIO and ALLOWED_HOSTS are read
 	@echo "Compiling the sandbox"
 	@cargo build --package sandbox
 	@target/debug/sandbox

@@ -33,7 +33,7 @@ pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
 
 /// A content resource, which a message names by its SID. In Meta's words a template.
 #[derive(Debug, Clone)]
-pub(crate) struct ContentResource {
+pub(crate) struct ContentTemplate {
     pub(crate) sid: String,
     given: ContentDefinition,
     /// None before it is submitted.
@@ -55,7 +55,7 @@ struct ContentDefinition {
 }
 
 /// The templates that are approved from the start.
-pub(crate) fn approved_templates(at: Timestamp) -> [ContentResource; 3] {
+pub(crate) fn approved_templates(at: Timestamp) -> [ContentTemplate; 3] {
     let text = |body: &str| ("twilio/text", json!({"body": body}));
     let appointment = "Your appointment is on {{1}} at {{2}}.";
     let buttons = json!([
@@ -90,10 +90,10 @@ fn approved(
     variables: &[(&str, &str)],
     types: Vec<(&str, Value)>,
     at: Timestamp,
-) -> ContentResource {
+) -> ContentTemplate {
     let variables = variables.iter().map(|(variable, sample)| ((*variable).to_owned(), (*sample).to_owned())).collect();
     let types = types.into_iter().map(|(key, content)| (key.to_owned(), content)).collect();
-    ContentResource {
+    ContentTemplate {
         sid: sid.to_owned(),
         given: ContentDefinition {
             friendly_name: Some(name.to_owned()),
@@ -107,7 +107,7 @@ fn approved(
     }
 }
 
-impl ContentResource {
+impl ContentTemplate {
     pub(crate) fn status(&self, now: Timestamp) -> ApprovalStatus {
         self.approval.as_ref().map_or(ApprovalStatus::Unsubmitted, |approval| approval.status(now))
     }

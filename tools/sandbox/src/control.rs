@@ -141,7 +141,7 @@ async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(filter): Query<Reco
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StatusReport {
+struct ReportedStatus {
     status: MessageStatus,
     #[serde(default)]
     error_code: Option<u32>,
@@ -150,7 +150,7 @@ struct StatusReport {
 async fn report(
     State(sandbox): State<Arc<Sandbox>>,
     Path(sid): Path<MessageSid>,
-    Json(report): Json<StatusReport>,
+    Json(report): Json<ReportedStatus>,
 ) -> StatusCode {
     if sandbox.memory().messages.get(&sid).is_none() {
         return StatusCode::NOT_FOUND;

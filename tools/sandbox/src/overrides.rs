@@ -23,11 +23,11 @@ pub(crate) enum DeliveryFailure {
     /// `ct`: no connection, or no TLS session.
     Connection,
     /// `rt`: no answer in time.
-    WebhookAnswer,
+    AnswerTimeout,
     /// `4xx`
-    Client,
+    ClientError,
     /// `5xx`
-    Server,
+    ServerError,
 }
 
 impl Default for Overrides {
@@ -75,14 +75,14 @@ impl Overrides {
 fn failures(policy: &str) -> &'static [DeliveryFailure] {
     match policy {
         "ct" => &[DeliveryFailure::Connection],
-        "rt" => &[DeliveryFailure::WebhookAnswer],
-        "4xx" => &[DeliveryFailure::Client],
-        "5xx" => &[DeliveryFailure::Server],
+        "rt" => &[DeliveryFailure::AnswerTimeout],
+        "4xx" => &[DeliveryFailure::ClientError],
+        "5xx" => &[DeliveryFailure::ServerError],
         "all" => &[
             DeliveryFailure::Connection,
-            DeliveryFailure::WebhookAnswer,
-            DeliveryFailure::Client,
-            DeliveryFailure::Server,
+            DeliveryFailure::AnswerTimeout,
+            DeliveryFailure::ClientError,
+            DeliveryFailure::ServerError,
         ],
         _ => &[],
     }
@@ -107,13 +107,16 @@ mod tests {
             ),
             (
                 "https://example.com/#rp=5xx,rt",
-                Overrides { retry_after: vec![DeliveryFailure::Server, DeliveryFailure::WebhookAnswer], ..default },
+                Overrides {
+                    retry_after: vec![DeliveryFailure::ServerError, DeliveryFailure::AnswerTimeout],
+                    ..default
+                },
             ),
         ];
         for (url, overrides) in cases {
             assert_eq!(Overrides::of(url), overrides, "{url}");
         }
-        assert!(Overrides::of("https://example.com/#rp=all").retries_after(DeliveryFailure::Client));
-        assert!(!Overrides::default().retries_after(DeliveryFailure::Server));
+        assert!(Overrides::of("https://example.com/#rp=all").retries_after(DeliveryFailure::ClientError));
+        assert!(!Overrides::default().retries_after(DeliveryFailure::ServerError));
     }
 }

@@ -47,12 +47,12 @@ struct ScenarioStep {
 #[derive(Debug, Clone)]
 enum ScenarioAction {
     Inbound(Box<PersonMessage>),
-    InjectedFault(FaultPlan),
-    WebhookLosses(WebhookLoss),
-    WhatsAppRules(ChangedRules),
+    Fault(FaultPlan),
+    Drops(WebhookLoss),
+    Rules(ChangedRules),
     AdvanceSeconds(u32),
     AuthToken(AuthTokenChange),
-    StatusWait(StatusWait),
+    Wait(StatusWait),
     PauseSeconds(u32),
 }
 
@@ -62,11 +62,11 @@ enum ScenarioAction {
 struct StatusWait {
     status: MessageStatus,
     to: WhatsAppAddress,
-    #[serde(default = "half_a_minute")]
+    #[serde(default = "default_wait_seconds")]
     within_seconds: u32,
 }
 
-fn half_a_minute() -> u32 {
+fn default_wait_seconds() -> u32 {
     30
 }
 
@@ -150,12 +150,12 @@ impl ScenarioStep {
         };
         let action = match name.as_str() {
             "inbound" => ScenarioAction::Inbound(field(value, &name)?),
-            "fault" => ScenarioAction::InjectedFault(field(value, &name)?),
-            "drops" => ScenarioAction::WebhookLosses(field(value, &name)?),
-            "rules" => ScenarioAction::WhatsAppRules(field(value, &name)?),
+            "fault" => ScenarioAction::Fault(field(value, &name)?),
+            "drops" => ScenarioAction::Drops(field(value, &name)?),
+            "rules" => ScenarioAction::Rules(field(value, &name)?),
             "advance_seconds" => ScenarioAction::AdvanceSeconds(field(value, &name)?),
             "auth_token" => ScenarioAction::AuthToken(field(value, &name)?),
-            "wait" => ScenarioAction::StatusWait(field(value, &name)?),
+            "wait" => ScenarioAction::Wait(field(value, &name)?),
             "pause_seconds" => ScenarioAction::PauseSeconds(field(value, &name)?),
             _ => return Err(InvalidScenario(format!("{name}: unknown; expected {ACTIONS}"))),
         };
@@ -171,12 +171,12 @@ impl std::fmt::Display for ScenarioAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Inbound(writing) => write!(f, "{} sends a message", writing.from),
-            Self::InjectedFault(_) => f.write_str("plan a fault"),
-            Self::WebhookLosses(_) => f.write_str("lose webhooks"),
-            Self::WhatsAppRules(_) => f.write_str("change the rules"),
+            Self::Fault(_) => f.write_str("plan a fault"),
+            Self::Drops(_) => f.write_str("lose webhooks"),
+            Self::Rules(_) => f.write_str("change the rules"),
             Self::AdvanceSeconds(seconds) => write!(f, "move the clock forward by {seconds} seconds"),
             Self::AuthToken(_) => f.write_str("change the auth token"),
-            Self::StatusWait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
+            Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
             Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
         }
     }

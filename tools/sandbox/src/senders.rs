@@ -14,10 +14,10 @@ pub(crate) const SENDER_SID: &str = "XE00000000000000000000000000000001";
 
 /// The account's only sender.
 #[derive(Debug)]
-pub(crate) struct Senders(Mutex<WhatsAppSender>);
+pub(crate) struct Senders(Mutex<SenderRecord>);
 
 #[derive(Debug)]
-struct WhatsAppSender {
+struct SenderRecord {
     address: String,
     configuration: Map<String, Value>,
     webhook: Map<String, Value>,
@@ -51,7 +51,7 @@ const PROFILE: [&str; 13] = [
     "phone_numbers",
 ];
 
-impl WhatsAppSender {
+impl SenderRecord {
     fn resource(&self) -> Value {
         json!({
             "sid": SENDER_SID, "status": "ONLINE", "sender_id": self.address, "configuration": self.configuration,
@@ -86,7 +86,7 @@ impl WhatsAppSender {
 impl Senders {
     pub(crate) fn new(config: &Config) -> Self {
         let nulls = |fields: &[&str]| fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
-        let mut sender = WhatsAppSender {
+        let mut sender = SenderRecord {
             address: config.sender.clone(),
             configuration: nulls(&CONFIGURATION),
             webhook: nulls(&WEBHOOK),
@@ -117,7 +117,7 @@ impl Senders {
         (self.lock().address == address).then_some(SENDER_SID)
     }
 
-    fn lock(&self) -> MutexGuard<'_, WhatsAppSender> {
+    fn lock(&self) -> MutexGuard<'_, SenderRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

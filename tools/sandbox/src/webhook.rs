@@ -84,11 +84,11 @@ async fn post_with_retries(sandbox: &Sandbox, webhook: &OutgoingWebhook<'_>, tok
             return WebhookDelivery::Unanswered;
         };
         let (delivery, failure) = match read(request.timeout(left.min(overrides.read))).await {
-            Ok(answer) if answer.status >= 500 => (WebhookDelivery::Answered(answer), DeliveryFailure::Server),
-            Ok(answer) if answer.status >= 400 => (WebhookDelivery::Answered(answer), DeliveryFailure::Client),
+            Ok(answer) if answer.status >= 500 => (WebhookDelivery::Answered(answer), DeliveryFailure::ServerError),
+            Ok(answer) if answer.status >= 400 => (WebhookDelivery::Answered(answer), DeliveryFailure::ClientError),
             Ok(answer) => return WebhookDelivery::Answered(answer),
             Err(error) if error.is_connect() => (WebhookDelivery::Unanswered, DeliveryFailure::Connection),
-            Err(_) => (WebhookDelivery::Unanswered, DeliveryFailure::WebhookAnswer),
+            Err(_) => (WebhookDelivery::Unanswered, DeliveryFailure::AnswerTimeout),
         };
         attempts += 1;
         if attempts > overrides.retries || !overrides.retries_after(failure) || begin.elapsed() >= overrides.total {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{ContentDefinition, ContentResource, approval::Approval, types};
+use super::{ContentDefinition, ContentTemplate, approval::Approval, types};
 use crate::{
     api_error::ApiError,
     auth::Authenticated,
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v2/Content", get(list))
         .route(
             "/v1/Content/{sid}",
-            get(fetch::<ContentResource>).put(update::<ContentResource>).delete(delete::<ContentResource>),
+            get(fetch::<ContentTemplate>).put(update::<ContentTemplate>).delete(delete::<ContentTemplate>),
         )
         .route("/v1/Content/{sid}/ApprovalRequests", get(fetch_approval))
         .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(submit))
@@ -51,12 +51,12 @@ async fn create(
     let given = given(&body)?;
     let now = sandbox.now();
     let content =
-        ContentResource { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
+        ContentTemplate { sid: sandbox.sids.next("HX"), given, approval: None, created_at: now, updated_at: now };
     let content = sandbox.products.contents.add(content.sid.clone(), content);
     Ok((StatusCode::CREATED, Json(content.json(&sandbox.config))))
 }
 
-impl Resource for ContentResource {
+impl Resource for ContentTemplate {
     const LIST_KEY: &'static str = "contents";
 
     fn collection(products: &Products) -> &Collection<Self> {
@@ -93,7 +93,7 @@ async fn submit(
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
     let request: ApprovalRequest = parse(&body)?;
     let has_name =
-        |other: &Arc<ContentResource>| other.approval.as_ref().is_some_and(|approval| approval.name() == request.name);
+        |other: &Arc<ContentTemplate>| other.approval.as_ref().is_some_and(|approval| approval.name() == request.name);
     if content.approval.is_some() || sandbox.products.contents.all().iter().any(has_name) {
         return Err(ApiError::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
     }
@@ -182,7 +182,7 @@ fn page(sandbox: &Sandbox, request: &PageRequest, complete: impl Fn(&mut Value))
 }
 
 /// Whether a content passes the filters of a query. `ContentName` and `Content` are plain text, not patterns.
-fn passes(content: &ContentResource, query: &Form, now: Timestamp) -> bool {
+fn passes(content: &ContentTemplate, query: &Form, now: Timestamp) -> bool {
     let all = |name: &str| {
         query.pairs().iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };

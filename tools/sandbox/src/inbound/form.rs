@@ -43,7 +43,7 @@ pub(super) fn message(config: &Config, sids: &Sids, now: Timestamp, sent: &Perso
     }
 }
 
-/// The parameters of the webhook. Source: Twilio, "Messaging webhooks", and requests that Twilio has sent.
+/// The parameters of the webhook, as in Twilio's own requests.
 pub(super) fn form(sandbox: &Sandbox, sent: &PersonMessage, message: &Message) -> Form {
     let (config, sid) = (&sandbox.config, message.sid.as_str());
     let mut parameters: BTreeMap<String, String> = [

@@ -23,7 +23,7 @@ use twilio_types::address::Channel;
 
 use super::media;
 use crate::{
-    content::{ContentResource, approval::ApprovalStatus, types::UnapprovedUse},
+    content::{ContentTemplate, approval::ApprovalStatus, types::UnapprovedUse},
     messages::Message,
     state::Sandbox,
 };
@@ -62,7 +62,7 @@ fn people_error(message: &Message, sender: &str) -> Option<u32> {
 
 /// An error of the template, which may have been deleted since the message was created.
 fn template_error(
-    content: Option<&ContentResource>,
+    content: Option<&ContentTemplate>,
     message: &Message,
     window_is_open: bool,
     now: Timestamp,
@@ -80,7 +80,7 @@ fn template_error(
 /// With the values of its variables. Source: Twilio, error 63021.
 const MAX_TEMPLATE_CHARS: usize = 1_024;
 
-fn variables_error(content: &ContentResource, message: &Message) -> Option<u32> {
+fn variables_error(content: &ContentTemplate, message: &Message) -> Option<u32> {
     let refused = |value: &String| value.contains(['\n', '\r', '\t']) || value.contains("     ");
     if content.lacks_value(&message.content_variables) {
         Some(63028)

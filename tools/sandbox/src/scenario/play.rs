@@ -56,9 +56,9 @@ async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -
                 inbound::deliver(sandbox, stored).await;
             }
         }
-        ScenarioAction::InjectedFault(planned) => drop(sandbox.memory().faults.add(planned)),
-        ScenarioAction::WebhookLosses(loss) => sandbox.memory().drops.set(loss),
-        ScenarioAction::WhatsAppRules(changed) => {
+        ScenarioAction::Fault(planned) => drop(sandbox.memory().faults.add(planned)),
+        ScenarioAction::Drops(loss) => sandbox.memory().drops.set(loss),
+        ScenarioAction::Rules(changed) => {
             if let Ok(rules) = changed.apply_to(&sandbox.rules()) {
                 sandbox.set_rules(rules);
             }
@@ -66,7 +66,7 @@ async fn act(sandbox: &Arc<Sandbox>, action: ScenarioAction, begin: Timestamp) -
         ScenarioAction::AdvanceSeconds(seconds) => operations::advance_clock(sandbox, seconds),
         ScenarioAction::AuthToken(changed) => drop(operations::change_auth_token(sandbox, changed)),
         ScenarioAction::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
-        ScenarioAction::StatusWait(wait) => return wait_for(sandbox, &wait, begin).await,
+        ScenarioAction::Wait(wait) => return wait_for(sandbox, &wait, begin).await,
     }
     ControlFlow::Continue(())
 }

@@ -132,10 +132,11 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body))
                 call = Call(urljoin(receiver.url, self.path), self.path, self.headers, pairs)
-                self._say(receiver.status, "text/xml", receiver.answer(call).encode())
+                # Before the answer: a test goes on as soon as the sandbox has it.
                 with receiver._came:
                     receiver.calls.append(call)
                     receiver._came.notify_all()
+                self._say(receiver.status, "text/xml", receiver.answer(call).encode())
 
             def do_GET(self) -> None:
                 file = receiver.files.get(self.path)

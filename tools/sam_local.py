@@ -127,7 +127,7 @@ def main(emulate):
                 if entry["function"] == function:
                     wrong = wrong_with(invoke, EVENTS / f"{name}.json", entry["answer"])
                     failed += bool(wrong)
-                    print("FAILED" if wrong else "ok    ", name, *(f"\n         {line}" for line in wrong), sep=" ", flush=True)
+                    print("\n         ".join([f"{'FAILED' if wrong else 'ok    '} {name}", *wrong]), flush=True)
     print(f"{len(answers) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -121,7 +121,7 @@ fn reaching(address: Ipv4Addr, mut environments: Environments) -> Environments {
 fn variables(mut environments: Environments) -> String {
     let last = CALLED_BY_TWILIO.map(|function| environments.remove(function).unwrap_or_default());
     let all: BTreeMap<_, _> = environments.into_values().chain(last).flatten().collect();
-    let lines: Vec<_> = all.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let lines: Vec<_> = all.into_iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
     lines.concat()
 }
 
@@ -186,10 +186,10 @@ mod tests {
     #[test]
     fn without_containers_everything_is_where_it_was_deployed() {
         let expected = [
-            "AWS_ENDPOINT_URL=http://127.0.0.1:4566",
-            "PUBLIC_BASE_URL=https://wa.example.com",
-            r#"SEND_POLICY={"on_unknown": {}}"#,
-            "TWILIO_API_BASE_URL=http://127.0.0.1:8090",
+            "AWS_ENDPOINT_URL='http://127.0.0.1:4566'",
+            "PUBLIC_BASE_URL='https://wa.example.com'",
+            r#"SEND_POLICY='{"on_unknown": {}}'"#,
+            "TWILIO_API_BASE_URL='http://127.0.0.1:8090'",
         ];
         assert_eq!(written()[VARIABLES].lines().collect::<Vec<_>>(), expected);
         let files: BTreeMap<_, _> = files(deployed(), Path::new("/"), None, "arm64").unwrap().into();

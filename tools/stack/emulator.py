@@ -163,12 +163,13 @@ def queue_attributes_like_bodies():
     send = sqs._act_send_message
 
     def send_message(data, url):
-        attributes = data.get("MessageAttributes") or {}
-        texts = [text for name, value in attributes.items() for text in (name, value.get("DataType"), value.get("StringValue"))]
-        if any(sqs._INVALID_SQS_CHARS_RE.search(text or "") for text in texts):
+        texts = []
+        for name, value in (data.get("MessageAttributes") or {}).items():
+            texts += [name, value.get("DataType") or "", value.get("StringValue") or ""]
+        if any(sqs._INVALID_SQS_CHARS_RE.search(text) for text in texts):
             raise sqs._Err("InvalidMessageContents", "An attribute contains characters outside the allowed set.")
-        if sum(len((text or "").encode()) for text in [data.get("MessageBody"), *texts]) > 1_048_576:
-            raise sqs._Err("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
+        if sum(len(text.encode()) for text in [data.get("MessageBody") or "", *texts]) > 1_048_576:
+            raise sqs._Err("InvalidParameterValue", "The message and its attributes are longer than 1048576 bytes.")
         return send(data, url)
 
     sqs._act_send_message = sqs._HANDLERS["SendMessage"] = send_message

@@ -148,15 +148,15 @@ impl Publish {
         Ok(events.iter().map(PreparedEvent::of).collect::<Result<_, _>>()?)
     }
 
-    /// Archives what was published and what can never be, and then says what cannot: a note points at the archive. Gives
-    /// the sequence number of the record that is to be tried again.
+    /// Archives the events of records that need no retry, and then notes what can never be published: a note points at
+    /// the archive. Fails with the sequence number of the record that is to be tried again.
     async fn keep(&self, done: &[Prepared], unpublished: &[Unpublished<'_>]) -> Result<(), String> {
         let archive_key = self.archive(done).await.map_err(|error| {
             tracing::error!(error = %Chain(&error), "events not archived");
             done.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
         })?;
         self.set_aside(unpublished, archive_key.as_deref()).await.map_err(|error| {
-            tracing::error!(error = %Chain(&error), "what can never be published is not on its queue yet");
+            tracing::error!(error = %Chain(&error), "notes of unpublished records not written");
             unpublished.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
         })
     }
@@ -171,7 +171,7 @@ impl Publish {
 
     async fn set_aside(&self, unpublished: &[Unpublished<'_>], archive_key: Option<&str>) -> Result<(), QueueError> {
         unpublished.iter().for_each(Unpublished::log);
-        let notes: Vec<_> = unpublished.iter().map(|one| one.note(archive_key)).collect();
+        let notes: Vec<_> = unpublished.iter().map(|unpublished| unpublished.note(archive_key)).collect();
         self.unpublished.put(&notes).await
     }
 }

@@ -135,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn a_record_whose_second_event_may_be_accepted_later_is_no_reason_for_a_note() {
+    fn a_record_that_comes_again_is_not_noted() {
         let records = [prepared("1", Ok(&["a", "b"]))];
         let publication = Publication { decided: 1, refused: [(0, "too long".to_owned())].into(), error: None };
         let (done, unpublished) = settle(&records, &publication);
-        assert_eq!((done, unpublished.len()), (0, 0), "all of the record comes again");
+        assert_eq!((done, unpublished.len()), (0, 0), "its second event may be accepted later");
     }
 
     #[test]

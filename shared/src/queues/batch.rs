@@ -71,7 +71,7 @@ fn is_about_the_queue(code: &str) -> bool {
         "UnsupportedOperation",
         "Queue",
     ];
-    // The old protocol's codes have this in front.
+    // SQS writes some codes with the name of the service in front.
     let code = code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code);
     PARTS.iter().any(|part| code.contains(part))
 }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_message_is_permanent_and_one_of_time_or_queue_is_not() {
+    fn a_fault_of_the_message_alone_is_permanent() {
         for (code, sender_fault, is_permanent) in [
             ("InvalidMessageContents", true, true),
             ("InvalidParameterValue", true, true),

@@ -201,7 +201,7 @@ impl Reactor {
         let Some(sender) = from.or(service).or_else(chosen) else { return Ok(()) };
         let key = BucketKey::of_sender(&callback.account_sid, &sender);
         let since = stored.claimed_at.unwrap_or(stored.updated_at);
-        Ok(self.rate_limits.throttle(&key, self.policy.pace(&sender), since, Timestamp::now()).await?)
+        Ok(self.rate_limits.throttle(&key, self.policy.rate_limit(&sender), since, Timestamp::now()).await?)
     }
 
     /// Puts a notification on the outbound queue once more. Twice does no harm: its claim is won once.

@@ -6,7 +6,7 @@ use domain::{
     limits::{CLAIM_LEASE, MAX_ATTEMPTS},
     policy::Refusal as PolicyRefusal,
     suppression::Scope,
-    token_bucket::take_of_pair,
+    token_bucket::reserve_sender_recipient,
 };
 use jiff::{SignedDuration, Timestamp};
 use stores::{
@@ -53,7 +53,7 @@ impl Send {
                 let outcome = Outcome::Expired { reason: PolicyRefusal::Expired.to_string() };
                 return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await;
             }
-            let pair_tat = match take_of_pair(draft.pair_tat, now.as_microsecond()) {
+            let pair_tat = match reserve_sender_recipient(draft.pair_tat, now.as_microsecond()) {
                 Ok(tat) => tat,
                 Err(at) => {
                     let at = Timestamp::from_microsecond(at).unwrap_or(now);
@@ -82,7 +82,7 @@ impl Send {
         let case = self.case(job);
         let suppressions = case.suppressions();
         let mut actions = self.contacts.require_not_suppressed(&job.contact, &suppressions)?;
-        actions.push(self.rate_limits.pair_action(&self.pair(job), draft.pair_tat, pair_tat, now)?);
+        actions.push(self.rate_limits.sender_recipient_action(&self.pair(job), draft.pair_tat, pair_tat, now)?);
         if let Some(cap) = job.rules.marketing_cap.filter(|_| case.is_capped()) {
             let memory = SignedDuration::from_hours(24 * i64::from(cap.days));
             let seen = draft.marketing_sent.as_ref();
@@ -152,7 +152,7 @@ impl Send {
             Delivery::NotDone { code, retry_after } => {
                 if code.is_some_and(is_throttle) {
                     let (key, sender) = self.bucket(&draft);
-                    self.rate_limits.throttle(&key, self.policy.pace(&sender), draft.decided_at, now).await?;
+                    self.rate_limits.throttle(&key, self.policy.rate_limit(&sender), draft.decided_at, now).await?;
                 }
                 let waiting = Waiting { reason: None, code, route: held.route, not_before: None };
                 let pause = backoff::full_jitter(draft.attempts + 1).max(retry_after.unwrap_or_default());

@@ -32,7 +32,7 @@ impl Send {
     }
 
     pub(crate) fn pair(&self, job: &Job<'_>) -> BucketKey {
-        BucketKey::of_pair(&self.case(job).sender(), &job.contact)
+        BucketKey::of_sender_recipient(&self.case(job).sender(), &job.contact)
     }
 
     /// Reads everything that the decisions about a batch need, together.

@@ -9,7 +9,7 @@ use stores::{
     contacts::MarketingSent,
     eligibility::Case,
     notifications::Expected,
-    rate_limits::{BucketKey, Taken},
+    rate_limits::{BucketKey, ReservationOutcome},
 };
 use twilio_client::{Credentials, NewMessage};
 use twilio_types::sid::MessagingServiceSid;
@@ -93,17 +93,17 @@ impl Send {
 
     async fn take_times<'a>(&self, drafts: Placed<Draft<'a>>, horizon: i64, now: Timestamp) -> Placed<Step<Due<'a>>> {
         let Some((key, sender)) = drafts.first().map(|(_, draft)| self.bucket(draft)) else { return Vec::new() };
-        let pace = self.policy.pace(&sender);
-        let taken = self.rate_limits.take(&key, pace, drafts.len(), horizon, Timestamp::now()).await;
+        let pace = self.policy.rate_limit(&sender);
+        let taken = self.rate_limits.reserve(&key, pace, drafts.len(), horizon, Timestamp::now()).await;
         let time = |index: usize| match &taken {
-            Ok(Taken::Slots(slots)) if index < slots.count => {
+            Ok(ReservationOutcome::Reserved(slots)) if index < slots.count => {
                 Timestamp::from_microsecond(slots.at(index)).map_err(drop)
             }
             _ => Err(()),
         };
         let later = match &taken {
-            Ok(Taken::NotBefore(at)) => wait_for(*at, now),
-            Ok(Taken::Slots(slots)) => wait_for(slots.end().saturating_sub(horizon), now),
+            Ok(ReservationOutcome::NotBefore(at)) => wait_for(*at, now),
+            Ok(ReservationOutcome::Reserved(slots)) => wait_for(slots.end().saturating_sub(horizon), now),
             Err(error) => {
                 tracing::error!(error = %Chain(error), "no times taken");
                 SPREAD

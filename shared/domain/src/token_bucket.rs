@@ -14,7 +14,7 @@ use crate::json_fields::{InvalidWholeNumber, whole_number};
 /// What a sender may do: two numbers, each of them in [`Pace::ALLOWED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenPace")]
-pub struct Pace {
+pub struct RateLimit {
     per_second: u32,
     burst: u32,
 }
@@ -49,7 +49,7 @@ impl TryFrom<WrittenPace> for Pace {
 }
 
 /// Source: Twilio, "WhatsApp best practices and FAQs": 80 messages a second by default, up to 400 for text on request.
-impl Default for Pace {
+impl Default for RateLimit {
     fn default() -> Self {
         Self { per_second: 80, burst: 1 }
     }
@@ -71,7 +71,7 @@ pub struct Bucket {
 
 /// Times for messages: the first one's, and the distance between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slots {
+pub struct Reservation {
     /// The first message's time.
     pub first: i64,
     /// Between two.
@@ -80,7 +80,7 @@ pub struct Slots {
     pub count: usize,
 }
 
-impl Slots {
+impl Reservation {
     /// The time of a message, counted from 0.
     pub fn at(&self, index: usize) -> i64 {
         self.first.saturating_add(self.interval.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)))
@@ -103,7 +103,7 @@ const RECOVERY: i64 = 300 * SECOND;
 /// However often it is halved: a message in ten seconds still finds out whether more is possible.
 const SLOWEST: i64 = 100;
 
-impl Pace {
+impl RateLimit {
     /// The numbers that a pace may have.
     ///
     /// The highest is ten times what WhatsApp allows a phone number (Meta, "Cloud API: throughput"), since a Messaging
@@ -152,30 +152,31 @@ impl Pace {
 
     /// Times for at most so many messages, none later than the horizon; where there is none, the time at which the
     /// first comes within it.
-    pub fn slots(self, bucket: &Bucket, now: i64, wanted: usize, horizon: i64) -> Result<Slots, i64> {
+    pub fn reserve(self, bucket: &Bucket, now: i64, wanted: usize, max_wait: i64) -> Result<Reservation, i64> {
         let interval = self.interval(bucket, now);
         let first = bucket.tat.max(self.floor(interval, now));
-        let last = now.saturating_add(horizon);
+        let last = now.saturating_add(max_wait);
         if first > last {
             return Err(now.saturating_add(first - last));
         }
         let fitting = usize::try_from((last - first) / interval).unwrap_or(usize::MAX).saturating_add(1);
-        Ok(Slots { first, interval, count: fitting.min(wanted) })
+        Ok(Reservation { first, interval, count: fitting.min(wanted) })
     }
 }
 
 /// Between two messages to one person. Source: Meta, "Cloud API: pair rate limits": one in 6 seconds.
-const PAIR_INTERVAL: i64 = 6 * SECOND;
+const SENDER_RECIPIENT_INTERVAL: i64 = 6 * SECOND;
 /// Source: as above: up to 45 in 6 seconds, borrowed from what comes.
-const PAIR_BURST: i64 = 45;
+const SENDER_RECIPIENT_BURST: i64 = 45;
 /// After this time a pair's bucket says nothing any more.
-pub const PAIR_MEMORY: jiff::SignedDuration = jiff::SignedDuration::from_secs(PAIR_BURST * 6 + 60);
+pub const SENDER_RECIPIENT_RETENTION: jiff::SignedDuration =
+    jiff::SignedDuration::from_secs(SENDER_RECIPIENT_BURST * 6 + 60);
 
 /// Takes a message to one person out of their bucket: its new theoretical arrival time, or else when there will be room.
-pub fn take_of_pair(tat: Option<i64>, now: i64) -> Result<i64, i64> {
-    let oldest = now - (PAIR_BURST - 1) * PAIR_INTERVAL;
+pub fn reserve_sender_recipient(tat: Option<i64>, now: i64) -> Result<i64, i64> {
+    let oldest = now - (SENDER_RECIPIENT_BURST - 1) * SENDER_RECIPIENT_INTERVAL;
     let due = tat.unwrap_or(oldest).max(oldest);
-    if due > now { Err(due) } else { Ok(due + PAIR_INTERVAL) }
+    if due > now { Err(due) } else { Ok(due + SENDER_RECIPIENT_INTERVAL) }
 }
 
 #[cfg(test)]
@@ -186,8 +187,8 @@ mod tests {
 
     const NOW: i64 = 1_790_000_000 * SECOND;
 
-    fn pace(per_second: u32, burst: u32) -> Pace {
-        Pace::new(per_second, burst).unwrap()
+    fn limit(per_second: u32, burst: u32) -> RateLimit {
+        RateLimit::new(per_second, burst).unwrap()
     }
 
     /// The most messages that any second sees.
@@ -197,13 +198,13 @@ mod tests {
     }
 
     /// A queue that is never empty, served by functions that each take a batch at a time.
-    fn served(pace: Pace, batches: usize, batch: usize) -> Vec<i64> {
+    fn served(limit: RateLimit, batches: usize, batch: usize) -> Vec<i64> {
         let (mut bucket, mut now, mut times) = (Bucket::default(), NOW, Vec::new());
         for _ in 0..batches {
-            match pace.slots(&bucket, now, batch, SECOND) {
-                Ok(slots) => {
-                    times.extend((0..slots.count).map(|index| slots.at(index).max(now)));
-                    bucket.tat = slots.end();
+            match limit.reserve(&bucket, now, batch, SECOND) {
+                Ok(reservation) => {
+                    times.extend((0..reservation.count).map(|index| reservation.at(index).max(now)));
+                    bucket.tat = reservation.end();
                 }
                 Err(until) => now = until,
             }
@@ -214,7 +215,7 @@ mod tests {
     #[test]
     fn no_second_sees_more_than_the_pace_and_nearly_all_of_it_is_used() {
         for per_second in [1_u16, 80, 400] {
-            let times = served(pace(per_second.into(), 1), 2_000, 10);
+            let times = served(limit(per_second.into(), 1), 2_000, 10);
             assert!(busiest_second(&times) <= per_second.into(), "{per_second}");
             let span = times[times.len() - 1] - times[0];
             let used = i64::try_from(times.len() - 1).unwrap() * SECOND * 100 / span;
@@ -224,48 +225,48 @@ mod tests {
 
     #[test]
     fn a_burst_is_what_a_pause_has_saved() {
-        let slots = pace(80, 5).slots(&Bucket::default(), NOW, 10, SECOND).unwrap();
-        assert_eq!((0..10).filter(|index| slots.at(*index) <= NOW).count(), 5);
-        let slots = pace(80, 1).slots(&Bucket::default(), NOW, 10, SECOND).unwrap();
-        assert_eq!((0..10).filter(|index| slots.at(*index) <= NOW).count(), 1);
+        let reservation = limit(80, 5).reserve(&Bucket::default(), NOW, 10, SECOND).unwrap();
+        assert_eq!((0..10).filter(|index| reservation.at(*index) <= NOW).count(), 5);
+        let reservation = limit(80, 1).reserve(&Bucket::default(), NOW, 10, SECOND).unwrap();
+        assert_eq!((0..10).filter(|index| reservation.at(*index) <= NOW).count(), 1);
     }
 
     #[test]
     fn what_does_not_fit_before_the_horizon_is_told_when_to_come_again() {
         let full = Bucket { tat: NOW + 3 * SECOND, ..Bucket::default() };
-        assert_eq!(pace(80, 1).slots(&full, NOW, 10, SECOND), Err(NOW + 2 * SECOND));
-        let slow = pace(1, 1).slots(&Bucket::default(), NOW, 10, 2 * SECOND).unwrap();
-        assert_eq!(slots_times(slow).len(), 2, "the rest has to wait");
+        assert_eq!(limit(80, 1).reserve(&full, NOW, 10, SECOND), Err(NOW + 2 * SECOND));
+        let slow = limit(1, 1).reserve(&Bucket::default(), NOW, 10, 2 * SECOND).unwrap();
+        assert_eq!(reserved_times(slow).len(), 2, "the rest has to wait");
     }
 
-    fn slots_times(slots: Slots) -> Vec<i64> {
-        (0..slots.count).map(|index| slots.at(index)).collect()
+    fn reserved_times(reservation: Reservation) -> Vec<i64> {
+        (0..reservation.count).map(|index| reservation.at(index)).collect()
     }
 
     #[test]
     fn a_rate_is_halved_at_once_and_comes_back_slowly() {
-        let pace = pace(80, 1);
+        let limit = limit(80, 1);
         let fresh = Bucket::default();
-        assert_eq!(pace.throttled(&fresh, NOW), 40_000);
+        assert_eq!(limit.throttled(&fresh, NOW), 40_000);
         let throttled = Bucket { throttled_at: Some(NOW), throttled_rate: Some(40_000), ..fresh };
-        let rates = [0, 75, 150, 300, 9_999].map(|seconds| pace.rate(&throttled, NOW + seconds * SECOND));
+        let rates = [0, 75, 150, 300, 9_999].map(|seconds| limit.rate(&throttled, NOW + seconds * SECOND));
         assert_eq!(rates, [40_000, 60_000, 80_000, 80_000, 80_000]);
-        let again = pace.throttled(&throttled, NOW);
+        let again = limit.throttled(&throttled, NOW);
         assert_eq!(again, 20_000);
         let lowest = (0..40)
-            .fold(throttled, |bucket, _| Bucket { throttled_rate: Some(pace.throttled(&bucket, NOW)), ..bucket });
-        assert_eq!(pace.rate(&lowest, NOW), SLOWEST);
+            .fold(throttled, |bucket, _| Bucket { throttled_rate: Some(limit.throttled(&bucket, NOW)), ..bucket });
+        assert_eq!(limit.rate(&lowest, NOW), SLOWEST);
     }
 
     #[test]
     fn one_person_hears_45_times_at_once_and_then_every_six_seconds() {
         let (mut tat, mut taken) = (None, 0);
-        while let Ok(next) = take_of_pair(tat, NOW) {
+        while let Ok(next) = reserve_sender_recipient(tat, NOW) {
             (tat, taken) = (Some(next), taken + 1);
         }
         assert_eq!(taken, 45);
-        assert_eq!(take_of_pair(tat, NOW), Err(NOW + PAIR_INTERVAL));
-        assert!(take_of_pair(tat, NOW + PAIR_INTERVAL).is_ok());
+        assert_eq!(reserve_sender_recipient(tat, NOW), Err(NOW + SENDER_RECIPIENT_INTERVAL));
+        assert!(reserve_sender_recipient(tat, NOW + SENDER_RECIPIENT_INTERVAL).is_ok());
     }
 
     #[test]
@@ -337,12 +338,12 @@ mod tests {
         /// However the asking goes, slots never come closer than their interval, once the burst is used up.
         #[test]
         fn slots_keep_their_distance(asks in prop::collection::vec((0_i64..2 * SECOND, 1_usize..20), 1..60)) {
-            let (pace, mut bucket, mut now, mut times) = (pace(80, 1), Bucket::default(), NOW, Vec::new());
+            let (limit, mut bucket, mut now, mut times) = (limit(80, 1), Bucket::default(), NOW, Vec::new());
             for (pause, wanted) in asks {
                 now += pause;
-                if let Ok(slots) = pace.slots(&bucket, now, wanted, 2 * SECOND) {
-                    times.extend(slots_times(slots).into_iter().map(|time| time.max(now)));
-                    bucket.tat = slots.end();
+                if let Ok(reservation) = limit.reserve(&bucket, now, wanted, 2 * SECOND) {
+                    times.extend(reserved_times(reservation).into_iter().map(|time| time.max(now)));
+                    bucket.tat = reservation.end();
                 }
             }
             prop_assert!(busiest_second(&times) <= 80);

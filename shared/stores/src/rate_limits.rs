@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     contact_key::ContactKey,
     limits::expiry,
-    token_bucket::{Bucket, PAIR_MEMORY, Pace, SECOND, Slots},
+    token_bucket::{Bucket, RateLimit, Reservation, SECOND, SENDER_RECIPIENT_RETENTION},
 };
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::AccountSid;
@@ -44,7 +44,7 @@ impl BucketKey {
     }
 
     /// A sender's and a person's.
-    pub fn of_pair(sender: &str, contact: &ContactKey) -> Self {
+    pub fn of_sender_recipient(sender: &str, contact: &ContactKey) -> Self {
         Self(format!("{}#{sender}", contact.as_str()))
     }
 
@@ -56,9 +56,9 @@ impl BucketKey {
 
 /// What a sender's bucket gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum ReservationOutcome {
     /// Times for this many messages, perhaps fewer than were wanted.
-    Slots(Slots),
+    Reserved(Reservation),
     /// Nothing before this time, in microseconds since 1970.
     NotBefore(i64),
 }
@@ -79,38 +79,39 @@ impl RateLimits {
     ///
     /// A bucket in use is advanced by an addition, so that any number of functions can take from it at the same time
     /// without refusing each other; only one that has fallen behind the clock is set anew.
-    pub async fn take(
+    pub async fn reserve(
         &self,
         key: &BucketKey,
-        pace: Pace,
+        limit: RateLimit,
         wanted: usize,
-        horizon: i64,
+        max_wait: i64,
         now: Timestamp,
-    ) -> Result<Taken, StoreError> {
+    ) -> Result<ReservationOutcome, StoreError> {
         let now = now.as_microsecond();
         let mut bucket = self.seen().get(key).copied().unwrap_or_default();
         for _ in 0..TRIES {
-            let slots = match pace.slots(&bucket, now, wanted, horizon) {
-                Ok(slots) => slots,
+            let reservation = match limit.reserve(&bucket, now, wanted, max_wait) {
+                Ok(reservation) => reservation,
                 // What was seen is old news; only the table says that there is no room.
                 Err(until) => match self.look(key).await? {
-                    found if found == bucket => return Ok(Taken::NotBefore(until)),
+                    found if found == bucket => return Ok(ReservationOutcome::NotBefore(until)),
                     found => {
                         bucket = found;
                         continue;
                     }
                 },
             };
-            match self.advance(key, pace, &bucket, slots, now, horizon).await? {
+            match self.advance(key, limit, &bucket, reservation, now, max_wait).await? {
                 Ok(written) => {
                     self.seen().insert(key.clone(), written);
-                    let first = written.tat - slots.interval.saturating_mul(i64::try_from(slots.count).unwrap_or(0));
-                    return Ok(Taken::Slots(Slots { first, ..slots }));
+                    let first = written.tat
+                        - reservation.interval.saturating_mul(i64::try_from(reservation.count).unwrap_or(0));
+                    return Ok(ReservationOutcome::Reserved(Reservation { first, ..reservation }));
                 }
                 Err(found) => bucket = found,
             }
         }
-        Ok(Taken::NotBefore(now.saturating_add(SECOND)))
+        Ok(ReservationOutcome::NotBefore(now.saturating_add(SECOND)))
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<BucketKey, Bucket>> {
@@ -128,19 +129,19 @@ impl RateLimits {
     async fn advance(
         &self,
         key: &BucketKey,
-        pace: Pace,
+        limit: RateLimit,
         bucket: &Bucket,
-        slots: Slots,
+        reservation: Reservation,
         now: i64,
-        horizon: i64,
+        max_wait: i64,
     ) -> Result<Result<Bucket, Bucket>, StoreError> {
         let operation = "taking from a bucket of the RateLimits table";
-        let floor = pace.floor(slots.interval, now);
-        let span = slots.end() - slots.first;
+        let floor = limit.floor(reservation.interval, now);
+        let span = reservation.end() - reservation.first;
         let mut update = self.client.update_item().table_name(&self.table).key("sender", text(&key.0));
         update = if bucket.tat > floor {
             // The last of the slots is still within the horizon.
-            let ceiling = now.saturating_add(horizon) - (span - slots.interval);
+            let ceiling = now.saturating_add(max_wait) - (span - reservation.interval);
             update
                 .update_expression("SET tat = tat + :span, expires_at = :expires_at")
                 .condition_expression("tat >= :floor AND tat <= :ceiling")
@@ -176,7 +177,7 @@ impl RateLimits {
     pub async fn throttle(
         &self,
         key: &BucketKey,
-        pace: Pace,
+        limit: RateLimit,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -191,7 +192,7 @@ impl RateLimits {
             .update_expression("SET throttled_at = :now, throttled_rate = :rate, expires_at = :expires_at")
             .condition_expression("attribute_not_exists(throttled_at) OR throttled_at < :since")
             .expression_attribute_values(":now", number(at))
-            .expression_attribute_values(":rate", number(pace.throttled(&bucket, at)))
+            .expression_attribute_values(":rate", number(limit.throttled(&bucket, at)))
             .expression_attribute_values(":since", number(since.as_microsecond()))
             .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)))
             .send()
@@ -208,7 +209,7 @@ impl RateLimits {
     }
 
     /// An action that moves a pair's bucket from where it was seen to where a message more brings it.
-    pub fn pair_action(
+    pub fn sender_recipient_action(
         &self,
         key: &BucketKey,
         seen: Option<i64>,
@@ -220,7 +221,7 @@ impl RateLimits {
             .key("sender", text(&key.0))
             .update_expression("SET tat = :tat, expires_at = :expires_at")
             .expression_attribute_values(":tat", number(tat))
-            .expression_attribute_values(":expires_at", number(expiry(now, PAIR_MEMORY)))
+            .expression_attribute_values(":expires_at", number(expiry(now, SENDER_RECIPIENT_RETENTION)))
             .return_values_on_condition_check_failure(AllOld);
         let update = match seen {
             None => update.condition_expression("attribute_not_exists(tat)"),

@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::Result;
-use domain::token_bucket::{Pace, Slots};
+use domain::token_bucket::{RateLimit, Reservation};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use stack::{Stack, run::ACCOUNT_SID};
-use stores::rate_limits::{BucketKey, RateLimits, Taken};
+use stores::rate_limits::{BucketKey, RateLimits, ReservationOutcome};
 
 use super::{
     milliseconds,
@@ -56,7 +56,7 @@ pub async fn adaptation(stack: &Stack, table: &mut Table) -> Result<()> {
 struct Sending<'a> {
     twilio: &'a Twilio,
     key: BucketKey,
-    pace: Pace,
+    pace: RateLimit,
     state: Mutex<State>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Sending<'a> {
         Ok(Self {
             twilio,
             key: BucketKey::of_sender(&ACCOUNT_SID.parse()?, &format!("bench at {}", twilio.url)),
-            pace: Pace::new(per_second, 1)?,
+            pace: RateLimit::new(per_second, 1)?,
             state: Mutex::new(State { waiting: people(messages).collect(), refused: 0, latest: 0 }),
         })
     }
@@ -95,17 +95,23 @@ impl<'a> Sending<'a> {
                 return Ok(());
             }
             let now = Timestamp::now();
-            match limits.take(&self.key, self.pace, batch.len(), HORIZON, now).await? {
-                Taken::NotBefore(at) => {
+            match limits.reserve(&self.key, self.pace, batch.len(), HORIZON, now).await? {
+                ReservationOutcome::NotBefore(at) => {
                     self.give_back(batch);
                     until(at).await;
                 }
-                Taken::Slots(slots) => self.send(limits, batch, slots, now).await?,
+                ReservationOutcome::Reserved(slots) => self.send(limits, batch, slots, now).await?,
             }
         }
     }
 
-    async fn send(&self, limits: &RateLimits, mut batch: Vec<String>, slots: Slots, taken: Timestamp) -> Result<()> {
+    async fn send(
+        &self,
+        limits: &RateLimits,
+        mut batch: Vec<String>,
+        slots: Reservation,
+        taken: Timestamp,
+    ) -> Result<()> {
         self.give_back(batch.split_off(slots.count.min(batch.len())));
         let sent = batch.into_iter().enumerate().map(async |(index, person)| {
             let at = slots.at(index);

@@ -11,7 +11,7 @@ use crate::{
     notification::Category,
     quiet_hours::{InvalidQuietHours, QuietHours},
     region::Region,
-    token_bucket::Pace,
+    token_bucket::RateLimit,
 };
 
 /// The settings, as JSON in `SEND_POLICY`.
@@ -26,7 +26,7 @@ pub struct Policy {
     /// What is done where it cannot be found out whether a message was sent.
     on_unknown: BTreeMap<Category, OnUnknown>,
     /// How fast senders may send, by address (`whatsapp:+14155238886`), Messaging Service SID or `default`.
-    rates: BTreeMap<String, Pace>,
+    rates: BTreeMap<String, RateLimit>,
 }
 
 /// The settings cannot be used.
@@ -211,7 +211,7 @@ impl Policy {
     }
 
     /// How fast a sender, or a Messaging Service, may send.
-    pub fn pace(&self, sender: &str) -> Pace {
+    pub fn rate_limit(&self, sender: &str) -> RateLimit {
         self.rates.get(sender).or_else(|| self.rates.get("default")).copied().unwrap_or_default()
     }
 }

@@ -163,9 +163,9 @@ fn a_country_changes_what_it_names_and_leaves_the_rest() {
     assert_eq!(there.consent(Category::Utility), None);
     assert_eq!(there.consent(Category::Marketing), Some(ConsentRule { days: None }), "unless it is configured away");
     assert_eq!((here.marketing_cap, here.marketing_cap.map(|cap| cap.messages)), (there.marketing_cap, Some(2)));
-    assert_eq!(policy.pace("whatsapp:+14155238886").per_second(), 400);
-    assert_eq!(policy.pace("MG00000000000000000000000000000001").per_second(), 10);
-    assert_eq!(Policy::default().pace("any").per_second(), 80);
+    assert_eq!(policy.rate_limit("whatsapp:+14155238886").per_second(), 400);
+    assert_eq!(policy.rate_limit("MG00000000000000000000000000000001").per_second(), 10);
+    assert_eq!(Policy::default().rate_limit("any").per_second(), 80);
     assert_eq!(policy.on_unknown(Category::Utility), OnUnknown::Resend);
     assert_eq!(policy.on_unknown(Category::Marketing), OnUnknown::Hold);
     assert_eq!(policy.on_unknown(Category::Authentication), OnUnknown::Resend);

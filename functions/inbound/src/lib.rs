@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use domain::opt_out_request::Asked;
+use domain::opt_out_request::Intent;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
@@ -57,8 +57,8 @@ impl Inbound {
         let taken = self.recorder.record(&message, (&form).into(), Arrival::webhook(now)).await?;
         tracing::info!(
             message_sid = %message.message_sid,
-            wish = ?taken.asked.wish(),
-            near_miss = matches!(taken.asked, Asked::Perhaps(_)),
+            wish = ?taken.intent.preference(),
+            near_miss = matches!(taken.intent, Intent::PossibleOptOut(_)),
             first = matches!(taken.recorded, Recorded::First),
             "inbound message"
         );

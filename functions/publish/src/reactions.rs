@@ -12,7 +12,7 @@ use domain::{
     limits::MAX_ATTEMPTS,
     notification::{Category, FallbackChannel, Notification},
     policy::Policy,
-    preference::{Effect, Preference},
+    preference::{Preference, PreferenceEffect},
     suppression::Scope,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -148,7 +148,7 @@ impl Reactor {
         let effect = self.contacts.suppress(reported.contact, channel, &scope, at, reported.message_sid).await?;
         let source = format!("Twilio's code {}", reported.code);
         self.contacts.withdraw_consents(reported.contact, categories, at, &source, Timestamp::now()).await?;
-        Ok((effect != Effect::Stale).then(|| Event::reported_opt_out(reported)))
+        Ok((effect != PreferenceEffect::Stale).then(|| Event::reported_opt_out(reported)))
     }
 
     /// Tries a failed notification again, or by another of its ways.

@@ -84,7 +84,7 @@ impl Reconcile {
         let account = self.secrets.accounts().credentials(&sid).map(|credentials| Account { sid, credentials });
         let account = account.ok_or_else(|| ReconcileError::NoCredentials(message.account_sid.clone()))?;
         let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.opt_out_scope.of_wish(Preference::OptedOut, &message.to, service);
+        let scopes = self.opt_out_scope.scopes(Preference::OptedOut, &message.to, service);
         let mut cancelled = 0;
         for address in self.addresses(message).await? {
             for scheduled in self.scheduled(&account, &address).await? {

@@ -52,7 +52,7 @@ impl Reconcile {
         };
         let taken = self.inbound.record(&parsed, form, arrival).await?;
         if taken.recorded == Recorded::First {
-            tracing::info!(message_sid = %message.sid, wish = ?taken.asked.wish(), "inbound message recovered");
+            tracing::info!(message_sid = %message.sid, wish = ?taken.intent.preference(), "inbound message recovered");
             report.inbound_recovered += 1;
         }
         Ok(())

@@ -88,27 +88,27 @@ pub struct UnknownLanguage(String);
 
 /// What a text is, as to opting out and in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Match {
+pub enum KeywordMatch {
     /// The whole text is a keyword.
     Whole(Keyword, Language),
     /// The text has a word for stopping in it that does not decide there: no opt-out, but worth a person's look.
-    NearMiss(Language),
+    PossibleOptOut(Language),
     /// Neither.
-    No,
+    NoKeyword,
 }
 
 /// How much of a text is looked at: the longest keyword has 21 characters, and decoration around it is short.
 const MAX_CHARS: usize = 200;
 
 /// Says what a text is, where words of at least this certainty decide.
-pub fn classify(text: &str, least: Certainty, languages: &Languages) -> Match {
+pub fn classify(text: &str, least: Certainty, languages: &Languages) -> KeywordMatch {
     let message = padded(text.chars().take(MAX_CHARS));
     let is_whole = text.chars().nth(MAX_CHARS).is_none();
     let decides = |word: &&Word| word.certainty >= least && word.spelling == message;
     if is_whole && let Some(word) = languages.0.iter().find(decides) {
-        return Match::Whole(word.keyword, word.language);
+        return KeywordMatch::Whole(word.keyword, word.language);
     }
-    stop_word(&message, Certainty::Nowhere, languages).map_or(Match::No, Match::NearMiss)
+    stop_word(&message, Certainty::Nowhere, languages).map_or(KeywordMatch::NoKeyword, KeywordMatch::PossibleOptOut)
 }
 
 /// The language of a word in the text that means an opt-out wherever it is written, such as "unsubscribe".

@@ -4,13 +4,13 @@ use twilio_types::address::Channel;
 use twilio_webhook::inbound_message::{InboundMessage, OptOutType};
 
 use crate::{
-    opt_out_keywords::{Certainty, Keyword, Language, Languages, Match, classify, unmistakable_stop},
+    opt_out_keywords::{Certainty, Keyword, KeywordMatch, Language, Languages, classify, unmistakable_stop},
     preference::Preference,
 };
 
 /// A person's wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
+pub struct PreferenceRequest {
     /// What is wished.
     pub preference: Preference,
     /// Who answers it.
@@ -21,21 +21,21 @@ pub struct Wish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmation {
     /// We do, in the language of the keyword.
-    Ours(Language),
+    FromUs(Language),
     /// Twilio has: Advanced Opt-Out answers by itself, and to a person whom it has just suppressed nothing else goes
     /// out (error 21610).
-    Twilios,
+    FromTwilio,
 }
 
 /// What a message asks for, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum Intent {
     /// For messages to stop, or to come again.
-    Wish(Wish),
+    SetPreference(PreferenceRequest),
     /// Perhaps for messages to stop, in other words than the known ones: for a person to look at.
-    Perhaps(Language),
+    PossibleOptOut(Language),
     /// For neither.
-    Nothing,
+    Other,
 }
 
 /// How a message was received.
@@ -51,36 +51,36 @@ pub enum Origin {
 /// step of anything.
 const START_ID: &str = "START";
 
-impl Asked {
+impl Intent {
     /// Twilio's own judgement, where it made one. Else the id of what was tapped: the developer chose it, and the label
     /// beside it ("Cancel", "Yes") is an ordinary answer. Else the text.
-    pub fn by(message: &InboundMessage, origin: Origin, languages: &Languages) -> Self {
+    pub fn of(message: &InboundMessage, origin: Origin, languages: &Languages) -> Self {
         if let Some(kind) = message.details.opt_out_type {
             let preference = match kind {
                 OptOutType::Stop => Preference::OptedOut,
                 OptOutType::Start => Preference::OptedIn,
-                _ => return Self::Nothing,
+                _ => return Self::Other,
             };
-            return Self::Wish(Wish { preference, confirmation: Confirmation::Twilios });
+            return Self::SetPreference(PreferenceRequest { preference, confirmation: Confirmation::FromTwilio });
         }
         if let Some(id) = tapped_id(message) {
             return Self::by_id(id, &texts(message), languages);
         }
         let least = certainty_of_text(message, origin);
-        let mut asked = Self::Nothing;
+        let mut intent = Self::Other;
         for text in texts(message) {
-            match (Self::in_text(text, least, languages), asked) {
-                (wish @ Self::Wish(_), _) => return wish,
-                (perhaps @ Self::Perhaps(_), Self::Nothing) => asked = perhaps,
+            match (Self::in_text(text, least, languages), intent) {
+                (wish @ Self::SetPreference(_), _) => return wish,
+                (perhaps @ Self::PossibleOptOut(_), Self::Other) => intent = perhaps,
                 _ => {}
             }
         }
-        asked
+        intent
     }
 
     /// The wish, where there is one.
-    pub fn wish(self) -> Option<Preference> {
-        if let Self::Wish(wish) = self { Some(wish.preference) } else { None }
+    pub fn preference(self) -> Option<Preference> {
+        if let Self::SetPreference(wish) = self { Some(wish.preference) } else { None }
     }
 
     /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but
@@ -99,12 +99,12 @@ impl Asked {
 
     fn in_text(text: &str, least: Certainty, languages: &Languages) -> Self {
         let (preference, language) = match classify(text, least, languages) {
-            Match::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
-            Match::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
-            Match::NearMiss(language) => return Self::Perhaps(language),
-            Match::Whole(Keyword::Help, _) | Match::No => return Self::Nothing,
+            KeywordMatch::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
+            KeywordMatch::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
+            KeywordMatch::PossibleOptOut(language) => return Self::PossibleOptOut(language),
+            KeywordMatch::Whole(Keyword::Help, _) | KeywordMatch::NoKeyword => return Self::Other,
         };
-        Self::Wish(Wish { preference, confirmation: Confirmation::Ours(language) })
+        Self::SetPreference(PreferenceRequest { preference, confirmation: Confirmation::FromUs(language) })
     }
 }
 

@@ -40,7 +40,7 @@ impl RecordedPreference {
 
 /// What a person's wish makes of what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum PreferenceEffect {
     /// The preference is another one from now on.
     Changed,
     /// It was so before; its time is moved on, so that an older opposite wish that arrives late does not win.
@@ -54,21 +54,25 @@ pub enum Effect {
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// Decides what a wish made at a time does to what is known.
-pub fn effect(wish: Preference, at: Timestamp, known: Option<&RecordedPreference>) -> Effect {
+pub fn effect(wish: Preference, at: Timestamp, known: Option<&RecordedPreference>) -> PreferenceEffect {
     let Some(known) = known else {
         return match wish {
-            Preference::OptedOut => Effect::Changed,
-            Preference::OptedIn => Effect::Repeated,
+            Preference::OptedOut => PreferenceEffect::Changed,
+            Preference::OptedIn => PreferenceEffect::Repeated,
         };
     };
     if known.preference == wish {
-        return if at > known.changed_at { Effect::Repeated } else { Effect::Stale };
+        return if at > known.changed_at { PreferenceEffect::Repeated } else { PreferenceEffect::Stale };
     }
     let skew = match wish {
         Preference::OptedOut => CLOCK_SKEW,
         Preference::OptedIn => SignedDuration::ZERO,
     };
-    if at.saturating_add(skew).is_ok_and(|at| at < known.changed_at) { Effect::Stale } else { Effect::Changed }
+    if at.saturating_add(skew).is_ok_and(|at| at < known.changed_at) {
+        PreferenceEffect::Stale
+    } else {
+        PreferenceEffect::Changed
+    }
 }
 
 #[cfg(test)]
@@ -81,8 +85,8 @@ mod tests {
 
     #[test]
     fn the_newer_wish_wins_and_a_stop_wins_a_tie() {
-        use Effect::{Changed, Repeated, Stale};
         use Preference::{OptedIn, OptedOut};
+        use PreferenceEffect::{Changed, Repeated, Stale};
         let known =
             |preference| Some(RecordedPreference { preference, changed_at: at(0), message_sid: None, reason: None });
         let cases = [

@@ -8,7 +8,7 @@ use twilio_types::{
     sid::MessagingServiceSid,
 };
 
-use crate::preference::{Effect, Preference, RecordedPreference, effect};
+use crate::preference::{Preference, PreferenceEffect, RecordedPreference, effect};
 
 /// The facets of preferences begin with this.
 pub const PREFERENCES: &str = "opt#";
@@ -94,7 +94,7 @@ impl OptOutScope {
     ///
     /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
     /// service, would cover nothing, so it covers everything.
-    pub fn of_wish(
+    pub fn scopes(
         self,
         wish: Preference,
         sender: &Address,
@@ -120,30 +120,30 @@ pub fn newest<'a>(known: impl IntoIterator<Item = &'a RecordedPreference>) -> Op
 
 /// Which of two contacts that turned out to be one person takes over what the other has said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takeover {
+pub enum CopyDirection {
     /// The first takes the second's.
-    First,
+    SecondToFirst,
     /// The second takes the first's.
-    Second,
+    FirstToSecond,
     /// They agree, or neither has said anything that suppresses.
     Neither,
 }
 
 /// Decides for one scope: the newer wish wins, and of two that the clocks cannot tell apart the opt-out does.
-pub fn takeover(first: Option<&RecordedPreference>, second: Option<&RecordedPreference>) -> Takeover {
+pub fn copy_direction(first: Option<&RecordedPreference>, second: Option<&RecordedPreference>) -> CopyDirection {
     let changes = |wish: Option<&RecordedPreference>, known: Option<&RecordedPreference>, preference| {
         wish.filter(|wish| wish.preference == preference)
-            .is_some_and(|wish| effect(wish.preference, wish.changed_at, known) == Effect::Changed)
+            .is_some_and(|wish| effect(wish.preference, wish.changed_at, known) == PreferenceEffect::Changed)
     };
     for preference in [Preference::OptedOut, Preference::OptedIn] {
         if changes(first, second, preference) {
-            return Takeover::Second;
+            return CopyDirection::FirstToSecond;
         }
         if changes(second, first, preference) {
-            return Takeover::First;
+            return CopyDirection::SecondToFirst;
         }
     }
-    Takeover::Neither
+    CopyDirection::Neither
 }
 
 #[cfg(test)]
@@ -212,28 +212,28 @@ mod tests {
         ];
         for (configured, wish, service, expected) in cases {
             let configured: OptOutScope = configured.parse().unwrap();
-            assert_eq!(configured.of_wish(wish, &sender, service), expected);
+            assert_eq!(configured.scopes(wish, &sender, service), expected);
         }
         assert_eq!("marketing".parse::<OptOutScope>(), Err(InvalidOptOutScope));
     }
 
     #[test]
     fn what_a_person_said_last_counts_under_all_their_spellings() {
+        use CopyDirection::{FirstToSecond, Neither, SecondToFirst};
         use Preference::{OptedIn, OptedOut};
-        use Takeover::{First, Neither, Second};
         let cases = [
             (None, None, Neither, "nothing was said"),
-            (Some((OptedOut, 0)), None, Second, "a suppression is brought over"),
-            (None, Some((OptedOut, 0)), First, "from either side"),
+            (Some((OptedOut, 0)), None, FirstToSecond, "a suppression is brought over"),
+            (None, Some((OptedOut, 0)), SecondToFirst, "from either side"),
             (Some((OptedIn, 0)), None, Neither, "nothing to lift"),
             (Some((OptedOut, 0)), Some((OptedOut, 9)), Neither, "both are suppressed"),
-            (Some((OptedOut, 9)), Some((OptedIn, 0)), Second, "the STOP is newer"),
-            (Some((OptedOut, 0)), Some((OptedIn, 9)), First, "the START is newer"),
-            (Some((OptedOut, 0)), Some((OptedIn, 1)), Second, "two clocks cannot tell: the STOP"),
+            (Some((OptedOut, 9)), Some((OptedIn, 0)), FirstToSecond, "the STOP is newer"),
+            (Some((OptedOut, 0)), Some((OptedIn, 9)), SecondToFirst, "the START is newer"),
+            (Some((OptedOut, 0)), Some((OptedIn, 1)), FirstToSecond, "two clocks cannot tell: the STOP"),
         ];
         for (first, second, expected, case) in cases {
             let [first, second] = [first, second].map(|said| said.map(|(wish, at)| recorded(wish, at)));
-            assert_eq!(takeover(first.as_ref(), second.as_ref()), expected, "{case}");
+            assert_eq!(copy_direction(first.as_ref(), second.as_ref()), expected, "{case}");
         }
     }
 
@@ -255,19 +255,19 @@ mod tests {
         /// Who is first does not matter, and after the takeover there is nothing more to take over.
         #[test]
         fn a_takeover_is_symmetric_and_settles_it(first in any_recorded(), second in any_recorded()) {
-            let taken = takeover(first.as_ref(), second.as_ref());
+            let taken = copy_direction(first.as_ref(), second.as_ref());
             let mirrored = match taken {
-                Takeover::First => Takeover::Second,
-                Takeover::Second => Takeover::First,
-                Takeover::Neither => Takeover::Neither,
+                CopyDirection::SecondToFirst => CopyDirection::FirstToSecond,
+                CopyDirection::FirstToSecond => CopyDirection::SecondToFirst,
+                CopyDirection::Neither => CopyDirection::Neither,
             };
-            prop_assert_eq!(takeover(second.as_ref(), first.as_ref()), mirrored);
+            prop_assert_eq!(copy_direction(second.as_ref(), first.as_ref()), mirrored);
             let (first, second) = match taken {
-                Takeover::First => (second.clone(), second),
-                Takeover::Second => (first.clone(), first),
-                Takeover::Neither => (first, second),
+                CopyDirection::SecondToFirst => (second.clone(), second),
+                CopyDirection::FirstToSecond => (first.clone(), first),
+                CopyDirection::Neither => (first, second),
             };
-            prop_assert_eq!(takeover(first.as_ref(), second.as_ref()), Takeover::Neither);
+            prop_assert_eq!(copy_direction(first.as_ref(), second.as_ref()), CopyDirection::Neither);
         }
     }
 }

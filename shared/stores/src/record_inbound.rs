@@ -6,8 +6,8 @@ use domain::{
     contact_key::ContactKey,
     limits::{Retention, expiry},
     opt_out_keywords::Languages,
-    opt_out_request::{Asked, Confirmation, Origin, Wish},
-    preference::{Effect, Preference, RecordedPreference, effect},
+    opt_out_request::{Confirmation, Origin, Intent, PreferenceRequest},
+    preference::{Preference, PreferenceEffect, RecordedPreference, effect},
     suppression::{OptOutScope, Scope, newest},
 };
 use twilio_types::address::{Channel, Identity};
@@ -44,7 +44,7 @@ pub struct Taken {
     /// What the person is told; a duplicate is answered as the first was.
     pub answer: Option<String>,
     /// What it asks for.
-    pub asked: Asked,
+    pub intent: Intent,
     /// Whether it was there before.
     pub recorded: Recorded,
 }
@@ -77,21 +77,21 @@ impl InboundRecorder {
         form: TrustedForm<'_>,
         arrival: Arrival,
     ) -> Result<Taken, StoreError> {
-        let asked = self.asked(message, arrival.source);
+        let intent = self.intent(message, arrival.source);
         let mut stored = self.stored(message, form, arrival);
-        let (answer, recorded) = match asked {
-            Asked::Wish(wish) => self.record_wish(message, stored, wish).await?,
-            Asked::Perhaps(language) => {
+        let (answer, recorded) = match intent {
+            Intent::SetPreference(wish) => self.record_preference(message, stored, wish).await?,
+            Intent::PossibleOptOut(language) => {
                 stored.near_miss = Some(language);
                 (None, self.messages.record(&stored).await?)
             }
-            Asked::Nothing => (None, self.messages.record(&stored).await?),
+            Intent::Other => (None, self.messages.record(&stored).await?),
         };
         let answer = match &recorded {
             Recorded::First => answer,
             Recorded::Duplicate(first) => first.answer.clone(),
         };
-        Ok(Taken { answer, asked, recorded })
+        Ok(Taken { answer, intent, recorded })
     }
 
     /// What a message asks for. Nothing is recorded.
@@ -121,19 +121,20 @@ impl InboundRecorder {
     }
 
     /// Records both or neither, and says what to answer.
-    async fn record_wish(
+    async fn record_preference(
         &self,
         message: &InboundMessage,
         mut stored: StoredMessage,
-        wish: Wish,
+        wish: PreferenceRequest,
     ) -> Result<(Option<String>, Recorded), StoreError> {
         let mut known = self.unknown(message, wish.preference).await?;
         for _ in 0..ROUNDS {
             let effects = effects(wish.preference, &stored, &known);
-            let changes = effects.contains(&Effect::Changed);
+            let changes = effects.contains(&PreferenceEffect::Changed);
             stored.preference = changes.then_some(wish.preference);
             stored.answer = changes.then(|| confirmation(wish, stored.source)).flatten();
-            let due: Vec<usize> = (0..known.len()).filter(|i| effects.get(*i) != Some(&Effect::Stale)).collect();
+            let due: Vec<usize> =
+                (0..known.len()).filter(|i| effects.get(*i) != Some(&PreferenceEffect::Stale)).collect();
             if due.is_empty() {
                 return Ok((None, self.messages.record(&stored).await?));
             }
@@ -164,7 +165,7 @@ impl InboundRecorder {
             }
         }
         let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.policy.scope.of_wish(wish, &message.to, service);
+        let scopes = self.policy.scope.scopes(wish, &message.to, service);
         let in_each_scope = |contact: ContactKey| {
             scopes.iter().map(move |scope| Known { contact: contact.clone(), scope: scope.clone(), preference: None })
         };
@@ -201,7 +202,7 @@ impl InboundRecorder {
 
 /// What the wish does under each name. A person is one: whatever was said last under any of the names is what the wish
 /// has to be newer than.
-fn effects(wish: Preference, stored: &StoredMessage, known: &[Known]) -> Vec<Effect> {
+fn effects(wish: Preference, stored: &StoredMessage, known: &[Known]) -> Vec<PreferenceEffect> {
     let of_scope = |scope: &Scope| {
         newest(known.iter().filter(|known| known.scope == *scope).filter_map(|known| known.preference.as_ref()))
     };
@@ -232,9 +233,9 @@ impl Written {
 
 /// A first STOP is confirmed, a repeated one is not; a START needs no words. What was found later has nobody waiting for an
 /// answer.
-fn confirmation(wish: Wish, source: Source) -> Option<String> {
+fn confirmation(wish: PreferenceRequest, source: Source) -> Option<String> {
     match (wish.preference, wish.confirmation, source) {
-        (Preference::OptedOut, Confirmation::Ours(language), Source::Webhook) => {
+        (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) => {
             Some(language.opt_out_confirmation().to_owned())
         }
         _ => None,
@@ -275,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_person_of_two_names_is_one() {
-        use Effect::{Changed, Repeated, Stale};
         use Preference::{OptedIn, OptedOut};
+        use PreferenceEffect::{Changed, Repeated, Stale};
         const BEFORE: &str = "2026-11-20T08:00:00Z";
         const AFTER: &str = "2026-11-20T10:00:00Z";
         let cases = [
@@ -297,6 +298,9 @@ mod tests {
         let said = Some((Preference::OptedOut, "2026-11-20T08:00:00Z"));
         let known =
             [known("+14155550123", Scope::All, None), known("+14155550123", Scope::Sender("whatsapp:+1".into()), said)];
-        assert_eq!(effects(Preference::OptedIn, &stored(), &known), [Effect::Repeated, Effect::Changed]);
+        assert_eq!(
+            effects(Preference::OptedIn, &stored(), &known),
+            [PreferenceEffect::Repeated, PreferenceEffect::Changed]
+        );
     }
 }

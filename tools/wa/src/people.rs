@@ -6,7 +6,7 @@ use domain::{
     consent::{ConsentEvidence, ConsentState},
     contact_key::ContactKey,
     notification::Category,
-    preference::{Effect, Preference, RecordedPreference},
+    preference::{Preference, PreferenceEffect, RecordedPreference},
     suppression::{Scope, stored_channel},
 };
 use jiff::Timestamp;
@@ -139,7 +139,7 @@ pub struct Expressed {
     /// What was there before.
     pub before: Option<RecordedPreference>,
     /// What the wish did.
-    pub effect: Effect,
+    pub effect: PreferenceEffect,
     /// The consents that were withdrawn with it.
     pub withdrawn: Vec<Category>,
 }
@@ -155,7 +155,7 @@ pub async fn express(
 ) -> Result<Expressed, StoreError> {
     let overview = contacts.overview(contact).await?;
     let before = known(&overview, channel, scope).map(|known| known.preference.clone());
-    let effect = contacts.record_wish(contact, channel, scope, wish).await?;
+    let effect = contacts.record_preference(contact, channel, scope, wish).await?;
     let mut withdrawn = Vec::new();
     if wish.preference == Preference::OptedOut {
         let categories: &[Category] = if *scope == Scope::Marketing { &[Category::Marketing] } else { &Category::ALL };
@@ -235,8 +235,8 @@ pub fn told(wish: Preference, expressed: &Expressed) -> String {
         }
     };
     match expressed.effect {
-        Effect::Stale => format!("unchanged, a newer wish stands; {before}"),
-        Effect::Changed | Effect::Repeated => format!("{now}; {before}"),
+        PreferenceEffect::Stale => format!("unchanged, a newer wish stands; {before}"),
+        PreferenceEffect::Changed | PreferenceEffect::Repeated => format!("{now}; {before}"),
     }
 }
 

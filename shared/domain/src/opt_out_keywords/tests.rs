@@ -9,8 +9,8 @@ fn typed(text: &str, languages: &Languages) -> Match {
 
 fn keyword_where(certainty: Certainty, text: &str) -> Option<Keyword> {
     match classify(text, certainty, &Languages::default()) {
-        Match::Whole(keyword, _) => Some(keyword),
-        Match::NearMiss(_) | Match::No => None,
+        KeywordMatch::Whole(keyword, _) => Some(keyword),
+        KeywordMatch::PossibleOptOut(_) | KeywordMatch::NoKeyword => None,
     }
 }
 
@@ -111,7 +111,7 @@ fn sentences_and_ordinary_answers_do_not_count() {
 fn a_vowel_makes_another_word() {
     for text in ["रुको", "रुकें", "बाद", "बंदी", "शोर", "शेर", "मुद्दा"]
     {
-        assert_eq!(typed(text, &Languages::default()), Match::No, "{text}");
+        assert_eq!(typed(text, &Languages::default()), KeywordMatch::NoKeyword, "{text}");
     }
 }
 
@@ -119,20 +119,20 @@ fn a_vowel_makes_another_word() {
 fn a_stop_word_among_others_is_marked_for_a_person() {
     let marked = ["stop, the parcel never came", "STOP 12345", "Cancel my order", "please stop writing", "don't stop"];
     for text in marked {
-        assert_eq!(typed(text, &Languages::default()), Match::NearMiss(Language::English), "{text}");
+        assert_eq!(typed(text, &Languages::default()), KeywordMatch::PossibleOptOut(Language::English), "{text}");
     }
     for text in ["stopping by", "nonstop", "STOP2END", "start at nine", "s t o p"] {
-        assert_eq!(typed(text, &Languages::default()), Match::No, "{text}");
+        assert_eq!(typed(text, &Languages::default()), KeywordMatch::NoKeyword, "{text}");
     }
 }
 
 #[test]
 fn only_configured_languages_count_and_answer_in_their_own() {
     let english: Languages = "en".parse().unwrap();
-    assert_eq!(typed("PARAR", &english), Match::No);
+    assert_eq!(typed("PARAR", &english), KeywordMatch::NoKeyword);
     let spanish: Languages = "en, es".parse().unwrap();
-    assert_eq!(typed("PARAR", &spanish), Match::Whole(Keyword::Stop, Language::Spanish));
-    assert_eq!(typed("cancel", &"es".parse().unwrap()), Match::No);
+    assert_eq!(typed("PARAR", &spanish), KeywordMatch::Whole(Keyword::Stop, Language::Spanish));
+    assert_eq!(typed("cancel", &"es".parse().unwrap()), KeywordMatch::NoKeyword);
     assert_eq!("en,xx".parse::<Languages>(), Err(UnknownLanguage("xx".to_owned())));
     assert!("".parse::<Languages>().is_err());
 }
@@ -141,8 +141,8 @@ fn only_configured_languages_count_and_answer_in_their_own() {
 fn twilios_unremovable_words_count_in_every_language_and_are_answered_in_the_first() {
     for (list, first) in [("es", Language::Spanish), ("fr,en", Language::French), ("en,fr", Language::English)] {
         let languages: Languages = list.parse().unwrap();
-        assert_eq!(typed("Stop", &languages), Match::Whole(Keyword::Stop, first), "{list}");
-        assert_eq!(typed("START", &languages), Match::Whole(Keyword::Start, first), "{list}");
+        assert_eq!(typed("Stop", &languages), KeywordMatch::Whole(Keyword::Stop, first), "{list}");
+        assert_eq!(typed("START", &languages), KeywordMatch::Whole(Keyword::Start, first), "{list}");
     }
 }
 
@@ -151,12 +151,13 @@ fn every_language_has_its_words_and_a_confirmation_that_fits_a_message() {
     for language in Language::ALL {
         let alone: Languages = [language].into_iter().collect();
         for (keyword, certainty, word) in words::of(language).all() {
-            assert_eq!(classify(word, certainty, &alone), Match::Whole(keyword, language), "{word}");
+            assert_eq!(classify(word, certainty, &alone), KeywordMatch::Whole(keyword, language), "{word}");
         }
         assert!(language.opt_out_confirmation().chars().count() < twilio_types::limits::MAX_BODY_CHARS);
         assert!(!language.opt_out_confirmation().contains(['<', '&', '>']));
         let words = language.opt_out_confirmation().split([' ', '.', ',']);
-        let named = words.filter(|word| matches!(typed(word, &alone), Match::Whole(Keyword::Start, _))).count();
+        let named =
+            words.filter(|word| matches!(typed(word, &alone), KeywordMatch::Whole(Keyword::Start, _))).count();
         assert_eq!(named, 1, "the confirmation names one word that lifts it: {}", language.opt_out_confirmation());
     }
 }

@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::{ConditionCheck, ReturnValuesOnConditionCheckFailur
 use domain::{
     contact_key::ContactKey,
     limits::{CONTACT_RETENTION, expiry},
-    preference::{Effect, Preference, RecordedPreference, effect},
-    suppression::{PREFERENCES, Scope, Takeover, takeover},
+    preference::{Preference, PreferenceEffect, RecordedPreference, effect},
+    suppression::{CopyDirection, PREFERENCES, Scope, copy_direction},
 };
 use jiff::Timestamp;
 use twilio_types::{address::Channel, sid::MessageSid};
@@ -114,26 +114,26 @@ impl Contacts {
         scope: &Scope,
         at: Timestamp,
         message_sid: Option<&MessageSid>,
-    ) -> Result<Effect, StoreError> {
+    ) -> Result<PreferenceEffect, StoreError> {
         let wish = RecordedPreference {
             preference: Preference::OptedOut,
             changed_at: at,
             message_sid: message_sid.cloned(),
             reason: None,
         };
-        self.record_wish(contact, channel, scope, &wish).await
+        self.record_preference(contact, channel, scope, &wish).await
     }
 
     /// Records a wish that came by no message of the person's, under all spellings that are known. As with a message's,
     /// the newest wish wins.
-    pub async fn record_wish(
+    pub async fn record_preference(
         &self,
         contact: &ContactKey,
         channel: &Channel,
         scope: &Scope,
         wish: &RecordedPreference,
-    ) -> Result<Effect, StoreError> {
-        let effect = self.express(contact, &scope.facet(channel), wish).await?;
+    ) -> Result<PreferenceEffect, StoreError> {
+        let effect = self.write_if_newer(contact, &scope.facet(channel), wish).await?;
         self.share_preferences(contact).await?;
         Ok(effect)
     }
@@ -159,10 +159,10 @@ impl Contacts {
         facets.dedup();
         for facet in facets {
             let (first, second) = (known(&ones, facet), known(&others, facet));
-            let takeover = takeover(first.as_ref(), second.as_ref());
-            match (takeover, first, second) {
-                (Takeover::First, _, Some(second)) => self.express(one, facet, &second).await?,
-                (Takeover::Second, Some(first), _) => self.express(other, facet, &first).await?,
+            let copy_direction = copy_direction(first.as_ref(), second.as_ref());
+            match (copy_direction, first, second) {
+                (CopyDirection::SecondToFirst, _, Some(second)) => self.write_if_newer(one, facet, &second).await?,
+                (CopyDirection::FirstToSecond, Some(first), _) => self.write_if_newer(other, facet, &first).await?,
                 _ => continue,
             };
         }
@@ -179,17 +179,17 @@ impl Contacts {
     }
 
     /// Writes a wish where it is newer than what is there. As everywhere, nothing is read first.
-    async fn express(
+    async fn write_if_newer(
         &self,
         contact: &ContactKey,
         facet: &str,
         wish: &RecordedPreference,
-    ) -> Result<Effect, StoreError> {
+    ) -> Result<PreferenceEffect, StoreError> {
         let operation = "recording a wish in the Contacts table";
         let mut known: Option<RecordedPreference> = None;
         for _ in 0..ROUNDS {
             let effect = effect(wish.preference, wish.changed_at, known.as_ref());
-            if effect == Effect::Stale {
+            if effect == PreferenceEffect::Stale {
                 return Ok(effect);
             }
             let new = wish.clone().after(known.as_ref());

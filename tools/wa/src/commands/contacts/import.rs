@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use domain::preference::{Effect, Preference};
+use domain::preference::{Preference, PreferenceEffect};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -125,7 +125,7 @@ async fn write_one(contacts: &Contacts, account_sid: &AccountSid, entry: &Entry)
     match said {
         Said::Preference(scope, wish) => {
             let expressed = express(contacts, &contact, &person.channel, scope, wish).await?;
-            Ok(expressed.effect != Effect::Stale || !expressed.withdrawn.is_empty())
+            Ok(expressed.effect != PreferenceEffect::Stale || !expressed.withdrawn.is_empty())
         }
         Said::Consent(evidence) => Ok(keep_consent(contacts, &contact, evidence).await? == Kept::New),
     }

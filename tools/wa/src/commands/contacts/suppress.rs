@@ -1,7 +1,7 @@
 //! `wa contacts suppress` and `wa contacts unsuppress`
 
 use domain::{
-    preference::{Effect, Preference, RecordedPreference},
+    preference::{Preference, PreferenceEffect, RecordedPreference},
     suppression::{CHANNELS, Scope},
 };
 use jiff::Timestamp;
@@ -189,7 +189,8 @@ impl Row {
         let told = told(preference, &expressed);
         let Expressed { before, effect, withdrawn } = expressed;
         let was_suppressed = before.as_ref().is_some_and(|before| before.preference == Preference::OptedOut);
-        let is_suppressed = if effect == Effect::Stale { was_suppressed } else { preference == Preference::OptedOut };
+        let is_suppressed =
+            if effect == PreferenceEffect::Stale { was_suppressed } else { preference == Preference::OptedOut };
         Self {
             address: person.to_string(),
             scope: scope_text(scope).to_owned(),
@@ -216,22 +217,28 @@ mod tests {
     fn what_was_there_before_is_said() {
         let person: Person = "+14155550123".parse().unwrap();
         for (before, effect, wish, changed, expected) in [
-            (None, Effect::Changed, Preference::OptedOut, true, "suppressed; nothing was known before"),
+            (None, PreferenceEffect::Changed, Preference::OptedOut, true, "suppressed; nothing was known before"),
             (
                 Some(Preference::OptedOut),
-                Effect::Repeated,
+                PreferenceEffect::Repeated,
                 Preference::OptedOut,
                 false,
                 "suppressed; before: suppressed since",
             ),
             (
                 Some(Preference::OptedOut),
-                Effect::Changed,
+                PreferenceEffect::Changed,
                 Preference::OptedIn,
                 true,
                 "not suppressed; before: suppressed since",
             ),
-            (Some(Preference::OptedOut), Effect::Stale, Preference::OptedIn, false, "unchanged, a newer wish stands"),
+            (
+                Some(Preference::OptedOut),
+                PreferenceEffect::Stale,
+                Preference::OptedIn,
+                false,
+                "unchanged, a newer wish stands",
+            ),
         ] {
             let expressed = Expressed { before: before.map(preference), effect, withdrawn: Vec::new() };
             let row = Row::of(&person, &Scope::All, wish, expressed);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::{
     contact_key::ContactKey,
-    failure_response::{Reaction, is_throttle, needs_operator, next_route, patience},
+    failure_response::{FailureResponse, asks_to_slow_down, needs_operator, next_option, retry_pause},
     limits::MAX_ATTEMPTS,
     notification::{Category, FallbackChannel, Notification},
     policy::Policy,
@@ -94,7 +94,7 @@ impl Reactor {
         if needs_operator(code) {
             tracing::error!(message_sid = %callback.message_sid, %code, alarm = "configuration", "message failed");
         }
-        let reaction = Reaction::to(Some(code));
+        let reaction = FailureResponse::of_code(Some(code));
         if let Some(is_marketing_only) = opt_out_of(reaction) {
             let (Some(contact), Some(to)) = (ContactKey::of_recipient(&callback), callback.to.as_ref()) else {
                 return Ok(None);
@@ -120,7 +120,7 @@ impl Reactor {
     /// A notification ended with a code by which Twilio says that the person has opted out.
     pub(crate) async fn to_end(&self, stored: &StoredNotification) -> Result<Option<Event>, EventError> {
         let (Some(code), Some(to)) = (stored.code, stored.recipient.as_ref()) else { return Ok(None) };
-        let opt_out = opt_out_of(Reaction::to(Some(code))).filter(|_| stored.state == State::Suppressed);
+        let opt_out = opt_out_of(FailureResponse::of_code(Some(code))).filter(|_| stored.state == State::Suppressed);
         let Some(is_marketing_only) = opt_out else { return Ok(None) };
         let contact = ContactKey::of_phone(&stored.account_sid, to);
         let by_sms = stored.attempts.last().is_some_and(|last| last.channel == FallbackChannel::Sms.as_str());
@@ -157,19 +157,19 @@ impl Reactor {
         callback: &StatusCallback,
         stored: &StoredNotification,
         code: ErrorCode,
-        reaction: Reaction,
+        reaction: FailureResponse,
     ) -> Result<(), EventError> {
         let Some(notification) = stored.request.as_deref().and_then(|request| Notification::parse(request).ok()) else {
             return Ok(());
         };
-        if is_throttle(code) {
+        if asks_to_slow_down(code) {
             self.throttle(callback, &notification, stored).await?;
         }
         let now = Timestamp::now();
         let (route, pause) = match reaction {
-            Reaction::TakeNext(cure) => (next_route(&notification, stored.route, cure), None),
-            Reaction::Wait(pause) if stored.attempts.len() < MAX_ATTEMPTS => {
-                (Some(stored.route), Some(patience(pause, stored.attempts.len())))
+            FailureResponse::NextOption(cure) => (next_option(&notification, stored.route, cure), None),
+            FailureResponse::RetryAfter(pause) if stored.attempts.len() < MAX_ATTEMPTS => {
+                (Some(stored.route), Some(retry_pause(pause, stored.attempts.len())))
             }
             _ => (None, None),
         };
@@ -218,10 +218,10 @@ impl Reactor {
 }
 
 /// Whether a reaction is an opt-out, and whether of marketing alone.
-fn opt_out_of(reaction: Reaction) -> Option<bool> {
+fn opt_out_of(reaction: FailureResponse) -> Option<bool> {
     match reaction {
-        Reaction::OptOut => Some(false),
-        Reaction::OptOutOfMarketing => Some(true),
+        FailureResponse::OptOut => Some(false),
+        FailureResponse::OptOutOfMarketing => Some(true),
         _ => None,
     }
 }
@@ -232,6 +232,7 @@ fn failure<'a>(
     notification: &Notification,
     message_sid: &'a MessageSid,
 ) -> Failure<'a> {
-    let channel = notification.way(stored.route).map_or_else(FallbackChannel::default, |(channel, _)| channel);
+    let channel =
+        notification.channel_option(stored.route).map_or_else(FallbackChannel::default, |(channel, _)| channel);
     Failure { account_sid, id: &stored.id, message_sid, channel }
 }

@@ -1,6 +1,6 @@
 //! What was missing goes in the way its webhook would have gone.
 
-use domain::{callback_url::Origin, notification::NotificationId, preference::Preference};
+use domain::{callback_url::CallbackOrigin, notification::NotificationId, preference::Preference};
 use stores::messages::{Arrival, Recorded, Source};
 use twilio_client::MessageResource;
 use twilio_webhook::{
@@ -104,7 +104,7 @@ impl Reconcile {
                 return Ok(());
             }
         };
-        let origin = notification_id.map(|id| Origin { notification_id: id.clone(), attempt: None });
+        let origin = notification_id.map(|id| CallbackOrigin { notification_id: id.clone(), attempt: None });
         let recorded = self.statuses.record(&callback, form, origin.as_ref(), arrival).await?;
         if recorded == Recorded::First {
             tracing::info!(message_sid = %message.sid, status = %message.status, "status recovered");

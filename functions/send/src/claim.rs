@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{
-    failure_response::{is_throttle, next_route},
+    failure_response::{asks_to_slow_down, next_option},
     limits::{CLAIM_LEASE, MAX_ATTEMPTS},
-    policy::Refusal as PolicyRefusal,
+    policy::PolicyRefusal,
     suppression::Scope,
     token_bucket::reserve_sender_recipient,
 };
@@ -142,7 +142,7 @@ impl Send {
                 Ok(next)
             }
             Delivery::Refused { reason, code, cure } => {
-                let route = cure.and_then(|cure| next_route(&draft.job.notification, held.route, cure));
+                let route = cure.and_then(|cure| next_option(&draft.job.notification, held.route, cure));
                 let Some(route) = route else {
                     return self.end_refused(&draft, held, reason, code, now).await;
                 };
@@ -150,7 +150,7 @@ impl Send {
                 self.settle_waiting(&draft, held, waiting, AFTER_LEASE, now).await
             }
             Delivery::NotDone { code, retry_after } => {
-                if code.is_some_and(is_throttle) {
+                if code.is_some_and(asks_to_slow_down) {
                     let (key, sender) = self.bucket(&draft);
                     self.rate_limits.throttle(&key, self.policy.rate_limit(&sender), draft.decided_at, now).await?;
                 }

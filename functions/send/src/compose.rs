@@ -60,7 +60,7 @@ impl Composer {
     ) -> Result<NewMessage, ComposeError> {
         let Job { notification, subject, .. } = job;
         let no_way = || ComposeError::Invalid("fallback: the notification has no such way any more".to_owned());
-        let (channel, content) = notification.way(route).ok_or_else(no_way)?;
+        let (channel, content) = notification.channel_option(route).ok_or_else(no_way)?;
         let content = match content {
             Content::Text { body } => NewContent::Text(body.clone()),
             Content::Media { media, body } => NewContent::Media(self.links(media, route).await?, body.clone()),

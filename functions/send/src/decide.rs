@@ -1,6 +1,6 @@
 //! What is to be done about a notification, and the message it becomes.
 
-use domain::policy::{self, Decision, Plan, Progress, Refusal, Wait};
+use domain::policy::{self, Decision, NotificationProgress, PolicyRefusal, SendPlan, WaitReason};
 use jiff::Timestamp;
 use stores::notifications::{Expected, Outcome, Standing, Waiting};
 
@@ -25,7 +25,7 @@ impl Send {
         let standing = Standing::of(known.stored(&job)?, &job.subject.digest, now);
         let expected = Expected::of(&standing);
         let (progress, attempts) = match &standing {
-            Standing::New => (Progress::default(), 0),
+            Standing::New => (NotificationProgress::default(), 0),
             Standing::Open(found) => (found.progress(), found.attempts.len()),
             Standing::InDoubt(found) => match self.resolve(&job, found, now).await? {
                 // The attempt in doubt is written down by the claim that follows it.
@@ -44,7 +44,9 @@ impl Send {
             Decision::Send(plan) => self.draft(job, known, plan, expected, attempts, now).await,
             Decision::Later { until: at, reason } => self.wait(&job, &standing, at, reason, now).await.map(Err),
             // Refused for good only when the person's message, if there was one, must have arrived.
-            Decision::Never(Refusal::OutsideWindow) if job.incoming.is_fresh() => Ok(Err(Next::Again(WINDOW_CHECK))),
+            Decision::Never(PolicyRefusal::OutsideWindow) if job.incoming.is_fresh() => {
+                Ok(Err(Next::Again(WINDOW_CHECK)))
+            }
             Decision::Never(refusal) => {
                 let outcome = outcome_of(&refusal);
                 if matches!(outcome, Outcome::Rejected { .. }) {
@@ -61,7 +63,7 @@ impl Send {
         &self,
         job: Job<'a>,
         known: &Known,
-        plan: Plan,
+        plan: SendPlan,
         expected: Expected,
         attempts: usize,
         now: Timestamp,
@@ -97,32 +99,32 @@ impl Send {
         job: &Job<'_>,
         standing: &Standing,
         at: Timestamp,
-        reason: Wait,
+        reason: WaitReason,
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let text = reason.to_string();
         let (is_noted, route) = match standing {
-            Standing::Open(found) => (reason == Wait::Reply || found.reason.as_ref() == Some(&text), found.route),
+            Standing::Open(found) => (reason == WaitReason::Reply || found.reason.as_ref() == Some(&text), found.route),
             _ => (false, 0),
         };
-        if !is_noted && reason != Wait::Retry {
+        if !is_noted && reason != WaitReason::Retry {
             let waiting = Waiting { reason: Some(text), code: None, route, not_before: None };
             let expected = Expected::of(standing);
             self.notifications.decide(&job.subject, &expected, &Outcome::Waiting(waiting), now).await?;
         }
         let delay = until(at, now);
         // An answer that came while its template was on the way is found soon.
-        Ok(Next::Again(if reason == Wait::Reply { delay.min(REPLY_CHECK) } else { delay }))
+        Ok(Next::Again(if reason == WaitReason::Reply { delay.min(REPLY_CHECK) } else { delay }))
     }
 }
 
-fn outcome_of(refusal: &Refusal) -> Outcome {
+fn outcome_of(refusal: &PolicyRefusal) -> Outcome {
     let reason = refusal.to_string();
     match refusal {
-        Refusal::Expired | Refusal::Unanswered => Outcome::Expired { reason },
-        Refusal::OptedOut(_) | Refusal::NoConsent(_) | Refusal::Cap { .. } => {
+        PolicyRefusal::Expired | PolicyRefusal::Unanswered => Outcome::Expired { reason },
+        PolicyRefusal::OptedOut(_) | PolicyRefusal::NoConsent(_) | PolicyRefusal::Cap { .. } => {
             Outcome::Suppressed { reason, code: None }
         }
-        Refusal::OutsideWindow => Outcome::Rejected { reason, code: None },
+        PolicyRefusal::OutsideWindow => Outcome::Rejected { reason, code: None },
     }
 }

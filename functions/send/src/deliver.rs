@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::failure_response::{Cure, Reaction, needs_operator, patience};
+use domain::failure_response::{FailureResponse, Remedy, needs_operator, retry_pause};
 use jiff::Timestamp;
 use shared::{report::Chain, secrets::Secrets};
 use stores::notifications::{Held, Outcome, Subject};
@@ -33,7 +33,7 @@ pub(crate) enum Delivery {
         /// Its code.
         code: Option<ErrorCode>,
         /// What else of the notification could go out instead.
-        cure: Option<Cure>,
+        cure: Option<Remedy>,
     },
     /// Certainly not sent, and worth another try.
     NotDone {
@@ -91,14 +91,14 @@ impl Twilio {
 fn judge(error: TwilioError, attempts: usize) -> Delivery {
     match error {
         TwilioError::Rejected(refusal) => {
-            let cure = match Reaction::to(refusal.code) {
-                Reaction::TakeNext(cure) => Some(cure),
+            let cure = match FailureResponse::of_code(refusal.code) {
+                FailureResponse::NextOption(cure) => Some(cure),
                 // Twilio refused before it tried: nothing was sent, and the same call may be answered otherwise later.
-                Reaction::Wait(pause) => {
-                    let pause = patience(pause, attempts).unsigned_abs();
+                FailureResponse::RetryAfter(pause) => {
+                    let pause = retry_pause(pause, attempts).unsigned_abs();
                     return Delivery::NotDone { code: refusal.code, retry_after: Some(pause) };
                 }
-                Reaction::OptOut | Reaction::OptOutOfMarketing | Reaction::GiveUp => None,
+                FailureResponse::OptOut | FailureResponse::OptOutOfMarketing | FailureResponse::GiveUp => None,
             };
             Delivery::Refused { reason: refusal.to_string(), code: refusal.code, cure }
         }
@@ -127,8 +127,8 @@ impl Send {
         if let Some(code) = code.filter(|code| needs_operator(*code)) {
             tracing::error!(notification_id = %subject.id, %code, alarm = "configuration", "refused by Twilio");
         }
-        let outcome = match Reaction::to(code) {
-            Reaction::OptOut | Reaction::OptOutOfMarketing => Outcome::Suppressed { reason, code },
+        let outcome = match FailureResponse::of_code(code) {
+            FailureResponse::OptOut | FailureResponse::OptOutOfMarketing => Outcome::Suppressed { reason, code },
             _ => Outcome::Rejected { reason, code },
         };
         let settled = self.notifications.settle(subject, held, &outcome, Vec::new(), now).await?;

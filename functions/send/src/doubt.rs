@@ -158,7 +158,8 @@ impl Send {
         message_sid: &MessageSid,
         now: Timestamp,
     ) -> Result<Option<Next>, SendError> {
-        let channel = job.notification.way(found.route).map_or_else(Default::default, |(channel, _)| channel);
+        let channel =
+            job.notification.channel_option(found.route).map_or_else(Default::default, |(channel, _)| channel);
         let taken = self.notifications.settle_found(&job.subject, found, channel, message_sid, now).await?;
         match taken {
             Found::Settled => {
@@ -202,7 +203,8 @@ impl Send {
 
 /// The `To` of its message, in every spelling of the number.
 fn recipients(job: &Job<'_>, found: &StoredNotification) -> Vec<String> {
-    let by_sms = job.notification.way(found.route).is_some_and(|(channel, _)| channel == FallbackChannel::Sms);
+    let by_sms =
+        job.notification.channel_option(found.route).is_some_and(|(channel, _)| channel == FallbackChannel::Sms);
     let spelled = |number: E164| if by_sms { number.to_string() } else { Address::whatsapp(number).to_string() };
     job.notification.to.variants().into_iter().map(spelled).collect()
 }
@@ -213,7 +215,7 @@ fn sent<'a>(
     message: &'a NewMessage,
     recipients: &'a [String],
 ) -> Sent<'a> {
-    let variables = match job.notification.way(found.route) {
+    let variables = match job.notification.channel_option(found.route) {
         Some((_, Content::Template { variables, .. })) => variables.values().map(String::as_str).collect(),
         _ => Vec::new(),
     };

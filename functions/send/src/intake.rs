@@ -8,7 +8,7 @@ use domain::{
     digest::sha256_hex,
     limits::QUEUE_RETENTION,
     notification::{Category, InvalidNotification, Notification},
-    policy::Rules,
+    policy::RecipientRules,
     region::region_of,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -111,7 +111,7 @@ pub(crate) struct Job<'a> {
     pub(crate) notification: Notification,
     pub(crate) subject: Subject,
     pub(crate) contact: ContactKey,
-    pub(crate) rules: Rules,
+    pub(crate) rules: RecipientRules,
 }
 
 impl Job<'_> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::{notification::FallbackChannel, policy::Plan};
+use domain::{notification::FallbackChannel, policy::SendPlan};
 use jiff::Timestamp;
 use shared::report::Chain;
 use stores::{
@@ -20,7 +20,7 @@ use crate::{Next, Placed, Send, Step, intake::Job};
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     pub(crate) job: Job<'a>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: SendPlan,
     pub(crate) expected: Expected,
     /// How many attempts came before.
     pub(crate) attempts: usize,
@@ -52,7 +52,7 @@ const SPREAD: Duration = Duration::from_secs(2);
 
 impl Draft<'_> {
     pub(crate) fn channel(&self) -> FallbackChannel {
-        self.job.notification.way(self.plan.route).map_or(FallbackChannel::WhatsApp, |(channel, _)| channel)
+        self.job.notification.channel_option(self.plan.route).map_or(FallbackChannel::WhatsApp, |(channel, _)| channel)
     }
 
     /// The name that the sender's pace is configured by.

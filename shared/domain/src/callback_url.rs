@@ -14,7 +14,7 @@ const ATTEMPT: &str = "attempt";
 
 /// What a callback's query names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct CallbackOrigin {
     /// The notification that the message was sent for.
     pub notification_id: NotificationId,
     /// How many attempts at it came before, so that a late callback of an earlier message is not taken for this one's;
@@ -31,11 +31,11 @@ pub fn status_callback_url(base_url: &BaseUrl, id: &NotificationId, attempt: u32
 }
 
 /// What a callback's query names; none where it is no notification's.
-pub fn origin_in_query(query: &str) -> Option<Origin> {
+pub fn origin_in_query(query: &str) -> Option<CallbackOrigin> {
     let value = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
     let (_, id) = value(NOTIFICATION)?;
     let attempt = value(ATTEMPT).and_then(|(_, attempt)| attempt.parse().ok()).unwrap_or_default();
-    Some(Origin { notification_id: NotificationId::try_from(id.into_owned()).ok()?, attempt: Some(attempt) })
+    Some(CallbackOrigin { notification_id: NotificationId::try_from(id.into_owned()).ok()?, attempt: Some(attempt) })
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
             let id = NotificationId::try_from(text).unwrap();
             let url = status_callback_url(&base_url, &id, attempt);
             let (_, query) = url.split_once('?').unwrap();
-            prop_assert_eq!(origin_in_query(query), Some(Origin { notification_id: id, attempt: Some(attempt) }));
+            prop_assert_eq!(origin_in_query(query), Some(CallbackOrigin { notification_id: id, attempt: Some(attempt) }));
         }
     }
 }

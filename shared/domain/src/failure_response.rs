@@ -7,11 +7,11 @@ use crate::notification::{Content, FallbackChannel, Notification};
 
 /// What a failure asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reaction {
+pub enum FailureResponse {
     /// The same message again, no earlier than after this time.
-    Wait(SignedDuration),
+    RetryAfter(SignedDuration),
     /// Something else of what the notification offers.
-    TakeNext(Cure),
+    NextOption(Remedy),
     /// The person wants nothing more.
     OptOut,
     /// The person wants no more marketing.
@@ -22,7 +22,7 @@ pub enum Reaction {
 
 /// What cures a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cure {
+pub enum Remedy {
     /// A template, or a channel that needs none.
     Template,
     /// Another channel.
@@ -43,20 +43,22 @@ const UNKNOWN_ERROR: u32 = 30008;
 const PROVIDER_TIMEOUT: u32 = 30410;
 const TEMPLATE_NOT_SYNCED: u32 = 63053;
 
-impl Reaction {
+impl FailureResponse {
     /// The reaction to a message that has certainly failed with this code, or with none that Twilio named.
-    pub fn to(code: Option<ErrorCode>) -> Self {
+    pub fn of_code(code: Option<ErrorCode>) -> Self {
         let Some(code) = code else { return Self::GiveUp };
         match code.class() {
             // The message may have arrived all the same: Twilio itself does not try these again "to avoid duplicate
             // delivery" (error 30410).
             _ if matches!(code.get(), UNKNOWN_ERROR | PROVIDER_TIMEOUT) => Self::GiveUp,
-            Class::Retry if code.get() == TEMPLATE_NOT_SYNCED => Self::Wait(TEMPLATE_SYNC),
-            Class::Retry => Self::Wait(FAULT),
-            Class::SlowDown => Self::Wait(OVER_LIMIT),
-            Class::UseTemplate => Self::TakeNext(Cure::Template),
-            Class::FixTemplate | Class::FixContent => Self::TakeNext(Cure::Other),
-            Class::FixRecipient | Class::FixConfiguration | Class::Authentication => Self::TakeNext(Cure::OtherChannel),
+            Class::Retry if code.get() == TEMPLATE_NOT_SYNCED => Self::RetryAfter(TEMPLATE_SYNC),
+            Class::Retry => Self::RetryAfter(FAULT),
+            Class::SlowDown => Self::RetryAfter(OVER_LIMIT),
+            Class::UseTemplate => Self::NextOption(Remedy::Template),
+            Class::FixTemplate | Class::FixContent => Self::NextOption(Remedy::Other),
+            Class::FixRecipient | Class::FixConfiguration | Class::Authentication => {
+                Self::NextOption(Remedy::OtherChannel)
+            }
             Class::OptedOut => Self::OptOut,
             Class::OptedOutOfMarketing => Self::OptOutOfMarketing,
             Class::Blocked | Class::Expired | Class::FixWebhook | Class::Information | Class::Unknown => Self::GiveUp,
@@ -65,7 +67,7 @@ impl Reaction {
 }
 
 /// How long to wait after so many attempts: each time longer.
-pub fn patience(pause: SignedDuration, attempts: usize) -> SignedDuration {
+pub fn retry_pause(pause: SignedDuration, attempts: usize) -> SignedDuration {
     let times = i32::try_from(attempts).unwrap_or(i32::MAX).saturating_add(1);
     pause.checked_mul(times).unwrap_or(SignedDuration::MAX)
 }
@@ -77,20 +79,20 @@ pub fn needs_operator(code: ErrorCode) -> bool {
 }
 
 /// Whether the sender has to slow down.
-pub fn is_throttle(code: ErrorCode) -> bool {
+pub fn asks_to_slow_down(code: ErrorCode) -> bool {
     code.class() == Class::SlowDown
 }
 
 /// The next of a notification's ways after this one that a cure allows. Ways are counted from 0, the content itself;
 /// 1 is the first `fallback`.
-pub fn next_route(notification: &Notification, route: usize, cure: Cure) -> Option<usize> {
-    let (current, _) = notification.way(route)?;
+pub fn next_option(notification: &Notification, route: usize, remedy: Remedy) -> Option<usize> {
+    let (current, _) = notification.channel_option(route)?;
     (route + 1..=notification.fallback.len()).find(|next| {
-        let Some((channel, content)) = notification.way(*next) else { return false };
-        match cure {
-            Cure::Template => channel == FallbackChannel::Sms || matches!(content, Content::Template { .. }),
-            Cure::OtherChannel => channel != current,
-            Cure::Other => true,
+        let Some((channel, content)) = notification.channel_option(*next) else { return false };
+        match remedy {
+            Remedy::Template => channel == FallbackChannel::Sms || matches!(content, Content::Template { .. }),
+            Remedy::OtherChannel => channel != current,
+            Remedy::Other => true,
         }
     })
 }
@@ -101,40 +103,40 @@ mod tests {
 
     use super::*;
 
-    fn reaction(code: u32) -> Reaction {
-        Reaction::to(Some(code.to_string().parse().unwrap()))
+    fn reaction(code: u32) -> FailureResponse {
+        FailureResponse::of_code(Some(code.to_string().parse().unwrap()))
     }
 
     #[test]
     fn each_class_has_its_reaction() {
         for (code, expected) in [
-            (21610, Reaction::OptOut),
-            (63014, Reaction::OptOut),
-            (63033, Reaction::OptOutOfMarketing),
-            (63050, Reaction::OptOutOfMarketing),
-            (63016, Reaction::TakeNext(Cure::Template)),
-            (63003, Reaction::TakeNext(Cure::OtherChannel)),
-            (63024, Reaction::TakeNext(Cure::OtherChannel)),
-            (63007, Reaction::TakeNext(Cure::OtherChannel)),
-            (63027, Reaction::TakeNext(Cure::Other)),
-            (63019, Reaction::TakeNext(Cure::Other)),
-            (63018, Reaction::Wait(OVER_LIMIT)),
-            (63010, Reaction::Wait(FAULT)),
-            (63053, Reaction::Wait(TEMPLATE_SYNC)),
-            (63013, Reaction::TakeNext(Cure::Other)),
-            (30007, Reaction::GiveUp),
-            (63049, Reaction::GiveUp),
-            (30036, Reaction::GiveUp),
-            (99999, Reaction::GiveUp),
+            (21610, FailureResponse::OptOut),
+            (63014, FailureResponse::OptOut),
+            (63033, FailureResponse::OptOutOfMarketing),
+            (63050, FailureResponse::OptOutOfMarketing),
+            (63016, FailureResponse::NextOption(Remedy::Template)),
+            (63003, FailureResponse::NextOption(Remedy::OtherChannel)),
+            (63024, FailureResponse::NextOption(Remedy::OtherChannel)),
+            (63007, FailureResponse::NextOption(Remedy::OtherChannel)),
+            (63027, FailureResponse::NextOption(Remedy::Other)),
+            (63019, FailureResponse::NextOption(Remedy::Other)),
+            (63018, FailureResponse::RetryAfter(OVER_LIMIT)),
+            (63010, FailureResponse::RetryAfter(FAULT)),
+            (63053, FailureResponse::RetryAfter(TEMPLATE_SYNC)),
+            (63013, FailureResponse::NextOption(Remedy::Other)),
+            (30007, FailureResponse::GiveUp),
+            (63049, FailureResponse::GiveUp),
+            (30036, FailureResponse::GiveUp),
+            (99999, FailureResponse::GiveUp),
         ] {
             assert_eq!(reaction(code), expected, "{code}");
         }
-        assert_eq!(Reaction::to(None), Reaction::GiveUp);
+        assert_eq!(FailureResponse::of_code(None), FailureResponse::GiveUp);
     }
 
     #[test]
     fn all_attempts_together_outlast_a_limit_of_a_day() {
-        let pauses = (0..crate::limits::MAX_ATTEMPTS).map(|attempts| patience(OVER_LIMIT, attempts));
+        let pauses = (0..crate::limits::MAX_ATTEMPTS).map(|attempts| retry_pause(OVER_LIMIT, attempts));
         let total = pauses.fold(SignedDuration::ZERO, |total, pause| total + pause);
         assert!(total > SignedDuration::from_hours(24), "{total}");
     }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn what_may_have_arrived_is_never_sent_again() {
         for code in [30008, 30410] {
-            assert_eq!(reaction(code), Reaction::GiveUp, "{code}");
+            assert_eq!(reaction(code), FailureResponse::GiveUp, "{code}");
         }
     }
 
@@ -163,16 +165,16 @@ mod tests {
                          {"channel": "sms", "content": text}],
         });
         let notification = Notification::parse(&notification.to_string()).unwrap();
-        for (route, cure, expected) in [
-            (0, Cure::Template, Some(2)),
-            (0, Cure::OtherChannel, Some(3)),
-            (0, Cure::Other, Some(1)),
-            (2, Cure::Template, Some(3)),
-            (3, Cure::Other, None),
-            (3, Cure::OtherChannel, None),
-            (9, Cure::Other, None),
+        for (route, remedy, expected) in [
+            (0, Remedy::Template, Some(2)),
+            (0, Remedy::OtherChannel, Some(3)),
+            (0, Remedy::Other, Some(1)),
+            (2, Remedy::Template, Some(3)),
+            (3, Remedy::Other, None),
+            (3, Remedy::OtherChannel, None),
+            (9, Remedy::Other, None),
         ] {
-            assert_eq!(next_route(&notification, route, cure), expected, "{route} {cure:?}");
+            assert_eq!(next_option(&notification, route, remedy), expected, "{route} {remedy:?}");
         }
     }
 }

@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use serde_json::{Map, Value};
 
 /// A field, by its path, and what is right in it.
-pub(crate) type Wrong = (String, String);
+pub(crate) type FieldError = (String, String);
 
 /// What is right in a field that holds a time.
 pub(crate) const TIME: &str = "a time as in 2026-11-20T09:00:00Z";
 
 /// Reads a text as JSON. The error says where it breaks off and shows nothing of it.
-pub(crate) fn value(text: &str) -> Result<Value, Wrong> {
+pub(crate) fn value(text: &str) -> Result<Value, FieldError> {
     serde_json::from_str(text).map_err(|error: serde_json::Error| {
         let problem = format!("expected JSON, it breaks off at line {}, column {}", error.line(), error.column());
         ("body".to_owned(), problem)
@@ -20,15 +20,15 @@ pub(crate) fn value(text: &str) -> Result<Value, Wrong> {
 }
 
 /// The fields of an object that have not been read yet.
-pub(crate) struct Fields {
+pub(crate) struct JsonFields {
     path: String,
     map: Map<String, Value>,
     known: Vec<&'static str>,
 }
 
-impl Fields {
+impl JsonFields {
     /// The fields of the object at a path, which is empty for the whole body.
-    pub(crate) fn of(path: String, value: Value, expected: &str) -> Result<Self, Wrong> {
+    pub(crate) fn of(path: String, value: Value, expected: &str) -> Result<Self, FieldError> {
         match value {
             Value::Object(map) => Ok(Self { path, map, known: Vec::new() }),
             _ if path.is_empty() => Err(("body".to_owned(), format!("expected {expected}"))),
@@ -53,7 +53,7 @@ impl Fields {
     }
 
     /// A field as it is, which must be there.
-    pub(crate) fn take_required(&mut self, name: &'static str) -> Result<Value, Wrong> {
+    pub(crate) fn take_required(&mut self, name: &'static str) -> Result<Value, FieldError> {
         self.take(name).ok_or_else(|| (self.path_of(name), "missing, and required".to_owned()))
     }
 
@@ -63,7 +63,7 @@ impl Fields {
         name: &'static str,
         expected: &str,
         read: fn(Value) -> Option<T>,
-    ) -> Result<T, Wrong> {
+    ) -> Result<T, FieldError> {
         let value = self.take_required(name)?;
         read(value).ok_or_else(|| (self.path_of(name), format!("expected {expected}")))
     }
@@ -74,7 +74,7 @@ impl Fields {
         name: &'static str,
         expected: &str,
         read: fn(Value) -> Option<T>,
-    ) -> Result<Option<T>, Wrong> {
+    ) -> Result<Option<T>, FieldError> {
         match self.take(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => read(value).map(Some).ok_or_else(|| (self.path_of(name), format!("expected {expected}"))),
@@ -82,7 +82,7 @@ impl Fields {
     }
 
     /// A field nobody asked for is a misspelt one: better refused than left out in silence.
-    pub(crate) fn finish(self) -> Result<(), Wrong> {
+    pub(crate) fn finish(self) -> Result<(), FieldError> {
         match self.map.keys().next() {
             None => Ok(()),
             Some(name) => {
@@ -154,8 +154,8 @@ mod tests {
 
     use super::*;
 
-    fn fields(value: Value) -> Fields {
-        Fields::of(String::new(), value, "a JSON object").unwrap()
+    fn fields(value: Value) -> JsonFields {
+        JsonFields::of(String::new(), value, "a JSON object").unwrap()
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_field_of_an_inner_object_is_named_by_its_path() {
-        let mut fields = Fields::of("items[0]".to_owned(), json!({"name": 7}), "an object").unwrap();
+        let mut fields = JsonFields::of("items[0]".to_owned(), json!({"name": 7}), "an object").unwrap();
         let (field, problem) = fields.required("name", "a name", filled).unwrap_err();
         assert_eq!((field.as_str(), problem.as_str()), ("items[0].name", "expected a name"));
         let (field, _) = fields.take_required("url").unwrap_err();

@@ -214,7 +214,7 @@ impl Notification {
 
 impl Notification {
     /// A way to send it, counted from 0: the content over WhatsApp, and then each fallback.
-    pub fn way(&self, route: usize) -> Option<(FallbackChannel, &Content)> {
+    pub fn channel_option(&self, route: usize) -> Option<(FallbackChannel, &Content)> {
         match route.checked_sub(1) {
             None => Some((FallbackChannel::WhatsApp, &self.content)),
             Some(index) => self.fallback.get(index).map(|fallback| (fallback.channel, &fallback.content)),

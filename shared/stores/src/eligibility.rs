@@ -4,7 +4,7 @@
 use domain::{
     contact_key::ContactKey,
     notification::{Category, Content, FallbackChannel, Notification},
-    policy::{Facts, Progress, Rules},
+    policy::{Facts, NotificationProgress, RecipientRules},
     region::time_zones_of,
     suppression::{CHANNELS, Scope},
 };
@@ -24,7 +24,7 @@ pub struct Case<'a> {
     /// Its recipient.
     pub contact: &'a ContactKey,
     /// What holds for the recipient.
-    pub rules: &'a Rules,
+    pub rules: &'a RecipientRules,
     /// The Messaging Service of a notification that names no sender.
     pub configured_service: Option<&'a MessagingServiceSid>,
 }
@@ -93,7 +93,7 @@ impl<'a> Case<'a> {
     }
 
     fn needs_window(&self) -> bool {
-        let ways = (0..=self.notification.fallback.len()).filter_map(|route| self.notification.way(route));
+        let ways = (0..=self.notification.fallback.len()).filter_map(|route| self.notification.channel_option(route));
         ways.into_iter().any(|(channel, content)| {
             channel == FallbackChannel::WhatsApp && !matches!(content, Content::Template { .. })
         })
@@ -112,7 +112,12 @@ impl<'a> Case<'a> {
     }
 
     /// What the decision goes by, from what was found of [`Case::wanted`].
-    pub fn facts(&self, found: &ContactFacts, progress: Progress, now: Timestamp) -> Result<Facts, StoreError> {
+    pub fn facts(
+        &self,
+        found: &ContactFacts,
+        progress: NotificationProgress,
+        now: Timestamp,
+    ) -> Result<Facts, StoreError> {
         let Self { notification, contact, rules, .. } = self;
         let mut suppressed = None;
         for (channel, scope) in self.suppressions() {

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use domain::{
-    callback_url::Origin,
+    callback_url::CallbackOrigin,
     limits::{CLAIM_LEASE, NOTIFICATION_RETENTION, expiry},
     notification::{FallbackChannel, NotificationId},
 };
@@ -340,7 +340,7 @@ impl Notifications {
     pub fn binding(
         &self,
         account_sid: &AccountSid,
-        origin: &Origin,
+        origin: &CallbackOrigin,
         message_sid: &MessageSid,
         is_final: bool,
     ) -> Result<TransactWriteItem, StoreError> {

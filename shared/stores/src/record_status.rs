@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::Client;
 use domain::{
-    callback_url::Origin,
+    callback_url::CallbackOrigin,
     limits::{Retention, expiry},
 };
 use twilio_types::{error_code::ErrorCode, message_status::Stage};
@@ -35,7 +35,7 @@ impl StatusRecorder {
         &self,
         callback: &StatusCallback,
         form: TrustedForm<'_>,
-        origin: Option<&Origin>,
+        origin: Option<&CallbackOrigin>,
         arrival: Arrival,
     ) -> Result<Recorded, StoreError> {
         let stored = self.stored(callback, form, origin, arrival);
@@ -52,7 +52,7 @@ impl StatusRecorder {
         &self,
         callback: &StatusCallback,
         form: TrustedForm<'_>,
-        origin: Option<&Origin>,
+        origin: Option<&CallbackOrigin>,
         arrival: Arrival,
     ) -> StoredMessage {
         StoredMessage {
@@ -75,7 +75,7 @@ impl StatusRecorder {
     async fn record_and_bind(
         &self,
         stored: &StoredMessage,
-        origin: &Origin,
+        origin: &CallbackOrigin,
         is_final: bool,
     ) -> Result<Recorded, StoreError> {
         let actions = vec![

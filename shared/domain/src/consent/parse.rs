@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{ConsentEvidence, ConsentRequest, ConsentState};
 use crate::{
-    json_fields::{self, Fields, Wrong, deserialized, filled, parsed},
+    json_fields::{self, FieldError, JsonFields, deserialized, filled, parsed},
     notification::Category,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn request(
     recorded_by: Option<String>,
 ) -> Result<ConsentRequest, InvalidConsent> {
     let read = || {
-        let mut fields = Fields::of(String::new(), json_fields::value(body)?, "a JSON object")?;
+        let mut fields = JsonFields::of(String::new(), json_fields::value(body)?, "a JSON object")?;
         let account_sid = fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?;
         let evidence = evidence(&mut fields, now, recorded_by)?;
         fields.finish()?;
@@ -45,7 +45,11 @@ pub(super) fn request(
     read().map_err(|(field, problem)| InvalidConsent { field, problem })
 }
 
-fn evidence(fields: &mut Fields, now: Timestamp, recorded_by: Option<String>) -> Result<ConsentEvidence, Wrong> {
+fn evidence(
+    fields: &mut JsonFields,
+    now: Timestamp,
+    recorded_by: Option<String>,
+) -> Result<ConsentEvidence, FieldError> {
     let category = "marketing, utility, authentication or service";
     let evidence = ConsentEvidence {
         category: fields.required("category", category, deserialized::<Category>)?,
@@ -71,7 +75,7 @@ fn evidence(fields: &mut Fields, now: Timestamp, recorded_by: Option<String>) ->
 
 /// A time within the skew of two clocks counts as now: consent whose time lies ahead would outlast the STOP that follows
 /// it.
-fn at(fields: &mut Fields, now: Timestamp) -> Result<Timestamp, Wrong> {
+fn at(fields: &mut JsonFields, now: Timestamp) -> Result<Timestamp, FieldError> {
     let expected = "a time as in 2026-11-20T09:00:00Z, since 1970 and not in the future";
     let latest = now.saturating_add(CLOCK_SKEW).unwrap_or(now);
     let at = fields.optional("at", expected, parsed::<Timestamp>)?.unwrap_or(now);

@@ -12,7 +12,9 @@ use twilio_types::{
 
 use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
 use crate::{
-    json_fields::{self, Fields, TIME, Wrong, as_string, deserialized, filled, parsed, parsed_owned, string_map},
+    json_fields::{
+        self, FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map,
+    },
     limits::{QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
 };
 
@@ -46,8 +48,8 @@ fn string_at(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
 
-fn read(value: Value) -> Result<Notification, Wrong> {
-    let mut fields = Fields::of(String::new(), value, "a JSON object")?;
+fn read(value: Value) -> Result<Notification, FieldError> {
+    let mut fields = JsonFields::of(String::new(), value, "a JSON object")?;
     let notification = Notification {
         id: fields.required("id", "a string of 1 to 128 characters, none of them a control character", parsed_owned)?,
         to: fields.required("to", "an E.164 phone number, as in +14155550123", parsed)?,
@@ -73,7 +75,7 @@ fn read(value: Value) -> Result<Notification, Wrong> {
 }
 
 /// What no field shows by itself.
-fn check_whole(notification: &Notification) -> Result<(), Wrong> {
+fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
         .fallback
@@ -115,8 +117,8 @@ pub(super) fn check_times(
     })
 }
 
-fn content(value: Value, path: String) -> Result<Content, Wrong> {
-    let mut fields = Fields::of(path, value, "an object with a type")?;
+fn content(value: Value, path: String) -> Result<Content, FieldError> {
+    let mut fields = JsonFields::of(path, value, "an object with a type")?;
     let kind = fields.required("type", "text, media or template", as_string)?;
     let content = match kind.as_str() {
         "text" => Content::Text { body: fields.required("body", "a text of 1 to 1600 characters", body)? },
@@ -136,7 +138,7 @@ fn content(value: Value, path: String) -> Result<Content, Wrong> {
 
 const VARIABLES: &str = "an object of at most 100 strings of at most 1600 characters, as in {\"1\": \"Ava\"}";
 
-fn template(fields: &mut Fields) -> Result<Template, Wrong> {
+fn template(fields: &mut JsonFields) -> Result<Template, FieldError> {
     let sid = fields.optional("content_sid", "HX and 32 hexadecimal digits", parsed)?;
     let name = fields.optional("name", "the template's name", filled)?;
     let locale = fields.optional("locale", "the template's language, as in en", filled)?;
@@ -147,14 +149,14 @@ fn template(fields: &mut Fields) -> Result<Template, Wrong> {
     }
 }
 
-fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
+fn media(fields: &mut JsonFields) -> Result<Vec<Media>, FieldError> {
     let path = fields.path_of("media");
     let items = match fields.take_required("media")? {
         Value::Array(items) if (1..=MAX_MEDIA).contains(&items.len()) => items,
         _ => return Err((path, "expected a list of 1 to 10 objects with a key or a url".to_owned())),
     };
     let item = |(index, value)| {
-        let mut fields = Fields::of(format!("{path}[{index}]"), value, "an object with a key or a url")?;
+        let mut fields = JsonFields::of(format!("{path}[{index}]"), value, "an object with a key or a url")?;
         let key = fields.optional("key", "an object's key in the media bucket", parsed)?;
         let url = fields.optional("url", "an http or https URL of at most 2048 characters", public_url)?;
         let media = match (key, url) {
@@ -168,14 +170,14 @@ fn media(fields: &mut Fields) -> Result<Vec<Media>, Wrong> {
     items.into_iter().enumerate().map(item).collect()
 }
 
-fn fallbacks(fields: &mut Fields) -> Result<Vec<Fallback>, Wrong> {
+fn fallbacks(fields: &mut JsonFields) -> Result<Vec<Fallback>, FieldError> {
     let Some(value) = fields.take("fallback") else { return Ok(Vec::new()) };
     let Value::Array(items) = value else {
         return Err(("fallback".to_owned(), "expected a list of objects with channel and content".to_owned()));
     };
     let item = |(index, value)| {
         let path = format!("fallback[{index}]");
-        let mut fields = Fields::of(path.clone(), value, "an object with channel and content")?;
+        let mut fields = JsonFields::of(path.clone(), value, "an object with channel and content")?;
         let fallback = Fallback {
             channel: fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?,
             content: content(fields.take_required("content")?, format!("{path}.content"))?,

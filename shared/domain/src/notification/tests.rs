@@ -145,9 +145,9 @@ fn a_time_that_cannot_be_kept_is_refused() {
 #[test]
 fn the_ways_are_the_content_and_then_the_fallbacks() {
     let notification = Notification::parse(FULL).unwrap();
-    assert_eq!(notification.way(0).map(|(channel, _)| channel), Some(FallbackChannel::WhatsApp));
-    assert_eq!(notification.way(1).map(|(_, content)| content), Some(&notification.fallback[0].content));
-    assert_eq!(notification.way(2), None);
+    assert_eq!(notification.channel_option(0).map(|(channel, _)| channel), Some(FallbackChannel::WhatsApp));
+    assert_eq!(notification.channel_option(1).map(|(_, content)| content), Some(&notification.fallback[0].content));
+    assert_eq!(notification.channel_option(2), None);
 }
 
 #[test]

@@ -20,9 +20,9 @@ use crate::{
 pub struct Policy {
     /// Where no country says otherwise.
     #[serde(rename = "default")]
-    everywhere: Block,
+    everywhere: RegionSettings,
     /// What differs, by the ISO 3166 code of the recipient's number.
-    countries: BTreeMap<Region, Block>,
+    countries: BTreeMap<Region, RegionSettings>,
     /// What is done where it cannot be found out whether a message was sent.
     on_unknown: BTreeMap<Category, OnUnknown>,
     /// How fast senders may send, by address (`whatsapp:+14155238886`), Messaging Service SID or `default`.
@@ -45,7 +45,7 @@ impl FromStr for Policy {
 /// Settings of one country, or of all: what is missing is as everywhere.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Block {
+struct RegionSettings {
     consent: Option<BTreeMap<Category, ConsentRule>>,
     quiet_hours: Option<QuietRule>,
     marketing_cap: Option<MarketingCap>,
@@ -84,7 +84,7 @@ impl ConsentRule {
 
 /// When people are left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "WrittenQuietRule")]
+#[serde(try_from = "QuietRuleJson")]
 pub struct QuietRule {
     /// The hours, where the recipient is.
     pub hours: QuietHours,
@@ -95,17 +95,17 @@ pub struct QuietRule {
 /// A quiet rule as it is written: the hours' fields beside the categories.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenQuietRule {
+struct QuietRuleJson {
     from: String,
     to: String,
     #[serde(default = "marketing")]
     categories: Vec<Category>,
 }
 
-impl TryFrom<WrittenQuietRule> for QuietRule {
+impl TryFrom<QuietRuleJson> for QuietRule {
     type Error = InvalidQuietHours;
 
-    fn try_from(written: WrittenQuietRule) -> Result<Self, InvalidQuietHours> {
+    fn try_from(written: QuietRuleJson) -> Result<Self, InvalidQuietHours> {
         Ok(Self { hours: QuietHours::parse(&written.from, &written.to)?, categories: written.categories })
     }
 }
@@ -165,7 +165,7 @@ pub enum OnUnknown {
 
 /// What holds for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rules {
+pub struct RecipientRules {
     consent: BTreeMap<Category, ConsentRule>,
     /// The person's quiet hours.
     pub quiet_hours: Option<QuietRule>,
@@ -173,7 +173,7 @@ pub struct Rules {
     pub marketing_cap: Option<MarketingCap>,
 }
 
-impl Rules {
+impl RecipientRules {
     /// What a category asks of a consent; none where it needs none.
     pub fn consent(&self, category: Category) -> Option<ConsentRule> {
         self.consent.get(&category).copied()
@@ -192,11 +192,11 @@ impl Rules {
 impl Policy {
     /// The rules for a recipient in this country. Without settings, marketing needs a consent and nothing else does
     /// (WhatsApp Business Messaging Policy: an opt-in before a business writes first).
-    pub fn rules(&self, region: Option<&Region>) -> Rules {
+    pub fn rules(&self, region: Option<&Region>) -> RecipientRules {
         let country = region.and_then(|region| self.countries.get(region));
         let blocks = [country, Some(&self.everywhere)].into_iter().flatten();
         let consent = blocks.clone().find_map(|block| block.consent.clone());
-        Rules {
+        RecipientRules {
             consent: consent.unwrap_or_else(|| [(Category::Marketing, ConsentRule::default())].into()),
             quiet_hours: blocks.clone().find_map(|block| block.quiet_hours.clone()),
             marketing_cap: blocks.clone().find_map(|block| block.marketing_cap),

@@ -31,15 +31,15 @@ fn fallback(ways: &[(&str, Value)]) -> Value {
     json!({"fallback": ways.collect::<Vec<_>>()})
 }
 
-fn rules(policy: &Value) -> Rules {
+fn rules(policy: &Value) -> RecipientRules {
     policy.to_string().parse::<Policy>().unwrap().rules(Some(&"DE".parse().unwrap()))
 }
 
 fn send(route: usize) -> Decision {
-    Decision::Send(Plan { route, awaits_reply: false })
+    Decision::Send(SendPlan { route, awaits_reply: false })
 }
 
-const fn never(refusal: Refusal) -> Decision {
+const fn never(refusal: PolicyRefusal) -> Decision {
     Decision::Never(refusal)
 }
 
@@ -50,7 +50,7 @@ fn who_may_receive_what_and_when() {
     let utility_text = notification("utility", &text(), &json!({}));
     let none = Facts::default();
     let wrote = |hours| Facts { last_inbound_at: Some(ago(hours)), ..Facts::default() };
-    let plain = Rules::default();
+    let plain = RecipientRules::default();
     let marketing = notification("marketing", &template(), &json!({}));
     let consented = |hours| Facts { consent_given_at: Some(ago(hours)), ..Facts::default() };
     let a_year = rules(&json!({"default": {"consent": {"marketing": {"days": 365}}}}));
@@ -62,21 +62,27 @@ fn who_may_receive_what_and_when() {
     let stopped = |scope: &Scope| Facts { suppressed: Some(scope.clone()), ..wrote(1) };
     let to_template = notification("utility", &text(), &fallback(&[("whatsapp", text()), ("whatsapp", template())]));
     let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
-    let cases: Vec<(&str, &Notification, &Rules, Facts, Decision)> = vec![
+    let cases: Vec<(&str, &Notification, &RecipientRules, Facts, Decision)> = vec![
         ("a template needs no window", &utility_template, &plain, none.clone(), send(0)),
         ("text inside the window", &utility_text, &plain, wrote(23), send(0)),
-        ("text after it", &utility_text, &plain, wrote(24), never(Refusal::OutsideWindow)),
-        ("text to a stranger", &utility_text, &plain, none.clone(), never(Refusal::OutsideWindow)),
+        ("text after it", &utility_text, &plain, wrote(24), never(PolicyRefusal::OutsideWindow)),
+        ("text to a stranger", &utility_text, &plain, none.clone(), never(PolicyRefusal::OutsideWindow)),
         ("its template takes over", &to_template, &plain, none.clone(), send(2)),
         ("not where it is not needed", &to_template, &plain, wrote(1), send(0)),
         ("SMS knows no window", &to_sms, &plain, none.clone(), send(1)),
-        ("opted out of all", &utility_text, &plain, stopped(&Scope::All), never(Refusal::OptedOut(Scope::All))),
-        ("marketing without a consent", &marketing, &a_year, none.clone(), never(Refusal::NoConsent("marketing"))),
+        ("opted out of all", &utility_text, &plain, stopped(&Scope::All), never(PolicyRefusal::OptedOut(Scope::All))),
+        (
+            "marketing without a consent",
+            &marketing,
+            &a_year,
+            none.clone(),
+            never(PolicyRefusal::NoConsent("marketing")),
+        ),
         ("with one", &marketing, &a_year, consented(24), send(0)),
-        ("with an old one", &marketing, &a_year, consented(24 * 365), never(Refusal::NoConsent("marketing"))),
+        ("with an old one", &marketing, &a_year, consented(24 * 365), never(PolicyRefusal::NoConsent("marketing"))),
         ("utility needs none", &utility_template, &a_year, none.clone(), send(0)),
         ("below the cap", &marketing, &capped, had(&[1, 24 * 7]), send(0)),
-        ("at the cap", &marketing, &capped, had(&[1, 2]), never(Refusal::Cap { messages: 2, days: 7 })),
+        ("at the cap", &marketing, &capped, had(&[1, 2]), never(PolicyRefusal::Cap { messages: 2, days: 7 })),
         ("the cap is marketing's", &utility_template, &capped, had(&[1, 2]), send(0)),
     ];
     for (case, notification, rules, facts, expected) in cases {
@@ -89,15 +95,15 @@ fn times_of_its_own_go_before_everything_but_its_end() {
     let with = |more: Value| notification("authentication", &template(), &more);
     let facts = Facts { suppressed: Some(Scope::All), ..Facts::default() };
     let expired = with(json!({"expires_at": "2026-11-20T12:00:00Z"}));
-    assert_eq!(decide(&expired, &Rules::default(), &facts, now()), never(Refusal::Expired));
+    assert_eq!(decide(&expired, &RecipientRules::default(), &facts, now()), never(PolicyRefusal::Expired));
     let later = with(json!({"send_at": "2026-11-20T12:00:01Z"}));
     let until = "2026-11-20T12:00:01Z".parse().unwrap();
     assert_eq!(
-        decide(&later, &Rules::default(), &facts, now()),
-        Decision::Later { until, reason: Wait::SendAt },
+        decide(&later, &RecipientRules::default(), &facts, now()),
+        Decision::Later { until, reason: WaitReason::SendAt },
         "a STOP before its time may be taken back until then"
     );
-    assert_eq!(decide(&later, &Rules::default(), &facts, until), never(Refusal::OptedOut(Scope::All)));
+    assert_eq!(decide(&later, &RecipientRules::default(), &facts, until), never(PolicyRefusal::OptedOut(Scope::All)));
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn quiet_hours_delay_what_they_are_for() {
     let until = now() + SignedDuration::from_hours(3);
     let facts = Facts { quiet_until: Some(until), ..Facts::default() };
     let decided = |category| decide(&notification(category, &template(), &json!({})), &quiet, &facts, now());
-    assert_eq!(decided("marketing"), Decision::Later { until, reason: Wait::QuietHours });
+    assert_eq!(decided("marketing"), Decision::Later { until, reason: WaitReason::QuietHours });
     assert_eq!(decided("authentication"), send(0));
 }
 
@@ -115,20 +121,20 @@ fn content_follows_the_answer_to_its_template() {
     let more = json!({"wait_for_reply": true, "expires_at": "2026-11-21T12:00:00Z",
                       "fallback": [{"channel": "whatsapp", "content": template()}]});
     let notification = notification("utility", &text(), &more);
-    let decided = |facts: &Facts, at| decide(&notification, &Rules::default(), facts, at);
+    let decided = |facts: &Facts, at| decide(&notification, &RecipientRules::default(), facts, at);
     let first = decided(&Facts::default(), now());
-    assert_eq!(first, Decision::Send(Plan { route: 1, awaits_reply: true }));
+    assert_eq!(first, Decision::Send(SendPlan { route: 1, awaits_reply: true }));
     let open = Facts { last_inbound_at: Some(ago(1)), ..Facts::default() };
     assert_eq!(decided(&open, now()), send(0), "no template where the window is open");
-    let progress = Progress { template_sent_at: Some(ago(2)), route: 1, ..Progress::default() };
+    let progress = NotificationProgress { template_sent_at: Some(ago(2)), route: 1, ..NotificationProgress::default() };
     let silent = Facts { progress, ..Facts::default() };
     let expires_at = notification.expires_at.unwrap();
-    assert_eq!(decided(&silent, now()), Decision::Later { until: expires_at, reason: Wait::Reply });
+    assert_eq!(decided(&silent, now()), Decision::Later { until: expires_at, reason: WaitReason::Reply });
     let older = Facts { last_inbound_at: Some(ago(3)), ..silent.clone() };
     assert!(matches!(decided(&older, now()), Decision::Later { .. }), "written before the template");
     let answered = Facts { last_inbound_at: Some(ago(1)), ..silent.clone() };
     assert_eq!(decided(&answered, now()), send(0));
-    assert_eq!(decided(&silent, expires_at), never(Refusal::Unanswered));
+    assert_eq!(decided(&silent, expires_at), never(PolicyRefusal::Unanswered));
 }
 
 #[test]
@@ -136,15 +142,18 @@ fn a_way_that_failed_is_not_taken_again() {
     let notification = notification("utility", &text(), &fallback(&[("whatsapp", template()), ("sms", text())]));
     let at = |route| Facts {
         last_inbound_at: Some(ago(1)),
-        progress: Progress { route, ..Progress::default() },
+        progress: NotificationProgress { route, ..NotificationProgress::default() },
         ..Facts::default()
     };
-    let routes = [0, 1, 2].map(|route| decide(&notification, &Rules::default(), &at(route), now()));
+    let routes = [0, 1, 2].map(|route| decide(&notification, &RecipientRules::default(), &at(route), now()));
     assert_eq!(routes, [send(0), send(1), send(2)]);
     let not_before = ago(-1);
-    let waiting = Facts { progress: Progress { not_before: Some(not_before), ..Progress::default() }, ..at(0) };
-    let decided = decide(&notification, &Rules::default(), &waiting, now());
-    assert_eq!(decided, Decision::Later { until: not_before, reason: Wait::Retry });
+    let waiting = Facts {
+        progress: NotificationProgress { not_before: Some(not_before), ..NotificationProgress::default() },
+        ..at(0)
+    };
+    let decided = decide(&notification, &RecipientRules::default(), &waiting, now());
+    assert_eq!(decided, Decision::Later { until: not_before, reason: WaitReason::Retry });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use domain::{
     notification::{Category, NotificationId},
-    policy::Progress,
+    policy::NotificationProgress,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -201,8 +201,8 @@ impl StoredNotification {
     }
 
     /// What a decision has to know of it.
-    pub fn progress(&self) -> Progress {
-        Progress { route: self.route, template_sent_at: self.template_sent_at, not_before: self.not_before }
+    pub fn progress(&self) -> NotificationProgress {
+        NotificationProgress { route: self.route, template_sent_at: self.template_sent_at, not_before: self.not_before }
     }
 }
 

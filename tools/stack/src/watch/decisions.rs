@@ -107,7 +107,8 @@ fn message(now: &StoredNotification) -> Option<&str> {
 fn way(now: &StoredNotification) -> String {
     let number = if now.route == 0 { String::new() } else { format!("fallback {}, ", now.route) };
     let request = now.request.as_deref().and_then(|request| Notification::parse(request).ok());
-    let Some((channel, content)) = request.as_ref().and_then(|notification| notification.way(now.route)) else {
+    let Some((channel, content)) = request.as_ref().and_then(|notification| notification.channel_option(now.route))
+    else {
         return format!("{number}what it says");
     };
     let kind = match content {

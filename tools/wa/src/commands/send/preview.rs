@@ -4,7 +4,7 @@ use domain::{
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
     notification::{Content, Notification},
-    policy::{self, Decision, Facts, Progress, Rules},
+    policy::{self, Decision, Facts, NotificationProgress, RecipientRules},
     region::{Region, region_of},
     suppression::Scope,
 };
@@ -141,9 +141,9 @@ impl Judge<'_> {
             configured_service: stack.messaging_service_sid.as_ref(),
         };
         let (progress, stands) = match Standing::of(stored, &notification.digest(), now) {
-            Standing::New => (Progress::default(), None),
+            Standing::New => (NotificationProgress::default(), None),
             Standing::Open(found) => (found.progress(), None),
-            standing => (Progress::default(), Some(of_standing(&standing))),
+            standing => (NotificationProgress::default(), Some(of_standing(&standing))),
         };
         let facts = self.facts(case, progress, now).await?;
         let finding = stands.unwrap_or_else(|| of_policy(case, &facts, now));
@@ -159,7 +159,7 @@ impl Judge<'_> {
         })
     }
 
-    async fn facts(&self, case: Case<'_>, progress: Progress, now: Timestamp) -> Result<Facts, Failure> {
+    async fn facts(&self, case: Case<'_>, progress: NotificationProgress, now: Timestamp) -> Result<Facts, Failure> {
         let wanted = self.contacts.wanted(case.wanted().into_iter().map(|wanted| (case.contact, wanted)))?;
         let table = wanted.0.clone();
         let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", [wanted].into()).await?;
@@ -193,7 +193,7 @@ fn of_standing(standing: &Standing) -> Finding {
 fn of_policy(case: Case<'_>, facts: &Facts, now: Timestamp) -> Finding {
     match policy::decide(case.notification, case.rules, facts, now) {
         Decision::Send(plan) => {
-            let Some((channel, content)) = case.notification.way(plan.route) else {
+            let Some((channel, content)) = case.notification.channel_option(plan.route) else {
                 let reason = "fallback: the notification has no such way any more".to_owned();
                 return Finding { verdict: Verdict::Refuse, reason: Some(reason), until: None, way: None };
             };
@@ -229,7 +229,7 @@ const fn kind(content: &Content) -> &'static str {
 impl Known {
     fn of(
         notification: &Notification,
-        rules: &Rules,
+        rules: &RecipientRules,
         facts: &Facts,
         country: Option<Region>,
         state: Option<State>,

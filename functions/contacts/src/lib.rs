@@ -20,10 +20,10 @@ use shared::{
     report::Chain,
 };
 use stores::{
-    contacts::{ContactOverview, Recorded},
+    contacts::{ConsentOutcome, ContactOverview},
     dynamodb::StoreError,
     messages::Messages,
-    notification_log::Histories,
+    notification_log::NotificationLogs,
     notifications::Notifications,
 };
 use twilio_types::{address::E164, sid::AccountSid};
@@ -36,7 +36,7 @@ use request::{Route, account, caller, text};
 #[derive(Debug)]
 pub struct Contacts {
     people: stores::contacts::Contacts,
-    histories: Histories,
+    histories: NotificationLogs,
     /// The account of who names none.
     account_sid: AccountSid,
 }
@@ -86,7 +86,7 @@ impl Contacts {
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config()?);
         let function = Self {
             people: stores::contacts::Contacts::new(client.clone(), contacts?),
-            histories: Histories {
+            histories: NotificationLogs {
                 notifications: Notifications::new(client.clone(), notifications?),
                 messages: Messages::new(client, messages?),
             },
@@ -139,8 +139,8 @@ impl Contacts {
         let account_sid = wanted.account_sid.unwrap_or(account);
         let key = ContactKey::of_phone(&account_sid, &contact);
         let (recorded, consent) = match self.people.record_consent(&key, &wanted.evidence).await? {
-            Recorded::Current(consent) => ("current", consent),
-            Recorded::Historic(newer) => ("historic", newer),
+            ConsentOutcome::Current(consent) => ("current", consent),
+            ConsentOutcome::Historic(newer) => ("historic", newer),
         };
         let category = wanted.evidence.category.as_str();
         tracing::info!(category, state = wanted.evidence.state.as_str(), recorded, "consent");

@@ -16,7 +16,7 @@ use shared::{
 };
 use stores::{
     contacts::Contacts,
-    messages::{Arrival, Recorded},
+    messages::{MessageArrival, RecordOutcome},
     record_inbound::{InboundRecorder, OptOutPolicy},
 };
 use twilio_webhook::{inbound_message::InboundMessage, twiml};
@@ -54,12 +54,12 @@ impl Inbound {
     async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, Failure> {
         let form = self.door.open(event).await?;
         let message = InboundMessage::parse(&form)?;
-        let taken = self.recorder.record(&message, (&form).into(), Arrival::webhook(now)).await?;
+        let taken = self.recorder.record(&message, (&form).into(), MessageArrival::webhook(now)).await?;
         tracing::info!(
             message_sid = %message.message_sid,
             wish = ?taken.intent.preference(),
             near_miss = matches!(taken.intent, Intent::PossibleOptOut(_)),
-            first = matches!(taken.recorded, Recorded::First),
+            first = matches!(taken.recorded, RecordOutcome::First),
             "inbound message"
         );
         Ok(taken.answer.map_or_else(|| twiml::EMPTY.to_owned(), |body| twiml::message(&body)))

@@ -4,7 +4,7 @@ use shared::queues::QueueError;
 use stores::{
     dynamodb::StoreError,
     fault::Fault,
-    messages::{Happening, Messages, StoredMessage},
+    messages::{MessageEvent, Messages, StoredMessage},
     notifications::Notifications,
 };
 use twilio_webhook::{
@@ -61,8 +61,8 @@ impl EventBuilder {
                 let form = Form::from(stored.raw.clone());
                 let form = TrustedForm::Stored(&form);
                 match stored.event {
-                    Happening::Inbound => self.inbound(InboundMessage::parse(form)?, *stored).await,
-                    Happening::Status(_) => self.status(StatusCallback::parse(form)?, *stored).await,
+                    MessageEvent::Inbound => self.inbound(InboundMessage::parse(form)?, *stored).await,
+                    MessageEvent::Status(_) => self.status(StatusCallback::parse(form)?, *stored).await,
                 }
             }
             Change::Notification(stored) => {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stores::sweeps::Begun;
+use stores::sweeps::SweepStart;
 use twilio_client::{Credentials, TwilioError};
 use twilio_types::sid::AccountSid;
 
@@ -124,8 +124,8 @@ impl Reconcile {
     ) -> Result<AccountReport, ReconcileError> {
         let mut report = AccountReport::new(account.sid.clone());
         let (turn, mark) = match self.sweeps.begin(&account.sid, now).await? {
-            Begun::Ours(turn, mark) => (turn, mark),
-            Begun::Busy => return Ok(AccountReport { outcome: Outcome::Busy, ..report }),
+            SweepStart::Leased(turn, mark) => (turn, mark),
+            SweepStart::Busy => return Ok(AccountReport { outcome: Outcome::Busy, ..report }),
         };
         let mut progress = Progress::resume(mark, now);
         let mut stopped = self.look_at_overdue(account, budget, &mut report, now).await;

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use stores::messages::Happening;
+use stores::messages::MessageEvent;
 use twilio_client::{MediaFile, MessageResource};
 use twilio_types::{
     message_status::{MessageStatus, Stage},
@@ -25,15 +25,15 @@ pub(crate) fn expected(
     message: &MessageResource,
     within: &RangeInclusive<Timestamp>,
     is_opt_out: impl FnOnce(&MessageResource) -> bool,
-) -> Option<Happening> {
+) -> Option<MessageEvent> {
     let is_due = [message.happened_at(), message.changed_at()].iter().flatten().all(|at| within.contains(at));
     if !is_due {
         return None;
     }
     let is_whatsapp = message.to.starts_with(WHATSAPP);
     match message.direction.as_str() {
-        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(Happening::Inbound),
-        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(Happening::Status(message.status)),
+        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(MessageEvent::Inbound),
+        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(MessageEvent::Status(message.status)),
         _ => None,
     }
 }
@@ -114,12 +114,12 @@ mod tests {
         use MessageStatus::{Canceled, Delivered, Failed, Read};
         let sent = |status: &str| json!({"direction": "outbound-api", "status": status});
         let cases = [
-            (json!({}), Some(Happening::Inbound)),
+            (json!({}), Some(MessageEvent::Inbound)),
             (json!({"to": "+14155238886"}), None),
-            (sent("delivered"), Some(Happening::Status(Delivered))),
-            (sent("read"), Some(Happening::Status(Read))),
-            (sent("failed"), Some(Happening::Status(Failed))),
-            (sent("canceled"), Some(Happening::Status(Canceled))),
+            (sent("delivered"), Some(MessageEvent::Status(Delivered))),
+            (sent("read"), Some(MessageEvent::Status(Read))),
+            (sent("failed"), Some(MessageEvent::Status(Failed))),
+            (sent("canceled"), Some(MessageEvent::Status(Canceled))),
             (sent("sent"), None),
             (sent("scheduled"), None),
             (json!({"direction": "outbound-reply", "status": "delivered"}), None),

@@ -1,7 +1,7 @@
 //! How far a sweep has come.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use stores::sweeps::{Mark, Unfinished};
+use stores::sweeps::{SweepMark, UnfinishedSweep};
 use twilio_client::Place;
 
 /// How far back a sweep looks past the mark. A message may wait in Twilio's queue for 10 hours (`ValidityPeriod`) and get
@@ -27,7 +27,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Goes on from a mark. An account that was never swept begins with what the overlap covers.
-    pub(crate) fn resume(mark: Option<Mark>, now: Timestamp) -> Self {
+    pub(crate) fn resume(mark: Option<SweepMark>, now: Timestamp) -> Self {
         let Some(mark) = mark else { return Self { since: now, started_at: now, next: Some(Place::Newest) } };
         let (started_at, next) = match mark.unfinished {
             Some(unfinished) => (unfinished.sweep_started_at, Place::Page(unfinished.resume)),
@@ -66,13 +66,13 @@ impl Progress {
     }
 
     /// What the next run goes on from.
-    pub(crate) fn mark(self) -> Mark {
+    pub(crate) fn mark(self) -> SweepMark {
         match self.next {
-            None => Mark { since: self.started_at, unfinished: None },
-            Some(Place::Newest) => Mark { since: self.since, unfinished: None },
+            None => SweepMark { since: self.started_at, unfinished: None },
+            Some(Place::Newest) => SweepMark { since: self.since, unfinished: None },
             Some(Place::Page(resume)) => {
-                let unfinished = Unfinished { sweep_started_at: self.started_at, resume };
-                Mark { since: self.since, unfinished: Some(unfinished) }
+                let unfinished = UnfinishedSweep { sweep_started_at: self.started_at, resume };
+                SweepMark { since: self.since, unfinished: Some(unfinished) }
             }
         }
     }
@@ -99,43 +99,43 @@ mod tests {
 
     #[test]
     fn a_sweep_that_ends_moves_the_mark_to_its_own_beginning() {
-        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished: None }), at(LATER));
         progress.advance(Some(Place::Page("/2".into())), Some(at(NOON)));
         assert!(!progress.is_done());
         progress.advance(None, Some(at(NOON)));
         assert!(progress.is_done());
-        assert_eq!(progress.mark(), Mark { since: at(LATER), unfinished: None });
+        assert_eq!(progress.mark(), SweepMark { since: at(LATER), unfinished: None });
     }
 
     #[test]
     fn a_sweep_that_was_stopped_goes_on_at_its_page_with_its_own_beginning() {
-        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished: None }), at(LATER));
         progress.advance(Some(Place::Page("/2".into())), Some(at(NOON)));
         let mark = progress.mark();
         assert_eq!(mark.since, at(NOON));
         let mut resumed = Progress::resume(Some(mark), at("2026-11-20T12:10:00Z"));
         assert_eq!(resumed.next(), Some(&Place::Page("/2".into())));
         resumed.advance(None, None);
-        assert_eq!(resumed.mark(), Mark { since: at(LATER), unfinished: None });
+        assert_eq!(resumed.mark(), SweepMark { since: at(LATER), unfinished: None });
     }
 
     #[test]
     fn a_page_from_before_the_horizon_is_the_last() {
-        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished: None }), at(LATER));
+        let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished: None }), at(LATER));
         progress.advance(Some(Place::Page("/2".into())), Some(at("2026-11-19T23:59:59Z")));
         assert!(progress.is_done());
     }
 
     #[test]
     fn a_sweep_after_a_long_pause_looks_for_nothing_that_may_be_forgotten() {
-        let mark = Mark { since: at("2026-01-01T00:00:00Z"), unfinished: None };
+        let mark = SweepMark { since: at("2026-01-01T00:00:00Z"), unfinished: None };
         assert_eq!(Progress::resume(Some(mark), at(NOON)).first_day(), "2026-11-07");
     }
 
     #[test]
     fn a_sweep_that_has_lost_its_place_begins_anew() {
-        let unfinished = Some(Unfinished { sweep_started_at: at(NOON), resume: "/gone".into() });
-        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished }), at(LATER));
+        let unfinished = Some(UnfinishedSweep { sweep_started_at: at(NOON), resume: "/gone".into() });
+        let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished }), at(LATER));
         progress.restart(at(LATER));
         assert_eq!(progress.next(), Some(&Place::Newest));
         progress.advance(None, None);

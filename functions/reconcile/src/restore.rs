@@ -1,7 +1,7 @@
 //! What was missing goes in the way its webhook would have gone.
 
 use domain::{callback_url::CallbackOrigin, notification::NotificationId, preference::Preference};
-use stores::messages::{Arrival, Recorded, Source};
+use stores::messages::{MessageArrival, RecordOutcome, Source};
 use twilio_client::MessageResource;
 use twilio_webhook::{
     inbound_message::{InboundMessage, InvalidForm},
@@ -51,7 +51,7 @@ impl Reconcile {
             }
         };
         let taken = self.inbound.record(&parsed, form, arrival).await?;
-        if taken.recorded == Recorded::First {
+        if taken.recorded == RecordOutcome::First {
             tracing::info!(message_sid = %message.sid, wish = ?taken.intent.preference(), "inbound message recovered");
             report.inbound_recovered += 1;
         }
@@ -106,7 +106,7 @@ impl Reconcile {
         };
         let origin = notification_id.map(|id| CallbackOrigin { notification_id: id.clone(), attempt: None });
         let recorded = self.statuses.record(&callback, form, origin.as_ref(), arrival).await?;
-        if recorded == Recorded::First {
+        if recorded == RecordOutcome::First {
             tracing::info!(message_sid = %message.sid, status = %message.status, "status recovered");
             report.statuses_recovered += 1;
         }
@@ -129,10 +129,10 @@ impl Reconcile {
 }
 
 /// The time that counts is Twilio's: a START that came after a STOP stays the newer one, though the STOP is found later.
-fn arrival(message: &MessageResource) -> Option<Arrival> {
+fn arrival(message: &MessageResource) -> Option<MessageArrival> {
     let is_inbound = message.direction == "inbound";
     let at = if is_inbound { message.happened_at() } else { message.changed_at() };
-    Some(Arrival { at: at?, source: Source::Reconcile })
+    Some(MessageArrival { at: at?, source: Source::Reconcile })
 }
 
 /// What no webhook's form can be made of is another system's, or for a person to look at.

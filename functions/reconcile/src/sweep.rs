@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
-use stores::messages::Happening;
+use stores::messages::MessageEvent;
 use twilio_client::{MessageFilter, MessageResource, Place, TwilioError};
 use twilio_types::sid::MessageSid;
 
@@ -66,17 +66,17 @@ impl Reconcile {
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
         let is_opt_out = |message: &MessageResource| self.is_opt_out(account, message);
-        let due: Vec<(&MessageResource, Happening)> =
+        let due: Vec<(&MessageResource, MessageEvent)> =
             messages.iter().filter_map(|message| Some((*message, expected(message, due, is_opt_out)?))).collect();
-        let key = |(message, happening): &(&MessageResource, Happening)| -> (MessageSid, Happening) {
+        let key = |(message, happening): &(&MessageResource, MessageEvent)| -> (MessageSid, MessageEvent) {
             (message.sid.clone(), *happening)
         };
         let missing = self.messages.missing(due.iter().map(key)).await?;
         for found in due.iter().rev().filter(|found| missing.contains(&key(found))) {
             budget.time()?;
             match found {
-                (message, Happening::Inbound) => self.restore_inbound(account, message, budget, report).await?,
-                (message, Happening::Status(_)) => self.restore_status(account, message, report).await?,
+                (message, MessageEvent::Inbound) => self.restore_inbound(account, message, budget, report).await?,
+                (message, MessageEvent::Status(_)) => self.restore_status(account, message, report).await?,
             }
         }
         Ok(())

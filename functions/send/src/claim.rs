@@ -11,7 +11,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use stores::{
     contacts::Contacts,
-    dynamodb::Refusal,
+    dynamodb::FailedCondition,
     notifications::{Claim, Held, Lease, Outcome, Settled, Standing, Waiting},
     rate_limits::tat_in,
 };
@@ -95,7 +95,7 @@ impl Send {
     async fn refused(
         &self,
         draft: &mut Draft<'_>,
-        refusals: Vec<Option<Refusal>>,
+        refusals: Vec<Option<FailedCondition>>,
         suppressions: Vec<(Channel, Scope)>,
         now: Timestamp,
     ) -> Result<Refused, SendError> {
@@ -108,10 +108,10 @@ impl Send {
             }
         }
         if let Some(pair) = refusals.next().flatten() {
-            draft.pair_tat = tat_in(&pair.found);
+            draft.pair_tat = tat_in(&pair.item);
         }
         if let Some(marketing) = refusals.next().flatten() {
-            draft.marketing_sent = Contacts::read_marketing_sent(marketing.found)?;
+            draft.marketing_sent = Contacts::read_marketing_sent(marketing.item)?;
             if is_over_cap(draft, now) {
                 // Decided anew, with all that is known then.
                 return Ok(Refused::Next(Next::Again(AFTER_LEASE)));

@@ -14,7 +14,7 @@ use shared::{
     webhook::{Door, Failure, StartError, Webhook, empty_reply},
 };
 use stores::{
-    messages::{Arrival, Recorded},
+    messages::{MessageArrival, RecordOutcome},
     notifications::Notifications,
     record_status::StatusRecorder,
 };
@@ -50,13 +50,13 @@ impl Status {
         let origin = event.raw_query_string.as_deref().and_then(origin_in_query);
         let form = self.door.open(event).await?;
         let callback = StatusCallback::parse(&form)?;
-        let arrival = Arrival::webhook(now);
+        let arrival = MessageArrival::webhook(now);
         let recorded = self.recorder.record(&callback, (&form).into(), origin.as_ref(), arrival).await?;
         tracing::info!(
             message_sid = %callback.message_sid,
             status = %callback.status,
             error_code = callback.error_code.map(ErrorCode::get),
-            first = matches!(recorded, Recorded::First),
+            first = matches!(recorded, RecordOutcome::First),
             "status callback"
         );
         Ok(())

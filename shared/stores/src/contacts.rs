@@ -13,7 +13,7 @@ mod overview;
 mod preferences;
 mod windows;
 
-pub use consents::Recorded;
+pub use consents::ConsentOutcome;
 pub use facts::{ContactFacts, MarketingSent, Wanted};
 pub use listing::{Fact, Listed, Page};
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Suppression, Window};

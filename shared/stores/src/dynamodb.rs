@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 
-use crate::fault::Fault;
+use crate::fault::AwsFault;
 
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -26,14 +26,14 @@ pub type Item = HashMap<String, AttributeValue>;
 pub struct StoreError {
     operation: &'static str,
     conflict: bool,
-    fault: Fault,
+    fault: AwsFault,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl StoreError {
     /// An operation that failed, named for the log by table and verb.
     pub(crate) fn new(operation: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
-        Self { operation, conflict: false, fault: Fault::Unusable, source: Box::new(source) }
+        Self { operation, conflict: false, fault: AwsFault::Invalid, source: Box::new(source) }
     }
 
     /// As [`StoreError::new`], for an answer of DynamoDB: it knows whether another transaction was in the way.
@@ -43,17 +43,17 @@ impl StoreError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         let conflict = error.code() == Some("TransactionConflictException");
-        Self { operation, conflict, fault: Fault::of(&error), source: Box::new(error) }
+        Self { operation, conflict, fault: AwsFault::of(&error), source: Box::new(error) }
     }
 
     /// An operation that others kept from its end, though each single write succeeded or was refused.
     pub fn contended(operation: &'static str) -> Self {
         let source = "other writers changed the item in every round".into();
-        Self { operation, conflict: true, fault: Fault::Unanswered, source }
+        Self { operation, conflict: true, fault: AwsFault::Unavailable, source }
     }
 
     /// Who has to act upon it.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> AwsFault {
         self.fault
     }
 
@@ -69,18 +69,18 @@ pub(crate) fn sortable(at: Timestamp) -> AttributeValue {
 
 /// What became of a transaction.
 #[derive(Debug)]
-pub enum Transacted {
+pub enum TransactionOutcome {
     /// All of it was written.
     Written,
     /// None of it was: for each action, whether its condition refused and the item that stood in the way.
-    Refused(Vec<Option<Refusal>>),
+    Refused(Vec<Option<FailedCondition>>),
 }
 
 /// A condition that did not hold.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct FailedCondition {
     /// The item as it stands; empty where there is none.
-    pub found: Item,
+    pub item: Item,
 }
 
 /// Two transactions that touch one item meet within milliseconds; the pauses double from 20 ms with full jitter, half a
@@ -108,15 +108,15 @@ pub async fn transact(
     client: &Client,
     operation: &'static str,
     actions: Vec<TransactWriteItem>,
-) -> Result<Transacted, StoreError> {
+) -> Result<TransactionOutcome, StoreError> {
     past_conflicts(|| async {
         let result = client.transact_write_items().set_transact_items(Some(actions.clone())).send().await;
-        let Err(error) = result else { return Ok(Transacted::Written) };
+        let Err(error) = result else { return Ok(TransactionOutcome::Written) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons();
                 if reasons.iter().any(is_refusal) {
-                    return Ok(Transacted::Refused(reasons.iter().map(refusal).collect()));
+                    return Ok(TransactionOutcome::Refused(reasons.iter().map(refusal).collect()));
                 }
                 let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
                 Err(StoreError { conflict, ..StoreError::of_sdk(operation, error) })
@@ -199,7 +199,7 @@ async fn batch_get_once(
 }
 
 /// What a batch read asks of a table: the items of these keys, read consistently.
-pub(crate) fn consistently(
+pub(crate) fn consistent_keys(
     operation: &'static str,
     keys: impl IntoIterator<Item = Item>,
 ) -> Result<KeysAndAttributes, StoreError> {
@@ -214,8 +214,8 @@ fn is_refusal(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-fn refusal(reason: &CancellationReason) -> Option<Refusal> {
-    is_refusal(reason).then(|| Refusal { found: reason.item().cloned().unwrap_or_default() })
+fn refusal(reason: &CancellationReason) -> Option<FailedCondition> {
+    is_refusal(reason).then(|| FailedCondition { item: reason.item().cloned().unwrap_or_default() })
 }
 
 #[cfg(test)]

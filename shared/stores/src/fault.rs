@@ -4,27 +4,27 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Why AWS did not do what it was asked, for who has to tell a person what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum AwsFault {
     /// It gave no answer, or none that can be used: the same call may succeed later.
-    Unanswered,
+    Unavailable,
     /// It answered that it will not: the permission, or the thing itself, is missing.
-    Refused,
+    Denied,
     /// What was asked of it, or what it holds, cannot be used.
-    Unusable,
+    Invalid,
 }
 
-impl Fault {
+impl AwsFault {
     /// What a call's error says.
     pub fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
         match error {
-            SdkError::ConstructionFailure(_) => Self::Unusable,
+            SdkError::ConstructionFailure(_) => Self::Invalid,
             // What AWS calls a service's own trouble ("Common errors"), after all that the SDK has tried.
             SdkError::ServiceError(service) => match service.err().code() {
                 Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable" | "ThrottlingException")
-                | None => Self::Unanswered,
-                Some(_) => Self::Refused,
+                | None => Self::Unavailable,
+                Some(_) => Self::Denied,
             },
-            _ => Self::Unanswered,
+            _ => Self::Unavailable,
         }
     }
 }

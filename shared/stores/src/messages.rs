@@ -26,7 +26,7 @@ pub use reports::StatusReport;
 /// What happened to a message: the table's range key, `inbound` or `status#delivered`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Happening {
+pub enum MessageEvent {
     /// It came in.
     Inbound,
     /// Twilio reported its status.
@@ -36,9 +36,9 @@ pub enum Happening {
 /// Not a range key of the Messages table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an event of a message: expected inbound, or status# and a message status")]
-pub struct UnknownHappening;
+pub struct UnknownMessageEvent;
 
-impl fmt::Display for Happening {
+impl fmt::Display for MessageEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inbound => f.write_str("inbound"),
@@ -47,28 +47,28 @@ impl fmt::Display for Happening {
     }
 }
 
-impl FromStr for Happening {
-    type Err = UnknownHappening;
+impl FromStr for MessageEvent {
+    type Err = UnknownMessageEvent;
 
-    fn from_str(text: &str) -> Result<Self, UnknownHappening> {
+    fn from_str(text: &str) -> Result<Self, UnknownMessageEvent> {
         match text.strip_prefix("status#") {
-            Some(status) => status.parse().map(Self::Status).map_err(|_| UnknownHappening),
+            Some(status) => status.parse().map(Self::Status).map_err(|_| UnknownMessageEvent),
             None if text == "inbound" => Ok(Self::Inbound),
-            None => Err(UnknownHappening),
+            None => Err(UnknownMessageEvent),
         }
     }
 }
 
-impl TryFrom<String> for Happening {
-    type Error = UnknownHappening;
+impl TryFrom<String> for MessageEvent {
+    type Error = UnknownMessageEvent;
 
-    fn try_from(text: String) -> Result<Self, UnknownHappening> {
+    fn try_from(text: String) -> Result<Self, UnknownMessageEvent> {
         text.parse()
     }
 }
 
-impl From<Happening> for String {
-    fn from(event: Happening) -> String {
+impl From<MessageEvent> for String {
+    fn from(event: MessageEvent) -> String {
         event.to_string()
     }
 }
@@ -79,7 +79,7 @@ pub struct StoredMessage {
     /// The message.
     pub message_sid: MessageSid,
     /// What happened to it.
-    pub event: Happening,
+    pub event: MessageEvent,
     /// Whose message it is.
     pub account_sid: AccountSid,
     /// When it reached us.
@@ -128,14 +128,14 @@ impl Source {
 
 /// When something reached us, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrival {
+pub struct MessageArrival {
     /// The time that counts: for what was found later, Twilio's.
     pub at: Timestamp,
     /// How.
     pub source: Source,
 }
 
-impl Arrival {
+impl MessageArrival {
     /// By webhook, now.
     pub fn webhook(now: Timestamp) -> Self {
         Self { at: now, source: Source::Webhook }
@@ -144,7 +144,7 @@ impl Arrival {
 
 /// What became of recording an item.
 #[derive(Debug, PartialEq)]
-pub enum Recorded {
+pub enum RecordOutcome {
     /// It is there now.
     First,
     /// It was there before, as given here.
@@ -168,7 +168,7 @@ impl Messages {
     }
 
     /// Records what happened, once: one request whether it is the first time or not.
-    pub async fn record(&self, message: &StoredMessage) -> Result<Recorded, StoreError> {
+    pub async fn record(&self, message: &StoredMessage) -> Result<RecordOutcome, StoreError> {
         let operation = "recording in the Messages table";
         let item = to_item(operation, message)?;
         past_conflicts(|| async {
@@ -179,11 +179,11 @@ impl Messages {
                 .set_item(Some(item.clone()))
                 .condition_expression(IS_FIRST)
                 .return_values_on_condition_check_failure(AllOld);
-            let Err(error) = put.send().await else { return Ok(Recorded::First) };
+            let Err(error) = put.send().await else { return Ok(RecordOutcome::First) };
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     Self::read(refused.item().cloned().unwrap_or_default())
-                        .map(|found| Recorded::Duplicate(Box::new(found)))
+                        .map(|found| RecordOutcome::Duplicate(Box::new(found)))
                 }
                 _ => Err(StoreError::of_sdk(operation, error)),
             }
@@ -229,7 +229,7 @@ impl Messages {
             .await
             .map_err(|error| StoreError::of_sdk("listing a message's statuses", error))?;
         let status = |item: &Item| match item.get("event")?.as_s().ok()?.parse() {
-            Ok(Happening::Status(status)) => Some(status),
+            Ok(MessageEvent::Status(status)) => Some(status),
             _ => None,
         };
         Ok(answer.items().iter().filter_map(status).collect())
@@ -261,20 +261,20 @@ mod tests {
     #[test]
     fn an_event_is_read_and_written_as_the_range_key() {
         for (event, text) in
-            [(Happening::Inbound, "inbound"), (Happening::Status(MessageStatus::Delivered), "status#delivered")]
+            [(MessageEvent::Inbound, "inbound"), (MessageEvent::Status(MessageStatus::Delivered), "status#delivered")]
         {
             assert_eq!(event.to_string(), text);
             assert_eq!(text.parse(), Ok(event));
         }
-        assert_eq!("status#lost".parse::<Happening>(), Err(UnknownHappening));
-        assert_eq!("".parse::<Happening>(), Err(UnknownHappening));
+        assert_eq!("status#lost".parse::<MessageEvent>(), Err(UnknownMessageEvent));
+        assert_eq!("".parse::<MessageEvent>(), Err(UnknownMessageEvent));
     }
 
     #[test]
     fn an_item_keeps_all_of_a_message_and_nothing_that_is_not_there() {
         let message = StoredMessage {
             message_sid: "SM00000000000000000000000000000001".parse().unwrap(),
-            event: Happening::Inbound,
+            event: MessageEvent::Inbound,
             account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
             received_at: "2026-11-20T09:00:00.123Z".parse().unwrap(),
             expires_at: 1_795_000_000,

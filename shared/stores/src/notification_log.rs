@@ -21,7 +21,7 @@ use crate::{
 
 /// A notification's log.
 #[derive(Debug, Serialize)]
-pub struct History {
+pub struct NotificationLog {
     /// The account.
     pub account_sid: AccountSid,
     /// Its id.
@@ -36,12 +36,12 @@ pub struct History {
     pub reason: Option<String>,
     /// Twilio's reason.
     #[serde(flatten)]
-    pub error: Option<Error>,
+    pub error: Option<ErrorDetail>,
     /// What was tried, the oldest first.
-    pub attempts: Vec<Tried>,
+    pub attempts: Vec<LoggedAttempt>,
     /// The message that a status callback named before any attempt did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bound: Option<Delivery>,
+    pub bound: Option<LoggedMessage>,
     /// As its sender gave it.
     pub metadata: BTreeMap<String, String>,
     /// When it came to stand where it does.
@@ -50,7 +50,7 @@ pub struct History {
 
 /// An attempt.
 #[derive(Debug, Serialize)]
-pub struct Tried {
+pub struct LoggedAttempt {
     /// When.
     pub at: Timestamp,
     /// How: `whatsapp` or `sms`.
@@ -62,38 +62,38 @@ pub struct Tried {
     pub reason: Option<String>,
     /// Twilio's reason.
     #[serde(flatten)]
-    pub error: Option<Error>,
+    pub error: Option<ErrorDetail>,
     /// The message that it became.
     #[serde(flatten)]
-    pub message: Option<Delivery>,
+    pub message: Option<LoggedMessage>,
 }
 
 /// A message and what Twilio reported of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Delivery {
+pub struct LoggedMessage {
     /// Its SID.
     pub message_sid: MessageSid,
     /// The furthest that it has come; none while nothing was reported.
     pub current_status: Option<MessageStatus>,
     /// The reports.
-    pub statuses: Vec<Reported>,
+    pub statuses: Vec<LoggedStatus>,
 }
 
 /// A report.
 #[derive(Debug, Clone, Serialize)]
-pub struct Reported {
+pub struct LoggedStatus {
     /// The status.
     pub status: MessageStatus,
     /// When it came.
     pub at: Timestamp,
     /// Why, of a failure.
     #[serde(flatten)]
-    pub error: Option<Error>,
+    pub error: Option<ErrorDetail>,
 }
 
 /// A code of Twilio's, and what Twilio calls it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Error {
+pub struct ErrorDetail {
     /// The code.
     pub code: ErrorCode,
     /// Its title, where it is known.
@@ -101,7 +101,7 @@ pub struct Error {
     pub title: Option<&'static str>,
 }
 
-impl From<ErrorCode> for Error {
+impl From<ErrorCode> for ErrorDetail {
     fn from(code: ErrorCode) -> Self {
         Self { code, title: code.title() }
     }
@@ -109,16 +109,20 @@ impl From<ErrorCode> for Error {
 
 /// Where the log is read from.
 #[derive(Debug, Clone)]
-pub struct Histories {
+pub struct NotificationLogs {
     /// What became of notifications.
     pub notifications: Notifications,
     /// What was reported of messages.
     pub messages: Messages,
 }
 
-impl Histories {
+impl NotificationLogs {
     /// A notification by its id within the account, or else by the SID of one of its messages.
-    pub async fn find(&self, account_sid: &AccountSid, id: &NotificationId) -> Result<Option<History>, StoreError> {
+    pub async fn find(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+    ) -> Result<Option<NotificationLog>, StoreError> {
         let found = match self.notifications.get(account_sid, id).await? {
             Some(found) => Some(found),
             None => match id.as_str().parse() {
@@ -130,7 +134,7 @@ impl Histories {
         let sids = found.attempts.iter().filter_map(|attempt| attempt.message_sid.as_ref()).chain(&found.message_sid);
         let reports = sids.map(|sid| async { Ok::<_, StoreError>((sid.clone(), self.messages.reports(sid).await?)) });
         let reports = try_join_all(reports).await?.into_iter().collect();
-        Ok(Some(History::of(found, &reports)))
+        Ok(Some(NotificationLog::of(found, &reports)))
     }
 
     /// The index knows a notification's latest message, and a message's own statuses name its notification.
@@ -145,9 +149,9 @@ impl Histories {
     }
 }
 
-impl History {
+impl NotificationLog {
     fn of(found: StoredNotification, reports: &BTreeMap<MessageSid, Vec<StatusReport>>) -> Self {
-        let message = |sid: &MessageSid| Delivery::of(sid, reports.get(sid).map_or(&[], Vec::as_slice));
+        let message = |sid: &MessageSid| LoggedMessage::of(sid, reports.get(sid).map_or(&[], Vec::as_slice));
         let tried = |sid: &MessageSid| found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(sid));
         let bound = found.message_sid.as_ref().filter(|sid| !tried(sid)).map(message);
         Self {
@@ -157,8 +161,8 @@ impl History {
             recipient: found.recipient,
             category: found.category,
             reason: found.reason,
-            error: found.code.map(Error::from),
-            attempts: found.attempts.into_iter().map(|attempt| Tried::of(attempt, message)).collect(),
+            error: found.code.map(ErrorDetail::from),
+            attempts: found.attempts.into_iter().map(|attempt| LoggedAttempt::of(attempt, message)).collect(),
             bound,
             metadata: found.metadata,
             updated_at: found.updated_at,
@@ -166,25 +170,25 @@ impl History {
     }
 }
 
-impl Tried {
-    fn of(attempt: Attempt, message: impl Fn(&MessageSid) -> Delivery) -> Self {
+impl LoggedAttempt {
+    fn of(attempt: Attempt, message: impl Fn(&MessageSid) -> LoggedMessage) -> Self {
         Self {
             at: attempt.at,
             channel: attempt.channel,
             outcome: attempt.outcome,
             reason: attempt.reason,
-            error: attempt.code.map(Error::from),
+            error: attempt.code.map(ErrorDetail::from),
             message: attempt.message_sid.as_ref().map(message),
         }
     }
 }
 
-impl Delivery {
+impl LoggedMessage {
     fn of(sid: &MessageSid, reports: &[StatusReport]) -> Self {
-        let reported = |report: &StatusReport| Reported {
+        let reported = |report: &StatusReport| LoggedStatus {
             status: report.status,
             at: report.received_at,
-            error: report.error_code.map(Error::from),
+            error: report.error_code.map(ErrorDetail::from),
         };
         Self {
             message_sid: sid.clone(),
@@ -212,7 +216,7 @@ mod tests {
             serde_json::from_value(item).unwrap()
         };
         let reports = BTreeMap::from([(SID.parse().unwrap(), statuses.iter().map(report).collect())]);
-        serde_json::to_value(History::of(found, &reports)).unwrap()
+        serde_json::to_value(NotificationLog::of(found, &reports)).unwrap()
     }
 
     fn stored() -> Value {

@@ -19,7 +19,9 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::{AccountSid, MessageSid};
 
-use crate::dynamodb::{Item, Refusal, StoreError, Transacted, consistently, past_conflicts, transact};
+use crate::dynamodb::{
+    FailedCondition, Item, StoreError, TransactionOutcome, consistent_keys, past_conflicts, transact,
+};
 
 mod lookup;
 mod open;
@@ -118,7 +120,7 @@ pub enum Claim {
     /// It is not as it was expected to be, but so.
     Changed(Standing),
     /// Other conditions of the claim refused it: for each of the actions that came with it, whether it was that one.
-    Refused(Vec<Option<Refusal>>),
+    Refused(Vec<Option<FailedCondition>>),
 }
 
 /// What became of writing an outcome.
@@ -182,8 +184,8 @@ impl Notifications {
         let update = self.update(operation, subject, change, expected.condition(), expected.values(now))?;
         let actions = std::iter::once(update).chain(conditions).collect();
         match transact(&self.client, operation, actions).await? {
-            Transacted::Written => Ok(Claim::Won),
-            Transacted::Refused(mut refusals) => match refusals.remove(0) {
+            TransactionOutcome::Written => Ok(Claim::Won),
+            TransactionOutcome::Refused(mut refusals) => match refusals.remove(0) {
                 Some(refusal) => claim_of(refusal, subject, held, now),
                 None => Ok(Claim::Refused(refusals)),
             },
@@ -242,9 +244,9 @@ impl Notifications {
         let update = self.update(operation, subject, change, "updated_at = :seen", seen)?;
         let owner = self.owner(&subject.account_sid, &subject.id, message_sid, now)?;
         Ok(match transact(&self.client, operation, vec![update, owner]).await? {
-            Transacted::Written => Found::Settled,
-            Transacted::Refused(refusals) if refusals.first().is_some_and(Option::is_some) => Found::Overtaken,
-            Transacted::Refused(_) => Found::Anothers,
+            TransactionOutcome::Written => Found::Settled,
+            TransactionOutcome::Refused(refusals) if refusals.first().is_some_and(Option::is_some) => Found::Overtaken,
+            TransactionOutcome::Refused(_) => Found::Anothers,
         })
     }
 
@@ -307,8 +309,8 @@ impl Notifications {
             let update = self.update(operation, subject, change, condition, condition_values)?;
             let actions = std::iter::once(update).chain(with).collect();
             return Ok(match transact(&self.client, operation, actions).await? {
-                Transacted::Written => Settled::Written(0),
-                Transacted::Refused(_) => Settled::Overtaken,
+                TransactionOutcome::Written => Settled::Written(0),
+                TransactionOutcome::Refused(_) => Settled::Overtaken,
             });
         }
         let expression = change.expression();
@@ -392,15 +394,15 @@ impl Notifications {
         notifications: impl Iterator<Item = (&'a AccountSid, &'a NotificationId)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = notifications.map(|(account_sid, id)| key(account_sid, id));
-        Ok((self.table.clone(), consistently("reading from the Notifications table", keys)?))
+        Ok((self.table.clone(), consistent_keys("reading from the Notifications table", keys)?))
     }
 }
 
-fn claim_of(refusal: Refusal, subject: &Subject, held: &Held, now: Timestamp) -> Result<Claim, StoreError> {
-    if refusal.found.is_empty() {
+fn claim_of(refusal: FailedCondition, subject: &Subject, held: &Held, now: Timestamp) -> Result<Claim, StoreError> {
+    if refusal.item.is_empty() {
         return Ok(Claim::Changed(Standing::New));
     }
-    let found = StoredNotification::read(refusal.found)?;
+    let found = StoredNotification::read(refusal.item)?;
     // Our own claim, whose answer was lost on its way to us.
     if found.state == State::Claimed && found.lease.as_ref() == Some(&held.lease) {
         return Ok(Claim::Won);

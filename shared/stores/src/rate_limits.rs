@@ -22,7 +22,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::AccountSid;
 
-use crate::dynamodb::{Item, StoreError, consistently};
+use crate::dynamodb::{Item, StoreError, consistent_keys};
 
 /// The table.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ impl RateLimits {
     /// What a batch read of these buckets asks of this table, by the table's name.
     pub fn wanted(&self, buckets: impl Iterator<Item = BucketKey>) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = buckets.map(|key| Item::from([("sender".to_owned(), text(key.as_str()))]));
-        Ok((self.table.clone(), consistently("reading from the RateLimits table", keys)?))
+        Ok((self.table.clone(), consistent_keys("reading from the RateLimits table", keys)?))
     }
 }
 

@@ -15,8 +15,8 @@ use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm};
 
 use crate::{
     contacts::{Contacts, ROUNDS},
-    dynamodb::{Refusal, StoreError, Transacted, transact},
-    messages::{Arrival, Happening, Messages, Recorded, Source, StoredMessage},
+    dynamodb::{FailedCondition, StoreError, TransactionOutcome, transact},
+    messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Source, StoredMessage},
 };
 
 /// Writes to the Messages and the Contacts table.
@@ -40,18 +40,18 @@ pub struct OptOutPolicy {
 
 /// What became of a message.
 #[derive(Debug)]
-pub struct Taken {
+pub struct InboundOutcome {
     /// What the person is told; a duplicate is answered as the first was.
     pub answer: Option<String>,
     /// What it asks for.
     pub intent: Intent,
     /// Whether it was there before.
-    pub recorded: Recorded,
+    pub recorded: RecordOutcome,
 }
 
 /// What is known of a person under one name in one scope. Nothing is read first: the first try assumes that it is
 /// nothing, and its refusal brings what there is.
-struct Known {
+struct KnownPreference {
     contact: ContactKey,
     scope: Scope,
     preference: Option<RecordedPreference>,
@@ -75,8 +75,8 @@ impl InboundRecorder {
         &self,
         message: &InboundMessage,
         form: TrustedForm<'_>,
-        arrival: Arrival,
-    ) -> Result<Taken, StoreError> {
+        arrival: MessageArrival,
+    ) -> Result<InboundOutcome, StoreError> {
         let intent = self.intent(message, arrival.source);
         let mut stored = self.stored(message, form, arrival);
         let (answer, recorded) = match intent {
@@ -88,10 +88,10 @@ impl InboundRecorder {
             Intent::Other => (None, self.messages.record(&stored).await?),
         };
         let answer = match &recorded {
-            Recorded::First => answer,
-            Recorded::Duplicate(first) => first.answer.clone(),
+            RecordOutcome::First => answer,
+            RecordOutcome::Duplicate(first) => first.answer.clone(),
         };
-        Ok(Taken { answer, intent, recorded })
+        Ok(InboundOutcome { answer, intent, recorded })
     }
 
     /// What a message asks for. Nothing is recorded.
@@ -103,10 +103,10 @@ impl InboundRecorder {
         Asked::by(message, origin, &self.policy.languages)
     }
 
-    fn stored(&self, message: &InboundMessage, form: TrustedForm<'_>, arrival: Arrival) -> StoredMessage {
+    fn stored(&self, message: &InboundMessage, form: TrustedForm<'_>, arrival: MessageArrival) -> StoredMessage {
         StoredMessage {
             message_sid: message.message_sid.clone(),
-            event: Happening::Inbound,
+            event: MessageEvent::Inbound,
             account_sid: message.account_sid.clone(),
             received_at: arrival.at,
             expires_at: expiry(arrival.at, self.retention.into()),
@@ -126,7 +126,7 @@ impl InboundRecorder {
         message: &InboundMessage,
         mut stored: StoredMessage,
         wish: PreferenceRequest,
-    ) -> Result<(Option<String>, Recorded), StoreError> {
+    ) -> Result<(Option<String>, RecordOutcome), StoreError> {
         let mut known = self.unknown(message, wish.preference).await?;
         for _ in 0..ROUNDS {
             let effects = effects(wish.preference, &stored, &known);
@@ -139,9 +139,9 @@ impl InboundRecorder {
                 return Ok((None, self.messages.record(&stored).await?));
             }
             match self.write(&message.from.channel, &stored, wish.preference, &known, &due).await? {
-                Written::Both => return Ok((stored.answer, Recorded::First)),
-                Written::Duplicate(first) => return Ok((None, Recorded::Duplicate(first))),
-                Written::Changed(found) => {
+                InboundWrite::Written => return Ok((stored.answer, RecordOutcome::First)),
+                InboundWrite::Duplicate(first) => return Ok((None, RecordOutcome::Duplicate(first))),
+                InboundWrite::Changed(found) => {
                     for (index, preference) in found {
                         if let Some(known) = known.get_mut(index) {
                             known.preference = preference;
@@ -155,7 +155,7 @@ impl InboundRecorder {
 
     /// Each name of the person in each scope of the wish. Who hides the number is looked up: their STOP has to reach the
     /// number that notifications go to.
-    async fn unknown(&self, message: &InboundMessage, wish: Preference) -> Result<Vec<Known>, StoreError> {
+    async fn unknown(&self, message: &InboundMessage, wish: Preference) -> Result<Vec<KnownPreference>, StoreError> {
         let mut contacts = ContactKey::all_of_sender(message);
         if matches!(message.from.identity, Identity::Opaque(_)) {
             for linked in self.contacts.linked(&ContactKey::of_sender(message)).await? {
@@ -167,7 +167,11 @@ impl InboundRecorder {
         let service = message.details.messaging_service_sid.as_ref();
         let scopes = self.policy.scope.scopes(wish, &message.to, service);
         let in_each_scope = |contact: ContactKey| {
-            scopes.iter().map(move |scope| Known { contact: contact.clone(), scope: scope.clone(), preference: None })
+            scopes.iter().map(move |scope| KnownPreference {
+                contact: contact.clone(),
+                scope: scope.clone(),
+                preference: None,
+            })
         };
         Ok(contacts.into_iter().flat_map(in_each_scope).collect())
     }
@@ -178,9 +182,9 @@ impl InboundRecorder {
         channel: &Channel,
         stored: &StoredMessage,
         preference: Preference,
-        known: &[Known],
+        known: &[KnownPreference],
         due: &[usize],
-    ) -> Result<Written, StoreError> {
+    ) -> Result<InboundWrite, StoreError> {
         let new = RecordedPreference {
             preference,
             changed_at: stored.received_at,
@@ -194,15 +198,15 @@ impl InboundRecorder {
             actions.push(self.contacts.set_preference(&known.contact, channel, &known.scope, &new, before)?);
         }
         match transact(&self.client, "recording a preference", actions).await? {
-            Transacted::Written => Ok(Written::Both),
-            Transacted::Refused(refusals) => Written::refused(refusals, due),
+            TransactionOutcome::Written => Ok(InboundWrite::Written),
+            TransactionOutcome::Refused(refusals) => InboundWrite::refused(refusals, due),
         }
     }
 }
 
 /// What the wish does under each name. A person is one: whatever was said last under any of the names is what the wish
 /// has to be newer than.
-fn effects(wish: Preference, stored: &StoredMessage, known: &[Known]) -> Vec<PreferenceEffect> {
+fn effects(wish: Preference, stored: &StoredMessage, known: &[KnownPreference]) -> Vec<PreferenceEffect> {
     let of_scope = |scope: &Scope| {
         newest(known.iter().filter(|known| known.scope == *scope).filter_map(|known| known.preference.as_ref()))
     };
@@ -210,22 +214,22 @@ fn effects(wish: Preference, stored: &StoredMessage, known: &[Known]) -> Vec<Pre
 }
 
 /// What became of a try.
-enum Written {
-    Both,
+enum InboundWrite {
+    Written,
     Duplicate(Box<StoredMessage>),
     /// These preferences are not what they were taken for, but this.
     Changed(Vec<(usize, Option<RecordedPreference>)>),
 }
 
-impl Written {
+impl InboundWrite {
     /// The message's own condition goes first: a duplicate stays one whatever has become of the preference since.
-    fn refused(refusals: Vec<Option<Refusal>>, due: &[usize]) -> Result<Self, StoreError> {
+    fn refused(refusals: Vec<Option<FailedCondition>>, due: &[usize]) -> Result<Self, StoreError> {
         let mut refusals = refusals.into_iter();
         if let Some(refusal) = refusals.next().flatten() {
-            return Messages::read(refusal.found).map(|first| Self::Duplicate(Box::new(first)));
+            return Messages::read(refusal.item).map(|first| Self::Duplicate(Box::new(first)));
         }
-        let changed = |(index, refusal): (&usize, Option<Refusal>)| {
-            Some(Contacts::read_preference(refusal?.found).map(|found| (*index, found)))
+        let changed = |(index, refusal): (&usize, Option<FailedCondition>)| {
+            Some(Contacts::read_preference(refusal?.item).map(|found| (*index, found)))
         };
         due.iter().zip(refusals).filter_map(changed).collect::<Result<_, _>>().map(Self::Changed)
     }
@@ -246,7 +250,7 @@ fn confirmation(wish: PreferenceRequest, source: Source) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn known(address: &str, scope: Scope, said: Option<(Preference, &str)>) -> Known {
+    fn known(address: &str, scope: Scope, said: Option<(Preference, &str)>) -> KnownPreference {
         let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
         let preference = said.map(|(preference, at)| RecordedPreference {
             preference,
@@ -254,13 +258,13 @@ mod tests {
             message_sid: None,
             reason: None,
         });
-        Known { contact: ContactKey::new(&account_sid, &address.parse().unwrap()), scope, preference }
+        KnownPreference { contact: ContactKey::new(&account_sid, &address.parse().unwrap()), scope, preference }
     }
 
     fn stored() -> StoredMessage {
         StoredMessage {
             message_sid: "SM00000000000000000000000000000001".parse().unwrap(),
-            event: Happening::Inbound,
+            event: MessageEvent::Inbound,
             account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
             received_at: "2026-11-20T09:00:00Z".parse().unwrap(),
             expires_at: 0,

@@ -10,8 +10,8 @@ use twilio_types::{error_code::ErrorCode, message_status::Stage};
 use twilio_webhook::{signature::TrustedForm, status_callback::StatusCallback};
 
 use crate::{
-    dynamodb::{StoreError, Transacted, transact},
-    messages::{Arrival, Happening, Messages, Recorded, StoredMessage},
+    dynamodb::{StoreError, TransactionOutcome, transact},
+    messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, StoredMessage},
     notifications::Notifications,
 };
 
@@ -36,8 +36,8 @@ impl StatusRecorder {
         callback: &StatusCallback,
         form: TrustedForm<'_>,
         origin: Option<&CallbackOrigin>,
-        arrival: Arrival,
-    ) -> Result<Recorded, StoreError> {
+        arrival: MessageArrival,
+    ) -> Result<RecordOutcome, StoreError> {
         let stored = self.stored(callback, form, origin, arrival);
         match origin {
             None => self.messages.record(&stored).await,
@@ -53,11 +53,11 @@ impl StatusRecorder {
         callback: &StatusCallback,
         form: TrustedForm<'_>,
         origin: Option<&CallbackOrigin>,
-        arrival: Arrival,
+        arrival: MessageArrival,
     ) -> StoredMessage {
         StoredMessage {
             message_sid: callback.message_sid.clone(),
-            event: Happening::Status(callback.status),
+            event: MessageEvent::Status(callback.status),
             account_sid: callback.account_sid.clone(),
             received_at: arrival.at,
             expires_at: expiry(arrival.at, self.retention.into()),
@@ -77,15 +77,15 @@ impl StatusRecorder {
         stored: &StoredMessage,
         origin: &CallbackOrigin,
         is_final: bool,
-    ) -> Result<Recorded, StoreError> {
+    ) -> Result<RecordOutcome, StoreError> {
         let actions = vec![
             self.messages.recording(stored)?,
             self.notifications.binding(&stored.account_sid, origin, &stored.message_sid, is_final)?,
         ];
         match transact(&self.client, "recording a status", actions).await? {
-            Transacted::Written => Ok(Recorded::First),
-            Transacted::Refused(refusals) => match refusals.into_iter().next().flatten() {
-                Some(refusal) => Messages::read(refusal.found).map(|found| Recorded::Duplicate(Box::new(found))),
+            TransactionOutcome::Written => Ok(RecordOutcome::First),
+            TransactionOutcome::Refused(refusals) => match refusals.into_iter().next().flatten() {
+                Some(refusal) => Messages::read(refusal.item).map(|found| RecordOutcome::Duplicate(Box::new(found))),
                 None => self.messages.record(stored).await,
             },
         }

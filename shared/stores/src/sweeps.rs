@@ -20,17 +20,17 @@ pub struct Sweeps {
 
 /// How far an account has been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct SweepMark {
     /// Everything that was there at this time has been looked at.
     pub since: Timestamp,
     /// A sweep that did not come to its end.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub unfinished: Option<Unfinished>,
+    pub unfinished: Option<UnfinishedSweep>,
 }
 
 /// Where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
+pub struct UnfinishedSweep {
     /// When the sweep began: what the mark becomes at its end.
     pub sweep_started_at: Timestamp,
     /// The path of the page that comes next.
@@ -39,13 +39,13 @@ pub struct Unfinished {
 
 /// The right to sweep an account.
 #[derive(Debug)]
-pub struct Turn(String);
+pub struct SweepLease(String);
 
 /// What became of a try to begin.
 #[derive(Debug)]
-pub enum Begun {
+pub enum SweepStart {
     /// It is our turn, from this mark; none where the account was never swept.
-    Ours(Turn, Option<Mark>),
+    Leased(SweepLease, Option<SweepMark>),
     /// Another invocation is at it.
     Busy,
 }
@@ -63,9 +63,9 @@ impl Sweeps {
     }
 
     /// Takes the turn at an account.
-    pub async fn begin(&self, account_sid: &AccountSid, now: Timestamp) -> Result<Begun, StoreError> {
+    pub async fn begin(&self, account_sid: &AccountSid, now: Timestamp) -> Result<SweepStart, StoreError> {
         let operation = "beginning a sweep in the RateLimits table";
-        let turn = Turn(uuid::Uuid::new_v4().to_string());
+        let turn = SweepLease(uuid::Uuid::new_v4().to_string());
         let until = now.saturating_add(TURN).map_err(|error| StoreError::new(operation, error))?;
         let result = self
             .client
@@ -84,19 +84,19 @@ impl Sweeps {
             Ok(written) => {
                 let item = written.attributes.unwrap_or_default();
                 let mark = item.contains_key("since").then(|| serde_dynamo::from_item(item)).transpose();
-                Ok(Begun::Ours(turn, mark.map_err(|error| StoreError::new(operation, error))?))
+                Ok(SweepStart::Leased(turn, mark.map_err(|error| StoreError::new(operation, error))?))
             }
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                Ok(Begun::Busy)
+                Ok(SweepStart::Busy)
             }
             Err(error) => Err(StoreError::of_sdk(operation, error)),
         }
     }
 
     /// Gives the turn back and leaves the mark. Who lost the turn meanwhile leaves none.
-    pub async fn end(&self, account_sid: &AccountSid, turn: Turn, mark: &Mark) -> Result<(), StoreError> {
+    pub async fn end(&self, account_sid: &AccountSid, turn: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
         let operation = "ending a sweep in the RateLimits table";
         let item: Item = serde_dynamo::to_item(mark).map_err(|error| StoreError::new(operation, error))?;
         let result = self
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn a_mark_is_an_item_and_back() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let unfinished = Unfinished { sweep_started_at: at(1_790_000_300), resume: "/page".to_owned() };
+        let unfinished = UnfinishedSweep { sweep_started_at: at(1_790_000_300), resume: "/page".to_owned() };
         for unfinished in [None, Some(unfinished)] {
-            let mark = Mark { since: at(1_790_000_000), unfinished };
+            let mark = SweepMark { since: at(1_790_000_000), unfinished };
             let item: Item = serde_dynamo::to_item(&mark).unwrap();
             assert_eq!(item.contains_key("resume"), mark.unfinished.is_some());
-            assert_eq!(serde_dynamo::from_item::<_, Mark>(item).unwrap(), mark);
+            assert_eq!(serde_dynamo::from_item::<_, SweepMark>(item).unwrap(), mark);
         }
     }
 }

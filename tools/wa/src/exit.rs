@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use shared::{queues::QueueError, report::Chain, secrets::SecretsError};
-use stores::{dynamodb::StoreError, fault::Fault};
+use stores::{dynamodb::StoreError, fault::AwsFault};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -69,18 +69,18 @@ impl Failure {
             Some(service) => [service.code(), service.message()].into_iter().flatten().collect::<Vec<_>>().join(": "),
             None => Chain(error).to_string(),
         };
-        Self::of_fault(Fault::of(error), what, &said, error)
+        Self::of_fault(AwsFault::of(error), what, &said, error)
     }
 
-    fn of_fault(fault: Fault, what: &str, said: &str, error: &(dyn Error + 'static)) -> Self {
+    fn of_fault(fault: AwsFault, what: &str, said: &str, error: &(dyn Error + 'static)) -> Self {
         if lacks_credentials(error) {
             let remedy = "name a profile with --profile, log in with `aws sso login`, or set AWS_ACCESS_KEY_ID";
             return Self::Refused(format!("{what}: no AWS credentials that can be used: {remedy}"));
         }
         match fault {
-            Fault::Unanswered => Self::NoAnswer(format!("{what}: no answer from AWS: {said}")),
-            Fault::Refused => Self::Refused(format!("{what}: refused by AWS: {said}")),
-            Fault::Unusable => Self::Usage(format!("{what}: {said}")),
+            AwsFault::Unavailable => Self::NoAnswer(format!("{what}: no answer from AWS: {said}")),
+            AwsFault::Denied => Self::Refused(format!("{what}: refused by AWS: {said}")),
+            AwsFault::Invalid => Self::Usage(format!("{what}: {said}")),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 use shared::secrets::{self, Accounts};
-use stores::{contacts::Contacts, messages::Messages, notification_log::Histories, notifications::Notifications};
+use stores::{
+    contacts::Contacts, messages::Messages, notification_log::NotificationLogs, notifications::Notifications,
+};
 use tokio::sync::OnceCell;
 use twilio_types::sid::AccountSid;
 
@@ -135,8 +137,8 @@ impl Session {
     }
 
     /// What became of notifications.
-    pub async fn histories(&self) -> Result<Histories, Failure> {
-        Ok(Histories { notifications: self.notifications().await?, messages: self.messages().await? })
+    pub async fn histories(&self) -> Result<NotificationLogs, Failure> {
+        Ok(NotificationLogs { notifications: self.notifications().await?, messages: self.messages().await? })
     }
 
     /// The stack's Notifications table.

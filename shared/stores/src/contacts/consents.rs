@@ -11,7 +11,7 @@ use domain::{
 use jiff::Timestamp;
 
 use super::{Contacts, key, sortable, value};
-use crate::dynamodb::{Item, StoreError, Transacted, transact};
+use crate::dynamodb::{Item, StoreError, TransactionOutcome, transact};
 
 /// The facets of consent begin with this.
 pub(super) const CONSENT: &str = "consent#";
@@ -20,7 +20,7 @@ const OPERATION: &str = "recording consent in the Contacts table";
 
 /// What a proof changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
+pub enum ConsentOutcome {
     /// It is what holds now.
     Current(Consent),
     /// It is kept, and this, which is newer, still holds.
@@ -55,20 +55,20 @@ impl Contacts {
         &self,
         contact: &ContactKey,
         evidence: &ConsentEvidence,
-    ) -> Result<Recorded, StoreError> {
+    ) -> Result<ConsentOutcome, StoreError> {
         let consent = consent_of(evidence);
         let keeping = self.keeping(contact, &consent, evidence)?;
         let holding = self.holding(contact, &consent, Condition::NotNewer)?;
         let refusals = match transact(&self.client, OPERATION, vec![keeping.clone(), holding]).await? {
-            Transacted::Written => return Ok(Recorded::Current(consent)),
-            Transacted::Refused(refusals) => refusals,
+            TransactionOutcome::Written => return Ok(ConsentOutcome::Current(consent)),
+            TransactionOutcome::Refused(refusals) => refusals,
         };
         let Some(newer) = refusals.into_iter().nth(1).flatten() else {
             return Err(StoreError::contended(OPERATION));
         };
         // What holds is never replaced by something older, so this stays true for the second request.
         transact(&self.client, OPERATION, vec![keeping]).await?;
-        Self::read_consent(newer.found).map(Recorded::Historic)
+        Self::read_consent(newer.item).map(ConsentOutcome::Historic)
     }
 
     /// Withdraws the consent that is given, and was before this time, and gives the categories for which that was so.
@@ -87,7 +87,7 @@ impl Contacts {
             let consent = consent_of(&evidence);
             let actions =
                 vec![self.keeping(contact, &consent, &evidence)?, self.holding(contact, &consent, Condition::Given)?];
-            if let Transacted::Written = transact(&self.client, OPERATION, actions).await? {
+            if let TransactionOutcome::Written = transact(&self.client, OPERATION, actions).await? {
                 withdrawn.push(*category);
             }
         }

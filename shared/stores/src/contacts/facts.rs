@@ -18,7 +18,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use twilio_types::address::Channel;
 
 use super::{Contacts, consents, key, value};
-use crate::dynamodb::{Item, StoreError, consistently};
+use crate::dynamodb::{Item, StoreError, consistent_keys};
 
 /// The facet of the last message to any sender.
 pub(super) const WINDOW: &str = "window";
@@ -115,7 +115,7 @@ impl Contacts {
         facets: impl Iterator<Item = (&'a ContactKey, Wanted)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = facets.map(|(contact, wanted)| key(contact, &wanted.facet()));
-        Ok((self.table.clone(), consistently("reading from the Contacts table", keys)?))
+        Ok((self.table.clone(), consistent_keys("reading from the Contacts table", keys)?))
     }
 
     /// An action that adds a marketing message to those of late, on the condition that they are as they were seen. What

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use twilio_types::{address::Channel, sid::MessageSid};
 
 use super::{Contacts, facet_after, key, sortable, value};
-use crate::dynamodb::{Item, Refusal, StoreError, Transacted, transact};
+use crate::dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact};
 
 /// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
 /// of the same person was written, so a handful is already a storm.
@@ -195,9 +195,9 @@ impl Contacts {
             let new = wish.clone().after(known.as_ref());
             let action = self.set_facet(contact, facet, &new, known.as_ref())?;
             match transact(&self.client, operation, vec![action]).await? {
-                Transacted::Written => return Ok(effect),
-                Transacted::Refused(refusals) => {
-                    let found = refusals.into_iter().next().flatten().map(|Refusal { found }| found);
+                TransactionOutcome::Written => return Ok(effect),
+                TransactionOutcome::Refused(refusals) => {
+                    let found = refusals.into_iter().next().flatten().map(|FailedCondition { item }| item);
                     known = Self::read_preference(found.unwrap_or_default())?;
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use twilio_types::sid::MessageSid;
 
-use super::{Happening, Messages, StoredMessage};
+use super::{MessageEvent, Messages, StoredMessage};
 use crate::dynamodb::{Item, StoreError, batch_get};
 
 impl Messages {
@@ -13,9 +13,9 @@ impl Messages {
     /// recording it again is refused.
     pub async fn missing(
         &self,
-        happenings: impl IntoIterator<Item = (MessageSid, Happening)>,
-    ) -> Result<HashSet<(MessageSid, Happening)>, StoreError> {
-        let mut missing: HashSet<_> = happenings.into_iter().collect();
+        events: impl IntoIterator<Item = (MessageSid, MessageEvent)>,
+    ) -> Result<HashSet<(MessageSid, MessageEvent)>, StoreError> {
+        let mut missing: HashSet<_> = events.into_iter().collect();
         for recorded in self.recorded(&missing).await? {
             missing.remove(&recorded);
         }
@@ -24,8 +24,9 @@ impl Messages {
 
     async fn recorded(
         &self,
-        wanted: &HashSet<(MessageSid, Happening)>,
-    ) -> Result<Vec<(MessageSid, Happening)>, StoreError> {
+        wanted: &HashSet<(MessageSid, MessageEvent)>,
+    ,
+    ) -> Result<Vec<(MessageSid, MessageEvent)>, StoreError> {
         let operation = "looking up messages in the Messages table";
         let wanted = KeysAndAttributes::builder()
             .set_keys(Some(wanted.iter().map(|(sid, event)| key(sid, *event)).collect()))
@@ -48,14 +49,14 @@ impl Messages {
     }
 }
 
-fn key(message_sid: &MessageSid, event: Happening) -> Item {
+fn key(message_sid: &MessageSid, event: MessageEvent) -> Item {
     Item::from([
         ("message_sid".to_owned(), AttributeValue::S(message_sid.to_string())),
         ("event".to_owned(), AttributeValue::S(event.to_string())),
     ])
 }
 
-fn read_key(item: &Item) -> Option<(MessageSid, Happening)> {
+fn read_key(item: &Item) -> Option<(MessageSid, MessageEvent)> {
     let text = |name: &str| item.get(name)?.as_s().ok();
     Some((text("message_sid")?.parse().ok()?, text("event")?.parse().ok()?))
 }

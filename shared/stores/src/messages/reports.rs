@@ -9,7 +9,7 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::{Happening, Messages};
+use super::{MessageEvent, Messages};
 use crate::dynamodb::StoreError;
 
 const OPERATION: &str = "reading a message's statuses";
@@ -48,9 +48,9 @@ impl Messages {
 }
 
 fn status_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageStatus, D::Error> {
-    match Happening::deserialize(deserializer)? {
-        Happening::Status(status) => Ok(status),
-        Happening::Inbound => Err(D::Error::custom("expected status# and a message status")),
+    match MessageEvent::deserialize(deserializer)? {
+        MessageEvent::Status(status) => Ok(status),
+        MessageEvent::Inbound => Err(D::Error::custom("expected status# and a message status")),
     }
 }
 

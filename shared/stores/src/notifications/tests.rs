@@ -79,7 +79,7 @@ fn our_own_claim_whose_answer_was_lost_is_ours() {
         let times = [("lease", lease.to_string()), ("lease_until", at(9).to_string())];
         plain.chain(times.map(|(name, value)| (name.to_owned(), text(&value)))).collect::<Item>()
     };
-    let judged = |lease: &Lease| claim_of(Refusal { found: item(lease) }, &subject(), &held, at(0)).unwrap();
+    let judged = |lease: &Lease| claim_of(FailedCondition { item: item(lease) }, &subject(), &held, at(0)).unwrap();
     assert!(matches!(judged(&lease), Claim::Won));
     assert!(matches!(judged(&Lease::random()), Claim::Changed(Standing::HeldUntil(_))));
 }

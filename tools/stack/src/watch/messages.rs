@@ -2,7 +2,7 @@
 
 use domain::preference::Preference;
 use sandbox::{TimelineEvent, TimelineOutcome};
-use stores::messages::{Happening as Event, Source, StoredMessage};
+use stores::messages::{MessageEvent, Source, StoredMessage};
 use twilio_types::{
     error_code::ErrorCode,
     message_status::{MessageStatus, Stage},
@@ -20,8 +20,8 @@ pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
     let (what, outcome, person) = match stored.event {
-        Event::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From"),
-        Event::Status(status) => {
+        MessageEvent::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From"),
+        MessageEvent::Status(status) => {
             (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
         }
     };

@@ -7,7 +7,7 @@ use domain::consent::{Consent, ConsentRequest, ConsentState};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stores::contacts::Recorded;
+use stores::contacts::ConsentOutcome;
 use twilio_types::sid::AccountSid;
 
 use crate::{
@@ -101,8 +101,8 @@ async fn add(arguments: &Adding, session: &Session) -> Result<(), Failure> {
     let account_sid = session.account_sid().await?;
     let contact = arguments.person.key(&account_sid);
     let (recorded, consent) = match session.contacts().await?.record_consent(&contact, &request.evidence).await? {
-        Recorded::Current(consent) => ("current", consent),
-        Recorded::Historic(newer) => ("historic", newer),
+        ConsentOutcome::Current(consent) => ("current", consent),
+        ConsentOutcome::Historic(newer) => ("historic", newer),
     };
     if session.output.format() == Format::Table {
         let (category, at) = (consent.category.as_str(), consent.at);

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use domain::notification::NotificationId;
 use jiff::Timestamp;
 use serde::Serialize;
-use stores::notification_log::{Delivery, Error, History};
+use stores::notification_log::{ErrorDetail, LoggedMessage, NotificationLog};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
@@ -50,13 +50,13 @@ pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
-    history: &'a History,
+    history: &'a NotificationLog,
     message_sid: Option<&'a str>,
     current_status: Option<&'static str>,
 }
 
 /// Notifications, a line each.
-pub fn table(histories: &[History]) -> Result<Table, Failure> {
+pub fn table(histories: &[NotificationLog]) -> Result<Table, Failure> {
     let columns =
         ["id", "state", "recipient", "category", "message_sid", "current_status", "code", "reason", "updated_at"];
     let lines = histories.iter().map(|history| {
@@ -86,7 +86,7 @@ struct Step<'a> {
 }
 
 /// A notification with all that happened to it; in JSON as `GET /notifications/{id}` gives it.
-pub fn show(session: &Session, history: &History) -> Result<(), Failure> {
+pub fn show(session: &Session, history: &NotificationLog) -> Result<(), Failure> {
     let output = &session.output;
     match output.format() {
         Format::Json => output.json(history),
@@ -103,7 +103,7 @@ pub fn show(session: &Session, history: &History) -> Result<(), Failure> {
     }
 }
 
-fn steps(history: &History) -> Vec<Step<'_>> {
+fn steps(history: &NotificationLog) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
     for attempt in &history.attempts {
         let message_sid = attempt.message.as_ref().map_or("", |message| message.message_sid.as_str());
@@ -120,7 +120,7 @@ fn steps(history: &History) -> Vec<Step<'_>> {
     steps
 }
 
-fn reports<'a>(channel: &'a str, message: &'a Delivery) -> impl Iterator<Item = Step<'a>> {
+fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<Item = Step<'a>> {
     message.statuses.iter().map(move |report| Step {
         at: report.at,
         channel,
@@ -131,7 +131,7 @@ fn reports<'a>(channel: &'a str, message: &'a Delivery) -> impl Iterator<Item = 
 }
 
 /// What is written down as the reason mostly names the code itself.
-fn reason(text: Option<&str>, error: Option<&Error>) -> Option<String> {
+fn reason(text: Option<&str>, error: Option<&ErrorDetail>) -> Option<String> {
     let error = error.map(|error| match error.title {
         Some(title) => format!("{} {title}", error.code),
         None => error.code.to_string(),

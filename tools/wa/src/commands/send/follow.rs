@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use stores::{
-    notification_log::{Delivery, Histories, History},
+    notification_log::{LoggedMessage, NotificationLog, NotificationLogs},
     notifications::State,
 };
 use tokio::{
@@ -45,7 +45,7 @@ enum End {
 }
 
 impl Seen {
-    fn of(history: &History) -> Self {
+    fn of(history: &NotificationLog) -> Self {
         let delivery = latest(history);
         Self {
             state: Some(history.state),
@@ -76,7 +76,7 @@ impl Seen {
     }
 }
 
-fn latest(history: &History) -> Option<&Delivery> {
+fn latest(history: &NotificationLog) -> Option<&LoggedMessage> {
     history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(history.bound.as_ref())
 }
 
@@ -115,11 +115,11 @@ pub(super) async fn run(session: &Session, requests: &[Request], timeout: Durati
 
 async fn one(
     session: &Session,
-    histories: &Histories,
+    histories: &NotificationLogs,
     reads: &Semaphore,
     request: &Request,
     deadline: Instant,
-) -> Result<(End, Option<History>), Failure> {
+) -> Result<(End, Option<NotificationLog>), Failure> {
     let notification = &request.notification;
     let account_sid = account(session, notification).await?;
     let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };

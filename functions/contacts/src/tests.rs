@@ -19,7 +19,7 @@ fn contacts() -> Contacts {
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     Contacts {
         people: stores::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
-        histories: Histories {
+        histories: NotificationLogs {
             notifications: Notifications::new(client.clone(), "notifications".to_owned()),
             messages: Messages::new(client, "messages".to_owned()),
         },

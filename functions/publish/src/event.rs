@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
     messages::{Source, StoredMessage},
-    notifications::{Attempt, State, StoredNotification},
+    notifications::{Attempt, NotificationState, StoredNotification},
 };
 use twilio_types::{
     error_code::ErrorCode,
@@ -118,7 +118,7 @@ pub(crate) struct ReportedOptOut<'a> {
 struct NotificationEnd {
     notification_id: NotificationId,
     to: Option<String>,
-    state: State,
+    state: NotificationState,
     reason: Option<String>,
     code: Option<ErrorCode>,
     message_sid: Option<MessageSid>,
@@ -263,9 +263,14 @@ impl Event {
     /// A notification came to an end without reaching Twilio. None for a state that is no such end.
     pub(crate) fn notification(stored: StoredNotification) -> Option<Self> {
         let (event_type, schema) = match stored.state {
-            State::Rejected | State::Expired | State::Unknown => ("notification_failed", "notification.failed.v1"),
-            State::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
-            State::Claimed | State::Waiting | State::AwaitingReply | State::Accepted => return None,
+            NotificationState::Rejected | NotificationState::Expired | NotificationState::Unknown => {
+                ("notification_failed", "notification.failed.v1")
+            }
+            NotificationState::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
+            NotificationState::Claimed
+            | NotificationState::Waiting
+            | NotificationState::AwaitingReply
+            | NotificationState::Accepted => return None,
         };
         let contact = stored.recipient.as_ref().map(|to| ContactKey::of_phone(&stored.account_sid, to));
         Some(Self {

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::queues::{MessageBody, OutboundProducer, QueueEntry};
 use stores::{
     contacts::Contacts,
-    notifications::{Failure, Notifications, State, StoredNotification, Waiting},
+    notifications::{FailedMessage, NextAttempt, NotificationState, Notifications, StoredNotification},
     rate_limits::{BucketKey, RateLimits},
 };
 use twilio_types::{
@@ -70,7 +70,7 @@ impl Reactor {
             let awaiting = self.contacts.open_window(contact, &message.to, service, at).await?;
             for id in &awaiting {
                 let waiting = self.notifications.get(&message.account_sid, id).await?;
-                if let Some(found) = waiting.filter(|found| found.state == State::AwaitingReply) {
+                if let Some(found) = waiting.filter(|found| found.state == NotificationState::AwaitingReply) {
                     self.put_back(&found, Duration::ZERO).await?;
                 }
             }
@@ -120,7 +120,8 @@ impl Reactor {
     /// A notification ended with a code by which Twilio says that the person has opted out.
     pub(crate) async fn to_end(&self, stored: &StoredNotification) -> Result<Option<Event>, EventError> {
         let (Some(code), Some(to)) = (stored.code, stored.recipient.as_ref()) else { return Ok(None) };
-        let opt_out = opt_out_of(FailureResponse::of_code(Some(code))).filter(|_| stored.state == State::Suppressed);
+        let opt_out =
+            opt_out_of(FailureResponse::of_code(Some(code))).filter(|_| stored.state == NotificationState::Suppressed);
         let Some(is_marketing_only) = opt_out else { return Ok(None) };
         let contact = ContactKey::of_phone(&stored.account_sid, to);
         let by_sms = stored.attempts.last().is_some_and(|last| last.channel == FallbackChannel::Sms.as_str());
@@ -175,7 +176,7 @@ impl Reactor {
         };
         let Some(route) = route else { return Ok(()) };
         let title = code.title().unwrap_or("not known");
-        let next = Waiting {
+        let next = NextAttempt {
             reason: Some(format!("failed after Twilio had taken it, code {code} ({title})")),
             code: Some(code),
             route,
@@ -231,8 +232,8 @@ fn failure<'a>(
     stored: &'a StoredNotification,
     notification: &Notification,
     message_sid: &'a MessageSid,
-) -> Failure<'a> {
+) -> FailedMessage<'a> {
     let channel =
         notification.channel_option(stored.route).map_or_else(FallbackChannel::default, |(channel, _)| channel);
-    Failure { account_sid, id: &stored.id, message_sid, channel }
+    FailedMessage { account_sid, id: &stored.id, message_sid, channel }
 }

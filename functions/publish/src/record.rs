@@ -6,7 +6,7 @@ use aws_lambda_events::dynamodb::EventRecord;
 use serde_dynamo::Item;
 use stores::{
     messages::StoredMessage,
-    notifications::{State, StoredNotification},
+    notifications::{NotificationState, StoredNotification},
 };
 
 /// What a record tells.
@@ -72,7 +72,7 @@ impl Change {
 
     fn notification(new: Item, old: &Item) -> Result<Self, UnreadableRecord> {
         let unreadable = |source| UnreadableRecord { table: "Notifications", source };
-        let before: Option<State> =
+        let before: Option<NotificationState> =
             old.get("state").cloned().map(serde_dynamo::from_attribute_value).transpose().map_err(unreadable)?;
         let now: StoredNotification = serde_dynamo::from_item(new).map_err(unreadable)?;
         let changed = before != Some(now.state);

@@ -1,7 +1,7 @@
 //! Notifications whose message should have come to an end: looked up one by one.
 
 use jiff::{SignedDuration, Timestamp};
-use stores::notifications::Overdue;
+use stores::notifications::OverdueNotification;
 use twilio_client::TwilioError;
 
 use crate::{
@@ -40,7 +40,7 @@ impl Reconcile {
     async fn look_up(
         &self,
         account: &Account,
-        overdue: &Overdue,
+        overdue: &OverdueNotification,
         report: &mut AccountReport,
         now: Timestamp,
     ) -> Result<(), Stop> {

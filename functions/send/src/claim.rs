@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use stores::{
     contacts::Contacts,
     dynamodb::FailedCondition,
-    notifications::{Claim, Held, Lease, Outcome, Settled, Standing, Waiting},
+    notifications::{ClaimOutcome, ClaimState, Lease, LeaseId, NextAttempt, NotificationOutcome, OutcomeWrite},
     rate_limits::tat_in,
 };
 use twilio_types::{address::Channel, limits::VALIDITY_PERIOD_SECONDS};
@@ -50,7 +50,7 @@ impl Send {
         for _ in 0..ROUNDS {
             let now = Timestamp::now();
             if draft.job.notification.expires_at.is_some_and(|expires_at| expires_at <= now) {
-                let outcome = Outcome::Expired { reason: PolicyRefusal::Expired.to_string() };
+                let outcome = NotificationOutcome::Expired { reason: PolicyRefusal::Expired.to_string() };
                 return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await;
             }
             let pair_tat = match reserve_sender_recipient(draft.pair_tat, now.as_microsecond()) {
@@ -66,9 +66,9 @@ impl Send {
             let claim =
                 self.notifications.claim(subject, expected, &held, draft.attempts, conditions.actions, now).await?;
             match claim {
-                Claim::Won => return self.attempt(draft, &held).await,
-                Claim::Changed(standing) => return self.overtaken(&draft, &standing, now).await,
-                Claim::Refused(refusals) => match self.refused(&mut draft, refusals, suppressions, now).await? {
+                ClaimOutcome::Claimed => return self.attempt(draft, &held).await,
+                ClaimOutcome::Changed(standing) => return self.overtaken(&draft, &standing, now).await,
+                ClaimOutcome::Refused(refusals) => match self.refused(&mut draft, refusals, suppressions, now).await? {
                     Refused::Next(next) => return Ok(next),
                     Refused::Changed => {}
                 },
@@ -103,7 +103,7 @@ impl Send {
         for ((_, scope), refusal) in suppressions.into_iter().zip(refusals.by_ref()) {
             if refusal.is_some() {
                 let reason = PolicyRefusal::OptedOut(scope).to_string();
-                let outcome = Outcome::Suppressed { reason, code: None };
+                let outcome = NotificationOutcome::Suppressed { reason, code: None };
                 return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await.map(Refused::Next);
             }
         }
@@ -121,23 +121,23 @@ impl Send {
     }
 
     /// Somebody else was quicker.
-    async fn overtaken(&self, draft: &Draft<'_>, standing: &Standing, now: Timestamp) -> Result<Next, SendError> {
+    async fn overtaken(&self, draft: &Draft<'_>, standing: &ClaimState, now: Timestamp) -> Result<Next, SendError> {
         match standing {
-            Standing::HeldUntil(end) => Ok(Next::Again(until(*end, now) + AFTER_LEASE)),
-            Standing::Finished(_) => Ok(Next::Done),
-            Standing::OtherContent => self.refuse_reuse(&draft.job, now).await,
-            Standing::New | Standing::Open(_) | Standing::InDoubt(_) => Ok(Next::Again(AFTER_LEASE)),
+            ClaimState::LeasedUntil(end) => Ok(Next::Again(until(*end, now) + AFTER_LEASE)),
+            ClaimState::Finished(_) => Ok(Next::Done),
+            ClaimState::IdReused => self.refuse_reuse(&draft.job, now).await,
+            ClaimState::New | ClaimState::Claimable(_) | ClaimState::OutcomeUnknown(_) => Ok(Next::Again(AFTER_LEASE)),
         }
     }
 
-    async fn attempt(&self, draft: Draft<'_>, held: &Held) -> Result<Next, SendError> {
+    async fn attempt(&self, draft: Draft<'_>, held: &Lease) -> Result<Next, SendError> {
         let subject = &draft.job.subject;
         let delivery = self.twilio.deliver(subject, draft.credentials.clone(), &draft.message, draft.attempts).await;
         let now = Timestamp::now();
         match delivery {
             Delivery::Taken(message_sid) => {
                 let (outcome, with, next) = self.taken(&draft, message_sid)?;
-                let settled = self.notifications.settle(subject, held, &outcome, with, now).await?;
+                let settled = self.notifications.settle_claim(subject, held, &outcome, with, now).await?;
                 log_end(subject, &outcome, settled);
                 Ok(next)
             }
@@ -146,7 +146,7 @@ impl Send {
                 let Some(route) = route else {
                     return self.end_refused(&draft, held, reason, code, now).await;
                 };
-                let waiting = Waiting { reason: Some(reason), code, route, not_before: None };
+                let waiting = NextAttempt { reason: Some(reason), code, route, not_before: None };
                 self.settle_waiting(&draft, held, waiting, AFTER_LEASE, now).await
             }
             Delivery::NotDone { code, retry_after } => {
@@ -154,7 +154,7 @@ impl Send {
                     let (key, sender) = self.bucket(&draft);
                     self.rate_limits.throttle(&key, self.policy.rate_limit(&sender), draft.decided_at, now).await?;
                 }
-                let waiting = Waiting { reason: None, code, route: held.route, not_before: None };
+                let waiting = NextAttempt { reason: None, code, route: held.route, not_before: None };
                 let pause = backoff::full_jitter(draft.attempts + 1).max(retry_after.unwrap_or_default());
                 self.settle_waiting(&draft, held, waiting, pause, now).await
             }
@@ -168,43 +168,48 @@ impl Send {
         &self,
         draft: &Draft<'_>,
         message_sid: twilio_types::sid::MessageSid,
-    ) -> Result<(Outcome, Vec<TransactWriteItem>, Next), SendError> {
+    ) -> Result<(NotificationOutcome, Vec<TransactWriteItem>, Next), SendError> {
         if !draft.plan.awaits_reply {
-            return Ok((Outcome::Accepted(message_sid), Vec::new(), Next::Done));
+            return Ok((NotificationOutcome::Accepted(message_sid), Vec::new(), Next::Done));
         }
         let now = Timestamp::now();
         let waiting = self.contacts.await_reply(&draft.job.contact, &draft.job.subject.id, now)?;
         let ends = draft.job.notification.expires_at.map_or(REPLY_CHECK, |expires_at| until(expires_at, now));
-        Ok((Outcome::AwaitingReply(message_sid), vec![waiting], Next::Again(ends.min(REPLY_CHECK))))
+        Ok((NotificationOutcome::AwaitingReply(message_sid), vec![waiting], Next::Again(ends.min(REPLY_CHECK))))
     }
 
     async fn settle_waiting(
         &self,
         draft: &Draft<'_>,
-        held: &Held,
-        waiting: Waiting,
+        held: &Lease,
+        waiting: NextAttempt,
         pause: std::time::Duration,
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let subject = &draft.job.subject;
         let code = waiting.code;
-        match self.notifications.settle(subject, held, &Outcome::Waiting(waiting), Vec::new(), now).await? {
-            Settled::Written(attempts) if attempts >= MAX_ATTEMPTS => {
-                let outcome = Outcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
+        match self
+            .notifications
+            .settle_claim(subject, held, &NotificationOutcome::Waiting(waiting), Vec::new(), now)
+            .await?
+        {
+            OutcomeWrite::Written(attempts) if attempts >= MAX_ATTEMPTS => {
+                let outcome =
+                    NotificationOutcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
                 self.dead_letter(draft.job.incoming, outcome.reason().unwrap_or_default()).await?;
-                let expected = stores::notifications::Expected::AsOf(now);
+                let expected = stores::notifications::Precondition::Unchanged(now);
                 self.write_end(subject, &expected, &outcome, Timestamp::now()).await
             }
-            Settled::Written(_) => Ok(Next::Again(pause)),
-            Settled::Overtaken => Ok(Next::Again(AFTER_LEASE)),
+            OutcomeWrite::Written(_) => Ok(Next::Again(pause)),
+            OutcomeWrite::Overtaken => Ok(Next::Again(AFTER_LEASE)),
         }
     }
 }
 
-fn held(draft: &Draft<'_>) -> Held {
+fn held(draft: &Draft<'_>) -> Lease {
     let validity = draft.job.notification.validity_period.unwrap_or(*VALIDITY_PERIOD_SECONDS.end());
-    Held {
-        lease: Lease::random(),
+    Lease {
+        id: LeaseId::random(),
         route: draft.plan.route,
         channel: draft.channel(),
         validity: SignedDuration::from_secs(validity.into()),

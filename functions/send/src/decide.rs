@@ -2,7 +2,7 @@
 
 use domain::policy::{self, Decision, NotificationProgress, PolicyRefusal, SendPlan, WaitReason};
 use jiff::Timestamp;
-use stores::notifications::{Expected, Outcome, Standing, Waiting};
+use stores::notifications::{ClaimState, NextAttempt, NotificationOutcome, Precondition};
 
 use crate::{
     Next, Send, SendError, Step,
@@ -22,22 +22,22 @@ impl Send {
         known: &Known,
         now: Timestamp,
     ) -> Result<Step<Draft<'a>>, SendError> {
-        let standing = Standing::of(known.stored(&job)?, &job.subject.digest, now);
-        let expected = Expected::of(&standing);
+        let standing = ClaimState::of(known.stored(&job)?, &job.subject.digest, now);
+        let expected = Precondition::of(&standing);
         let (progress, attempts) = match &standing {
-            Standing::New => (NotificationProgress::default(), 0),
-            Standing::Open(found) => (found.progress(), found.attempts.len()),
-            Standing::InDoubt(found) => match self.resolve(&job, found, now).await? {
+            ClaimState::New => (NotificationProgress::default(), 0),
+            ClaimState::Claimable(found) => (found.progress(), found.attempts.len()),
+            ClaimState::OutcomeUnknown(found) => match self.resolve(&job, found, now).await? {
                 // The attempt in doubt is written down by the claim that follows it.
                 Doubt::NotSent => (found.progress(), found.attempts.len() + 1),
                 Doubt::Ended(next) => return Ok(Err(next)),
             },
-            Standing::HeldUntil(end) => return Ok(Err(Next::Again(until(*end, now) + AFTER_LEASE))),
-            Standing::Finished(state) => {
+            ClaimState::LeasedUntil(end) => return Ok(Err(Next::Again(until(*end, now) + AFTER_LEASE))),
+            ClaimState::Finished(state) => {
                 tracing::info!(notification_id = %job.subject.id, state = state.as_str(), "notification came again");
                 return Ok(Err(Next::Done));
             }
-            Standing::OtherContent => return self.refuse_reuse(&job, now).await.map(Err),
+            ClaimState::IdReused => return self.refuse_reuse(&job, now).await.map(Err),
         };
         let facts = self.case(&job).facts(&known.contacts, progress, now)?;
         match policy::decide(&job.notification, &job.rules, &facts, now) {
@@ -49,7 +49,7 @@ impl Send {
             }
             Decision::Never(refusal) => {
                 let outcome = outcome_of(&refusal);
-                if matches!(outcome, Outcome::Rejected { .. }) {
+                if matches!(outcome, NotificationOutcome::Rejected { .. }) {
                     self.dead_letter(job.incoming, &refusal.to_string()).await?;
                 }
                 self.write_end(&job.subject, &expected, &outcome, now).await.map(Err)
@@ -64,7 +64,7 @@ impl Send {
         job: Job<'a>,
         known: &Known,
         plan: SendPlan,
-        expected: Expected,
+        expected: Precondition,
         attempts: usize,
         now: Timestamp,
     ) -> Result<Step<Draft<'a>>, SendError> {
@@ -86,7 +86,7 @@ impl Send {
             })),
             Err(ComposeError::Invalid(reason)) => {
                 self.dead_letter(job.incoming, &reason).await?;
-                let outcome = Outcome::Rejected { reason, code: None };
+                let outcome = NotificationOutcome::Rejected { reason, code: None };
                 self.write_end(&job.subject, &expected, &outcome, now).await.map(Err)
             }
             Err(error) => Ok(Err(Self::await_template(&job, &error))),
@@ -97,20 +97,24 @@ impl Send {
     async fn wait(
         &self,
         job: &Job<'_>,
-        standing: &Standing,
+        standing: &ClaimState,
         at: Timestamp,
         reason: WaitReason,
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let text = reason.to_string();
         let (is_noted, route) = match standing {
-            Standing::Open(found) => (reason == WaitReason::Reply || found.reason.as_ref() == Some(&text), found.route),
+            ClaimState::Claimable(found) => {
+                (reason == WaitReason::Reply || found.reason.as_ref() == Some(&text), found.route)
+            }
             _ => (false, 0),
         };
         if !is_noted && reason != WaitReason::Retry {
-            let waiting = Waiting { reason: Some(text), code: None, route, not_before: None };
-            let expected = Expected::of(standing);
-            self.notifications.decide(&job.subject, &expected, &Outcome::Waiting(waiting), now).await?;
+            let waiting = NextAttempt { reason: Some(text), code: None, route, not_before: None };
+            let expected = Precondition::of(standing);
+            self.notifications
+                .write_outcome(&job.subject, &expected, &NotificationOutcome::Waiting(waiting), now)
+                .await?;
         }
         let delay = until(at, now);
         // An answer that came while its template was on the way is found soon.
@@ -118,13 +122,13 @@ impl Send {
     }
 }
 
-fn outcome_of(refusal: &PolicyRefusal) -> Outcome {
+fn outcome_of(refusal: &PolicyRefusal) -> NotificationOutcome {
     let reason = refusal.to_string();
     match refusal {
-        PolicyRefusal::Expired | PolicyRefusal::Unanswered => Outcome::Expired { reason },
+        PolicyRefusal::Expired | PolicyRefusal::Unanswered => NotificationOutcome::Expired { reason },
         PolicyRefusal::OptedOut(_) | PolicyRefusal::NoConsent(_) | PolicyRefusal::Cap { .. } => {
-            Outcome::Suppressed { reason, code: None }
+            NotificationOutcome::Suppressed { reason, code: None }
         }
-        PolicyRefusal::OutsideWindow => Outcome::Rejected { reason, code: None },
+        PolicyRefusal::OutsideWindow => NotificationOutcome::Rejected { reason, code: None },
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::failure_response::{FailureResponse, Remedy, needs_operator, retry_pause};
 use jiff::Timestamp;
 use shared::{report::Chain, secrets::Secrets};
-use stores::notifications::{Held, Outcome, Subject};
+use stores::notifications::{Lease, NotificationOutcome, Subject};
 use twilio_client::{Credentials, NewMessage, TwilioClient, TwilioError};
 use twilio_types::{
     error_code::ErrorCode,
@@ -118,7 +118,7 @@ impl Send {
     pub(crate) async fn end_refused(
         &self,
         draft: &Draft<'_>,
-        held: &Held,
+        held: &Lease,
         reason: String,
         code: Option<ErrorCode>,
         now: Timestamp,
@@ -128,10 +128,12 @@ impl Send {
             tracing::error!(notification_id = %subject.id, %code, alarm = "configuration", "refused by Twilio");
         }
         let outcome = match FailureResponse::of_code(code) {
-            FailureResponse::OptOut | FailureResponse::OptOutOfMarketing => Outcome::Suppressed { reason, code },
-            _ => Outcome::Rejected { reason, code },
+            FailureResponse::OptOut | FailureResponse::OptOutOfMarketing => {
+                NotificationOutcome::Suppressed { reason, code }
+            }
+            _ => NotificationOutcome::Rejected { reason, code },
         };
-        let settled = self.notifications.settle(subject, held, &outcome, Vec::new(), now).await?;
+        let settled = self.notifications.settle_claim(subject, held, &outcome, Vec::new(), now).await?;
         log_end(subject, &outcome, settled);
         Ok(Next::Done)
     }

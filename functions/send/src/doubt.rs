@@ -7,7 +7,9 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use shared::report::Chain;
-use stores::notifications::{Expected, Found, Outcome, State, StoredNotification};
+use stores::notifications::{
+    MessageAssignment, NotificationOutcome, NotificationState, Precondition, StoredNotification,
+};
 use twilio_client::{Credentials, MessageFilter, MessagePage, NewMessage, TwilioError};
 use twilio_types::{
     address::{Address, E164},
@@ -160,15 +162,15 @@ impl Send {
     ) -> Result<Option<Next>, SendError> {
         let channel =
             job.notification.channel_option(found.route).map_or_else(Default::default, |(channel, _)| channel);
-        let taken = self.notifications.settle_found(&job.subject, found, channel, message_sid, now).await?;
+        let taken = self.notifications.assign_message(&job.subject, found, channel, message_sid, now).await?;
         match taken {
-            Found::Settled => {
-                let outcome = Outcome::Accepted(message_sid.clone());
-                log_end(&job.subject, &outcome, stores::notifications::Settled::Written(0));
+            MessageAssignment::Assigned => {
+                let outcome = NotificationOutcome::Accepted(message_sid.clone());
+                log_end(&job.subject, &outcome, stores::notifications::OutcomeWrite::Written(0));
                 Ok(Some(Next::Done))
             }
-            Found::Anothers => Ok(None),
-            Found::Overtaken => Ok(Some(Next::Again(AFTER_LEASE))),
+            MessageAssignment::OwnedByAnother => Ok(None),
+            MessageAssignment::Overtaken => Ok(Some(Next::Again(AFTER_LEASE))),
         }
     }
 
@@ -192,11 +194,11 @@ impl Send {
         }
         tracing::error!(notification_id = %id, why, alarm = "held", "in doubt, and held for a person to look at");
         self.dead_letter(job.incoming, NOT_KNOWN).await?;
-        if found.state == State::Unknown {
+        if found.state == NotificationState::Unknown {
             return Ok(Doubt::Ended(Next::Done));
         }
-        let outcome = Outcome::Unknown { reason: NOT_KNOWN.to_owned() };
-        let expected = Expected::InDoubtAsOf(found.updated_at);
+        let outcome = NotificationOutcome::Unknown { reason: NOT_KNOWN.to_owned() };
+        let expected = Precondition::StillUnbound(found.updated_at);
         self.write_end(&job.subject, &expected, &outcome, now).await.map(Doubt::Ended)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::report::Chain;
-use stores::notifications::{Expected, Outcome, Settled, Subject};
+use stores::notifications::{NotificationOutcome, OutcomeWrite, Precondition, Subject};
 
 use crate::{Next, Send, SendError, backoff, compose::ComposeError, intake::Job};
 
@@ -26,13 +26,13 @@ impl Send {
     pub(crate) async fn write_end(
         &self,
         subject: &Subject,
-        expected: &Expected,
-        outcome: &Outcome,
+        expected: &Precondition,
+        outcome: &NotificationOutcome,
         now: Timestamp,
     ) -> Result<Next, SendError> {
-        let settled = self.notifications.decide(subject, expected, outcome, now).await?;
+        let settled = self.notifications.write_outcome(subject, expected, outcome, now).await?;
         log_end(subject, outcome, settled);
-        Ok(if settled == Settled::Overtaken { Next::Again(AFTER_LEASE) } else { Next::Done })
+        Ok(if settled == OutcomeWrite::Overtaken { Next::Again(AFTER_LEASE) } else { Next::Done })
     }
 
     /// An id that stands for something else already keeps it; its sender is told.
@@ -40,7 +40,7 @@ impl Send {
         let reason = "id: used before for a notification with other content, expected a new one";
         tracing::warn!(notification_id = %job.subject.id, reason, "invalid notification");
         self.dead_letter(job.incoming, reason).await?;
-        self.notifications.refuse_reuse(&job.subject, reason, now).await?;
+        self.notifications.record_id_reuse(&job.subject, reason, now).await?;
         Ok(Next::Done)
     }
 
@@ -61,13 +61,13 @@ impl Send {
     }
 }
 
-pub(crate) fn log_end(subject: &Subject, outcome: &Outcome, settled: Settled) {
+pub(crate) fn log_end(subject: &Subject, outcome: &NotificationOutcome, settled: OutcomeWrite) {
     tracing::info!(
         notification_id = %subject.id,
         state = outcome.state().as_str(),
         message_sid = outcome.message_sid().map(tracing::field::display),
         reason = outcome.reason(),
-        stands = settled != Settled::Overtaken,
+        stands = settled != OutcomeWrite::Overtaken,
         "notification"
     );
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use stores::{
     contacts::ContactFacts,
     dynamodb::{Item, StoreError, batch_get},
-    eligibility::Case,
+    eligibility::Eligibility,
     notifications::StoredNotification,
     rate_limits::{BucketKey, tat_in},
 };
@@ -22,8 +22,8 @@ pub(crate) struct Known {
 
 impl Send {
     /// The notification as it is judged.
-    pub(crate) fn case<'a>(&'a self, job: &'a Job<'_>) -> Case<'a> {
-        Case {
+    pub(crate) fn case<'a>(&'a self, job: &'a Job<'_>) -> Eligibility<'a> {
+        Eligibility {
             notification: &job.notification,
             contact: &job.contact,
             rules: &job.rules,
@@ -41,11 +41,12 @@ impl Send {
             return Ok(Known::default());
         }
         let jobs = || jobs.iter().map(|(_, job)| job);
-        let contacts = self
-            .contacts
-            .wanted(jobs().flat_map(|job| self.case(job).wanted().into_iter().map(|wanted| (&job.contact, wanted))))?;
-        let notifications = self.notifications.wanted(jobs().map(|job| (&job.subject.account_sid, &job.subject.id)))?;
-        let buckets = self.rate_limits.wanted(jobs().map(|job| self.pair(job)))?;
+        let contacts = self.contacts.batch_keys(
+            jobs().flat_map(|job| self.case(job).facet_keys().into_iter().map(|wanted| (&job.contact, wanted))),
+        )?;
+        let notifications =
+            self.notifications.batch_keys(jobs().map(|job| (&job.subject.account_sid, &job.subject.id)))?;
+        let buckets = self.rate_limits.batch_keys(jobs().map(|job| self.pair(job)))?;
         let (contacts_table, notifications_table) = (contacts.0.clone(), notifications.0.clone());
         let buckets_table = buckets.0.clone();
         let wanted = [contacts, notifications, buckets].into();

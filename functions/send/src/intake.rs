@@ -16,7 +16,7 @@ use shared::{
     queues::{ENQUEUED_AT, Lane, MessageBody, OutboundQueue, QueueEntry},
     report::Chain,
 };
-use stores::notifications::{Expected, Outcome, Subject};
+use stores::notifications::{NotificationOutcome, Precondition, Subject};
 use twilio_types::sid::AccountSid;
 
 use crate::{Next, Send, SendError, Step, backoff, ends::log_end};
@@ -182,8 +182,8 @@ impl Send {
             metadata: BTreeMap::new(),
             request: None,
         };
-        let outcome = Outcome::Rejected { reason, code: None };
-        let settled = self.notifications.decide(&subject, &Expected::Nothing, &outcome, now).await?;
+        let outcome = NotificationOutcome::Rejected { reason, code: None };
+        let settled = self.notifications.write_outcome(&subject, &Precondition::Absent, &outcome, now).await?;
         log_end(&subject, &outcome, settled);
         Ok(Next::Done)
     }

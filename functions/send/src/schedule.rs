@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use shared::report::Chain;
 use stores::{
     contacts::MarketingSent,
-    eligibility::Case,
-    notifications::Expected,
+    eligibility::Eligibility,
+    notifications::Precondition,
     rate_limits::{BucketKey, ReservationOutcome},
 };
 use twilio_client::{Credentials, NewMessage};
@@ -21,7 +21,7 @@ use crate::{Next, Placed, Send, Step, intake::Job};
 pub(crate) struct Draft<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) plan: SendPlan,
-    pub(crate) expected: Expected,
+    pub(crate) expected: Precondition,
     /// How many attempts came before.
     pub(crate) attempts: usize,
     /// When its batch was decided upon, just before its time was taken.
@@ -56,7 +56,7 @@ impl Draft<'_> {
     }
 
     /// The name that the sender's pace is configured by.
-    fn sender(&self, case: &Case<'_>) -> String {
+    fn sender(&self, case: &Eligibility<'_>) -> String {
         match self.channel() {
             FallbackChannel::WhatsApp => case.sender(),
             FallbackChannel::Sms => {

@@ -14,10 +14,10 @@ mod preferences;
 mod windows;
 
 pub use consents::ConsentOutcome;
-pub use facts::{ContactFacts, MarketingSent, Wanted};
-pub use listing::{Fact, Listed, Page};
-pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, Suppression, Window};
-pub(crate) use preferences::ROUNDS;
+pub use facts::{ContactFacts, FacetKey, MarketingSent};
+pub use listing::{ContactPage, ContactRecord, RecordedFact};
+pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, ServiceWindow, Suppression};
+pub(crate) use preferences::MAX_ROUNDS;
 
 /// The Contacts table.
 #[derive(Debug, Clone)]

@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use twilio_types::{address::Channel, sid::MessagingServiceSid};
 
 use crate::{
-    contacts::{ContactFacts, Wanted},
+    contacts::{ContactFacts, FacetKey},
     dynamodb::StoreError,
 };
 
 /// A notification with all that it is judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub struct Eligibility<'a> {
     /// What is to be sent.
     pub notification: &'a Notification,
     /// Its recipient.
@@ -43,7 +43,7 @@ pub enum NoSender {
     Sms,
 }
 
-impl<'a> Case<'a> {
+impl<'a> Eligibility<'a> {
     /// The suppressions that would keep it from going out, the widest first. Those of every channel: a person who said
     /// STOP on WhatsApp does not want an SMS instead.
     pub fn suppressions(&self) -> Vec<(Channel, Scope)> {
@@ -100,18 +100,18 @@ impl<'a> Case<'a> {
     }
 
     /// What of the Contacts table the decision needs.
-    pub fn wanted(&self) -> Vec<Wanted> {
+    pub fn facet_keys(&self) -> Vec<FacetKey> {
         let category = self.notification.category;
         let suppressions = self.suppressions().into_iter();
         suppressions
-            .map(|(channel, scope)| Wanted::Suppression(channel, scope))
-            .chain(self.needs_window().then(|| Wanted::Window(self.window_sender())))
-            .chain(self.rules.consent(category).map(|_| Wanted::Consent(category)))
-            .chain(self.is_capped().then_some(Wanted::Marketing))
+            .map(|(channel, scope)| FacetKey::Suppression(channel, scope))
+            .chain(self.needs_window().then(|| FacetKey::Window(self.window_sender())))
+            .chain(self.rules.consent(category).map(|_| FacetKey::Consent(category)))
+            .chain(self.is_capped().then_some(FacetKey::Marketing))
             .collect()
     }
 
-    /// What the decision goes by, from what was found of [`Case::wanted`].
+    /// What the decision goes by, from what was found of [`Eligibility::wanted`].
     pub fn facts(
         &self,
         found: &ContactFacts,
@@ -153,7 +153,7 @@ mod tests {
     const OTHER: &str = "MG00000000000000000000000000000002";
     const FROM: &str = "whatsapp:+14155238886";
 
-    fn with_case<T>(fields: &Value, configured: Option<&str>, look: impl FnOnce(Case<'_>) -> T) -> T {
+    fn with_case<T>(fields: &Value, configured: Option<&str>, look: impl FnOnce(Eligibility<'_>) -> T) -> T {
         let mut notification = json!({"id": "a", "to": "+14155550123", "category": "marketing",
                                       "content": {"type": "text", "body": "Hello"}});
         for (name, value) in fields.as_object().unwrap() {
@@ -164,7 +164,7 @@ mod tests {
         let contact = ContactKey::of_phone(&account, &notification.to);
         let rules = Policy::default().rules(None);
         let configured = configured.map(|service| service.parse().unwrap());
-        let case = Case {
+        let case = Eligibility {
             notification: &notification,
             contact: &contact,
             rules: &rules,
@@ -229,12 +229,12 @@ mod tests {
     #[test]
     fn only_what_the_decision_needs_is_read() {
         let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
-        let wanted = |fields: Value| with_case(&fields, None, |case| case.wanted());
-        assert!(wanted(json!({})).contains(&Wanted::Window(None)));
-        assert!(wanted(json!({"from": FROM})).contains(&Wanted::Window(Some(FROM.to_owned()))));
-        assert!(wanted(json!({})).contains(&Wanted::Consent(Category::Marketing)));
+        let wanted = |fields: Value| with_case(&fields, None, |case| case.facet_keys());
+        assert!(wanted(json!({})).contains(&FacetKey::Window(None)));
+        assert!(wanted(json!({"from": FROM})).contains(&FacetKey::Window(Some(FROM.to_owned()))));
+        assert!(wanted(json!({})).contains(&FacetKey::Consent(Category::Marketing)));
         let of_template = wanted(json!({"category": "utility", "content": template}));
-        assert!(of_template.iter().all(|wanted| matches!(wanted, Wanted::Suppression(..))), "{of_template:?}");
+        assert!(of_template.iter().all(|wanted| matches!(wanted, FacetKey::Suppression(..))), "{of_template:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use twilio_types::{
 use crate::{
     dynamodb::StoreError,
     messages::{Messages, StatusReport},
-    notifications::{Attempt, Notifications, State, StoredNotification},
+    notifications::{Attempt, NotificationState, Notifications, StoredNotification},
 };
 
 /// A notification's log.
@@ -27,7 +27,7 @@ pub struct NotificationLog {
     /// Its id.
     pub id: NotificationId,
     /// Where it stands.
-    pub state: State,
+    pub state: NotificationState,
     /// To whom; none where it could not be read.
     pub recipient: Option<E164>,
     /// What it is for.
@@ -56,7 +56,7 @@ pub struct LoggedAttempt {
     /// How: `whatsapp` or `sms`.
     pub channel: String,
     /// What came of it.
-    pub outcome: State,
+    pub outcome: NotificationState,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -29,12 +29,12 @@ mod outcome;
 mod record;
 mod reopen;
 
-pub use open::Overdue;
-pub use outcome::{Outcome, Waiting};
-pub use record::{Attempt, Lease, Standing, State, StoredNotification, Subject};
-pub use reopen::Failure;
+pub use open::OverdueNotification;
+pub use outcome::{NextAttempt, NotificationOutcome};
+pub use record::{Attempt, ClaimState, LeaseId, NotificationState, StoredNotification, Subject};
+pub use reopen::FailedMessage;
 
-use outcome::{Change, OPEN, STATE, attempt, names, text};
+use outcome::{OPEN, STATE, UpdateExpression, attempt, names, text};
 
 /// The Notifications table.
 #[derive(Debug, Clone)]
@@ -45,44 +45,46 @@ pub struct Notifications {
 
 /// What a write takes for granted about the item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
+pub enum Precondition {
     /// There is none, or none any more.
-    Nothing,
+    Absent,
     /// It is as it was when it was written last, at this time.
-    AsOf(Timestamp),
+    Unchanged(Timestamp),
     /// As above, and no status callback has named its message since.
-    InDoubtAsOf(Timestamp),
+    StillUnbound(Timestamp),
     /// It is as it was, and the message that a status callback named is another notification's.
-    WithoutItsMessageAsOf(Timestamp),
+    MessageOwnedByAnother(Timestamp),
 }
 
-impl Expected {
+impl Precondition {
     /// What a decision upon this standing takes for granted.
-    pub fn of(standing: &Standing) -> Self {
+    pub fn of(standing: &ClaimState) -> Self {
         match standing {
-            Standing::Open(found) => Self::AsOf(found.updated_at),
-            Standing::InDoubt(found) if found.message_sid.is_some() => Self::WithoutItsMessageAsOf(found.updated_at),
-            Standing::InDoubt(found) => Self::InDoubtAsOf(found.updated_at),
-            _ => Self::Nothing,
+            ClaimState::Claimable(found) => Self::Unchanged(found.updated_at),
+            ClaimState::OutcomeUnknown(found) if found.message_sid.is_some() => {
+                Self::MessageOwnedByAnother(found.updated_at)
+            }
+            ClaimState::OutcomeUnknown(found) => Self::StillUnbound(found.updated_at),
+            _ => Self::Absent,
         }
     }
 
     fn condition(&self) -> &'static str {
         match self {
-            Self::Nothing => "attribute_not_exists(notification) OR expires_at < :now",
-            Self::AsOf(_) | Self::WithoutItsMessageAsOf(_) => "updated_at = :seen",
-            Self::InDoubtAsOf(_) => "updated_at = :seen AND attribute_not_exists(message_sid)",
+            Self::Absent => "attribute_not_exists(notification) OR expires_at < :now",
+            Self::Unchanged(_) | Self::MessageOwnedByAnother(_) => "updated_at = :seen",
+            Self::StillUnbound(_) => "updated_at = :seen AND attribute_not_exists(message_sid)",
         }
     }
 
     /// What is written down of an attempt whose outcome nobody knew, when the next one begins.
     fn doubt(&self) -> Option<&'static str> {
         match self {
-            Self::Nothing | Self::AsOf(_) => None,
-            Self::InDoubtAsOf(_) => {
+            Self::Absent | Self::Unchanged(_) => None,
+            Self::StillUnbound(_) => {
                 Some("neither a status callback nor Twilio's list of messages shows that it was sent")
             }
-            Self::WithoutItsMessageAsOf(_) => {
+            Self::MessageOwnedByAnother(_) => {
                 Some("its message was taken for that of another notification which says the same")
             }
         }
@@ -90,8 +92,8 @@ impl Expected {
 
     fn values(&self, now: Timestamp) -> Item {
         let (name, value) = match self {
-            Self::Nothing => (":now", AttributeValue::N(now.as_second().to_string())),
-            Self::AsOf(seen) | Self::InDoubtAsOf(seen) | Self::WithoutItsMessageAsOf(seen) => {
+            Self::Absent => (":now", AttributeValue::N(now.as_second().to_string())),
+            Self::Unchanged(seen) | Self::StillUnbound(seen) | Self::MessageOwnedByAnother(seen) => {
                 (":seen", text(&seen.to_string()))
             }
         };
@@ -101,9 +103,9 @@ impl Expected {
 
 /// A claim that is ours until its lease ends.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct Lease {
     /// Whose it is.
-    pub lease: Lease,
+    pub id: LeaseId,
     /// The way that is tried.
     pub route: usize,
     /// Its channel.
@@ -114,18 +116,18 @@ pub struct Held {
 
 /// What became of a try to claim a notification.
 #[derive(Debug)]
-pub enum Claim {
+pub enum ClaimOutcome {
     /// It is ours until the lease ends.
-    Won,
+    Claimed,
     /// It is not as it was expected to be, but so.
-    Changed(Standing),
+    Changed(ClaimState),
     /// Other conditions of the claim refused it: for each of the actions that came with it, whether it was that one.
     Refused(Vec<Option<FailedCondition>>),
 }
 
 /// What became of writing an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum OutcomeWrite {
     /// It stands, after so many attempts.
     Written(usize),
     /// Something else stands already.
@@ -134,11 +136,11 @@ pub enum Settled {
 
 /// What became of taking a message for a notification's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum MessageAssignment {
     /// It stands.
-    Settled,
+    Assigned,
     /// The message is another notification's.
-    Anothers,
+    OwnedByAnother,
     /// The notification is not as it was any more.
     Overtaken,
 }
@@ -162,62 +164,62 @@ impl Notifications {
     pub async fn claim(
         &self,
         subject: &Subject,
-        expected: &Expected,
-        held: &Held,
+        expected: &Precondition,
+        lease: &Lease,
         attempts: usize,
         conditions: Vec<TransactWriteItem>,
         now: Timestamp,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<ClaimOutcome, StoreError> {
         let operation = "claiming in the Notifications table";
         let lease_until = now.saturating_add(CLAIM_LEASE).map_err(|error| StoreError::new(operation, error))?;
-        let mut change = subject_change(subject, State::Claimed, now);
-        change.set("lease", text(&held.lease.to_string()));
+        let mut change = subject_change(subject, NotificationState::Claimed, now);
+        change.set("lease", text(&lease.id.to_string()));
         change.set("lease_until", text(&lease_until.to_string()));
         change.set("claimed_at", text(&now.to_string()));
-        change.set("route", AttributeValue::N(held.route.to_string()));
+        change.set("route", AttributeValue::N(lease.route.to_string()));
         change.set("attempt", AttributeValue::N(attempts.to_string()));
         change.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
         if let Some(reason) = expected.doubt() {
             let reason = reason.to_owned();
-            change.attempt(attempt(now, held.channel, &Outcome::Unknown { reason }));
+            change.attempt(attempt(now, lease.channel, &NotificationOutcome::Unknown { reason }));
         }
         let update = self.update(operation, subject, change, expected.condition(), expected.values(now))?;
         let actions = std::iter::once(update).chain(conditions).collect();
         match transact(&self.client, operation, actions).await? {
-            TransactionOutcome::Written => Ok(Claim::Won),
+            TransactionOutcome::Written => Ok(ClaimOutcome::Claimed),
             TransactionOutcome::Refused(mut refusals) => match refusals.remove(0) {
-                Some(refusal) => claim_of(refusal, subject, held, now),
-                None => Ok(Claim::Refused(refusals)),
+                Some(refusal) => claim_of(refusal, subject, lease, now),
+                None => Ok(ClaimOutcome::Refused(refusals)),
             },
         }
     }
 
     /// Writes the outcome of a claim that is ours. What the claim has written of the notification is not written again.
-    pub async fn settle(
+    pub async fn settle_claim(
         &self,
         subject: &Subject,
-        held: &Held,
-        outcome: &Outcome,
+        lease: &Lease,
+        outcome: &NotificationOutcome,
         with: Vec<TransactWriteItem>,
         now: Timestamp,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<OutcomeWrite, StoreError> {
         let mut change = state_change(outcome.state(), now);
-        let outcome_change = outcome.change(&subject.account_sid, held.validity, now);
+        let outcome_change = outcome.change(&subject.account_sid, lease.validity, now);
         change.absorb(outcome_change);
-        change.attempt(attempt(now, held.channel, outcome));
+        change.attempt(attempt(now, lease.channel, outcome));
         change.remove.extend(["lease", "lease_until"]);
-        let lease = Item::from([(":held".to_owned(), text(&held.lease.to_string()))]);
+        let lease = Item::from([(":held".to_owned(), text(&lease.id.to_string()))]);
         self.write(subject, change, "lease = :held", lease, with).await
     }
 
     /// Writes what was decided about a notification that nobody holds: an end, or a wait.
-    pub async fn decide(
+    pub async fn write_outcome(
         &self,
         subject: &Subject,
-        expected: &Expected,
-        outcome: &Outcome,
+        expected: &Precondition,
+        outcome: &NotificationOutcome,
         now: Timestamp,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<OutcomeWrite, StoreError> {
         let mut change = subject_change(subject, outcome.state(), now);
         change.absorb(outcome.change(&subject.account_sid, SignedDuration::ZERO, now));
         change.remove.extend(["lease", "lease_until"]);
@@ -226,17 +228,17 @@ impl Notifications {
 
     /// Notes that a notification which was in doubt is this message, unless another one is: two notifications that say
     /// the same to one person must not both be taken for one message.
-    pub async fn settle_found(
+    pub async fn assign_message(
         &self,
         subject: &Subject,
         found: &StoredNotification,
         channel: FallbackChannel,
         message_sid: &MessageSid,
         now: Timestamp,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<MessageAssignment, StoreError> {
         let operation = "settling in the Notifications table";
-        let outcome = Outcome::Accepted(message_sid.clone());
-        let mut change = subject_change(subject, State::Accepted, now);
+        let outcome = NotificationOutcome::Accepted(message_sid.clone());
+        let mut change = subject_change(subject, NotificationState::Accepted, now);
         change.absorb(outcome.change(&subject.account_sid, SignedDuration::ZERO, now));
         change.attempt(attempt(now, channel, &outcome));
         change.remove.extend(["lease", "lease_until"]);
@@ -244,9 +246,11 @@ impl Notifications {
         let update = self.update(operation, subject, change, "updated_at = :seen", seen)?;
         let owner = self.owner(&subject.account_sid, &subject.id, message_sid, now)?;
         Ok(match transact(&self.client, operation, vec![update, owner]).await? {
-            TransactionOutcome::Written => Found::Settled,
-            TransactionOutcome::Refused(refusals) if refusals.first().is_some_and(Option::is_some) => Found::Overtaken,
-            TransactionOutcome::Refused(_) => Found::Anothers,
+            TransactionOutcome::Written => MessageAssignment::Assigned,
+            TransactionOutcome::Refused(refusals) if refusals.first().is_some_and(Option::is_some) => {
+                MessageAssignment::Overtaken
+            }
+            TransactionOutcome::Refused(_) => MessageAssignment::OwnedByAnother,
         })
     }
 
@@ -276,7 +280,7 @@ impl Notifications {
         &self,
         operation: &'static str,
         subject: &Subject,
-        change: Change,
+        change: UpdateExpression,
         condition: &str,
         condition_values: Item,
     ) -> Result<TransactWriteItem, StoreError> {
@@ -299,18 +303,18 @@ impl Notifications {
     async fn write(
         &self,
         subject: &Subject,
-        change: Change,
+        change: UpdateExpression,
         condition: &str,
         condition_values: Item,
         with: Vec<TransactWriteItem>,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<OutcomeWrite, StoreError> {
         let operation = "settling in the Notifications table";
         if !with.is_empty() {
             let update = self.update(operation, subject, change, condition, condition_values)?;
             let actions = std::iter::once(update).chain(with).collect();
             return Ok(match transact(&self.client, operation, actions).await? {
-                TransactionOutcome::Written => Settled::Written(0),
-                TransactionOutcome::Refused(_) => Settled::Overtaken,
+                TransactionOutcome::Written => OutcomeWrite::Written(0),
+                TransactionOutcome::Refused(_) => OutcomeWrite::Overtaken,
             });
         }
         let expression = change.expression();
@@ -331,15 +335,15 @@ impl Notifications {
                 _ => Err(StoreError::of_sdk(operation, error)),
             })
         });
-        let Some(written) = result.await? else { return Ok(Settled::Overtaken) };
+        let Some(written) = result.await? else { return Ok(OutcomeWrite::Overtaken) };
         let attempts = written.attributes().and_then(|item| item.get("attempts")?.as_l().ok()).map_or(0, Vec::len);
-        Ok(Settled::Written(attempts))
+        Ok(OutcomeWrite::Written(attempts))
     }
 
     /// An action that notes which message a notification's attempt became, where that is not known yet: from a status
     /// callback, which may come before the answer to the call that created the message, or instead of it. A status that
     /// is the last to be expected ends the wait for one.
-    pub fn binding(
+    pub fn bind_message_action(
         &self,
         account_sid: &AccountSid,
         origin: &CallbackOrigin,
@@ -389,7 +393,7 @@ impl Notifications {
     }
 
     /// What a batch read of these notifications asks of this table, by the table's name.
-    pub fn wanted<'a>(
+    pub fn batch_keys<'a>(
         &self,
         notifications: impl Iterator<Item = (&'a AccountSid, &'a NotificationId)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
@@ -398,31 +402,36 @@ impl Notifications {
     }
 }
 
-fn claim_of(refusal: FailedCondition, subject: &Subject, held: &Held, now: Timestamp) -> Result<Claim, StoreError> {
+fn claim_of(
+    refusal: FailedCondition,
+    subject: &Subject,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<ClaimOutcome, StoreError> {
     if refusal.item.is_empty() {
-        return Ok(Claim::Changed(Standing::New));
+        return Ok(ClaimOutcome::Changed(ClaimState::New));
     }
     let found = StoredNotification::read(refusal.item)?;
     // Our own claim, whose answer was lost on its way to us.
-    if found.state == State::Claimed && found.lease.as_ref() == Some(&held.lease) {
-        return Ok(Claim::Won);
+    if found.state == NotificationState::Claimed && found.lease.as_ref() == Some(&lease.id) {
+        return Ok(ClaimOutcome::Claimed);
     }
-    Ok(Claim::Changed(Standing::of(Some(found), &subject.digest, now)))
+    Ok(ClaimOutcome::Changed(ClaimState::of(Some(found), &subject.digest, now)))
 }
 
 pub(super) fn key(account_sid: &AccountSid, id: &NotificationId) -> Item {
     Item::from([("notification".to_owned(), text(&format!("{account_sid}#{id}")))])
 }
 
-fn state_change(state: State, now: Timestamp) -> Change {
-    let mut change = Change::default();
+fn state_change(state: NotificationState, now: Timestamp) -> UpdateExpression {
+    let mut change = UpdateExpression::default();
     change.set(STATE, text(state.as_str()));
     change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
     change.set("updated_at", text(&now.to_string()));
     change
 }
 
-fn subject_change(subject: &Subject, state: State, now: Timestamp) -> Change {
+fn subject_change(subject: &Subject, state: NotificationState, now: Timestamp) -> UpdateExpression {
     let metadata = subject.metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     let mut change = state_change(state, now);
     change.set("account_sid", text(subject.account_sid.as_str()));

@@ -233,7 +233,10 @@ impl RateLimits {
     }
 
     /// What a batch read of these buckets asks of this table, by the table's name.
-    pub fn wanted(&self, buckets: impl Iterator<Item = BucketKey>) -> Result<(String, KeysAndAttributes), StoreError> {
+    pub fn batch_keys(
+        &self,
+        buckets: impl Iterator<Item = BucketKey>,
+    ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = buckets.map(|key| Item::from([("sender".to_owned(), text(key.as_str()))]));
         Ok((self.table.clone(), consistent_keys("reading from the RateLimits table", keys)?))
     }

@@ -14,7 +14,7 @@ use twilio_types::address::{Channel, Identity};
 use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm};
 
 use crate::{
-    contacts::{Contacts, ROUNDS},
+    contacts::{Contacts, MAX_ROUNDS},
     dynamodb::{FailedCondition, StoreError, TransactionOutcome, transact},
     messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Source, StoredMessage},
 };
@@ -128,7 +128,7 @@ impl InboundRecorder {
         wish: PreferenceRequest,
     ) -> Result<(Option<String>, RecordOutcome), StoreError> {
         let mut known = self.unknown(message, wish.preference).await?;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let effects = effects(wish.preference, &stored, &known);
             let changes = effects.contains(&PreferenceEffect::Changed);
             stored.preference = changes.then_some(wish.preference);

@@ -80,7 +80,7 @@ impl StatusRecorder {
     ) -> Result<RecordOutcome, StoreError> {
         let actions = vec![
             self.messages.recording(stored)?,
-            self.notifications.binding(&stored.account_sid, origin, &stored.message_sid, is_final)?,
+            self.notifications.bind_message_action(&stored.account_sid, origin, &stored.message_sid, is_final)?,
         ];
         match transact(&self.client, "recording a status", actions).await? {
             TransactionOutcome::Written => Ok(RecordOutcome::First),

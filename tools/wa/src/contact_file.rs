@@ -10,7 +10,7 @@ use domain::{
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use stores::contacts::{Fact, Listed};
+use stores::contacts::{ContactRecord, RecordedFact};
 use twilio_types::address::Identity;
 
 use crate::people::{Person, consent_action, person_of_message, recorded_scope, scope_of_message, scope_text};
@@ -242,10 +242,10 @@ pub struct Line {
 
 impl Line {
     /// The line that [`read`] reads as the same.
-    pub fn of(listed: Listed) -> Self {
+    pub fn of(listed: ContactRecord) -> Self {
         let of_channel = |channel: &str, identity: &Identity| format!("{channel}:{}", identity.as_str());
         match listed.fact {
-            Fact::Preference { channel, scope, preference } => Self {
+            RecordedFact::Preference { channel, scope, preference } => Self {
                 address: of_channel(stored_channel(&channel).name(), &listed.identity),
                 action: match preference.preference {
                     Preference::OptedOut => "suppress",
@@ -257,7 +257,7 @@ impl Line {
                 message_sid: preference.message_sid.map(|sid| sid.to_string()),
                 ..Self::default()
             },
-            Fact::Consent(evidence) => Self {
+            RecordedFact::Consent(evidence) => Self {
                 address: of_channel("whatsapp", &listed.identity),
                 action: consent_action(evidence.state),
                 category: Some(evidence.category.as_str()),
@@ -364,7 +364,7 @@ mod tests {
             |(channel, scope, preference, changed_at, reason, sid)| {
                 let message_sid = (!sid.is_empty()).then(|| sid.parse().unwrap());
                 let preference = RecordedPreference { preference, changed_at, message_sid, reason };
-                Fact::Preference { channel, scope, preference }
+                RecordedFact::Preference { channel, scope, preference }
             },
         )
     }
@@ -374,14 +374,14 @@ mod tests {
         let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
         let consent = (any_time(), "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
             let withdrawal = ConsentEvidence::withdrawal(Category::Marketing, at, "form", now());
-            Fact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
+            RecordedFact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
         });
         let of_known = (any_identity(known), prop_oneof![by_operator, consent]);
         // A message comes from any address, and is written to any sender.
         let sender = prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "rcs:[a-z_]{3,20}", "\\+1415523[0-9]{4}", "[0-9]{5,6}"];
         let by_message = any_preference(sender.prop_map(Scope::Sender), "SM[0-9a-f]{32}");
         let anybody = prop_oneof![any_identity(known), any_identity(["[0-9]{3,6}", "[A-Za-z&:_-]{3,11}"])];
-        prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| Listed { identity, fact })
+        prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| ContactRecord { identity, fact })
     }
 
     proptest! {
@@ -392,11 +392,11 @@ mod tests {
             let entries = read(&writer.into_inner().unwrap(), now(), None).unwrap();
             prop_assert_eq!(&entries[0].person.identity, &listed.identity);
             match (&entries[0].said, &listed.fact) {
-                (Said::Preference(scope, wish), Fact::Preference { channel, scope: known, preference }) => {
+                (Said::Preference(scope, wish), RecordedFact::Preference { channel, scope: known, preference }) => {
                     prop_assert_eq!((scope, wish), (known, preference));
                     prop_assert_eq!(&entries[0].person.channel, &stored_channel(channel));
                 }
-                (Said::Consent(evidence), Fact::Consent(known)) => prop_assert_eq!(evidence, known),
+                (Said::Consent(evidence), RecordedFact::Consent(known)) => prop_assert_eq!(evidence, known),
                 other => prop_assert!(false, "{:?}", other),
             }
         }

@@ -29,14 +29,14 @@ pub enum ConsentOutcome {
 
 /// When a proof may change what holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Condition {
+enum ConsentCondition {
     /// What is there is not newer. Of two at the same moment the withdrawal holds.
     NotNewer,
     /// Consent is given, and not after the proof.
     Given,
 }
 
-impl Condition {
+impl ConsentCondition {
     fn expression(self, state: ConsentState) -> &'static str {
         match (self, state) {
             (Self::NotNewer, ConsentState::Withdrawn) => "attribute_not_exists(contact) OR #at <= :at",
@@ -58,7 +58,7 @@ impl Contacts {
     ) -> Result<ConsentOutcome, StoreError> {
         let consent = consent_of(evidence);
         let keeping = self.keeping(contact, &consent, evidence)?;
-        let holding = self.holding(contact, &consent, Condition::NotNewer)?;
+        let holding = self.holding(contact, &consent, ConsentCondition::NotNewer)?;
         let refusals = match transact(&self.client, OPERATION, vec![keeping.clone(), holding]).await? {
             TransactionOutcome::Written => return Ok(ConsentOutcome::Current(consent)),
             TransactionOutcome::Refused(refusals) => refusals,
@@ -85,8 +85,10 @@ impl Contacts {
         for category in categories {
             let evidence = ConsentEvidence::withdrawal(*category, at, source, now);
             let consent = consent_of(&evidence);
-            let actions =
-                vec![self.keeping(contact, &consent, &evidence)?, self.holding(contact, &consent, Condition::Given)?];
+            let actions = vec![
+                self.keeping(contact, &consent, &evidence)?,
+                self.holding(contact, &consent, ConsentCondition::Given)?,
+            ];
             if let TransactionOutcome::Written = transact(&self.client, OPERATION, actions).await? {
                 withdrawn.push(*category);
             }
@@ -122,7 +124,7 @@ impl Contacts {
         &self,
         contact: &ContactKey,
         consent: &Consent,
-        condition: Condition,
+        condition: ConsentCondition,
     ) -> Result<TransactWriteItem, StoreError> {
         let condition = condition.expression(consent.state);
         let mut values = vec![

@@ -27,7 +27,7 @@ const MARKETING: &str = "sent#marketing";
 
 /// A facet of a contact that a decision may need.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Wanted {
+pub enum FacetKey {
     /// Whether the person opted out of a scope, on a channel.
     Suppression(Channel, Scope),
     /// When the person last wrote: to this sender, or to any.
@@ -38,7 +38,7 @@ pub enum Wanted {
     Marketing,
 }
 
-impl Wanted {
+impl FacetKey {
     fn facet(&self) -> String {
         match self {
             Self::Suppression(channel, scope) => scope.facet(channel),
@@ -65,7 +65,7 @@ impl ContactFacts {
         Self(keyed.collect())
     }
 
-    fn read<T: DeserializeOwned>(&self, contact: &ContactKey, wanted: &Wanted) -> Result<Option<T>, StoreError> {
+    fn read<T: DeserializeOwned>(&self, contact: &ContactKey, wanted: &FacetKey) -> Result<Option<T>, StoreError> {
         let item = self.0.get(&(contact.as_str().to_owned(), wanted.facet()));
         item.cloned()
             .map(serde_dynamo::from_item)
@@ -75,7 +75,7 @@ impl ContactFacts {
 
     /// Whether the person has opted out of this scope.
     pub fn is_suppressed(&self, contact: &ContactKey, channel: &Channel, scope: &Scope) -> Result<bool, StoreError> {
-        let wanted = Wanted::Suppression(channel.clone(), scope.clone());
+        let wanted = FacetKey::Suppression(channel.clone(), scope.clone());
         let preference: Option<RecordedPreference> = self.read(contact, &wanted)?;
         Ok(preference.is_some_and(|recorded| recorded.preference == Preference::OptedOut))
     }
@@ -83,22 +83,22 @@ impl ContactFacts {
     /// When the person last wrote to the sender, or to any.
     pub fn last_inbound_at(&self, contact: &ContactKey, sender: Option<&str>) -> Result<Option<Timestamp>, StoreError> {
         #[derive(Deserialize)]
-        struct Window {
+        struct WindowFacet {
             last_inbound_at: Option<Timestamp>,
         }
-        let window: Option<Window> = self.read(contact, &Wanted::Window(sender.map(str::to_owned)))?;
+        let window: Option<WindowFacet> = self.read(contact, &FacetKey::Window(sender.map(str::to_owned)))?;
         Ok(window.and_then(|window| window.last_inbound_at))
     }
 
     /// When the consent was given that holds in a category.
     pub fn consent_given_at(&self, contact: &ContactKey, category: Category) -> Result<Option<Timestamp>, StoreError> {
-        let consent: Option<Consent> = self.read(contact, &Wanted::Consent(category))?;
+        let consent: Option<Consent> = self.read(contact, &FacetKey::Consent(category))?;
         Ok(consent.filter(|consent| consent.state == ConsentState::Given).map(|consent| consent.at))
     }
 
     /// The marketing messages of late; none where nothing was ever noted.
     pub fn marketing_sent(&self, contact: &ContactKey) -> Result<Option<MarketingSent>, StoreError> {
-        let facet: Option<MarketingFacet> = self.read(contact, &Wanted::Marketing)?;
+        let facet: Option<MarketingFacet> = self.read(contact, &FacetKey::Marketing)?;
         Ok(facet.map(|facet| facet.sent))
     }
 }
@@ -110,9 +110,9 @@ struct MarketingFacet {
 
 impl Contacts {
     /// What a batch read of these facets asks of this table, by the table's name.
-    pub fn wanted<'a>(
+    pub fn batch_keys<'a>(
         &self,
-        facets: impl Iterator<Item = (&'a ContactKey, Wanted)>,
+        facets: impl Iterator<Item = (&'a ContactKey, FacetKey)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = facets.map(|(contact, wanted)| key(contact, &wanted.facet()));
         Ok((self.table.clone(), consistent_keys("reading from the Contacts table", keys)?))

@@ -15,7 +15,7 @@ const OPERATION: &str = "listing the Contacts table";
 
 /// Something that a person has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
+pub enum RecordedFact {
     /// Whether messages are wanted.
     Preference {
         /// On which channel.
@@ -31,18 +31,18 @@ pub enum Fact {
 
 /// Something that a person has said, and who that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ContactRecord {
     /// A phone number or a user id.
     pub identity: Identity,
     /// What was said.
-    pub fact: Fact,
+    pub fact: RecordedFact,
 }
 
 /// A part of the table.
 #[derive(Debug)]
-pub struct Page {
+pub struct ContactPage {
     /// What it holds.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<ContactRecord>,
     /// How many items were looked at.
     pub scanned: u64,
     /// Where the next page begins; none after the last.
@@ -51,7 +51,7 @@ pub struct Page {
 
 impl Contacts {
     /// Reads a page of what an account's people have said. Every item of the table is read, and paid for.
-    pub async fn list(&self, account_sid: &AccountSid, from: Option<Item>) -> Result<Page, StoreError> {
+    pub async fn list(&self, account_sid: &AccountSid, from: Option<Item>) -> Result<ContactPage, StoreError> {
         let text = |text: String| AttributeValue::S(text);
         let scan = self
             .client
@@ -68,24 +68,24 @@ impl Contacts {
         let scanned = u64::try_from(answer.scanned_count).unwrap_or_default();
         let read = answer.items.unwrap_or_default().into_iter().map(listed);
         let listed = read.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        Ok(Page { listed, scanned, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+        Ok(ContactPage { listed, scanned, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
     }
 }
 
 /// What holds of consent is left out: it is the newest of the proofs.
-fn listed(item: Item) -> Result<Option<Listed>, StoreError> {
+fn listed(item: Item) -> Result<Option<ContactRecord>, StoreError> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     let (contact, facet) = (text("contact"), text("facet"));
     let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse()) else { return Ok(None) };
     let said = if let Some((channel, scope)) = Scope::in_facet(&facet) {
         let Some(preference) = Contacts::read_preference(item)? else { return Ok(None) };
-        Fact::Preference { channel: channel.to_owned(), scope, preference }
+        RecordedFact::Preference { channel: channel.to_owned(), scope, preference }
     } else if facet.strip_prefix(CONSENT).is_some_and(|proof| proof.contains('#')) {
-        Fact::Consent(serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?)
+        RecordedFact::Consent(serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?)
     } else {
         return Ok(None);
     };
-    Ok(Some(Listed { identity, fact: said }))
+    Ok(Some(ContactRecord { identity, fact: said }))
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn read(facet: &str, rest: Value) -> Option<Fact> {
+    fn read(facet: &str, rest: Value) -> Option<RecordedFact> {
         let mut item = rest;
         item["contact"] = json!("AC00000000000000000000000000000001#+14155550123");
         item["facet"] = json!(facet);
@@ -109,13 +109,14 @@ mod tests {
     fn preferences_and_proofs_are_listed_and_nothing_else() {
         let at = "2026-11-20T09:00:00Z";
         let preference = json!({"preference": "opted_out", "changed_at": at, "reason": "asked by letter"});
-        let Some(Fact::Preference { channel, scope, preference }) = read("opt#whatsapp#marketing", preference) else {
+        let Some(RecordedFact::Preference { channel, scope, preference }) = read("opt#whatsapp#marketing", preference)
+        else {
             panic!("a preference")
         };
         assert_eq!((channel.as_str(), scope), ("whatsapp", Scope::Marketing));
         assert_eq!(preference.reason.as_deref(), Some("asked by letter"));
         let proof = json!({"category": "marketing", "state": "withdrawn", "at": at, "source": "s", "recorded_at": at});
-        assert!(matches!(read("consent#marketing#2026#1", proof.clone()), Some(Fact::Consent(_))));
+        assert!(matches!(read("consent#marketing#2026#1", proof.clone()), Some(RecordedFact::Consent(_))));
         assert_eq!(read("consent#marketing", proof), None);
         assert_eq!(read("window", json!({"last_inbound_at": at})), None);
     }

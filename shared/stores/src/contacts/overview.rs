@@ -24,7 +24,7 @@ pub struct ContactOverview {
     /// What the person agreed to.
     pub consents: Vec<ConsentHistory>,
     /// When the person last wrote to a sender.
-    pub windows: Vec<Window>,
+    pub windows: Vec<ServiceWindow>,
     /// By what else the same person is known.
     pub linked: Vec<LinkedIdentity>,
 }
@@ -52,7 +52,7 @@ pub struct ConsentHistory {
 
 /// The service window of a sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Window {
+pub struct ServiceWindow {
     /// The sender's address.
     pub sender: String,
     /// When the person last wrote to it.
@@ -114,7 +114,7 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
     Ok(overview)
 }
 
-fn window(sender: &str, item: Item) -> Result<Window, StoreError> {
+fn window(sender: &str, item: Item) -> Result<ServiceWindow, StoreError> {
     #[derive(Deserialize)]
     struct Stored {
         last_inbound_at: Timestamp,
@@ -122,7 +122,7 @@ fn window(sender: &str, item: Item) -> Result<Window, StoreError> {
 
     let Stored { last_inbound_at } = deserialized(item)?;
     let open_until = last_inbound_at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
-    Ok(Window { sender: sender.to_owned(), last_inbound_at, open_until })
+    Ok(ServiceWindow { sender: sender.to_owned(), last_inbound_at, open_until })
 }
 
 fn linked(address: &str, item: Item) -> Result<LinkedIdentity, StoreError> {

@@ -15,7 +15,7 @@ use crate::dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, tra
 
 /// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
 /// of the same person was written, so a handful is already a storm.
-pub(crate) const ROUNDS: usize = 8;
+pub(crate) const MAX_ROUNDS: usize = 8;
 
 impl Contacts {
     /// An action that sets a preference, on the condition that what is known is still what is there, or the same
@@ -187,7 +187,7 @@ impl Contacts {
     ) -> Result<PreferenceEffect, StoreError> {
         let operation = "recording a wish in the Contacts table";
         let mut known: Option<RecordedPreference> = None;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let effect = effect(wish.preference, wish.changed_at, known.as_ref());
             if effect == PreferenceEffect::Stale {
                 return Ok(effect);

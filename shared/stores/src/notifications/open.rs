@@ -13,7 +13,7 @@ const BY_OPEN: &str = "by_open";
 
 /// A notification whose message should have come to an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overdue {
+pub struct OverdueNotification {
     /// Its id.
     pub id: NotificationId,
     /// Its message.
@@ -27,7 +27,7 @@ impl Notifications {
         account_sid: &AccountSid,
         now: Timestamp,
         limit: i32,
-    ) -> Result<Vec<Overdue>, StoreError> {
+    ) -> Result<Vec<OverdueNotification>, StoreError> {
         let answer = self
             .client
             .query()
@@ -92,10 +92,10 @@ impl Notifications {
 }
 
 /// As the index has it: the keys and the message.
-fn read(account_sid: &AccountSid, item: &Item) -> Option<Overdue> {
+fn read(account_sid: &AccountSid, item: &Item) -> Option<OverdueNotification> {
     let text = |name: &str| item.get(name)?.as_s().ok();
     let id = text("notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
-    Some(Overdue { id: id.to_owned().try_into().ok()?, message_sid: text("message_sid")?.parse().ok()? })
+    Some(OverdueNotification { id: id.to_owned().try_into().ok()?, message_sid: text("message_sid")?.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::record::State;
+use super::record::NotificationState;
 use crate::dynamodb::{Item, sortable};
 
 /// What came of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum NotificationOutcome {
     /// Twilio took it as this message.
     Accepted(MessageSid),
     /// Twilio took its template as this message; the content follows the person's answer.
@@ -28,7 +28,7 @@ pub enum Outcome {
         code: Option<ErrorCode>,
     },
     /// Certainly not sent, to be tried again.
-    Waiting(Waiting),
+    Waiting(NextAttempt),
     /// The recipient does not want it.
     Suppressed {
         /// Why.
@@ -50,7 +50,7 @@ pub enum Outcome {
 
 /// The next try.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct NextAttempt {
     /// Why the last one failed.
     pub reason: Option<String>,
     /// Twilio's code, where it answered.
@@ -61,17 +61,17 @@ pub struct Waiting {
     pub not_before: Option<Timestamp>,
 }
 
-impl Outcome {
+impl NotificationOutcome {
     /// The state it leaves the notification in.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> NotificationState {
         match self {
-            Self::Accepted(_) => State::Accepted,
-            Self::AwaitingReply(_) => State::AwaitingReply,
-            Self::Rejected { .. } => State::Rejected,
-            Self::Waiting(_) => State::Waiting,
-            Self::Suppressed { .. } => State::Suppressed,
-            Self::Expired { .. } => State::Expired,
-            Self::Unknown { .. } => State::Unknown,
+            Self::Accepted(_) => NotificationState::Accepted,
+            Self::AwaitingReply(_) => NotificationState::AwaitingReply,
+            Self::Rejected { .. } => NotificationState::Rejected,
+            Self::Waiting(_) => NotificationState::Waiting,
+            Self::Suppressed { .. } => NotificationState::Suppressed,
+            Self::Expired { .. } => NotificationState::Expired,
+            Self::Unknown { .. } => NotificationState::Unknown,
         }
     }
 
@@ -115,13 +115,13 @@ pub(super) fn names() -> HashMap<String, String> {
 
 /// An update expression's assignments and removals with their values.
 #[derive(Debug, Default)]
-pub(super) struct Change {
+pub(super) struct UpdateExpression {
     pub(super) set: Vec<String>,
     pub(super) remove: Vec<&'static str>,
     pub(super) values: Item,
 }
 
-impl Change {
+impl UpdateExpression {
     pub(super) fn set(&mut self, name: &'static str, value: AttributeValue) {
         let plain = name.trim_start_matches('#');
         self.set.push(format!("{name} = :{plain}"));
@@ -165,7 +165,7 @@ pub(super) fn text(text: &str) -> AttributeValue {
 }
 
 /// An attempt as the table has it.
-pub(super) fn attempt(at: Timestamp, channel: FallbackChannel, outcome: &Outcome) -> Item {
+pub(super) fn attempt(at: Timestamp, channel: FallbackChannel, outcome: &NotificationOutcome) -> Item {
     let optional = [
         ("message_sid", outcome.message_sid().map(|sid| text(sid.as_str()))),
         ("reason", outcome.reason().map(text)),
@@ -180,11 +180,16 @@ pub(super) fn attempt(at: Timestamp, channel: FallbackChannel, outcome: &Outcome
     always.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-impl Outcome {
+impl NotificationOutcome {
     /// What the outcome changes, besides the state. `validity` is how long Twilio tries at most: after it, a message
     /// whose end nobody has reported is looked up.
-    pub(super) fn change(&self, account_sid: &AccountSid, validity: SignedDuration, now: Timestamp) -> Change {
-        let mut change = Change::default();
+    pub(super) fn change(
+        &self,
+        account_sid: &AccountSid,
+        validity: SignedDuration,
+        now: Timestamp,
+    ) -> UpdateExpression {
+        let mut change = UpdateExpression::default();
         change.set_or_remove("message_sid", self.message_sid().map(|sid| text(sid.as_str())));
         change.set_or_remove("reason", self.reason().map(text));
         change.set_or_remove("code", self.code().map(|code| AttributeValue::N(code.to_string())));

@@ -19,7 +19,7 @@ use crate::dynamodb::{Item, StoreError};
 /// Where a notification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum NotificationState {
     /// Somebody is at work on it, or was.
     Claimed,
     /// Nothing of it is on its way, and its time has not come; it may be claimed.
@@ -38,7 +38,7 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl NotificationState {
     /// The word in the table.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,16 +57,16 @@ impl State {
 /// Whose claim it is: unlike anybody else's, so that who comes late cannot settle what is no longer theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Lease(String);
+pub struct LeaseId(String);
 
-impl Lease {
+impl LeaseId {
     /// A new claim's.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
 }
 
-impl fmt::Display for Lease {
+impl fmt::Display for LeaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -106,7 +106,7 @@ pub struct StoredNotification {
     /// The id within the account.
     pub id: NotificationId,
     /// Where it stands.
-    pub state: State,
+    pub state: NotificationState,
     /// A fingerprint of all it says.
     pub digest: String,
     /// The recipient.
@@ -125,7 +125,7 @@ pub struct StoredNotification {
     pub route: usize,
     /// The claim, while there is one.
     #[serde(default)]
-    pub lease: Option<Lease>,
+    pub lease: Option<LeaseId>,
     /// When the claim ends.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
@@ -174,7 +174,7 @@ pub struct Attempt {
     /// Over which channel.
     pub channel: String,
     /// In what.
-    pub outcome: State,
+    pub outcome: NotificationState,
     /// As which message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_sid: Option<MessageSid>,
@@ -208,33 +208,33 @@ impl StoredNotification {
 
 /// What is to be done about a notification, by what stands in the table.
 #[derive(Debug, Clone)]
-pub enum Standing {
+pub enum ClaimState {
     /// Nobody has seen it.
     New,
     /// It may be claimed.
-    Open(Box<StoredNotification>),
+    Claimable(Box<StoredNotification>),
     /// It came to its end.
-    Finished(State),
+    Finished(NotificationState),
     /// Somebody is at work on it, at most until then.
-    HeldUntil(Timestamp),
+    LeasedUntil(Timestamp),
     /// Somebody claimed it and never said what became of it, or nobody could find out.
-    InDoubt(Box<StoredNotification>),
+    OutcomeUnknown(Box<StoredNotification>),
     /// The id belongs to a notification with other content.
-    OtherContent,
+    IdReused,
 }
 
-impl Standing {
+impl ClaimState {
     /// Judges what was found.
     pub fn of(found: Option<StoredNotification>, digest: &str, now: Timestamp) -> Self {
         // DynamoDB deletes late: what is past its time is not there.
         let Some(found) = found.filter(|found| found.expires_at >= now.as_second()) else { return Self::New };
         if found.digest != digest {
-            return Self::OtherContent;
+            return Self::IdReused;
         }
         match (found.state, found.lease_until) {
-            (State::Claimed, Some(until)) if until > now => Self::HeldUntil(until),
-            (State::Claimed | State::Unknown, _) => Self::InDoubt(Box::new(found)),
-            (State::Waiting | State::AwaitingReply, _) => Self::Open(Box::new(found)),
+            (NotificationState::Claimed, Some(until)) if until > now => Self::LeasedUntil(until),
+            (NotificationState::Claimed | NotificationState::Unknown, _) => Self::OutcomeUnknown(Box::new(found)),
+            (NotificationState::Waiting | NotificationState::AwaitingReply, _) => Self::Claimable(Box::new(found)),
             (state, _) => Self::Finished(state),
         }
     }

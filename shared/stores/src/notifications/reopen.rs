@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{
-    Notifications, Outcome, State, StoredNotification, Waiting, key,
-    outcome::{Change, STATE, attempt, names, text},
+    NextAttempt, NotificationOutcome, NotificationState, Notifications, StoredNotification, key,
+    outcome::{STATE, UpdateExpression, attempt, names, text},
 };
 use crate::dynamodb::{StoreError, past_conflicts};
 
 /// A message that failed after Twilio had taken it.
 #[derive(Debug, Clone)]
-pub struct Failure<'a> {
+pub struct FailedMessage<'a> {
     /// The account.
     pub account_sid: &'a AccountSid,
     /// The notification it was sent for.
@@ -33,14 +33,14 @@ impl Notifications {
     /// been done.
     pub async fn reopen(
         &self,
-        failure: &Failure<'_>,
-        next: &Waiting,
+        failure: &FailedMessage<'_>,
+        next: &NextAttempt,
         now: Timestamp,
     ) -> Result<Option<StoredNotification>, StoreError> {
         let operation = "reopening in the Notifications table";
-        let outcome = Outcome::Waiting(next.clone());
-        let mut change = Change::default();
-        change.set(STATE, text(State::Waiting.as_str()));
+        let outcome = NotificationOutcome::Waiting(next.clone());
+        let mut change = UpdateExpression::default();
+        change.set(STATE, text(NotificationState::Waiting.as_str()));
         change.set("updated_at", text(&now.to_string()));
         change.absorb(outcome.change(failure.account_sid, jiff::SignedDuration::ZERO, now));
         let mut tried = attempt(now, failure.channel, &outcome);
@@ -49,8 +49,8 @@ impl Notifications {
         let expression = change.expression();
         let conditions = [
             (":failed", failure.message_sid.as_str()),
-            (":accepted", State::Accepted.as_str()),
-            (":awaiting", State::AwaitingReply.as_str()),
+            (":accepted", NotificationState::Accepted.as_str()),
+            (":awaiting", NotificationState::AwaitingReply.as_str()),
         ];
         change.values.extend(conditions.map(|(name, value)| (name.to_owned(), text(value))));
         let result = past_conflicts(|| async {
@@ -80,17 +80,22 @@ impl Notifications {
             return Ok(None);
         }
         let found = StoredNotification::read(item)?;
-        let was_for_this = found.state == State::Waiting
+        let was_for_this = found.state == NotificationState::Waiting
             && found.attempts.last().is_some_and(|last| last.message_sid.as_ref() == Some(failure.message_sid));
         Ok((is_new || was_for_this).then_some(found))
     }
 
     /// Notes under a key of its own that an id was used again for something else: what the id stands for stays as it
     /// is, and the sender is told all the same.
-    pub async fn refuse_reuse(&self, subject: &super::Subject, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn record_id_reuse(
+        &self,
+        subject: &super::Subject,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let digest = subject.digest.get(..16).unwrap_or_default();
-        let outcome = Outcome::Rejected { reason: reason.to_owned(), code: None };
-        let mut change = super::subject_change(subject, State::Rejected, now);
+        let outcome = NotificationOutcome::Rejected { reason: reason.to_owned(), code: None };
+        let mut change = super::subject_change(subject, NotificationState::Rejected, now);
         change.absorb(outcome.change(&subject.account_sid, jiff::SignedDuration::ZERO, now));
         change.set("reuse", AttributeValue::Bool(true));
         let key = text(&format!("reuse#{}#{}#{digest}", subject.account_sid, subject.id));

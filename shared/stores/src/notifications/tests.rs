@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
+fn stored(state: NotificationState, lease_ends: Option<i64>) -> StoredNotification {
     StoredNotification {
         account_sid: subject().account_sid,
         id: subject().id,
@@ -27,7 +27,7 @@ fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
         metadata: std::collections::BTreeMap::new(),
         request: None,
         route: 0,
-        lease: lease_ends.map(|_| Lease::random()),
+        lease: lease_ends.map(|_| LeaseId::random()),
         lease_until: lease_ends.map(at),
         claimed_at: None,
         not_before: None,
@@ -42,60 +42,65 @@ fn stored(state: State, lease_ends: Option<i64>) -> StoredNotification {
     }
 }
 
-fn judged(found: StoredNotification) -> Standing {
-    Standing::of(Some(found), "d1", at(0))
+fn judged(found: StoredNotification) -> ClaimState {
+    ClaimState::of(Some(found), "d1", at(0))
 }
 
 #[test]
 fn what_is_to_be_done_follows_from_what_stands_in_the_table() {
-    assert!(matches!(Standing::of(None, "d1", at(0)), Standing::New));
-    assert!(matches!(judged(stored(State::Accepted, None)), Standing::Finished(State::Accepted)));
-    assert!(matches!(judged(stored(State::Waiting, None)), Standing::Open(_)));
-    assert!(matches!(judged(stored(State::AwaitingReply, None)), Standing::Open(_)));
-    assert!(matches!(judged(stored(State::Claimed, Some(1))), Standing::HeldUntil(until) if until == at(1)));
-    assert!(matches!(judged(stored(State::Claimed, Some(0))), Standing::InDoubt(_)));
+    assert!(matches!(ClaimState::of(None, "d1", at(0)), ClaimState::New));
+    assert!(matches!(
+        judged(stored(NotificationState::Accepted, None)),
+        ClaimState::Finished(NotificationState::Accepted)
+    ));
+    assert!(matches!(judged(stored(NotificationState::Waiting, None)), ClaimState::Claimable(_)));
+    assert!(matches!(judged(stored(NotificationState::AwaitingReply, None)), ClaimState::Claimable(_)));
     assert!(
-        matches!(judged(stored(State::Unknown, None)), Standing::InDoubt(_)),
+        matches!(judged(stored(NotificationState::Claimed, Some(1))), ClaimState::LeasedUntil(until) if until == at(1))
+    );
+    assert!(matches!(judged(stored(NotificationState::Claimed, Some(0))), ClaimState::OutcomeUnknown(_)));
+    assert!(
+        matches!(judged(stored(NotificationState::Unknown, None)), ClaimState::OutcomeUnknown(_)),
         "what comes again is looked up again"
     );
-    let other = StoredNotification { digest: "d2".to_owned(), ..stored(State::Accepted, None) };
-    assert!(matches!(judged(other), Standing::OtherContent));
-    let over = StoredNotification { expires_at: at(-1).as_second(), ..stored(State::Accepted, None) };
-    assert!(matches!(judged(over), Standing::New), "DynamoDB deletes late");
+    let other = StoredNotification { digest: "d2".to_owned(), ..stored(NotificationState::Accepted, None) };
+    assert!(matches!(judged(other), ClaimState::IdReused));
+    let over = StoredNotification { expires_at: at(-1).as_second(), ..stored(NotificationState::Accepted, None) };
+    assert!(matches!(judged(over), ClaimState::New), "DynamoDB deletes late");
 }
 
 #[test]
 fn our_own_claim_whose_answer_was_lost_is_ours() {
-    let lease = Lease::random();
-    let held = Held {
-        lease: lease.clone(),
+    let id = LeaseId::random();
+    let lease = Lease {
+        id: id.clone(),
         route: 0,
         channel: FallbackChannel::WhatsApp,
         validity: SignedDuration::from_hours(10),
     };
-    let item = |lease: &Lease| {
-        let change = subject_change(&subject(), State::Claimed, at(0));
+    let item = |lease: &LeaseId| {
+        let change = subject_change(&subject(), NotificationState::Claimed, at(0));
         let plain = change.values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value));
         let times = [("lease", lease.to_string()), ("lease_until", at(9).to_string())];
         plain.chain(times.map(|(name, value)| (name.to_owned(), text(&value)))).collect::<Item>()
     };
-    let judged = |lease: &Lease| claim_of(FailedCondition { item: item(lease) }, &subject(), &held, at(0)).unwrap();
-    assert!(matches!(judged(&lease), Claim::Won));
-    assert!(matches!(judged(&Lease::random()), Claim::Changed(Standing::HeldUntil(_))));
+    let judged = |id: &LeaseId| claim_of(FailedCondition { item: item(id) }, &subject(), &lease, at(0)).unwrap();
+    assert!(matches!(judged(&id), ClaimOutcome::Claimed));
+    assert!(matches!(judged(&LeaseId::random()), ClaimOutcome::Changed(ClaimState::LeasedUntil(_))));
 }
 
 #[test]
 fn every_value_of_a_change_is_used_by_its_expression_and_no_attribute_is_named_twice() {
     let sid: MessageSid = "SM00000000000000000000000000000001".parse().unwrap();
-    let waiting = Waiting { reason: None, code: None, route: 1, not_before: Some(at(9)) };
+    let waiting = NextAttempt { reason: None, code: None, route: 1, not_before: Some(at(9)) };
     let outcomes = [
-        Outcome::Accepted(sid.clone()),
-        Outcome::AwaitingReply(sid),
-        Outcome::Rejected { reason: "to: wrong".to_owned(), code: Some("21211".parse().unwrap()) },
-        Outcome::Waiting(waiting),
-        Outcome::Suppressed { reason: "opted out".to_owned(), code: None },
-        Outcome::Expired { reason: "over".to_owned() },
-        Outcome::Unknown { reason: "lost".to_owned() },
+        NotificationOutcome::Accepted(sid.clone()),
+        NotificationOutcome::AwaitingReply(sid),
+        NotificationOutcome::Rejected { reason: "to: wrong".to_owned(), code: Some("21211".parse().unwrap()) },
+        NotificationOutcome::Waiting(waiting),
+        NotificationOutcome::Suppressed { reason: "opted out".to_owned(), code: None },
+        NotificationOutcome::Expired { reason: "over".to_owned() },
+        NotificationOutcome::Unknown { reason: "lost".to_owned() },
     ];
     for outcome in outcomes {
         let mut change = subject_change(&subject(), outcome.state(), at(0));

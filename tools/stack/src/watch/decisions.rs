@@ -3,7 +3,7 @@
 use domain::notification::{Content, Notification};
 use sandbox::{TimelineEvent, TimelineOutcome};
 use serde_json::{Value, json};
-use stores::notifications::{Attempt, State, StoredNotification};
+use stores::notifications::{Attempt, NotificationState, StoredNotification};
 use twilio_types::{error_code::ErrorCode, sid::MessageSid};
 
 use super::{short, streams::Change};
@@ -39,22 +39,23 @@ fn is_news(before: Option<&StoredNotification>, now: &StoredNotification) -> boo
 fn words(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, TimelineOutcome) {
     let reason = now.reason.as_deref().unwrap_or("no reason given");
     match now.state {
-        State::Claimed => (claimed(before, now), TimelineOutcome::Neutral),
-        State::Accepted => (format!("accepted by Twilio{}", taken(before, now)), TimelineOutcome::Good),
-        State::AwaitingReply => {
+        NotificationState::Claimed => (claimed(before, now), TimelineOutcome::Neutral),
+        NotificationState::Accepted => (format!("accepted by Twilio{}", taken(before, now)), TimelineOutcome::Good),
+        NotificationState::AwaitingReply => {
             let words = format!("its template accepted by Twilio{}, the rest follows the answer", taken(before, now));
             (words, TimelineOutcome::Good)
         }
-        State::Waiting => waiting(before, now),
-        State::Suppressed => (format!("suppressed, {reason}"), TimelineOutcome::Refused),
-        State::Expired => (format!("expired, {reason}"), TimelineOutcome::Refused),
-        State::Rejected => (format!("rejected, {reason}"), TimelineOutcome::Bad),
-        State::Unknown => (format!("whether it was sent is not known, {reason}"), TimelineOutcome::Bad),
+        NotificationState::Waiting => waiting(before, now),
+        NotificationState::Suppressed => (format!("suppressed, {reason}"), TimelineOutcome::Refused),
+        NotificationState::Expired => (format!("expired, {reason}"), TimelineOutcome::Refused),
+        NotificationState::Rejected => (format!("rejected, {reason}"), TimelineOutcome::Bad),
+        NotificationState::Unknown => (format!("whether it was sent is not known, {reason}"), TimelineOutcome::Bad),
     }
 }
 
 fn claimed(before: Option<&StoredNotification>, now: &StoredNotification) -> String {
-    let was_claimed = before.is_some_and(|before| before.state == State::Claimed && before.lease == now.lease);
+    let was_claimed =
+        before.is_some_and(|before| before.state == NotificationState::Claimed && before.lease == now.lease);
     match &now.message_sid {
         Some(sid) if was_claimed => format!("a status callback names its message, {}", short(sid.as_str())),
         _ => format!("claimed, goes out as {}", way(now)),
@@ -64,7 +65,7 @@ fn claimed(before: Option<&StoredNotification>, now: &StoredNotification) -> Str
 /// As which message, and after what.
 fn taken(before: Option<&StoredNotification>, now: &StoredNotification) -> String {
     let sid = message(now).map(|sid| format!(" as {}", short(sid))).unwrap_or_default();
-    let found = before.is_some_and(|before| before.state == State::Unknown);
+    let found = before.is_some_and(|before| before.state == NotificationState::Unknown);
     let after = match tries(now) {
         0 | 1 => String::new(),
         tries => format!(", in attempt {tries}"),
@@ -93,7 +94,7 @@ fn waiting(before: Option<&StoredNotification>, now: &StoredNotification) -> (St
 
 /// A message that failed after Twilio had taken it stands there twice: as taken and as failed.
 fn tries(now: &StoredNotification) -> usize {
-    let is_try = |attempt: &&Attempt| attempt.outcome != State::Waiting || attempt.message_sid.is_none();
+    let is_try = |attempt: &&Attempt| attempt.outcome != NotificationState::Waiting || attempt.message_sid.is_none();
     now.attempts.iter().filter(is_try).count()
 }
 

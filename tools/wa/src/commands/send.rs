@@ -6,7 +6,7 @@ use domain::notification::Notification;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::queues::{EnqueueOutcome, MessageBody, OutboundProducer, QueueEntry};
-use stores::notifications::Standing;
+use stores::notifications::ClaimState;
 use twilio_types::sid::AccountSid;
 
 use crate::{exit::Failure, output::Table, session::Session};
@@ -97,7 +97,7 @@ async fn refuse_reuse(session: &Session, requests: &[Request]) -> Result<(), Fai
     let notifications = session.notifications().await?;
     for Request { notification, .. } in requests {
         let stored = notifications.get(&account(session, notification).await?, &notification.id).await?;
-        if let Standing::OtherContent = Standing::of(stored, &notification.digest(), Timestamp::now()) {
+        if let ClaimState::IdReused = ClaimState::of(stored, &notification.digest(), Timestamp::now()) {
             let id = &notification.id;
             return Err(Failure::Usage(format!("id: {id} was used before for other content, expected a new one")));
         }

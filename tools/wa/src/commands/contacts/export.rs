@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use domain::preference::Preference;
-use stores::contacts::{Fact, Listed};
+use stores::contacts::{ContactRecord, RecordedFact};
 
 use crate::{contact_file::Line, exit::Failure, session::Session};
 
@@ -47,8 +47,8 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     Ok(())
 }
 
-fn is_suppressed(listed: &Listed) -> bool {
-    matches!(&listed.fact, Fact::Preference { preference, .. } if preference.preference == Preference::OptedOut)
+fn is_suppressed(listed: &ContactRecord) -> bool {
+    matches!(&listed.fact, RecordedFact::Preference { preference, .. } if preference.preference == Preference::OptedOut)
 }
 
 fn unwritable(error: csv::Error) -> Failure {

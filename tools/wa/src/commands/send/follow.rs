@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use stores::{
     notification_log::{LoggedMessage, NotificationLog, NotificationLogs},
-    notifications::State,
+    notifications::NotificationState,
 };
 use tokio::{
     sync::Semaphore,
@@ -28,7 +28,7 @@ const READS_AT_ONCE: usize = 32;
 /// What is to be seen of a notification at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Seen {
-    state: Option<State>,
+    state: Option<NotificationState>,
     attempts: usize,
     reason: Option<String>,
     message: Option<(String, Option<MessageStatus>)>,
@@ -58,15 +58,23 @@ impl Seen {
     fn end(&self) -> End {
         let stage = self.message.as_ref().and_then(|(_, status)| *status).map(MessageStatus::stage);
         match (self.state, stage) {
-            (Some(State::Rejected | State::Suppressed | State::Expired | State::Unknown), _)
-            | (Some(State::Accepted), Some(Stage::Lost)) => End::Lost,
-            (Some(State::Accepted), Some(Stage::Arrived)) => End::Arrived,
+            (
+                Some(
+                    NotificationState::Rejected
+                    | NotificationState::Suppressed
+                    | NotificationState::Expired
+                    | NotificationState::Unknown,
+                ),
+                _,
+            )
+            | (Some(NotificationState::Accepted), Some(Stage::Lost)) => End::Lost,
+            (Some(NotificationState::Accepted), Some(Stage::Arrived)) => End::Arrived,
             _ => End::NotYet,
         }
     }
 
     fn line(&self, id: &str) -> String {
-        let state = self.state.map_or("on the queue", State::as_str);
+        let state = self.state.map_or("on the queue", NotificationState::as_str);
         let message = self.message.as_ref().map(|(sid, status)| {
             let status = status.map_or("no status yet", MessageStatus::as_str);
             format!(", {sid} {status}")
@@ -141,7 +149,7 @@ async fn one(
             (seen, changed_at) = (now, Instant::now());
         }
         // Only a message's own failure is cured by a fallback.
-        let may_go_on = seen.state == Some(State::Accepted) && changed_at.elapsed() < patience;
+        let may_go_on = seen.state == Some(NotificationState::Accepted) && changed_at.elapsed() < patience;
         match seen.end() {
             End::Arrived => return Ok((End::Arrived, history)),
             End::Lost if !may_go_on => return Ok((End::Lost, history)),
@@ -164,15 +172,15 @@ mod tests {
         };
         for (state, status, expected) in [
             (None, None, End::NotYet),
-            (Some(State::Waiting), None, End::NotYet),
-            (Some(State::Accepted), None, End::NotYet),
-            (Some(State::Accepted), Some(MessageStatus::Sent), End::NotYet),
-            (Some(State::Accepted), Some(MessageStatus::Delivered), End::Arrived),
-            (Some(State::Accepted), Some(MessageStatus::Failed), End::Lost),
+            (Some(NotificationState::Waiting), None, End::NotYet),
+            (Some(NotificationState::Accepted), None, End::NotYet),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), End::NotYet),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Delivered), End::Arrived),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Failed), End::Lost),
             // The first message failed, and a fallback is on its way.
-            (Some(State::Waiting), Some(MessageStatus::Failed), End::NotYet),
-            (Some(State::AwaitingReply), Some(MessageStatus::Read), End::NotYet),
-            (Some(State::Suppressed), None, End::Lost),
+            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), End::NotYet),
+            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), End::NotYet),
+            (Some(NotificationState::Suppressed), None, End::Lost),
         ] {
             assert_eq!(seen(state, status).end(), expected, "{state:?} {status:?}");
         }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use stores::{
     contacts::{ContactFacts, Contacts},
     dynamodb::batch_get,
-    eligibility::Case,
-    notifications::{Notifications, Standing, State},
+    eligibility::Eligibility,
+    notifications::{ClaimState, NotificationState, Notifications},
 };
 
 use super::{Request, account};
@@ -76,7 +76,7 @@ struct Way {
 struct Known {
     country: Option<Region>,
     /// Where the notification stands already.
-    state: Option<State>,
+    state: Option<NotificationState>,
     suppressed: Option<Scope>,
     needs_consent: bool,
     consent_given_at: Option<Timestamp>,
@@ -134,15 +134,15 @@ impl Judge<'_> {
         let contact = ContactKey::of_phone(&account_sid, &notification.to);
         let country = region_of(&notification.to);
         let rules = stack.policy.rules(country.as_ref());
-        let case = Case {
+        let case = Eligibility {
             notification,
             contact: &contact,
             rules: &rules,
             configured_service: stack.messaging_service_sid.as_ref(),
         };
-        let (progress, stands) = match Standing::of(stored, &notification.digest(), now) {
-            Standing::New => (NotificationProgress::default(), None),
-            Standing::Open(found) => (found.progress(), None),
+        let (progress, stands) = match ClaimState::of(stored, &notification.digest(), now) {
+            ClaimState::New => (NotificationProgress::default(), None),
+            ClaimState::Claimable(found) => (found.progress(), None),
             standing => (NotificationProgress::default(), Some(of_standing(&standing))),
         };
         let facts = self.facts(case, progress, now).await?;
@@ -159,8 +159,13 @@ impl Judge<'_> {
         })
     }
 
-    async fn facts(&self, case: Case<'_>, progress: NotificationProgress, now: Timestamp) -> Result<Facts, Failure> {
-        let wanted = self.contacts.wanted(case.wanted().into_iter().map(|wanted| (case.contact, wanted)))?;
+    async fn facts(
+        &self,
+        case: Eligibility<'_>,
+        progress: NotificationProgress,
+        now: Timestamp,
+    ) -> Result<Facts, Failure> {
+        let wanted = self.contacts.batch_keys(case.facet_keys().into_iter().map(|wanted| (case.contact, wanted)))?;
         let table = wanted.0.clone();
         let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", [wanted].into()).await?;
         let found = ContactFacts::new(found.remove(&table).unwrap_or_default());
@@ -176,13 +181,13 @@ struct Finding {
 }
 
 /// A notification that is not decided upon now: it is done with, or somebody is at work on it.
-fn of_standing(standing: &Standing) -> Finding {
+fn of_standing(standing: &ClaimState) -> Finding {
     let (verdict, reason, until) = match standing {
-        Standing::HeldUntil(end) => (Verdict::Wait, "it is being sent".to_owned(), Some(*end)),
-        Standing::InDoubt(_) => {
+        ClaimState::LeasedUntil(end) => (Verdict::Wait, "it is being sent".to_owned(), Some(*end)),
+        ClaimState::OutcomeUnknown(_) => {
             (Verdict::Wait, "whether it was sent is not known: Twilio's list is looked at first".to_owned(), None)
         }
-        Standing::Finished(state) => {
+        ClaimState::Finished(state) => {
             (Verdict::Refuse, format!("id: it came to its end before, {}", state.as_str()), None)
         }
         _ => (Verdict::Refuse, "id: used before for a notification with other content".to_owned(), None),
@@ -190,7 +195,7 @@ fn of_standing(standing: &Standing) -> Finding {
     Finding { verdict, reason: Some(reason), until, way: None }
 }
 
-fn of_policy(case: Case<'_>, facts: &Facts, now: Timestamp) -> Finding {
+fn of_policy(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> Finding {
     match policy::decide(case.notification, case.rules, facts, now) {
         Decision::Send(plan) => {
             let Some((channel, content)) = case.notification.channel_option(plan.route) else {
@@ -232,7 +237,7 @@ impl Known {
         rules: &RecipientRules,
         facts: &Facts,
         country: Option<Region>,
-        state: Option<State>,
+        state: Option<NotificationState>,
     ) -> Self {
         let open_until = |at: Timestamp| at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
         let cap = rules.marketing_cap.map(|cap| format!("{} in {} days", cap.messages, cap.days));
@@ -267,7 +272,7 @@ mod tests {
         let contact = ContactKey::of_phone(&account, &notification.to);
         let rules = Policy::default().rules(None);
         let service = service.map(|service| service.parse().unwrap());
-        let case = Case {
+        let case = Eligibility {
             notification: &notification,
             contact: &contact,
             rules: &rules,

@@ -3,7 +3,10 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::contact_key::ContactKey;
 
-use crate::dynamodb::{Item, StoreError, sortable};
+use crate::{
+    attribute::{text, text_in},
+    dynamodb::{Item, StoreError},
+};
 
 mod consents;
 mod facts;
@@ -45,8 +48,8 @@ impl Contacts {
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("contact = :contact AND begins_with(facet, :prefix)")
-            .expression_attribute_values(":contact", AttributeValue::S(contact.as_str().to_owned()))
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            .expression_attribute_values(":contact", text(contact.as_str()))
+            .expression_attribute_values(":prefix", text(prefix))
             .send()
             .await
             .map_err(|error| StoreError::of_sdk(operation, error))?;
@@ -55,15 +58,12 @@ impl Contacts {
 }
 
 fn key(contact: &ContactKey, facet: &str) -> Item {
-    Item::from([
-        ("contact".to_owned(), AttributeValue::S(contact.as_str().to_owned())),
-        ("facet".to_owned(), AttributeValue::S(facet.to_owned())),
-    ])
+    Item::from([("contact".to_owned(), text(contact.as_str())), ("facet".to_owned(), text(facet))])
 }
 
 /// What follows a prefix in an item's range key.
 fn facet_after<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
-    item.get("facet")?.as_s().ok()?.strip_prefix(prefix)
+    text_in(item, "facet")?.strip_prefix(prefix)
 }
 
 fn value(operation: &'static str, value: &impl serde::Serialize) -> Result<AttributeValue, StoreError> {

@@ -8,12 +8,19 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, KeysAndAttributes, TransactWriteItem},
+    operation::{
+        put_item::{PutItemError, builders::PutItemFluentBuilder},
+        transact_write_items::TransactWriteItemsError,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
+    types::{
+        AttributeValue, CancellationReason, KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld,
+        TransactWriteItem, error::ConditionalCheckFailedException,
+    },
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use jiff::Timestamp;
 
 use crate::fault::AwsFault;
 
@@ -62,11 +69,6 @@ impl StoreError {
     }
 }
 
-/// A time whose order as text is its order: always with milliseconds.
-pub(crate) fn sortable(at: Timestamp) -> AttributeValue {
-    AttributeValue::S(format!("{at:.3}"))
-}
-
 /// What became of a transaction.
 #[derive(Debug)]
 pub enum TransactionOutcome {
@@ -96,11 +98,74 @@ fn conflict_backoff() -> ExponentialBuilder {
 /// Runs a write again while another transaction holds its item.
 ///
 /// Source: Amazon DynamoDB, "Transactions: conflict handling". The SDK does not retry these by itself.
-pub(crate) async fn past_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
+async fn past_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     write.retry(conflict_backoff()).when(StoreError::is_conflict).await
+}
+
+/// What became of a write of one item under a condition.
+#[derive(Debug)]
+pub(crate) enum ConditionalWrite {
+    /// Written. The item as the request's `ReturnValues` asks for it, which is empty by default.
+    Written(Item),
+    /// Not written, because the condition does not hold for this item; empty where no item is stored.
+    Refused(Item),
+}
+
+/// The two requests that write one item under a condition.
+pub(crate) trait ConditionalRequest: Clone {
+    type Failure: Error + ProvideErrorMetadata + Send + Sync + 'static;
+
+    /// Sends the request, and asks for the item that refuses it.
+    async fn attempt(self) -> Result<Item, SdkError<Self::Failure, HttpResponse>>;
+
+    fn refusal(failure: &Self::Failure) -> Option<&ConditionalCheckFailedException>;
+}
+
+impl ConditionalRequest for PutItemFluentBuilder {
+    type Failure = PutItemError;
+
+    async fn attempt(self) -> Result<Item, SdkError<PutItemError, HttpResponse>> {
+        let answer = self.return_values_on_condition_check_failure(AllOld).send().await?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    fn refusal(failure: &PutItemError) -> Option<&ConditionalCheckFailedException> {
+        if let PutItemError::ConditionalCheckFailedException(refused) = failure { Some(refused) } else { None }
+    }
+}
+
+impl ConditionalRequest for UpdateItemFluentBuilder {
+    type Failure = UpdateItemError;
+
+    async fn attempt(self) -> Result<Item, SdkError<UpdateItemError, HttpResponse>> {
+        let answer = self.return_values_on_condition_check_failure(AllOld).send().await?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    fn refusal(failure: &UpdateItemError) -> Option<&ConditionalCheckFailedException> {
+        if let UpdateItemError::ConditionalCheckFailedException(refused) = failure { Some(refused) } else { None }
+    }
+}
+
+/// Writes one item under the condition that the request has.
+pub(crate) async fn conditional<R: ConditionalRequest>(
+    operation: &'static str,
+    request: R,
+) -> Result<ConditionalWrite, StoreError> {
+    past_conflicts(|| async {
+        let error = match request.clone().attempt().await {
+            Ok(item) => return Ok(ConditionalWrite::Written(item)),
+            Err(error) => error,
+        };
+        match error.as_service_error().and_then(R::refusal) {
+            Some(refused) => Ok(ConditionalWrite::Refused(refused.item().cloned().unwrap_or_default())),
+            None => Err(StoreError::of_sdk(operation, error)),
+        }
+    })
+    .await
 }
 
 /// Writes all actions or none, in one request. Each action asks for `ALL_OLD` where it wants to see what refused it.

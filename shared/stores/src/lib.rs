@@ -10,6 +10,7 @@
 //! *Imports:* `domain`, `twilio-types`, `twilio-webhook`, and DynamoDB's SDK. *Imported by:* `shared`, the functions and
 //! the tools.
 
+mod attribute;
 pub mod contacts;
 pub mod dynamodb;
 pub mod eligibility;

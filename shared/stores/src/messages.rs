@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
-    types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
+    operation::query::builders::QueryFluentBuilder,
+    types::{Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
 use domain::{notification::NotificationId, opt_out_keywords::Language, preference::Preference};
 use jiff::Timestamp;
@@ -16,7 +16,10 @@ use twilio_types::{
 };
 use twilio_webhook::form::RawForm;
 
-use crate::dynamodb::{Item, StoreError, past_conflicts};
+use crate::{
+    attribute::{text, text_in},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+};
 
 mod missing;
 mod reports;
@@ -170,25 +173,16 @@ impl Messages {
     /// Records what happened, once: one request whether it is the first time or not.
     pub async fn record(&self, message: &StoredMessage) -> Result<RecordOutcome, StoreError> {
         let operation = "recording in the Messages table";
-        let item = to_item(operation, message)?;
-        past_conflicts(|| async {
-            let put = self
-                .client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(item.clone()))
-                .condition_expression(IS_FIRST)
-                .return_values_on_condition_check_failure(AllOld);
-            let Err(error) = put.send().await else { return Ok(RecordOutcome::First) };
-            match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Self::read(refused.item().cloned().unwrap_or_default())
-                        .map(|found| RecordOutcome::Duplicate(Box::new(found)))
-                }
-                _ => Err(StoreError::of_sdk(operation, error)),
-            }
-        })
-        .await
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(operation, message)?))
+            .condition_expression(IS_FIRST);
+        match conditional(operation, put).await? {
+            ConditionalWrite::Written(_) => Ok(RecordOutcome::First),
+            ConditionalWrite::Refused(item) => Self::read(item).map(|found| RecordOutcome::Duplicate(Box::new(found))),
+        }
     }
 
     /// The same write as an action of a transaction.
@@ -215,8 +209,8 @@ impl Messages {
             .query()
             .table_name(&self.table)
             .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
-            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
-            .expression_attribute_values(":status", AttributeValue::S("status#".to_owned()))
+            .expression_attribute_values(":sid", text(message_sid))
+            .expression_attribute_values(":status", text("status#"))
     }
 
     /// Every status that was reported of a message, read consistently: at most 13 small items.
@@ -228,7 +222,7 @@ impl Messages {
             .send()
             .await
             .map_err(|error| StoreError::of_sdk("listing a message's statuses", error))?;
-        let status = |item: &Item| match item.get("event")?.as_s().ok()?.parse() {
+        let status = |item: &Item| match text_in(item, "event")?.parse() {
             Ok(MessageEvent::Status(status)) => Some(status),
             _ => None,
         };
@@ -238,7 +232,7 @@ impl Messages {
     /// Opens the connection, so that the first message does not wait for its handshake. The error is for the log: the first
     /// real call retries, and says what is wrong.
     pub async fn warm(&self) -> Result<(), StoreError> {
-        let key = |name: &str| (name.to_owned(), AttributeValue::S("warm".to_owned()));
+        let key = |name: &str| (name.to_owned(), text("warm"));
         let get = self
             .client
             .get_item()
@@ -256,6 +250,7 @@ fn to_item(operation: &'static str, message: &StoredMessage) -> Result<Item, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribute::number;
     use twilio_webhook::form::Form;
 
     #[test]
@@ -287,10 +282,10 @@ mod tests {
             source: Source::Webhook,
         };
         let item: Item = to_item("", &message).unwrap();
-        assert_eq!(item.get("received_at"), Some(&AttributeValue::S("2026-11-20T09:00:00.123Z".to_owned())));
-        assert_eq!(item.get("expires_at"), Some(&AttributeValue::N("1795000000".to_owned())));
+        assert_eq!(item.get("received_at"), Some(&text("2026-11-20T09:00:00.123Z")));
+        assert_eq!(item.get("expires_at"), Some(&number("1795000000")));
         assert!(!item.contains_key("answer") && !item.contains_key("source"));
-        assert_eq!(item.get("near_miss"), Some(&AttributeValue::S("pt".to_owned())));
+        assert_eq!(item.get("near_miss"), Some(&text("pt")));
         assert_eq!(Messages::read(item).unwrap(), message);
     }
 }

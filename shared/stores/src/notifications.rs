@@ -5,7 +5,6 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::update_item::UpdateItemError,
     types::{
         AttributeValue, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
         TransactWriteItem, Update,
@@ -19,8 +18,11 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::{AccountSid, MessageSid};
 
-use crate::dynamodb::{
-    FailedCondition, Item, StoreError, TransactionOutcome, consistent_keys, past_conflicts, transact,
+use crate::{
+    attribute::{number, text},
+    dynamodb::{
+        ConditionalWrite, FailedCondition, Item, StoreError, TransactionOutcome, conditional, consistent_keys, transact,
+    },
 };
 
 mod lookup;
@@ -34,7 +36,7 @@ pub use outcome::{NextAttempt, NotificationOutcome};
 pub use record::{Attempt, ClaimState, LeaseId, NotificationState, StoredNotification, Subject};
 pub use reopen::FailedMessage;
 
-use outcome::{OPEN, STATE, UpdateExpression, attempt, names, text};
+use outcome::{OPEN, STATE, UpdateExpression, attempt, names};
 
 /// The Notifications table.
 #[derive(Debug, Clone)]
@@ -92,9 +94,9 @@ impl Precondition {
 
     fn values(&self, now: Timestamp) -> Item {
         let (name, value) = match self {
-            Self::Absent => (":now", AttributeValue::N(now.as_second().to_string())),
+            Self::Absent => (":now", number(now.as_second())),
             Self::Unchanged(seen) | Self::StillUnbound(seen) | Self::MessageOwnedByAnother(seen) => {
-                (":seen", text(&seen.to_string()))
+                (":seen", text(seen))
             }
         };
         Item::from([(name.to_owned(), value)])
@@ -173,11 +175,11 @@ impl Notifications {
         let operation = "claiming in the Notifications table";
         let lease_until = now.saturating_add(CLAIM_LEASE).map_err(|error| StoreError::new(operation, error))?;
         let mut change = subject_change(subject, NotificationState::Claimed, now);
-        change.set("lease", text(&lease.id.to_string()));
-        change.set("lease_until", text(&lease_until.to_string()));
-        change.set("claimed_at", text(&now.to_string()));
-        change.set("route", AttributeValue::N(lease.route.to_string()));
-        change.set("attempt", AttributeValue::N(attempts.to_string()));
+        change.set("lease", text(&lease.id));
+        change.set("lease_until", text(lease_until));
+        change.set("claimed_at", text(now));
+        change.set("route", number(lease.route));
+        change.set("attempt", number(attempts));
         change.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
         if let Some(reason) = expected.doubt() {
             let reason = reason.to_owned();
@@ -208,7 +210,7 @@ impl Notifications {
         change.absorb(outcome_change);
         change.attempt(attempt(now, lease.channel, outcome));
         change.remove.extend(["lease", "lease_until"]);
-        let lease = Item::from([(":held".to_owned(), text(&lease.id.to_string()))]);
+        let lease = Item::from([(":held".to_owned(), text(&lease.id))]);
         self.write(subject, change, "lease = :held", lease, with).await
     }
 
@@ -242,7 +244,7 @@ impl Notifications {
         change.absorb(outcome.change(&subject.account_sid, SignedDuration::ZERO, now));
         change.attempt(attempt(now, channel, &outcome));
         change.remove.extend(["lease", "lease_until"]);
-        let seen = Item::from([(":seen".to_owned(), text(&found.updated_at.to_string()))]);
+        let seen = Item::from([(":seen".to_owned(), text(found.updated_at))]);
         let update = self.update(operation, subject, change, "updated_at = :seen", seen)?;
         let owner = self.owner(&subject.account_sid, &subject.id, message_sid, now)?;
         Ok(match transact(&self.client, operation, vec![update, owner]).await? {
@@ -265,12 +267,12 @@ impl Notifications {
         let put = Put::builder()
             .table_name(&self.table)
             // No notification's key begins so: theirs begin with an account.
-            .item("notification", text(&format!("message#{account_sid}#{message_sid}")))
-            .item("owner", text(id.as_str()))
-            .item("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()))
+            .item("notification", text(format_args!("message#{account_sid}#{message_sid}")))
+            .item("owner", text(id))
+            .item("expires_at", number(expiry(now, NOTIFICATION_RETENTION)))
             .condition_expression("attribute_not_exists(notification) OR #owner = :id")
             .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":id", text(id.as_str()))
+            .expression_attribute_values(":id", text(id))
             .build()
             .map_err(|error| StoreError::new("owning a message in the Notifications table", error))?;
         Ok(TransactWriteItem::builder().put(put).build())
@@ -319,25 +321,22 @@ impl Notifications {
         }
         let expression = change.expression();
         let values: Item = change.values.into_iter().chain(condition_values).collect();
-        let result = past_conflicts(|| async {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(key(&subject.account_sid, &subject.id)))
-                .update_expression(&expression)
-                .condition_expression(condition)
-                .set_expression_attribute_names(Some(names()))
-                .set_expression_attribute_values(Some(values.clone()))
-                .return_values(ReturnValue::UpdatedNew);
-            update.send().await.map(Some).or_else(|error| match error.as_service_error() {
-                Some(e) if UpdateItemError::is_conditional_check_failed_exception(e) => Ok(None),
-                _ => Err(StoreError::of_sdk(operation, error)),
-            })
-        });
-        let Some(written) = result.await? else { return Ok(OutcomeWrite::Overtaken) };
-        let attempts = written.attributes().and_then(|item| item.get("attempts")?.as_l().ok()).map_or(0, Vec::len);
-        Ok(OutcomeWrite::Written(attempts))
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&subject.account_sid, &subject.id)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::UpdatedNew);
+        match conditional(operation, update).await? {
+            ConditionalWrite::Written(item) => {
+                Ok(OutcomeWrite::Written(item.get("attempts").and_then(|list| list.as_l().ok()).map_or(0, Vec::len)))
+            }
+            ConditionalWrite::Refused(_) => Ok(OutcomeWrite::Overtaken),
+        }
     }
 
     /// An action that notes which message a notification's attempt became, where that is not known yet: from a status
@@ -355,7 +354,7 @@ impl Notifications {
             .table_name(&self.table)
             .set_key(Some(key(account_sid, &origin.notification_id)))
             .update_expression(format!("SET message_sid = if_not_exists(message_sid, :message_sid){ended}"))
-            .expression_attribute_values(":message_sid", text(message_sid.as_str()));
+            .expression_attribute_values(":message_sid", text(message_sid));
         if is_final {
             update = update.expression_attribute_names("#open", "open");
         }
@@ -365,7 +364,7 @@ impl Notifications {
             Some(_) => "attempt = :attempt",
         };
         if let Some(attempt) = origin.attempt {
-            update = update.expression_attribute_values(":attempt", AttributeValue::N(attempt.to_string()));
+            update = update.expression_attribute_values(":attempt", number(attempt));
         }
         let update = update
             .condition_expression(condition)
@@ -420,22 +419,22 @@ fn claim_of(
 }
 
 pub(super) fn key(account_sid: &AccountSid, id: &NotificationId) -> Item {
-    Item::from([("notification".to_owned(), text(&format!("{account_sid}#{id}")))])
+    Item::from([("notification".to_owned(), text(format_args!("{account_sid}#{id}")))])
 }
 
 fn state_change(state: NotificationState, now: Timestamp) -> UpdateExpression {
     let mut change = UpdateExpression::default();
     change.set(STATE, text(state.as_str()));
-    change.set("expires_at", AttributeValue::N(expiry(now, NOTIFICATION_RETENTION).to_string()));
-    change.set("updated_at", text(&now.to_string()));
+    change.set("expires_at", number(expiry(now, NOTIFICATION_RETENTION)));
+    change.set("updated_at", text(now));
     change
 }
 
 fn subject_change(subject: &Subject, state: NotificationState, now: Timestamp) -> UpdateExpression {
     let metadata = subject.metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     let mut change = state_change(state, now);
-    change.set("account_sid", text(subject.account_sid.as_str()));
-    change.set("id", text(subject.id.as_str()));
+    change.set("account_sid", text(&subject.account_sid));
+    change.set("id", text(&subject.id));
     change.set("recipient", subject.recipient.as_ref().map_or(AttributeValue::Null(true), |to| text(to.as_str())));
     change.set("category", subject.category.map_or(AttributeValue::Null(true), |category| text(category.as_str())));
     change.set("metadata", AttributeValue::M(metadata));

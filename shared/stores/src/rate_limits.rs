@@ -8,11 +8,7 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::update_item::UpdateItemError::ConditionalCheckFailedException,
-    types::{
-        AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem,
-        Update,
-    },
+    types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
 };
 use domain::{
     contact_key::ContactKey,
@@ -22,7 +18,10 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::AccountSid;
 
-use crate::dynamodb::{Item, StoreError, consistent_keys};
+use crate::{
+    attribute::{number, text},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional, consistent_keys},
+};
 
 /// The table.
 #[derive(Debug)]
@@ -102,13 +101,14 @@ impl RateLimits {
                 },
             };
             match self.advance(key, limit, &bucket, reservation, now, max_wait).await? {
-                Ok(written) => {
+                ConditionalWrite::Written(item) => {
+                    let written = bucket_in(item)?;
                     self.seen().insert(key.clone(), written);
                     let first = written.tat
                         - reservation.interval.saturating_mul(i64::try_from(reservation.count).unwrap_or(0));
                     return Ok(ReservationOutcome::Reserved(Reservation { first, ..reservation }));
                 }
-                Err(found) => bucket = found,
+                ConditionalWrite::Refused(item) => bucket = bucket_in(item)?,
             }
         }
         Ok(ReservationOutcome::NotBefore(now.saturating_add(SECOND)))
@@ -134,7 +134,7 @@ impl RateLimits {
         reservation: Reservation,
         now: i64,
         max_wait: i64,
-    ) -> Result<Result<Bucket, Bucket>, StoreError> {
+    ) -> Result<ConditionalWrite, StoreError> {
         let operation = "taking from a bucket of the RateLimits table";
         let floor = limit.floor(reservation.interval, now);
         let span = reservation.end() - reservation.first;
@@ -154,22 +154,11 @@ impl RateLimits {
                 .expression_attribute_values(":end", number(floor + span))
         };
         let expires_at = now / SECOND + MEMORY.as_secs();
-        let result = update
+        let update = update
             .expression_attribute_values(":floor", number(floor))
             .expression_attribute_values(":expires_at", number(expires_at))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(written) => Ok(Ok(bucket_in(written.attributes.unwrap_or_default())?)),
-            Err(error) => match error.as_service_error() {
-                Some(ConditionalCheckFailedException(refused)) => {
-                    Ok(Err(bucket_in(refused.item().cloned().unwrap_or_default())?))
-                }
-                _ => Err(StoreError::of_sdk(operation, error)),
-            },
-        }
+            .return_values(ReturnValue::AllNew);
+        conditional(operation, update).await
     }
 
     /// Halves a sender's rate, because Twilio says that it was too high for a message whose time was taken at `since`.
@@ -184,7 +173,7 @@ impl RateLimits {
         let operation = "throttling in the RateLimits table";
         let at = now.as_microsecond();
         let bucket = self.look(key).await?;
-        let result = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -194,18 +183,13 @@ impl RateLimits {
             .expression_attribute_values(":now", number(at))
             .expression_attribute_values(":rate", number(limit.throttled(&bucket, at)))
             .expression_attribute_values(":since", number(since.as_microsecond()))
-            .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)))
-            .send()
-            .await;
+            .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)));
+        let write = conditional(operation, update).await;
         self.seen().remove(key);
-        match result {
-            Ok(_) => {
-                tracing::warn!(sender = key.as_str(), "Twilio asks for less: the sender's rate is halved");
-                Ok(())
-            }
-            Err(error) if matches!(error.as_service_error(), Some(ConditionalCheckFailedException(_))) => Ok(()),
-            Err(error) => Err(StoreError::of_sdk(operation, error)),
+        if let ConditionalWrite::Written(_) = write? {
+            tracing::warn!(sender = key.as_str(), "Twilio asks for less: the sender's rate is halved");
         }
+        Ok(())
     }
 
     /// An action that moves a pair's bucket from where it was seen to where a message more brings it.
@@ -249,12 +233,4 @@ pub fn tat_in(item: &Item) -> Option<i64> {
 
 fn bucket_in(item: Item) -> Result<Bucket, StoreError> {
     serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading a bucket of the RateLimits table", error))
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }

@@ -2,14 +2,16 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValue},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::AccountSid;
 
-use crate::dynamodb::{Item, StoreError};
+use crate::{
+    attribute::{number, text},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+};
 
 /// The marks, in their table.
 #[derive(Debug, Clone)]
@@ -67,31 +69,23 @@ impl Sweeps {
         let operation = "beginning a sweep in the RateLimits table";
         let turn = SweepLease(uuid::Uuid::new_v4().to_string());
         let until = now.saturating_add(TURN).map_err(|error| StoreError::new(operation, error))?;
-        let result = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(account_sid)))
             .update_expression("SET turn = :turn, turn_until = :until")
             .condition_expression("attribute_not_exists(turn) OR turn_until < :now")
-            .expression_attribute_values(":turn", AttributeValue::S(turn.0.clone()))
+            .expression_attribute_values(":turn", text(&turn.0))
             .expression_attribute_values(":until", seconds(until))
             .expression_attribute_values(":now", seconds(now))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match result {
-            Ok(written) => {
-                let item = written.attributes.unwrap_or_default();
+            .return_values(ReturnValue::AllNew);
+        match conditional(operation, update).await? {
+            ConditionalWrite::Written(item) => {
                 let mark = item.contains_key("since").then(|| serde_dynamo::from_item(item)).transpose();
                 Ok(SweepStart::Leased(turn, mark.map_err(|error| StoreError::new(operation, error))?))
             }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(SweepStart::Busy)
-            }
-            Err(error) => Err(StoreError::of_sdk(operation, error)),
+            ConditionalWrite::Refused(_) => Ok(SweepStart::Busy),
         }
     }
 
@@ -99,31 +93,23 @@ impl Sweeps {
     pub async fn end(&self, account_sid: &AccountSid, turn: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
         let operation = "ending a sweep in the RateLimits table";
         let item: Item = serde_dynamo::to_item(mark).map_err(|error| StoreError::new(operation, error))?;
-        let result = self
+        let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(key(account_sid).into_iter().chain(item).collect()))
             .condition_expression("turn = :turn")
-            .expression_attribute_values(":turn", AttributeValue::S(turn.0))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(StoreError::of_sdk(operation, error)),
-        }
+            .expression_attribute_values(":turn", text(turn.0));
+        conditional(operation, put).await.map(drop)
     }
 }
 
 fn key(account_sid: &AccountSid) -> Item {
-    Item::from([("sender".to_owned(), AttributeValue::S(format!("reconcile#{account_sid}")))])
+    Item::from([("sender".to_owned(), text(format_args!("reconcile#{account_sid}")))])
 }
 
 fn seconds(at: Timestamp) -> AttributeValue {
-    AttributeValue::N(at.as_second().to_string())
+    number(at.as_second())
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! A contact's consent: what holds now, one item for each category, and the proofs, which only ever become more.
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update};
 use domain::{
     consent::{Consent, ConsentEvidence, ConsentState},
     contact_key::ContactKey,
@@ -10,8 +8,11 @@ use domain::{
 };
 use jiff::Timestamp;
 
-use super::{Contacts, key, sortable, value};
-use crate::dynamodb::{Item, StoreError, TransactionOutcome, transact};
+use super::{Contacts, key, value};
+use crate::{
+    attribute::{text, time},
+    dynamodb::{Item, StoreError, TransactionOutcome, transact},
+};
 
 /// The facets of consent begin with this.
 pub(super) const CONSENT: &str = "consent#";
@@ -130,8 +131,8 @@ impl Contacts {
         let mut values = vec![
             (":category", value(OPERATION, &consent.category)?),
             (":state", value(OPERATION, &consent.state)?),
-            (":at", sortable(consent.at)),
-            (":evidence", AttributeValue::S(consent.evidence.clone())),
+            (":at", time(consent.at)),
+            (":evidence", text(&consent.evidence)),
         ];
         if condition.contains(":given") {
             values.push((":given", value(OPERATION, &ConsentState::Given)?));

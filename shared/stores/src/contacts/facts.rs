@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
+    KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
 };
 use domain::{
     consent::{Consent, ConsentState},
@@ -18,7 +18,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use twilio_types::address::Channel;
 
 use super::{Contacts, consents, key, value};
-use crate::dynamodb::{Item, StoreError, consistent_keys};
+use crate::{
+    attribute::{number, text_in},
+    dynamodb::{Item, StoreError, consistent_keys},
+};
 
 /// The facet of the last message to any sender.
 pub(super) const WINDOW: &str = "window";
@@ -60,7 +63,7 @@ pub type MarketingSent = BTreeMap<String, Timestamp>;
 impl ContactFacts {
     /// The items that a batch read gave of this table.
     pub fn new(items: Vec<Item>) -> Self {
-        let text = |item: &Item, name: &str| Some(item.get(name)?.as_s().ok()?.to_owned());
+        let text = |item: &Item, name: &str| text_in(item, name).map(str::to_owned);
         let keyed = items.into_iter().filter_map(|item| Some(((text(&item, "contact")?, text(&item, "facet")?), item)));
         Self(keyed.collect())
     }
@@ -137,7 +140,7 @@ impl Contacts {
             .set_key(Some(key(contact, MARKETING)))
             .update_expression("SET sent = :sent, expires_at = :expires_at")
             .expression_attribute_values(":sent", value(operation, &sent)?)
-            .expression_attribute_values(":expires_at", AttributeValue::N(expiry(now, memory).to_string()))
+            .expression_attribute_values(":expires_at", number(expiry(now, memory)))
             .return_values_on_condition_check_failure(AllOld);
         let update = match seen {
             None => update.condition_expression("attribute_not_exists(sent)"),

@@ -4,8 +4,11 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::contact_key::ContactKey;
 use jiff::Timestamp;
 
-use super::{Contacts, facet_after, key, sortable};
-use crate::dynamodb::{Item, StoreError, transact};
+use super::{Contacts, facet_after, key};
+use crate::{
+    attribute::time,
+    dynamodb::{Item, StoreError, transact},
+};
 
 pub(super) const IDENTITIES: &str = "identity#";
 
@@ -38,7 +41,7 @@ impl Contacts {
                 .table_name(&self.table)
                 .set_key(Some(key(contact, &identity_facet(other))))
                 .update_expression("SET linked_at = if_not_exists(linked_at, :at)")
-                .expression_attribute_values(":at", sortable(at))
+                .expression_attribute_values(":at", time(at))
                 .build()
                 .map_err(|error| StoreError::new(operation, error))?;
             Ok(TransactWriteItem::builder().update(update).build())
@@ -75,7 +78,7 @@ impl Contacts {
             .table_name(&self.table)
             .set_key(Some(key(contact, &identity_facet(other))))
             .update_expression(format!("SET {SHARED_AT} = :at"))
-            .expression_attribute_values(":at", sortable(at))
+            .expression_attribute_values(":at", time(at))
             .send()
             .await
             .map(drop)

@@ -1,6 +1,5 @@
 //! All that people have said, page by page: for a copy of it elsewhere.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     consent::ConsentEvidence,
     preference::RecordedPreference,
@@ -9,7 +8,10 @@ use domain::{
 use twilio_types::{address::Identity, sid::AccountSid};
 
 use super::{Contacts, consents::CONSENT};
-use crate::dynamodb::{Item, StoreError};
+use crate::{
+    attribute::{text, text_in},
+    dynamodb::{Item, StoreError},
+};
 
 const OPERATION: &str = "listing the Contacts table";
 
@@ -52,7 +54,6 @@ pub struct ContactPage {
 impl Contacts {
     /// Reads a page of what an account's people have said. Every item of the table is read, and paid for.
     pub async fn list(&self, account_sid: &AccountSid, from: Option<Item>) -> Result<ContactPage, StoreError> {
-        let text = |text: String| AttributeValue::S(text);
         let scan = self
             .client
             .scan()
@@ -61,9 +62,9 @@ impl Contacts {
             .filter_expression(
                 "begins_with(contact, :account) AND (begins_with(facet, :preference) OR begins_with(facet, :consent))",
             )
-            .expression_attribute_values(":account", text(format!("{account_sid}#")))
-            .expression_attribute_values(":preference", text(PREFERENCES.to_owned()))
-            .expression_attribute_values(":consent", text(CONSENT.to_owned()));
+            .expression_attribute_values(":account", text(format_args!("{account_sid}#")))
+            .expression_attribute_values(":preference", text(PREFERENCES))
+            .expression_attribute_values(":consent", text(CONSENT));
         let answer = scan.send().await.map_err(|error| StoreError::of_sdk(OPERATION, error))?;
         let scanned = u64::try_from(answer.scanned_count).unwrap_or_default();
         let read = answer.items.unwrap_or_default().into_iter().map(listed);
@@ -74,7 +75,7 @@ impl Contacts {
 
 /// What holds of consent is left out: it is the newest of the proofs.
 fn listed(item: Item) -> Result<Option<ContactRecord>, StoreError> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let text = |name: &str| text_in(&item, name).unwrap_or_default().to_owned();
     let (contact, facet) = (text("contact"), text("facet"));
     let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse()) else { return Ok(None) };
     let said = if let Some((channel, scope)) = Scope::in_facet(&facet) {

@@ -1,6 +1,5 @@
 //! All that is known of a contact.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     consent::{Consent, ConsentEvidence},
     contact_key::ContactKey,
@@ -12,7 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Contacts, consents::CONSENT, identities::IDENTITIES};
-use crate::dynamodb::{Item, StoreError};
+use crate::{
+    attribute::{text, text_in},
+    dynamodb::{Item, StoreError},
+};
 
 const OPERATION: &str = "reading a contact from the Contacts table";
 
@@ -81,7 +83,7 @@ impl Contacts {
             // The newest proofs first.
             .scan_index_forward(false)
             .key_condition_expression("contact = :contact")
-            .expression_attribute_values(":contact", AttributeValue::S(contact.as_str().to_owned()));
+            .expression_attribute_values(":contact", text(contact.as_str()));
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         read(items.map_err(|error| StoreError::of_sdk(OPERATION, error))?)
     }
@@ -91,7 +93,7 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
     let mut overview = ContactOverview::default();
     let mut proofs = Vec::new();
     for item in items {
-        let facet = item.get("facet").and_then(|facet| facet.as_s().ok()).cloned().unwrap_or_default();
+        let facet = text_in(&item, "facet").unwrap_or_default().to_owned();
         if let Some((channel, scope)) = Scope::in_facet(&facet) {
             let preference = deserialized(item)?;
             overview.suppressions.push(Suppression { channel: channel.to_owned(), scope, preference });

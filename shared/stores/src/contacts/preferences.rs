@@ -10,8 +10,11 @@ use domain::{
 use jiff::Timestamp;
 use twilio_types::{address::Channel, sid::MessageSid};
 
-use super::{Contacts, facet_after, key, sortable, value};
-use crate::dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact};
+use super::{Contacts, facet_after, key, value};
+use crate::{
+    attribute::time,
+    dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact},
+};
 
 /// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
 /// of the same person was written, so a handful is already a storm.
@@ -47,7 +50,7 @@ impl Contacts {
         };
         let mut values = vec![
             (":preference", value(operation, &new.preference)?),
-            (":changed_at", sortable(new.changed_at)),
+            (":changed_at", time(new.changed_at)),
             (":message_sid", value(operation, &new.message_sid)?),
             (":reason", value(operation, &new.reason)?),
         ];

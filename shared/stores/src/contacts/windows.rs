@@ -1,9 +1,6 @@
 //! When a person last wrote, and what waits for them to write: the facets `window` and `window#...`.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError::ConditionalCheckFailedException,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::{
     contact_key::ContactKey,
     limits::{CONTACT_RETENTION, expiry},
@@ -12,8 +9,11 @@ use domain::{
 use jiff::Timestamp;
 use twilio_types::{address::Address, sid::MessagingServiceSid};
 
-use super::{Contacts, facts::WINDOW, key, value};
-use crate::dynamodb::{Item, StoreError, past_conflicts, sortable};
+use super::{Contacts, facts::WINDOW, key};
+use crate::{
+    attribute::{number, text, time},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+};
 
 const OPENING: &str = "opening a service window in the Contacts table";
 
@@ -30,11 +30,11 @@ impl Contacts {
         let times = "last_inbound_at = :at, expires_at = :expires_at";
         self.move_window(contact, &format!("{WINDOW}#{sender}"), format!("SET {times}"), Item::new(), at).await?;
         let mut set = format!("SET {times}, sender = :sender");
-        let mut values = Item::from([(":sender".to_owned(), AttributeValue::S(sender.to_string()))]);
+        let mut values = Item::from([(":sender".to_owned(), text(sender))]);
         match messaging_service_sid {
             Some(sid) => {
                 set.push_str(", messaging_service_sid = :service");
-                values.insert(":service".to_owned(), AttributeValue::S(sid.to_string()));
+                values.insert(":service".to_owned(), text(sid));
             }
             None => set.push_str(" REMOVE messaging_service_sid"),
         }
@@ -52,29 +52,20 @@ impl Contacts {
         values: Item,
         at: Timestamp,
     ) -> Result<Item, StoreError> {
-        let expires_at = value(OPENING, &expiry(at, CONTACT_RETENTION))?;
-        past_conflicts(|| async {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(key(contact, facet)))
-                .update_expression(&set)
-                .condition_expression("attribute_not_exists(last_inbound_at) OR last_inbound_at < :at")
-                .set_expression_attribute_values(Some(values.clone()))
-                .expression_attribute_values(":at", sortable(at))
-                .expression_attribute_values(":expires_at", expires_at.clone())
-                .return_values(ReturnValue::AllNew)
-                .return_values_on_condition_check_failure(AllOld);
-            match update.send().await {
-                Ok(written) => Ok(written.attributes.unwrap_or_default()),
-                Err(error) => match error.as_service_error() {
-                    Some(ConditionalCheckFailedException(refused)) => Ok(refused.item().cloned().unwrap_or_default()),
-                    _ => Err(StoreError::of_sdk(OPENING, error)),
-                },
-            }
-        })
-        .await
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(contact, facet)))
+            .update_expression(set)
+            .condition_expression("attribute_not_exists(last_inbound_at) OR last_inbound_at < :at")
+            .set_expression_attribute_values(Some(values))
+            .expression_attribute_values(":at", time(at))
+            .expression_attribute_values(":expires_at", number(expiry(at, CONTACT_RETENTION)))
+            .return_values(ReturnValue::AllNew);
+        match conditional(OPENING, update).await? {
+            ConditionalWrite::Written(item) | ConditionalWrite::Refused(item) => Ok(item),
+        }
     }
 
     /// An action that lets a notification wait for the person's next message.
@@ -90,7 +81,7 @@ impl Contacts {
             .set_key(Some(key(contact, WINDOW)))
             .update_expression("SET expires_at = :expires_at ADD awaiting :ids")
             .expression_attribute_values(":ids", AttributeValue::Ss(vec![id.to_string()]))
-            .expression_attribute_values(":expires_at", value(operation, &expiry(now, CONTACT_RETENTION))?)
+            .expression_attribute_values(":expires_at", number(expiry(now, CONTACT_RETENTION)))
             .build()
             .map_err(|error| StoreError::new(operation, error))?;
         Ok(TransactWriteItem::builder().update(update).build())

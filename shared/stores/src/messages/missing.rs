@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use twilio_types::sid::MessageSid;
 
 use super::{MessageEvent, Messages, StoredMessage};
-use crate::dynamodb::{Item, StoreError, batch_get};
+use crate::{
+    attribute::{text, text_in},
+    dynamodb::{Item, StoreError, batch_get},
+};
 
 impl Messages {
     /// Those of the happenings that are not recorded. What was recorded within the last second may be among them:
@@ -50,13 +53,9 @@ impl Messages {
 }
 
 fn key(message_sid: &MessageSid, event: MessageEvent) -> Item {
-    Item::from([
-        ("message_sid".to_owned(), AttributeValue::S(message_sid.to_string())),
-        ("event".to_owned(), AttributeValue::S(event.to_string())),
-    ])
+    Item::from([("message_sid".to_owned(), text(message_sid)), ("event".to_owned(), text(event))])
 }
 
 fn read_key(item: &Item) -> Option<(MessageSid, MessageEvent)> {
-    let text = |name: &str| item.get(name)?.as_s().ok();
-    Some((text("message_sid")?.parse().ok()?, text("event")?.parse().ok()?))
+    Some((text_in(item, "message_sid")?.parse().ok()?, text_in(item, "event")?.parse().ok()?))
 }

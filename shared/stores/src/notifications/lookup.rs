@@ -1,10 +1,9 @@
 //! Finding a notification by the message it became.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use twilio_types::sid::MessageSid;
 
 use super::{Notifications, StoredNotification};
-use crate::dynamodb::StoreError;
+use crate::{attribute::text, dynamodb::StoreError};
 
 /// The index that holds each notification's key by its latest message.
 const BY_MESSAGE_SID: &str = "by_message_sid";
@@ -20,7 +19,7 @@ impl Notifications {
             .table_name(&self.table)
             .index_name(BY_MESSAGE_SID)
             .key_condition_expression("message_sid = :sid")
-            .expression_attribute_values(":sid", AttributeValue::S(message_sid.to_string()))
+            .expression_attribute_values(":sid", text(message_sid))
             .limit(1)
             .send()
             .await

@@ -1,12 +1,14 @@
 //! Notifications that Twilio took and of whose message no end is known: in the index `by_open` until one is.
 
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use domain::notification::NotificationId;
 use jiff::Timestamp;
 use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{Notifications, key};
-use crate::dynamodb::{Item, StoreError, sortable};
+use crate::{
+    attribute::{text, text_in, time},
+    dynamodb::{Item, StoreError, conditional},
+};
 
 /// Hash `open`, the account, and range `open_until`, the time by which an end should be known.
 const BY_OPEN: &str = "by_open";
@@ -35,8 +37,8 @@ impl Notifications {
             .index_name(BY_OPEN)
             .key_condition_expression("#open = :account AND open_until < :now")
             .expression_attribute_names("#open", "open")
-            .expression_attribute_values(":account", AttributeValue::S(account_sid.to_string()))
-            .expression_attribute_values(":now", sortable(now))
+            .expression_attribute_values(":account", text(account_sid))
+            .expression_attribute_values(":now", time(now))
             .limit(limit)
             .send()
             .await
@@ -66,8 +68,8 @@ impl Notifications {
         update: &str,
         until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let values = until.map(|until| [(":until".to_owned(), sortable(until))].into());
-        let result = self
+        let values = until.map(|until| [(":until".to_owned(), time(until))].into());
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -75,27 +77,19 @@ impl Notifications {
             .update_expression(update)
             .condition_expression("attribute_exists(#open)")
             .expression_attribute_names("#open", "open")
-            .set_expression_attribute_values(values)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            // Closed meanwhile.
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(StoreError::of_sdk("closing in the Notifications table", error)),
-        }
+            .set_expression_attribute_values(values);
+        // One that is refused was closed meanwhile.
+        conditional("closing in the Notifications table", update).await.map(drop)
     }
 }
 
 /// As the index has it: the keys and the message.
 fn read(account_sid: &AccountSid, item: &Item) -> Option<OverdueNotification> {
-    let text = |name: &str| item.get(name)?.as_s().ok();
-    let id = text("notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
-    Some(OverdueNotification { id: id.to_owned().try_into().ok()?, message_sid: text("message_sid")?.parse().ok()? })
+    let id = text_in(item, "notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
+    Some(OverdueNotification {
+        id: id.to_owned().try_into().ok()?,
+        message_sid: text_in(item, "message_sid")?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -104,7 +98,6 @@ mod tests {
 
     #[test]
     fn an_item_of_the_index_is_read() {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
         let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         let mut item = Item::from([
             ("notification".to_owned(), text("AC00000000000000000000000000000001#order#1")),

@@ -11,7 +11,10 @@ use twilio_types::{
 };
 
 use super::record::NotificationState;
-use crate::dynamodb::{Item, sortable};
+use crate::{
+    attribute::{number, text, time},
+    dynamodb::Item,
+};
 
 /// What came of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,22 +163,14 @@ impl UpdateExpression {
     }
 }
 
-pub(super) fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
 /// An attempt as the table has it.
 pub(super) fn attempt(at: Timestamp, channel: FallbackChannel, outcome: &NotificationOutcome) -> Item {
     let optional = [
-        ("message_sid", outcome.message_sid().map(|sid| text(sid.as_str()))),
+        ("message_sid", outcome.message_sid().map(text)),
         ("reason", outcome.reason().map(text)),
-        ("code", outcome.code().map(|code| AttributeValue::N(code.to_string()))),
+        ("code", outcome.code().map(number)),
     ];
-    let always = [
-        ("at", text(&at.to_string())),
-        ("channel", text(channel.as_str())),
-        ("outcome", text(outcome.state().as_str())),
-    ];
+    let always = [("at", text(at)), ("channel", text(channel.as_str())), ("outcome", text(outcome.state().as_str()))];
     let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
     always.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -190,19 +185,19 @@ impl NotificationOutcome {
         now: Timestamp,
     ) -> UpdateExpression {
         let mut change = UpdateExpression::default();
-        change.set_or_remove("message_sid", self.message_sid().map(|sid| text(sid.as_str())));
+        change.set_or_remove("message_sid", self.message_sid().map(text));
         change.set_or_remove("reason", self.reason().map(text));
-        change.set_or_remove("code", self.code().map(|code| AttributeValue::N(code.to_string())));
+        change.set_or_remove("code", self.code().map(number));
         let taken = self.message_sid().is_some();
-        change.set_or_remove(OPEN, taken.then(|| text(account_sid.as_str())));
+        change.set_or_remove(OPEN, taken.then(|| text(account_sid)));
         let open_until = now.saturating_add(validity).unwrap_or(Timestamp::MAX);
-        change.set_or_remove("open_until", taken.then(|| sortable(open_until)));
+        change.set_or_remove("open_until", taken.then(|| time(open_until)));
         match self {
             Self::Waiting(waiting) => {
-                change.set("route", AttributeValue::N(waiting.route.to_string()));
-                change.set_or_remove("not_before", waiting.not_before.map(|at| text(&at.to_string())));
+                change.set("route", number(waiting.route));
+                change.set_or_remove("not_before", waiting.not_before.map(text));
             }
-            Self::AwaitingReply(_) => change.set("template_sent_at", text(&now.to_string())),
+            Self::AwaitingReply(_) => change.set("template_sent_at", text(now)),
             _ => {}
         }
         change

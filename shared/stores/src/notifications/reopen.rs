@@ -1,18 +1,18 @@
 //! A notification that Twilio took and then reported as failed is tried again, or by another way.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError::ConditionalCheckFailedException,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::notification::{FallbackChannel, NotificationId};
 use jiff::Timestamp;
 use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{
     NextAttempt, NotificationOutcome, NotificationState, Notifications, StoredNotification, key,
-    outcome::{STATE, UpdateExpression, attempt, names, text},
+    outcome::{STATE, UpdateExpression, attempt, names},
 };
-use crate::dynamodb::{StoreError, past_conflicts};
+use crate::{
+    attribute::text,
+    dynamodb::{ConditionalWrite, StoreError, conditional},
+};
 
 /// A message that failed after Twilio had taken it.
 #[derive(Debug, Clone)]
@@ -41,10 +41,10 @@ impl Notifications {
         let outcome = NotificationOutcome::Waiting(next.clone());
         let mut change = UpdateExpression::default();
         change.set(STATE, text(NotificationState::Waiting.as_str()));
-        change.set("updated_at", text(&now.to_string()));
+        change.set("updated_at", text(now));
         change.absorb(outcome.change(failure.account_sid, jiff::SignedDuration::ZERO, now));
         let mut tried = attempt(now, failure.channel, &outcome);
-        tried.insert("message_sid".to_owned(), text(failure.message_sid.as_str()));
+        tried.insert("message_sid".to_owned(), text(failure.message_sid));
         change.attempt(tried);
         let expression = change.expression();
         let conditions = [
@@ -53,36 +53,26 @@ impl Notifications {
             (":awaiting", NotificationState::AwaitingReply.as_str()),
         ];
         change.values.extend(conditions.map(|(name, value)| (name.to_owned(), text(value))));
-        let result = past_conflicts(|| async {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(key(failure.account_sid, failure.id)))
-                .update_expression(&expression)
-                .condition_expression("message_sid = :failed AND #state IN (:accepted, :awaiting)")
-                .set_expression_attribute_names(Some(names()))
-                .set_expression_attribute_values(Some(change.values.clone()))
-                .return_values(ReturnValue::AllNew)
-                .return_values_on_condition_check_failure(AllOld);
-            match update.send().await {
-                Ok(written) => Ok((true, written.attributes.unwrap_or_default())),
-                Err(error) => match error.as_service_error() {
-                    Some(ConditionalCheckFailedException(refused)) => {
-                        Ok((false, refused.item().cloned().unwrap_or_default()))
-                    }
-                    _ => Err(StoreError::of_sdk(operation, error)),
-                },
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(failure.account_sid, failure.id)))
+            .update_expression(expression)
+            .condition_expression("message_sid = :failed AND #state IN (:accepted, :awaiting)")
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(change.values))
+            .return_values(ReturnValue::AllNew);
+        match conditional(operation, update).await? {
+            ConditionalWrite::Written(item) => StoredNotification::read(item).map(Some),
+            ConditionalWrite::Refused(item) if item.is_empty() => Ok(None),
+            ConditionalWrite::Refused(item) => {
+                let found = StoredNotification::read(item)?;
+                let was_for_this = found.state == NotificationState::Waiting
+                    && found.attempts.last().is_some_and(|last| last.message_sid.as_ref() == Some(failure.message_sid));
+                Ok(was_for_this.then_some(found))
             }
-        });
-        let (is_new, item) = result.await?;
-        if item.is_empty() {
-            return Ok(None);
         }
-        let found = StoredNotification::read(item)?;
-        let was_for_this = found.state == NotificationState::Waiting
-            && found.attempts.last().is_some_and(|last| last.message_sid.as_ref() == Some(failure.message_sid));
-        Ok((is_new || was_for_this).then_some(found))
     }
 
     /// Notes under a key of its own that an id was used again for something else: what the id stands for stays as it
@@ -98,7 +88,7 @@ impl Notifications {
         let mut change = super::subject_change(subject, NotificationState::Rejected, now);
         change.absorb(outcome.change(&subject.account_sid, jiff::SignedDuration::ZERO, now));
         change.set("reuse", AttributeValue::Bool(true));
-        let key = text(&format!("reuse#{}#{}#{digest}", subject.account_sid, subject.id));
+        let key = text(format_args!("reuse#{}#{}#{digest}", subject.account_sid, subject.id));
         self.client
             .update_item()
             .table_name(&self.table)

@@ -50,7 +50,13 @@ impl StoreError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         let conflict = error.code() == Some("TransactionConflictException");
-        Self { operation, conflict, fault: AwsFault::of(&error), source: Box::new(error) }
+        let error = Self { operation, conflict: false, fault: AwsFault::of(&error), source: Box::new(error) };
+        if conflict { error.into_conflict() } else { error }
+    }
+
+    /// The same error, because another transaction held the item: the same request may succeed later.
+    fn into_conflict(self) -> Self {
+        Self { conflict: true, fault: AwsFault::Unavailable, ..self }
     }
 
     /// An operation that others kept from its end, though each single write succeeded or was refused.
@@ -185,7 +191,8 @@ pub async fn transact(
                     return Ok(TransactionOutcome::Refused(reasons.iter().map(refusal).collect()));
                 }
                 let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
-                Err(StoreError { conflict, ..StoreError::of_sdk(operation, error) })
+                let error = StoreError::of_sdk(operation, error);
+                Err(if conflict { error.into_conflict() } else { error })
             }
             _ => Err(StoreError::of_sdk(operation, error)),
         }

@@ -135,7 +135,7 @@ async fn a_refused_transaction_is_not_retried_despite_a_conflict() {
 async fn a_conflict_that_never_ends_is_an_error_to_retry_later() {
     let (client, left) = client([CONFLICT; 7]);
     let error = conditional("writing", put(&client)).await.unwrap_err();
-    assert_eq!(error.fault(), AwsFault::Denied);
+    assert_eq!(error.fault(), AwsFault::Unavailable);
     assert!(left.lock().unwrap().is_empty(), "one request and six retries");
 }
 

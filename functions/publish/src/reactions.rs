@@ -54,7 +54,7 @@ impl Reactor {
         preference: Option<Preference>,
         at: Timestamp,
     ) -> Result<(), EventError> {
-        let contacts = ContactKey::all_of_sender(&message);
+        let contacts = ContactKey::all_of_sender(message);
         self.contacts.note_identities(&contacts, at).await?;
         if let Some(preference) = preference {
             for contact in &contacts {
@@ -96,7 +96,7 @@ impl Reactor {
         }
         let reaction = FailureResponse::of_code(Some(code));
         if let Some(is_marketing_only) = opt_out_of(reaction) {
-            let (Some(contact), Some(to)) = (ContactKey::of_recipient(&callback), callback.to.as_ref()) else {
+            let (Some(contact), Some(to)) = (ContactKey::of_recipient(callback), callback.to.as_ref()) else {
                 return Ok(None);
             };
             let reported = ReportedOptOut {

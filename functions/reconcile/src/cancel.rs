@@ -101,8 +101,8 @@ impl Reconcile {
 
     /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
     async fn addresses(&self, message: &InboundMessage) -> Result<Vec<String>, ReconcileError> {
-        let mut contacts: Vec<ContactKey> = ContactKey::all_of_sender(&message);
-        contacts.extend(self.contacts.linked(&ContactKey::of_sender(&message)).await?);
+        let mut contacts: Vec<ContactKey> = ContactKey::all_of_sender(message);
+        contacts.extend(self.contacts.linked(&ContactKey::of_sender(message)).await?);
         let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
         Ok(addresses_of(known.chain([message.from.identity.clone()]), &message.from.channel))
     }

@@ -63,8 +63,7 @@ impl Send {
             let conditions = self.conditions(&draft, pair_tat, now)?;
             let (subject, expected) = (&draft.job.subject, &draft.expected);
             let suppressions = conditions.suppressions;
-            let claim =
-                self.notifications.claim(subject, expected, &held, draft.attempts, conditions.actions, now).await?;
+            let claim = self.notifications.claim(subject, expected, &held, conditions.actions, now).await?;
             match claim {
                 ClaimOutcome::Claimed => return self.attempt(draft, &held).await,
                 ClaimOutcome::Changed(standing) => return self.overtaken(&draft, &standing, now).await,
@@ -187,20 +186,20 @@ impl Send {
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let subject = &draft.job.subject;
-        let code = waiting.code;
+        let (code, attempts) = (waiting.code, held.attempts + 1);
         match self
             .notifications
             .settle_claim(subject, held, &NotificationOutcome::Waiting(waiting), Vec::new(), now)
             .await?
         {
-            OutcomeWrite::Written(attempts) if attempts >= MAX_ATTEMPTS => {
+            OutcomeWrite::Written if attempts >= MAX_ATTEMPTS => {
                 let outcome =
                     NotificationOutcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
                 self.dead_letter(draft.job.incoming, outcome.reason().unwrap_or_default()).await?;
                 let expected = stores::notifications::Precondition::Unchanged(now);
                 self.write_end(subject, &expected, &outcome, Timestamp::now()).await
             }
-            OutcomeWrite::Written(_) => Ok(Next::Again(pause)),
+            OutcomeWrite::Written => Ok(Next::Again(pause)),
             OutcomeWrite::Overtaken => Ok(Next::Again(AFTER_LEASE)),
         }
     }
@@ -210,6 +209,7 @@ fn held(draft: &Draft<'_>) -> Lease {
     let validity = draft.job.notification.validity_period.unwrap_or(*VALIDITY_PERIOD_SECONDS.end());
     Lease {
         id: LeaseId::random(),
+        attempts: draft.attempts,
         route: draft.plan.route,
         channel: draft.channel(),
         validity: SignedDuration::from_secs(validity.into()),

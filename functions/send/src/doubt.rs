@@ -166,7 +166,7 @@ impl Send {
         match taken {
             MessageAssignment::Assigned => {
                 let outcome = NotificationOutcome::Accepted(message_sid.clone());
-                log_end(&job.subject, &outcome, stores::notifications::OutcomeWrite::Written(0));
+                log_end(&job.subject, &outcome, stores::notifications::OutcomeWrite::Written);
                 Ok(Some(Next::Done))
             }
             MessageAssignment::OwnedByAnother => Ok(None),

@@ -163,7 +163,8 @@ pub(crate) async fn conditional<R: ConditionalRequest>(
     request: R,
 ) -> Result<ConditionalWrite, StoreError> {
     past_conflicts(|| async {
-        let error = match request.clone().attempt().await {
+        // On the heap: a request's future has some kilobytes, and every caller's would hold it.
+        let error = match Box::pin(request.clone().attempt()).await {
             Ok(item) => return Ok(ConditionalWrite::Written(item)),
             Err(error) => error,
         };

@@ -7,14 +7,19 @@ use aws_sdk_dynamodb::{
     operation::query::builders::QueryFluentBuilder,
     types::{Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
-use domain::{notification::NotificationId, opt_out_keywords::Language, preference::Preference};
+use domain::{
+    limits::{Retention, expiry},
+    notification::NotificationId,
+    opt_out_keywords::Language,
+    preference::Preference,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio_types::{
     message_status::MessageStatus,
     sid::{AccountSid, MessageSid},
 };
-use twilio_webhook::form::RawForm;
+use twilio_webhook::{form::RawForm, signature::VerifiedForm};
 
 use crate::{
     attribute::{text, text_in},
@@ -109,6 +114,33 @@ pub struct StoredMessage {
     /// How we came to know of it.
     #[serde(default, skip_serializing_if = "Source::is_webhook")]
     pub source: Source,
+}
+
+impl StoredMessage {
+    /// The item of an event that a signed form reports, without what follows from it.
+    pub(crate) fn new(
+        message_sid: &MessageSid,
+        account_sid: &AccountSid,
+        event: MessageEvent,
+        form: &VerifiedForm,
+        arrival: MessageArrival,
+        retention: Retention,
+    ) -> Self {
+        Self {
+            message_sid: message_sid.clone(),
+            event,
+            account_sid: account_sid.clone(),
+            received_at: arrival.at,
+            expires_at: expiry(arrival.at, retention.into()),
+            raw: form.form().to_raw(),
+            answer: None,
+            preference: None,
+            near_miss: None,
+            error_code: None,
+            notification_id: None,
+            source: arrival.source,
+        }
+    }
 }
 
 /// How we came to know what happened to a message.

@@ -6,8 +6,7 @@
 use aws_sdk_dynamodb::{
     Client,
     types::{
-        AttributeValue, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
-        TransactWriteItem, Update,
+        AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
     },
 };
 use domain::{
@@ -16,7 +15,10 @@ use domain::{
     notification::{FallbackChannel, NotificationId},
 };
 use jiff::{SignedDuration, Timestamp};
-use twilio_types::sid::{AccountSid, MessageSid};
+use twilio_types::{
+    message_status::Stage,
+    sid::{AccountSid, MessageSid},
+};
 
 use crate::{
     attribute::{number, text},
@@ -108,6 +110,8 @@ impl Precondition {
 pub struct Lease {
     /// Whose it is.
     pub id: LeaseId,
+    /// How many attempts came before this one.
+    pub attempts: usize,
     /// The way that is tried.
     pub route: usize,
     /// Its channel.
@@ -130,8 +134,8 @@ pub enum ClaimOutcome {
 /// What became of writing an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeWrite {
-    /// It stands, after so many attempts.
-    Written(usize),
+    /// It is stored.
+    Written,
     /// Something else stands already.
     Overtaken,
 }
@@ -168,7 +172,6 @@ impl Notifications {
         subject: &Subject,
         expected: &Precondition,
         lease: &Lease,
-        attempts: usize,
         conditions: Vec<TransactWriteItem>,
         now: Timestamp,
     ) -> Result<ClaimOutcome, StoreError> {
@@ -179,7 +182,7 @@ impl Notifications {
         change.set("lease_until", text(lease_until));
         change.set("claimed_at", text(now));
         change.set("route", number(lease.route));
-        change.set("attempt", number(attempts));
+        change.set("attempt", number(lease.attempts));
         change.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
         if let Some(reason) = expected.doubt() {
             let reason = reason.to_owned();
@@ -315,7 +318,7 @@ impl Notifications {
             let update = self.update(operation, subject, change, condition, condition_values)?;
             let actions = std::iter::once(update).chain(with).collect();
             return Ok(match transact(&self.client, operation, actions).await? {
-                TransactionOutcome::Written => OutcomeWrite::Written(0),
+                TransactionOutcome::Written => OutcomeWrite::Written,
                 TransactionOutcome::Refused(_) => OutcomeWrite::Overtaken,
             });
         }
@@ -329,14 +332,11 @@ impl Notifications {
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names()))
-            .set_expression_attribute_values(Some(values))
-            .return_values(ReturnValue::UpdatedNew);
-        match conditional(operation, update).await? {
-            ConditionalWrite::Written(item) => {
-                Ok(OutcomeWrite::Written(item.get("attempts").and_then(|list| list.as_l().ok()).map_or(0, Vec::len)))
-            }
-            ConditionalWrite::Refused(_) => Ok(OutcomeWrite::Overtaken),
-        }
+            .set_expression_attribute_values(Some(values));
+        Ok(match conditional(operation, update).await? {
+            ConditionalWrite::Written(_) => OutcomeWrite::Written,
+            ConditionalWrite::Refused(_) => OutcomeWrite::Overtaken,
+        })
     }
 
     /// An action that notes which message a notification's attempt became, where that is not known yet: from a status
@@ -347,15 +347,15 @@ impl Notifications {
         account_sid: &AccountSid,
         origin: &CallbackOrigin,
         message_sid: &MessageSid,
-        is_final: bool,
+        stage: Stage,
     ) -> Result<TransactWriteItem, StoreError> {
-        let ended = if is_final { " REMOVE #open, open_until" } else { "" };
+        let ended = if stage == Stage::Underway { "" } else { " REMOVE #open, open_until" };
         let mut update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(account_sid, &origin.notification_id)))
             .update_expression(format!("SET message_sid = if_not_exists(message_sid, :message_sid){ended}"))
             .expression_attribute_values(":message_sid", text(message_sid));
-        if is_final {
+        if stage != Stage::Underway {
             update = update.expression_attribute_names("#open", "open");
         }
         let condition = match origin.attempt {

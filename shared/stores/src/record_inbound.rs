@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::Client;
 use domain::{
     contact_key::ContactKey,
-    limits::{Retention, expiry},
+    limits::Retention,
     opt_out_keywords::Languages,
     opt_out_request::{Confirmation, Origin, Intent, PreferenceRequest},
     preference::{Preference, PreferenceEffect, RecordedPreference, effect},
@@ -78,7 +78,8 @@ impl InboundRecorder {
         arrival: MessageArrival,
     ) -> Result<InboundOutcome, StoreError> {
         let intent = self.intent(message, arrival.source);
-        let mut stored = self.stored(message, form, arrival);
+        let (sid, account_sid) = (&message.message_sid, &message.account_sid);
+        let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, self.retention);
         let (answer, recorded) = match intent {
             Intent::SetPreference(wish) => self.record_preference(message, stored, wish).await?,
             Intent::PossibleOptOut(language) => {
@@ -101,23 +102,6 @@ impl InboundRecorder {
             Source::Reconcile => Origin::MessageList,
         };
         Asked::by(message, origin, &self.policy.languages)
-    }
-
-    fn stored(&self, message: &InboundMessage, form: TrustedForm<'_>, arrival: MessageArrival) -> StoredMessage {
-        StoredMessage {
-            message_sid: message.message_sid.clone(),
-            event: MessageEvent::Inbound,
-            account_sid: message.account_sid.clone(),
-            received_at: arrival.at,
-            expires_at: expiry(arrival.at, self.retention.into()),
-            raw: form.form().to_raw(),
-            answer: None,
-            preference: None,
-            near_miss: None,
-            error_code: None,
-            notification_id: None,
-            source: arrival.source,
-        }
     }
 
     /// Records both or neither, and says what to answer.
@@ -248,6 +232,8 @@ fn confirmation(wish: PreferenceRequest, source: Source) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use twilio_webhook::form::Form;
+
     use super::*;
 
     fn known(address: &str, scope: Scope, said: Option<(Preference, &str)>) -> KnownPreference {
@@ -262,20 +248,14 @@ mod tests {
     }
 
     fn stored() -> StoredMessage {
-        StoredMessage {
-            message_sid: "SM00000000000000000000000000000001".parse().unwrap(),
-            event: MessageEvent::Inbound,
-            account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
-            received_at: "2026-11-20T09:00:00Z".parse().unwrap(),
-            expires_at: 0,
-            raw: twilio_webhook::form::RawForm::new(),
-            answer: None,
-            preference: None,
-            near_miss: None,
-            error_code: None,
-            notification_id: None,
-            source: Source::Webhook,
-        }
+        StoredMessage::new(
+            &"SM00000000000000000000000000000001".parse().unwrap(),
+            &"AC00000000000000000000000000000001".parse().unwrap(),
+            MessageEvent::Inbound,
+            &VerifiedForm::from_store(Form::parse(b"")),
+            MessageArrival::webhook("2026-11-20T09:00:00Z".parse().unwrap()),
+            Retention::default(),
+        )
     }
 
     #[test]

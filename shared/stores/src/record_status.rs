@@ -2,10 +2,7 @@
 //! what was found at Twilio.
 
 use aws_sdk_dynamodb::Client;
-use domain::{
-    callback_url::CallbackOrigin,
-    limits::{Retention, expiry},
-};
+use domain::{callback_url::CallbackOrigin, limits::Retention};
 use twilio_types::{error_code::ErrorCode, message_status::Stage};
 use twilio_webhook::{signature::TrustedForm, status_callback::StatusCallback};
 
@@ -38,36 +35,16 @@ impl StatusRecorder {
         origin: Option<&CallbackOrigin>,
         arrival: MessageArrival,
     ) -> Result<RecordOutcome, StoreError> {
-        let stored = self.stored(callback, form, origin, arrival);
-        match origin {
-            None => self.messages.record(&stored).await,
-            Some(origin) => {
-                let is_final = callback.status.stage() != Stage::Underway;
-                self.record_and_bind(&stored, origin, is_final).await
-            }
-        }
-    }
-
-    fn stored(
-        &self,
-        callback: &StatusCallback,
-        form: TrustedForm<'_>,
-        origin: Option<&CallbackOrigin>,
-        arrival: MessageArrival,
-    ) -> StoredMessage {
-        StoredMessage {
-            message_sid: callback.message_sid.clone(),
-            event: MessageEvent::Status(callback.status),
-            account_sid: callback.account_sid.clone(),
-            received_at: arrival.at,
-            expires_at: expiry(arrival.at, self.retention.into()),
-            raw: form.form().to_raw(),
-            answer: None,
-            preference: None,
-            near_miss: None,
+        let (sid, account_sid) = (&callback.message_sid, &callback.account_sid);
+        let event = MessageEvent::Status(callback.status);
+        let stored = StoredMessage {
             error_code: callback.error_code.map(ErrorCode::get),
             notification_id: origin.map(|origin| origin.notification_id.clone()),
-            source: arrival.source,
+            ..StoredMessage::new(sid, account_sid, event, form, arrival, self.retention)
+        };
+        match origin {
+            None => self.messages.record(&stored).await,
+            Some(origin) => self.record_and_bind(&stored, origin, callback.status.stage()).await,
         }
     }
 
@@ -76,11 +53,11 @@ impl StatusRecorder {
         &self,
         stored: &StoredMessage,
         origin: &CallbackOrigin,
-        is_final: bool,
+        stage: Stage,
     ) -> Result<RecordOutcome, StoreError> {
         let actions = vec![
             self.messages.recording(stored)?,
-            self.notifications.bind_message_action(&stored.account_sid, origin, &stored.message_sid, is_final)?,
+            self.notifications.bind_message_action(&stored.account_sid, origin, &stored.message_sid, stage)?,
         ];
         match transact(&self.client, "recording a status", actions).await? {
             TransactionOutcome::Written => Ok(RecordOutcome::First),

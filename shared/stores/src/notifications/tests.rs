@@ -74,6 +74,7 @@ fn our_own_claim_whose_answer_was_lost_is_ours() {
     let id = LeaseId::random();
     let lease = Lease {
         id: id.clone(),
+        attempts: 0,
         route: 0,
         channel: FallbackChannel::WhatsApp,
         validity: SignedDuration::from_hours(10),

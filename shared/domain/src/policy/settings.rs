@@ -1,6 +1,6 @@
 //! The settings of a deployment that say who may receive what, and how fast.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The settings, as JSON in `SEND_POLICY`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// Where no country says otherwise.
@@ -29,16 +29,28 @@ pub struct Policy {
     rates: BTreeMap<String, RateLimit>,
 }
 
-/// The settings cannot be used.
+impl fmt::Debug for Policy {
+    /// The keys of `rates` are senders' addresses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("default", &self.everywhere)
+            .field("countries", &self.countries)
+            .field("on_unknown", &self.on_unknown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings cannot be used, for the reason that the JSON parser gives. The message holds that reason, so that the
+/// parser's error is not the source as well.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a policy as in docs/configuration.md, \"Send policy\": {0}")]
-pub struct InvalidPolicy(#[from] serde_json::Error);
+pub struct InvalidPolicy(serde_json::Error);
 
 impl FromStr for Policy {
     type Err = InvalidPolicy;
 
     fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
-        Ok(serde_json::from_str(text)?)
+        serde_json::from_str(text).map_err(InvalidPolicy)
     }
 }
 

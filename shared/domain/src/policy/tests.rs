@@ -226,7 +226,8 @@ fn a_wrong_policy_says_what_is_wrong() {
             "from: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00",
         ),
     ] {
-        let error = policy.parse::<Policy>().unwrap_err().to_string();
-        assert!(error.contains(part), "{error}");
+        let error = policy.parse::<Policy>().unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(std::error::Error::source(&error).is_none(), "a log of the whole chain says it once");
     }
 }

@@ -108,7 +108,7 @@ impl fmt::Debug for ConsentEvidence {
             .field("category", &self.category)
             .field("state", &self.state)
             .field("at", &self.at)
-            .field("source", &self.source)
+            .field("recorded_at", &self.recorded_at)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! The key that a person has in the Contacts table.
 
+use std::fmt;
+
 use twilio_types::{
     address::{Address, E164, Identity},
     sid::AccountSid,
@@ -9,8 +11,14 @@ use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCal
 /// The key of a person in the Contacts table, `account_sid#identity`: the same person writing to two accounts is two
 /// contacts, since a suppression holds within the account it was asked of. A phone number stands in its canonical
 /// spelling, so that a STOP from one spelling holds for all.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ContactKey(String);
+
+impl fmt::Debug for ContactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactKey").field("account_sid", &self.account_sid()).finish_non_exhaustive()
+    }
+}
 
 impl ContactKey {
     /// The key of an identity within an account.
@@ -64,8 +72,11 @@ impl ContactKey {
     /// The key of another address within the same account.
     #[must_use]
     pub fn beside(&self, address: &str) -> Self {
-        let account_sid = self.0.split_once('#').map_or("", |(account_sid, _)| account_sid);
-        Self(format!("{account_sid}#{address}"))
+        Self(format!("{}#{address}", self.account_sid()))
+    }
+
+    fn account_sid(&self) -> &str {
+        self.0.split_once('#').map_or("", |(account_sid, _)| account_sid)
     }
 }
 

@@ -1,13 +1,16 @@
-//! The rules: what a notification is, who may receive it, when, and what to do after each failure.
+//! The rules: what a notification is, who may receive it, when, and how to respond to each failure.
 //!
-//! Pure functions over parsed values. There is no clock, no network and no AWS type: the time is an argument, and the
-//! functions and the stores bring the facts.
+//! Everything here is a pure function over parsed values. There is no clock, no network and no AWS type: the caller passes
+//! the time and the facts as arguments.
 //!
 //! - A notification: [`notification`], [`media`], [`callback_url`], [`digest`], [`limits`].
 //! - Who may receive it: [`contact_key`], [`opt_out_keywords`], [`opt_out_request`], [`preference`], [`suppression`],
 //!   [`consent`], [`policy`].
 //! - When: [`region`], [`quiet_hours`], [`token_bucket`].
-//! - What follows from a failure: [`failure_response`].
+//! - How to respond to a failure: [`failure_response`].
+//!
+//! *Invariant:* the `Debug` of a type shows SIDs, ids of notifications, times, states, codes and counts. It leaves out
+//! addresses, keys that hold an address, message bodies and every other free text. `debug_tests` checks it.
 //!
 //! *Imports:* `twilio-types`, and `twilio-webhook` in [`opt_out_request`] and [`contact_key`]. *Imported by:* `stores`,
 //! `shared`, the functions and `wa`.
@@ -29,3 +32,6 @@ pub mod quiet_hours;
 pub mod region;
 pub mod suppression;
 pub mod token_bucket;
+
+#[cfg(test)]
+mod debug_tests;

@@ -167,7 +167,7 @@ pub struct Fallback {
 }
 
 /// A notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
     /// The idempotency key within the account.
     pub id: NotificationId,
@@ -224,6 +224,20 @@ impl Notification {
     /// Whether its times can be kept, as seen when it was put on the queue and now.
     pub fn check_times(&self, enqueued_at: Timestamp, now: Timestamp) -> Result<(), InvalidNotification> {
         parse::check_times(self, enqueued_at, now)
+    }
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("id", &self.id)
+            .field("account_sid", &self.account_sid)
+            .field("category", &self.category)
+            .field("content", &self.content)
+            .field("fallback", &self.fallback)
+            .field("send_at", &self.send_at)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether a person wants our messages: what a STOP or a START makes of what is known.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::MessageSid;
@@ -15,7 +17,7 @@ pub enum Preference {
 }
 
 /// A preference with its evidence, as the Contacts table keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedPreference {
     /// The choice.
     pub preference: Preference,
@@ -27,6 +29,16 @@ pub struct RecordedPreference {
     /// What made it where no message did, in the words of whoever recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl fmt::Debug for RecordedPreference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedPreference")
+            .field("preference", &self.preference)
+            .field("changed_at", &self.changed_at)
+            .field("message_sid", &self.message_sid)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RecordedPreference {

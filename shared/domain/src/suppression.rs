@@ -1,6 +1,6 @@
 //! How far an opt-out reaches.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 use twilio_types::{
@@ -26,7 +26,7 @@ pub fn stored_channel(name: &str) -> Channel {
 }
 
 /// What a suppression covers, within one account and one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every message.
@@ -35,6 +35,16 @@ pub enum Scope {
     Marketing,
     /// Whatever one sender sends: its address, as in `whatsapp:+14155238886`, or a Messaging Service's SID.
     Sender(String),
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "All",
+            Self::Marketing => "Marketing",
+            Self::Sender(_) => "Sender(..)",
+        })
+    }
 }
 
 impl Scope {

@@ -1,0 +1,74 @@
+//! `Debug` shows no number and no text of a person: it may reach a log.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    consent::ConsentRequest,
+    contact_key::ContactKey,
+    notification::Notification,
+    policy::{Decision, Facts, Policy, PolicyRefusal},
+    preference::{Preference, RecordedPreference},
+    suppression::Scope,
+};
+
+const NUMBER: &str = "+14155550123";
+const SENDER: &str = "whatsapp:+14155238886";
+
+fn now() -> Timestamp {
+    "2026-11-20T09:00:00Z".parse().unwrap()
+}
+
+fn assert_redacted(shown: &[&dyn Debug]) {
+    for value in shown {
+        let text = format!("{value:?} {value:#?}");
+        for hidden in ["415555", "415523", "private", "203.0.113.10"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+    }
+}
+
+#[test]
+fn notifications_show_no_number_and_no_body() {
+    let text = json!({"type": "text", "body": "private"});
+    let template = json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "private"}});
+    let media = json!({"type": "media", "media": [{"url": "https://example.com/private.png"}], "body": "private"});
+    for content in [text, template, media] {
+        let notification = json!({
+            "id": "order-1", "to": NUMBER, "from": SENDER, "category": "utility", "content": content,
+            "fallback": [{"channel": "sms", "content": content}], "metadata": {"name": "private"},
+        });
+        let notification = Notification::parse(&notification.to_string()).unwrap();
+        assert!(format!("{notification:?}").contains("order-1"));
+        assert_redacted(&[&notification, &notification.content, &notification.fallback]);
+    }
+}
+
+#[test]
+fn contacts_show_no_number_and_no_text() {
+    let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
+    let key = ContactKey::of_phone(&account_sid, &NUMBER.parse().unwrap());
+    assert!(format!("{key:?}").contains("AC00000000000000000000000000000001"));
+    let preference = RecordedPreference {
+        preference: Preference::OptedOut,
+        changed_at: now(),
+        message_sid: None,
+        reason: Some(format!("private, from {NUMBER}")),
+    };
+    let consent = json!({
+        "category": "marketing", "source": "private", "text": "private", "ip": "203.0.113.10", "user_agent": "private",
+    });
+    let consent = ConsentRequest::parse(&consent.to_string(), now(), Some("private".to_owned())).unwrap();
+    assert_redacted(&[&key, &preference, &consent]);
+}
+
+#[test]
+fn policies_and_decisions_show_no_senders_number() {
+    let policy: Policy = json!({"rates": {SENDER: {"per_second": 10}}}).to_string().parse().unwrap();
+    let scope = Scope::Sender(SENDER.to_owned());
+    let decision = Decision::Never(PolicyRefusal::OptedOut(scope.clone()));
+    let facts = Facts { suppressed: Some(scope.clone()), ..Facts::default() };
+    assert_redacted(&[&policy, &scope, &decision, &facts]);
+}

@@ -1,36 +1,36 @@
-//! The URL that Twilio reports a message's status to: it names the notification, so that a callback itself tells which
-//! message a notification became, even when the answer to the call that created the message was lost.
+//! The status callback URL of a message. It names the notification and the attempt, so that a callback says which message
+//! a notification became, even if Twilio's answer to the create call was lost.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use twilio_types::base_url::BaseUrl;
 
 use crate::notification::NotificationId;
 
-/// The route that takes status callbacks.
+/// The route of the status callbacks.
 pub const STATUS_PATH: &str = "/twilio/status";
 
 const NOTIFICATION: &str = "notification";
 const ATTEMPT: &str = "attempt";
 
-/// What a callback's query names.
+/// The attempt that a callback belongs to, from the query of its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackOrigin {
     /// The notification that the message was sent for.
     pub notification_id: NotificationId,
-    /// How many attempts at it came before, so that a late callback of an earlier message is not taken for this one's;
-    /// none where that is not known.
+    /// The number of attempts before this one, so that a late callback of an earlier attempt does not count for a later
+    /// one. None if a message was found in Twilio's list, which does not show its callback URL.
     pub attempt: Option<u32>,
 }
 
-/// The callback URL of a notification's attempt. Everything but letters and digits is escaped, so that nothing on the
-/// way has a reason to write the query, which the signature covers, in another way.
+/// The callback URL of an attempt. Everything except letters and digits is percent-encoded, so that no proxy between Twilio
+/// and us has a reason to normalise the query, which the signature covers.
 pub fn status_callback_url(base_url: &BaseUrl, id: &NotificationId, attempt: u32) -> String {
     let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
     let attempt = if attempt == 0 { String::new() } else { format!("&{ATTEMPT}={attempt}") };
     base_url.join(&format!("{STATUS_PATH}?{NOTIFICATION}={id}{attempt}"))
 }
 
-/// What a callback's query names; none where it is no notification's.
+/// Reads a callback's query; none if it names no notification.
 pub fn origin_in_query(query: &str) -> Option<CallbackOrigin> {
     let value = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
     let (_, id) = value(NOTIFICATION)?;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_names_the_notification() {
+    fn a_callback_url_names_the_notification() {
         let base_url: BaseUrl = "https://wa.example.com".parse().unwrap();
         let id = NotificationId::try_from("order 18473/shipped?".to_owned()).unwrap();
         assert_eq!(
@@ -58,7 +58,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_id_survives_the_way_there_and_back(text in "\\PC{1,128}", attempt in 0_u32..20) {
+        fn any_id_is_read_back_from_its_url(text in "\\PC{1,128}", attempt in 0_u32..20) {
             let base_url: BaseUrl = "https://wa.example.com".parse().unwrap();
             let id = NotificationId::try_from(text).unwrap();
             let url = status_callback_url(&base_url, &id, attempt);

@@ -1,8 +1,8 @@
-//! Consent: what a person agreed to for a category of messages, and the proof of it.
+//! Consent: what a person agreed to for a category of messages, and the evidence of it.
 
 use std::{fmt, net::IpAddr};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::AccountSid;
 
@@ -12,18 +12,16 @@ mod parse;
 
 pub use parse::InvalidConsent;
 
-/// The two ends of an agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentState {
-    /// The person agreed.
     Given,
-    /// The person agreed once, or never, and does not now.
+    /// The person does not agree now, whether or not they ever did.
     Withdrawn,
 }
 
 impl ConsentState {
-    /// The word in the table.
+    /// The word in the Contacts table and in requests.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Given => "given",
@@ -32,60 +30,47 @@ impl ConsentState {
     }
 }
 
-/// What holds now for a contact and a category.
+/// The current consent of a contact for a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// The messages it is about.
     pub category: Category,
-    /// Given or withdrawn.
     pub state: ConsentState,
-    /// Since when.
+    /// When the person gave or withdrew it.
     pub at: Timestamp,
-    /// The proof: the facet of the contact that holds it.
+    /// The facet of the contact that holds the evidence.
     pub evidence: String,
 }
 
-impl Consent {
-    /// Whether messages of the category may be sent on it. With an age, only for so long after it was given.
-    pub fn is_living(&self, now: Timestamp, max_age: Option<SignedDuration>) -> bool {
-        self.state == ConsentState::Given && max_age.is_none_or(|max_age| now.duration_since(self.at) <= max_age)
-    }
-}
-
-/// The proof that consent was given or withdrawn, kept for good.
-///
-/// It holds where and from which device a person agreed, so `Debug` shows neither.
+/// The evidence that consent was given or withdrawn. It never expires.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentEvidence {
-    /// The messages it is about.
     pub category: Category,
-    /// Given or withdrawn.
     pub state: ConsentState,
-    /// When, to the millisecond.
+    /// When the person gave or withdrew consent, to the millisecond.
     pub at: Timestamp,
-    /// Where it came from, as in `checkout-form`.
+    /// Where the person did so, as in `checkout-form`.
     pub source: String,
-    /// What was agreed to, word for word. Always there where consent was given.
+    /// The text that the person agreed to, word for word. Present if consent was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The language of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
-    /// From which address.
+    /// The person's IP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
-    /// With which browser.
+    /// The person's browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// When we were told.
+    /// When it was recorded here.
     pub recorded_at: Timestamp,
-    /// Who told us, by the ARN that API Gateway let in.
+    /// The ARN of the IAM identity that recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded_by: Option<String>,
 }
 
 impl ConsentEvidence {
-    /// The proof of a withdrawal that nobody had to fill in a form for, such as a STOP.
+    /// The evidence of a withdrawal without a form, such as a STOP.
     pub fn withdrawal(category: Category, at: Timestamp, source: &str, recorded_at: Timestamp) -> Self {
         Self {
             category,
@@ -113,17 +98,16 @@ impl fmt::Debug for ConsentEvidence {
     }
 }
 
-/// What another system asks to be recorded.
+/// A request to record consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentRequest {
-    /// The account; else the configured one.
+    /// None means the configured account.
     pub account_sid: Option<AccountSid>,
-    /// What happened.
     pub evidence: ConsentEvidence,
 }
 
 impl ConsentRequest {
-    /// Reads the body of a request of somebody, if it is known who that is.
+    /// Reads the body of a request. `recorded_by` is the ARN of the caller, if it is known.
     pub fn parse(body: &str, now: Timestamp, recorded_by: Option<String>) -> Result<Self, InvalidConsent> {
         parse::request(body, now, recorded_by)
     }

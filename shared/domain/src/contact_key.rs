@@ -1,4 +1,4 @@
-//! The key that a person has in the Contacts table.
+//! The key of a person in the Contacts table.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use twilio_types::{
 };
 use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
 
-/// The key of a person in the Contacts table, `account_sid#identity`: the same person writing to two accounts is two
-/// contacts, since a suppression holds within the account it was asked of. A phone number stands in its canonical
-/// spelling, so that a STOP from one spelling holds for all.
+/// `account_sid#identity`. A person who writes to two accounts is two contacts, since a suppression holds within the
+/// account that received it. A phone number is stored in its canonical spelling, so that a STOP from one spelling holds
+/// for all.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ContactKey(String);
 
@@ -21,7 +21,6 @@ impl fmt::Debug for ContactKey {
 }
 
 impl ContactKey {
-    /// The key of an identity within an account.
     pub fn new(account_sid: &AccountSid, identity: &Identity) -> Self {
         match identity {
             Identity::Phone(number) => Self::of_phone(account_sid, number),
@@ -29,7 +28,6 @@ impl ContactKey {
         }
     }
 
-    /// The key of a phone number within an account.
     pub fn of_phone(account_sid: &AccountSid, number: &E164) -> Self {
         Self(format!("{account_sid}#{}", number.canonical()))
     }
@@ -39,8 +37,8 @@ impl ContactKey {
         Self::new(&message.account_sid, &message.from.identity)
     }
 
-    /// All keys that a message names its sender by: [`ContactKey::of_sender`], and the WhatsApp user id where it came
-    /// beside a phone number.
+    /// Every key of the person who wrote a message: [`ContactKey::of_sender`], and that of the WhatsApp user id if the
+    /// message has one beside the phone number.
     pub fn all_of_sender(message: &InboundMessage) -> Vec<Self> {
         let by_user_id = message
             .details
@@ -54,17 +52,16 @@ impl ContactKey {
         [by_sender].into_iter().chain(other).collect()
     }
 
-    /// The key of the person to whom the message of a status callback went, where the callback names the person.
+    /// The key of the recipient of a message, if its status callback names the recipient.
     pub fn of_recipient(callback: &StatusCallback) -> Option<Self> {
         callback.to.as_ref().map(|to| Self::new(&callback.account_sid, &to.identity))
     }
 
-    /// The key as the table has it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The number or the id, without the account.
+    /// The phone number or the user id, without the account.
     pub fn address(&self) -> &str {
         self.0.split_once('#').map_or("", |(_, address)| address)
     }
@@ -112,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_without_a_phone_number_is_a_contact_too() {
+    fn a_sender_without_a_phone_number_is_a_contact() {
         let message =
             parse(&TEXT.replace("From=whatsapp%3A%2B14155550123", "From=whatsapp%3AUS.1349120865530")).unwrap();
         assert_eq!(ContactKey::of_sender(&message).as_str(), "AC00000000000000000000000000000001#US.1349120865530");
     }
 
     #[test]
-    fn a_person_is_known_by_every_name_that_the_message_has() {
+    fn a_sender_has_a_key_for_each_identity_in_the_message() {
         let number = "AC00000000000000000000000000000001#+14155550123";
         let id = "AC00000000000000000000000000000001#US.13";
         let cases = [
@@ -142,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contact_key_keeps_accounts_apart() {
+    fn contact_keys_of_two_accounts_differ() {
         let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         let key = ContactKey::new(&account, &"+14155550123".parse().unwrap());
         assert_eq!(key.as_str(), "AC00000000000000000000000000000001#+14155550123");
@@ -152,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spellings_of_a_number_are_one_contact() {
+    fn all_spellings_of_a_number_are_one_contact() {
         let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         for (one, other) in [
             ("+5511987654321", "+551187654321"),

@@ -1,4 +1,4 @@
-//! Fingerprints.
+//! Digests of contents, to compare and to name them.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_the_published_one() {
+    fn the_digest_of_a_known_text_is_the_published_one() {
         assert_eq!(sha256_hex(b"{}"), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
     }
 }

@@ -1,17 +1,17 @@
-//! A JSON object read by hand, field by field: an error of a deriving parser shows values, and what people write must not
-//! reach a log. Each error names the field and says what is right.
+//! Reads a JSON object field by field. An error of a derived parser shows values, and what people write must not reach a
+//! log; an error here names the field and what was expected.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
-/// A field, by its path, and what is right in it.
+/// The path of a field, and what was expected there.
 pub(crate) type FieldError = (String, String);
 
-/// What is right in a field that holds a time.
+/// What is expected in a field that holds a time.
 pub(crate) const TIME: &str = "a time as in 2026-11-20T09:00:00Z";
 
-/// Reads a text as JSON. The error says where it breaks off and shows nothing of it.
+/// Reads a text as JSON. The error names the line and column, and shows nothing of the text.
 pub(crate) fn value(text: &str) -> Result<Value, FieldError> {
     serde_json::from_str(text).map_err(|error: serde_json::Error| {
         let problem = format!("expected JSON, it breaks off at line {}, column {}", error.line(), error.column());
@@ -36,28 +36,28 @@ impl JsonFields {
         }
     }
 
-    /// Where the object is.
+    /// The path of the object.
     pub(crate) fn path(self) -> String {
         self.path
     }
 
-    /// Where a field of the object is.
+    /// The path of a field of the object.
     pub(crate) fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// A field as it is, if it is there.
+    /// Takes a field, if it is present.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.map.remove(name)
     }
 
-    /// A field as it is, which must be there.
+    /// Takes a field that must be present.
     pub(crate) fn take_required(&mut self, name: &'static str) -> Result<Value, FieldError> {
         self.take(name).ok_or_else(|| (self.path_of(name), "missing, and required".to_owned()))
     }
 
-    /// A field that must be there and be what is expected.
+    /// Reads a field that must be present.
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
@@ -68,7 +68,7 @@ impl JsonFields {
         read(value).ok_or_else(|| (self.path_of(name), format!("expected {expected}")))
     }
 
-    /// A field that may be missing or null.
+    /// Reads a field that may be missing or null.
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -81,7 +81,7 @@ impl JsonFields {
         }
     }
 
-    /// A field nobody asked for is a misspelt one: better refused than left out in silence.
+    /// Refuses the fields that were not read: an unknown field is probably a misspelt one, and must not be ignored.
     pub(crate) fn finish(self) -> Result<(), FieldError> {
         match self.map.keys().next() {
             None => Ok(()),
@@ -92,7 +92,6 @@ impl JsonFields {
     }
 }
 
-/// A string.
 pub(crate) fn as_string(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
@@ -100,27 +99,26 @@ pub(crate) fn as_string(value: Value) -> Option<String> {
     }
 }
 
-/// A string that says something.
+/// A string that is not blank.
 pub(crate) fn filled(value: Value) -> Option<String> {
     as_string(value).filter(|text| !text.trim().is_empty())
 }
 
-/// A string that is of a type.
+/// A string that parses as `T`.
 pub(crate) fn parsed<T: std::str::FromStr>(value: Value) -> Option<T> {
     as_string(value)?.parse().ok()
 }
 
-/// As [`parsed`], for a type that keeps the string.
+/// As [`parsed`], for a type that holds the string itself.
 pub(crate) fn parsed_owned<T: TryFrom<String>>(value: Value) -> Option<T> {
     as_string(value)?.try_into().ok()
 }
 
-/// A value that serde knows as of a type, such as one word of a few.
+/// A value that serde reads as `T`, such as one of several words.
 pub(crate) fn deserialized<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
-/// An object of strings.
 pub(crate) fn string_map(value: Value) -> Option<BTreeMap<String, String>> {
     let Value::Object(map) = value else { return None };
     map.into_iter().map(|(name, value)| Some((name, as_string(value)?))).collect()
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_named_with_those_that_are_known() {
+    fn an_unknown_field_is_named_with_the_known_ones() {
         let mut fields = fields(json!({"name": "Ava", "nmae": "Ava"}));
         assert_eq!(fields.required("name", "a name", filled).unwrap(), "Ava");
         assert_eq!(fields.optional("locale", "a language", filled).unwrap(), None);
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_an_inner_object_is_named_by_its_path() {
+    fn a_nested_field_is_named_by_its_path() {
         let mut fields = JsonFields::of("items[0]".to_owned(), json!({"name": 7}), "an object").unwrap();
         let (field, problem) = fields.required("name", "a name", filled).unwrap_err();
         assert_eq!((field.as_str(), problem.as_str()), ("items[0].name", "expected a name"));
@@ -177,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn null_stands_for_a_field_that_may_be_missing_and_for_no_other() {
+    fn null_counts_as_missing_in_optional_fields_only() {
         let mut fields = fields(json!({"locale": null, "name": null}));
         assert_eq!(fields.optional("locale", "a language", filled).unwrap(), None);
         assert!(fields.required("name", "a name", filled).is_err());
     }
 
     #[test]
-    fn what_is_no_json_is_not_repeated() {
+    fn an_error_shows_nothing_of_invalid_json() {
         let (field, problem) = value("{\"name\": \"private").unwrap_err();
         assert_eq!((field.as_str(), problem.as_str()), ("body", "expected JSON, it breaks off at line 1, column 17"));
     }

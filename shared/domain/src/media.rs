@@ -1,4 +1,4 @@
-//! What WhatsApp takes as media.
+//! The media that WhatsApp accepts.
 //!
 //! Source: Twilio, "Guide to WhatsApp media messages".
 
@@ -7,12 +7,11 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 const MEGABYTE: u64 = 1024 * 1024;
-/// A message's media in all.
+/// All media of a message together.
 const MAX_BYTES: u64 = 16 * MEGABYTE;
-/// An image.
 const MAX_IMAGE_BYTES: u64 = 5 * MEGABYTE;
 
-/// The types, each with the file extension it is kept under.
+/// The accepted types, each with the file extension that an upload gets.
 const TYPES: [(&str, &str); 16] = [
     ("image/jpeg", "jpg"),
     ("image/png", "png"),
@@ -32,7 +31,7 @@ const TYPES: [(&str, &str); 16] = [
     ("text/x-vcard", "vcf"),
 ];
 
-/// A content type that WhatsApp takes, parameters included: `audio/ogg; codecs=opus`.
+/// A content type that WhatsApp accepts, with its parameters: `audio/ogg; codecs=opus`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaType {
     text: String,
@@ -40,24 +39,23 @@ pub struct MediaType {
     max_bytes: u64,
 }
 
-/// A content type that WhatsApp does not take.
+/// A content type that WhatsApp does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "WhatsApp takes images (jpeg, png; webp as stickers), audio (ogg, amr, 3gpp, aac, mpeg), video (mp4), \
+    "WhatsApp accepts images (jpeg, png; webp as stickers), audio (ogg, amr, 3gpp, aac, mpeg), video (mp4), \
      documents (pdf, doc, docx, pptx, xlsx) and contacts (vcard)"
 )]
 pub struct UnsupportedType;
 
-/// A file larger than WhatsApp takes, or empty.
+/// An empty file, or one that is larger than WhatsApp accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to {max_bytes} bytes for this type")]
 pub struct WrongSize {
-    /// The most that is taken.
     pub max_bytes: u64,
 }
 
 impl MediaType {
-    /// As it stands in a `Content-Type` header.
+    /// The value of a `Content-Type` header.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -80,7 +78,7 @@ impl FromStr for MediaType {
         let (essence, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
         let (name, extension) =
             TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence.trim())).ok_or(UnsupportedType)?;
-        // The rest goes into a header as it is, and what a header cannot hold would only fail there.
+        // The parameters are copied into a header, where a character that a header cannot hold would fail later.
         if !parameters.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(UnsupportedType);
         }
@@ -89,8 +87,8 @@ impl FromStr for MediaType {
     }
 }
 
-/// The key of an object in the media bucket: 1 to 1,024 bytes, relative, without empty segments and without `.` and `..`
-/// as one, so that it means the same object to every program that handles it as a path.
+/// The key of an object in the media bucket: 1 to 1,024 bytes, a relative path without empty, `.` and `..` segments, so that
+/// it names the same object for every program that treats it as a path.
 ///
 /// Source: Amazon S3, "Naming Amazon S3 objects".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,12 +106,11 @@ pub struct InvalidMediaKey;
 const MAX_KEY_BYTES: usize = 1_024;
 
 impl MediaKey {
-    /// A new file's. Keys come in the order of time, so that a listing of the bucket does too.
+    /// The key of a new upload. Keys sort by their time, so a listing of the bucket does too.
     pub fn for_upload(media_type: &MediaType) -> Self {
         Self(format!("uploads/{}.{}", uuid::Uuid::now_v7(), media_type.extension()))
     }
 
-    /// The key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -155,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_taken_with_its_parameters_and_in_any_case() {
+    fn a_type_is_accepted_with_parameters_and_in_any_case() {
         for (text, extension) in [
             ("image/jpeg", "jpg"),
             ("IMAGE/PNG", "png"),
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_five_megabytes_and_the_rest_sixteen() {
+    fn images_may_have_5_mb_and_other_files_16_mb() {
         for (text, most) in [("image/png", 5 * 1024 * 1024), ("video/mp4", 16 * 1024 * 1024)] {
             let media_type: MediaType = text.parse().unwrap();
             assert_eq!(media_type.check_size(most), Ok(()));
@@ -184,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_is_one_that_is_read_again_and_says_its_type() {
+    fn an_upload_key_is_valid_and_ends_with_its_extension() {
         let key = MediaKey::for_upload(&"image/jpeg".parse().unwrap());
         assert_eq!(key.as_str().parse::<MediaKey>().as_ref(), Ok(&key));
         assert!(key.as_str().strip_prefix("uploads/").is_some_and(|name| name.strip_suffix(".jpg").is_some()));
     }
 
     #[test]
-    fn a_key_is_a_plain_relative_path() {
+    fn a_media_key_is_a_plain_relative_path() {
         for key in ["uploads/a.jpg", "a", "größe/ü b.pdf", "a..b"] {
             assert_eq!(key.parse::<MediaKey>().unwrap().as_str(), key);
         }

@@ -1,4 +1,4 @@
-//! A notification: what another system asks us to send, as it stands on the outbound queue.
+//! A notification: a request of another system to send a message, as it is on the outbound queue.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,18 +15,17 @@ mod parse;
 
 pub use parse::InvalidNotification;
 
-/// The idempotency key of a notification within its account: 1 to 128 characters, none of them a control character.
+/// The idempotency key of a notification within its account: 1 to 128 characters, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NotificationId(String);
 
-/// Not a notification's id.
+/// Not a valid id of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to 128 characters, none of them a control character")]
+#[error("expected 1 to 128 characters, without control characters")]
 pub struct InvalidNotificationId;
 
 impl NotificationId {
-    /// The id as its sender wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,15 +53,14 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// What a message is for. The first three are WhatsApp's template categories.
+/// The purpose of a message. The first three are WhatsApp's template categories.
 ///
 /// Source: Twilio, "WhatsApp template categories".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
-    /// Promotion.
     Marketing,
-    /// About something the person has with us, such as an order.
+    /// About an existing matter of the person, such as an order.
     Utility,
     /// A one-time password.
     Authentication,
@@ -71,10 +69,8 @@ pub enum Category {
 }
 
 impl Category {
-    /// Every category.
     pub const ALL: [Self; 4] = [Self::Marketing, Self::Utility, Self::Authentication, Self::Service];
 
-    /// The word in a notification.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Marketing => "marketing",
@@ -85,27 +81,18 @@ impl Category {
     }
 }
 
-/// What is sent. Bodies are personal, so `Debug` shows the kind alone.
+/// The content of a message.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Free-form text of 1 to 1,600 characters.
-    Text {
-        /// The text.
-        body: String,
-    },
-    /// Files, with a caption.
-    Media {
-        /// 1 to 10 of them.
-        media: Vec<Media>,
-        /// The caption of at most 1,600 characters.
-        body: Option<String>,
-    },
+    Text { body: String },
+    /// 1 to 10 files, with a caption of at most 1,600 characters.
+    Media { media: Vec<Media>, body: Option<String> },
     /// A template that WhatsApp has approved.
     Template {
-        /// Which one.
         template: Template,
-        /// Values by the variable's name, which is mostly a number.
+        /// Values by the name of the variable, which is usually a number.
         variables: BTreeMap<String, String>,
     },
 }
@@ -120,35 +107,29 @@ pub enum Media {
     Url(String),
 }
 
-/// A content template.
+/// The reference to a content template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Template {
-    /// By SID.
     Sid(ContentSid),
-    /// By the name and the language it was made with; its SID is looked up.
+    /// Twilio's `friendly_name` and `language`, by which we look up the SID.
     Named {
-        /// `friendly_name`
         name: String,
-        /// `language`
         locale: String,
     },
 }
 
-/// The channel of a fallback.
+/// The channel of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FallbackChannel {
-    /// The same channel, with other content.
     #[serde(rename = "whatsapp")]
     #[default]
     WhatsApp,
-    /// SMS.
     Sms,
 }
 
 impl FallbackChannel {
-    /// The word in a notification.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::WhatsApp => "whatsapp",
@@ -157,45 +138,37 @@ impl FallbackChannel {
     }
 }
 
-/// What to try when the content cannot be delivered.
+/// An option to try if the content cannot be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fallback {
-    /// Where.
     pub channel: FallbackChannel,
-    /// What.
     pub content: Content,
 }
 
-/// A notification.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
-    /// The idempotency key within the account.
     pub id: NotificationId,
-    /// The recipient.
     pub to: E164,
-    /// What it is for.
     pub category: Category,
-    /// What to send.
     pub content: Content,
-    /// What to try next, in this order.
+    /// The options to try if the content cannot be delivered, in this order.
     pub fallback: Vec<Fallback>,
-    /// Not before.
+    /// The earliest time to send it.
     pub send_at: Option<Timestamp>,
-    /// Not after.
+    /// The time after which it is not sent.
     pub expires_at: Option<Timestamp>,
-    /// The sender; else the messaging service chooses.
+    /// None means that the messaging service chooses the sender.
     pub from: Option<WhatsAppSender>,
-    /// The messaging service; else the configured one.
+    /// None means the configured service.
     pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// The account; else the configured one.
+    /// None means the configured account.
     pub account_sid: Option<AccountSid>,
-    /// Seconds for which Twilio may try.
+    /// Twilio's `ValidityPeriod`: for how many seconds Twilio may try to send the message.
     pub validity_period: Option<u32>,
-    /// Outside of the service window a template of the fallback goes out at once, and the content follows when the
-    /// person answers it.
+    /// Outside the service window, send a template of `fallback` at once, and the content when the person answers it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub wait_for_reply: bool,
-    /// Handed back in events.
+    /// Returned in events.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -205,15 +178,15 @@ impl Notification {
         parse::notification(body)
     }
 
-    /// A fingerprint of everything the notification says: an id that comes again with another one is a mistake of its
-    /// sender.
+    /// A digest of all its fields. If an id comes again with another digest, its sender used the id twice by mistake.
     pub fn digest(&self) -> String {
         sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
     }
 }
 
 impl Notification {
-    /// A way to send it, counted from 0: the content over WhatsApp, and then each fallback.
+    /// The channel and the content of an option: 0 is the content over WhatsApp, 1 the first fallback. The stored attribute
+    /// `route` holds this number.
     pub fn channel_option(&self, route: usize) -> Option<(FallbackChannel, &Content)> {
         match route.checked_sub(1) {
             None => Some((FallbackChannel::WhatsApp, &self.content)),
@@ -221,7 +194,7 @@ impl Notification {
         }
     }
 
-    /// Whether its times can be kept, as seen when it was put on the queue and now.
+    /// Checks `send_at` against the time when the notification was put on the queue, and against now.
     pub fn check_times(&self, enqueued_at: Timestamp, now: Timestamp) -> Result<(), InvalidNotification> {
         parse::check_times(self, enqueued_at, now)
     }

@@ -1,7 +1,7 @@
-//! The words by which people say whether they want our messages.
+//! The keywords by which people opt out of our messages and in again.
 //!
-//! A message counts when the whole of it is such a word. A sentence that holds one does not: "stop, the parcel never
-//! came" is a complaint, not an opt-out. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
+//! A message is an opt-out only if the whole message is a keyword. A sentence with a keyword in it is not: "stop, the parcel
+//! never came" is a complaint. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
 //! request, a button that says "Cancel" is an answer ([`Certainty`]). Source for the English words: Twilio, "Customize
 //! Users' Opt-in and Opt-out Experience with Advanced Opt-Out" and "Twilio support for opt-out keywords".
 
@@ -15,14 +15,11 @@ use unicode_normalization::{
 
 mod words;
 
-/// What a word asks for.
+/// What a keyword asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keyword {
-    /// No more messages.
     Stop,
-    /// Messages again.
     Start,
-    /// An explanation.
     Help,
 }
 
@@ -40,7 +37,7 @@ pub enum Certainty {
     Everywhere,
 }
 
-/// A language whose words are known, by its ISO 639-1 code.
+/// A language whose keywords are in our table, by its ISO 639-1 code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Language {
@@ -66,41 +63,40 @@ pub enum Language {
     Arabic,
 }
 
-/// The languages that a deployment understands: all that are known, unless configured. Each understands Twilio's
-/// unremovable English words as well, and a word of several languages belongs to the first of them. The words are
-/// brought into the one spelling that messages are brought into once, at the cold start.
+/// The keywords of the languages that a deployment understands: all languages unless configured. Twilio's unremovable
+/// English words count in each language, and a word of several languages belongs to the first of them. The keywords are
+/// normalised once, at the cold start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Languages(Vec<Word>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
-    /// As [`padded`] gives it.
+    /// Normalised by [`padded`].
     spelling: String,
     keyword: Keyword,
     certainty: Certainty,
     language: Language,
 }
 
-/// A list of languages that names one whose words are not known.
+/// A language code that is not in our table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?}: expected codes out of en, es, pt, fr, de, it, nl, id, hi, ar with commas between them")]
 pub struct UnknownLanguage(String);
 
-/// What a text is, as to opting out and in.
+/// Whether a text is a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeywordMatch {
     /// The whole text is a keyword.
     Whole(Keyword, Language),
     /// The text has a word for stopping in it that does not decide there: no opt-out, but worth a person's look.
     PossibleOptOut(Language),
-    /// Neither.
     NoKeyword,
 }
 
-/// How much of a text is looked at: the longest keyword has 21 characters, and decoration around it is short.
+/// How much of a text is read: the longest keyword has 21 characters, and decoration around it is short.
 const MAX_CHARS: usize = 200;
 
-/// Says what a text is, where words of at least this certainty decide.
+/// Classifies a text, where words of at least this certainty decide.
 pub fn classify(text: &str, least: Certainty, languages: &Languages) -> KeywordMatch {
     let message = padded(text.chars().take(MAX_CHARS));
     let is_whole = text.chars().nth(MAX_CHARS).is_none();
@@ -122,15 +118,15 @@ fn stop_word(message: &str, least: Certainty, languages: &Languages) -> Option<L
     stops.find(|word| message.contains(&word.spelling)).map(|word| word.language)
 }
 
-/// One spelling for all: compatibility forms (full width, ligatures) made plain, accents and characters without a shape
-/// dropped, small letters, and one space before each word and after the last. Whatever is neither a letter nor a digit
-/// only parts words, so that `opt-out` is `opt out`.
+/// Normalises a text: compatibility forms (full width, ligatures) become plain letters, accents and invisible characters go,
+/// letters become lower case, and there is one space before each word and after the last. Any character that is neither a
+/// letter nor a digit separates words, so that `opt-out` is `opt out`.
 fn padded(text: impl Iterator<Item = char>) -> String {
     let letters = text.nfkd().filter(|c| !is_ornament(*c)).flat_map(char::to_lowercase).filter(|c| !is_ornament(*c));
     let mut words = String::from(" ");
     for c in letters {
         match c {
-            // In capitals it is written ss.
+            // In capitals, ß is written SS.
             'ß' => words.push_str("ss"),
             'ς' => words.push('σ'),
             c if c.is_alphanumeric() || is_combining_mark(c) => words.push(c),
@@ -144,11 +140,11 @@ fn padded(text: impl Iterator<Item = char>) -> String {
     words
 }
 
-/// What a word is the same word without: accents, and characters that have no shape of their own.
+/// Whether a character does not change the word: an accent, or an invisible character.
 ///
-/// The vowel signs of Indian scripts are marks as well but no ornament: without them रुको (wait) would be रोको (stop).
-/// Marks that stand above or below a letter have a combining class, they have none. A virama has one (9) and joins two
-/// consonants: it stays too. Source: Unicode Standard Annex 44, "Canonical Combining Class Values".
+/// The vowel signs of Indian scripts are combining marks too, but they change the word: without them रुको (wait) would be
+/// रोको (stop). Accents above or below a letter have a combining class, vowel signs have class 0. A virama has class 9 and
+/// joins two consonants, so it stays too. Source: Unicode Standard Annex 44, "Canonical Combining Class Values".
 fn is_ornament(c: char) -> bool {
     const TATWEEL: char = '\u{640}';
     const VIRAMA: u8 = 9;
@@ -161,7 +157,7 @@ fn is_enclosing(c: char) -> bool {
     matches!(c, '\u{20dd}'..='\u{20e0}' | '\u{20e2}'..='\u{20e4}')
 }
 
-/// Zero-width spaces and joiners, marks of direction, variation selectors and the like.
+/// Zero-width spaces and joiners, direction marks, variation selectors and similar characters.
 ///
 /// Source: Unicode character database, property `Default_Ignorable_Code_Point`.
 fn is_default_ignorable(c: char) -> bool {
@@ -217,7 +213,7 @@ impl Language {
         }
     }
 
-    /// What a person is told after a first STOP.
+    /// The answer to a first STOP.
     pub const fn opt_out_confirmation(self) -> &'static str {
         words::of(self).confirmation
     }

@@ -1,4 +1,4 @@
-//! What a message asks of us as to whether we may write.
+//! Detects opt-out and opt-in requests in an inbound message.
 
 use twilio_types::address::Channel;
 use twilio_webhook::inbound_message::{InboundMessage, OptOutType};
@@ -8,33 +8,31 @@ use crate::{
     preference::Preference,
 };
 
-/// A person's wish.
+/// A person's request to opt out, or to opt in again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreferenceRequest {
-    /// What is wished.
     pub preference: Preference,
-    /// Who answers it.
     pub confirmation: Confirmation,
 }
 
-/// Who tells the person that a wish was understood.
+/// Who confirms a request to the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmation {
-    /// We do, in the language of the keyword.
+    /// We confirm it, in the language of the keyword.
     FromUs(Language),
-    /// Twilio has: Advanced Opt-Out answers by itself, and to a person whom it has just suppressed nothing else goes
-    /// out (error 21610).
+    /// Twilio has confirmed it: Advanced Opt-Out answers by itself, and then refuses every other message to the person
+    /// (error 21610).
     FromTwilio,
 }
 
-/// What a message asks for, if anything.
+/// What a message asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
-    /// For messages to stop, or to come again.
+    /// To stop our messages, or to receive them again.
     SetPreference(PreferenceRequest),
-    /// Perhaps for messages to stop, in other words than the known ones: for a person to look at.
+    /// Perhaps to stop our messages, in other words than our keywords: a person should look at the message.
     PossibleOptOut(Language),
-    /// For neither.
+    /// Neither.
     Other,
 }
 
@@ -70,17 +68,17 @@ impl Intent {
         let mut intent = Self::Other;
         for text in texts(message) {
             match (Self::in_text(text, least, languages), intent) {
-                (wish @ Self::SetPreference(_), _) => return wish,
-                (perhaps @ Self::PossibleOptOut(_), Self::Other) => intent = perhaps,
+                (request @ Self::SetPreference(_), _) => return request,
+                (possible @ Self::PossibleOptOut(_), Self::Other) => intent = possible,
                 _ => {}
             }
         }
         intent
     }
 
-    /// The wish, where there is one.
+    /// The requested preference, if there is one.
     pub fn preference(self) -> Option<Preference> {
-        if let Self::SetPreference(wish) = self { Some(wish.preference) } else { None }
+        if let Self::SetPreference(request) = self { Some(request.preference) } else { None }
     }
 
     /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but

@@ -1,4 +1,19 @@
-//! Whether a notification may go out, by which of its ways, and when: one pure decision with its reason.
+//! Whether a notification may be sent, with which of its options, and when: one pure decision with its reason.
+//!
+//! [`decide`] makes these checks in this order, and the first that applies is the decision:
+//!
+//! 1. `expires_at` has passed, or the time for an answer to its template: never send it.
+//! 2. `send_at` has not come: decide again then. No later check runs before, because opt-outs and consent may still change.
+//! 3. The recipient opted out, has no valid consent, or has received as much marketing as the cap allows: never send it.
+//! 4. The pause before a retry is not over: decide again after it.
+//! 5. The template was sent and the recipient has not answered: decide again when the time for an answer is over.
+//! 6. No option can be sent now. WhatsApp accepts text and media only in the 24 hours after the recipient's last message (the
+//!    service window), but templates always, and SMS has no window: never send it.
+//! 7. The recipient has quiet hours: decide again after them.
+//! 8. Otherwise send the first option that has not failed and can be sent now.
+//!
+//! The facts may change after the decision. So the claim that precedes the call to Twilio checks the suppressions and the cap
+//! again, as conditions of its transaction.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,72 +27,62 @@ mod settings;
 
 pub use settings::{ConsentRule, InvalidPolicy, MarketingCap, OnUnknown, Policy, QuietRule, RecipientRules};
 
-/// What is known when a notification is decided upon.
+/// The facts that a decision depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// What the person has opted out of, where it covers this notification.
+    /// The suppression that covers this notification, if there is one.
     pub suppressed: Option<Scope>,
-    /// When the person last wrote to the sender.
+    /// When the recipient last wrote to the sender.
     pub last_inbound_at: Option<Timestamp>,
-    /// When a consent in this category was given that has not been withdrawn.
+    /// When the current consent in this category was given; none if there is none or it was withdrawn.
     pub consent_given_at: Option<Timestamp>,
-    /// When other marketing notifications went out to the person.
+    /// When other marketing notifications were sent to the recipient.
     pub marketing_sent_at: Vec<Timestamp>,
-    /// When the quiet hours end that the person is in, where these rules have any.
+    /// The end of the recipient's quiet hours, if the rules have quiet hours. Now, if it is not quiet.
     pub quiet_until: Option<Timestamp>,
-    /// Where the notification stands.
     pub progress: NotificationProgress,
 }
 
-/// How far a notification has come.
+/// How far a notification has progressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NotificationProgress {
-    /// The first of its ways that has not failed: 0 is the content, 1 the first fallback.
+    /// The first option that has not failed: 0 is the content, 1 the first fallback.
     pub route: usize,
-    /// Its template is out, and the rest waits for the person's answer since then.
+    /// When the template was sent whose answer the content waits for.
     pub template_sent_at: Option<Timestamp>,
-    /// Not again before this time.
+    /// The earliest time of the next attempt.
     pub not_before: Option<Timestamp>,
 }
 
-/// What is to be done.
+/// What to do with a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Send it this way.
+    /// Send it now.
     Send(SendPlan),
-    /// Look at it again at this time.
-    Later {
-        /// The time.
-        until: Timestamp,
-        /// Why.
-        reason: WaitReason,
-    },
-    /// Never send it, or nothing more of it.
+    /// Decide again at this time.
+    Later { until: Timestamp, reason: WaitReason },
+    /// Do not send it, or nothing more of it.
     Never(PolicyRefusal),
 }
 
-/// A way that is open.
+/// The option to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendPlan {
     /// 0 is the content, 1 the first fallback.
     pub route: usize,
-    /// Whether the content follows when the person answers.
+    /// Whether this is the template whose answer the content waits for.
     pub awaits_reply: bool,
 }
 
 /// Why a notification waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WaitReason {
-    /// Its own time.
     #[error("send_at has not come")]
     SendAt,
-    /// Twilio asked for patience.
     #[error("Twilio could not take it, another try follows")]
     Retry,
-    /// The person's night.
     #[error("quiet hours where the recipient is")]
     QuietHours,
-    /// The template is out.
     #[error("the template was sent, the content follows the recipient's answer")]
     Reply,
 }
@@ -85,27 +90,19 @@ pub enum WaitReason {
 /// Why a notification is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyRefusal {
-    /// Its time is over.
     #[error("expires_at has passed")]
     Expired,
-    /// Its template went out, and nobody answered.
+    /// Its template was sent, and the recipient did not answer in time.
     #[error("expires_at has passed, and the recipient has not answered the template")]
     Unanswered,
-    /// The person does not want it.
     #[error("the recipient has opted out{}", reach(.0))]
     OptedOut(Scope),
-    /// The person was not asked, or said yes too long ago, or took it back.
+    /// The recipient never gave consent, withdrew it, or gave it too long ago.
     #[error("no living consent: {0} needs one where the recipient is")]
     NoConsent(&'static str),
-    /// The person has had enough.
+    /// The marketing cap: at most so many messages in so many days.
     #[error("the recipient has had {messages} marketing messages in {days} days, which is the cap")]
-    Cap {
-        /// So many are allowed.
-        messages: u32,
-        /// In so many days.
-        days: u32,
-    },
-    /// WhatsApp wants a template.
+    Cap { messages: u32, days: u32 },
     #[error(
         "content: free-form outside of the service window, and no template in fallback: expected a template, or a \
          recipient who wrote in the last 24 hours"
@@ -113,7 +110,7 @@ pub enum PolicyRefusal {
     OutsideWindow,
 }
 
-/// What an opt-out covers, as the end of a sentence.
+/// What an opt-out covers, for the end of a sentence.
 const fn reach(scope: &Scope) -> &'static str {
     match scope {
         Scope::All => "",
@@ -122,14 +119,14 @@ const fn reach(scope: &Scope) -> &'static str {
     }
 }
 
-/// A message that leaves us in the last moment reaches WhatsApp after it.
+/// A message that we send in the last moment of the window reaches WhatsApp after it.
 const WINDOW_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long a template's answer is waited for where the notification names no end.
+/// How long a notification without `expires_at` waits for the answer to its template.
 pub const REPLY_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Decides. The order is that of what a person would want to read as the reason: what ends a notification goes before
-/// what delays it, except that nothing is judged before its own time has come.
+/// Decides what to do with a notification now. The module's documentation has the order of the checks: reasons to end it
+/// come before reasons to delay it, except that nothing but its expiry is checked before `send_at`.
 pub fn decide(notification: &Notification, rules: &RecipientRules, facts: &Facts, now: Timestamp) -> Decision {
     if let Some(refusal) = expired(notification, facts, now) {
         return Decision::Never(refusal);
@@ -167,7 +164,7 @@ fn unwanted(category: Category, rules: &RecipientRules, facts: &Facts, now: Time
         return Some(PolicyRefusal::OptedOut(scope.clone()));
     }
     if let Some(rule) = rules.consent(category)
-        && !facts.consent_given_at.is_some_and(|given_at| rule.is_living(given_at, now))
+        && !facts.consent_given_at.is_some_and(|given_at| rule.is_valid(given_at, now))
     {
         return Some(PolicyRefusal::NoConsent(category.as_str()));
     }
@@ -177,13 +174,13 @@ fn unwanted(category: Category, rules: &RecipientRules, facts: &Facts, now: Time
     reached.then_some(PolicyRefusal::Cap { messages: cap.messages, days: cap.days })
 }
 
-/// The first way that is open.
+/// The first option that can be sent now, or the decision if there is none.
 fn plan(notification: &Notification, facts: &Facts, now: Timestamp) -> Result<SendPlan, Decision> {
     let window_is_open =
         facts.last_inbound_at.is_some_and(|at| now.duration_since(at) < SERVICE_WINDOW - WINDOW_MARGIN);
     let is_open = |route: &usize| match notification.channel_option(*route) {
         Some((FallbackChannel::WhatsApp, Content::Text { .. } | Content::Media { .. })) => window_is_open,
-        way => way.is_some(),
+        option => option.is_some(),
     };
     if let Some(sent_at) = facts.progress.template_sent_at {
         let answered = facts.last_inbound_at.is_some_and(|at| at >= sent_at);

@@ -1,4 +1,4 @@
-//! Whether a person wants our messages: what a STOP or a START makes of what is known.
+//! Whether a person wants our messages: how a STOP or a START changes the stored preference.
 
 use std::fmt;
 
@@ -6,27 +6,25 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::MessageSid;
 
-/// The two ends of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preference {
-    /// Suppressed: nothing is sent.
+    /// Nothing is sent.
     OptedOut,
-    /// Suppressed once, and not any more.
+    /// An earlier opt-out does not hold any more.
     OptedIn,
 }
 
-/// A preference with its evidence, as the Contacts table keeps it.
+/// A preference with its evidence, as the Contacts table stores it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedPreference {
-    /// The choice.
     pub preference: Preference,
-    /// When it was made, which also says which of two is the newer one.
+    /// When the person expressed it. Of two preferences the newer one counts.
     pub changed_at: Timestamp,
-    /// The message that made it.
+    /// The message that expressed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_sid: Option<MessageSid>,
-    /// What made it where no message did, in the words of whoever recorded it.
+    /// Why it was recorded, if no message expressed it, in the words of the person who recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -42,7 +40,7 @@ impl fmt::Debug for RecordedPreference {
 }
 
 impl RecordedPreference {
-    /// The preference at a time that is not before what is known: what is there never moves back.
+    /// The same preference, at the time of the stored one if that is later: a stored time never moves back.
     #[must_use]
     pub fn after(mut self, known: Option<&Self>) -> Self {
         self.changed_at = known.map_or(self.changed_at, |known| known.changed_at.max(self.changed_at));
@@ -50,33 +48,33 @@ impl RecordedPreference {
     }
 }
 
-/// What a person's wish makes of what is known.
+/// What a requested preference does to the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreferenceEffect {
-    /// The preference is another one from now on.
+    /// It replaces the other preference.
     Changed,
-    /// It was so before; its time is moved on, so that an older opposite wish that arrives late does not win.
+    /// The preference stays. Its time moves on, so that an older opposite request that arrives late does not win.
     Repeated,
-    /// What is known is as new or newer: there is nothing to write.
+    /// The stored preference is newer or the same: nothing is written.
     Stale,
 }
 
-/// A STOP this much older than the START it meets still wins: the clocks of two hosts may differ, and of the two
-/// mistakes, silence is the one a person forgives.
+/// A STOP that is this much older than a START still wins, because the clocks of two hosts may differ. Of the two possible
+/// mistakes, no message does less harm than an unwanted one.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 
-/// Decides what a wish made at a time does to what is known.
-pub fn effect(wish: Preference, at: Timestamp, known: Option<&RecordedPreference>) -> PreferenceEffect {
+/// Decides what a requested preference does to the stored one.
+pub fn effect(requested: Preference, at: Timestamp, known: Option<&RecordedPreference>) -> PreferenceEffect {
     let Some(known) = known else {
-        return match wish {
+        return match requested {
             Preference::OptedOut => PreferenceEffect::Changed,
             Preference::OptedIn => PreferenceEffect::Repeated,
         };
     };
-    if known.preference == wish {
+    if known.preference == requested {
         return if at > known.changed_at { PreferenceEffect::Repeated } else { PreferenceEffect::Stale };
     }
-    let skew = match wish {
+    let skew = match requested {
         Preference::OptedOut => CLOCK_SKEW,
         Preference::OptedIn => SignedDuration::ZERO,
     };
@@ -96,25 +94,25 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_wish_wins_and_a_stop_wins_a_tie() {
+    fn the_newer_request_wins_and_a_stop_wins_a_tie() {
         use Preference::{OptedIn, OptedOut};
         use PreferenceEffect::{Changed, Repeated, Stale};
         let known =
             |preference| Some(RecordedPreference { preference, changed_at: at(0), message_sid: None, reason: None });
         let cases = [
             (OptedOut, 0, None, Changed, "a first STOP"),
-            (OptedIn, 0, None, Repeated, "a START of somebody who never said STOP lifts nothing"),
+            (OptedIn, 0, None, Repeated, "a START without a STOP before it changes nothing"),
             (OptedOut, 9, known(OptedOut), Repeated, "a second STOP"),
             (OptedOut, 9, known(OptedIn), Changed, "a STOP after a START"),
             (OptedIn, 9, known(OptedOut), Changed, "a START after a STOP"),
             (OptedIn, 9, known(OptedIn), Repeated, "a second START"),
-            (OptedOut, -1, known(OptedOut), Stale, "a STOP that was overtaken by another STOP"),
-            (OptedIn, -1, known(OptedOut), Stale, "a START that was overtaken by a STOP"),
+            (OptedOut, -1, known(OptedOut), Stale, "a STOP that arrives after a newer STOP"),
+            (OptedIn, -1, known(OptedOut), Stale, "a START that arrives after a newer STOP"),
             (OptedOut, -1, known(OptedIn), Changed, "a STOP within the difference of two clocks"),
-            (OptedOut, -9, known(OptedIn), Stale, "a STOP that was overtaken by a START"),
+            (OptedOut, -9, known(OptedIn), Stale, "a STOP that arrives after a newer START"),
         ];
-        for (wish, second, known, expected, case) in cases {
-            assert_eq!(effect(wish, at(second), known.as_ref()), expected, "{case}");
+        for (requested, second, known, expected, case) in cases {
+            assert_eq!(effect(requested, at(second), known.as_ref()), expected, "{case}");
         }
     }
 }

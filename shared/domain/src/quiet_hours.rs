@@ -1,29 +1,27 @@
-//! The hours in which people are left alone, by their own clocks.
+//! The hours in which people get no messages, by their local time.
 
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 
-/// From one time of day, inclusive, to another, exclusive: 21:00 to 08:00 goes over midnight.
+/// From one time of day, inclusive, to another, exclusive: 21:00 to 08:00 includes midnight.
 ///
-/// Equal times are refused, since they could mean never as well as always: who wants no quiet hours leaves them out.
+/// Equal times are refused, because they could mean never or always. A policy without quiet hours leaves them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuietHours {
     from: Time,
     to: Time,
 }
 
-/// Not quiet hours.
+/// Quiet hours that are not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuietHours {
-    /// A field is no time.
     #[error("{0}: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00")]
     Time(&'static str),
-    /// They begin when they end.
     #[error("from and to are the same: expected two times, as in 21:00 and 08:00; leave quiet hours out to have none")]
     Same,
 }
 
-/// How far ahead a moment is looked for: in two days the clocks of a place show every hour, even where one of the days
-/// is short of one.
+/// How far ahead to search: within two days the clock of a place shows every time of day, even if one of the days is an hour
+/// short.
 const SEARCHED: SignedDuration = SignedDuration::from_hours(48);
 
 impl QuietHours {
@@ -33,25 +31,24 @@ impl QuietHours {
         Self::new(time("from", from)?, time("to", to)?)
     }
 
-    /// Quiet hours by their first moment and the first moment after them.
     fn new(from: Time, to: Time) -> Result<Self, InvalidQuietHours> {
         if from == to { Err(InvalidQuietHours::Same) } else { Ok(Self { from, to }) }
     }
 
-    /// The first moment, `now` or later, at which a person may be disturbed who is in one of these time zones:
+    /// The first moment, `now` or later, at which a message may be sent to a person who is in one of these time zones:
     ///
-    /// - The first moment that is quiet in none of them.
-    /// - Where two days have no such moment, since the zones lie too far apart, the first zone alone decides: it is the
-    ///   likeliest one ([`crate::region::time_zones_of`]), and a message that waits forever helps nobody.
-    /// - Without zones UTC decides: nobody can tell when it is night there, and hours that were asked for are kept.
+    /// - The first moment that is not quiet in any of them.
+    /// - If there is none within two days, because the zones are too far apart, the first moment that is not quiet in the
+    ///   first zone. That is the likeliest one ([`crate::region::time_zones_of`]), and a message must not wait forever.
+    /// - Without zones, the first moment that is not quiet in UTC: the configured hours hold, wherever the person is.
     pub fn allowed_from(&self, now: Timestamp, zones: &[TimeZone]) -> Timestamp {
         let likeliest = [zones.first().cloned().unwrap_or(TimeZone::UTC)];
         let zones = if zones.is_empty() { &likeliest } else { zones };
-        // Nothing is found twice only at the end of what a timestamp can say.
+        // Both searches fail only at the maximum of a timestamp.
         self.first_allowed(now, zones).or_else(|| self.first_allowed(now, &likeliest)).unwrap_or(now)
     }
 
-    /// The first moment that is quiet in none of the zones, if it comes soon.
+    /// The first moment within the searched time that is not quiet in any of the zones.
     fn first_allowed(&self, now: Timestamp, zones: &[TimeZone]) -> Option<Timestamp> {
         let limit = now.checked_add(SEARCHED).ok()?;
         let mut at = now;
@@ -65,8 +62,8 @@ impl QuietHours {
         None
     }
 
-    /// The first moment from `at` on that is not quiet in a zone. Quiet ends when the clock comes to the end, or jumps over
-    /// it.
+    /// The first moment from `at` on that is not quiet in a zone. Quiet hours end when the clock reaches their end, or jumps
+    /// over it.
     fn end_of_quiet(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let local = zone.to_datetime(at);
         if !self.holds(local.time()) {
@@ -75,7 +72,7 @@ impl QuietHours {
         let today = local.date();
         let ends = [Some(today), today.tomorrow().ok()].into_iter().flatten().flat_map(|date| {
             let end = zone.to_ambiguous_timestamp(date.to_datetime(self.to));
-            // A clock that is put back comes to the same time twice.
+            // A clock that is set back shows the same time twice.
             [end.earlier().ok(), end.later().ok()]
         });
         let jump = zone.following(at).next().map(|transition| transition.timestamp());
@@ -104,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_waits_until_the_morning_of_the_person() {
+    fn a_message_waits_until_the_persons_morning() {
         let night = ("21:00", "08:00");
         for (hours_, now, names, expected, case) in [
             (night, "2026-11-20T12:00:00Z", &["Europe/London"][..], "2026-11-20T12:00:00Z", "by day"),
@@ -145,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_who_may_be_in_several_zones_is_disturbed_in_none() {
+    fn a_message_waits_until_it_is_quiet_in_no_possible_zone() {
         let russia = zones(&["Europe/Moscow", "Europe/Kaliningrad", "Asia/Kamchatka"]);
         for (now, expected) in [
             // Kaliningrad's morning is Kamchatka's evening.
@@ -159,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn the_likeliest_zone_decides_where_it_is_always_night_somewhere() {
+    fn the_likeliest_zone_decides_if_it_is_always_quiet_somewhere() {
         let apart = zones(&["Europe/London", "Asia/Tokyo"]);
         let allowed = hours("12:00", "10:00").allowed_from("2026-11-20T13:00:00Z".parse().unwrap(), &apart);
         assert_eq!(allowed, "2026-11-21T10:00:00Z".parse::<Timestamp>().unwrap());
     }
 
     #[test]
-    fn a_mobile_number_of_a_wide_country_can_be_reached_every_day() {
+    fn numbers_of_wide_countries_can_be_reached_every_day() {
         for number in ["+79161234567", "+61412345678", "+18005550123", "+6281234567890"] {
             let zones = crate::region::time_zones_of(&number.parse().unwrap());
             for day in ["2026-01-15T00:00:00Z", "2026-07-15T00:00:00Z"] {
@@ -181,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_hours_are_two_different_times_of_day() {
+    fn quiet_hours_need_two_different_times_of_day() {
         for (json, reason) in [
             (r#"{"from": "21:00", "to": "8 pm"}"#, "to: not a time of day"),
             (r#"{"from": "24:00", "to": "08:00"}"#, "from: not a time of day"),
@@ -207,9 +204,9 @@ mod tests {
     ];
 
     proptest! {
-        /// Clocks are put forward and back at whole quarters, so that a look at each finds the first moment.
+        /// Clocks change at whole quarters of an hour, so that trying each quarter finds the first moment.
         #[test]
-        fn the_first_quiet_free_moment_is_found(
+        fn the_first_moment_without_quiet_hours_is_found(
             start in 0..4 * 24 * 365_i64,
             from in 0..96_i8,
             to in 0..96_i8,

@@ -1,8 +1,8 @@
-//! Where a phone number is from: its country, and the time zones in which its owner may be.
+//! The country of a phone number, and the time zones in which its owner may be.
 //!
-//! The table in `region/table.rs` is libphonenumber's, made small by `tools/phone_regions.py`, which also says how. It
-//! does not tell whether a number is assigned: an area code of +1 that the table does not have is a new one, and counts
-//! as the United States' with all their zones.
+//! The table in `region/table.rs` is libphonenumber's, reduced by `tools/phone_regions.py`, which describes how. It does not
+//! say whether a number is assigned: an area code of +1 that is not in the table is a new one, and counts as the United
+//! States with all their zones.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use twilio_types::address::E164;
 
-#[expect(clippy::unreadable_literal, reason = "prefixes are no quantities")]
+#[expect(clippy::unreadable_literal, reason = "prefixes are not quantities")]
 mod table;
 
 use table::{LONGEST, MEMBERS, ROWS, Row, ZONES};
@@ -20,9 +20,11 @@ use table::{LONGEST, MEMBERS, ROWS, Row, ZONES};
 #[serde(try_from = "String", into = "String")]
 pub struct Region([u8; 2]);
 
-/// Not a code of a country that has phone numbers of its own.
+/// Not the code of a country that has phone numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no country with phone numbers: expected an ISO 3166-1 code of two capital letters, as in BR or GB")]
+#[error(
+    "{0:?} is not a country with phone numbers: expected an ISO 3166-1 code of two capital letters, as in BR or GB"
+)]
 pub struct UnknownRegion(String);
 
 impl Region {
@@ -61,15 +63,14 @@ impl fmt::Display for Region {
     }
 }
 
-/// The country of a number; none where its country code belongs to no single one (such as +883) or to nobody.
+/// The country of a number; none if its country code belongs to no single country (such as +883) or is not assigned.
 pub fn region_of(number: &E164) -> Option<Region> {
     row(number).map(|(_, region, _, _)| Region(*region))
 }
 
-/// The time zones in which a number's owner may be, the one with the most numbers first; none where the country is
-/// unknown.
+/// The time zones in which a number's owner may be, the one with the most numbers first; none if the country is unknown.
 ///
-/// A landline has the zones of its area, as have mobile numbers in North America, Mexico and Brazil. A mobile number
+/// A landline number has the zones of its area, and so do mobile numbers in North America, Mexico and Brazil. A mobile number
 /// elsewhere has all zones of its country.
 pub fn time_zones_of(number: &E164) -> Vec<TimeZone> {
     zone_names_of(number).filter_map(|name| TimeZone::get(name).ok()).collect()
@@ -83,9 +84,9 @@ fn zone_names_of(number: &E164) -> impl Iterator<Item = &'static str> {
     members.unwrap_or_default().iter().filter_map(|member| ZONES.get(usize::from(*member)).copied())
 }
 
-/// The row of the longest prefix.
+/// The row of the longest prefix that the number has.
 fn row(number: &E164) -> Option<&'static Row> {
-    // +52 1 55 ... is Mexico City's 55, not an area 155.
+    // +52 1 55 ... is Mexico City (55), not an area 155.
     let canonical = number.canonical();
     let digits = canonical.as_str().trim_start_matches('+');
     (1..=LONGEST).rev().find_map(|length| {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_tells_its_country_and_its_time_zone() {
+    fn a_number_has_its_country_and_time_zone() {
         for (number, country, zone) in [
             ("+12125550123", "US", "America/New_York"),
             ("+13105550123", "US", "America/Los_Angeles"),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_does_not_tell_its_area_has_all_zones_of_its_country() {
+    fn a_number_without_an_area_has_all_zones_of_its_country() {
         for (number, country, first, others) in [
             ("+79161234567", "RU", "Europe/Moscow", &["Asia/Kamchatka", "Europe/Kaliningrad"][..]),
             ("+77011234567", "KZ", "Asia/Almaty", &["Asia/Aqtobe"]),
@@ -180,11 +181,11 @@ mod tests {
             assert!(others.iter().all(|zone| zones.contains(zone)), "{number}: {zones:?}");
         }
         let russian = zones("+79161234567");
-        assert!(!russian.contains(&"Asia/Almaty"), "a zone of those who share the country code");
+        assert!(!russian.contains(&"Asia/Almaty"), "a zone of another country with the same country code");
     }
 
     #[test]
-    fn a_number_of_no_country_has_neither_country_nor_zone() {
+    fn a_number_of_no_country_has_no_country_and_no_zone() {
         for number in ["+883510001234567", "+870773111632", "+80012345678", "+9991234567", "+2101234567"] {
             assert_eq!(region(number), "", "{number}");
             assert!(time_zones_of(&number.parse().unwrap()).is_empty(), "{number}");
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_sorted_and_whole_and_its_zones_are_known() {
+    fn the_table_is_sorted_and_its_zones_exist() {
         assert!(ROWS.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for (prefix, region, first, count) in &ROWS {
             assert!(region.iter().all(u8::is_ascii_uppercase), "{prefix}");
@@ -205,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_a_small_part_of_the_binary() {
+    fn the_table_has_less_than_40_kb() {
         let names = size_of_val(&ZONES) + ZONES.iter().map(|zone| zone.len()).sum::<usize>();
         assert!(size_of_val(&ROWS) + size_of_val(&MEMBERS) + names < 40_000);
     }
 
     #[test]
-    fn a_country_in_a_configuration_is_one_that_numbers_have() {
+    fn a_configured_country_must_have_phone_numbers() {
         assert_eq!("BR".parse::<Region>().unwrap().as_str(), "BR");
         assert_eq!(serde_json::from_str::<Region>(r#""IN""#).unwrap().to_string(), "IN");
         assert_eq!(serde_json::to_string(&"US".parse::<Region>().unwrap()).unwrap(), r#""US""#);
@@ -222,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_spellings_of_a_number_are_in_one_place(text in r"\+(55[1-9]{2}9?|521?|549?)[0-9]{8,10}") {
+        fn all_spellings_of_a_number_have_one_region(text in r"\+(55[1-9]{2}9?|521?|549?)[0-9]{8,10}") {
             let number: E164 = text.parse().unwrap();
             for variant in number.variants() {
                 prop_assert_eq!(region_of(&variant), region_of(&number));

@@ -1,4 +1,4 @@
-//! How far an opt-out reaches.
+//! What an opt-out covers.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use twilio_types::{
 
 use crate::preference::{Preference, PreferenceEffect, RecordedPreference, effect};
 
-/// The facets of preferences begin with this.
+/// The prefix of the facets that hold preferences.
 pub const PREFERENCES: &str = "opt#";
 
 /// The channels that suppressions are stored under. Before a notification goes out, all of them are asked for.
@@ -31,9 +31,9 @@ pub fn stored_channel(name: &str) -> Channel {
 pub enum Scope {
     /// Every message.
     All,
-    /// Marketing, and nothing else: what a person chooses in WhatsApp's own settings (errors 63033 and 63050).
+    /// Only marketing: what a person can choose in WhatsApp's settings (errors 63033 and 63050).
     Marketing,
-    /// Whatever one sender sends: its address, as in `whatsapp:+14155238886`, or a Messaging Service's SID.
+    /// Every message of one sender: an address, as in `whatsapp:+14155238886`, or a Messaging Service's SID.
     Sender(String),
 }
 
@@ -48,7 +48,7 @@ impl fmt::Debug for Scope {
 }
 
 impl Scope {
-    /// The channel and the scope of a facet; none where it is no preference's.
+    /// The channel and the scope of a facet; none if the facet holds no preference.
     pub fn in_facet(facet: &str) -> Option<(&str, Self)> {
         let preference = facet.strip_prefix(PREFERENCES)?;
         Some(match preference.split_once('#') {
@@ -58,7 +58,7 @@ impl Scope {
         })
     }
 
-    /// The facet of a contact under which the preference stands: `opt#whatsapp`, `opt#whatsapp#marketing`,
+    /// The facet of a contact that holds the preference: `opt#whatsapp`, `opt#whatsapp#marketing`,
     /// `opt#whatsapp#whatsapp:+14155238886`. Whatever the channel is, it is one of those that [`CHANNELS`] gives.
     pub fn facet(&self, channel: &Channel) -> String {
         let channel = stored_channel(channel.name());
@@ -74,14 +74,14 @@ impl Scope {
 /// What a STOP covers: `all` (the default) or `sender`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OptOutScope {
-    /// Every message of the account's.
+    /// Every message of the account.
     #[default]
     All,
-    /// The sender it was written to, and the Messaging Service that sender is in.
+    /// The sender that received it, and the Messaging Service of that sender.
     Sender,
 }
 
-/// Neither of the two.
+/// Not an [`OptOutScope`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected all or sender")]
 pub struct InvalidOptOutScope;
@@ -99,14 +99,14 @@ impl FromStr for OptOutScope {
 }
 
 impl OptOutScope {
-    /// The scopes that a wish sets which was written to a sender of ours. A START lifts more than its STOP covered:
-    /// somebody who wants messages of this sender is not to be kept from them by a STOP from before it was one sender's.
+    /// The scopes that a request to a sender of ours changes. A START lifts more than a STOP covers: a STOP that was recorded
+    /// for every message, before the scope was `sender`, must not suppress the messages that the person asks for now.
     ///
     /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
     /// service, would cover nothing, so it covers everything.
     pub fn scopes(
         self,
-        wish: Preference,
+        requested: Preference,
         sender: &Address,
         messaging_service: Option<&MessagingServiceSid>,
     ) -> Vec<Scope> {
@@ -114,7 +114,7 @@ impl OptOutScope {
         let service = messaging_service.map(|sid| Scope::Sender(sid.to_string()));
         let can_be_named = WhatsAppSender::try_from(sender.clone()).is_ok();
         let sender = Scope::Sender(sender);
-        match (self, wish) {
+        match (self, requested) {
             (Self::All, _) => vec![Scope::All],
             (Self::Sender, Preference::OptedIn) => [sender].into_iter().chain(service).chain([Scope::All]).collect(),
             (Self::Sender, Preference::OptedOut) if can_be_named => [sender].into_iter().chain(service).collect(),
@@ -123,27 +123,25 @@ impl OptOutScope {
     }
 }
 
-/// What is known of one person under several spellings: the newest of it, and of two of one time the opt-out.
+/// The preference that counts for a person with several keys: the newest, and of two at the same time the opt-out.
 pub fn newest<'a>(known: impl IntoIterator<Item = &'a RecordedPreference>) -> Option<&'a RecordedPreference> {
     known.into_iter().max_by_key(|known| (known.changed_at, known.preference == Preference::OptedOut))
 }
 
-/// Which of two contacts that turned out to be one person takes over what the other has said.
+/// Which of two contacts of one person copies the other's preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyDirection {
-    /// The first takes the second's.
     SecondToFirst,
-    /// The second takes the first's.
     FirstToSecond,
-    /// They agree, or neither has said anything that suppresses.
+    /// Both have the same preference, or neither has an opt-out.
     Neither,
 }
 
-/// Decides for one scope: the newer wish wins, and of two that the clocks cannot tell apart the opt-out does.
+/// Decides for one scope: the newer preference wins, and the opt-out wins if the clocks cannot tell which is newer.
 pub fn copy_direction(first: Option<&RecordedPreference>, second: Option<&RecordedPreference>) -> CopyDirection {
-    let changes = |wish: Option<&RecordedPreference>, known: Option<&RecordedPreference>, preference| {
-        wish.filter(|wish| wish.preference == preference)
-            .is_some_and(|wish| effect(wish.preference, wish.changed_at, known) == PreferenceEffect::Changed)
+    let changes = |new: Option<&RecordedPreference>, known: Option<&RecordedPreference>, preference| {
+        new.filter(|new| new.preference == preference)
+            .is_some_and(|new| effect(new.preference, new.changed_at, known) == PreferenceEffect::Changed)
     };
     for preference in [Preference::OptedOut, Preference::OptedIn] {
         if changes(first, second, preference) {
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_has_its_facet() {
+    fn each_scope_has_its_facet() {
         for (scope, facet) in [
             (Scope::All, "opt#whatsapp"),
             (Scope::Marketing, "opt#whatsapp#marketing"),
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_covers_what_is_configured() {
+    fn a_request_covers_the_configured_scopes() {
         let sender: Address = "whatsapp:+14155238886".parse().unwrap();
         let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
         let to = |text: &str| Scope::Sender(text.to_owned());
@@ -220,35 +218,35 @@ mod tests {
             ("sender", Preference::OptedOut, None, vec![number.clone()]),
             ("sender", Preference::OptedIn, Some(&service), vec![number, pool, Scope::All]),
         ];
-        for (configured, wish, service, expected) in cases {
+        for (configured, requested, service, expected) in cases {
             let configured: OptOutScope = configured.parse().unwrap();
-            assert_eq!(configured.scopes(wish, &sender, service), expected);
+            assert_eq!(configured.scopes(requested, &sender, service), expected);
         }
         assert_eq!("marketing".parse::<OptOutScope>(), Err(InvalidOptOutScope));
     }
 
     #[test]
-    fn what_a_person_said_last_counts_under_all_their_spellings() {
+    fn the_newest_preference_counts_for_all_keys_of_a_person() {
         use CopyDirection::{FirstToSecond, Neither, SecondToFirst};
         use Preference::{OptedIn, OptedOut};
         let cases = [
-            (None, None, Neither, "nothing was said"),
-            (Some((OptedOut, 0)), None, FirstToSecond, "a suppression is brought over"),
-            (None, Some((OptedOut, 0)), SecondToFirst, "from either side"),
+            (None, None, Neither, "no preferences"),
+            (Some((OptedOut, 0)), None, FirstToSecond, "a suppression is copied"),
+            (None, Some((OptedOut, 0)), SecondToFirst, "in either direction"),
             (Some((OptedIn, 0)), None, Neither, "nothing to lift"),
             (Some((OptedOut, 0)), Some((OptedOut, 9)), Neither, "both are suppressed"),
             (Some((OptedOut, 9)), Some((OptedIn, 0)), FirstToSecond, "the STOP is newer"),
             (Some((OptedOut, 0)), Some((OptedIn, 9)), SecondToFirst, "the START is newer"),
-            (Some((OptedOut, 0)), Some((OptedIn, 1)), FirstToSecond, "two clocks cannot tell: the STOP"),
+            (Some((OptedOut, 0)), Some((OptedIn, 1)), FirstToSecond, "within the skew of two clocks: the STOP"),
         ];
         for (first, second, expected, case) in cases {
-            let [first, second] = [first, second].map(|said| said.map(|(wish, at)| recorded(wish, at)));
+            let [first, second] = [first, second].map(|said| said.map(|(preference, at)| recorded(preference, at)));
             assert_eq!(copy_direction(first.as_ref(), second.as_ref()), expected, "{case}");
         }
     }
 
     #[test]
-    fn of_several_the_newest_is_what_is_known_and_an_opt_out_wins_a_tie() {
+    fn the_newest_preference_counts_and_an_opt_out_wins_a_tie() {
         let [out, lifted, older] = [(Preference::OptedOut, 5), (Preference::OptedIn, 5), (Preference::OptedOut, 1)]
             .map(|(p, s)| recorded(p, s));
         assert_eq!(newest([&older, &lifted]), Some(&lifted));
@@ -262,17 +260,17 @@ mod tests {
     }
 
     proptest! {
-        /// Who is first does not matter, and after the takeover there is nothing more to take over.
+        /// The order of the two does not matter, and after the copy there is nothing more to copy.
         #[test]
-        fn a_takeover_is_symmetric_and_settles_it(first in any_recorded(), second in any_recorded()) {
-            let taken = copy_direction(first.as_ref(), second.as_ref());
-            let mirrored = match taken {
+        fn copying_preferences_is_symmetric_and_final(first in any_recorded(), second in any_recorded()) {
+            let direction = copy_direction(first.as_ref(), second.as_ref());
+            let mirrored = match direction {
                 CopyDirection::SecondToFirst => CopyDirection::FirstToSecond,
                 CopyDirection::FirstToSecond => CopyDirection::SecondToFirst,
                 CopyDirection::Neither => CopyDirection::Neither,
             };
             prop_assert_eq!(copy_direction(second.as_ref(), first.as_ref()), mirrored);
-            let (first, second) = match taken {
+            let (first, second) = match direction {
                 CopyDirection::SecondToFirst => (second.clone(), second),
                 CopyDirection::FirstToSecond => (first.clone(), first),
                 CopyDirection::Neither => (first, second),

@@ -1,8 +1,11 @@
-//! How fast a sender may send, and how often one person may hear from it: token buckets as pure arithmetic.
+//! How fast a sender may send, and how often it may write to one person: token buckets as pure arithmetic.
 //!
-//! Both are the generic cell rate algorithm (ITU-T I.371), which needs one number for a bucket: the theoretical arrival
-//! time, when the next message would be due if all came evenly. It gives every message a time of its own, so that a
-//! batch does not go out as a burst. Times are microseconds since 1970.
+//! Both use the generic cell rate algorithm (ITU-T I.371). A bucket is one number, the theoretical arrival time (`tat`): when
+//! the next message would be due if all messages came evenly. A reservation of n messages starts at `tat`, or now if the
+//! bucket was idle, gives the messages times one interval apart, and moves `tat` n intervals on. So each message of a batch
+//! has its own time, and a batch is not sent as a burst. `stores::rate_limits` describes how several functions share a bucket.
+//!
+//! Times are microseconds since 1970.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +14,7 @@ use serde_json::Value;
 
 use crate::json_fields::{InvalidWholeNumber, whole_number};
 
-/// What a sender may do: two numbers, each of them in [`Pace::ALLOWED`].
+/// How fast a sender may send: two numbers, each of them in [`Pace::ALLOWED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenPace")]
 pub struct RateLimit {
@@ -55,52 +58,50 @@ impl Default for RateLimit {
     }
 }
 
-/// A bucket as it stands in the table.
+/// A sender's bucket, as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub struct Bucket {
     /// The theoretical arrival time of the next message.
     #[serde(default)]
     pub tat: i64,
-    /// When Twilio last said that it was too much, and what rate was left then, in thousandths of a message a second.
+    /// When Twilio last refused a message because of the rate.
     #[serde(default)]
     pub throttled_at: Option<i64>,
-    /// See [`Bucket::throttled_at`].
+    /// The rate that was left then, in thousandths of a message a second.
     #[serde(default)]
     pub throttled_rate: Option<i64>,
 }
 
-/// Times for messages: the first one's, and the distance between two.
+/// Times for messages, one interval apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// The first message's time.
     pub first: i64,
-    /// Between two.
     pub interval: i64,
-    /// How many there are.
     pub count: usize,
 }
 
 impl Reservation {
-    /// The time of a message, counted from 0.
+    /// The time of the message with this index, from 0.
     pub fn at(&self, index: usize) -> i64 {
         self.first.saturating_add(self.interval.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)))
     }
 
-    /// The theoretical arrival time after all of them.
+    /// The theoretical arrival time after all messages.
     pub fn end(&self) -> i64 {
         self.at(self.count)
     }
 }
 
+/// In microseconds.
 pub const SECOND: i64 = 1_000_000;
 
-/// The part of a limit that is used. A message's way to Twilio takes now 20 ms, now 50: evenly sent messages arrive a
-/// little unevenly, and these four hundredths are what keeps any second's arrivals below the limit all the same.
+/// The part of a limit that is used. A request to Twilio takes 20 ms or 50 ms, so evenly sent messages arrive unevenly. The
+/// remaining 4 % keep the arrivals of every second below the limit.
 const USED_PERCENT: i64 = 96;
 
-/// A rate that was halved is back after this time: additive increase, multiplicative decrease, as TCP does it.
+/// A halved rate is regained in this time: additive increase, multiplicative decrease, as TCP does it.
 const RECOVERY: i64 = 300 * SECOND;
-/// However often it is halved: a message in ten seconds still finds out whether more is possible.
+/// The lowest rate: one message in ten seconds still finds out whether Twilio accepts more.
 const SLOWEST: i64 = 100;
 
 impl RateLimit {
@@ -126,8 +127,8 @@ impl RateLimit {
         i64::from(self.per_second) * 1_000
     }
 
-    /// Thousandths of a message a second that the sender may be sent at: its pace, or less for some minutes after Twilio
-    /// asked for less.
+    /// The rate in thousandths of a message a second: the configured limit, or less for some minutes after Twilio refused
+    /// messages because of the rate.
     pub fn rate(self, bucket: &Bucket, now: i64) -> i64 {
         let (Some(at), Some(left)) = (bucket.throttled_at, bucket.throttled_rate) else { return self.limit() };
         let elapsed = now.saturating_sub(at).clamp(0, RECOVERY);
@@ -135,8 +136,8 @@ impl RateLimit {
         left.saturating_add(i64::try_from(regained).unwrap_or(i64::MAX)).clamp(SLOWEST.min(self.limit()), self.limit())
     }
 
-    /// The rate that is left when Twilio says that the present one is too much.
-    pub fn throttled(self, bucket: &Bucket, now: i64) -> i64 {
+    /// The rate that is left after Twilio refused the present one.
+    pub fn halved_rate(self, bucket: &Bucket, now: i64) -> i64 {
         (self.rate(bucket, now) / 2).max(SLOWEST)
     }
 
@@ -145,13 +146,13 @@ impl RateLimit {
         1_000 * SECOND * 100 / (self.rate(bucket, now) * USED_PERCENT)
     }
 
-    /// The earliest time that a bucket which was left alone counts from.
+    /// The earliest time at which a reservation of an idle bucket starts: before now by the burst that it has saved.
     pub fn floor(self, interval: i64, now: i64) -> i64 {
         now.saturating_sub(i64::from(self.burst - 1).saturating_mul(interval))
     }
 
-    /// Times for at most so many messages, none later than the horizon; where there is none, the time at which the
-    /// first comes within it.
+    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` from now. The error is the time from
+    /// which at least one would fit.
     pub fn reserve(self, bucket: &Bucket, now: i64, wanted: usize, max_wait: i64) -> Result<Reservation, i64> {
         let interval = self.interval(bucket, now);
         let first = bucket.tat.max(self.floor(interval, now));
@@ -164,15 +165,17 @@ impl RateLimit {
     }
 }
 
-/// Between two messages to one person. Source: Meta, "Cloud API: pair rate limits": one in 6 seconds.
+/// The interval between two messages of a sender to one recipient. Source: Meta, "Cloud API: pair rate limits": one message
+/// in 6 seconds.
 const SENDER_RECIPIENT_INTERVAL: i64 = 6 * SECOND;
-/// Source: as above: up to 45 in 6 seconds, borrowed from what comes.
+/// Source: as above: a burst of up to 45 messages in 6 seconds, for which the sender pays with longer intervals later.
 const SENDER_RECIPIENT_BURST: i64 = 45;
-/// After this time a pair's bucket says nothing any more.
+/// After this time the bucket of a sender and a recipient is full again and need not be stored.
 pub const SENDER_RECIPIENT_RETENTION: jiff::SignedDuration =
     jiff::SignedDuration::from_secs(SENDER_RECIPIENT_BURST * 6 + 60);
 
-/// Takes a message to one person out of their bucket: its new theoretical arrival time, or else when there will be room.
+/// Reserves one message of a sender to one recipient. Gives the new theoretical arrival time; the error is the time from
+/// which a message would fit.
 pub fn reserve_sender_recipient(tat: Option<i64>, now: i64) -> Result<i64, i64> {
     let oldest = now - (SENDER_RECIPIENT_BURST - 1) * SENDER_RECIPIENT_INTERVAL;
     let due = tat.unwrap_or(oldest).max(oldest);
@@ -191,13 +194,13 @@ mod tests {
         RateLimit::new(per_second, burst).unwrap()
     }
 
-    /// The most messages that any second sees.
+    /// The most messages within one second.
     fn busiest_second(times: &[i64]) -> usize {
         let within = |start: &i64| times.iter().filter(|time| (*start..*start + SECOND).contains(time)).count();
         times.iter().map(within).max().unwrap_or_default()
     }
 
-    /// A queue that is never empty, served by functions that each take a batch at a time.
+    /// The times of messages from a queue that is never empty, reserved batch by batch.
     fn served(limit: RateLimit, batches: usize, batch: usize) -> Vec<i64> {
         let (mut bucket, mut now, mut times) = (Bucket::default(), NOW, Vec::new());
         for _ in 0..batches {
@@ -213,18 +216,18 @@ mod tests {
     }
 
     #[test]
-    fn no_second_sees_more_than_the_pace_and_nearly_all_of_it_is_used() {
+    fn no_second_exceeds_the_limit_and_95_percent_are_used() {
         for per_second in [1_u16, 80, 400] {
             let times = served(limit(per_second.into(), 1), 2_000, 10);
             assert!(busiest_second(&times) <= per_second.into(), "{per_second}");
             let span = times[times.len() - 1] - times[0];
             let used = i64::try_from(times.len() - 1).unwrap() * SECOND * 100 / span;
-            assert!(used >= i64::from(per_second) * 95, "{per_second}: {used} hundredths a second");
+            assert!(used >= i64::from(per_second) * 95, "{per_second}: {used} hundredths of a message a second");
         }
     }
 
     #[test]
-    fn a_burst_is_what_a_pause_has_saved() {
+    fn a_pause_saves_at_most_a_burst() {
         let reservation = limit(80, 5).reserve(&Bucket::default(), NOW, 10, SECOND).unwrap();
         assert_eq!((0..10).filter(|index| reservation.at(*index) <= NOW).count(), 5);
         let reservation = limit(80, 1).reserve(&Bucket::default(), NOW, 10, SECOND).unwrap();
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_before_the_horizon_is_told_when_to_come_again() {
+    fn a_full_bucket_says_when_it_has_room() {
         let full = Bucket { tat: NOW + 3 * SECOND, ..Bucket::default() };
         assert_eq!(limit(80, 1).reserve(&full, NOW, 10, SECOND), Err(NOW + 2 * SECOND));
         let slow = limit(1, 1).reserve(&Bucket::default(), NOW, 10, 2 * SECOND).unwrap();
@@ -244,27 +247,27 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_halved_at_once_and_comes_back_slowly() {
+    fn a_rate_is_halved_at_once_and_regained_slowly() {
         let limit = limit(80, 1);
         let fresh = Bucket::default();
-        assert_eq!(limit.throttled(&fresh, NOW), 40_000);
+        assert_eq!(limit.halved_rate(&fresh, NOW), 40_000);
         let throttled = Bucket { throttled_at: Some(NOW), throttled_rate: Some(40_000), ..fresh };
         let rates = [0, 75, 150, 300, 9_999].map(|seconds| limit.rate(&throttled, NOW + seconds * SECOND));
         assert_eq!(rates, [40_000, 60_000, 80_000, 80_000, 80_000]);
-        let again = limit.throttled(&throttled, NOW);
+        let again = limit.halved_rate(&throttled, NOW);
         assert_eq!(again, 20_000);
         let lowest = (0..40)
-            .fold(throttled, |bucket, _| Bucket { throttled_rate: Some(limit.throttled(&bucket, NOW)), ..bucket });
+            .fold(throttled, |bucket, _| Bucket { throttled_rate: Some(limit.halved_rate(&bucket, NOW)), ..bucket });
         assert_eq!(limit.rate(&lowest, NOW), SLOWEST);
     }
 
     #[test]
-    fn one_person_hears_45_times_at_once_and_then_every_six_seconds() {
-        let (mut tat, mut taken) = (None, 0);
+    fn a_recipient_gets_45_messages_and_then_one_in_6_seconds() {
+        let (mut tat, mut sent) = (None, 0);
         while let Ok(next) = reserve_sender_recipient(tat, NOW) {
-            (tat, taken) = (Some(next), taken + 1);
+            (tat, sent) = (Some(next), sent + 1);
         }
-        assert_eq!(taken, 45);
+        assert_eq!(sent, 45);
         assert_eq!(reserve_sender_recipient(tat, NOW), Err(NOW + SENDER_RECIPIENT_INTERVAL));
         assert!(reserve_sender_recipient(tat, NOW + SENDER_RECIPIENT_INTERVAL).is_ok());
     }
@@ -335,11 +338,11 @@ mod tests {
             }
         }
 
-        /// However the asking goes, slots never come closer than their interval, once the burst is used up.
+        /// Whatever the requests are, two messages are at least one interval apart.
         #[test]
-        fn slots_keep_their_distance(asks in prop::collection::vec((0_i64..2 * SECOND, 1_usize..20), 1..60)) {
+        fn reserved_times_are_an_interval_apart(requests in prop::collection::vec((0_i64..2 * SECOND, 1_usize..20), 1..60)) {
             let (limit, mut bucket, mut now, mut times) = (limit(80, 1), Bucket::default(), NOW, Vec::new());
-            for (pause, wanted) in asks {
+            for (pause, wanted) in requests {
                 now += pause;
                 if let Ok(reservation) = limit.reserve(&bucket, now, wanted, 2 * SECOND) {
                     times.extend(reserved_times(reservation).into_iter().map(|time| time.max(now)));

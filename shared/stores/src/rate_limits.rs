@@ -181,7 +181,7 @@ impl RateLimits {
             .update_expression("SET throttled_at = :now, throttled_rate = :rate, expires_at = :expires_at")
             .condition_expression("attribute_not_exists(throttled_at) OR throttled_at < :since")
             .expression_attribute_values(":now", number(at))
-            .expression_attribute_values(":rate", number(limit.throttled(&bucket, at)))
+            .expression_attribute_values(":rate", number(limit.halved_rate(&bucket, at)))
             .expression_attribute_values(":since", number(since.as_microsecond()))
             .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)));
         let write = conditional(operation, update).await;

@@ -1,4 +1,4 @@
-//! Reads what is to be recorded, field by field.
+//! Reads a request to record consent, field by field.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -10,23 +10,22 @@ use crate::{
 };
 
 const MAX_SOURCE_CHARS: usize = 200;
-/// A page of print: more is a policy, which is better named by its version.
+/// About one printed page. A longer text is a policy, which the text should name by its version.
 const MAX_TEXT_CHARS: usize = 4_000;
 /// Source: RFC 5646, "Tags for Identifying Languages", 4.4.1: a buffer of 35 characters holds the longest tag without
 /// extensions.
 const MAX_LOCALE_CHARS: usize = 35;
 const MAX_USER_AGENT_CHARS: usize = 512;
 
-/// The clocks of other systems may be ahead of ours by this much.
+/// How far the clock of another system may be ahead of ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// Consent that cannot be recorded as it stands.
+/// A request to record consent that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct InvalidConsent {
-    /// The field.
     pub field: String,
-    /// What is right.
+    /// What was expected. It never shows the value.
     pub problem: String,
 }
 
@@ -73,8 +72,8 @@ fn evidence(
     Ok(evidence)
 }
 
-/// A time within the skew of two clocks counts as now: consent whose time lies ahead would outlast the STOP that follows
-/// it.
+/// A time in the future, within the skew of two clocks, counts as now: consent with a time in the future would be newer
+/// than a STOP that follows it.
 fn at(fields: &mut JsonFields, now: Timestamp) -> Result<Timestamp, FieldError> {
     let expected = "a time as in 2026-11-20T09:00:00Z, since 1970 and not in the future";
     let latest = now.saturating_add(CLOCK_SKEW).unwrap_or(now);
@@ -88,8 +87,7 @@ fn at_most(max_chars: usize, value: Value) -> Option<String> {
     filled(value).filter(|text| text.chars().count() <= max_chars)
 }
 
-/// The shape of a language tag, of which `pt_BR`, as Twilio writes it, is one too. Whether the language exists is not
-/// looked up.
+/// Checks the form of a language tag, and not whether the language exists. `pt_BR`, as Twilio writes it, is valid too.
 fn locale(value: Value) -> Option<String> {
     filled(value).filter(|text| {
         let mut subtags = text.split(['-', '_']);

@@ -1,5 +1,5 @@
-//! Reads a notification by hand, field by field: an error of a deriving parser shows values, and a message's body must
-//! not reach a log.
+//! Reads a notification field by field. An error of a derived parser shows values, and a message's body must not reach a
+//! log.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +18,16 @@ use crate::{
     limits::{QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
 };
 
-/// A notification that cannot be sent as it stands: its sender has to mend it.
+/// A notification that is not valid: its sender has to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct InvalidNotification {
-    /// The field, by its path: `content.media[0].url`.
+    /// The path of the field: `content.media[0].url`.
     pub field: String,
-    /// What is right.
+    /// What was expected. It never shows the value.
     pub problem: String,
-    /// Its id, where at least that could be read, so that its sender can be told which one it was.
+    /// The id, if it could be read, so that the report names the notification.
     pub id: Option<NotificationId>,
-    /// Its account, where it names one.
     pub account_sid: Option<AccountSid>,
 }
 
@@ -51,7 +50,7 @@ fn string_at(value: &Value, field: &str) -> Option<String> {
 fn read(value: Value) -> Result<Notification, FieldError> {
     let mut fields = JsonFields::of(String::new(), value, "a JSON object")?;
     let notification = Notification {
-        id: fields.required("id", "a string of 1 to 128 characters, none of them a control character", parsed_owned)?,
+        id: fields.required("id", "a string of 1 to 128 characters, without control characters", parsed_owned)?,
         to: fields.required("to", "an E.164 phone number, as in +14155550123", parsed)?,
         category: fields.required(
             "category",
@@ -74,7 +73,7 @@ fn read(value: Value) -> Result<Notification, FieldError> {
     Ok(notification)
 }
 
-/// What no field shows by itself.
+/// Checks the rules that concern more than one field.
 fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
@@ -98,12 +97,12 @@ pub(super) fn check_times(
     enqueued_at: Timestamp,
     now: Timestamp,
 ) -> Result<(), InvalidNotification> {
-    // A queue keeps nothing longer, so that such a time is no one's who put it there.
+    // A queue keeps nothing longer, so an older time does not come from the sender.
     let credible = now.duration_since(enqueued_at) <= QUEUE_RETENTION;
     let enqueued_at = if credible { enqueued_at.min(now) } else { now };
     let Some(send_at) = notification.send_at else { return Ok(()) };
     let problem = if enqueued_at.duration_since(send_at) > SEND_AT_PAST {
-        "expected a time to come: it had passed when the notification was put on the queue"
+        "expected a future time: it had passed when the notification was put on the queue"
     } else if send_at.duration_since(now) > SEND_AT_AHEAD {
         "expected a time within the next 35 days"
     } else {
@@ -192,17 +191,17 @@ fn body(value: Value) -> Option<String> {
     filled(value).filter(|text| text.chars().count() <= MAX_BODY_CHARS)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature of every reader of a field")]
 fn boolean(value: Value) -> Option<bool> {
     value.as_bool()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a field")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature of every reader of a field")]
 fn seconds(value: Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok().filter(|seconds| VALIDITY_PERIOD_SECONDS.contains(seconds))
 }
 
-/// What Twilio can fetch: error 21620 is "Invalid media URL(s)", for anything but http and https.
+/// A URL that Twilio can fetch: any other scheme than http and https is error 21620, "Invalid media URL(s)".
 fn public_url(value: Value) -> Option<String> {
     const MAX_CHARS: usize = 2_048;
     let text = as_string(value)?;

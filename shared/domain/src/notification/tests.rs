@@ -34,7 +34,7 @@ fn the_minimal_form_is_read() {
 }
 
 #[test]
-fn media_come_by_key_or_by_url_and_templates_by_sid_or_by_name() {
+fn media_have_a_key_or_a_url_and_templates_a_sid_or_a_name() {
     for content in [
         json!({"type": "media", "media": [{"key": "uploads/a.jpg"}, {"url": "https://example.com/b.pdf"}], "body": "Look"}),
         json!({"type": "template", "name": "order_update", "locale": "en"}),
@@ -44,7 +44,7 @@ fn media_come_by_key_or_by_url_and_templates_by_sid_or_by_name() {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_path() {
+fn an_invalid_field_is_named_by_its_path() {
     let text = |body: Value| json!({"type": "text", "body": body});
     let media = |media: Value| json!({"type": "media", "media": media});
     let cases = [
@@ -89,7 +89,7 @@ fn what_is_wrong_is_named_by_its_path() {
 }
 
 #[test]
-fn a_missing_field_is_named_and_the_id_is_kept_for_the_answer() {
+fn a_missing_field_is_named_and_the_id_is_kept() {
     for field in ["id", "to", "category", "content"] {
         let mut notification = minimal();
         notification.as_object_mut().unwrap().remove(field);
@@ -99,14 +99,14 @@ fn a_missing_field_is_named_and_the_id_is_kept_for_the_answer() {
 }
 
 #[test]
-fn what_is_no_json_says_where_and_shows_nothing() {
+fn an_error_in_json_says_where_and_shows_nothing() {
     let error = Notification::parse("{\"content\": \"private").unwrap_err().to_string();
     assert_eq!(error, "body: expected JSON, it breaks off at line 1, column 20");
     assert!(Notification::parse("[]").unwrap_err().to_string().starts_with("body: expected a JSON object"));
 }
 
 #[test]
-fn the_digest_follows_the_meaning_and_not_the_spelling() {
+fn the_digest_depends_on_values_and_not_on_spaces() {
     let one = Notification::parse(&minimal().to_string()).unwrap().digest();
     let spaced = Notification::parse(&serde_json::to_string_pretty(&minimal()).unwrap()).unwrap().digest();
     let other = Notification::parse(&with("to", json!("+14155550124"))).unwrap().digest();
@@ -115,7 +115,7 @@ fn the_digest_follows_the_meaning_and_not_the_spelling() {
 }
 
 #[test]
-fn a_time_that_cannot_be_kept_is_refused() {
+fn a_send_at_that_cannot_be_met_is_refused() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let meant_for = |send_at: &str| Notification::parse(&with("send_at", json!(send_at))).unwrap();
     let now = at("2026-11-20T09:00:00Z");
@@ -128,12 +128,12 @@ fn a_time_that_cannot_be_kept_is_refused() {
         ("2026-11-20T08:00:00Z", "2026-11-19T09:00:00Z"),
         ("2026-12-25T08:00:00Z", "2026-11-20T09:00:00Z"),
     ] {
-        assert_eq!(refused(send_at, enqueued_at), Ok(()), "{send_at} put there {enqueued_at}");
+        assert_eq!(refused(send_at, enqueued_at), Ok(()), "{send_at}, put on the queue at {enqueued_at}");
     }
     let past = refused("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z").unwrap_err();
-    assert!(past.starts_with("send_at: expected a time to come"), "{past}");
+    assert!(past.starts_with("send_at: expected a future time"), "{past}");
     let old = refused("2026-11-20T08:00:00Z", "2018-04-09T09:00:00Z").unwrap_err();
-    assert!(old.starts_with("send_at: expected a time to come"), "no queue keeps a message for years: {old}");
+    assert!(old.starts_with("send_at: expected a future time"), "no queue keeps a message for years: {old}");
     let far = refused("2026-12-25T10:00:00Z", "2026-11-20T09:00:00Z").unwrap_err();
     assert!(far.starts_with("send_at: expected a time within"), "{far}");
     let mut both = minimal();
@@ -143,7 +143,7 @@ fn a_time_that_cannot_be_kept_is_refused() {
 }
 
 #[test]
-fn the_ways_are_the_content_and_then_the_fallbacks() {
+fn options_are_the_content_and_then_the_fallbacks() {
     let notification = Notification::parse(FULL).unwrap();
     assert_eq!(notification.channel_option(0).map(|(channel, _)| channel), Some(FallbackChannel::WhatsApp));
     assert_eq!(notification.channel_option(1).map(|(_, content)| content), Some(&notification.fallback[0].content));
@@ -151,7 +151,7 @@ fn the_ways_are_the_content_and_then_the_fallbacks() {
 }
 
 #[test]
-fn waiting_for_a_reply_takes_something_to_send_at_once_and_something_to_follow() {
+fn wait_for_reply_needs_a_template_and_free_form_content() {
     let waiting = |content: serde_json::Value, fallback: serde_json::Value| {
         let mut notification = minimal();
         notification["content"] = content;

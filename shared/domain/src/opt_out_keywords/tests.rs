@@ -19,7 +19,7 @@ fn keyword(text: &str) -> Option<Keyword> {
 }
 
 #[test]
-fn twilios_own_words_count() {
+fn twilios_keywords_are_keywords() {
     for word in ["STOP", "UNSUBSCRIBE", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"] {
         assert_eq!(keyword(word), Some(Keyword::Stop), "{word}");
     }
@@ -36,7 +36,7 @@ fn twilios_own_words_count() {
 }
 
 #[test]
-fn spelling_case_accents_width_and_decoration_do_not_matter() {
+fn case_accents_width_and_decoration_do_not_matter() {
     let stops = [
         "stop",
         "Stop.",
@@ -83,7 +83,7 @@ fn spelling_case_accents_width_and_decoration_do_not_matter() {
 }
 
 #[test]
-fn sentences_and_ordinary_answers_do_not_count() {
+fn sentences_and_ordinary_answers_are_no_keywords() {
     let others = [
         "",
         "   ",
@@ -104,11 +104,11 @@ fn sentences_and_ordinary_answers_do_not_count() {
     for text in others {
         assert_eq!(keyword(text), None, "{text:?}");
     }
-    assert_eq!(keyword(&format!("STOP{}", "!".repeat(500))), None, "longer than anybody's keyword");
+    assert_eq!(keyword(&format!("STOP{}", "!".repeat(500))), None, "longer than any keyword");
 }
 
 #[test]
-fn a_vowel_makes_another_word() {
+fn another_vowel_sign_is_another_word() {
     for text in ["रुको", "रुकें", "बाद", "बंदी", "शोर", "शेर", "मुद्दा"]
     {
         assert_eq!(typed(text, &Languages::default()), KeywordMatch::NoKeyword, "{text}");
@@ -116,7 +116,7 @@ fn a_vowel_makes_another_word() {
 }
 
 #[test]
-fn a_stop_word_among_others_is_marked_for_a_person() {
+fn a_stop_word_among_others_is_a_possible_opt_out() {
     let marked = ["stop, the parcel never came", "STOP 12345", "Cancel my order", "please stop writing", "don't stop"];
     for text in marked {
         assert_eq!(typed(text, &Languages::default()), KeywordMatch::PossibleOptOut(Language::English), "{text}");
@@ -127,7 +127,7 @@ fn a_stop_word_among_others_is_marked_for_a_person() {
 }
 
 #[test]
-fn only_configured_languages_count_and_answer_in_their_own() {
+fn only_keywords_of_configured_languages_count() {
     let english: Languages = "en".parse().unwrap();
     assert_eq!(typed("PARAR", &english), KeywordMatch::NoKeyword);
     let spanish: Languages = "en, es".parse().unwrap();
@@ -138,7 +138,7 @@ fn only_configured_languages_count_and_answer_in_their_own() {
 }
 
 #[test]
-fn twilios_unremovable_words_count_in_every_language_and_are_answered_in_the_first() {
+fn unremovable_words_belong_to_the_first_language() {
     for (list, first) in [("es", Language::Spanish), ("fr,en", Language::French), ("en,fr", Language::English)] {
         let languages: Languages = list.parse().unwrap();
         assert_eq!(typed("Stop", &languages), KeywordMatch::Whole(Keyword::Stop, first), "{list}");
@@ -147,7 +147,7 @@ fn twilios_unremovable_words_count_in_every_language_and_are_answered_in_the_fir
 }
 
 #[test]
-fn every_language_has_its_words_and_a_confirmation_that_fits_a_message() {
+fn every_language_has_keywords_and_a_short_confirmation() {
     for language in Language::ALL {
         let alone: Languages = [language].into_iter().collect();
         for (keyword, certainty, word) in words::of(language).all() {
@@ -210,12 +210,12 @@ fn a_word_that_is_certain_in_one_place_is_certain_in_those_after_it() {
 
 proptest! {
     #[test]
-    fn any_text_is_classified(text in any::<String>()) {
+    fn any_text_is_classified_without_panic(text in any::<String>()) {
         classify(&text, Certainty::Typed, &Languages::default());
     }
 
     #[test]
-    fn normalising_twice_is_normalising_once(text in any::<String>()) {
+    fn normalising_twice_changes_nothing(text in any::<String>()) {
         let once = padded(text.chars());
         prop_assert_eq!(padded(once.chars()), once);
     }

@@ -11,19 +11,19 @@ use super::{
     Language,
 };
 
-/// What a language has.
+/// The keywords of a language.
 pub(super) struct Words {
     stop: &'static [(Certainty, &'static [&'static str])],
     /// Besides START and UNSTOP the word that the confirmation names, where that is another one.
     start: &'static [&'static str],
     help: &'static [&'static str],
-    /// What a person is told after a first word of `stop`. It names the word that lifts the opt-out: START where the
+    /// The answer to a first keyword of `stop`. It names the keyword that lifts the opt-out: START where the
     /// language's own words are ordinary answers.
     pub(super) confirmation: &'static str,
 }
 
 impl Words {
-    /// Every word, Twilio's unremovable ones first.
+    /// All keywords, Twilio's unremovable ones first.
     pub(super) fn all(&self) -> impl Iterator<Item = (Keyword, Certainty, &'static str)> {
         let typed = |keyword, words: &'static [&'static str]| words.iter().map(move |word| (keyword, Typed, *word));
         let of_stop = |(certainty, words): &'static (Certainty, &'static [&'static str])| {
@@ -34,7 +34,7 @@ impl Words {
     }
 }
 
-/// The words that Twilio lets nobody take away: people write them in every language. A button that says "Start" begins
+/// The keywords that cannot be removed from Twilio's list. People write them in every language. A button that says "Start" begins
 /// something else.
 ///
 /// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".

@@ -1,4 +1,4 @@
-//! The settings of a deployment that say who may receive what, and how fast.
+//! The settings of a deployment: who may receive what, when, and how fast.
 
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
@@ -14,18 +14,18 @@ use crate::{
     token_bucket::RateLimit,
 };
 
-/// The settings, as JSON in `SEND_POLICY`.
+/// The settings of the variable `SEND_POLICY`, which holds JSON.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Where no country says otherwise.
+    /// For every country that does not override it.
     #[serde(rename = "default")]
     everywhere: RegionSettings,
-    /// What differs, by the ISO 3166 code of the recipient's number.
+    /// Overrides by the country of the recipient's number.
     countries: BTreeMap<Region, RegionSettings>,
-    /// What is done where it cannot be found out whether a message was sent.
+    /// What to do if it stays unknown whether a message was sent.
     on_unknown: BTreeMap<Category, OnUnknown>,
-    /// How fast senders may send, by address (`whatsapp:+14155238886`), Messaging Service SID or `default`.
+    /// Rate limits by sender: an address (`whatsapp:+14155238886`), a Messaging Service SID, or `default`.
     rates: BTreeMap<String, RateLimit>,
 }
 
@@ -40,8 +40,8 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// The settings cannot be used, for the reason that the JSON parser gives. The message holds that reason, so that the
-/// parser's error is not the source as well.
+/// Settings that are not valid. The message holds the JSON parser's reason, so the parser's error is not the source as
+/// well.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a policy as in docs/configuration.md, \"Send policy\": {0}")]
 pub struct InvalidPolicy(serde_json::Error);
@@ -54,7 +54,7 @@ impl FromStr for Policy {
     }
 }
 
-/// Settings of one country, or of all: what is missing is as everywhere.
+/// The settings of one country, or of all: a missing one is as for all countries.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RegionSettings {
@@ -66,11 +66,11 @@ struct RegionSettings {
 /// The days that a rule may name: a rule of 0 days would hold never or always.
 const DAYS: RangeInclusive<u32> = 1..=36_500;
 
-/// A category that needs a consent.
+/// A category for which a recipient must have given consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "WrittenConsentRule")]
 pub struct ConsentRule {
-    /// How long one lives; for ever, if none.
+    /// For how many days consent is valid; none means without end.
     pub days: Option<u32>,
 }
 
@@ -89,22 +89,22 @@ impl TryFrom<WrittenConsentRule> for ConsentRule {
 }
 
 impl ConsentRule {
-    pub(super) fn is_living(self, given_at: Timestamp, now: Timestamp) -> bool {
+    pub(super) fn is_valid(self, given_at: Timestamp, now: Timestamp) -> bool {
         self.days.is_none_or(|days| now.duration_since(given_at) < SignedDuration::from_hours(24 * i64::from(days)))
     }
 }
 
-/// When people are left alone.
+/// Quiet hours, and what they delay.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "QuietRuleJson")]
 pub struct QuietRule {
-    /// The hours, where the recipient is.
+    /// By the recipient's local time.
     pub hours: QuietHours,
-    /// With what: marketing, if nothing else is named.
+    /// The categories that are delayed; marketing by default.
     pub categories: Vec<Category>,
 }
 
-/// A quiet rule as it is written: the hours' fields beside the categories.
+/// The JSON of a [`QuietRule`], where the fields of the hours are beside the categories.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuietRuleJson {
@@ -126,7 +126,7 @@ fn marketing() -> Vec<Category> {
     vec![Category::Marketing]
 }
 
-/// How much marketing a person gets.
+/// The most marketing messages that a person gets in a number of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenMarketingCap")]
 pub struct MarketingCap {
@@ -159,34 +159,32 @@ impl MarketingCap {
     /// bytes at most, and an item has at most 400 KB (Amazon DynamoDB, "Service, account, and table quotas").
     const MESSAGES: RangeInclusive<u32> = 0..=500;
 
-    /// Whether a message that went out then still counts.
+    /// Whether a message sent at this time still counts.
     pub fn covers(self, sent_at: Timestamp, now: Timestamp) -> bool {
         now.duration_since(sent_at) < SignedDuration::from_hours(24 * i64::from(self.days))
     }
 }
 
-/// What is done where neither a status callback nor Twilio's list tells whether a message was sent.
+/// What to do if neither a status callback nor Twilio's list of messages shows whether a message was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
-    /// Not sent again; a person looks at it.
+    /// Do not send it again: an operator looks at it.
     Hold,
-    /// Sent again: twice does less harm than not at all.
+    /// Send it again: a second copy does less harm than none.
     Resend,
 }
 
-/// What holds for one recipient.
+/// The rules for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecipientRules {
     consent: BTreeMap<Category, ConsentRule>,
-    /// The person's quiet hours.
     pub quiet_hours: Option<QuietRule>,
-    /// The frequency cap.
     pub marketing_cap: Option<MarketingCap>,
 }
 
 impl RecipientRules {
-    /// What a category asks of a consent; none where it needs none.
+    /// The consent that a category needs; none if it needs no consent.
     pub fn consent(&self, category: Category) -> Option<ConsentRule> {
         self.consent.get(&category).copied()
     }
@@ -195,15 +193,15 @@ impl RecipientRules {
         self.quiet_hours_of(category).is_some()
     }
 
-    /// The hours in which this category is not sent.
+    /// The quiet hours that delay this category.
     pub fn quiet_hours_of(&self, category: Category) -> Option<QuietHours> {
         self.quiet_hours.as_ref().filter(|rule| rule.categories.contains(&category)).map(|rule| rule.hours)
     }
 }
 
 impl Policy {
-    /// The rules for a recipient in this country. Without settings, marketing needs a consent and nothing else does
-    /// (WhatsApp Business Messaging Policy: an opt-in before a business writes first).
+    /// The rules for a recipient in this country. By default marketing needs consent, and no other category does (WhatsApp
+    /// Business Messaging Policy: a person must opt in before a business writes first).
     pub fn rules(&self, region: Option<&Region>) -> RecipientRules {
         let country = region.and_then(|region| self.countries.get(region));
         let blocks = [country, Some(&self.everywhere)].into_iter().flatten();
@@ -215,14 +213,14 @@ impl Policy {
         }
     }
 
-    /// A one-time password is asked for again within a minute and worthless after ten, so it is sent again; of anything
-    /// else a second copy does more harm than a person who looks at it.
+    /// By default a one-time password is sent again, because it is useless after ten minutes. For any other message a second
+    /// copy does more harm than an operator's work.
     pub fn on_unknown(&self, category: Category) -> OnUnknown {
         let otherwise = if category == Category::Authentication { OnUnknown::Resend } else { OnUnknown::Hold };
         self.on_unknown.get(&category).copied().unwrap_or(otherwise)
     }
 
-    /// How fast a sender, or a Messaging Service, may send.
+    /// The rate limit of a sender or a Messaging Service.
     pub fn rate_limit(&self, sender: &str) -> RateLimit {
         self.rates.get(sender).or_else(|| self.rates.get("default")).copied().unwrap_or_default()
     }

@@ -26,9 +26,9 @@ fn notification(category: &str, content: &Value, more: &Value) -> Notification {
     Notification::parse(&notification.to_string()).unwrap()
 }
 
-fn fallback(ways: &[(&str, Value)]) -> Value {
-    let ways = ways.iter().map(|(channel, content)| json!({"channel": channel, "content": content}));
-    json!({"fallback": ways.collect::<Vec<_>>()})
+fn fallback(options: &[(&str, Value)]) -> Value {
+    let options = options.iter().map(|(channel, content)| json!({"channel": channel, "content": content}));
+    json!({"fallback": options.collect::<Vec<_>>()})
 }
 
 fn rules(policy: &Value) -> RecipientRules {
@@ -43,9 +43,9 @@ const fn never(refusal: PolicyRefusal) -> Decision {
     Decision::Never(refusal)
 }
 
-/// One case a line: what is to be sent, what is known, what is decided.
+/// One case a line: the notification, the facts, the decision.
 #[test]
-fn who_may_receive_what_and_when() {
+fn decisions_follow_from_notification_rules_and_facts() {
     let utility_template = notification("utility", &template(), &json!({}));
     let utility_text = notification("utility", &text(), &json!({}));
     let none = Facts::default();
@@ -64,26 +64,26 @@ fn who_may_receive_what_and_when() {
     let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
     let cases: Vec<(&str, &Notification, &RecipientRules, Facts, Decision)> = vec![
         ("a template needs no window", &utility_template, &plain, none.clone(), send(0)),
-        ("text inside the window", &utility_text, &plain, wrote(23), send(0)),
-        ("text after it", &utility_text, &plain, wrote(24), never(PolicyRefusal::OutsideWindow)),
+        ("text within the window", &utility_text, &plain, wrote(23), send(0)),
+        ("text after the window", &utility_text, &plain, wrote(24), never(PolicyRefusal::OutsideWindow)),
         ("text to a stranger", &utility_text, &plain, none.clone(), never(PolicyRefusal::OutsideWindow)),
-        ("its template takes over", &to_template, &plain, none.clone(), send(2)),
-        ("not where it is not needed", &to_template, &plain, wrote(1), send(0)),
-        ("SMS knows no window", &to_sms, &plain, none.clone(), send(1)),
+        ("the template of its fallback", &to_template, &plain, none.clone(), send(2)),
+        ("no template within the window", &to_template, &plain, wrote(1), send(0)),
+        ("SMS needs no window", &to_sms, &plain, none.clone(), send(1)),
         ("opted out of all", &utility_text, &plain, stopped(&Scope::All), never(PolicyRefusal::OptedOut(Scope::All))),
+        ("marketing without consent", &marketing, &a_year, none.clone(), never(PolicyRefusal::NoConsent("marketing"))),
+        ("marketing with consent", &marketing, &a_year, consented(24), send(0)),
         (
-            "marketing without a consent",
+            "marketing with expired consent",
             &marketing,
             &a_year,
-            none.clone(),
+            consented(24 * 365),
             never(PolicyRefusal::NoConsent("marketing")),
         ),
-        ("with one", &marketing, &a_year, consented(24), send(0)),
-        ("with an old one", &marketing, &a_year, consented(24 * 365), never(PolicyRefusal::NoConsent("marketing"))),
-        ("utility needs none", &utility_template, &a_year, none.clone(), send(0)),
+        ("utility needs no consent", &utility_template, &a_year, none.clone(), send(0)),
         ("below the cap", &marketing, &capped, had(&[1, 24 * 7]), send(0)),
         ("at the cap", &marketing, &capped, had(&[1, 2]), never(PolicyRefusal::Cap { messages: 2, days: 7 })),
-        ("the cap is marketing's", &utility_template, &capped, had(&[1, 2]), send(0)),
+        ("the cap is for marketing only", &utility_template, &capped, had(&[1, 2]), send(0)),
     ];
     for (case, notification, rules, facts, expected) in cases {
         assert_eq!(decide(notification, rules, &facts, now()), expected, "{case}");
@@ -91,7 +91,7 @@ fn who_may_receive_what_and_when() {
 }
 
 #[test]
-fn times_of_its_own_go_before_everything_but_its_end() {
+fn send_at_comes_before_every_check_but_expiry() {
     let with = |more: Value| notification("authentication", &template(), &more);
     let facts = Facts { suppressed: Some(Scope::All), ..Facts::default() };
     let expired = with(json!({"expires_at": "2026-11-20T12:00:00Z"}));
@@ -101,13 +101,13 @@ fn times_of_its_own_go_before_everything_but_its_end() {
     assert_eq!(
         decide(&later, &RecipientRules::default(), &facts, now()),
         Decision::Later { until, reason: WaitReason::SendAt },
-        "a STOP before its time may be taken back until then"
+        "a START may still follow the STOP before send_at"
     );
     assert_eq!(decide(&later, &RecipientRules::default(), &facts, until), never(PolicyRefusal::OptedOut(Scope::All)));
 }
 
 #[test]
-fn quiet_hours_delay_what_they_are_for() {
+fn quiet_hours_delay_only_their_categories() {
     let quiet = rules(&json!({"default": {"consent": {}, "quiet_hours": {"from": "21:00", "to": "08:00"}}}));
     let until = now() + SignedDuration::from_hours(3);
     let facts = Facts { quiet_until: Some(until), ..Facts::default() };
@@ -117,7 +117,7 @@ fn quiet_hours_delay_what_they_are_for() {
 }
 
 #[test]
-fn content_follows_the_answer_to_its_template() {
+fn content_is_sent_after_the_answer_to_its_template() {
     let more = json!({"wait_for_reply": true, "expires_at": "2026-11-21T12:00:00Z",
                       "fallback": [{"channel": "whatsapp", "content": template()}]});
     let notification = notification("utility", &text(), &more);
@@ -131,14 +131,14 @@ fn content_follows_the_answer_to_its_template() {
     let expires_at = notification.expires_at.unwrap();
     assert_eq!(decided(&silent, now()), Decision::Later { until: expires_at, reason: WaitReason::Reply });
     let older = Facts { last_inbound_at: Some(ago(3)), ..silent.clone() };
-    assert!(matches!(decided(&older, now()), Decision::Later { .. }), "written before the template");
+    assert!(matches!(decided(&older, now()), Decision::Later { .. }), "a message from before the template");
     let answered = Facts { last_inbound_at: Some(ago(1)), ..silent.clone() };
     assert_eq!(decided(&answered, now()), send(0));
     assert_eq!(decided(&silent, expires_at), never(PolicyRefusal::Unanswered));
 }
 
 #[test]
-fn a_way_that_failed_is_not_taken_again() {
+fn a_failed_option_is_not_sent_again() {
     let notification = notification("utility", &text(), &fallback(&[("whatsapp", template()), ("sms", text())]));
     let at = |route| Facts {
         last_inbound_at: Some(ago(1)),
@@ -157,7 +157,7 @@ fn a_way_that_failed_is_not_taken_again() {
 }
 
 #[test]
-fn a_country_changes_what_it_names_and_leaves_the_rest() {
+fn a_country_overrides_only_what_it_names() {
     let policy: Policy = json!({
         "default": {"marketing_cap": {"messages": 2, "days": 7}},
         "countries": {"DE": {"consent": {"marketing": {"days": 365}, "utility": {}}}},
@@ -170,7 +170,7 @@ fn a_country_changes_what_it_names_and_leaves_the_rest() {
     let (here, there) = (policy.rules(Some(&"DE".parse().unwrap())), policy.rules(None));
     assert_eq!(here.consent(Category::Utility), Some(ConsentRule { days: None }));
     assert_eq!(there.consent(Category::Utility), None);
-    assert_eq!(there.consent(Category::Marketing), Some(ConsentRule { days: None }), "unless it is configured away");
+    assert_eq!(there.consent(Category::Marketing), Some(ConsentRule { days: None }), "by default");
     assert_eq!((here.marketing_cap, here.marketing_cap.map(|cap| cap.messages)), (there.marketing_cap, Some(2)));
     assert_eq!(policy.rate_limit("whatsapp:+14155238886").per_second(), 400);
     assert_eq!(policy.rate_limit("MG00000000000000000000000000000001").per_second(), 10);
@@ -209,7 +209,7 @@ fn days_and_caps_out_of_range_are_refused_by_name() {
 }
 
 #[test]
-fn a_wrong_policy_says_what_is_wrong() {
+fn an_invalid_policy_says_why_once() {
     for (policy, part) in [
         (r#"{"quiet": 1}"#, "unknown field `quiet`"),
         (

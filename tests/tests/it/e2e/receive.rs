@@ -265,7 +265,7 @@ async fn bad_input_is_named_and_the_rest_goes_on() {
                 n["content"] = json!({"type": "media", "media": vec![json!({"url": "https://a.example/1.png"}); 11]});
             }),
         ),
-        ("send_at: expected a time to come", Box::new(|n: &mut Value| n["send_at"] = json!("2026-01-01T00:00:00Z"))),
+        ("send_at: expected a future time", Box::new(|n: &mut Value| n["send_at"] = json!("2026-01-01T00:00:00Z"))),
         ("send_at: expected a time within", Box::new(|n: &mut Value| n["send_at"] = json!("2036-01-01T00:00:00Z"))),
         (
             "content.media[0].key: expected",

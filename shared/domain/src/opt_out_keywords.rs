@@ -41,25 +41,15 @@ pub enum Certainty {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Language {
-    /// `en`
     English,
-    /// `es`
     Spanish,
-    /// `pt`
     Portuguese,
-    /// `fr`
     French,
-    /// `de`
     German,
-    /// `it`
     Italian,
-    /// `nl`
     Dutch,
-    /// `id`
     Indonesian,
-    /// `hi`
     Hindi,
-    /// `ar`
     Arabic,
 }
 

@@ -28,7 +28,6 @@ impl Messages {
     async fn recorded(
         &self,
         wanted: &HashSet<(MessageSid, MessageEvent)>,
-    ,
     ) -> Result<Vec<(MessageSid, MessageEvent)>, StoreError> {
         let operation = "looking up messages in the Messages table";
         let wanted = KeysAndAttributes::builder()

@@ -20,7 +20,9 @@ pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
     let (what, outcome, person) = match stored.event {
-        MessageEvent::Inbound => (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From"),
+        MessageEvent::Inbound => {
+            (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From")
+        }
         MessageEvent::Status(status) => {
             (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
         }

@@ -1,17 +1,16 @@
-//! Finding a notification by the message it became.
+//! Finds a notification by its message.
 
 use twilio_types::sid::MessageSid;
 
 use super::{Notifications, StoredNotification};
 use crate::{attribute::text, dynamodb::StoreError};
 
-/// The index that holds each notification's key by its latest message.
 const BY_MESSAGE_SID: &str = "by_message_sid";
 
 const OPERATION: &str = "finding a message in the Notifications table";
 
 impl Notifications {
-    /// The notification whose latest message this is, if there is one. The index follows the table within a second or so.
+    /// The notification whose latest message this is, if there is one. The index is updated about a second after the table.
     pub async fn by_message_sid(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
         let found = self
             .client
@@ -25,7 +24,7 @@ impl Notifications {
             .await
             .map_err(|error| StoreError::of_sdk(OPERATION, error))?;
         let Some(mut key) = found.items.unwrap_or_default().pop() else { return Ok(None) };
-        // The index's items hold its own key too.
+        // The items of the index also hold the key of the index.
         key.retain(|name, _| name == "notification");
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).send().await;
         get.map_err(|error| StoreError::of_sdk(OPERATION, error))?.item.map(StoredNotification::read).transpose()

@@ -1,4 +1,5 @@
-//! Notifications that Twilio took and of whose message no end is known: in the index `by_open` until one is.
+//! Open notifications: Twilio accepted them, and the final status of their message is not known. They are in the index
+//! `by_open` until it is.
 
 use domain::notification::NotificationId;
 use jiff::Timestamp;
@@ -10,20 +11,18 @@ use crate::{
     dynamodb::{Item, StoreError, conditional},
 };
 
-/// Hash `open`, the account, and range `open_until`, the time by which an end should be known.
+/// Hash `open`, the account; range `open_until`, the time by which the final status should be known.
 const BY_OPEN: &str = "by_open";
 
-/// A notification whose message should have come to an end.
+/// An open notification whose final status should be known by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverdueNotification {
-    /// Its id.
     pub id: NotificationId,
-    /// Its message.
     pub message_sid: MessageSid,
 }
 
 impl Notifications {
-    /// The account's notifications that are open past their time, the longest first, at most `limit`.
+    /// The account's overdue notifications, the longest overdue first, at most `limit`.
     pub async fn overdue(
         &self,
         account_sid: &AccountSid,
@@ -46,12 +45,12 @@ impl Notifications {
         Ok(answer.items().iter().filter_map(|item| read(account_sid, item)).collect())
     }
 
-    /// An end is known, or will never be: the notification is not looked at again.
+    /// Closes a notification: its final status is known, or will never be.
     pub async fn close(&self, account_sid: &AccountSid, id: &NotificationId) -> Result<(), StoreError> {
         self.set_open(account_sid, id, "REMOVE #open, open_until", None).await
     }
 
-    /// No end is known yet: the notification is looked at again after a time.
+    /// Leaves a notification open until a later time: its final status is not known yet.
     pub async fn postpone(
         &self,
         account_sid: &AccountSid,
@@ -78,12 +77,12 @@ impl Notifications {
             .condition_expression("attribute_exists(#open)")
             .expression_attribute_names("#open", "open")
             .set_expression_attribute_values(values);
-        // One that is refused was closed meanwhile.
+        // A refusal means that the notification was closed meanwhile.
         conditional("closing in the Notifications table", update).await.map(drop)
     }
 }
 
-/// As the index has it: the keys and the message.
+/// Reads an item of the index, which holds only the keys and the message.
 fn read(account_sid: &AccountSid, item: &Item) -> Option<OverdueNotification> {
     let id = text_in(item, "notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
     Some(OverdueNotification {
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_of_the_index_is_read() {
+    fn an_index_item_is_an_overdue_notification() {
         let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         let mut item = Item::from([
             ("notification".to_owned(), text("AC00000000000000000000000000000001#order#1")),

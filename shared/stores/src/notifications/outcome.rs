@@ -1,8 +1,7 @@
-//! What an attempt, or the decision not to make one, came to, and how the table records it.
+//! The outcome of an attempt, or of the decision not to make one, and how the table records it.
 
-use std::collections::HashMap;
+use std::fmt;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::notification::FallbackChannel;
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::{
@@ -10,62 +9,65 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::record::NotificationState;
+use super::{
+    NotificationState,
+    update_expression::{OPEN, UpdateExpression},
+};
 use crate::{
     attribute::{number, text, time},
     dynamodb::Item,
 };
 
-/// What came of a notification.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What became of a notification. A `reason` names the field or the rule.
+#[derive(Clone, PartialEq, Eq)]
 pub enum NotificationOutcome {
-    /// Twilio took it as this message.
+    /// Twilio accepted it as this message.
     Accepted(MessageSid),
-    /// Twilio took its template as this message; the content follows the person's answer.
+    /// Twilio accepted its template as this message. The content waits for the recipient's answer.
     AwaitingReply(MessageSid),
-    /// It cannot be sent.
+    /// It cannot be sent. The code is Twilio's, if Twilio refused it.
     Rejected {
-        /// Why, in words that name the field or the rule.
         reason: String,
-        /// Twilio's code, where Twilio refused it.
         code: Option<ErrorCode>,
     },
-    /// Certainly not sent, to be tried again.
+    /// It was certainly not sent, and will be attempted again.
     Waiting(NextAttempt),
-    /// The recipient does not want it.
+    /// The recipient opted out, or a rule protects the recipient. The code is Twilio's, if Twilio reported the opt-out.
     Suppressed {
-        /// Why.
         reason: String,
-        /// Twilio's code, where Twilio said so.
         code: Option<ErrorCode>,
     },
-    /// Its time was over.
     Expired {
-        /// Which.
         reason: String,
     },
-    /// Whether it was sent is not known.
+    /// It is not known whether it was sent.
     Unknown {
-        /// How that came about.
         reason: String,
     },
 }
 
-/// The next try.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The next attempt at a notification.
+#[derive(Clone, PartialEq, Eq)]
 pub struct NextAttempt {
-    /// Why the last one failed.
+    /// Why the last attempt failed, or why the notification waits.
     pub reason: Option<String>,
-    /// Twilio's code, where it answered.
+    /// Twilio's code of the last attempt, if it answered.
     pub code: Option<ErrorCode>,
-    /// By which way the next one is.
+    /// The option to send: 0 is the content, 1 the first fallback.
     pub route: usize,
-    /// Not before this time.
     pub not_before: Option<Timestamp>,
 }
 
+/// What became of writing an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeWrite {
+    Written,
+    /// The condition did not hold: another writer was faster.
+    Overtaken,
+}
+
 impl NotificationOutcome {
-    /// The state it leaves the notification in.
+    /// The state that the outcome moves the notification to.
     pub fn state(&self) -> NotificationState {
         match self {
             Self::Accepted(_) => NotificationState::Accepted,
@@ -78,19 +80,17 @@ impl NotificationOutcome {
         }
     }
 
-    /// Why, where there is something to say.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Rejected { reason, .. }
             | Self::Suppressed { reason, .. }
             | Self::Expired { reason }
             | Self::Unknown { reason } => Some(reason),
-            Self::Waiting(waiting) => waiting.reason.as_deref(),
+            Self::Waiting(next) => next.reason.as_deref(),
             Self::Accepted(_) | Self::AwaitingReply(_) => None,
         }
     }
 
-    /// The message, where there is one.
     pub fn message_sid(&self) -> Option<&MessageSid> {
         match self {
             Self::Accepted(sid) | Self::AwaitingReply(sid) => Some(sid),
@@ -101,105 +101,68 @@ impl NotificationOutcome {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Rejected { code, .. } | Self::Suppressed { code, .. } => *code,
-            Self::Waiting(waiting) => waiting.code,
+            Self::Waiting(next) => next.code,
             _ => None,
         }
     }
-}
 
-/// `state` and `open` are words of DynamoDB's own (Amazon DynamoDB, "Reserved words"), and so go by another name.
-pub(super) const STATE: &str = "#state";
-pub(super) const OPEN: &str = "#open";
-
-/// The names behind [`STATE`] and [`OPEN`], which every change uses.
-pub(super) fn names() -> HashMap<String, String> {
-    [(STATE, "state"), (OPEN, "open")].map(|(name, meant)| (name.to_owned(), meant.to_owned())).into()
-}
-
-/// An update expression's assignments and removals with their values.
-#[derive(Debug, Default)]
-pub(super) struct UpdateExpression {
-    pub(super) set: Vec<String>,
-    pub(super) remove: Vec<&'static str>,
-    pub(super) values: Item,
-}
-
-impl UpdateExpression {
-    pub(super) fn set(&mut self, name: &'static str, value: AttributeValue) {
-        let plain = name.trim_start_matches('#');
-        self.set.push(format!("{name} = :{plain}"));
-        self.values.insert(format!(":{plain}"), value);
+    /// The attempt with this outcome, as an element of the stored list.
+    pub(super) fn attempt(&self, channel: FallbackChannel, at: Timestamp) -> Item {
+        let required =
+            [("at", text(at)), ("channel", text(channel.as_str())), ("outcome", text(self.state().as_str()))];
+        let optional = [
+            ("message_sid", self.message_sid().map(text)),
+            ("reason", self.reason().map(text)),
+            ("code", self.code().map(number)),
+        ];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Sets what is there and removes what is not.
-    pub(super) fn set_or_remove(&mut self, name: &'static str, value: Option<AttributeValue>) {
-        match value {
-            Some(value) => self.set(name, value),
-            None => self.remove.push(name),
-        }
-    }
-
-    /// Appends to the attempts.
-    pub(super) fn attempt(&mut self, attempt: Item) {
-        self.set.push("attempts = list_append(if_not_exists(attempts, :none), :attempts)".to_owned());
-        self.values.insert(":none".to_owned(), AttributeValue::L(Vec::new()));
-        self.values.insert(":attempts".to_owned(), AttributeValue::L(vec![AttributeValue::M(attempt)]));
-    }
-
-    /// Takes over another's assignments and removals.
-    pub(super) fn absorb(&mut self, other: Self) {
-        self.set.extend(other.set);
-        self.remove.extend(other.remove);
-        self.values.extend(other.values);
-    }
-
-    pub(super) fn expression(&self) -> String {
-        let set = self.set.join(", ");
-        if self.remove.is_empty() {
-            format!("SET {set}")
-        } else {
-            format!("SET {set} REMOVE {}", self.remove.join(", "))
-        }
-    }
-}
-
-/// An attempt as the table has it.
-pub(super) fn attempt(at: Timestamp, channel: FallbackChannel, outcome: &NotificationOutcome) -> Item {
-    let optional = [
-        ("message_sid", outcome.message_sid().map(text)),
-        ("reason", outcome.reason().map(text)),
-        ("code", outcome.code().map(number)),
-    ];
-    let always = [("at", text(at)), ("channel", text(channel.as_str())), ("outcome", text(outcome.state().as_str()))];
-    let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    always.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-impl NotificationOutcome {
-    /// What the outcome changes, besides the state. `validity` is how long Twilio tries at most: after it, a message
-    /// whose end nobody has reported is looked up.
-    pub(super) fn change(
+    /// What the outcome changes in the item besides the state. `validity` is how long Twilio may try to send the message:
+    /// after it, `reconcile` looks up a message without a final status.
+    pub(super) fn update(
         &self,
         account_sid: &AccountSid,
         validity: SignedDuration,
         now: Timestamp,
     ) -> UpdateExpression {
-        let mut change = UpdateExpression::default();
-        change.set_or_remove("message_sid", self.message_sid().map(text));
-        change.set_or_remove("reason", self.reason().map(text));
-        change.set_or_remove("code", self.code().map(number));
-        let taken = self.message_sid().is_some();
-        change.set_or_remove(OPEN, taken.then(|| text(account_sid)));
+        let mut update = UpdateExpression::default();
+        update.set_or_remove("message_sid", self.message_sid().map(text));
+        update.set_or_remove("reason", self.reason().map(text));
+        update.set_or_remove("code", self.code().map(number));
+        let is_open = self.message_sid().is_some();
+        update.set_or_remove(OPEN, is_open.then(|| text(account_sid)));
         let open_until = now.saturating_add(validity).unwrap_or(Timestamp::MAX);
-        change.set_or_remove("open_until", taken.then(|| time(open_until)));
+        update.set_or_remove("open_until", is_open.then(|| time(open_until)));
         match self {
-            Self::Waiting(waiting) => {
-                change.set("route", number(waiting.route));
-                change.set_or_remove("not_before", waiting.not_before.map(text));
+            Self::Waiting(next) => {
+                update.set("route", number(next.route));
+                update.set_or_remove("not_before", next.not_before.map(text));
             }
-            Self::AwaitingReply(_) => change.set("template_sent_at", text(now)),
+            Self::AwaitingReply(_) => update.set("template_sent_at", text(now)),
             _ => {}
         }
-        change
+        update
+    }
+}
+
+impl fmt::Debug for NotificationOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotificationOutcome")
+            .field("state", &self.state())
+            .field("message_sid", &self.message_sid())
+            .field("code", &self.code())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NextAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextAttempt")
+            .field("code", &self.code)
+            .field("route", &self.route)
+            .field("not_before", &self.not_before)
+            .finish_non_exhaustive()
     }
 }

@@ -14,27 +14,27 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
+use super::LeaseId;
 use crate::dynamodb::{Item, StoreError};
 
-/// Where a notification stands.
+/// The state of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
-    /// Somebody is at work on it, or was.
+    /// A function works on it, or stopped without an outcome.
     Claimed,
-    /// Nothing of it is on its way, and its time has not come; it may be claimed.
+    /// No message of it is on its way; it may be claimed.
     Waiting,
-    /// Its template is out, and its content follows when the person answers; it may be claimed.
+    /// Its template was sent, and its content follows the recipient's answer; it may be claimed.
     AwaitingReply,
-    /// Twilio took it. What becomes of it is told by the message's statuses.
+    /// Twilio accepted it. The statuses of its message say what became of it.
     Accepted,
-    /// It cannot be sent as it stands.
+    /// It cannot be sent.
     Rejected,
-    /// Its recipient does not want it.
+    /// Its recipient opted out, or a rule protects the recipient.
     Suppressed,
-    /// Its time was over.
     Expired,
-    /// Whether it was sent is not known, and nobody could tell.
+    /// It is not known whether it was sent, and the search for its message found no answer.
     Unknown,
 }
 
@@ -54,131 +54,105 @@ impl NotificationState {
     }
 }
 
-/// Whose claim it is: unlike anybody else's, so that who comes late cannot settle what is no longer theirs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LeaseId(String);
-
-impl LeaseId {
-    /// A new claim's.
-    pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().to_string())
-    }
-}
-
-impl fmt::Display for LeaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What the table knows a notification by.
+/// What the table stores of a notification that is independent of its progress.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The account, named or configured.
+    /// The account that the notification names, or the configured one.
     pub account_sid: AccountSid,
-    /// The id within the account.
     pub id: NotificationId,
-    /// A fingerprint of all it says.
+    /// See [`domain::notification::Notification::digest`].
     pub digest: String,
-    /// The recipient; none where it could not be read.
+    /// None if the notification could not be read.
     pub recipient: Option<E164>,
-    /// The category; none where it could not be read.
+    /// None if the notification could not be read.
     pub category: Option<Category>,
-    /// Handed back in events.
+    /// Returned in events.
     pub metadata: BTreeMap<String, String>,
-    /// The notification as it came, to be sent again by another way; none where it cannot be read.
+    /// The notification as it was queued, so that another option can be sent later; none if it could not be read.
     pub request: Option<String>,
 }
 
 impl fmt::Debug for Subject {
-    /// Without what it says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Subject({}#{})", self.account_sid, self.id)
+        f.debug_struct("Subject").field("account_sid", &self.account_sid).field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// An item of the table.
+/// A notification's item.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredNotification {
-    /// The account.
     pub account_sid: AccountSid,
-    /// The id within the account.
     pub id: NotificationId,
-    /// Where it stands.
     pub state: NotificationState,
-    /// A fingerprint of all it says.
     pub digest: String,
-    /// The recipient.
     pub recipient: Option<E164>,
-    /// The category.
     #[serde(default)]
     pub category: Option<Category>,
-    /// Handed back in events.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
-    /// The notification as it came.
+    /// The notification as it was queued.
     #[serde(default, rename = "notification_json")]
     pub request: Option<String>,
-    /// The first of its ways that has not failed, or that is being tried.
+    /// The first option that has not failed, or that is being sent: 0 is the content, 1 the first fallback.
     #[serde(default)]
     pub route: usize,
-    /// The claim, while there is one.
+    /// Present while it is claimed.
     #[serde(default)]
     pub lease: Option<LeaseId>,
-    /// When the claim ends.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
-    /// When it was claimed last.
+    /// When it was last claimed.
     #[serde(default)]
     pub claimed_at: Option<Timestamp>,
-    /// Not again before this time.
+    /// The earliest time of the next attempt.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
-    /// When its template went out whose answer the rest waits for.
+    /// When the template was sent whose answer the content waits for.
     #[serde(default)]
     pub template_sent_at: Option<Timestamp>,
-    /// The message it became.
+    /// The message of the latest attempt.
     #[serde(default)]
     pub message_sid: Option<MessageSid>,
-    /// Why it stands where it stands.
+    /// Why it has its state.
     #[serde(default)]
     pub reason: Option<String>,
     /// Twilio's code.
     #[serde(default)]
     pub code: Option<ErrorCode>,
-    /// What was tried, the oldest first.
+    /// The oldest first.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
-    /// It only notes that the id was used again for something else.
+    /// The item is a `reuse#` item: it only records that the id was used for another notification.
     #[serde(default)]
     pub reuse: bool,
-    /// When it was last written.
+    /// When it last changed its state. The conditions of later writes compare it.
     pub updated_at: Timestamp,
-    /// When it may be deleted, in seconds since 1970.
+    /// In seconds since 1970.
     pub expires_at: i64,
 }
 
 impl fmt::Debug for StoredNotification {
-    /// Without what it says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredNotification({}#{}, {})", self.account_sid, self.id, self.state.as_str())
+        f.debug_struct("StoredNotification")
+            .field("account_sid", &self.account_sid)
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("attempts", &self.attempts)
+            .field("updated_at", &self.updated_at)
+            .finish_non_exhaustive()
     }
 }
 
-/// One try.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An attempt at a notification.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it ended.
     pub at: Timestamp,
-    /// Over which channel.
     pub channel: String,
-    /// In what.
+    /// The state that it left the notification in.
     pub outcome: NotificationState,
-    /// As which message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_sid: Option<MessageSid>,
-    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Twilio's code.
@@ -186,56 +160,33 @@ pub struct Attempt {
     pub code: Option<ErrorCode>,
 }
 
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("at", &self.at)
+            .field("channel", &self.channel)
+            .field("outcome", &self.outcome)
+            .field("message_sid", &self.message_sid)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
 impl StoredNotification {
-    /// Reads an item.
     pub fn read(item: Item) -> Result<Self, StoreError> {
         serde_dynamo::from_item(item)
             .map_err(|error| StoreError::new("reading an item of the Notifications table", error))
     }
 
-    /// Unlike any other event's: what an id stands for ends once in a state, and each use of it for something else is
-    /// told by itself.
+    /// The id of the event about this state. A notification ends once in a state, and each reuse of its id is an event too, so
+    /// the id is unique.
     pub fn event_id(&self) -> String {
         let kind = if self.reuse { self.digest.get(..16).unwrap_or_default() } else { self.state.as_str() };
         format!("{}#{}.{kind}", self.account_sid, self.id)
     }
 
-    /// What a decision has to know of it.
+    /// What the policy needs to know of it.
     pub fn progress(&self) -> NotificationProgress {
         NotificationProgress { route: self.route, template_sent_at: self.template_sent_at, not_before: self.not_before }
-    }
-}
-
-/// What is to be done about a notification, by what stands in the table.
-#[derive(Debug, Clone)]
-pub enum ClaimState {
-    /// Nobody has seen it.
-    New,
-    /// It may be claimed.
-    Claimable(Box<StoredNotification>),
-    /// It came to its end.
-    Finished(NotificationState),
-    /// Somebody is at work on it, at most until then.
-    LeasedUntil(Timestamp),
-    /// Somebody claimed it and never said what became of it, or nobody could find out.
-    OutcomeUnknown(Box<StoredNotification>),
-    /// The id belongs to a notification with other content.
-    IdReused,
-}
-
-impl ClaimState {
-    /// Judges what was found.
-    pub fn of(found: Option<StoredNotification>, digest: &str, now: Timestamp) -> Self {
-        // DynamoDB deletes late: what is past its time is not there.
-        let Some(found) = found.filter(|found| found.expires_at >= now.as_second()) else { return Self::New };
-        if found.digest != digest {
-            return Self::IdReused;
-        }
-        match (found.state, found.lease_until) {
-            (NotificationState::Claimed, Some(until)) if until > now => Self::LeasedUntil(until),
-            (NotificationState::Claimed | NotificationState::Unknown, _) => Self::OutcomeUnknown(Box::new(found)),
-            (NotificationState::Waiting | NotificationState::AwaitingReply, _) => Self::Claimable(Box::new(found)),
-            (state, _) => Self::Finished(state),
-        }
     }
 }

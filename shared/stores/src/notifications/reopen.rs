@@ -1,36 +1,32 @@
-//! A notification that Twilio took and then reported as failed is tried again, or by another way.
+//! Attempts after the first: a notification whose message failed after Twilio accepted it, and an id that is used again.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::notification::{FallbackChannel, NotificationId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{
-    NextAttempt, NotificationOutcome, NotificationState, Notifications, StoredNotification, key,
-    outcome::{STATE, UpdateExpression, attempt, names},
+    NextAttempt, NotificationOutcome, NotificationState, Notifications, StoredNotification, Subject, key,
+    update_expression::{STATE, UpdateExpression, names},
 };
 use crate::{
     attribute::text,
     dynamodb::{ConditionalWrite, StoreError, conditional},
 };
 
-/// A message that failed after Twilio had taken it.
+/// A message that failed after Twilio accepted it.
 #[derive(Debug, Clone)]
 pub struct FailedMessage<'a> {
-    /// The account.
     pub account_sid: &'a AccountSid,
-    /// The notification it was sent for.
+    /// The notification that it was sent for.
     pub id: &'a NotificationId,
-    /// The message.
     pub message_sid: &'a MessageSid,
-    /// Its channel.
     pub channel: FallbackChannel,
 }
 
 impl Notifications {
-    /// Opens the notification of a failed message for another try, once: only where that message is what became of
-    /// it. Gives it as it stands then, also when it was opened for this failure before, since what follows may not have
-    /// been done.
+    /// Makes the notification of a failed message claimable again, if that message is still its latest one. A second call for
+    /// the same failure gives the notification too, because the caller may have stopped before it queued the notification.
     pub async fn reopen(
         &self,
         failure: &FailedMessage<'_>,
@@ -39,21 +35,21 @@ impl Notifications {
     ) -> Result<Option<StoredNotification>, StoreError> {
         let operation = "reopening in the Notifications table";
         let outcome = NotificationOutcome::Waiting(next.clone());
-        let mut change = UpdateExpression::default();
-        change.set(STATE, text(NotificationState::Waiting.as_str()));
-        change.set("updated_at", text(now));
-        change.absorb(outcome.change(failure.account_sid, jiff::SignedDuration::ZERO, now));
-        let mut tried = attempt(now, failure.channel, &outcome);
-        tried.insert("message_sid".to_owned(), text(failure.message_sid));
-        change.attempt(tried);
-        let expression = change.expression();
+        let mut update = UpdateExpression::default();
+        update.set(STATE, text(NotificationState::Waiting.as_str()));
+        update.set("updated_at", text(now));
+        update.absorb(outcome.update(failure.account_sid, SignedDuration::ZERO, now));
+        let mut attempt = outcome.attempt(failure.channel, now);
+        attempt.insert("message_sid".to_owned(), text(failure.message_sid));
+        update.append_attempt(attempt);
+        let expression = update.expression();
         let conditions = [
             (":failed", failure.message_sid.as_str()),
             (":accepted", NotificationState::Accepted.as_str()),
             (":awaiting", NotificationState::AwaitingReply.as_str()),
         ];
-        change.values.extend(conditions.map(|(name, value)| (name.to_owned(), text(value))));
-        let update = self
+        update.values.extend(conditions.map(|(name, value)| (name.to_owned(), text(value))));
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -61,44 +57,39 @@ impl Notifications {
             .update_expression(expression)
             .condition_expression("message_sid = :failed AND #state IN (:accepted, :awaiting)")
             .set_expression_attribute_names(Some(names()))
-            .set_expression_attribute_values(Some(change.values))
+            .set_expression_attribute_values(Some(update.values))
             .return_values(ReturnValue::AllNew);
-        match conditional(operation, update).await? {
+        match conditional(operation, request).await? {
             ConditionalWrite::Written(item) => StoredNotification::read(item).map(Some),
             ConditionalWrite::Refused(item) if item.is_empty() => Ok(None),
             ConditionalWrite::Refused(item) => {
                 let found = StoredNotification::read(item)?;
-                let was_for_this = found.state == NotificationState::Waiting
+                let was_reopened = found.state == NotificationState::Waiting
                     && found.attempts.last().is_some_and(|last| last.message_sid.as_ref() == Some(failure.message_sid));
-                Ok(was_for_this.then_some(found))
+                Ok(was_reopened.then_some(found))
             }
         }
     }
 
-    /// Notes under a key of its own that an id was used again for something else: what the id stands for stays as it
-    /// is, and the sender is told all the same.
-    pub async fn record_id_reuse(
-        &self,
-        subject: &super::Subject,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Records that an id was used for a second notification, under a separate key: the item of the first notification does
+    /// not change, and the stream publishes an event about the second.
+    pub async fn record_id_reuse(&self, subject: &Subject, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         let digest = subject.digest.get(..16).unwrap_or_default();
         let outcome = NotificationOutcome::Rejected { reason: reason.to_owned(), code: None };
-        let mut change = super::subject_change(subject, NotificationState::Rejected, now);
-        change.absorb(outcome.change(&subject.account_sid, jiff::SignedDuration::ZERO, now));
-        change.set("reuse", AttributeValue::Bool(true));
+        let mut update = UpdateExpression::of_subject(subject, NotificationState::Rejected, now);
+        update.absorb(outcome.update(&subject.account_sid, SignedDuration::ZERO, now));
+        update.set("reuse", AttributeValue::Bool(true));
         let key = text(format_args!("reuse#{}#{}#{digest}", subject.account_sid, subject.id));
         self.client
             .update_item()
             .table_name(&self.table)
             .key("notification", key)
-            .update_expression(change.expression())
+            .update_expression(update.expression())
             .set_expression_attribute_names(Some(names()))
-            .set_expression_attribute_values(Some(change.values))
+            .set_expression_attribute_values(Some(update.values))
             .send()
             .await
-            .map_err(|error| StoreError::of_sdk("noting a reused id in the Notifications table", error))?;
+            .map_err(|error| StoreError::of_sdk("recording a reused id in the Notifications table", error))?;
         Ok(())
     }
 }

@@ -1,4 +1,8 @@
-use super::*;
+use domain::notification::FallbackChannel;
+use twilio_types::sid::MessageSid;
+
+use super::{claim::after_refusal, *};
+use crate::dynamodb::FailedCondition;
 
 fn subject() -> Subject {
     Subject {
@@ -42,35 +46,35 @@ fn stored(state: NotificationState, lease_ends: Option<i64>) -> StoredNotificati
     }
 }
 
-fn judged(found: StoredNotification) -> ClaimState {
+fn state_of(found: StoredNotification) -> ClaimState {
     ClaimState::of(Some(found), "d1", at(0))
 }
 
 #[test]
-fn what_is_to_be_done_follows_from_what_stands_in_the_table() {
+fn the_claim_state_follows_from_the_stored_item() {
     assert!(matches!(ClaimState::of(None, "d1", at(0)), ClaimState::New));
     assert!(matches!(
-        judged(stored(NotificationState::Accepted, None)),
+        state_of(stored(NotificationState::Accepted, None)),
         ClaimState::Finished(NotificationState::Accepted)
     ));
-    assert!(matches!(judged(stored(NotificationState::Waiting, None)), ClaimState::Claimable(_)));
-    assert!(matches!(judged(stored(NotificationState::AwaitingReply, None)), ClaimState::Claimable(_)));
+    assert!(matches!(state_of(stored(NotificationState::Waiting, None)), ClaimState::Claimable(_)));
+    assert!(matches!(state_of(stored(NotificationState::AwaitingReply, None)), ClaimState::Claimable(_)));
     assert!(
-        matches!(judged(stored(NotificationState::Claimed, Some(1))), ClaimState::LeasedUntil(until) if until == at(1))
+        matches!(state_of(stored(NotificationState::Claimed, Some(1))), ClaimState::LeasedUntil(until) if until == at(1))
     );
-    assert!(matches!(judged(stored(NotificationState::Claimed, Some(0))), ClaimState::OutcomeUnknown(_)));
+    assert!(matches!(state_of(stored(NotificationState::Claimed, Some(0))), ClaimState::OutcomeUnknown(_)));
     assert!(
-        matches!(judged(stored(NotificationState::Unknown, None)), ClaimState::OutcomeUnknown(_)),
-        "what comes again is looked up again"
+        matches!(state_of(stored(NotificationState::Unknown, None)), ClaimState::OutcomeUnknown(_)),
+        "its message is searched for again"
     );
     let other = StoredNotification { digest: "d2".to_owned(), ..stored(NotificationState::Accepted, None) };
-    assert!(matches!(judged(other), ClaimState::IdReused));
+    assert!(matches!(state_of(other), ClaimState::IdReused));
     let over = StoredNotification { expires_at: at(-1).as_second(), ..stored(NotificationState::Accepted, None) };
-    assert!(matches!(judged(over), ClaimState::New), "DynamoDB deletes late");
+    assert!(matches!(state_of(over), ClaimState::New), "DynamoDB deletes late");
 }
 
 #[test]
-fn our_own_claim_whose_answer_was_lost_is_ours() {
+fn our_own_claim_with_a_lost_answer_is_claimed() {
     let id = LeaseId::random();
     let lease = Lease {
         id: id.clone(),
@@ -80,18 +84,19 @@ fn our_own_claim_whose_answer_was_lost_is_ours() {
         validity: SignedDuration::from_hours(10),
     };
     let item = |lease: &LeaseId| {
-        let change = subject_change(&subject(), NotificationState::Claimed, at(0));
-        let plain = change.values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value));
+        let update = UpdateExpression::of_subject(&subject(), NotificationState::Claimed, at(0));
+        let plain = update.values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value));
         let times = [("lease", lease.to_string()), ("lease_until", at(9).to_string())];
         plain.chain(times.map(|(name, value)| (name.to_owned(), text(&value)))).collect::<Item>()
     };
-    let judged = |id: &LeaseId| claim_of(FailedCondition { item: item(id) }, &subject(), &lease, at(0)).unwrap();
-    assert!(matches!(judged(&id), ClaimOutcome::Claimed));
-    assert!(matches!(judged(&LeaseId::random()), ClaimOutcome::Changed(ClaimState::LeasedUntil(_))));
+    let outcome_of =
+        |id: &LeaseId| after_refusal(FailedCondition { item: item(id) }, &subject(), &lease, at(0)).unwrap();
+    assert!(matches!(outcome_of(&id), ClaimOutcome::Claimed));
+    assert!(matches!(outcome_of(&LeaseId::random()), ClaimOutcome::Changed(ClaimState::LeasedUntil(_))));
 }
 
 #[test]
-fn every_value_of_a_change_is_used_by_its_expression_and_no_attribute_is_named_twice() {
+fn an_update_uses_each_value_and_names_no_attribute_twice() {
     let sid: MessageSid = "SM00000000000000000000000000000001".parse().unwrap();
     let waiting = NextAttempt { reason: None, code: None, route: 1, not_before: Some(at(9)) };
     let outcomes = [
@@ -104,15 +109,15 @@ fn every_value_of_a_change_is_used_by_its_expression_and_no_attribute_is_named_t
         NotificationOutcome::Unknown { reason: "lost".to_owned() },
     ];
     for outcome in outcomes {
-        let mut change = subject_change(&subject(), outcome.state(), at(0));
-        change.absorb(outcome.change(&subject().account_sid, SignedDuration::ZERO, at(0)));
-        change.attempt(attempt(at(0), FallbackChannel::WhatsApp, &outcome));
-        let expression = change.expression();
-        for name in change.values.keys() {
+        let mut update = UpdateExpression::of_subject(&subject(), outcome.state(), at(0));
+        update.absorb(outcome.update(&subject().account_sid, SignedDuration::ZERO, at(0)));
+        update.append_attempt(outcome.attempt(FallbackChannel::WhatsApp, at(0)));
+        let expression = update.expression();
+        for name in update.values.keys() {
             assert!(expression.contains(name.as_str()), "{outcome:?}: {name} is not in {expression}");
         }
-        let mut names: Vec<_> = change.set.iter().filter_map(|set| set.split(' ').next()).collect();
-        names.extend(change.remove.iter().copied());
+        let mut names: Vec<_> = update.set.iter().filter_map(|set| set.split(' ').next()).collect();
+        names.extend(update.remove.iter().copied());
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -55,7 +55,7 @@ impl Reactor {
         at: Timestamp,
     ) -> Result<(), EventError> {
         let contacts = ContactKey::all_of_sender(message);
-        self.contacts.note_identities(&contacts, at).await?;
+        self.contacts.record_identities(&contacts, at).await?;
         if let Some(preference) = preference {
             for contact in &contacts {
                 self.contacts.share_preferences(contact).await?;

@@ -68,7 +68,7 @@ impl Reconcile {
         let form = inbound_form(&account.sid, message, &[]);
         let asked = InboundMessage::parse(TrustedForm::Reconstructed(&form))
             .map(|message| self.inbound.asked(&message, Source::Reconcile));
-        asked.is_ok_and(|asked| asked.wish() == Some(Preference::OptedOut))
+        asked.is_ok_and(|asked| asked.request() == Some(Preference::OptedOut))
     }
 
     /// Records the status of a message of ours.

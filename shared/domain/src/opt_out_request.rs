@@ -85,14 +85,14 @@ impl Intent {
     /// "unsubscribe", is for a person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
     fn by_id(id: &str, labels: &[&str], languages: &Languages) -> Self {
         let least = if id == START_ID { Certainty::Typed } else { Certainty::Everywhere };
-        if let wish @ Self::Wish(_) = Self::in_text(id, least, languages) {
-            return wish;
+        if let request @ Self::SetPreference(_) = Self::in_text(id, least, languages) {
+            return request;
         }
-        if let Match::Whole(Keyword::Stop, language) = classify(id, Certainty::Nowhere, languages) {
-            return Self::Perhaps(language);
+        if let KeywordMatch::Whole(Keyword::Stop, language) = classify(id, Certainty::Nowhere, languages) {
+            return Self::PossibleOptOut(language);
         }
         let mut texts = labels.iter().chain([&id]);
-        texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Nothing, Self::Perhaps)
+        texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Other, Self::PossibleOptOut)
     }
 
     fn in_text(text: &str, least: Certainty, languages: &Languages) -> Self {

@@ -196,10 +196,10 @@ mod tests {
         let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
         for sender in ["rcs:brand_agent", "+14155550100", "68849", "messenger:108", "WhatsApp:+14155238886"] {
             let sender: Address = sender.parse().unwrap();
-            let stop = |service| OptOutScope::Sender.of_wish(Preference::OptedOut, &sender, service);
+            let stop = |service| OptOutScope::Sender.scopes(Preference::OptedOut, &sender, service);
             assert_eq!(stop(Some(&service)), [Scope::Sender(service.to_string())], "{sender}");
             assert_eq!(stop(None), [Scope::All], "{sender}");
-            let start = OptOutScope::Sender.of_wish(Preference::OptedIn, &sender, Some(&service));
+            let start = OptOutScope::Sender.scopes(Preference::OptedIn, &sender, Some(&service));
             let covered = [Scope::Sender(sender.to_string()), Scope::Sender(service.to_string()), Scope::All];
             assert_eq!(start, covered, "{sender}");
         }

@@ -14,18 +14,18 @@ use serde_json::Value;
 
 use crate::json_fields::{InvalidWholeNumber, whole_number};
 
-/// How fast a sender may send: two numbers, each of them in [`Pace::ALLOWED`].
+/// How fast a sender may send: two numbers, each of them in [`RateLimit::ALLOWED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "WrittenPace")]
+#[serde(try_from = "WrittenRateLimit")]
 pub struct RateLimit {
     per_second: u32,
     burst: u32,
 }
 
-/// A pace as a policy states it.
+/// A rate limit as a policy states it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenPace {
+struct WrittenRateLimit {
     per_second: Value,
     #[serde(default = "one")]
     burst: Value,
@@ -35,15 +35,15 @@ fn one() -> Value {
     1.into()
 }
 
-/// A number of a pace is out of range.
+/// A number of a rate limit is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
-pub struct InvalidPace(#[from] InvalidWholeNumber);
+pub struct InvalidRateLimit(#[from] InvalidWholeNumber);
 
-impl TryFrom<WrittenPace> for Pace {
-    type Error = InvalidPace;
+impl TryFrom<WrittenRateLimit> for RateLimit {
+    type Error = InvalidRateLimit;
 
-    fn try_from(written: WrittenPace) -> Result<Self, InvalidPace> {
+    fn try_from(written: WrittenRateLimit) -> Result<Self, InvalidRateLimit> {
         Ok(Self {
             per_second: whole_number("per_second", written.per_second, Self::ALLOWED)?,
             burst: whole_number("burst", written.burst, Self::ALLOWED)?,
@@ -105,17 +105,17 @@ const RECOVERY: i64 = 300 * SECOND;
 const SLOWEST: i64 = 100;
 
 impl RateLimit {
-    /// The numbers that a pace may have.
+    /// The numbers that a rate limit may have.
     ///
     /// The highest is ten times what WhatsApp allows a phone number (Meta, "Cloud API: throughput"), since a Messaging
     /// Service can have several. At this rate the interval is 104 microseconds: it is never 0, and its rounding stays
     /// within what [`USED_PERCENT`] leaves of the limit.
     pub const ALLOWED: RangeInclusive<u32> = 1..=10_000;
 
-    /// A pace of `per_second` messages a second, of which `burst` may go out at once after a pause. Twilio counts the
+    /// A rate limit of `per_second` messages a second, of which `burst` may go out at once after a pause. Twilio counts the
     /// messages of a second, so that a larger burst leaves less of the limit for the rest of the second.
-    pub fn new(per_second: u32, burst: u32) -> Result<Self, InvalidPace> {
-        WrittenPace { per_second: per_second.into(), burst: burst.into() }.try_into()
+    pub fn new(per_second: u32, burst: u32) -> Result<Self, InvalidRateLimit> {
+        WrittenRateLimit { per_second: per_second.into(), burst: burst.into() }.try_into()
     }
 
     /// Messages a second.
@@ -291,19 +291,19 @@ mod tests {
             (r#"{"burst": 1}"#, "missing field `per_second`"),
             (r#"{"per_second": 80, "bursts": 1}"#, "unknown field `bursts`"),
         ] {
-            let error = serde_json::from_str::<Pace>(json).unwrap_err().to_string();
+            let error = serde_json::from_str::<RateLimit>(json).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{json}: {error}");
         }
         for (json, expected) in
             [(r#"{"per_second": 1}"#, pace(1, 1)), (r#"{"per_second": 10000, "burst": 10000}"#, pace(10_000, 10_000))]
         {
-            assert_eq!(serde_json::from_str::<Pace>(json).unwrap(), expected, "{json}");
+            assert_eq!(serde_json::from_str::<RateLimit>(json).unwrap(), expected, "{json}");
         }
     }
 
     #[test]
     fn no_allowed_rate_exceeds_its_limit() {
-        for per_second in Pace::ALLOWED {
+        for per_second in RateLimit::ALLOWED {
             let interval = pace(per_second, 1).interval(&Bucket::default(), NOW);
             assert!(interval > 0 && interval * i64::from(per_second) > SECOND, "{per_second}: {interval}");
         }
@@ -319,8 +319,8 @@ mod tests {
         /// Whatever a policy may state and whatever a bucket holds.
         #[test]
         fn every_allowed_pace_has_an_interval(
-            per_second in Pace::ALLOWED,
-            burst in Pace::ALLOWED,
+            per_second in RateLimit::ALLOWED,
+            burst in RateLimit::ALLOWED,
             bucket in any_bucket(),
             wanted in 1_usize..=10,
             horizon in 0..=10 * SECOND,

@@ -1,4 +1,16 @@
-//! The Contacts table: a person's suppression, consent, identities and service windows.
+//! The Contacts table: a person's preferences, consents, identities and service windows.
+//!
+//! The key `contact` is `AC#<identity>`, where the identity is a phone number or a WhatsApp user id; the range key is `facet`.
+//!
+//! | `facet` | what the item holds | written by | expires |
+//! |---|---|---|---|
+//! | `opt#<channel>`, `opt#<channel>#marketing`, `opt#<channel>#<sender>` | the preference in a scope | `inbound`, `reconcile`, `publish`, `wa` | an opt-out never; an opt-in 30 days after it was expressed |
+//! | `consent#<category>` | the current consent | `contacts`, `publish`, `wa` | never |
+//! | `consent#<category>#<time>#<random>` | the evidence of one consent or withdrawal, which is never replaced | as above | never |
+//! | `identity#<identity>` | another identity of the same person | `publish` | never |
+//! | `window` | when the person last wrote to any sender, and the notifications that wait for an answer | `publish`, `send` | after 30 days |
+//! | `window#<sender>` | when the person last wrote to this sender | `publish` | after 30 days |
+//! | `sent#marketing` | the recent marketing notifications, with their times | `send`, in the transaction of its claim | after the days of the cap |
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::contact_key::ContactKey;
@@ -22,7 +34,6 @@ pub use listing::{ContactPage, ContactRecord, RecordedFact};
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, ServiceWindow, Suppression};
 pub(crate) use preferences::MAX_ROUNDS;
 
-/// The Contacts table.
 #[derive(Debug, Clone)]
 pub struct Contacts {
     client: Client,
@@ -30,12 +41,11 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// A contact's facets of a kind, read consistently. They are a handful of small items: one page holds them.
+    /// The items of a contact whose facet has this prefix, read consistently. They are few and small, so one page holds them.
     async fn facets(
         &self,
         operation: &'static str,
@@ -61,7 +71,7 @@ fn key(contact: &ContactKey, facet: &str) -> Item {
     Item::from([("contact".to_owned(), text(contact.as_str())), ("facet".to_owned(), text(facet))])
 }
 
-/// What follows a prefix in an item's range key.
+/// The rest of an item's facet after a prefix.
 fn facet_after<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
     text_in(item, "facet")?.strip_prefix(prefix)
 }

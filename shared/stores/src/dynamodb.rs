@@ -1,9 +1,10 @@
-//! What the stores have in common: their error, the transaction, and the patience with conflicts.
+//! What the stores share: their error, conditional writes, transactions and batch reads, and the retries of transaction
+//! conflicts.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     error::Error,
-    time::Duration,
+    fmt, time::Duration,
 };
 
 use aws_sdk_dynamodb::{
@@ -24,26 +25,43 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use crate::fault::AwsFault;
 
-/// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A table did not do what it was asked. A refused condition is no error but an outcome.
-#[derive(Debug, thiserror::Error)]
+/// A request to a table failed. A refused condition is not an error but an outcome.
+#[derive(thiserror::Error)]
 #[error("{operation} failed")]
 pub struct StoreError {
     operation: &'static str,
+    /// Another transaction held an item of the request.
     conflict: bool,
     fault: AwsFault,
     source: Box<dyn Error + Send + Sync>,
 }
 
+impl fmt::Debug for StoreError {
+    /// The `Debug` of the SDK's errors shows items, so the sources are shown by their messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sources = Vec::new();
+        let mut next = Error::source(self);
+        while let Some(error) = next {
+            sources.push(error.to_string());
+            next = error.source();
+        }
+        f.debug_struct("StoreError")
+            .field("operation", &self.operation)
+            .field("fault", &self.fault)
+            .field("sources", &sources)
+            .finish_non_exhaustive()
+    }
+}
+
 impl StoreError {
-    /// An operation that failed, named for the log by table and verb.
+    /// An error in a request or in stored data. `operation` names the verb and the table.
     pub(crate) fn new(operation: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
         Self { operation, conflict: false, fault: AwsFault::Invalid, source: Box::new(source) }
     }
 
-    /// As [`StoreError::new`], for an answer of DynamoDB: it knows whether another transaction was in the way.
+    /// An error of the SDK.
     pub(crate) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -59,13 +77,12 @@ impl StoreError {
         Self { conflict: true, fault: AwsFault::Unavailable, ..self }
     }
 
-    /// An operation that others kept from its end, though each single write succeeded or was refused.
+    /// An operation that gave up, because other writers changed the item before each of its attempts.
     pub fn contended(operation: &'static str) -> Self {
-        let source = "other writers changed the item in every round".into();
+        let source = "other writers changed the item before every attempt".into();
         Self { operation, conflict: true, fault: AwsFault::Unavailable, source }
     }
 
-    /// Who has to act upon it.
     pub fn fault(&self) -> AwsFault {
         self.fault
     }
@@ -78,17 +95,21 @@ impl StoreError {
 /// What became of a transaction.
 #[derive(Debug)]
 pub enum TransactionOutcome {
-    /// All of it was written.
     Written,
-    /// None of it was: for each action, whether its condition refused and the item that stood in the way.
+    /// Nothing was written. For each action in its order: its condition, if that did not hold.
     Refused(Vec<Option<FailedCondition>>),
 }
 
-/// A condition that did not hold.
-#[derive(Debug)]
+/// The condition of an action that did not hold.
 pub struct FailedCondition {
-    /// The item as it stands; empty where there is none.
+    /// The stored item; empty if none is stored, or if the action did not ask for it.
     pub item: Item,
+}
+
+impl fmt::Debug for FailedCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedCondition").field("attributes", &self.item.len()).finish_non_exhaustive()
+    }
 }
 
 /// A transaction holds its items for milliseconds. The pauses before the six retries are 20, 40, 80, 160, 200 and 200 ms,
@@ -102,9 +123,9 @@ fn conflict_backoff() -> ExponentialBuilder {
         .with_max_times(6)
 }
 
-/// Runs a write again while another transaction holds its item.
+/// Repeats a write while another transaction holds its item. The SDK does not retry these.
 ///
-/// Source: Amazon DynamoDB, "Transactions: conflict handling". The SDK does not retry these by itself.
+/// Source: Amazon DynamoDB, "Transactions: conflict handling".
 async fn past_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -113,19 +134,27 @@ where
 }
 
 /// What became of a write of one item under a condition.
-#[derive(Debug)]
 pub(crate) enum ConditionalWrite {
-    /// Written. The item as the request's `ReturnValues` asks for it, which is empty by default.
+    /// The attributes that the request asked for by `ReturnValues`; none by default.
     Written(Item),
-    /// Not written, because the condition does not hold for this item; empty where no item is stored.
+    /// The condition does not hold for the stored item, which is empty if none is stored.
     Refused(Item),
 }
 
-/// The two requests that write one item under a condition.
+impl fmt::Debug for ConditionalWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(_) => f.write_str("Written(..)"),
+            Self::Refused(_) => f.write_str("Refused(..)"),
+        }
+    }
+}
+
+/// A request that writes one item under a condition.
 pub(crate) trait ConditionalRequest: Clone {
     type Failure: Error + ProvideErrorMetadata + Send + Sync + 'static;
 
-    /// Sends the request, and asks for the item that refuses it.
+    /// Sends the request. If the condition does not hold, the error brings the stored item.
     async fn attempt(self) -> Result<Item, SdkError<Self::Failure, HttpResponse>>;
 
     fn refusal(failure: &Self::Failure) -> Option<&ConditionalCheckFailedException>;
@@ -157,13 +186,13 @@ impl ConditionalRequest for UpdateItemFluentBuilder {
     }
 }
 
-/// Writes one item under the condition that the request has.
+/// Writes one item under the condition of the request.
 pub(crate) async fn conditional<R: ConditionalRequest>(
     operation: &'static str,
     request: R,
 ) -> Result<ConditionalWrite, StoreError> {
     past_conflicts(|| async {
-        // On the heap: a request's future has some kilobytes, and every caller's would hold it.
+        // On the heap, because the future of a request has several kilobytes.
         let error = match Box::pin(request.clone().attempt()).await {
             Ok(item) => return Ok(ConditionalWrite::Written(item)),
             Err(error) => error,
@@ -176,7 +205,7 @@ pub(crate) async fn conditional<R: ConditionalRequest>(
     .await
 }
 
-/// Writes all actions or none, in one request. Each action asks for `ALL_OLD` where it wants to see what refused it.
+/// Writes all actions or none, in one request. An action that needs the item that refused it asks for `ALL_OLD`.
 pub async fn transact(
     client: &Client,
     operation: &'static str,

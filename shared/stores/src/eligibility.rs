@@ -1,5 +1,5 @@
-//! The case of one notification: what has to be known before it may go out, and the facts that the answers make. What
-//! sends and what only says whether it would be sent both go by it.
+//! The facts that decide about one notification: which of them to read, and how to derive them from the items. `send` uses
+//! it, and so does the preview of `wa send --dry-run`.
 
 use domain::{
     contact_key::ContactKey,
@@ -16,26 +16,22 @@ use crate::{
     dynamodb::StoreError,
 };
 
-/// A notification with all that it is judged by.
+/// A notification with what is needed to decide about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Eligibility<'a> {
-    /// What is to be sent.
     pub notification: &'a Notification,
-    /// Its recipient.
+    /// The recipient.
     pub contact: &'a ContactKey,
-    /// What holds for the recipient.
     pub rules: &'a RecipientRules,
-    /// The Messaging Service of a notification that names no sender.
+    /// The Messaging Service for notifications that name no sender.
     pub configured_service: Option<&'a MessagingServiceSid>,
 }
 
-/// There is nobody to send it.
+/// No sender is named or configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoSender {
-    /// Over WhatsApp.
     #[error("from: missing, and required with messaging_service_sid where no MESSAGING_SERVICE_SID is configured")]
     WhatsApp,
-    /// By SMS.
     #[error(
         "messaging_service_sid: missing, and required for an sms in fallback where no MESSAGING_SERVICE_SID is \
          configured"
@@ -44,14 +40,14 @@ pub enum NoSender {
 }
 
 impl<'a> Eligibility<'a> {
-    /// The suppressions that would keep it from going out, the widest first. Those of every channel: a person who said
+    /// The suppressions that cover the notification, the widest first. Those of every channel: a person who said
     /// STOP on WhatsApp does not want an SMS instead.
     pub fn suppressions(&self) -> Vec<(Channel, Scope)> {
         let scopes = self.scopes().into_iter();
         scopes.flat_map(|scope| CHANNELS.map(|channel| (channel, scope.clone()))).collect()
     }
 
-    /// The scopes of an opt-out that cover it.
+    /// The scopes that cover the notification.
     fn scopes(&self) -> Vec<Scope> {
         let marketing = (self.notification.category == Category::Marketing).then_some(Scope::Marketing);
         let from = self.notification.from.as_ref().map(|from| Scope::Sender(from.to_string()));
@@ -59,21 +55,21 @@ impl<'a> Eligibility<'a> {
         [Some(Scope::All), marketing, from, service].into_iter().flatten().collect()
     }
 
-    /// The Messaging Service that it goes out through.
+    /// The Messaging Service that sends the notification, if one does.
     pub fn service(&self) -> Option<&'a MessagingServiceSid> {
         let named = self.notification.messaging_service_sid.as_ref();
-        // A sender that is named goes out by itself.
+        // A named sender needs no service.
         named.or(self.configured_service.filter(|_| self.notification.from.is_none()))
     }
 
-    /// The sender whose pace it takes, and whose window it needs: one address, or a service for all of its own. Empty
-    /// where there is none.
+    /// The sender whose rate limit and service window count: an address, or a service for all its senders. Empty if there is
+    /// none.
     pub fn sender(&self) -> String {
         let from = self.notification.from.as_ref().map(ToString::to_string);
         from.or_else(|| self.service().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// Refuses a way that nobody could send it by.
+    /// Refuses a channel without a sender.
     pub fn require_sender(&self, channel: FallbackChannel) -> Result<(), NoSender> {
         let service = self.notification.messaging_service_sid.as_ref().or(self.configured_service);
         match channel {
@@ -83,7 +79,7 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// Whether it counts against a frequency cap.
+    /// Whether the notification counts against a marketing cap.
     pub fn is_capped(&self) -> bool {
         self.notification.category == Category::Marketing && self.rules.marketing_cap.is_some()
     }
@@ -93,13 +89,14 @@ impl<'a> Eligibility<'a> {
     }
 
     fn needs_window(&self) -> bool {
-        let ways = (0..=self.notification.fallback.len()).filter_map(|route| self.notification.channel_option(route));
-        ways.into_iter().any(|(channel, content)| {
+        let options =
+            (0..=self.notification.fallback.len()).filter_map(|route| self.notification.channel_option(route));
+        options.into_iter().any(|(channel, content)| {
             channel == FallbackChannel::WhatsApp && !matches!(content, Content::Template { .. })
         })
     }
 
-    /// What of the Contacts table the decision needs.
+    /// The facets of the recipient that the decision needs: at most ten.
     pub fn facet_keys(&self) -> Vec<FacetKey> {
         let category = self.notification.category;
         let suppressions = self.suppressions().into_iter();
@@ -111,7 +108,7 @@ impl<'a> Eligibility<'a> {
             .collect()
     }
 
-    /// What the decision goes by, from what was found of [`Eligibility::wanted`].
+    /// The facts of the decision, from the items of [`Eligibility::facet_keys`].
     pub fn facts(
         &self,
         found: &ContactFacts,
@@ -125,7 +122,7 @@ impl<'a> Eligibility<'a> {
                 suppressed = Some(scope);
             }
         }
-        // This notification, claimed before, is no other one.
+        // An earlier claim of this notification does not count.
         let others = found.marketing_sent(contact)?.unwrap_or_default();
         let others = others.into_iter().filter(|(id, _)| id != notification.id.as_str());
         let quiet_hours = rules.quiet_hours_of(notification.category);
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_suppression_that_covers_it_is_asked_for_on_every_channel() {
+    fn suppressions_are_checked_in_every_scope_and_channel() {
         let sender = |name: &str| Scope::Sender(name.to_owned());
         for (fields, expected) in [
             (json!({"category": "utility"}), vec![Scope::All, sender(SERVICE)]),
@@ -185,9 +182,9 @@ mod tests {
                 vec![Scope::All, Scope::Marketing, sender(FROM), sender(OTHER)],
             ),
         ] {
-            let asked = with_case(&fields, Some(SERVICE), |case| case.suppressions());
+            let checked = with_case(&fields, Some(SERVICE), |case| case.suppressions());
             let both = |scope: Scope| [(Channel::WhatsApp, scope.clone()), (Channel::Sms, scope)];
-            assert_eq!(asked, expected.into_iter().flat_map(both).collect::<Vec<_>>(), "{fields}");
+            assert_eq!(checked, expected.into_iter().flat_map(both).collect::<Vec<_>>(), "{fields}");
         }
     }
 
@@ -227,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_decision_needs_is_read() {
+    fn only_facets_that_the_decision_needs_are_read() {
         let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
         let wanted = |fields: Value| with_case(&fields, None, |case| case.facet_keys());
         assert!(wanted(json!({})).contains(&FacetKey::Window(None)));
@@ -238,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_nobody_could_send_by_is_refused() {
+    fn a_channel_without_a_sender_is_refused() {
         let refused = |fields: Value, configured, channel| {
             with_case(&fields, configured, |case| case.require_sender(channel)).err()
         };

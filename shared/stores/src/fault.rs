@@ -1,24 +1,23 @@
-//! Who has to act upon an error of AWS.
+//! Who has to act on an error of AWS.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// Why AWS did not do what it was asked, for who has to tell a person what to do about it.
+/// Why AWS did not do what it was asked, so that a person can be told what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AwsFault {
-    /// It gave no answer, or none that can be used: the same call may succeed later.
+    /// AWS gave no answer, or could not serve the request: the same call may succeed later.
     Unavailable,
-    /// It answered that it will not: the permission, or the thing itself, is missing.
+    /// AWS refused the request: a permission or a resource is missing.
     Denied,
-    /// What was asked of it, or what it holds, cannot be used.
+    /// The request or the stored data is not valid.
     Invalid,
 }
 
 impl AwsFault {
-    /// What a call's error says.
     pub fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
         match error {
             SdkError::ConstructionFailure(_) => Self::Invalid,
-            // What AWS calls a service's own trouble ("Common errors"), after all that the SDK has tried.
+            // The faults of a service (AWS, "Common errors"), after the retries of the SDK.
             SdkError::ServiceError(service) => match service.err().code() {
                 Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable" | "ThrottlingException")
                 | None => Self::Unavailable,

@@ -1,11 +1,23 @@
 //! The state: four DynamoDB tables, and the transactions over several of them.
 //!
-//! - One table each: [`messages`], [`contacts`], [`notifications`], [`rate_limits`]; [`sweeps`] are kept in the last one.
-//! - Over several tables: [`record_inbound`], [`record_status`], [`eligibility`], [`notification_log`].
-//! - What they have in common: [`mod@dynamodb`] (transactions, retries, batch reads) and [`fault`].
+//! | table | keys | items | kept |
+//! |---|---|---|---|
+//! | Messages ([`messages`]) | `message_sid`, `event` | each inbound message, and each status of a message | as configured, 30 days by default |
+//! | Contacts ([`contacts`]) | `contact`, `facet` | each person's preferences, consents, identities, service windows and marketing messages | opt-outs, consents and identities: without end |
+//! | Notifications ([`notifications`]) | `notification` | each notification with its claim, attempts and outcome | 30 days |
+//! | `RateLimits` ([`rate_limits`], [`sweeps`]) | `sender` | buckets, and how far each account was reconciled | a day, except for the marks |
 //!
-//! A refused condition is an outcome, not an error. This crate never calls Twilio: only a function joins a store and the
-//! Twilio client.
+//! The file of each table lists its kinds of items, who writes them and when they expire.
+//!
+//! - Over several tables: [`record_inbound`], [`record_status`], [`eligibility`], [`notification_log`].
+//! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), `attribute` and [`fault`].
+//!
+//! *Invariants:*
+//! - No write reads first: its condition says what it assumes, and a refusal brings the item that refused it. A refused
+//!   condition is an outcome, not an error.
+//! - A condition compares expiry times itself, because DynamoDB deletes late.
+//! - The `Debug` of a type shows no address, no text and no item, as in `domain`. `debug_tests` checks it.
+//! - This crate never calls Twilio: only a function joins a store and the Twilio client.
 //!
 //! *Imports:* `domain`, `twilio-types`, `twilio-webhook`, and DynamoDB's SDK. *Imported by:* `shared`, the functions and
 //! the tools.
@@ -22,3 +34,6 @@ pub mod rate_limits;
 pub mod record_inbound;
 pub mod record_status;
 pub mod sweeps;
+
+#[cfg(test)]
+mod debug_tests;

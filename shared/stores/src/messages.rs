@@ -1,6 +1,14 @@
-//! The Messages table: one item for each thing that happened to a message.
+//! The Messages table: one item for each event of a message.
+//!
+//! | `message_sid` | `event` | what the item holds | written by | expires |
+//! |---|---|---|---|---|
+//! | `SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
+//! | `SM` | `status#<status>` | the form of a status callback, the notification that its URL names | `status`; `reconcile`, for a final status | after the configured retention |
+//!
+//! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition that
+//! the item is not stored yet. No item is written twice.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -26,98 +34,58 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
+mod event;
 mod missing;
 mod reports;
 
+pub use event::{MessageEvent, UnknownMessageEvent};
 pub use reports::StatusReport;
 
-/// What happened to a message: the table's range key, `inbound` or `status#delivered`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum MessageEvent {
-    /// It came in.
-    Inbound,
-    /// Twilio reported its status.
-    Status(MessageStatus),
-}
-
-/// Not a range key of the Messages table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an event of a message: expected inbound, or status# and a message status")]
-pub struct UnknownMessageEvent;
-
-impl fmt::Display for MessageEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inbound => f.write_str("inbound"),
-            Self::Status(status) => write!(f, "status#{status}"),
-        }
-    }
-}
-
-impl FromStr for MessageEvent {
-    type Err = UnknownMessageEvent;
-
-    fn from_str(text: &str) -> Result<Self, UnknownMessageEvent> {
-        match text.strip_prefix("status#") {
-            Some(status) => status.parse().map(Self::Status).map_err(|_| UnknownMessageEvent),
-            None if text == "inbound" => Ok(Self::Inbound),
-            None => Err(UnknownMessageEvent),
-        }
-    }
-}
-
-impl TryFrom<String> for MessageEvent {
-    type Error = UnknownMessageEvent;
-
-    fn try_from(text: String) -> Result<Self, UnknownMessageEvent> {
-        text.parse()
-    }
-}
-
-impl From<MessageEvent> for String {
-    fn from(event: MessageEvent) -> String {
-        event.to_string()
-    }
-}
-
 /// An item of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredMessage {
-    /// The message.
     pub message_sid: MessageSid,
-    /// What happened to it.
     pub event: MessageEvent,
-    /// Whose message it is.
     pub account_sid: AccountSid,
-    /// When it reached us.
+    /// When the webhook arrived; for a message that `reconcile` found, Twilio's time.
     pub received_at: Timestamp,
-    /// When it may be deleted, in seconds since 1970.
+    /// In seconds since 1970.
     pub expires_at: i64,
-    /// The form as Twilio signed it.
+    /// The form that Twilio sent.
     pub raw: RawForm,
-    /// Inbound: the message we answered with.
+    /// Inbound: our answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// Inbound: what the message changed the person's preference to.
+    /// Inbound: the new preference, if the message changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preference: Option<Preference>,
-    /// Inbound: the message has a word for stopping in this language among others, for a person to look at.
+    /// Inbound: a possible opt-out, because a stop word of this language is among other words. A person should look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<Language>,
-    /// Status: the error's code.
+    /// Status: Twilio's error code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<u32>,
-    /// Status: the notification that the callback's URL names.
+    /// Status: the notification that the callback URL names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<NotificationId>,
-    /// How we came to know of it.
     #[serde(default, skip_serializing_if = "Source::is_webhook")]
     pub source: Source,
 }
 
+impl fmt::Debug for StoredMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredMessage")
+            .field("message_sid", &self.message_sid)
+            .field("event", &self.event)
+            .field("account_sid", &self.account_sid)
+            .field("received_at", &self.received_at)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
 impl StoredMessage {
-    /// The item of an event that a signed form reports, without what follows from it.
+    /// An item without the fields that only inbound messages or only statuses have.
     pub(crate) fn new(
         message_sid: &MessageSid,
         account_sid: &AccountSid,
@@ -143,66 +111,59 @@ impl StoredMessage {
     }
 }
 
-/// How we came to know what happened to a message.
+/// How we learnt of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// Twilio told us, as it should.
     #[default]
     Webhook,
-    /// It was missing, and was found at Twilio.
+    /// The webhook did not arrive, and `reconcile` found the event in Twilio's list of messages.
     Reconcile,
 }
 
 impl Source {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     fn is_webhook(&self) -> bool {
         *self == Self::Webhook
     }
 }
 
-/// When something reached us, and how.
+/// When and how we learnt of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageArrival {
-    /// The time that counts: for what was found later, Twilio's.
+    /// The time that counts as the arrival: for a message that `reconcile` found, Twilio's time.
     pub at: Timestamp,
-    /// How.
     pub source: Source,
 }
 
 impl MessageArrival {
-    /// By webhook, now.
     pub fn webhook(now: Timestamp) -> Self {
         Self { at: now, source: Source::Webhook }
     }
 }
 
-/// What became of recording an item.
+/// What became of recording an event.
 #[derive(Debug, PartialEq)]
 pub enum RecordOutcome {
-    /// It is there now.
     First,
-    /// It was there before, as given here.
+    /// It was recorded before, as this item.
     Duplicate(Box<StoredMessage>),
 }
 
-/// The Messages table.
 #[derive(Debug, Clone)]
 pub struct Messages {
     client: Client,
     table: String,
 }
 
-/// The write that stores a webhook is the write that dedupes it: it leaves everything or nothing.
 const IS_FIRST: &str = "attribute_not_exists(message_sid)";
 
 impl Messages {
-    /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// Records what happened, once: one request whether it is the first time or not.
+    /// Records an event unless it is recorded already, with one request in both cases.
     pub async fn record(&self, message: &StoredMessage) -> Result<RecordOutcome, StoreError> {
         let operation = "recording in the Messages table";
         let put = self
@@ -217,8 +178,8 @@ impl Messages {
         }
     }
 
-    /// The same write as an action of a transaction.
-    pub fn recording(&self, message: &StoredMessage) -> Result<TransactWriteItem, StoreError> {
+    /// [`Messages::record`] as an action of a transaction.
+    pub fn record_action(&self, message: &StoredMessage) -> Result<TransactWriteItem, StoreError> {
         let operation = "recording in the Messages table";
         let put = Put::builder()
             .table_name(&self.table)
@@ -230,12 +191,12 @@ impl Messages {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The item that refused a recording.
+    /// Reads an item, such as the one that refused a record.
     pub fn read(item: Item) -> Result<StoredMessage, StoreError> {
         serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading an item of the Messages table", error))
     }
 
-    /// A query for what was reported of a message.
+    /// The query for the statuses of a message.
     fn statuses_of(&self, message_sid: &MessageSid) -> QueryFluentBuilder {
         self.client
             .query()
@@ -245,7 +206,7 @@ impl Messages {
             .expression_attribute_values(":status", text("status#"))
     }
 
-    /// Every status that was reported of a message, read consistently: at most 13 small items.
+    /// All recorded statuses of a message, read consistently: at most 13 small items.
     pub async fn statuses(&self, message_sid: &MessageSid) -> Result<Vec<MessageStatus>, StoreError> {
         let answer = self
             .statuses_of(message_sid)
@@ -261,8 +222,8 @@ impl Messages {
         Ok(answer.items().iter().filter_map(status).collect())
     }
 
-    /// Opens the connection, so that the first message does not wait for its handshake. The error is for the log: the first
-    /// real call retries, and says what is wrong.
+    /// Opens the connection at the cold start, so that the first message does not wait for its handshake. The error is only
+    /// for the log: the first real call retries, and reports what is wrong.
     pub async fn warm(&self) -> Result<(), StoreError> {
         let key = |name: &str| (name.to_owned(), text("warm"));
         let get = self
@@ -286,19 +247,7 @@ mod tests {
     use twilio_webhook::form::Form;
 
     #[test]
-    fn an_event_is_read_and_written_as_the_range_key() {
-        for (event, text) in
-            [(MessageEvent::Inbound, "inbound"), (MessageEvent::Status(MessageStatus::Delivered), "status#delivered")]
-        {
-            assert_eq!(event.to_string(), text);
-            assert_eq!(text.parse(), Ok(event));
-        }
-        assert_eq!("status#lost".parse::<MessageEvent>(), Err(UnknownMessageEvent));
-        assert_eq!("".parse::<MessageEvent>(), Err(UnknownMessageEvent));
-    }
-
-    #[test]
-    fn an_item_keeps_all_of_a_message_and_nothing_that_is_not_there() {
+    fn an_item_holds_the_present_fields_of_a_message_only() {
         let message = StoredMessage {
             message_sid: "SM00000000000000000000000000000001".parse().unwrap(),
             event: MessageEvent::Inbound,

@@ -1,6 +1,6 @@
-//! What became of a notification, with all that was reported of its messages. What they say is left out.
+//! The log of a notification: its attempts, and the statuses of its messages. It does not show the content.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use domain::notification::{Category, NotificationId};
 use futures::future::try_join_all;
@@ -19,84 +19,65 @@ use crate::{
     notifications::{Attempt, NotificationState, Notifications, StoredNotification},
 };
 
-/// A notification's log.
-#[derive(Debug, Serialize)]
+/// A notification's log. `GET /notifications/{id}` answers with this JSON.
+#[derive(Serialize)]
 pub struct NotificationLog {
-    /// The account.
     pub account_sid: AccountSid,
-    /// Its id.
     pub id: NotificationId,
-    /// Where it stands.
     pub state: NotificationState,
-    /// To whom; none where it could not be read.
+    /// None if the notification could not be read.
     pub recipient: Option<E164>,
-    /// What it is for.
     pub category: Option<Category>,
-    /// Why it stands where it does.
+    /// Why it has its state.
     pub reason: Option<String>,
-    /// Twilio's reason.
+    /// Twilio's error.
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
-    /// What was tried, the oldest first.
+    /// The oldest first.
     pub attempts: Vec<LoggedAttempt>,
-    /// The message that a status callback named before any attempt did.
+    /// A message that a status callback named, and that no finished attempt has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<LoggedMessage>,
-    /// As its sender gave it.
     pub metadata: BTreeMap<String, String>,
-    /// When it came to stand where it does.
     pub updated_at: Timestamp,
 }
 
-/// An attempt.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct LoggedAttempt {
-    /// When.
     pub at: Timestamp,
-    /// How: `whatsapp` or `sms`.
+    /// `whatsapp` or `sms`.
     pub channel: String,
-    /// What came of it.
     pub outcome: NotificationState,
-    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Twilio's reason.
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
-    /// The message that it became.
     #[serde(flatten)]
     pub message: Option<LoggedMessage>,
 }
 
-/// A message and what Twilio reported of it.
+/// A message with its recorded statuses.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoggedMessage {
-    /// Its SID.
     pub message_sid: MessageSid,
-    /// The furthest that it has come; none while nothing was reported.
+    /// The most advanced status; none if no status is recorded.
     pub current_status: Option<MessageStatus>,
-    /// The reports.
     pub statuses: Vec<LoggedStatus>,
 }
 
-/// A report.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoggedStatus {
-    /// The status.
     pub status: MessageStatus,
-    /// When it came.
     pub at: Timestamp,
-    /// Why, of a failure.
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
 }
 
-/// A code of Twilio's, and what Twilio calls it.
+/// An error code of Twilio, with its title.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorDetail {
-    /// The code.
     pub code: ErrorCode,
-    /// Its title, where it is known.
+    /// None if the code is not in our table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<&'static str>,
 }
@@ -107,17 +88,15 @@ impl From<ErrorCode> for ErrorDetail {
     }
 }
 
-/// Where the log is read from.
+/// Reads logs from the two tables.
 #[derive(Debug, Clone)]
 pub struct NotificationLogs {
-    /// What became of notifications.
     pub notifications: Notifications,
-    /// What was reported of messages.
     pub messages: Messages,
 }
 
 impl NotificationLogs {
-    /// A notification by its id within the account, or else by the SID of one of its messages.
+    /// Finds a notification by its id within the account, or by the SID of one of its messages.
     pub async fn find(
         &self,
         account_sid: &AccountSid,
@@ -137,7 +116,7 @@ impl NotificationLogs {
         Ok(Some(NotificationLog::of(found, &reports)))
     }
 
-    /// The index knows a notification's latest message, and a message's own statuses name its notification.
+    /// The index finds a notification by its latest message only; the statuses of an earlier message name its notification.
     async fn by_message(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
         if let Some(found) = self.notifications.by_message_sid(message_sid).await? {
             return Ok(Some(found));
@@ -149,11 +128,37 @@ impl NotificationLogs {
     }
 }
 
+impl fmt::Debug for NotificationLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotificationLog")
+            .field("account_sid", &self.account_sid)
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("attempts", &self.attempts)
+            .field("bound", &self.bound)
+            .field("updated_at", &self.updated_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LoggedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoggedAttempt")
+            .field("at", &self.at)
+            .field("channel", &self.channel)
+            .field("outcome", &self.outcome)
+            .field("error", &self.error)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
 impl NotificationLog {
     fn of(found: StoredNotification, reports: &BTreeMap<MessageSid, Vec<StatusReport>>) -> Self {
         let message = |sid: &MessageSid| LoggedMessage::of(sid, reports.get(sid).map_or(&[], Vec::as_slice));
-        let tried = |sid: &MessageSid| found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(sid));
-        let bound = found.message_sid.as_ref().filter(|sid| !tried(sid)).map(message);
+        let is_logged =
+            |sid: &MessageSid| found.attempts.iter().any(|attempt| attempt.message_sid.as_ref() == Some(sid));
+        let bound = found.message_sid.as_ref().filter(|sid| !is_logged(sid)).map(message);
         Self {
             account_sid: found.account_sid,
             id: found.id,
@@ -185,7 +190,7 @@ impl LoggedAttempt {
 
 impl LoggedMessage {
     fn of(sid: &MessageSid, reports: &[StatusReport]) -> Self {
-        let reported = |report: &StatusReport| LoggedStatus {
+        let logged = |report: &StatusReport| LoggedStatus {
             status: report.status,
             at: report.received_at,
             error: report.error_code.map(ErrorDetail::from),
@@ -193,7 +198,7 @@ impl LoggedMessage {
         Self {
             message_sid: sid.clone(),
             current_status: MessageStatus::current(reports.iter().map(|report| report.status)),
-            statuses: reports.iter().map(reported).collect(),
+            statuses: reports.iter().map(logged).collect(),
         }
     }
 }
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn each_attempt_is_shown_with_all_that_was_reported_of_its_message() {
+    fn each_attempt_is_shown_with_the_statuses_of_its_message() {
         let mut item = stored();
         item["attempts"] = json!([
             {"at": AT, "channel": "whatsapp", "outcome": "waiting", "code": 20429},
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_only_a_callback_named_is_shown_too() {
+    fn a_message_that_only_a_callback_named_is_shown() {
         let mut item = stored();
         item["state"] = json!("claimed");
         let shown = shown(item, &[("sent", None)]);
@@ -258,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_message_says_is_not_shown() {
+    fn the_content_is_not_shown() {
         assert!(!shown(stored(), &[]).to_string().contains("private"));
     }
 }

@@ -1,8 +1,25 @@
-//! The `RateLimits` table: a bucket for each sender, shared by every function that sends, and one for each person that a
-//! sender writes to.
+//! The `RateLimits` table: the token buckets that all sending functions share.
+//!
+//! | key `sender` | what the item holds | written by | expires |
+//! |---|---|---|---|
+//! | `AC#<sender>` | the bucket of a sender: `tat`, and the rate that is left after a throttle | `send`; `publish` throttles it | after a day |
+//! | `AC#<identity>#<sender>` | the bucket of a sender and a recipient: `tat` | `send`, in the transaction of its claim | after 5.5 minutes |
+//! | `reconcile#AC` | how far the account's list was read ([`crate::sweeps`]) | `reconcile` | never |
+//!
+//! How a function reserves times for a batch ([`RateLimits::reserve`]; `domain::token_bucket` has the arithmetic):
+//!
+//! 1. It computes the reservation from the bucket as it last saw it, in memory, without a read.
+//! 2. One conditional update moves the stored bucket on. A bucket in use (its `tat` lies ahead) is moved by an addition, under
+//!    the condition that the last reserved time stays within the maximum wait. So any number of functions reserve at the same
+//!    time without refusing each other, and none of them reserves a time twice. An idle bucket is set to a start near now.
+//! 3. The answer has the bucket after the update, and the reserved times are the last ones before its new `tat`.
+//! 4. A refusal brings the stored bucket: the function computes again from it.
+//! 5. If the bucket in memory has no room, the function reads the stored one, because the memory may be outdated. Only if
+//!    both agree, the messages wait.
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, PoisonError},
 };
 
@@ -23,61 +40,60 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional, consistent_keys},
 };
 
-/// The table.
 #[derive(Debug)]
 pub struct RateLimits {
     client: Client,
     table: String,
-    /// The buckets as they were seen last: a guess that makes the first try the right one nearly always.
+    /// The buckets as this function last saw them, so that its first update nearly always succeeds.
     seen: Mutex<HashMap<BucketKey, Bucket>>,
 }
 
-/// The key of a sender's bucket: `account_sid#sender`, where the sender is an address or a Messaging Service's SID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The key of a bucket. A sender is an address or a Messaging Service's SID.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BucketKey(String);
 
+impl fmt::Debug for BucketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BucketKey").finish_non_exhaustive()
+    }
+}
+
 impl BucketKey {
-    /// A sender's.
     pub fn of_sender(account_sid: &AccountSid, sender: &str) -> Self {
         Self(format!("{account_sid}#{sender}"))
     }
 
-    /// A sender's and a person's.
     pub fn of_sender_recipient(sender: &str, contact: &ContactKey) -> Self {
         Self(format!("{}#{sender}", contact.as_str()))
     }
 
-    /// The key as it stands in the table.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a sender's bucket gave.
+/// What became of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReservationOutcome {
-    /// Times for this many messages, perhaps fewer than were wanted.
+    /// Times for these messages, perhaps fewer than were wanted.
     Reserved(Reservation),
-    /// Nothing before this time, in microseconds since 1970.
+    /// There is no room before this time, in microseconds since 1970.
     NotBefore(i64),
 }
 
-/// A bucket that so many others took from between our looking and our writing is left to them for a moment.
-const TRIES: usize = 6;
+/// If the bucket changed before each of this many updates, the messages wait for a second.
+const MAX_UPDATES: usize = 6;
 
-/// A bucket remembers for a day that Twilio asked for less.
-const MEMORY: SignedDuration = SignedDuration::from_hours(24);
+/// How long a sender's bucket is stored after its last use.
+const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 impl RateLimits {
-    /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table, seen: Mutex::default() }
     }
 
-    /// Takes times for a whole batch out of a sender's bucket: one conditional write, unless others were quicker.
-    ///
-    /// A bucket in use is advanced by an addition, so that any number of functions can take from it at the same time
-    /// without refusing each other; only one that has fallen behind the clock is set anew.
+    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` microseconds from now. The module's
+    /// documentation describes the steps.
     pub async fn reserve(
         &self,
         key: &BucketKey,
@@ -88,11 +104,10 @@ impl RateLimits {
     ) -> Result<ReservationOutcome, StoreError> {
         let now = now.as_microsecond();
         let mut bucket = self.seen().get(key).copied().unwrap_or_default();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_UPDATES {
             let reservation = match limit.reserve(&bucket, now, wanted, max_wait) {
                 Ok(reservation) => reservation,
-                // What was seen is old news; only the table says that there is no room.
-                Err(until) => match self.look(key).await? {
+                Err(until) => match self.read(key).await? {
                     found if found == bucket => return Ok(ReservationOutcome::NotBefore(until)),
                     found => {
                         bucket = found;
@@ -118,14 +133,14 @@ impl RateLimits {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self, key: &BucketKey) -> Result<Bucket, StoreError> {
+    async fn read(&self, key: &BucketKey) -> Result<Bucket, StoreError> {
         let operation = "reading from the RateLimits table";
         let get = self.client.get_item().table_name(&self.table).key("sender", text(&key.0)).consistent_read(true);
         let answer = get.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
         bucket_in(answer.item.unwrap_or_default())
     }
 
-    /// Moves a bucket on by these slots. Gives it as it is then, or as it was where it was not as expected.
+    /// Moves a bucket on by a reservation.
     async fn advance(
         &self,
         key: &BucketKey,
@@ -135,12 +150,12 @@ impl RateLimits {
         now: i64,
         max_wait: i64,
     ) -> Result<ConditionalWrite, StoreError> {
-        let operation = "taking from a bucket of the RateLimits table";
+        let operation = "reserving in the RateLimits table";
         let floor = limit.floor(reservation.interval, now);
         let span = reservation.end() - reservation.first;
         let mut update = self.client.update_item().table_name(&self.table).key("sender", text(&key.0));
         update = if bucket.tat > floor {
-            // The last of the slots is still within the horizon.
+            // The last reserved time is then still within the maximum wait.
             let ceiling = now.saturating_add(max_wait) - (span - reservation.interval);
             update
                 .update_expression("SET tat = tat + :span, expires_at = :expires_at")
@@ -153,7 +168,7 @@ impl RateLimits {
                 .condition_expression("attribute_not_exists(tat) OR tat <= :floor")
                 .expression_attribute_values(":end", number(floor + span))
         };
-        let expires_at = now / SECOND + MEMORY.as_secs();
+        let expires_at = now / SECOND + RETENTION.as_secs();
         let update = update
             .expression_attribute_values(":floor", number(floor))
             .expression_attribute_values(":expires_at", number(expires_at))
@@ -161,8 +176,8 @@ impl RateLimits {
         conditional(operation, update).await
     }
 
-    /// Halves a sender's rate, because Twilio says that it was too high for a message whose time was taken at `since`.
-    /// Once for all that went out at the same rate: one burst is refused many times.
+    /// Halves a sender's rate, because Twilio refused a message whose time was reserved at `since`. A rate that was halved
+    /// after `since` is not halved again, because Twilio refuses many messages of one burst.
     pub async fn throttle(
         &self,
         key: &BucketKey,
@@ -172,7 +187,7 @@ impl RateLimits {
     ) -> Result<(), StoreError> {
         let operation = "throttling in the RateLimits table";
         let at = now.as_microsecond();
-        let bucket = self.look(key).await?;
+        let bucket = self.read(key).await?;
         let update = self
             .client
             .update_item()
@@ -183,16 +198,16 @@ impl RateLimits {
             .expression_attribute_values(":now", number(at))
             .expression_attribute_values(":rate", number(limit.halved_rate(&bucket, at)))
             .expression_attribute_values(":since", number(since.as_microsecond()))
-            .expression_attribute_values(":expires_at", number(expiry(now, MEMORY)));
+            .expression_attribute_values(":expires_at", number(expiry(now, RETENTION)));
         let write = conditional(operation, update).await;
         self.seen().remove(key);
         if let ConditionalWrite::Written(_) = write? {
-            tracing::warn!(sender = key.as_str(), "Twilio asks for less: the sender's rate is halved");
+            tracing::warn!(sender = key.as_str(), "sender's rate halved, because Twilio refused it as too fast");
         }
         Ok(())
     }
 
-    /// An action that moves a pair's bucket from where it was seen to where a message more brings it.
+    /// The action of a transaction that moves the bucket of a sender and a recipient from the `tat` that was read to a new one.
     pub fn sender_recipient_action(
         &self,
         key: &BucketKey,
@@ -211,12 +226,13 @@ impl RateLimits {
             None => update.condition_expression("attribute_not_exists(tat)"),
             Some(seen) => update.condition_expression("tat = :seen").expression_attribute_values(":seen", number(seen)),
         };
-        let update =
-            update.build().map_err(|error| StoreError::new("taking from a pair of the RateLimits table", error))?;
+        let update = update
+            .build()
+            .map_err(|error| StoreError::new("reserving for a recipient in the RateLimits table", error))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// What a batch read of these buckets asks of this table, by the table's name.
+    /// The name of this table and the keys of these buckets, for a [`crate::dynamodb::batch_get`].
     pub fn batch_keys(
         &self,
         buckets: impl Iterator<Item = BucketKey>,
@@ -226,7 +242,7 @@ impl RateLimits {
     }
 }
 
-/// The theoretical arrival time in an item; none where there is none.
+/// The theoretical arrival time of a bucket's item, if it has one.
 pub fn tat_in(item: &Item) -> Option<i64> {
     item.get("tat")?.as_n().ok()?.parse().ok()
 }

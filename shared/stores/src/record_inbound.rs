@@ -1,5 +1,10 @@
-//! Records what a person wrote, together with the wish it holds: in one transaction, so that a STOP that was answered is
-//! kept. The same for a message that Twilio brought and for one that was found in its list.
+//! Records an inbound message together with the preference that it requests, in one transaction: a STOP that was confirmed
+//! is stored. The message comes from a webhook, or from Twilio's list of messages.
+//!
+//! Nothing is read first. The first attempt assumes that no preference is stored. A refusal brings the stored preferences, and
+//! the next attempt decides again with them.
+
+use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use domain::{
@@ -19,7 +24,6 @@ use crate::{
     messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Source, StoredMessage},
 };
 
-/// Writes to the Messages and the Contacts table.
 #[derive(Debug)]
 pub struct InboundRecorder {
     client: Client,
@@ -29,28 +33,31 @@ pub struct InboundRecorder {
     retention: Retention,
 }
 
-/// How a deployment understands opting out.
+/// The opt-out settings of a deployment.
 #[derive(Debug)]
 pub struct OptOutPolicy {
-    /// In which languages.
     pub languages: Languages,
-    /// What a STOP covers.
     pub scope: OptOutScope,
 }
 
-/// What became of a message.
-#[derive(Debug)]
+/// What became of an inbound message.
 pub struct InboundOutcome {
-    /// What the person is told; a duplicate is answered as the first was.
+    /// The text to answer with. A duplicate gets the answer of the first.
     pub answer: Option<String>,
-    /// What it asks for.
     pub intent: Intent,
-    /// Whether it was there before.
     pub recorded: RecordOutcome,
 }
 
-/// What is known of a person under one name in one scope. Nothing is read first: the first try assumes that it is
-/// nothing, and its refusal brings what there is.
+impl fmt::Debug for InboundOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InboundOutcome")
+            .field("intent", &self.intent)
+            .field("recorded", &self.recorded)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The preference of one key of the person in one scope, as far as it is known.
 struct KnownPreference {
     contact: ContactKey,
     scope: Scope,
@@ -58,7 +65,6 @@ struct KnownPreference {
 }
 
 impl InboundRecorder {
-    /// A recorder over the two tables.
     pub fn new(
         client: Client,
         messages: Messages,
@@ -69,8 +75,8 @@ impl InboundRecorder {
         Self { client, messages, contacts, policy, retention }
     }
 
-    /// Records a message. One request, whether it holds a wish or not and whether it is the first time or not, unless the
-    /// person has expressed another wish before, or hides the number behind a user id.
+    /// Records a message. This is one request, with or without a requested preference and for a duplicate too, unless a
+    /// preference is stored already, or the sender is a user id that has to be resolved to the keys of the person.
     pub async fn record(
         &self,
         message: &InboundMessage,
@@ -81,7 +87,7 @@ impl InboundRecorder {
         let (sid, account_sid) = (&message.message_sid, &message.account_sid);
         let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, self.retention);
         let (answer, recorded) = match intent {
-            Intent::SetPreference(wish) => self.record_preference(message, stored, wish).await?,
+            Intent::SetPreference(request) => self.record_preference(message, stored, request).await?,
             Intent::PossibleOptOut(language) => {
                 stored.near_miss = Some(language);
                 (None, self.messages.record(&stored).await?)
@@ -96,33 +102,33 @@ impl InboundRecorder {
     }
 
     /// What a message asks for. Nothing is recorded.
-    pub fn asked(&self, message: &InboundMessage, source: Source) -> Asked {
+    pub fn asked(&self, message: &InboundMessage, source: Source) -> Intent {
         let origin = match source {
             Source::Webhook => Origin::Webhook,
             Source::Reconcile => Origin::MessageList,
         };
-        Asked::by(message, origin, &self.policy.languages)
+        Intent::of(message, origin, &self.policy.languages)
     }
 
-    /// Records both or neither, and says what to answer.
+    /// Records the message and the preference, or neither, and gives the answer.
     async fn record_preference(
         &self,
         message: &InboundMessage,
         mut stored: StoredMessage,
-        wish: PreferenceRequest,
+        request: PreferenceRequest,
     ) -> Result<(Option<String>, RecordOutcome), StoreError> {
-        let mut known = self.unknown(message, wish.preference).await?;
+        let mut known = self.assume_no_preferences(message, request.preference).await?;
         for _ in 0..MAX_ROUNDS {
-            let effects = effects(wish.preference, &stored, &known);
+            let effects = effects(request.preference, &stored, &known);
             let changes = effects.contains(&PreferenceEffect::Changed);
-            stored.preference = changes.then_some(wish.preference);
-            stored.answer = changes.then(|| confirmation(wish, stored.source)).flatten();
+            stored.preference = changes.then_some(request.preference);
+            stored.answer = changes.then(|| confirmation(request, stored.source)).flatten();
             let due: Vec<usize> =
                 (0..known.len()).filter(|i| effects.get(*i) != Some(&PreferenceEffect::Stale)).collect();
             if due.is_empty() {
                 return Ok((None, self.messages.record(&stored).await?));
             }
-            match self.write(&message.from.channel, &stored, wish.preference, &known, &due).await? {
+            match self.write(&message.from.channel, &stored, request.preference, &known, &due).await? {
                 InboundWrite::Written => return Ok((stored.answer, RecordOutcome::First)),
                 InboundWrite::Duplicate(first) => return Ok((None, RecordOutcome::Duplicate(first))),
                 InboundWrite::Changed(found) => {
@@ -137,9 +143,13 @@ impl InboundRecorder {
         Err(StoreError::contended("recording a preference"))
     }
 
-    /// Each name of the person in each scope of the wish. Who hides the number is looked up: their STOP has to reach the
-    /// number that notifications go to.
-    async fn unknown(&self, message: &InboundMessage, wish: Preference) -> Result<Vec<KnownPreference>, StoreError> {
+    /// All keys of the person in all scopes of the request. The linked keys of a user id are read, because its STOP has to
+    /// hold for the phone number that notifications are sent to.
+    async fn assume_no_preferences(
+        &self,
+        message: &InboundMessage,
+        requested: Preference,
+    ) -> Result<Vec<KnownPreference>, StoreError> {
         let mut contacts = ContactKey::all_of_sender(message);
         if matches!(message.from.identity, Identity::Opaque(_)) {
             for linked in self.contacts.linked(&ContactKey::of_sender(message)).await? {
@@ -149,7 +159,7 @@ impl InboundRecorder {
             }
         }
         let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.policy.scope.scopes(wish, &message.to, service);
+        let scopes = self.policy.scope.scopes(requested, &message.to, service);
         let in_each_scope = |contact: ContactKey| {
             scopes.iter().map(move |scope| KnownPreference {
                 contact: contact.clone(),
@@ -160,7 +170,7 @@ impl InboundRecorder {
         Ok(contacts.into_iter().flat_map(in_each_scope).collect())
     }
 
-    /// Writes the message and the wish, the latter where it is `due`.
+    /// Writes the message, and the preference for the keys that are `due`.
     async fn write(
         &self,
         channel: &Channel,
@@ -175,7 +185,7 @@ impl InboundRecorder {
             message_sid: Some(stored.message_sid.clone()),
             reason: None,
         };
-        let mut actions = vec![self.messages.recording(stored)?];
+        let mut actions = vec![self.messages.record_action(stored)?];
         for known in due.iter().filter_map(|index| known.get(*index)) {
             let new = new.clone().after(known.preference.as_ref());
             let before = known.preference.as_ref();
@@ -188,25 +198,25 @@ impl InboundRecorder {
     }
 }
 
-/// What the wish does under each name. A person is one: whatever was said last under any of the names is what the wish
-/// has to be newer than.
-fn effects(wish: Preference, stored: &StoredMessage, known: &[KnownPreference]) -> Vec<PreferenceEffect> {
+/// What the request does to each stored preference. All keys are one person, so in each scope the request is compared with the
+/// newest preference of all keys.
+fn effects(requested: Preference, stored: &StoredMessage, known: &[KnownPreference]) -> Vec<PreferenceEffect> {
     let of_scope = |scope: &Scope| {
         newest(known.iter().filter(|known| known.scope == *scope).filter_map(|known| known.preference.as_ref()))
     };
-    known.iter().map(|known| effect(wish, stored.received_at, of_scope(&known.scope))).collect()
+    known.iter().map(|known| effect(requested, stored.received_at, of_scope(&known.scope))).collect()
 }
 
-/// What became of a try.
+/// What became of one attempt to write.
 enum InboundWrite {
     Written,
     Duplicate(Box<StoredMessage>),
-    /// These preferences are not what they were taken for, but this.
+    /// The stored preferences, by their place, that were not as assumed.
     Changed(Vec<(usize, Option<RecordedPreference>)>),
 }
 
 impl InboundWrite {
-    /// The message's own condition goes first: a duplicate stays one whatever has become of the preference since.
+    /// The condition of the message counts first: a duplicate stays a duplicate, whatever the preferences are now.
     fn refused(refusals: Vec<Option<FailedCondition>>, due: &[usize]) -> Result<Self, StoreError> {
         let mut refusals = refusals.into_iter();
         if let Some(refusal) = refusals.next().flatten() {
@@ -219,10 +229,9 @@ impl InboundWrite {
     }
 }
 
-/// A first STOP is confirmed, a repeated one is not; a START needs no words. What was found later has nobody waiting for an
-/// answer.
-fn confirmation(wish: PreferenceRequest, source: Source) -> Option<String> {
-    match (wish.preference, wish.confirmation, source) {
+/// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later.
+fn confirmation(request: PreferenceRequest, source: Source) -> Option<String> {
+    match (request.preference, request.confirmation, source) {
         (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) => {
             Some(language.opt_out_confirmation().to_owned())
         }
@@ -236,9 +245,9 @@ mod tests {
 
     use super::*;
 
-    fn known(address: &str, scope: Scope, said: Option<(Preference, &str)>) -> KnownPreference {
+    fn known(address: &str, scope: Scope, stored: Option<(Preference, &str)>) -> KnownPreference {
         let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
-        let preference = said.map(|(preference, at)| RecordedPreference {
+        let preference = stored.map(|(preference, at)| RecordedPreference {
             preference,
             changed_at: at.parse().unwrap(),
             message_sid: None,
@@ -259,17 +268,22 @@ mod tests {
     }
 
     #[test]
-    fn a_person_of_two_names_is_one() {
+    fn the_newest_preference_of_all_keys_counts() {
         use Preference::{OptedIn, OptedOut};
         use PreferenceEffect::{Changed, Repeated, Stale};
         const BEFORE: &str = "2026-11-20T08:00:00Z";
         const AFTER: &str = "2026-11-20T10:00:00Z";
         let cases = [
             (None, None, Changed, "a first STOP"),
-            (Some((OptedOut, BEFORE)), None, Repeated, "said before under the other name"),
-            (Some((OptedIn, AFTER)), None, Stale, "taken back since under the other name"),
-            (Some((OptedIn, BEFORE)), Some((OptedOut, BEFORE)), Repeated, "of one time the opt-out counts"),
-            (Some((OptedOut, BEFORE)), Some((OptedIn, "2026-11-20T08:30:00Z")), Changed, "the later of both counts"),
+            (Some((OptedOut, BEFORE)), None, Repeated, "an earlier STOP of the other key"),
+            (Some((OptedIn, AFTER)), None, Stale, "a later START of the other key"),
+            (Some((OptedIn, BEFORE)), Some((OptedOut, BEFORE)), Repeated, "an opt-out at the same time counts"),
+            (
+                Some((OptedOut, BEFORE)),
+                Some((OptedIn, "2026-11-20T08:30:00Z")),
+                Changed,
+                "the later of both keys counts",
+            ),
         ];
         for (number, user_id, expected, case) in cases {
             let known = [known("+14155550123", Scope::All, number), known("US.1", Scope::All, user_id)];
@@ -278,10 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_decided_apart() {
-        let said = Some((Preference::OptedOut, "2026-11-20T08:00:00Z"));
-        let known =
-            [known("+14155550123", Scope::All, None), known("+14155550123", Scope::Sender("whatsapp:+1".into()), said)];
+    fn each_scope_is_decided_separately() {
+        let opted_out = Some((Preference::OptedOut, "2026-11-20T08:00:00Z"));
+        let known = [
+            known("+14155550123", Scope::All, None),
+            known("+14155550123", Scope::Sender("whatsapp:+1".into()), opted_out),
+        ];
         assert_eq!(
             effects(Preference::OptedIn, &stored(), &known),
             [PreferenceEffect::Repeated, PreferenceEffect::Changed]

@@ -1,5 +1,5 @@
-//! Records what became of a message we sent, and which notification it was. The same for what Twilio reported and for
-//! what was found at Twilio.
+//! Records a status of a message that we sent, and binds the message to its notification. The status comes from a callback,
+//! or from Twilio's list of messages.
 
 use aws_sdk_dynamodb::Client;
 use domain::{callback_url::CallbackOrigin, limits::Retention};
@@ -12,7 +12,6 @@ use crate::{
     notifications::Notifications,
 };
 
-/// Writes to the Messages and the Notifications table.
 #[derive(Debug)]
 pub struct StatusRecorder {
     client: Client,
@@ -22,12 +21,11 @@ pub struct StatusRecorder {
 }
 
 impl StatusRecorder {
-    /// A recorder over the two tables.
     pub fn new(client: Client, messages: Messages, notifications: Notifications, retention: Retention) -> Self {
         Self { client, messages, notifications, retention }
     }
 
-    /// Records a status, and binds the message to its notification where that is known: in one request.
+    /// Records a status, and binds the message to its notification if the callback URL names one, with one request.
     pub async fn record(
         &self,
         callback: &StatusCallback,
@@ -48,7 +46,7 @@ impl StatusRecorder {
         }
     }
 
-    /// A notification that is gone (its retention is over) is no reason to lose the status.
+    /// If the notification is not stored any more, or a later attempt is under way, the status is recorded without it.
     async fn record_and_bind(
         &self,
         stored: &StoredMessage,
@@ -56,7 +54,7 @@ impl StatusRecorder {
         stage: Stage,
     ) -> Result<RecordOutcome, StoreError> {
         let actions = vec![
-            self.messages.recording(stored)?,
+            self.messages.record_action(stored)?,
             self.notifications.bind_message_action(&stored.account_sid, origin, &stored.message_sid, stage)?,
         ];
         match transact(&self.client, "recording a status", actions).await? {

@@ -1,4 +1,9 @@
-//! How far `reconcile` has read through each account's messages: items `reconcile#AC...` of the `RateLimits` table.
+//! How far `reconcile` has read each account's list of messages: the items `reconcile#AC` of the `RateLimits` table, whose
+//! key attribute is `sender`. Only `reconcile` writes them, and they never expire.
+//!
+//! An item also holds a lease (`turn`, `turn_until`), so that two invocations do not sweep the same account at once. The
+//! function has no reserved concurrency for this: a new AWS account has ten concurrent executions in all, of which none can
+//! be reserved.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -13,62 +18,57 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
-/// The marks, in their table.
 #[derive(Debug, Clone)]
 pub struct Sweeps {
     client: Client,
     table: String,
 }
 
-/// How far an account has been read.
+/// How far an account's list was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepMark {
-    /// Everything that was there at this time has been looked at.
+    /// Every message up to this time was checked.
     pub since: Timestamp,
-    /// A sweep that did not come to its end.
+    /// The sweep that did not reach the end of the list, if there is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<UnfinishedSweep>,
 }
 
-/// Where to go on.
+/// Where to continue a sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnfinishedSweep {
-    /// When the sweep began: what the mark becomes at its end.
+    /// When the sweep began. It becomes the mark's `since` when the sweep ends.
     pub sweep_started_at: Timestamp,
-    /// The path of the page that comes next.
+    /// The path of the next page.
     pub resume: String,
 }
 
-/// The right to sweep an account.
+/// The right of one invocation to sweep an account.
 #[derive(Debug)]
 pub struct SweepLease(String);
 
-/// What became of a try to begin.
+/// What became of an attempt to start a sweep.
 #[derive(Debug)]
 pub enum SweepStart {
-    /// It is our turn, from this mark; none where the account was never swept.
+    /// The lease, and the mark to continue from; none if the account was never swept.
     Leased(SweepLease, Option<SweepMark>),
-    /// Another invocation is at it.
+    /// Another invocation sweeps the account.
     Busy,
 }
 
-/// A turn outlives the function's 300 s: one that ran out has nobody at work any more.
-///
-/// The function has no reserved concurrency for this: an account of AWS's that is new has ten executions in all, of which
-/// none can be reserved.
-const TURN: SignedDuration = SignedDuration::from_secs(310);
+/// Longer than the function's timeout of 300 s, so that after the lease no invocation works on the account.
+const SWEEP_LEASE: SignedDuration = SignedDuration::from_secs(310);
 
 impl Sweeps {
-    /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// Takes the turn at an account.
+    /// Starts a sweep of an account, unless another invocation has the lease.
     pub async fn begin(&self, account_sid: &AccountSid, now: Timestamp) -> Result<SweepStart, StoreError> {
-        let operation = "beginning a sweep in the RateLimits table";
-        let turn = SweepLease(uuid::Uuid::new_v4().to_string());
-        let until = now.saturating_add(TURN).map_err(|error| StoreError::new(operation, error))?;
+        let operation = "starting a sweep in the RateLimits table";
+        let lease = SweepLease(uuid::Uuid::new_v4().to_string());
+        let until = now.saturating_add(SWEEP_LEASE).map_err(|error| StoreError::new(operation, error))?;
         let update = self
             .client
             .update_item()
@@ -76,21 +76,22 @@ impl Sweeps {
             .set_key(Some(key(account_sid)))
             .update_expression("SET turn = :turn, turn_until = :until")
             .condition_expression("attribute_not_exists(turn) OR turn_until < :now")
-            .expression_attribute_values(":turn", text(&turn.0))
+            .expression_attribute_values(":turn", text(&lease.0))
             .expression_attribute_values(":until", seconds(until))
             .expression_attribute_values(":now", seconds(now))
             .return_values(ReturnValue::AllNew);
         match conditional(operation, update).await? {
             ConditionalWrite::Written(item) => {
                 let mark = item.contains_key("since").then(|| serde_dynamo::from_item(item)).transpose();
-                Ok(SweepStart::Leased(turn, mark.map_err(|error| StoreError::new(operation, error))?))
+                Ok(SweepStart::Leased(lease, mark.map_err(|error| StoreError::new(operation, error))?))
             }
             ConditionalWrite::Refused(_) => Ok(SweepStart::Busy),
         }
     }
 
-    /// Gives the turn back and leaves the mark. Who lost the turn meanwhile leaves none.
-    pub async fn end(&self, account_sid: &AccountSid, turn: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
+    /// Ends a sweep: writes the mark and gives the lease back. If another invocation has taken the lease over, nothing is
+    /// written.
+    pub async fn end(&self, account_sid: &AccountSid, lease: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
         let operation = "ending a sweep in the RateLimits table";
         let item: Item = serde_dynamo::to_item(mark).map_err(|error| StoreError::new(operation, error))?;
         let put = self
@@ -99,7 +100,7 @@ impl Sweeps {
             .table_name(&self.table)
             .set_item(Some(key(account_sid).into_iter().chain(item).collect()))
             .condition_expression("turn = :turn")
-            .expression_attribute_values(":turn", text(turn.0));
+            .expression_attribute_values(":turn", text(lease.0));
         conditional(operation, put).await.map(drop)
     }
 }
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_an_item_and_back() {
+    fn a_mark_is_read_back_from_its_item() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let unfinished = UnfinishedSweep { sweep_started_at: at(1_790_000_300), resume: "/page".to_owned() };
         for unfinished in [None, Some(unfinished)] {

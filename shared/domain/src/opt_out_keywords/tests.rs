@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What a typed text is.
-fn typed(text: &str, languages: &Languages) -> Match {
+fn typed(text: &str, languages: &Languages) -> KeywordMatch {
     classify(text, Certainty::Typed, languages)
 }
 
@@ -156,8 +156,7 @@ fn every_language_has_keywords_and_a_short_confirmation() {
         assert!(language.opt_out_confirmation().chars().count() < twilio_types::limits::MAX_BODY_CHARS);
         assert!(!language.opt_out_confirmation().contains(['<', '&', '>']));
         let words = language.opt_out_confirmation().split([' ', '.', ',']);
-        let named =
-            words.filter(|word| matches!(typed(word, &alone), KeywordMatch::Whole(Keyword::Start, _))).count();
+        let named = words.filter(|word| matches!(typed(word, &alone), KeywordMatch::Whole(Keyword::Start, _))).count();
         assert_eq!(named, 1, "the confirmation names one word that lifts it: {}", language.opt_out_confirmation());
     }
 }
@@ -180,7 +179,7 @@ fn ordinary_words_for_stopping_are_marked_for_a_person() {
         ("الغاء", Language::Arabic),
         ("إلغاء", Language::Arabic),
     ] {
-        assert_eq!(typed(word, &Languages::default()), Match::NearMiss(language), "{word}");
+        assert_eq!(typed(word, &Languages::default()), KeywordMatch::PossibleOptOut(language), "{word}");
     }
 }
 
@@ -189,7 +188,7 @@ fn ordinary_words_for_beginning_lift_nothing() {
     let words =
         ["yes", "Alta", "reativar", "Anmelden", "Inizia", "Aanmelden", "Mulai", "शुरू", "शुरू करें", "ابدأ", "اشتراك"];
     for word in words {
-        assert_eq!(typed(word, &Languages::default()), Match::No, "{word}");
+        assert_eq!(typed(word, &Languages::default()), KeywordMatch::NoKeyword, "{word}");
     }
 }
 

@@ -3,7 +3,7 @@ use twilio_webhook::{form::Form, signature::TrustedForm};
 use super::*;
 
 /// What a form asks for, with these parameters besides those that every form has.
-fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Asked {
+fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Intent {
     let always = [
         ("MessageSid", "SM00000000000000000000000000000001"),
         ("AccountSid", "AC00000000000000000000000000000001"),
@@ -12,22 +12,22 @@ fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Asked {
     ];
     let pairs = always.iter().chain(parameters).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let message = InboundMessage::parse(TrustedForm::Stored(&pairs.collect::<Form>())).unwrap();
-    Asked::by(&message, origin, &Languages::default())
+    Intent::of(&message, origin, &Languages::default())
 }
 
 const ON_WHATSAPP: &str = "whatsapp:+14155550123";
 
-fn asked(parameters: &[(&str, &str)]) -> Asked {
+fn asked(parameters: &[(&str, &str)]) -> Intent {
     asked_by(Origin::Webhook, ON_WHATSAPP, parameters)
 }
 
 /// What a tapped quick reply asks for.
-fn tapped(label: &str, id: &str) -> Asked {
+fn tapped(label: &str, id: &str) -> Intent {
     asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label), ("ButtonPayload", id)])
 }
 
 /// What a chosen list item asks for.
-fn chosen(title: &str, id: &str) -> Asked {
+fn chosen(title: &str, id: &str) -> Intent {
     asked(&[("MessageType", "interactive"), ("Body", title), ("ListTitle", title), ("ListId", id)])
 }
 
@@ -48,20 +48,20 @@ fn a_wish_is_read_from_text_ids_and_twilios_own_judgement() {
         (&[("Body", "hello"), ("OptOutType", "START")], START),
     ];
     for (parameters, expected) in cases {
-        assert_eq!(asked(parameters).wish(), expected, "{parameters:?}");
+        assert_eq!(asked(parameters).request(), expected, "{parameters:?}");
     }
 }
 
 #[test]
 fn what_is_no_wish_but_near_one_is_for_a_person_to_look_at() {
-    let english = Asked::Perhaps(Language::English);
+    let english = Intent::PossibleOptOut(Language::English);
     let cases: [(&[(&str, &str)], _); 6] = [
         (&[("Body", "stop, the parcel never came")], english),
         (&[("Body", "STOP 12345")], english),
         (&[("Body", ""), ("ButtonText", "Please stop")], english),
         (&[("Body", "END")], english),
-        (&[("Body", "stop it"), ("OptOutType", "HELP")], Asked::Nothing),
-        (&[("Body", "Where is my order?")], Asked::Nothing),
+        (&[("Body", "stop it"), ("OptOutType", "HELP")], Intent::Other),
+        (&[("Body", "Where is my order?")], Intent::Other),
     ];
     for (parameters, expected) in cases {
         assert_eq!(asked(parameters), expected, "{parameters:?}");
@@ -140,8 +140,8 @@ const ORDINARY: [(&str, &str); 65] = [
 #[test]
 fn ordinary_quick_replies_and_list_items_ask_for_nothing() {
     for (label, id) in ORDINARY {
-        assert_eq!(tapped(label, id), Asked::Nothing, "{label} {id}");
-        assert_eq!(chosen(label, id), Asked::Nothing, "{label} {id}");
+        assert_eq!(tapped(label, id), Intent::Other, "{label} {id}");
+        assert_eq!(chosen(label, id), Intent::Other, "{label} {id}");
     }
 }
 
@@ -150,9 +150,9 @@ fn an_ordinary_label_without_an_id_decides_nothing() {
     for (label, id) in ORDINARY {
         for label in [label, id] {
             let button = asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label)]);
-            assert_eq!(button.wish(), None, "{label}");
-            assert_eq!(asked(&[("MessageType", "interactive"), ("Body", label)]).wish(), None, "{label}");
-            assert_eq!(asked_by(Origin::MessageList, ON_WHATSAPP, &[("Body", label)]).wish(), None, "{label}");
+            assert_eq!(button.request(), None, "{label}");
+            assert_eq!(asked(&[("MessageType", "interactive"), ("Body", label)]).request(), None, "{label}");
+            assert_eq!(asked_by(Origin::MessageList, ON_WHATSAPP, &[("Body", label)]).request(), None, "{label}");
         }
     }
 }
@@ -161,8 +161,8 @@ fn an_ordinary_label_without_an_id_decides_nothing() {
 fn an_id_that_repeats_an_ordinary_label_decides_nothing() {
     for label in ["Cancel", "End", "Quit", "Yes", "Start", "Cancelar", "Baja", "Sair", "Annulla", "Abmelden", "Mulai"] {
         for id in [label.to_owned(), label.to_lowercase()] {
-            assert_eq!(tapped(label, &id).wish(), None, "{label} {id}");
-            assert_eq!(chosen(label, &id).wish(), None, "{label} {id}");
+            assert_eq!(tapped(label, &id).request(), None, "{label} {id}");
+            assert_eq!(chosen(label, &id).request(), None, "{label} {id}");
         }
     }
 }
@@ -171,8 +171,8 @@ fn an_id_that_repeats_an_ordinary_label_decides_nothing() {
 fn an_id_that_says_stop_is_an_opt_out_whatever_the_label_says() {
     for id in ["STOP", "stop", "Unsubscribe", "OPT_OUT", "opt-out", "optout", "STOP_ALL", "dar-de-baja"] {
         for label in ["No more", "please stop", "Stop", "Keine Nachrichten mehr", "Yes"] {
-            assert_eq!(tapped(label, id).wish(), STOP, "{label} {id}");
-            assert_eq!(chosen(label, id).wish(), STOP, "{label} {id}");
+            assert_eq!(tapped(label, id).request(), STOP, "{label} {id}");
+            assert_eq!(chosen(label, id).request(), STOP, "{label} {id}");
         }
     }
 }
@@ -180,10 +180,10 @@ fn an_id_that_says_stop_is_an_opt_out_whatever_the_label_says() {
 #[test]
 fn an_id_lifts_an_opt_out_by_twilios_own_words_alone() {
     for id in ["START", "UNSTOP"] {
-        assert_eq!(tapped("Messages again, please", id).wish(), START, "{id}");
+        assert_eq!(tapped("Messages again, please", id).request(), START, "{id}");
     }
     for id in ["start", "Start", "YES", "START_SURVEY", "REANUDAR", "REPRENDRE", "RIPRENDI"] {
-        assert_eq!(tapped("Messages again, please", id), Asked::Nothing, "{id}");
+        assert_eq!(tapped("Messages again, please", id), Intent::Other, "{id}");
     }
 }
 
@@ -198,7 +198,7 @@ fn an_id_that_may_mean_stop_is_for_a_person_to_look_at() {
         ("No more offers", "unsubscribe-offers"),
         ("Bus stop 12", "bus-12"),
     ] {
-        assert!(matches!(tapped(label, id), Asked::Perhaps(_)), "{label} {id}");
+        assert!(matches!(tapped(label, id), Intent::PossibleOptOut(_)), "{label} {id}");
     }
 }
 
@@ -207,8 +207,8 @@ fn an_unmistakable_label_without_an_id_is_an_opt_out() {
     for label in ["STOP", "Unsubscribe", "Opt out", "Stop all", "Dar de baja", "Berhenti berlangganan", "إلغاء الاشتراك"]
     {
         let button = asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label)]);
-        assert_eq!(button.wish(), STOP, "{label}");
-        assert_eq!(asked(&[("Body", ""), ("ButtonText", label)]).wish(), STOP, "{label}");
+        assert_eq!(button.request(), STOP, "{label}");
+        assert_eq!(asked(&[("Body", ""), ("ButtonText", label)]).request(), STOP, "{label}");
     }
 }
 
@@ -228,11 +228,11 @@ fn a_typed_keyword_decides_in_every_language() {
         "रोको",
         "توقف",
     ] {
-        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).wish(), STOP, "{word}");
-        assert_eq!(asked(&[("Body", word)]).wish(), STOP, "{word}");
+        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).request(), STOP, "{word}");
+        assert_eq!(asked(&[("Body", word)]).request(), STOP, "{word}");
     }
     for word in ["START", "unstop", "reanudar", "Retomar", "reprendre", "riprendi", "hervatten"] {
-        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).wish(), START, "{word}");
+        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).request(), START, "{word}");
     }
 }
 
@@ -242,7 +242,7 @@ fn end_is_an_opt_out_in_a_text_message_alone() {
     for (from, wish) in
         [("+14155550123", STOP), ("rcs:+14155550123", STOP), ("RCS:+14155550123", STOP), (ON_WHATSAPP, None)]
     {
-        assert_eq!(asked_by(Origin::Webhook, from, &end).wish(), wish, "{from}");
+        assert_eq!(asked_by(Origin::Webhook, from, &end).request(), wish, "{from}");
     }
 }
 
@@ -250,13 +250,13 @@ fn end_is_an_opt_out_in_a_text_message_alone() {
 fn a_listed_message_decides_where_it_can_be_no_tap() {
     let listed = |from: &str, body| asked_by(Origin::MessageList, from, &[("Body", body)]);
     for body in ["STOP", "unsubscribe", "Dar de baja"] {
-        assert_eq!(listed(ON_WHATSAPP, body).wish(), STOP, "{body}");
-        assert_eq!(listed("+14155550123", body).wish(), STOP, "{body}");
+        assert_eq!(listed(ON_WHATSAPP, body).request(), STOP, "{body}");
+        assert_eq!(listed("+14155550123", body).request(), STOP, "{body}");
     }
     for body in ["Cancel", "PARAR", "arrêt"] {
-        assert!(matches!(listed(ON_WHATSAPP, body), Asked::Perhaps(_)), "{body}");
-        assert_eq!(listed("+14155550123", body).wish(), STOP, "{body}");
+        assert!(matches!(listed(ON_WHATSAPP, body), Intent::PossibleOptOut(_)), "{body}");
+        assert_eq!(listed("+14155550123", body).request(), STOP, "{body}");
     }
-    assert_eq!(listed(ON_WHATSAPP, "Start"), Asked::Nothing);
-    assert_eq!(listed("+14155550123", "Start").wish(), START);
+    assert_eq!(listed(ON_WHATSAPP, "Start"), Intent::Other);
+    assert_eq!(listed("+14155550123", "Start").request(), START);
 }

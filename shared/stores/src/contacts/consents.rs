@@ -1,4 +1,4 @@
-//! A contact's consent: what holds now, one item for each category, and the proofs, which only ever become more.
+//! A contact's consents: for each category one item with the current consent, and one item for each piece of evidence.
 
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update};
 use domain::{
@@ -14,26 +14,26 @@ use crate::{
     dynamodb::{Item, StoreError, TransactionOutcome, transact},
 };
 
-/// The facets of consent begin with this.
+/// The prefix of the facets of consents.
 pub(super) const CONSENT: &str = "consent#";
 
 const OPERATION: &str = "recording consent in the Contacts table";
 
-/// What a proof changed.
+/// What recording evidence changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsentOutcome {
-    /// It is what holds now.
+    /// It is the current consent.
     Current(Consent),
-    /// It is kept, and this, which is newer, still holds.
+    /// It is stored, but this newer consent stays the current one.
     Historic(Consent),
 }
 
-/// When a proof may change what holds.
+/// When new evidence replaces the current consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConsentCondition {
-    /// What is there is not newer. Of two at the same moment the withdrawal holds.
+    /// If the current consent is not newer. Of two at the same time the withdrawal wins.
     NotNewer,
-    /// Consent is given, and not after the proof.
+    /// If consent is given, and was not given later.
     Given,
 }
 
@@ -50,30 +50,30 @@ impl ConsentCondition {
 }
 
 impl Contacts {
-    /// Keeps a proof, and lets it hold from now on unless what holds is newer: one that arrives late is proof of its time
-    /// all the same.
+    /// Stores evidence, and makes it the current consent unless that is newer. Evidence that arrives late is stored too: it
+    /// proves the consent of its time.
     pub async fn record_consent(
         &self,
         contact: &ContactKey,
         evidence: &ConsentEvidence,
     ) -> Result<ConsentOutcome, StoreError> {
         let consent = consent_of(evidence);
-        let keeping = self.keeping(contact, &consent, evidence)?;
-        let holding = self.holding(contact, &consent, ConsentCondition::NotNewer)?;
-        let refusals = match transact(&self.client, OPERATION, vec![keeping.clone(), holding]).await? {
+        let store = self.evidence_action(contact, &consent, evidence)?;
+        let replace = self.current_action(contact, &consent, ConsentCondition::NotNewer)?;
+        let refusals = match transact(&self.client, OPERATION, vec![store.clone(), replace]).await? {
             TransactionOutcome::Written => return Ok(ConsentOutcome::Current(consent)),
             TransactionOutcome::Refused(refusals) => refusals,
         };
         let Some(newer) = refusals.into_iter().nth(1).flatten() else {
             return Err(StoreError::contended(OPERATION));
         };
-        // What holds is never replaced by something older, so this stays true for the second request.
-        transact(&self.client, OPERATION, vec![keeping]).await?;
+        // Older evidence never replaces the current consent, so it is still newer after the second request.
+        transact(&self.client, OPERATION, vec![store]).await?;
         Self::read_consent(newer.item).map(ConsentOutcome::Historic)
     }
 
-    /// Withdraws the consent that is given, and was before this time, and gives the categories for which that was so.
-    /// Done again, it finds nothing to withdraw.
+    /// Withdraws the consents that were given up to this time, and gives their categories. A second call finds nothing to
+    /// withdraw.
     pub async fn withdraw_consents(
         &self,
         contact: &ContactKey,
@@ -87,8 +87,8 @@ impl Contacts {
             let evidence = ConsentEvidence::withdrawal(*category, at, source, now);
             let consent = consent_of(&evidence);
             let actions = vec![
-                self.keeping(contact, &consent, &evidence)?,
-                self.holding(contact, &consent, ConsentCondition::Given)?,
+                self.evidence_action(contact, &consent, &evidence)?,
+                self.current_action(contact, &consent, ConsentCondition::Given)?,
             ];
             if let TransactionOutcome::Written = transact(&self.client, OPERATION, actions).await? {
                 withdrawn.push(*category);
@@ -97,13 +97,13 @@ impl Contacts {
         Ok(withdrawn)
     }
 
-    /// What holds, from its item.
+    /// Reads the item of a current consent.
     pub fn read_consent(item: Item) -> Result<Consent, StoreError> {
         serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading consent", error))
     }
 
-    /// The write of a proof, which never replaces another.
-    fn keeping(
+    /// Stores evidence, and never replaces other evidence.
+    fn evidence_action(
         &self,
         contact: &ContactKey,
         consent: &Consent,
@@ -120,8 +120,8 @@ impl Contacts {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The write of what holds.
-    fn holding(
+    /// Replaces the current consent under a condition.
+    fn current_action(
         &self,
         contact: &ContactKey,
         consent: &Consent,
@@ -152,12 +152,12 @@ impl Contacts {
     }
 }
 
-/// The facet of what holds for a category.
+/// The facet of the current consent for a category.
 pub(super) fn facet(category: Category) -> String {
     format!("{CONSENT}{}", category.as_str())
 }
 
-/// What holds once a proof does. The proof's own facet is found by its time, and is unlike any other.
+/// The current consent that evidence makes. The facet of the evidence sorts by its time, and is unique.
 fn consent_of(evidence: &ConsentEvidence) -> Consent {
     let ConsentEvidence { category, state, at, .. } = *evidence;
     let unique = uuid::Uuid::new_v4().simple();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_proof_has_a_facet_of_its_own() {
+    fn each_evidence_has_a_unique_facet() {
         let evidence = evidence("2026-11-20T09:00:00Z".parse().unwrap());
         let facets = [consent_of(&evidence).evidence, consent_of(&evidence).evidence];
         assert_ne!(facets[0], facets[1]);
@@ -190,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn proofs_are_in_the_order_of_their_times(one in 0..4_000_000_000_000_i64, two in 0..4_000_000_000_000_i64) {
+        fn facets_of_evidence_sort_by_time(one in 0..4_000_000_000_000_i64, two in 0..4_000_000_000_000_i64) {
             let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
             let facet = |millisecond| consent_of(&evidence(at(millisecond))).evidence;
             prop_assume!(one != two);
@@ -198,7 +198,7 @@ mod tests {
         }
 
         #[test]
-        fn a_proof_is_read_as_it_was_kept(millisecond in 0..4_000_000_000_000_i64, source in "\\PC{1,200}") {
+        fn evidence_is_read_as_it_was_stored(millisecond in 0..4_000_000_000_000_i64, source in "\\PC{1,200}") {
             let at = Timestamp::from_millisecond(millisecond).unwrap();
             let evidence = ConsentEvidence { source, ..evidence(at) };
             let item: Item = serde_dynamo::to_item(&evidence).unwrap();

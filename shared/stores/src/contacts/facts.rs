@@ -1,6 +1,9 @@
-//! What the Contacts table knows about the recipients of a batch, read at once.
+//! The facets of the recipients of a batch, read with one request.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
@@ -23,22 +26,30 @@ use crate::{
     dynamodb::{Item, StoreError, consistent_keys},
 };
 
-/// The facet of the last message to any sender.
+/// The facet of the last message of a person to any sender.
 pub(super) const WINDOW: &str = "window";
-/// The facet of the marketing messages that went out.
+/// The facet of the recent marketing notifications.
 const MARKETING: &str = "sent#marketing";
 
 /// A facet of a contact that a decision may need.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum FacetKey {
-    /// Whether the person opted out of a scope, on a channel.
     Suppression(Channel, Scope),
-    /// When the person last wrote: to this sender, or to any.
+    /// The service window of this sender, or of any sender.
     Window(Option<String>),
-    /// The consent in a category.
     Consent(Category),
-    /// The marketing messages of late.
     Marketing,
+}
+
+impl fmt::Debug for FacetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suppression(channel, scope) => f.debug_tuple("Suppression").field(channel).field(scope).finish(),
+            Self::Window(sender) => f.debug_tuple("Window").field(&sender.as_ref().map(|_| "..")).finish(),
+            Self::Consent(category) => f.debug_tuple("Consent").field(category).finish(),
+            Self::Marketing => f.write_str("Marketing"),
+        }
+    }
 }
 
 impl FacetKey {
@@ -53,37 +64,41 @@ impl FacetKey {
     }
 }
 
-/// The items of a batch read.
-#[derive(Debug, Default)]
+/// The items of a batch read, by contact and facet.
+#[derive(Default)]
 pub struct ContactFacts(HashMap<(String, String), Item>);
 
-/// The marketing messages that a person was sent: when, by notification.
+impl fmt::Debug for ContactFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactFacts").field("items", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+/// The recent marketing notifications to a person: their times by their ids.
 pub type MarketingSent = BTreeMap<String, Timestamp>;
 
 impl ContactFacts {
-    /// The items that a batch read gave of this table.
     pub fn new(items: Vec<Item>) -> Self {
         let text = |item: &Item, name: &str| text_in(item, name).map(str::to_owned);
         let keyed = items.into_iter().filter_map(|item| Some(((text(&item, "contact")?, text(&item, "facet")?), item)));
         Self(keyed.collect())
     }
 
-    fn read<T: DeserializeOwned>(&self, contact: &ContactKey, wanted: &FacetKey) -> Result<Option<T>, StoreError> {
-        let item = self.0.get(&(contact.as_str().to_owned(), wanted.facet()));
+    fn read<T: DeserializeOwned>(&self, contact: &ContactKey, key: &FacetKey) -> Result<Option<T>, StoreError> {
+        let item = self.0.get(&(contact.as_str().to_owned(), key.facet()));
         item.cloned()
             .map(serde_dynamo::from_item)
             .transpose()
             .map_err(|error| StoreError::new("reading an item of the Contacts table", error))
     }
 
-    /// Whether the person has opted out of this scope.
     pub fn is_suppressed(&self, contact: &ContactKey, channel: &Channel, scope: &Scope) -> Result<bool, StoreError> {
-        let wanted = FacetKey::Suppression(channel.clone(), scope.clone());
-        let preference: Option<RecordedPreference> = self.read(contact, &wanted)?;
+        let key = FacetKey::Suppression(channel.clone(), scope.clone());
+        let preference: Option<RecordedPreference> = self.read(contact, &key)?;
         Ok(preference.is_some_and(|recorded| recorded.preference == Preference::OptedOut))
     }
 
-    /// When the person last wrote to the sender, or to any.
+    /// When the person last wrote to the sender, or to any sender.
     pub fn last_inbound_at(&self, contact: &ContactKey, sender: Option<&str>) -> Result<Option<Timestamp>, StoreError> {
         #[derive(Deserialize)]
         struct WindowFacet {
@@ -93,13 +108,13 @@ impl ContactFacts {
         Ok(window.and_then(|window| window.last_inbound_at))
     }
 
-    /// When the consent was given that holds in a category.
+    /// When the current consent in a category was given; none if it was withdrawn.
     pub fn consent_given_at(&self, contact: &ContactKey, category: Category) -> Result<Option<Timestamp>, StoreError> {
         let consent: Option<Consent> = self.read(contact, &FacetKey::Consent(category))?;
         Ok(consent.filter(|consent| consent.state == ConsentState::Given).map(|consent| consent.at))
     }
 
-    /// The marketing messages of late; none where nothing was ever noted.
+    /// The recent marketing notifications; none if the facet is not stored.
     pub fn marketing_sent(&self, contact: &ContactKey) -> Result<Option<MarketingSent>, StoreError> {
         let facet: Option<MarketingFacet> = self.read(contact, &FacetKey::Marketing)?;
         Ok(facet.map(|facet| facet.sent))
@@ -112,17 +127,17 @@ struct MarketingFacet {
 }
 
 impl Contacts {
-    /// What a batch read of these facets asks of this table, by the table's name.
+    /// The name of this table and the keys of these facets, for a [`crate::dynamodb::batch_get`].
     pub fn batch_keys<'a>(
         &self,
         facets: impl Iterator<Item = (&'a ContactKey, FacetKey)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
-        let keys = facets.map(|(contact, wanted)| key(contact, &wanted.facet()));
+        let keys = facets.map(|(contact, key_of_facet)| key(contact, &key_of_facet.facet()));
         Ok((self.table.clone(), consistent_keys("reading from the Contacts table", keys)?))
     }
 
-    /// An action that adds a marketing message to those of late, on the condition that they are as they were seen. What
-    /// is older than `memory` is left out.
+    /// The action of a transaction that adds a marketing notification to the recent ones, if those are as they were read.
+    /// Notifications that are older than `memory` are dropped.
     pub fn marketing_action(
         &self,
         contact: &ContactKey,
@@ -152,13 +167,13 @@ impl Contacts {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The marketing messages in an item that refused [`Contacts::marketing_action`].
+    /// Reads the item that refused [`Contacts::marketing_action`].
     pub fn read_marketing_sent(item: Item) -> Result<Option<MarketingSent>, StoreError> {
         if item.is_empty() {
             return Ok(None);
         }
-        let facet: MarketingFacet =
-            serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading the marketing sent", error))?;
+        let facet: MarketingFacet = serde_dynamo::from_item(item)
+            .map_err(|error| StoreError::new("reading the marketing notifications of the Contacts table", error))?;
         Ok(Some(facet.sent))
     }
 }

@@ -1,4 +1,4 @@
-//! The spellings of one person: a phone number and a WhatsApp user id that came in one message. Facets `identity#...`.
+//! The identities of one person: a phone number and a WhatsApp user id that came in one message. Facets `identity#...`.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::contact_key::ContactKey;
@@ -12,20 +12,19 @@ use crate::{
 
 pub(super) const IDENTITIES: &str = "identity#";
 
-/// Set once both contacts say the same: a link without it is one whose writer was stopped in between.
+/// Set when both contacts have the same preferences. A link without it belongs to a writer that stopped before the copy.
 const SHARED_AT: &str = "shared_at";
 
 impl Contacts {
-    /// Notes that contacts, all named by one message, are one person, and brings a suppression of one to the others.
-    ///
-    /// One small read where it is known already. Safe to run again after any interruption.
-    pub async fn note_identities(&self, contacts: &[ContactKey], at: Timestamp) -> Result<(), StoreError> {
+    /// Records that contacts are one person, because one message named them all, and copies their preferences to each other.
+    /// It may be repeated after any interruption. If they are linked already, it is one small read.
+    pub async fn record_identities(&self, contacts: &[ContactKey], at: Timestamp) -> Result<(), StoreError> {
         let Some((first, others)) = contacts.split_first() else { return Ok(()) };
         for other in others {
             if self.is_shared(first, other).await? {
                 continue;
             }
-            // The link goes first: a STOP that comes between the two finds it, or is found by the exchange.
+            // The link is written first: a STOP that comes between both steps either finds it, or is copied by the second step.
             self.link(first, other, at).await?;
             self.exchange_preferences(first, other).await?;
             self.mark_shared(first, other, at).await?;
@@ -33,7 +32,7 @@ impl Contacts {
         Ok(())
     }
 
-    /// Links two contacts, each to the other. A second time changes nothing.
+    /// Links two contacts in both directions. A second call changes nothing.
     pub async fn link(&self, a: &ContactKey, b: &ContactKey, at: Timestamp) -> Result<(), StoreError> {
         let operation = "linking two contacts in the Contacts table";
         let update = |contact: &ContactKey, other: &ContactKey| {
@@ -49,7 +48,7 @@ impl Contacts {
         transact(&self.client, operation, vec![update(a, b)?, update(b, a)?]).await.map(drop)
     }
 
-    /// The contacts that are the same person, read consistently.
+    /// The other contacts of the same person, read consistently.
     pub async fn linked(&self, contact: &ContactKey) -> Result<Vec<ContactKey>, StoreError> {
         let items = self.facets("listing identities in the Contacts table", contact, IDENTITIES).await?;
         Ok(items

@@ -1,4 +1,6 @@
-//! All that people have said, page by page: for a copy of it elsewhere.
+//! Lists all preferences and consents of an account page by page, for an export.
+
+use std::fmt;
 
 use domain::{
     consent::ConsentEvidence,
@@ -15,44 +17,46 @@ use crate::{
 
 const OPERATION: &str = "listing the Contacts table";
 
-/// Something that a person has said.
+/// A preference, or the evidence of a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordedFact {
-    /// Whether messages are wanted.
-    Preference {
-        /// On which channel.
-        channel: String,
-        /// Which messages.
-        scope: Scope,
-        /// What was said, and when.
-        preference: RecordedPreference,
-    },
-    /// A proof of consent.
+    Preference { channel: String, scope: Scope, preference: RecordedPreference },
     Consent(ConsentEvidence),
 }
 
-/// Something that a person has said, and who that is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A fact about a person.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ContactRecord {
-    /// A phone number or a user id.
     pub identity: Identity,
-    /// What was said.
     pub fact: RecordedFact,
 }
 
-/// A part of the table.
-#[derive(Debug)]
+impl fmt::Debug for ContactRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactRecord").field("fact", &self.fact).finish_non_exhaustive()
+    }
+}
+
+/// A page of the listing.
 pub struct ContactPage {
-    /// What it holds.
     pub listed: Vec<ContactRecord>,
-    /// How many items were looked at.
+    /// The number of items that DynamoDB read for the page.
     pub scanned: u64,
-    /// Where the next page begins; none after the last.
+    /// The start key of the next page; none after the last page.
     pub next: Option<Item>,
 }
 
+impl fmt::Debug for ContactPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactPage")
+            .field("listed", &self.listed)
+            .field("scanned", &self.scanned)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Contacts {
-    /// Reads a page of what an account's people have said. Every item of the table is read, and paid for.
+    /// Reads a page. DynamoDB reads, and charges for, every item of the table.
     pub async fn list(&self, account_sid: &AccountSid, from: Option<Item>) -> Result<ContactPage, StoreError> {
         let scan = self
             .client
@@ -73,20 +77,20 @@ impl Contacts {
     }
 }
 
-/// What holds of consent is left out: it is the newest of the proofs.
+/// The current consent is left out, because it repeats the newest evidence.
 fn listed(item: Item) -> Result<Option<ContactRecord>, StoreError> {
     let text = |name: &str| text_in(&item, name).unwrap_or_default().to_owned();
     let (contact, facet) = (text("contact"), text("facet"));
     let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse()) else { return Ok(None) };
-    let said = if let Some((channel, scope)) = Scope::in_facet(&facet) {
+    let recorded = if let Some((channel, scope)) = Scope::in_facet(&facet) {
         let Some(preference) = Contacts::read_preference(item)? else { return Ok(None) };
         RecordedFact::Preference { channel: channel.to_owned(), scope, preference }
-    } else if facet.strip_prefix(CONSENT).is_some_and(|proof| proof.contains('#')) {
+    } else if facet.strip_prefix(CONSENT).is_some_and(|evidence| evidence.contains('#')) {
         RecordedFact::Consent(serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?)
     } else {
         return Ok(None);
     };
-    Ok(Some(ContactRecord { identity, fact: said }))
+    Ok(Some(ContactRecord { identity, fact: recorded }))
 }
 
 #[cfg(test)]
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn preferences_and_proofs_are_listed_and_nothing_else() {
+    fn only_preferences_and_evidence_are_listed() {
         let at = "2026-11-20T09:00:00Z";
         let preference = json!({"preference": "opted_out", "changed_at": at, "reason": "asked by letter"});
         let Some(RecordedFact::Preference { channel, scope, preference }) = read("opt#whatsapp#marketing", preference)
@@ -116,9 +120,10 @@ mod tests {
         };
         assert_eq!((channel.as_str(), scope), ("whatsapp", Scope::Marketing));
         assert_eq!(preference.reason.as_deref(), Some("asked by letter"));
-        let proof = json!({"category": "marketing", "state": "withdrawn", "at": at, "source": "s", "recorded_at": at});
-        assert!(matches!(read("consent#marketing#2026#1", proof.clone()), Some(RecordedFact::Consent(_))));
-        assert_eq!(read("consent#marketing", proof), None);
+        let evidence =
+            json!({"category": "marketing", "state": "withdrawn", "at": at, "source": "s", "recorded_at": at});
+        assert!(matches!(read("consent#marketing#2026#1", evidence.clone()), Some(RecordedFact::Consent(_))));
+        assert_eq!(read("consent#marketing", evidence), None);
         assert_eq!(read("window", json!({"last_inbound_at": at})), None);
     }
 }

@@ -1,4 +1,6 @@
-//! All that is known of a contact.
+//! Everything that is stored about a contact.
+
+use std::fmt;
 
 use domain::{
     consent::{Consent, ConsentEvidence},
@@ -18,69 +20,72 @@ use crate::{
 
 const OPERATION: &str = "reading a contact from the Contacts table";
 
-/// All that is known of a contact. Of a stranger that is nothing.
+/// Everything that is stored about a contact. `GET /contacts/{contact}` answers with this JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ContactOverview {
-    /// What the person does not want, or did not want once.
+    /// Opt-outs, and opt-outs that were lifted.
     pub suppressions: Vec<Suppression>,
-    /// What the person agreed to.
     pub consents: Vec<ConsentHistory>,
-    /// When the person last wrote to a sender.
     pub windows: Vec<ServiceWindow>,
-    /// By what else the same person is known.
+    /// Linked identities.
     pub linked: Vec<LinkedIdentity>,
 }
 
-/// A wish for silence, or the end of it.
+/// A preference in a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suppression {
-    /// On which channel.
     pub channel: String,
-    /// Of what.
     pub scope: Scope,
-    /// What was wished, when, and by which message.
     #[serde(flatten)]
     pub preference: RecordedPreference,
 }
 
-/// Consent for a category, with its whole history.
+/// The consent for a category, with all its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsentHistory {
-    /// What holds now.
     pub current: Consent,
-    /// Every proof, the newest first.
+    /// The newest first.
     pub evidence: Vec<ConsentEvidence>,
 }
 
-/// The service window of a sender.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The service window of a sender: how long it may send free-form messages.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceWindow {
-    /// The sender's address.
     pub sender: String,
-    /// When the person last wrote to it.
     pub last_inbound_at: Timestamp,
-    /// Until when it may write free-form.
     pub open_until: Timestamp,
 }
 
 /// Another identity of the same person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct LinkedIdentity {
     /// A phone number or a WhatsApp user id.
     pub address: String,
-    /// When both were first seen together.
+    /// When one message first named both.
     pub linked_at: Timestamp,
 }
 
+impl fmt::Debug for ServiceWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceWindow").field("last_inbound_at", &self.last_inbound_at).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LinkedIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkedIdentity").field("linked_at", &self.linked_at).finish_non_exhaustive()
+    }
+}
+
 impl Contacts {
-    /// Reads all that is known of a contact, consistently: what was just recorded is in it.
+    /// Reads everything about a contact consistently: what was just recorded is in it.
     pub async fn overview(&self, contact: &ContactKey) -> Result<ContactOverview, StoreError> {
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            // The newest proofs first.
+            // The newest evidence first.
             .scan_index_forward(false)
             .key_condition_expression("contact = :contact")
             .expression_attribute_values(":contact", text(contact.as_str()));
@@ -91,7 +96,7 @@ impl Contacts {
 
 fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
     let mut overview = ContactOverview::default();
-    let mut proofs = Vec::new();
+    let mut evidence = Vec::new();
     for item in items {
         let facet = text_in(&item, "facet").unwrap_or_default().to_owned();
         if let Some((channel, scope)) = Scope::in_facet(&facet) {
@@ -99,7 +104,7 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
             overview.suppressions.push(Suppression { channel: channel.to_owned(), scope, preference });
         } else if let Some(category) = facet.strip_prefix(CONSENT) {
             if category.contains('#') {
-                proofs.push(deserialized::<ConsentEvidence>(item)?);
+                evidence.push(deserialized::<ConsentEvidence>(item)?);
             } else {
                 let current = Contacts::read_consent(item)?;
                 overview.consents.push(ConsentHistory { current, evidence: Vec::new() });
@@ -111,29 +116,29 @@ fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
         }
     }
     for history in &mut overview.consents {
-        history.evidence = proofs.iter().filter(|proof| proof.category == history.current.category).cloned().collect();
+        history.evidence = evidence.iter().filter(|one| one.category == history.current.category).cloned().collect();
     }
     Ok(overview)
 }
 
 fn window(sender: &str, item: Item) -> Result<ServiceWindow, StoreError> {
     #[derive(Deserialize)]
-    struct Stored {
+    struct WindowItem {
         last_inbound_at: Timestamp,
     }
 
-    let Stored { last_inbound_at } = deserialized(item)?;
+    let WindowItem { last_inbound_at } = deserialized(item)?;
     let open_until = last_inbound_at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
     Ok(ServiceWindow { sender: sender.to_owned(), last_inbound_at, open_until })
 }
 
 fn linked(address: &str, item: Item) -> Result<LinkedIdentity, StoreError> {
     #[derive(Deserialize)]
-    struct Stored {
+    struct IdentityItem {
         linked_at: Timestamp,
     }
 
-    let Stored { linked_at } = deserialized(item)?;
+    let IdentityItem { linked_at } = deserialized(item)?;
     Ok(LinkedIdentity { address: address.to_owned(), linked_at })
 }
 
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn each_facet_is_shown_in_its_place() {
+    fn each_facet_is_shown_in_its_list() {
         let sid = "SM00000000000000000000000000000001";
         let at = "2026-11-20T09:00:00.000Z";
         let shown = overview(&[
@@ -180,22 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn proofs_are_with_their_category() {
-        let proof = |category: &str, at: &str, id: &str| {
+    fn evidence_is_shown_with_its_category() {
+        let evidence = |category: &str, at: &str, id: &str| {
             json!({"facet": format!("consent#{category}#{at}#{id}"), "category": category, "state": "given", "at": at,
                    "source": id, "recorded_at": at})
         };
         let current = |category: &str, at: &str| json!({"facet": format!("consent#{category}"), "category": category, "state": "given", "at": at, "evidence": "x"});
         let (old, new) = ("2026-11-19T09:00:00.000Z", "2026-11-20T09:00:00.000Z");
         let shown = overview(&[
-            proof("utility", new, "c"),
+            evidence("utility", new, "c"),
             current("utility", new),
-            proof("marketing", new, "b"),
-            proof("marketing", old, "a"),
+            evidence("marketing", new, "b"),
+            evidence("marketing", old, "a"),
             current("marketing", new),
         ]);
         let sources = |history: &Value| {
-            let sources = history["evidence"].as_array().unwrap().iter().map(|proof| proof["source"].clone());
+            let sources = history["evidence"].as_array().unwrap().iter().map(|one| one["source"].clone());
             (history["current"]["category"].clone(), sources.collect::<Vec<_>>())
         };
         assert_eq!(sources(&shown["consents"][0]), (json!("utility"), vec![json!("c")]));
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_stranger_nothing_is_known() {
+    fn an_unknown_contact_has_empty_lists() {
         assert_eq!(overview(&[]), json!({"suppressions": [], "consents": [], "windows": [], "linked": []}));
     }
 }

@@ -16,15 +16,14 @@ use crate::{
     dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact},
 };
 
-/// A wish is decided again each time somebody else changed the preference meanwhile. Each round means that another wish
-/// of the same person was written, so a handful is already a storm.
+/// How often a preference is decided again because another writer changed the stored one. Each time another preference of the
+/// same person was written, so this many are far more than a person expresses at once.
 pub(crate) const MAX_ROUNDS: usize = 8;
 
 impl Contacts {
-    /// An action that sets a preference, on the condition that what is known is still what is there, or the same
-    /// preference, expressed again meanwhile.
+    /// The action of a transaction that sets a preference, if the stored one is as known, or was expressed again meanwhile.
     ///
-    /// A suppression does not expire; a lifted one is of use only while older wishes may still arrive.
+    /// An opt-out does not expire. An opt-in is only needed while older opt-outs may still arrive.
     pub fn set_preference(
         &self,
         contact: &ContactKey,
@@ -80,7 +79,7 @@ impl Contacts {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Actions that refuse their transaction where the person is suppressed in any of these ways, one for each.
+    /// Actions that refuse their transaction if the person has one of these suppressions, one action for each.
     pub fn require_not_suppressed(
         &self,
         contact: &ContactKey,
@@ -100,7 +99,7 @@ impl Contacts {
         suppressions.iter().map(check).collect()
     }
 
-    /// The preference in an item that refused [`Contacts::set_preference`]; none where there is no item.
+    /// Reads the item that refused [`Contacts::set_preference`]; none if no item is stored.
     pub fn read_preference(item: Item) -> Result<Option<RecordedPreference>, StoreError> {
         if item.is_empty() {
             return Ok(None);
@@ -108,8 +107,8 @@ impl Contacts {
         serde_dynamo::from_item(item).map(Some).map_err(|error| StoreError::new("reading a preference", error))
     }
 
-    /// Suppresses a person, under all spellings that are known, because Twilio or WhatsApp says so: by an error's code and
-    /// not by a message. A START that is newer wins over it as over a STOP.
+    /// Suppresses a person with all linked identities, because an error code of Twilio or WhatsApp says that the person opted
+    /// out. A newer START wins over it, as over a STOP.
     pub async fn suppress(
         &self,
         contact: &ContactKey,
@@ -118,32 +117,31 @@ impl Contacts {
         at: Timestamp,
         message_sid: Option<&MessageSid>,
     ) -> Result<PreferenceEffect, StoreError> {
-        let wish = RecordedPreference {
+        let preference = RecordedPreference {
             preference: Preference::OptedOut,
             changed_at: at,
             message_sid: message_sid.cloned(),
             reason: None,
         };
-        self.record_preference(contact, channel, scope, &wish).await
+        self.record_preference(contact, channel, scope, &preference).await
     }
 
-    /// Records a wish that came by no message of the person's, under all spellings that are known. As with a message's,
-    /// the newest wish wins.
+    /// Records a preference that no message expressed, with all linked identities. The newest preference wins, as with
+    /// messages.
     pub async fn record_preference(
         &self,
         contact: &ContactKey,
         channel: &Channel,
         scope: &Scope,
-        wish: &RecordedPreference,
+        preference: &RecordedPreference,
     ) -> Result<PreferenceEffect, StoreError> {
-        let effect = self.write_if_newer(contact, &scope.facet(channel), wish).await?;
+        let effect = self.write_if_newer(contact, &scope.facet(channel), preference).await?;
         self.share_preferences(contact).await?;
         Ok(effect)
     }
 
-    /// Brings what a person has said under one spelling to all others that are known, and theirs to it.
-    ///
-    /// For a message that changed a preference: its own transaction writes to the spellings that the message names.
+    /// Copies preferences between a contact and all its linked identities. It is for a message that changed a preference,
+    /// because the message's transaction writes only to the identities that the message names.
     pub async fn share_preferences(&self, contact: &ContactKey) -> Result<(), StoreError> {
         for other in self.linked(contact).await? {
             self.exchange_preferences(contact, &other).await?;
@@ -151,17 +149,17 @@ impl Contacts {
         Ok(())
     }
 
-    /// Makes two contacts say the same, scope by scope: the newer wish wins.
+    /// Gives two contacts the same preferences, scope by scope: the newer one wins.
     pub(super) async fn exchange_preferences(&self, one: &ContactKey, other: &ContactKey) -> Result<(), StoreError> {
-        let (ones, others) = tokio::try_join!(self.preferences(one), self.preferences(other))?;
-        let known = |all: &[(String, RecordedPreference)], wanted: &str| {
-            all.iter().find(|(facet, _)| facet == wanted).map(|(_, known)| known.clone())
+        let (of_one, of_other) = tokio::try_join!(self.preferences(one), self.preferences(other))?;
+        let known = |all: &[(String, RecordedPreference)], name: &str| {
+            all.iter().find(|(facet, _)| facet == name).map(|(_, known)| known.clone())
         };
-        let mut facets: Vec<&String> = ones.iter().chain(&others).map(|(facet, _)| facet).collect();
+        let mut facets: Vec<&String> = of_one.iter().chain(&of_other).map(|(facet, _)| facet).collect();
         facets.sort();
         facets.dedup();
         for facet in facets {
-            let (first, second) = (known(&ones, facet), known(&others, facet));
+            let (first, second) = (known(&of_one, facet), known(&of_other, facet));
             let copy_direction = copy_direction(first.as_ref(), second.as_ref());
             match (copy_direction, first, second) {
                 (CopyDirection::SecondToFirst, _, Some(second)) => self.write_if_newer(one, facet, &second).await?,
@@ -181,21 +179,21 @@ impl Contacts {
         items.into_iter().filter_map(|item| read(item).transpose()).collect()
     }
 
-    /// Writes a wish where it is newer than what is there. As everywhere, nothing is read first.
+    /// Writes a preference if it is newer than the stored one. Nothing is read first: a refusal brings the stored one.
     async fn write_if_newer(
         &self,
         contact: &ContactKey,
         facet: &str,
-        wish: &RecordedPreference,
+        preference: &RecordedPreference,
     ) -> Result<PreferenceEffect, StoreError> {
-        let operation = "recording a wish in the Contacts table";
+        let operation = "recording a preference in the Contacts table";
         let mut known: Option<RecordedPreference> = None;
         for _ in 0..MAX_ROUNDS {
-            let effect = effect(wish.preference, wish.changed_at, known.as_ref());
+            let effect = effect(preference.preference, preference.changed_at, known.as_ref());
             if effect == PreferenceEffect::Stale {
                 return Ok(effect);
             }
-            let new = wish.clone().after(known.as_ref());
+            let new = preference.clone().after(known.as_ref());
             let action = self.set_facet(contact, facet, &new, known.as_ref())?;
             match transact(&self.client, operation, vec![action]).await? {
                 TransactionOutcome::Written => return Ok(effect),

@@ -1,4 +1,4 @@
-//! When a person last wrote, and what waits for them to write: the facets `window` and `window#...`.
+//! When a person last wrote, and the notifications that wait for an answer: the facets `window` and `window#...`.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::{
@@ -18,8 +18,8 @@ use crate::{
 const OPENING: &str = "opening a service window in the Contacts table";
 
 impl Contacts {
-    /// Notes that the person wrote to a sender: the time the service window is counted from. Never moves back. Gives
-    /// the notifications that waited for it.
+    /// Opens the service window of a sender, because the person wrote to it. The stored time never moves back. Gives the
+    /// notifications that wait for an answer of the person.
     pub async fn open_window(
         &self,
         contact: &ContactKey,
@@ -43,7 +43,7 @@ impl Contacts {
         Ok(awaiting.filter_map(|id| NotificationId::try_from(id.clone()).ok()).collect())
     }
 
-    /// Gives the facet as it stands afterwards, moved or not.
+    /// Gives the item after the write, or the stored one if it is newer.
     async fn move_window(
         &self,
         contact: &ContactKey,
@@ -68,7 +68,7 @@ impl Contacts {
         }
     }
 
-    /// An action that lets a notification wait for the person's next message.
+    /// The action of a transaction that lets a notification wait for the person's next message.
     pub fn await_reply(
         &self,
         contact: &ContactKey,
@@ -87,7 +87,7 @@ impl Contacts {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Notes that notifications do not wait any more.
+    /// Records that notifications do not wait any more.
     pub async fn stop_awaiting(&self, contact: &ContactKey, ids: &[NotificationId]) -> Result<(), StoreError> {
         let ids = ids.iter().map(ToString::to_string).collect();
         let update = self
@@ -98,6 +98,6 @@ impl Contacts {
             .update_expression("DELETE awaiting :ids")
             .expression_attribute_values(":ids", AttributeValue::Ss(ids));
         let sent = update.send().await;
-        sent.map(drop).map_err(|error| StoreError::of_sdk("noting an answer in the Contacts table", error))
+        sent.map(drop).map_err(|error| StoreError::of_sdk("recording an answer in the Contacts table", error))
     }
 }

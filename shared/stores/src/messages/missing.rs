@@ -1,4 +1,4 @@
-//! Which of many happenings are recorded, and what is known of a message.
+//! Finds events that are not recorded.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Messages {
-    /// Those of the happenings that are not recorded. What was recorded within the last second may be among them:
+    /// The events that are not recorded. The read is not consistent, so an event of the last second may be among them:
     /// recording it again is refused.
     pub async fn missing(
         &self,
@@ -39,7 +39,7 @@ impl Messages {
         Ok(found.into_values().flatten().filter_map(|item| read_key(&item)).collect())
     }
 
-    /// One of the statuses that are recorded of a message, if any is.
+    /// One of the recorded statuses of a message, if there is one.
     pub async fn any_status(&self, message_sid: &MessageSid) -> Result<Option<StoredMessage>, StoreError> {
         let answer = self
             .statuses_of(message_sid)

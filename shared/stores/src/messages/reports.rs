@@ -1,4 +1,4 @@
-//! What was reported of a message, as its log shows it.
+//! The statuses of a message with their times, for its log.
 
 use domain::notification::NotificationId;
 use jiff::Timestamp;
@@ -14,24 +14,20 @@ use crate::dynamodb::StoreError;
 
 const OPERATION: &str = "reading a message's statuses";
 
-/// A status that Twilio reported.
+/// A recorded status.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StatusReport {
-    /// Whose message it is.
     pub account_sid: AccountSid,
-    /// What was reported.
     #[serde(rename = "event", deserialize_with = "status_of")]
     pub status: MessageStatus,
-    /// When it reached us.
     pub received_at: Timestamp,
-    /// The error's code.
     pub error_code: Option<ErrorCode>,
-    /// The notification that the callback's URL names.
+    /// The notification that the callback URL names.
     pub notification_id: Option<NotificationId>,
 }
 
 impl Messages {
-    /// Every status that was reported of a message, with its time, in the order they came: at most 13 small items.
+    /// All recorded statuses of a message, in the order of their arrival: at most 13 small items.
     pub async fn reports(&self, message_sid: &MessageSid) -> Result<Vec<StatusReport>, StoreError> {
         let answer = self
             .statuses_of(message_sid)
@@ -74,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_status_is_no_report() {
+    fn an_inbound_message_is_not_a_report() {
         let item = json!({
             "account_sid": "AC00000000000000000000000000000001", "event": "inbound",
             "received_at": "2026-11-20T09:00:00Z",

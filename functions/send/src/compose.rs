@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     callback_url::status_callback_url,
-    notification::{Content, FallbackChannel, Media, Notification, Template},
+    notification::{Content, FallbackChannel, MediaSource, Notification, Template},
 };
 use stores::eligibility::NoSender;
 use twilio_client::{Credentials, NewContent, NewMessage, Sender, TwilioClient, TwilioError};
@@ -106,12 +106,12 @@ impl Composer {
     }
 
     /// Links to the files, none of which is larger than WhatsApp takes.
-    async fn links(&self, media: &[Media], route: usize) -> Result<Vec<String>, ComposeError> {
+    async fn links(&self, media: &[MediaSource], route: usize) -> Result<Vec<String>, ComposeError> {
         let mut links = Vec::with_capacity(media.len());
         for (index, file) in media.iter().enumerate() {
             let link = match file {
-                Media::Url(url) => url.clone(),
-                Media::Key(key) => {
+                MediaSource::Url(url) => url.clone(),
+                MediaSource::Key(key) => {
                     let link = self.media.link(key, SystemTime::now())?;
                     if let Some(problem) = self.files.problem(&link).await {
                         let path = route.checked_sub(1).map(|index| format!("fallback[{index}].")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The status callback URL of a message. It names the notification and the attempt, so that a callback says which message
-//! a notification became, even if Twilio's answer to the create call was lost.
+//! The status callback URL of a message. It names the notification and the attempt, so that a callback says which
+//! message a notification became, even if Twilio's answer to the create call was lost.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use twilio_types::base_url::BaseUrl;
@@ -22,8 +22,8 @@ pub struct CallbackOrigin {
     pub attempt: Option<u32>,
 }
 
-/// The callback URL of an attempt. Everything except letters and digits is percent-encoded, so that no proxy between Twilio
-/// and us has a reason to normalise the query, which the signature covers.
+/// The callback URL of an attempt. Everything except letters and digits is percent-encoded, so that no proxy between
+/// Twilio and us has a reason to normalise the query, which the signature covers.
 pub fn status_callback_url(base_url: &BaseUrl, id: &NotificationId, attempt: u32) -> String {
     let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
     let attempt = if attempt == 0 { String::new() } else { format!("&{ATTEMPT}={attempt}") };

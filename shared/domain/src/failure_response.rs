@@ -33,8 +33,8 @@ pub enum Remedy {
 
 /// A temporary fault of the channel is over within minutes.
 const TEMPORARY_FAULT: SignedDuration = SignedDuration::from_mins(1);
-/// WhatsApp's limit on a sender lasts up to a day (Twilio, error 63018). An attempt every 15 minutes finds the end of it
-/// early and does not prolong it.
+/// WhatsApp's limit on a sender lasts up to a day (Twilio, error 63018). An attempt every 15 minutes finds the end of
+/// it early and does not prolong it.
 const OVER_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// Source: Twilio, error 63053: "Template sync can take up to 10 minutes".
 const TEMPLATE_SYNC: SignedDuration = SignedDuration::from_mins(10);
@@ -72,8 +72,8 @@ pub fn retry_pause(pause: SignedDuration, attempts: usize) -> SignedDuration {
     pause.checked_mul(times).unwrap_or(SignedDuration::MAX)
 }
 
-/// Whether an operator has to look at a failure with this code, whatever the response is: a setting is wrong, or the code
-/// is not in our table.
+/// Whether an operator has to look at a failure with this code, whatever the response is: a setting is wrong, or the
+/// code is not in our table.
 pub fn needs_operator(code: ErrorCode) -> bool {
     matches!(code.class(), Class::FixConfiguration | Class::Authentication | Class::Unknown)
 }

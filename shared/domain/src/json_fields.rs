@@ -1,5 +1,5 @@
-//! Reads a JSON object field by field. An error of a derived parser shows values, and what people write must not reach a
-//! log; an error here names the field and what was expected.
+//! Reads a JSON object field by field. An error of a derived parser shows values, and what people write must not reach
+//! a log; an error here names the field and what was expected.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 

@@ -1,7 +1,7 @@
 //! The rules: what a notification is, who may receive it, when, and how to respond to each failure.
 //!
-//! Everything here is a pure function over parsed values. There is no clock, no network and no AWS type: the caller passes
-//! the time and the facts as arguments.
+//! Everything here is a pure function over parsed values. There is no clock, no network and no AWS type: the caller
+//! passes the time and the facts as arguments.
 //!
 //! - A notification: [`notification`], [`media`], [`callback_url`], [`digest`], [`limits`].
 //! - Who may receive it: [`contact_key`], [`opt_out_keywords`], [`opt_out_request`], [`preference`], [`suppression`],

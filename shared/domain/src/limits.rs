@@ -5,33 +5,34 @@ use jiff::{SignedDuration, Timestamp};
 /// How far in the future `send_at` may be: as far as Twilio's own scheduling. Source: Twilio, "Message scheduling".
 pub const SEND_AT_AHEAD: SignedDuration = SignedDuration::from_hours(35 * 24);
 
-/// How far `send_at` may be in the past when the notification is put on the queue: the clocks of two systems differ, and a
-/// system may send "now".
+/// How far `send_at` may be in the past when the notification is put on the queue: the clocks of two systems differ,
+/// and a system may send "now".
 pub const SEND_AT_PAST: SignedDuration = SignedDuration::from_mins(5);
 
 /// The maximum time that a queue keeps a message. Source: Amazon SQS, "Message quotas".
 pub const QUEUE_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// The maximum time that a WhatsApp message waits in Twilio's queue. Source: Twilio, "WhatsApp best practices and FAQs".
+/// The maximum time that a WhatsApp message waits in Twilio's queue. Source: Twilio, "WhatsApp best practices and
+/// FAQs".
 pub const TWILIO_QUEUE: SignedDuration = SignedDuration::from_hours(4);
 
 /// How long a link to media in a sent message is valid: Twilio's queue, and two hours for our own retries.
 pub const SENT_MEDIA_LINK: SignedDuration = SignedDuration::from_hours(6);
 
-/// The maximum length of a notification's id: long enough for the keys of other systems, short enough for a table key and a
-/// callback URL.
+/// The maximum length of a notification's id: long enough for the keys of other systems, short enough for a table key
+/// and a callback URL.
 pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
 
-/// The maximum size of a webhook's form. DynamoDB stores items of at most 400 KB ("Service, account, and table quotas"), and
-/// Twilio's forms have about 1 KB.
+/// The maximum size of a webhook's form. DynamoDB stores items of at most 400 KB ("Service, account, and table
+/// quotas"), and Twilio's forms have about 1 KB.
 pub const MAX_FORM_BYTES: usize = 256 * 1024;
 
-/// How often a notification is attempted that Twilio cannot accept. With the pauses between the attempts that lasts about
-/// two hours for a temporary fault, and longer than the day for which WhatsApp may limit a sender (error 63018).
+/// How often a notification is attempted that Twilio cannot accept. With the pauses between the attempts that lasts
+/// about two hours for a temporary fault, and longer than the day for which WhatsApp may limit a sender (error 63018).
 pub const MAX_ATTEMPTS: usize = 15;
 
-/// How long a claim holds: longer than the send function's timeout of 45 s, so that after the lease no function works on
-/// the notification.
+/// How long a claim holds: longer than the send function's timeout of 45 s, so that after the lease no function works
+/// on the notification.
 pub const CLAIM_LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long messages are stored, including their bodies: 30 days by default.
@@ -80,8 +81,8 @@ pub const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// How long service windows and lifted suppressions are stored.
 pub const CONTACT_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The value of a TTL attribute: the time after which DynamoDB may delete an item, in seconds since 1970. DynamoDB deletes
-/// late, so a condition must compare the time itself.
+/// The value of a TTL attribute: the time after which DynamoDB may delete an item, in seconds since 1970. DynamoDB
+/// deletes late, so a condition must compare the time itself.
 pub fn expiry(from: Timestamp, retention: SignedDuration) -> i64 {
     from.as_second().saturating_add(retention.as_secs())
 }

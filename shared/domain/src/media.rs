@@ -87,8 +87,8 @@ impl FromStr for MediaType {
     }
 }
 
-/// The key of an object in the media bucket: 1 to 1,024 bytes, a relative path without empty, `.` and `..` segments, so that
-/// it names the same object for every program that treats it as a path.
+/// The key of an object in the media bucket: 1 to 1,024 bytes, a relative path without empty, `.` and `..` segments, so
+/// that it names the same object for every program that treats it as a path.
 ///
 /// Source: Amazon S3, "Naming Amazon S3 objects".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -88,7 +88,7 @@ pub enum Content {
     /// Free-form text of 1 to 1,600 characters.
     Text { body: String },
     /// 1 to 10 files, with a caption of at most 1,600 characters.
-    Media { media: Vec<Media>, body: Option<String> },
+    Media { media: Vec<MediaSource>, body: Option<String> },
     /// A template that WhatsApp has approved.
     Template {
         template: Template,
@@ -100,7 +100,7 @@ pub enum Content {
 /// A file to send.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Media {
+pub enum MediaSource {
     /// An object in the media bucket.
     Key(MediaKey),
     /// A public URL.
@@ -185,8 +185,8 @@ impl Notification {
 }
 
 impl Notification {
-    /// The channel and the content of an option: 0 is the content over WhatsApp, 1 the first fallback. The stored attribute
-    /// `route` holds this number.
+    /// The channel and the content of an option: 0 is the content over WhatsApp, 1 the first fallback. The stored
+    /// attribute `route` holds this number.
     pub fn channel_option(&self, route: usize) -> Option<(FallbackChannel, &Content)> {
         match route.checked_sub(1) {
             None => Some((FallbackChannel::WhatsApp, &self.content)),

@@ -1,7 +1,7 @@
 //! The keywords by which people opt out of our messages and in again.
 //!
-//! A message is an opt-out only if the whole message is a keyword. A sentence with a keyword in it is not: "stop, the parcel
-//! never came" is a complaint. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
+//! A message is an opt-out only if the whole message is a keyword. A sentence with a keyword in it is not: "stop, the
+//! parcel never came" is a complaint. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
 //! request, a button that says "Cancel" is an answer ([`Certainty`]). Source for the English words: Twilio, "Customize
 //! Users' Opt-in and Opt-out Experience with Advanced Opt-Out" and "Twilio support for opt-out keywords".
 
@@ -108,9 +108,9 @@ fn stop_word(message: &str, least: Certainty, languages: &Languages) -> Option<L
     stops.find(|word| message.contains(&word.spelling)).map(|word| word.language)
 }
 
-/// Normalises a text: compatibility forms (full width, ligatures) become plain letters, accents and invisible characters go,
-/// letters become lower case, and there is one space before each word and after the last. Any character that is neither a
-/// letter nor a digit separates words, so that `opt-out` is `opt out`.
+/// Normalises a text: compatibility forms (full width, ligatures) become plain letters, accents and invisible
+/// characters go, letters become lower case, and there is one space before each word and after the last. Any character
+/// that is neither a letter nor a digit separates words, so that `opt-out` is `opt out`.
 fn padded(text: impl Iterator<Item = char>) -> String {
     let letters = text.nfkd().filter(|c| !is_ornament(*c)).flat_map(char::to_lowercase).filter(|c| !is_ornament(*c));
     let mut words = String::from(" ");
@@ -132,9 +132,9 @@ fn padded(text: impl Iterator<Item = char>) -> String {
 
 /// Whether a character does not change the word: an accent, or an invisible character.
 ///
-/// The vowel signs of Indian scripts are combining marks too, but they change the word: without them रुको (wait) would be
-/// रोको (stop). Accents above or below a letter have a combining class, vowel signs have class 0. A virama has class 9 and
-/// joins two consonants, so it stays too. Source: Unicode Standard Annex 44, "Canonical Combining Class Values".
+/// The vowel signs of Indian scripts are combining marks too, but they change the word: without them रुको (wait) would
+/// be रोको (stop). Accents above or below a letter have a combining class, vowel signs have class 0. A virama has class
+/// 9 and joins two consonants, so it stays too. Source: Unicode Standard Annex 44, "Canonical Combining Class Values".
 fn is_ornament(c: char) -> bool {
     const TATWEEL: char = '\u{640}';
     const VIRAMA: u8 = 9;

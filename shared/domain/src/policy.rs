@@ -3,17 +3,19 @@
 //! [`decide`] makes these checks in this order, and the first that applies is the decision:
 //!
 //! 1. `expires_at` has passed, or the time for an answer to its template: never send it.
-//! 2. `send_at` has not come: decide again then. No later check runs before, because opt-outs and consent may still change.
-//! 3. The recipient opted out, has no valid consent, or has received as much marketing as the cap allows: never send it.
+//! 2. `send_at` has not come: decide again then. No later check runs before, because opt-outs and consent may still
+//!    change.
+//! 3. The recipient opted out, has no valid consent, or has received as much marketing as the cap allows: never send
+//!    it.
 //! 4. The pause before a retry is not over: decide again after it.
 //! 5. The template was sent and the recipient has not answered: decide again when the time for an answer is over.
-//! 6. No option can be sent now. WhatsApp accepts text and media only in the 24 hours after the recipient's last message (the
-//!    service window), but templates always, and SMS has no window: never send it.
+//! 6. No option can be sent now. WhatsApp accepts text and media only in the 24 hours after the recipient's last
+//!    message (the service window), but templates always, and SMS has no window: never send it.
 //! 7. The recipient has quiet hours: decide again after them.
 //! 8. Otherwise send the first option that has not failed and can be sent now.
 //!
-//! The facts may change after the decision. So the claim that precedes the call to Twilio checks the suppressions and the cap
-//! again, as conditions of its transaction.
+//! The facts may change after the decision. So the claim that precedes the call to Twilio checks the suppressions and
+//! the cap again, as conditions of its transaction.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -125,8 +127,8 @@ const WINDOW_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// How long a notification without `expires_at` waits for the answer to its template.
 pub const REPLY_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Decides what to do with a notification now. The module's documentation has the order of the checks: reasons to end it
-/// come before reasons to delay it, except that nothing but its expiry is checked before `send_at`.
+/// Decides what to do with a notification now. The module's documentation has the order of the checks: reasons to end
+/// it come before reasons to delay it, except that nothing but its expiry is checked before `send_at`.
 pub fn decide(notification: &Notification, rules: &RecipientRules, facts: &Facts, now: Timestamp) -> Decision {
     if let Some(refusal) = expired(notification, facts, now) {
         return Decision::Never(refusal);

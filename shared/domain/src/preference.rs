@@ -59,8 +59,8 @@ pub enum PreferenceEffect {
     Stale,
 }
 
-/// A STOP that is this much older than a START still wins, because the clocks of two hosts may differ. Of the two possible
-/// mistakes, no message does less harm than an unwanted one.
+/// A STOP that is this much older than a START still wins, because the clocks of two hosts may differ. Of the two
+/// possible mistakes, no message does less harm than an unwanted one.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// Decides what a requested preference does to the stored one.

@@ -20,8 +20,8 @@ pub enum InvalidQuietHours {
     Same,
 }
 
-/// How far ahead to search: within two days the clock of a place shows every time of day, even if one of the days is an hour
-/// short.
+/// How far ahead to search: within two days the clock of a place shows every time of day, even if one of the days is an
+/// hour short.
 const SEARCHED: SignedDuration = SignedDuration::from_hours(48);
 
 impl QuietHours {
@@ -38,8 +38,9 @@ impl QuietHours {
     /// The first moment, `now` or later, at which a message may be sent to a person who is in one of these time zones:
     ///
     /// - The first moment that is not quiet in any of them.
-    /// - If there is none within two days, because the zones are too far apart, the first moment that is not quiet in the
-    ///   first zone. That is the likeliest one ([`crate::region::time_zones_of`]), and a message must not wait forever.
+    /// - If there is none within two days, because the zones are too far apart, the first moment that is not quiet in
+    ///   the first zone. That is the likeliest one ([`crate::region::time_zones_of`]), and a message must not wait
+    ///   forever.
     /// - Without zones, the first moment that is not quiet in UTC: the configured hours hold, wherever the person is.
     pub fn allowed_from(&self, now: Timestamp, zones: &[TimeZone]) -> Timestamp {
         let likeliest = [zones.first().cloned().unwrap_or(TimeZone::UTC)];
@@ -62,8 +63,8 @@ impl QuietHours {
         None
     }
 
-    /// The first moment from `at` on that is not quiet in a zone. Quiet hours end when the clock reaches their end, or jumps
-    /// over it.
+    /// The first moment from `at` on that is not quiet in a zone. Quiet hours end when the clock reaches their end, or
+    /// jumps over it.
     fn end_of_quiet(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let local = zone.to_datetime(at);
         if !self.holds(local.time()) {

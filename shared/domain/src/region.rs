@@ -1,8 +1,8 @@
 //! The country of a phone number, and the time zones in which its owner may be.
 //!
-//! The table in `region/table.rs` is libphonenumber's, reduced by `tools/phone_regions.py`, which describes how. It does not
-//! say whether a number is assigned: an area code of +1 that is not in the table is a new one, and counts as the United
-//! States with all their zones.
+//! The table in `region/table.rs` is libphonenumber's, reduced by `tools/phone_regions.py`, which describes how. It
+//! does not say whether a number is assigned: an area code of +1 that is not in the table is a new one, and counts as
+//! the United States with all their zones.
 
 use std::{fmt, str::FromStr};
 
@@ -68,10 +68,11 @@ pub fn region_of(number: &E164) -> Option<Region> {
     row(number).map(|(_, region, _, _)| Region(*region))
 }
 
-/// The time zones in which a number's owner may be, the one with the most numbers first; none if the country is unknown.
+/// The time zones in which a number's owner may be, the one with the most numbers first; none if the country is
+/// unknown.
 ///
-/// A landline number has the zones of its area, and so do mobile numbers in North America, Mexico and Brazil. A mobile number
-/// elsewhere has all zones of its country.
+/// A landline number has the zones of its area, and so do mobile numbers in North America, Mexico and Brazil. A mobile
+/// number elsewhere has all zones of its country.
 pub fn time_zones_of(number: &E164) -> Vec<TimeZone> {
     zone_names_of(number).filter_map(|name| TimeZone::get(name).ok()).collect()
 }

@@ -99,8 +99,9 @@ impl FromStr for OptOutScope {
 }
 
 impl OptOutScope {
-    /// The scopes that a request to a sender of ours changes. A START lifts more than a STOP covers: a STOP that was recorded
-    /// for every message, before the scope was `sender`, must not suppress the messages that the person asks for now.
+    /// The scopes that a request to a sender of ours changes. A START lifts more than a STOP covers: a STOP that was
+    /// recorded for every message, before the scope was `sender`, must not suppress the messages that the person asks
+    /// for now.
     ///
     /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
     /// service, would cover nothing, so it covers everything.

@@ -1,9 +1,10 @@
 //! How fast a sender may send, and how often it may write to one person: token buckets as pure arithmetic.
 //!
-//! Both use the generic cell rate algorithm (ITU-T I.371). A bucket is one number, the theoretical arrival time (`tat`): when
-//! the next message would be due if all messages came evenly. A reservation of n messages starts at `tat`, or now if the
-//! bucket was idle, gives the messages times one interval apart, and moves `tat` n intervals on. So each message of a batch
-//! has its own time, and a batch is not sent as a burst. `stores::rate_limits` describes how several functions share a bucket.
+//! Both use the generic cell rate algorithm (ITU-T I.371). A bucket is one number, the theoretical arrival time
+//! (`tat`): when the next message would be due if all messages came evenly. A reservation of n messages starts at
+//! `tat`, or now if the bucket was idle, gives the messages times one interval apart, and moves `tat` n intervals on.
+//! So each message of a batch has its own time, and a batch is not sent as a burst. `stores::rate_limits` describes how
+//! several functions share a bucket.
 //!
 //! Times are microseconds since 1970.
 
@@ -95,8 +96,8 @@ impl Reservation {
 /// In microseconds.
 pub const SECOND: i64 = 1_000_000;
 
-/// The part of a limit that is used. A request to Twilio takes 20 ms or 50 ms, so evenly sent messages arrive unevenly. The
-/// remaining 4 % keep the arrivals of every second below the limit.
+/// The part of a limit that is used. A request to Twilio takes 20 to 50 ms, so evenly sent messages arrive unevenly.
+/// The remaining 4 % keep the arrivals of every second below the limit.
 const USED_PERCENT: i64 = 96;
 
 /// A halved rate is regained in this time: additive increase, multiplicative decrease, as TCP does it.
@@ -127,8 +128,8 @@ impl RateLimit {
         i64::from(self.per_second) * 1_000
     }
 
-    /// The rate in thousandths of a message a second: the configured limit, or less for some minutes after Twilio refused
-    /// messages because of the rate.
+    /// The rate in thousandths of a message a second: the configured limit, or less for some minutes after Twilio
+    /// refused messages because of the rate.
     pub fn rate(self, bucket: &Bucket, now: i64) -> i64 {
         let (Some(at), Some(left)) = (bucket.throttled_at, bucket.throttled_rate) else { return self.limit() };
         let elapsed = now.saturating_sub(at).clamp(0, RECOVERY);
@@ -151,8 +152,8 @@ impl RateLimit {
         now.saturating_sub(i64::from(self.burst - 1).saturating_mul(interval))
     }
 
-    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` from now. The error is the time from
-    /// which at least one would fit.
+    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` from now. The error is the time
+    /// from which at least one would fit.
     pub fn reserve(self, bucket: &Bucket, now: i64, wanted: usize, max_wait: i64) -> Result<Reservation, i64> {
         let interval = self.interval(bucket, now);
         let first = bucket.tat.max(self.floor(interval, now));
@@ -165,8 +166,8 @@ impl RateLimit {
     }
 }
 
-/// The interval between two messages of a sender to one recipient. Source: Meta, "Cloud API: pair rate limits": one message
-/// in 6 seconds.
+/// The interval between two messages of a sender to one recipient. Source: Meta, "Cloud API: pair rate limits": one
+/// message in 6 seconds.
 const SENDER_RECIPIENT_INTERVAL: i64 = 6 * SECOND;
 /// Source: as above: a burst of up to 45 messages in 6 seconds, for which the sender pays with longer intervals later.
 const SENDER_RECIPIENT_BURST: i64 = 45;
@@ -174,8 +175,8 @@ const SENDER_RECIPIENT_BURST: i64 = 45;
 pub const SENDER_RECIPIENT_RETENTION: jiff::SignedDuration =
     jiff::SignedDuration::from_secs(SENDER_RECIPIENT_BURST * 6 + 60);
 
-/// Reserves one message of a sender to one recipient. Gives the new theoretical arrival time; the error is the time from
-/// which a message would fit.
+/// Reserves one message of a sender to one recipient. Gives the new theoretical arrival time; the error is the time
+/// from which a message would fit.
 pub fn reserve_sender_recipient(tat: Option<i64>, now: i64) -> Result<i64, i64> {
     let oldest = now - (SENDER_RECIPIENT_BURST - 1) * SENDER_RECIPIENT_INTERVAL;
     let due = tat.unwrap_or(oldest).max(oldest);

@@ -15,8 +15,8 @@ pub(crate) fn number(value: impl Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// A time for range keys and comparisons: always with three decimals, so that the order of the texts is the order of the
-/// times. A time that is only compared for equality is stored with all its decimals, as [`text`].
+/// A time for range keys and comparisons: always with three decimals, so that the order of the texts is the order of
+/// the times. A time that is only compared for equality is stored with all its decimals, as [`text`].
 pub(crate) fn time(at: Timestamp) -> AttributeValue {
     text(format_args!("{at:.3}"))
 }

@@ -1,6 +1,7 @@
 //! The Contacts table: a person's preferences, consents, identities and service windows.
 //!
-//! The key `contact` is `AC#<identity>`, where the identity is a phone number or a WhatsApp user id; the range key is `facet`.
+//! The key `contact` is `AC#<identity>`, where the identity is a phone number or a WhatsApp user id; the range key is
+//! `facet`.
 //!
 //! | `facet` | what the item holds | written by | expires |
 //! |---|---|---|---|
@@ -45,7 +46,8 @@ impl Contacts {
         Self { client, table }
     }
 
-    /// The items of a contact whose facet has this prefix, read consistently. They are few and small, so one page holds them.
+    /// The items of a contact whose facet has this prefix, read consistently. They are few and small, so one page holds
+    /// them.
     async fn facets(
         &self,
         operation: &'static str,

@@ -112,9 +112,9 @@ impl fmt::Debug for FailedCondition {
     }
 }
 
-/// A transaction holds its items for milliseconds. The pauses before the six retries are 20, 40, 80, 160, 200 and 200 ms,
-/// each lengthened by a random part of itself, since backon adds its jitter: 0.7 to 1.4 s in all. The requests come on
-/// top; a webhook function has 10 s.
+/// A transaction holds its items for milliseconds. The pauses before the six retries are 20, 40, 80, 160, 200 and 200
+/// ms, each lengthened by a random part of itself, since backon adds its jitter: 0.7 to 1.4 s in all. The requests come
+/// on top; a webhook function has 10 s.
 fn conflict_backoff() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_jitter()
@@ -126,7 +126,7 @@ fn conflict_backoff() -> ExponentialBuilder {
 /// Repeats a write while another transaction holds its item. The SDK does not retry these.
 ///
 /// Source: Amazon DynamoDB, "Transactions: conflict handling".
-async fn past_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
+async fn retry_conflicts<T, F>(write: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -191,7 +191,7 @@ pub(crate) async fn conditional<R: ConditionalRequest>(
     operation: &'static str,
     request: R,
 ) -> Result<ConditionalWrite, StoreError> {
-    past_conflicts(|| async {
+    retry_conflicts(|| async {
         // On the heap, because the future of a request has several kilobytes.
         let error = match Box::pin(request.clone().attempt()).await {
             Ok(item) => return Ok(ConditionalWrite::Written(item)),
@@ -211,7 +211,7 @@ pub async fn transact(
     operation: &'static str,
     actions: Vec<TransactWriteItem>,
 ) -> Result<TransactionOutcome, StoreError> {
-    past_conflicts(|| async {
+    retry_conflicts(|| async {
         let result = client.transact_write_items().set_transact_items(Some(actions.clone())).send().await;
         let Err(error) = result else { return Ok(TransactionOutcome::Written) };
         match error.as_service_error() {

@@ -1,5 +1,5 @@
-//! The facts that decide about one notification: which of them to read, and how to derive them from the items. `send` uses
-//! it, and so does the preview of `wa send --dry-run`.
+//! The facts that decide about one notification: which of them to read, and how to derive them from the items. `send`
+//! uses it, and so does the preview of `wa send --dry-run`.
 
 use domain::{
     contact_key::ContactKey,
@@ -62,8 +62,8 @@ impl<'a> Eligibility<'a> {
         named.or(self.configured_service.filter(|_| self.notification.from.is_none()))
     }
 
-    /// The sender whose rate limit and service window count: an address, or a service for all its senders. Empty if there is
-    /// none.
+    /// The sender whose rate limit and service window count: an address, or a service for all its senders. Empty if
+    /// there is none.
     pub fn sender(&self) -> String {
         let from = self.notification.from.as_ref().map(ToString::to_string);
         from.or_else(|| self.service().map(ToString::to_string)).unwrap_or_default()

@@ -19,8 +19,8 @@
 //! - The `Debug` of a type shows no address, no text and no item, as in `domain`. `debug_tests` checks it.
 //! - This crate never calls Twilio: only a function joins a store and the Twilio client.
 //!
-//! *Imports:* `domain`, `twilio-types`, `twilio-webhook`, and DynamoDB's SDK. *Imported by:* `shared`, the functions and
-//! the tools.
+//! *Imports:* `domain`, `twilio-types`, `twilio-webhook`, and DynamoDB's SDK. *Imported by:* `shared`, the functions
+//! and the tools.
 
 mod attribute;
 pub mod contacts;

@@ -5,8 +5,8 @@
 //! | `SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
 //! | `SM` | `status#<status>` | the form of a status callback, the notification that its URL names | `status`; `reconcile`, for a final status | after the configured retention |
 //!
-//! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition that
-//! the item is not stored yet. No item is written twice.
+//! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
+//! that the item is not stored yet. No item is written twice.
 
 use std::fmt;
 
@@ -59,7 +59,8 @@ pub struct StoredMessage {
     /// Inbound: the new preference, if the message changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preference: Option<Preference>,
-    /// Inbound: a possible opt-out, because a stop word of this language is among other words. A person should look at it.
+    /// Inbound: a possible opt-out, because a stop word of this language is among other words. A person should look at
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<Language>,
     /// Status: Twilio's error code.
@@ -222,8 +223,8 @@ impl Messages {
         Ok(answer.items().iter().filter_map(status).collect())
     }
 
-    /// Opens the connection at the cold start, so that the first message does not wait for its handshake. The error is only
-    /// for the log: the first real call retries, and reports what is wrong.
+    /// Opens the connection at the cold start, so that the first message does not wait for its handshake. The error is
+    /// only for the log: the first real call retries, and reports what is wrong.
     pub async fn warm(&self) -> Result<(), StoreError> {
         let key = |name: &str| (name.to_owned(), text("warm"));
         let get = self

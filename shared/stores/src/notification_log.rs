@@ -116,7 +116,8 @@ impl NotificationLogs {
         Ok(Some(NotificationLog::of(found, &reports)))
     }
 
-    /// The index finds a notification by its latest message only; the statuses of an earlier message name its notification.
+    /// The index finds a notification by its latest message only; the statuses of an earlier message name its
+    /// notification.
     async fn by_message(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
         if let Some(found) = self.notifications.by_message_sid(message_sid).await? {
             return Ok(Some(found));

@@ -9,9 +9,9 @@
 //! Index `by_message_sid` finds a notification by its latest message. Index `by_open` (hash `open`, the account; range
 //! `open_until`) holds the notifications that Twilio accepted and whose final status is not known.
 //!
-//! *Invariant:* every write has a condition, so that of two writers of one notification only one succeeds: that the item is
-//! as the writer read it (`updated_at`), that the writer's lease still holds (`lease`), or that the attempt or message is
-//! still the current one. `claim.rs` describes the protocol.
+//! *Invariant:* every write has a condition, so that of two writers of one notification only one succeeds: that the
+//! item is as the writer read it (`updated_at`), that the writer's lease still holds (`lease`), or that the attempt or
+//! message is still the current one. `claim.rs` describes the protocol.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -55,8 +55,8 @@ impl Notifications {
         Self { client, table }
     }
 
-    /// Opens the connection at the cold start, so that the first notification does not wait for its handshake. The error is
-    /// only for the log: the first real call retries, and reports what is wrong.
+    /// Opens the connection at the cold start, so that the first notification does not wait for its handshake. The
+    /// error is only for the log: the first real call retries, and reports what is wrong.
     pub async fn warm(&self) -> Result<(), StoreError> {
         let key = Item::from([("notification".to_owned(), text("warm"))]);
         let answer = self.client.get_item().table_name(&self.table).set_key(Some(key)).send().await;

@@ -9,13 +9,14 @@
 //! How a function reserves times for a batch ([`RateLimits::reserve`]; `domain::token_bucket` has the arithmetic):
 //!
 //! 1. It computes the reservation from the bucket as it last saw it, in memory, without a read.
-//! 2. One conditional update moves the stored bucket on. A bucket in use (its `tat` lies ahead) is moved by an addition, under
-//!    the condition that the last reserved time stays within the maximum wait. So any number of functions reserve at the same
-//!    time without refusing each other, and none of them reserves a time twice. An idle bucket is set to a start near now.
+//! 2. One conditional update moves the stored bucket on. A bucket in use (its `tat` lies ahead) is moved by an
+//!    addition, under the condition that the last reserved time stays within the maximum wait. So any number of
+//!    functions reserve at the same time without refusing each other, and none of them reserves a time twice. An idle
+//!    bucket is set to a start near now.
 //! 3. The answer has the bucket after the update, and the reserved times are the last ones before its new `tat`.
 //! 4. A refusal brings the stored bucket: the function computes again from it.
-//! 5. If the bucket in memory has no room, the function reads the stored one, because the memory may be outdated. Only if
-//!    both agree, the messages wait.
+//! 5. If the bucket in memory has no room, the function reads the stored one, because the memory may be outdated. Only
+//!    if both agree, the messages wait.
 
 use std::{
     collections::HashMap,
@@ -92,8 +93,8 @@ impl RateLimits {
         Self { client, table, seen: Mutex::default() }
     }
 
-    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` microseconds from now. The module's
-    /// documentation describes the steps.
+    /// Reserves times for at most `wanted` messages, none of them later than `max_wait` microseconds from now. The
+    /// module's documentation describes the steps.
     pub async fn reserve(
         &self,
         key: &BucketKey,
@@ -176,8 +177,8 @@ impl RateLimits {
         conditional(operation, update).await
     }
 
-    /// Halves a sender's rate, because Twilio refused a message whose time was reserved at `since`. A rate that was halved
-    /// after `since` is not halved again, because Twilio refuses many messages of one burst.
+    /// Halves a sender's rate, because Twilio refused a message whose time was reserved at `since`. A rate that was
+    /// halved after `since` is not halved again, because Twilio refuses many messages of one burst.
     pub async fn throttle(
         &self,
         key: &BucketKey,
@@ -207,7 +208,8 @@ impl RateLimits {
         Ok(())
     }
 
-    /// The action of a transaction that moves the bucket of a sender and a recipient from the `tat` that was read to a new one.
+    /// The action of a transaction that moves the bucket of a sender and a recipient from the `tat` that was read to a
+    /// new one.
     pub fn sender_recipient_action(
         &self,
         key: &BucketKey,

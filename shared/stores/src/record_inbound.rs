@@ -1,8 +1,8 @@
-//! Records an inbound message together with the preference that it requests, in one transaction: a STOP that was confirmed
-//! is stored. The message comes from a webhook, or from Twilio's list of messages.
+//! Records an inbound message together with the preference that it requests, in one transaction: a STOP that was
+//! confirmed is stored. The message comes from a webhook, or from Twilio's list of messages.
 //!
-//! Nothing is read first. The first attempt assumes that no preference is stored. A refusal brings the stored preferences, and
-//! the next attempt decides again with them.
+//! Nothing is read first. The first attempt assumes that no preference is stored. A refusal brings the stored
+//! preferences, and the next attempt decides again with them.
 
 use std::fmt;
 
@@ -143,8 +143,8 @@ impl InboundRecorder {
         Err(StoreError::contended("recording a preference"))
     }
 
-    /// All keys of the person in all scopes of the request. The linked keys of a user id are read, because its STOP has to
-    /// hold for the phone number that notifications are sent to.
+    /// All keys of the person in all scopes of the request. The linked keys of a user id are read, because its STOP has
+    /// to hold for the phone number that notifications are sent to.
     async fn assume_no_preferences(
         &self,
         message: &InboundMessage,
@@ -198,8 +198,8 @@ impl InboundRecorder {
     }
 }
 
-/// What the request does to each stored preference. All keys are one person, so in each scope the request is compared with the
-/// newest preference of all keys.
+/// What the request does to each stored preference. All keys are one person, so in each scope the request is compared
+/// with the newest preference of all keys.
 fn effects(requested: Preference, stored: &StoredMessage, known: &[KnownPreference]) -> Vec<PreferenceEffect> {
     let of_scope = |scope: &Scope| {
         newest(known.iter().filter(|known| known.scope == *scope).filter_map(|known| known.preference.as_ref()))

@@ -1,5 +1,5 @@
-//! Records a status of a message that we sent, and binds the message to its notification. The status comes from a callback,
-//! or from Twilio's list of messages.
+//! Records a status of a message that we sent, and binds the message to its notification. The status comes from a
+//! callback, or from Twilio's list of messages.
 
 use aws_sdk_dynamodb::Client;
 use domain::{callback_url::CallbackOrigin, limits::Retention};

@@ -1,9 +1,9 @@
-//! How far `reconcile` has read each account's list of messages: the items `reconcile#AC` of the `RateLimits` table, whose
-//! key attribute is `sender`. Only `reconcile` writes them, and they never expire.
+//! How far `reconcile` has read each account's list of messages: the items `reconcile#AC` of the `RateLimits` table,
+//! whose key attribute is `sender`. Only `reconcile` writes them, and they never expire.
 //!
-//! An item also holds a lease (`turn`, `turn_until`), so that two invocations do not sweep the same account at once. The
-//! function has no reserved concurrency for this: a new AWS account has ten concurrent executions in all, of which none can
-//! be reserved.
+//! An item also holds a lease (`turn`, `turn_until`), so that two invocations do not sweep the same account at once.
+//! The function has no reserved concurrency for this: a new AWS account has ten concurrent executions in all, of which
+//! none can be reserved.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -89,8 +89,8 @@ impl Sweeps {
         }
     }
 
-    /// Ends a sweep: writes the mark and gives the lease back. If another invocation has taken the lease over, nothing is
-    /// written.
+    /// Ends a sweep: writes the mark and gives the lease back. If another invocation has taken the lease over, nothing
+    /// is written.
     pub async fn end(&self, account_sid: &AccountSid, lease: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
         let operation = "ending a sweep in the RateLimits table";
         let item: Item = serde_dynamo::to_item(mark).map_err(|error| StoreError::new(operation, error))?;

@@ -1,5 +1,5 @@
-//! Reads a notification field by field. An error of a derived parser shows values, and a message's body must not reach a
-//! log.
+//! Reads a notification field by field. An error of a derived parser shows values, and a message's body must not reach
+//! a log.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use twilio_types::{
     sid::AccountSid,
 };
 
-use super::{Category, Content, Fallback, FallbackChannel, Media, Notification, NotificationId, Template};
+use super::{Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template};
 use crate::{
     json_fields::{
         self, FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map,
@@ -148,7 +148,7 @@ fn template(fields: &mut JsonFields) -> Result<Template, FieldError> {
     }
 }
 
-fn media(fields: &mut JsonFields) -> Result<Vec<Media>, FieldError> {
+fn media(fields: &mut JsonFields) -> Result<Vec<MediaSource>, FieldError> {
     let path = fields.path_of("media");
     let items = match fields.take_required("media")? {
         Value::Array(items) if (1..=MAX_MEDIA).contains(&items.len()) => items,
@@ -159,8 +159,8 @@ fn media(fields: &mut JsonFields) -> Result<Vec<Media>, FieldError> {
         let key = fields.optional("key", "an object's key in the media bucket", parsed)?;
         let url = fields.optional("url", "an http or https URL of at most 2048 characters", public_url)?;
         let media = match (key, url) {
-            (Some(key), None) => Media::Key(key),
-            (None, Some(url)) => Media::Url(url),
+            (Some(key), None) => MediaSource::Key(key),
+            (None, Some(url)) => MediaSource::Url(url),
             _ => return Err((fields.path(), "expected either key or url".to_owned())),
         };
         fields.finish()?;

@@ -200,8 +200,8 @@ impl RecipientRules {
 }
 
 impl Policy {
-    /// The rules for a recipient in this country. By default marketing needs consent, and no other category does (WhatsApp
-    /// Business Messaging Policy: a person must opt in before a business writes first).
+    /// The rules for a recipient in this country. By default marketing needs consent, and no other category does
+    /// (WhatsApp Business Messaging Policy: a person must opt in before a business writes first).
     pub fn rules(&self, region: Option<&Region>) -> RecipientRules {
         let country = region.and_then(|region| self.countries.get(region));
         let blocks = [country, Some(&self.everywhere)].into_iter().flatten();
@@ -213,8 +213,8 @@ impl Policy {
         }
     }
 
-    /// By default a one-time password is sent again, because it is useless after ten minutes. For any other message a second
-    /// copy does more harm than an operator's work.
+    /// By default a one-time password is sent again, because it is useless after ten minutes. For any other message a
+    /// second copy does more harm than an operator's work.
     pub fn on_unknown(&self, category: Category) -> OnUnknown {
         let otherwise = if category == Category::Authentication { OnUnknown::Resend } else { OnUnknown::Hold };
         self.on_unknown.get(&category).copied().unwrap_or(otherwise)

@@ -50,8 +50,8 @@ impl ConsentCondition {
 }
 
 impl Contacts {
-    /// Stores evidence, and makes it the current consent unless that is newer. Evidence that arrives late is stored too: it
-    /// proves the consent of its time.
+    /// Stores evidence, and makes it the current consent unless that is newer. Evidence that arrives late is stored
+    /// too: it proves the consent of its time.
     pub async fn record_consent(
         &self,
         contact: &ContactKey,
@@ -72,8 +72,8 @@ impl Contacts {
         Self::read_consent(newer.item).map(ConsentOutcome::Historic)
     }
 
-    /// Withdraws the consents that were given up to this time, and gives their categories. A second call finds nothing to
-    /// withdraw.
+    /// Withdraws the consents that were given up to this time, and gives their categories. A second call finds nothing
+    /// to withdraw.
     pub async fn withdraw_consents(
         &self,
         contact: &ContactKey,

@@ -136,8 +136,8 @@ impl Contacts {
         Ok((self.table.clone(), consistent_keys("reading from the Contacts table", keys)?))
     }
 
-    /// The action of a transaction that adds a marketing notification to the recent ones, if those are as they were read.
-    /// Notifications that are older than `memory` are dropped.
+    /// The action of a transaction that adds a marketing notification to the recent ones, if those are as they were
+    /// read. Notifications that are older than `memory` are dropped.
     pub fn marketing_action(
         &self,
         contact: &ContactKey,

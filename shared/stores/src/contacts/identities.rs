@@ -12,19 +12,21 @@ use crate::{
 
 pub(super) const IDENTITIES: &str = "identity#";
 
-/// Set when both contacts have the same preferences. A link without it belongs to a writer that stopped before the copy.
+/// Set when both contacts have the same preferences. A link without it belongs to a writer that stopped before the
+/// copy.
 const SHARED_AT: &str = "shared_at";
 
 impl Contacts {
-    /// Records that contacts are one person, because one message named them all, and copies their preferences to each other.
-    /// It may be repeated after any interruption. If they are linked already, it is one small read.
+    /// Records that contacts are one person, because one message named them all, and copies their preferences to each
+    /// other. It may be repeated after any interruption. If they are linked already, it is one small read.
     pub async fn record_identities(&self, contacts: &[ContactKey], at: Timestamp) -> Result<(), StoreError> {
         let Some((first, others)) = contacts.split_first() else { return Ok(()) };
         for other in others {
             if self.is_shared(first, other).await? {
                 continue;
             }
-            // The link is written first: a STOP that comes between both steps either finds it, or is copied by the second step.
+            // The link is written first: a STOP that comes between both steps either finds it, or is copied by the
+            // second step.
             self.link(first, other, at).await?;
             self.exchange_preferences(first, other).await?;
             self.mark_shared(first, other, at).await?;

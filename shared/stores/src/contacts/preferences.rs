@@ -16,12 +16,13 @@ use crate::{
     dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact},
 };
 
-/// How often a preference is decided again because another writer changed the stored one. Each time another preference of the
-/// same person was written, so this many are far more than a person expresses at once.
+/// How often a preference is decided again because another writer changed the stored one. Each time another preference
+/// of the same person was written, so this many are far more than a person expresses at once.
 pub(crate) const MAX_ROUNDS: usize = 8;
 
 impl Contacts {
-    /// The action of a transaction that sets a preference, if the stored one is as known, or was expressed again meanwhile.
+    /// The action of a transaction that sets a preference, if the stored one is as known, or was expressed again
+    /// meanwhile.
     ///
     /// An opt-out does not expire. An opt-in is only needed while older opt-outs may still arrive.
     pub fn set_preference(
@@ -107,8 +108,8 @@ impl Contacts {
         serde_dynamo::from_item(item).map(Some).map_err(|error| StoreError::new("reading a preference", error))
     }
 
-    /// Suppresses a person with all linked identities, because an error code of Twilio or WhatsApp says that the person opted
-    /// out. A newer START wins over it, as over a STOP.
+    /// Suppresses a person with all linked identities, because an error code of Twilio or WhatsApp says that the person
+    /// opted out. A newer START wins over it, as over a STOP.
     pub async fn suppress(
         &self,
         contact: &ContactKey,
@@ -140,8 +141,8 @@ impl Contacts {
         Ok(effect)
     }
 
-    /// Copies preferences between a contact and all its linked identities. It is for a message that changed a preference,
-    /// because the message's transaction writes only to the identities that the message names.
+    /// Copies preferences between a contact and all its linked identities. It is for a message that changed a
+    /// preference, because the message's transaction writes only to the identities that the message names.
     pub async fn share_preferences(&self, contact: &ContactKey) -> Result<(), StoreError> {
         for other in self.linked(contact).await? {
             self.exchange_preferences(contact, &other).await?;

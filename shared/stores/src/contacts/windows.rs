@@ -18,8 +18,8 @@ use crate::{
 const OPENING: &str = "opening a service window in the Contacts table";
 
 impl Contacts {
-    /// Opens the service window of a sender, because the person wrote to it. The stored time never moves back. Gives the
-    /// notifications that wait for an answer of the person.
+    /// Opens the service window of a sender, because the person wrote to it. The stored time never moves back. Gives
+    /// the notifications that wait for an answer of the person.
     pub async fn open_window(
         &self,
         contact: &ContactKey,

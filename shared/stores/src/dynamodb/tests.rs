@@ -40,8 +40,8 @@ const REFUSED: (u16, &str) = (
         "message": "The conditional request failed", "Item": {"key": {"S": "stored"}}}"#,
 );
 
-/// A client of an HTTP server that gives these answers, one for each request, and the answers that are left. The SDK does
-/// not retry, so that every repeated request is ours.
+/// A client of an HTTP server that gives these answers, one for each request, and the answers that are left. The SDK
+/// does not retry, so that every repeated request is ours.
 fn client(answers: impl IntoIterator<Item = (u16, &'static str)>) -> (Client, Answers) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,20 +1,21 @@
 //! The claim: the right of one function to send a notification, for as long as a lease lasts.
 //!
-//! A notification becomes at most one message for each attempt, although SQS may deliver it twice and a function may stop
-//! at any moment:
+//! A notification becomes at most one message for each attempt, although SQS may deliver it twice and a function may
+//! stop at any moment:
 //!
 //! 1. `send` reads the item and derives its [`ClaimState`]. Only a claimable notification goes on.
-//! 2. `send` claims it with [`Notifications::claim`]. One transaction writes a new lease into the item, and checks that the
-//!    item has not changed since it was read, that no suppression covers the recipient, and that the counters of the cap
-//!    and of the rate are as they were read. Of two claims one is refused, and learns the current state.
-//! 3. The holder calls Twilio immediately after the claim. A STOP that was answered before the claim therefore always wins.
+//! 2. `send` claims it with [`Notifications::claim`]. One transaction writes a new lease into the item, and checks that
+//!    the item has not changed since it was read, that no suppression covers the recipient, and that the counters of
+//!    the cap and of the rate are as they were read. Of two claims one is refused, and learns the current state.
+//! 3. The holder calls Twilio immediately after the claim. A STOP that was answered before the claim therefore always
+//!    wins.
 //! 4. The holder writes the outcome with [`Notifications::settle_claim`], if the lease is still its own.
-//! 5. If the holder stops before step 4, or Twilio's answer is lost, the item stays claimed. A lease lasts longer than the
-//!    function may run, so after it the state is [`ClaimState::OutcomeUnknown`]: the message may exist. `send` first looks
-//!    for it, by the status callbacks of the attempt and in Twilio's list of messages, and claims the notification again
-//!    only if it finds none. The claim then records the attempt with the unknown outcome.
-//! 6. The claim stores the number of attempts before it, and the attempt's callback URL names the same number. So a late
-//!    callback of an earlier attempt does not bind its message to a later attempt.
+//! 5. If the holder stops before step 4, or Twilio's answer is lost, the item stays claimed. A lease lasts longer than
+//!    the function may run, so after it the state is [`ClaimState::OutcomeUnknown`]: the message may exist. `send`
+//!    first looks for it, by the status callbacks of the attempt and in Twilio's list of messages, and claims the
+//!    notification again only if it finds none. The claim then records the attempt with the unknown outcome.
+//! 6. The claim stores the number of attempts before it, and the attempt's callback URL names the same number. So a
+//!    late callback of an earlier attempt does not bind its message to a later attempt.
 
 use std::fmt;
 
@@ -161,8 +162,8 @@ pub enum ClaimOutcome {
     Claimed,
     /// The item had changed, and this is its state.
     Changed(ClaimState),
-    /// The item was as expected, but other conditions did not hold: for each condition in the order of the call, whether it
-    /// failed.
+    /// The item was as expected, but other conditions did not hold: for each condition in the order of the call,
+    /// whether it failed.
     Refused(Vec<Option<FailedCondition>>),
 }
 
@@ -201,8 +202,8 @@ impl Notifications {
         }
     }
 
-    /// Writes the outcome of a claim, if its lease is still ours. The fields of the subject are not written again: the claim
-    /// wrote them.
+    /// Writes the outcome of a claim, if its lease is still ours. The fields of the subject are not written again: the
+    /// claim wrote them.
     pub async fn settle_claim(
         &self,
         subject: &Subject,
@@ -220,8 +221,8 @@ impl Notifications {
     }
 }
 
-/// The outcome of a claim that the item refused. If the answer to our own claim was lost, the SDK's retry is refused by what
-/// the first request wrote: then the claim is ours.
+/// The outcome of a claim that the item refused. If the answer to our own claim was lost, the SDK's retry is refused by
+/// what the first request wrote: then the claim is ours.
 pub(super) fn after_refusal(
     changed: FailedCondition,
     subject: &Subject,

@@ -10,7 +10,8 @@ const BY_MESSAGE_SID: &str = "by_message_sid";
 const OPERATION: &str = "finding a message in the Notifications table";
 
 impl Notifications {
-    /// The notification whose latest message this is, if there is one. The index is updated about a second after the table.
+    /// The notification whose latest message this is, if there is one. The index is updated about a second after the
+    /// table.
     pub async fn by_message_sid(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {
         let found = self
             .client

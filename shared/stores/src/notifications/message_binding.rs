@@ -1,5 +1,5 @@
-//! Which message a notification became, if Twilio's answer to the create call did not say it: a status callback names it, or
-//! a search in Twilio's list of messages finds it.
+//! Which message a notification became, if Twilio's answer to the create call did not say it: a status callback names
+//! it, or a search in Twilio's list of messages finds it.
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::{
@@ -82,9 +82,9 @@ impl Notifications {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The action of a transaction that stores the message of an attempt, unless it is already stored. The status callback
-    /// may come before Twilio's answer to the create call, or instead of it. A final status also closes the notification
-    /// ([`Notifications::close`]).
+    /// The action of a transaction that stores the message of an attempt, unless it is already stored. The status
+    /// callback may come before Twilio's answer to the create call, or instead of it. A final status also closes the
+    /// notification ([`Notifications::close`]).
     pub fn bind_message_action(
         &self,
         account_sid: &AccountSid,

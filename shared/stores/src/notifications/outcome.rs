@@ -119,8 +119,8 @@ impl NotificationOutcome {
         required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// What the outcome changes in the item besides the state. `validity` is how long Twilio may try to send the message:
-    /// after it, `reconcile` looks up a message without a final status.
+    /// What the outcome changes in the item besides the state. `validity` is how long Twilio may try to send the
+    /// message: after it, `reconcile` looks up a message without a final status.
     pub(super) fn update(
         &self,
         account_sid: &AccountSid,

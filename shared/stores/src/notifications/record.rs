@@ -178,8 +178,8 @@ impl StoredNotification {
             .map_err(|error| StoreError::new("reading an item of the Notifications table", error))
     }
 
-    /// The id of the event about this state. A notification ends once in a state, and each reuse of its id is an event too, so
-    /// the id is unique.
+    /// The id of the event about this state. A notification ends once in a state, and each reuse of its id is an event
+    /// too, so the id is unique.
     pub fn event_id(&self) -> String {
         let kind = if self.reuse { self.digest.get(..16).unwrap_or_default() } else { self.state.as_str() };
         format!("{}#{}.{kind}", self.account_sid, self.id)

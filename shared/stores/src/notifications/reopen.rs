@@ -1,4 +1,5 @@
-//! Attempts after the first: a notification whose message failed after Twilio accepted it, and an id that is used again.
+//! Attempts after the first: a notification whose message failed after Twilio accepted it, and an id that is used
+//! again.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::notification::{FallbackChannel, NotificationId};
@@ -25,8 +26,9 @@ pub struct FailedMessage<'a> {
 }
 
 impl Notifications {
-    /// Makes the notification of a failed message claimable again, if that message is still its latest one. A second call for
-    /// the same failure gives the notification too, because the caller may have stopped before it queued the notification.
+    /// Makes the notification of a failed message claimable again, if that message is still its latest one. A second
+    /// call for the same failure gives the notification too, because the caller may have stopped before it queued the
+    /// notification.
     pub async fn reopen(
         &self,
         failure: &FailedMessage<'_>,
@@ -71,8 +73,8 @@ impl Notifications {
         }
     }
 
-    /// Records that an id was used for a second notification, under a separate key: the item of the first notification does
-    /// not change, and the stream publishes an event about the second.
+    /// Records that an id was used for a second notification, under a separate key: the item of the first notification
+    /// does not change, and the stream publishes an event about the second.
     pub async fn record_id_reuse(&self, subject: &Subject, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         let digest = subject.digest.get(..16).unwrap_or_default();
         let outcome = NotificationOutcome::Rejected { reason: reason.to_owned(), code: None };

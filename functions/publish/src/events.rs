@@ -3,7 +3,7 @@
 use shared::queues::QueueError;
 use stores::{
     dynamodb::StoreError,
-    fault::Fault,
+    fault::AwsFault,
     messages::{MessageEvent, Messages, StoredMessage},
     notifications::Notifications,
 };
@@ -48,8 +48,8 @@ impl EventError {
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Record(_) | Self::Form(_) | Self::Json(_) => true,
-            Self::Store(error) => error.fault() == Fault::Unusable,
-            Self::Queue(error) => error.fault() == Fault::Unusable,
+            Self::Store(error) => error.fault() == AwsFault::Invalid,
+            Self::Queue(error) => error.fault() == AwsFault::Invalid,
         }
     }
 }

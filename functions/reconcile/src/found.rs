@@ -137,7 +137,7 @@ mod tests {
         let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
         for (from, to) in [("+14155550123", "+14155550100"), ("rcs:+14155550123", "rcs:brand_agent")] {
             let listed = message(&json!({"from": from, "to": to}));
-            assert_eq!(expected(&listed, &within, |_| true), Some(Happening::Inbound), "{from}");
+            assert_eq!(expected(&listed, &within, |_| true), Some(MessageEvent::Inbound), "{from}");
             let ours = message(&json!({"from": to, "to": from, "direction": "outbound-api", "status": "delivered"}));
             assert_eq!(expected(&ours, &within, |_| true), None, "{from}");
         }

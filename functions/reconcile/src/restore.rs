@@ -67,8 +67,8 @@ impl Reconcile {
     pub(crate) fn is_opt_out(&self, account: &Account, message: &MessageResource) -> bool {
         let form = inbound_form(&account.sid, message, &[]);
         let asked = InboundMessage::parse(TrustedForm::Reconstructed(&form))
-            .map(|message| self.inbound.asked(&message, Source::Reconcile));
-        asked.is_ok_and(|asked| asked.request() == Some(Preference::OptedOut))
+            .map(|message| self.inbound.intent(&message, Source::Reconcile));
+        asked.is_ok_and(|asked| asked.preference() == Some(Preference::OptedOut))
     }
 
     /// Records the status of a message of ours.

@@ -296,7 +296,7 @@ mod tests {
             assert!(error.starts_with(expected), "{json}: {error}");
         }
         for (json, expected) in
-            [(r#"{"per_second": 1}"#, pace(1, 1)), (r#"{"per_second": 10000, "burst": 10000}"#, pace(10_000, 10_000))]
+            [(r#"{"per_second": 1}"#, limit(1, 1)), (r#"{"per_second": 10000, "burst": 10000}"#, limit(10_000, 10_000))]
         {
             assert_eq!(serde_json::from_str::<RateLimit>(json).unwrap(), expected, "{json}");
         }
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn no_allowed_rate_exceeds_its_limit() {
         for per_second in RateLimit::ALLOWED {
-            let interval = pace(per_second, 1).interval(&Bucket::default(), NOW);
+            let interval = limit(per_second, 1).interval(&Bucket::default(), NOW);
             assert!(interval > 0 && interval * i64::from(per_second) > SECOND, "{per_second}: {interval}");
         }
     }
@@ -319,21 +319,21 @@ mod tests {
     proptest! {
         /// Whatever a policy may state and whatever a bucket holds.
         #[test]
-        fn every_allowed_pace_has_an_interval(
+        fn every_allowed_rate_limit_has_an_interval(
             per_second in RateLimit::ALLOWED,
             burst in RateLimit::ALLOWED,
             bucket in any_bucket(),
             wanted in 1_usize..=10,
-            horizon in 0..=10 * SECOND,
+            max_wait in 0..=10 * SECOND,
         ) {
-            let pace = pace(per_second, burst);
-            let interval = pace.interval(&bucket, NOW);
+            let rate_limit = limit(per_second, burst);
+            let interval = rate_limit.interval(&bucket, NOW);
             prop_assert!(interval > 0 && interval * i64::from(per_second) >= SECOND, "{interval}");
-            prop_assert!(pace.throttled(&bucket, NOW) >= SLOWEST);
-            match pace.slots(&bucket, NOW, wanted, horizon) {
-                Ok(slots) => {
-                    prop_assert!((1..=wanted).contains(&slots.count));
-                    prop_assert!(slots.at(slots.count - 1) <= NOW + horizon);
+            prop_assert!(rate_limit.halved_rate(&bucket, NOW) >= SLOWEST);
+            match rate_limit.reserve(&bucket, NOW, wanted, max_wait) {
+                Ok(reservation) => {
+                    prop_assert!((1..=wanted).contains(&reservation.count));
+                    prop_assert!(reservation.at(reservation.count - 1) <= NOW + max_wait);
                 }
                 Err(until) => prop_assert!(until > NOW),
             }

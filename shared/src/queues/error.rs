@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use stores::fault::Fault;
+use stores::fault::AwsFault;
 
 use super::batch::EntryFailure;
 
@@ -12,13 +12,13 @@ use super::batch::EntryFailure;
 #[error("{operation} failed")]
 pub struct QueueError {
     operation: &'static str,
-    fault: Fault,
+    fault: AwsFault,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl QueueError {
     pub(super) fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { operation, fault: Fault::Unusable, source: source.into() }
+        Self { operation, fault: AwsFault::Invalid, source: source.into() }
     }
 
     pub(super) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
@@ -26,16 +26,16 @@ impl QueueError {
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        Self { operation, fault: Fault::of(&error), source: Box::new(error) }
+        Self { operation, fault: AwsFault::of(&error), source: Box::new(error) }
     }
 
     pub(super) fn of_entry(operation: &'static str, failure: &EntryFailure) -> Self {
-        let fault = if failure.is_permanent { Fault::Unusable } else { Fault::Unanswered };
+        let fault = if failure.is_permanent { AwsFault::Invalid } else { AwsFault::Unavailable };
         Self { operation, fault, source: failure.reason.as_str().into() }
     }
 
     /// Who has to act.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> AwsFault {
         self.fault
     }
 }

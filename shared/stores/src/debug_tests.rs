@@ -13,7 +13,7 @@ use domain::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_types::address::Channel;
-use twilio_webhook::{form::Form, signature::VerifiedForm};
+use twilio_webhook::{form::Form, signature::TrustedForm};
 
 use crate::{
     contacts::{
@@ -64,12 +64,13 @@ fn assert_redacted(shown: &[&dyn Debug]) {
 #[test]
 fn messages_show_no_form_and_no_answer() {
     let form = format!("MessageSid={SID}&AccountSid={ACCOUNT}&From=whatsapp%3A%2B14155550123&Body=private");
-    let form = VerifiedForm::from_store(Form::parse(form.as_bytes()));
+    let form = Form::parse(form.as_bytes());
+    let form = TrustedForm::Stored(&form);
     let (sid, account_sid) = (SID.parse().unwrap(), ACCOUNT.parse().unwrap());
     let arrival = MessageArrival::webhook(now());
     let message = StoredMessage {
         answer: Some("private".to_owned()),
-        ..StoredMessage::new(&sid, &account_sid, MessageEvent::Inbound, &form, arrival, Retention::default())
+        ..StoredMessage::new(&sid, &account_sid, MessageEvent::Inbound, form, arrival, Retention::default())
     };
     assert!(format!("{message:?}").contains(SID));
     let recorded = RecordOutcome::Duplicate(Box::new(message.clone()));

@@ -4,7 +4,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     error::Error,
-    fmt, time::Duration,
+    fmt,
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::{

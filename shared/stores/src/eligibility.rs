@@ -206,7 +206,7 @@ mod tests {
         ) {
             let sender: Address = to.parse().unwrap();
             let service_sid = service.as_deref().map(|sid| sid.parse().unwrap());
-            let scopes = configured.of_wish(Preference::OptedOut, &sender, service_sid.as_ref());
+            let scopes = configured.scopes(Preference::OptedOut, &sender, service_sid.as_ref());
             let mut fields = json!({"category": category});
             if to.starts_with("whatsapp:+") {
                 fields["from"] = json!(to);

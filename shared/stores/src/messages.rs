@@ -27,7 +27,7 @@ use twilio_types::{
     message_status::MessageStatus,
     sid::{AccountSid, MessageSid},
 };
-use twilio_webhook::{form::RawForm, signature::VerifiedForm};
+use twilio_webhook::{form::RawForm, signature::TrustedForm};
 
 use crate::{
     attribute::{text, text_in},
@@ -91,7 +91,7 @@ impl StoredMessage {
         message_sid: &MessageSid,
         account_sid: &AccountSid,
         event: MessageEvent,
-        form: &VerifiedForm,
+        form: TrustedForm<'_>,
         arrival: MessageArrival,
         retention: Retention,
     ) -> Self {

@@ -11,7 +11,7 @@ use domain::{
     contact_key::ContactKey,
     limits::Retention,
     opt_out_keywords::Languages,
-    opt_out_request::{Confirmation, Origin, Intent, PreferenceRequest},
+    opt_out_request::{Confirmation, Intent, Origin, PreferenceRequest},
     preference::{Preference, PreferenceEffect, RecordedPreference, effect},
     suppression::{OptOutScope, Scope, newest},
 };
@@ -102,7 +102,7 @@ impl InboundRecorder {
     }
 
     /// What a message asks for. Nothing is recorded.
-    pub fn asked(&self, message: &InboundMessage, source: Source) -> Intent {
+    pub fn intent(&self, message: &InboundMessage, source: Source) -> Intent {
         let origin = match source {
             Source::Webhook => Origin::Webhook,
             Source::Reconcile => Origin::MessageList,
@@ -261,7 +261,7 @@ mod tests {
             &"SM00000000000000000000000000000001".parse().unwrap(),
             &"AC00000000000000000000000000000001".parse().unwrap(),
             MessageEvent::Inbound,
-            &VerifiedForm::from_store(Form::parse(b"")),
+            TrustedForm::Stored(&Form::parse(b"")),
             MessageArrival::webhook("2026-11-20T09:00:00Z".parse().unwrap()),
             Retention::default(),
         )

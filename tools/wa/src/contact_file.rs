@@ -354,7 +354,7 @@ mod tests {
         (0..1_700_000_000_000_i64).prop_map(|at| Timestamp::from_millisecond(at).unwrap())
     }
 
-    fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> impl Strategy<Value = Fact> {
+    fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> impl Strategy<Value = RecordedFact> {
         // As items of older versions are stored as well.
         let channel = prop_oneof!["whatsapp", "sms", "rcs", "messenger", "WhatsApp"];
         let scope = prop_oneof![Just(Scope::All), Just(Scope::Marketing), scope];
@@ -369,7 +369,7 @@ mod tests {
         )
     }
 
-    fn listed() -> impl Strategy<Value = Listed> {
+    fn listed() -> impl Strategy<Value = ContactRecord> {
         let known = ["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"];
         let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
         let consent = (any_time(), "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {

@@ -48,7 +48,7 @@ fn a_wish_is_read_from_text_ids_and_twilios_own_judgement() {
         (&[("Body", "hello"), ("OptOutType", "START")], START),
     ];
     for (parameters, expected) in cases {
-        assert_eq!(asked(parameters).request(), expected, "{parameters:?}");
+        assert_eq!(asked(parameters).preference(), expected, "{parameters:?}");
     }
 }
 
@@ -150,9 +150,9 @@ fn an_ordinary_label_without_an_id_decides_nothing() {
     for (label, id) in ORDINARY {
         for label in [label, id] {
             let button = asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label)]);
-            assert_eq!(button.request(), None, "{label}");
-            assert_eq!(asked(&[("MessageType", "interactive"), ("Body", label)]).request(), None, "{label}");
-            assert_eq!(asked_by(Origin::MessageList, ON_WHATSAPP, &[("Body", label)]).request(), None, "{label}");
+            assert_eq!(button.preference(), None, "{label}");
+            assert_eq!(asked(&[("MessageType", "interactive"), ("Body", label)]).preference(), None, "{label}");
+            assert_eq!(asked_by(Origin::MessageList, ON_WHATSAPP, &[("Body", label)]).preference(), None, "{label}");
         }
     }
 }
@@ -161,8 +161,8 @@ fn an_ordinary_label_without_an_id_decides_nothing() {
 fn an_id_that_repeats_an_ordinary_label_decides_nothing() {
     for label in ["Cancel", "End", "Quit", "Yes", "Start", "Cancelar", "Baja", "Sair", "Annulla", "Abmelden", "Mulai"] {
         for id in [label.to_owned(), label.to_lowercase()] {
-            assert_eq!(tapped(label, &id).request(), None, "{label} {id}");
-            assert_eq!(chosen(label, &id).request(), None, "{label} {id}");
+            assert_eq!(tapped(label, &id).preference(), None, "{label} {id}");
+            assert_eq!(chosen(label, &id).preference(), None, "{label} {id}");
         }
     }
 }
@@ -171,8 +171,8 @@ fn an_id_that_repeats_an_ordinary_label_decides_nothing() {
 fn an_id_that_says_stop_is_an_opt_out_whatever_the_label_says() {
     for id in ["STOP", "stop", "Unsubscribe", "OPT_OUT", "opt-out", "optout", "STOP_ALL", "dar-de-baja"] {
         for label in ["No more", "please stop", "Stop", "Keine Nachrichten mehr", "Yes"] {
-            assert_eq!(tapped(label, id).request(), STOP, "{label} {id}");
-            assert_eq!(chosen(label, id).request(), STOP, "{label} {id}");
+            assert_eq!(tapped(label, id).preference(), STOP, "{label} {id}");
+            assert_eq!(chosen(label, id).preference(), STOP, "{label} {id}");
         }
     }
 }
@@ -180,7 +180,7 @@ fn an_id_that_says_stop_is_an_opt_out_whatever_the_label_says() {
 #[test]
 fn an_id_lifts_an_opt_out_by_twilios_own_words_alone() {
     for id in ["START", "UNSTOP"] {
-        assert_eq!(tapped("Messages again, please", id).request(), START, "{id}");
+        assert_eq!(tapped("Messages again, please", id).preference(), START, "{id}");
     }
     for id in ["start", "Start", "YES", "START_SURVEY", "REANUDAR", "REPRENDRE", "RIPRENDI"] {
         assert_eq!(tapped("Messages again, please", id), Intent::Other, "{id}");
@@ -207,8 +207,8 @@ fn an_unmistakable_label_without_an_id_is_an_opt_out() {
     for label in ["STOP", "Unsubscribe", "Opt out", "Stop all", "Dar de baja", "Berhenti berlangganan", "إلغاء الاشتراك"]
     {
         let button = asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label)]);
-        assert_eq!(button.request(), STOP, "{label}");
-        assert_eq!(asked(&[("Body", ""), ("ButtonText", label)]).request(), STOP, "{label}");
+        assert_eq!(button.preference(), STOP, "{label}");
+        assert_eq!(asked(&[("Body", ""), ("ButtonText", label)]).preference(), STOP, "{label}");
     }
 }
 
@@ -228,11 +228,11 @@ fn a_typed_keyword_decides_in_every_language() {
         "रोको",
         "توقف",
     ] {
-        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).request(), STOP, "{word}");
-        assert_eq!(asked(&[("Body", word)]).request(), STOP, "{word}");
+        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).preference(), STOP, "{word}");
+        assert_eq!(asked(&[("Body", word)]).preference(), STOP, "{word}");
     }
     for word in ["START", "unstop", "reanudar", "Retomar", "reprendre", "riprendi", "hervatten"] {
-        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).request(), START, "{word}");
+        assert_eq!(asked(&[("MessageType", "text"), ("Body", word)]).preference(), START, "{word}");
     }
 }
 
@@ -242,7 +242,7 @@ fn end_is_an_opt_out_in_a_text_message_alone() {
     for (from, wish) in
         [("+14155550123", STOP), ("rcs:+14155550123", STOP), ("RCS:+14155550123", STOP), (ON_WHATSAPP, None)]
     {
-        assert_eq!(asked_by(Origin::Webhook, from, &end).request(), wish, "{from}");
+        assert_eq!(asked_by(Origin::Webhook, from, &end).preference(), wish, "{from}");
     }
 }
 
@@ -250,13 +250,13 @@ fn end_is_an_opt_out_in_a_text_message_alone() {
 fn a_listed_message_decides_where_it_can_be_no_tap() {
     let listed = |from: &str, body| asked_by(Origin::MessageList, from, &[("Body", body)]);
     for body in ["STOP", "unsubscribe", "Dar de baja"] {
-        assert_eq!(listed(ON_WHATSAPP, body).request(), STOP, "{body}");
-        assert_eq!(listed("+14155550123", body).request(), STOP, "{body}");
+        assert_eq!(listed(ON_WHATSAPP, body).preference(), STOP, "{body}");
+        assert_eq!(listed("+14155550123", body).preference(), STOP, "{body}");
     }
     for body in ["Cancel", "PARAR", "arrêt"] {
         assert!(matches!(listed(ON_WHATSAPP, body), Intent::PossibleOptOut(_)), "{body}");
-        assert_eq!(listed("+14155550123", body).request(), STOP, "{body}");
+        assert_eq!(listed("+14155550123", body).preference(), STOP, "{body}");
     }
     assert_eq!(listed(ON_WHATSAPP, "Start"), Intent::Other);
-    assert_eq!(listed("+14155550123", "Start").request(), START);
+    assert_eq!(listed("+14155550123", "Start").preference(), START);
 }

@@ -150,7 +150,7 @@ mod tests {
     const OTHER: &str = "MG00000000000000000000000000000002";
     const FROM: &str = "whatsapp:+14155238886";
 
-    fn with_case<T>(fields: &Value, configured: Option<&str>, look: impl FnOnce(Eligibility<'_>) -> T) -> T {
+    fn with_eligibility<T>(fields: &Value, configured: Option<&str>, look: impl FnOnce(Eligibility<'_>) -> T) -> T {
         let mut notification = json!({"id": "a", "to": "+14155550123", "category": "marketing",
                                       "content": {"type": "text", "body": "Hello"}});
         for (name, value) in fields.as_object().unwrap() {
@@ -161,13 +161,13 @@ mod tests {
         let contact = ContactKey::of_phone(&account, &notification.to);
         let rules = Policy::default().rules(None);
         let configured = configured.map(|service| service.parse().unwrap());
-        let case = Eligibility {
+        let eligibility = Eligibility {
             notification: &notification,
             contact: &contact,
             rules: &rules,
             configured_service: configured.as_ref(),
         };
-        look(case)
+        look(eligibility)
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
                 vec![Scope::All, Scope::Marketing, sender(FROM), sender(OTHER)],
             ),
         ] {
-            let checked = with_case(&fields, Some(SERVICE), |case| case.suppressions());
+            let checked = with_eligibility(&fields, Some(SERVICE), |eligibility| eligibility.suppressions());
             let both = |scope: Scope| [(Channel::WhatsApp, scope.clone()), (Channel::Sms, scope)];
             assert_eq!(checked, expected.into_iter().flat_map(both).collect::<Vec<_>>(), "{fields}");
         }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn only_facets_that_the_decision_needs_are_read() {
         let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
-        let wanted = |fields: Value| with_case(&fields, None, |case| case.facet_keys());
+        let wanted = |fields: Value| with_eligibility(&fields, None, |eligibility| eligibility.facet_keys());
         assert!(wanted(json!({})).contains(&FacetKey::Window(None)));
         assert!(wanted(json!({"from": FROM})).contains(&FacetKey::Window(Some(FROM.to_owned()))));
         assert!(wanted(json!({})).contains(&FacetKey::Consent(Category::Marketing)));
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_channel_without_a_sender_is_refused() {
         let refused = |fields: Value, configured, channel| {
-            with_case(&fields, configured, |case| case.require_sender(channel)).err()
+            with_eligibility(&fields, configured, |eligibility| eligibility.require_sender(channel)).err()
         };
         assert_eq!(refused(json!({}), None, FallbackChannel::WhatsApp), Some(NoSender::WhatsApp));
         assert_eq!(refused(json!({"from": FROM}), None, FallbackChannel::WhatsApp), None);

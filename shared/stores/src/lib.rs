@@ -13,8 +13,8 @@
 //! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), `attribute` and [`fault`].
 //!
 //! *Invariants:*
-//! - No write reads first: its condition says what it assumes, and a refusal brings the item that refused it. A refused
-//!   condition is an outcome, not an error.
+//! - No write relies on an earlier read: its condition says what it assumes, and a refusal brings the stored item. A
+//!   refused condition is an outcome, not an error.
 //! - A condition compares expiry times itself, because DynamoDB deletes late.
 //! - The `Debug` of a type shows no address, no text and no item, as in `domain`. `debug_tests` checks it.
 //! - This crate never calls Twilio: only a function joins a store and the Twilio client.

@@ -1,8 +1,8 @@
 //! Records an inbound message together with the preference that it requests, in one transaction: a STOP that was
 //! confirmed is stored. The message comes from a webhook, or from Twilio's list of messages.
 //!
-//! Nothing is read first. The first attempt assumes that no preference is stored. A refusal brings the stored
-//! preferences, and the next attempt decides again with them.
+//! Preferences are not read first. The first attempt assumes that none is stored. A refusal brings the stored ones, and
+//! the next attempt decides again with them.
 
 use std::fmt;
 

@@ -1,33 +1,44 @@
-//! The routes that people and other systems call, which API Gateway opens by IAM: JSON in, JSON out.
+//! The HTTP answers of the functions, and what a caller may know of a request that failed.
+//!
+//! The routes behind IAM answer JSON: [`json`] and [`respond`]. The two webhooks answer Twilio with text or with nothing:
+//! [`text`] and [`empty`].
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error, fmt};
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_lambda_events::{
+    apigw::ApiGatewayV2httpResponse,
+    encodings::Body,
+    http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE},
+};
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use stores::dynamodb::StoreError;
 
-use crate::webhook::reply;
+use crate::report::Chain;
 
-/// What was wrong, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
+/// What is wrong with a request, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The answer's status.
-    pub status: u16,
-    /// The field; empty where no field of the caller's is to blame.
+    pub status: StatusCode,
+    /// Empty where no field of the request is wrong.
     pub field: Cow<'static, str>,
-    /// What was wrong and what is right.
+    /// What was wrong and what is right; never the caller's value.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem that the caller can mend.
-    pub fn new(status: u16, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { status, field: field.into(), message: message.into() }
     }
 
-    /// A problem of ours, which the log explains.
-    pub fn internal() -> Self {
-        Self::new(500, "", "internal error")
+    /// The answer to every fault of ours: its cause is written to the log and not told to the caller.
+    fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", "internal error")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
     }
 }
 
@@ -45,39 +56,93 @@ impl Serialize for Problem {
     }
 }
 
-/// A request's body. API Gateway hands over a body of a type it does not know as text in base64.
-pub fn body(request: &ApiGatewayV2httpRequest) -> Result<Vec<u8>, Problem> {
-    let body = request.body.as_deref().unwrap_or_default();
-    if request.is_base64_encoded {
-        STANDARD.decode(body).map_err(|_| Problem::new(400, "body", "expected base64"))
-    } else {
-        Ok(body.into())
+/// Why a request of a JSON route failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The caller must change the request.
+    #[error("the request was refused: {0}")]
+    Refused(Problem),
+    /// AWS did not do its part: time or the operator helps.
+    #[error("the request failed")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<Problem> for RequestError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
     }
 }
 
-/// An answer.
-pub fn json(status: u16, body: &impl Serialize) -> ApiGatewayV2httpResponse {
-    reply(status, "application/json", serde_json::to_string(body).unwrap_or_default())
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// The answer of a JSON route. A fault of ours is logged here, once.
+pub fn respond(handled: Result<Response<Body>, RequestError>) -> Response<Body> {
+    handled.unwrap_or_else(|error| match error {
+        RequestError::Refused(problem) => json(problem.status, &problem),
+        RequestError::Internal(source) => {
+            tracing::error!(error = %Chain(source.as_ref()), "a request failed and was answered with status 500");
+            let problem = Problem::internal();
+            json(problem.status, &problem)
+        }
+    })
+}
+
+/// An answer in JSON.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    text(status, "application/json", serde_json::to_string(body).unwrap_or_default())
+}
+
+/// An answer in text.
+pub fn text(status: StatusCode, content_type: &'static str, body: impl Into<String>) -> Response<Body> {
+    let mut response = empty(status);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *response.body_mut() = Body::Text(body.into());
+    response
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer as API Gateway expects it from a function that does not run on `lambda_http::run`, which does the same.
+pub fn for_api_gateway(response: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = response.into_parts();
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = parts.status.as_u16().into();
+    answer.headers = parts.headers;
+    answer.is_base64_encoded = matches!(body, Body::Binary(_));
+    answer.body = (body != Body::Empty).then_some(body);
+    answer
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_problem_is_shown_as_json() {
-        let shown = serde_json::to_string(&Problem::new(404, "key", "there is no such object")).unwrap();
-        assert_eq!(shown, r#"{"error":{"field":"key","message":"there is no such object"}}"#);
+    fn body(response: &Response<Body>) -> &str {
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        std::str::from_utf8(response.body()).unwrap()
     }
 
     #[test]
-    fn a_body_is_read_as_text_and_in_base64() {
-        let mut request = ApiGatewayV2httpRequest::default();
-        request.body = Some("e30=".to_owned());
-        assert_eq!(body(&request).unwrap(), b"e30=");
-        request.is_base64_encoded = true;
-        assert_eq!(body(&request).unwrap(), b"{}");
-        request.body = Some("{}".to_owned());
-        assert_eq!(body(&request).unwrap_err().field, "body");
+    fn refused_request_is_answered_with_its_problem() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "key", "there is no such object");
+        let response = respond(Err(problem.into()));
+        assert_eq!(response.status(), 404);
+        assert_eq!(body(&response), r#"{"error":{"field":"key","message":"there is no such object"}}"#);
+    }
+
+    #[test]
+    fn internal_error_is_not_explained_to_the_caller() {
+        let response = respond(Err(RequestError::Internal("the table is missing".into())));
+        assert_eq!(response.status(), 500);
+        assert_eq!(body(&response), r#"{"error":{"field":"","message":"internal error"}}"#);
     }
 }

@@ -1,9 +1,9 @@
 //! The door of the two webhooks: an API Gateway event in, a form that Twilio signed out.
 
 use aws_lambda_events::{
-    apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    apigw::ApiGatewayV2httpRequest,
     encodings::Body,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{Response, StatusCode, header::CONTENT_TYPE},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::limits::{MAX_FORM_BYTES, Retention};
@@ -16,15 +16,20 @@ use twilio_webhook::{
 
 use crate::{
     env::{self, EnvError},
+    http_reply,
     report::Chain,
     secrets::{Accounts, Secrets, SecretsError},
     start::log_warm_up,
 };
 
+const TEXT: &str = "text/plain";
 /// Lets in what Twilio signed.
 ///
-/// API Gateway's event is taken as it is, without `lambda_http`: the signature covers the path and the query to the
-/// byte, while a parsed `http::Uri` normalises the one, panics on some of the other, and takes its host from a header.
+/// It reads API Gateway's event as it came. `lambda_http::run` would give an `http::Request`, whose URI is built before
+/// the handler runs: from the `Host` header, with a normalised path, without what follows a literal `#`, and with a
+/// panic where the query holds a literal `"`, `<`, `>` or space, or the `Host` header is malformed (`lambda_http` 1.3.2,
+/// `request.rs`). The signature covers the URL byte for byte, and these routes are open to strangers, who could end the
+/// process with one such request. The raw path alone would be left, as `RequestExt::raw_http_path`.
 #[derive(Debug)]
 pub struct Door {
     secrets: Secrets,
@@ -72,18 +77,18 @@ impl From<InvalidForm> for Failure {
 
 impl Failure {
     /// Logs the failure and tells the caller what it may know of it.
-    pub fn into_reply(self) -> ApiGatewayV2httpResponse {
+    pub fn into_response(self) -> Response<Body> {
         let status = match self {
-            Self::Forged(_) => 403,
-            Self::Unreadable(_) => 400,
-            Self::TooLarge => 413,
+            Self::Forged(_) => StatusCode::FORBIDDEN,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Secrets(_) | Self::Store(_) => {
                 tracing::error!(error = %Chain(&self), "webhook failed");
-                return reply(500, "text/plain", "internal error");
+                return http_reply::text(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "internal error");
             }
         };
-        tracing::warn!(status, error = %Chain(&self), "webhook refused");
-        reply(status, "text/plain", self.to_string())
+        tracing::warn!(status = status.as_u16(), error = %Chain(&self), "webhook refused");
+        http_reply::text(status, TEXT, self.to_string())
     }
 }
 
@@ -166,19 +171,4 @@ fn verify(request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, 
     let account_sid = claimed.as_ref().and_then(|form| form.get("AccountSid")?.parse::<AccountSid>().ok());
     let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
     request.verify(&keys)
-}
-
-/// A reply with a body.
-pub fn reply(status: u16, content_type: &'static str, body: impl Into<String>) -> ApiGatewayV2httpResponse {
-    let mut response = empty_reply(status);
-    response.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.body = Some(Body::Text(body.into()));
-    response
-}
-
-/// A reply without a body.
-pub fn empty_reply(status: u16) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = status.into();
-    response
 }

@@ -6,18 +6,16 @@
 
 use std::convert::Infallible;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::{
     consent::{Consent, ConsentRequest},
     contact_key::ContactKey,
 };
 use jiff::Timestamp;
-use lambda_runtime::LambdaEvent;
+use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use shared::{
     env::{self, EnvError},
-    http_reply::{Problem, json},
-    report::Chain,
+    http_reply::{Problem, RequestError, json, respond},
 };
 use stores::{
     contacts::{ConsentOutcome, ContactOverview},
@@ -60,23 +58,6 @@ struct Known {
     overview: ContactOverview,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// The caller's to mend.
-    #[error("{0:?}")]
-    Refused(Problem),
-    /// Ours to mend.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Refused(problem)
-    }
-}
-
 impl Contacts {
     /// Reads the environment, builds the client and opens its connection.
     pub async fn from_env() -> Result<Self, EnvError> {
@@ -97,40 +78,26 @@ impl Contacts {
     }
 
     /// Records consent (201), or shows a contact or a notification (200).
-    pub async fn handle(
-        &self,
-        event: LambdaEvent<ApiGatewayV2httpRequest>,
-    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let answer = self.answer(&event.payload, Timestamp::now()).await;
-        Ok(answer.unwrap_or_else(|failure| match failure {
-            Failure::Refused(problem) => json(problem.status, &problem),
-            Failure::Store(error) => {
-                tracing::error!(error = %Chain(&error), "no answer");
-                json(500, &Problem::internal())
-            }
-        }))
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
+        Ok(respond(self.answer(&request, Timestamp::now()).await))
     }
 
-    async fn answer(
-        &self,
-        request: &ApiGatewayV2httpRequest,
-        now: Timestamp,
-    ) -> Result<ApiGatewayV2httpResponse, Failure> {
+    async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
         let route = Route::of(request)?;
         let account_sid = account(request)?.unwrap_or_else(|| self.account_sid.clone());
         match route {
             Route::Consent(contact) => {
-                let wanted = ConsentRequest::parse(&text(request)?, now, caller(request))
-                    .map_err(|invalid| Problem::new(400, invalid.field, invalid.problem))?;
-                Ok(json(201, &self.record(contact, account_sid, wanted).await?))
+                let wanted = ConsentRequest::parse(text(request)?, now, caller(request))
+                    .map_err(|invalid| Problem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
+                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, wanted).await?))
             }
             Route::Contact(contact) => {
                 let overview = self.people.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
-                Ok(json(200, &Known { account_sid, contact, overview }))
+                Ok(json(StatusCode::OK, &Known { account_sid, contact, overview }))
             }
             Route::Notification(id) => match self.histories.find(&account_sid, &id).await? {
-                Some(history) => Ok(json(200, &history)),
-                None => Err(Problem::new(404, "id", "there is no such notification").into()),
+                Some(history) => Ok(json(StatusCode::OK, &history)),
+                None => Err(Problem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! Runs [`contacts::Contacts`] on Lambda.
 
 use contacts::Contacts;
-use lambda_runtime::{Error, run, service_fn};
+use lambda_http::{Error, run, service_fn};
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,5 +10,5 @@ async fn main() -> Result<(), Error> {
     let function =
         Contacts::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
-    run(service_fn(move |event| function.handle(event))).await
+    run(service_fn(move |request| function.handle(request))).await
 }

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
-use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, http::Method};
 use domain::notification::NotificationId;
+use lambda_http::{
+    Request, RequestExt as _,
+    http::{Method, StatusCode},
+    request::RequestContext,
+};
 use percent_encoding::percent_decode_str;
-use shared::http_reply::{Problem, body};
+use shared::http_reply::Problem;
 use twilio_types::{address::E164, sid::AccountSid};
 
 /// What is asked for, of whom.
@@ -22,10 +26,9 @@ pub(crate) enum Route {
 impl Route {
     /// By the path as it came: API Gateway has decoded all of it but `%25`, so that decoding it again leaves nothing
     /// encoded and nothing decoded twice, and a slash in an id does not end it.
-    pub(crate) fn of(request: &ApiGatewayV2httpRequest) -> Result<Self, Problem> {
-        let method = &request.request_context.http.method;
-        let path = request.raw_path.as_deref().unwrap_or_default();
-        match (method, path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
+    pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
+        let path = request.raw_http_path();
+        match (request.method(), path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
             (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
                 Some(number) => phone_number(number).map(Self::Consent),
                 None => Err(unknown_route()),
@@ -39,7 +42,7 @@ impl Route {
 
 fn unknown_route() -> Problem {
     let expected = "expected PUT /contacts/{e164}/consent, GET /contacts/{e164} or GET /notifications/{id}";
-    Problem::new(405, "method", expected)
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
 /// With its `+`, encoded or not, or without it.
@@ -47,32 +50,41 @@ fn phone_number(text: &str) -> Result<E164, Problem> {
     let decoded = decoded("e164", text)?;
     let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
     let number = format!("+{digits}").parse();
-    number.map_err(|error: twilio_types::address::InvalidAddress| Problem::new(400, "e164", error.to_string()))
+    number.map_err(|error: twilio_types::address::InvalidAddress| {
+        Problem::new(StatusCode::BAD_REQUEST, "e164", error.to_string())
+    })
 }
 
 fn notification_id(text: &str) -> Result<NotificationId, Problem> {
     let id = NotificationId::try_from(decoded("id", text)?.into_owned());
-    id.map_err(|error| Problem::new(400, "id", error.to_string()))
+    id.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "id", error.to_string()))
 }
 
 fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, Problem> {
-    percent_decode_str(text).decode_utf8().map_err(|_| Problem::new(400, field, "expected UTF-8 once decoded"))
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, field, "expected UTF-8 once decoded"))
 }
 
 /// The account that the query names.
-pub(crate) fn account(request: &ApiGatewayV2httpRequest) -> Result<Option<AccountSid>, Problem> {
-    let named = request.query_string_parameters.first("account_sid").map(str::parse).transpose();
-    named.map_err(|error: twilio_types::sid::InvalidSid| Problem::new(400, "account_sid", error.to_string()))
+pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, Problem> {
+    let named = request.query_string_parameters_ref().and_then(|parameters| parameters.first("account_sid"));
+    named.map(str::parse).transpose().map_err(|error: twilio_types::sid::InvalidSid| {
+        Problem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string())
+    })
 }
 
 /// The body as text.
-pub(crate) fn text(request: &ApiGatewayV2httpRequest) -> Result<String, Problem> {
-    String::from_utf8(body(request)?).map_err(|_| Problem::new(400, "body", "expected UTF-8"))
+pub(crate) fn text(request: &Request) -> Result<&str, Problem> {
+    std::str::from_utf8(request.body()).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
 }
 
-/// Who calls, by the ARN of the principal that API Gateway let in.
-pub(crate) fn caller(request: &ApiGatewayV2httpRequest) -> Option<String> {
-    request.request_context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone()
+/// The ARN of the principal that API Gateway let in.
+pub(crate) fn caller(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -82,9 +94,8 @@ mod tests {
     use super::*;
 
     fn route(method: Method, path: &str) -> Result<Route, Problem> {
-        let mut request = ApiGatewayV2httpRequest::default();
-        request.request_context.http.method = method;
-        request.raw_path = Some(path.to_owned());
+        let mut request = Request::default().with_raw_http_path(path);
+        *request.method_mut() = method;
         Route::of(&request)
     }
 
@@ -136,7 +147,7 @@ mod tests {
         ];
         for (method, path, status, field) in cases {
             let problem = route(method, path).unwrap_err();
-            assert_eq!((problem.status, problem.field.as_ref()), (status, field), "{path}");
+            assert_eq!((problem.status.as_u16(), problem.field.as_ref()), (status, field), "{path}");
         }
     }
 

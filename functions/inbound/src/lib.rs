@@ -6,13 +6,16 @@
 
 use std::convert::Infallible;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::opt_out_request::Intent;
 use jiff::Timestamp;
-use lambda_runtime::LambdaEvent;
+use lambda_http::{
+    LambdaEvent,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::StatusCode,
+};
 use shared::{
-    env,
-    webhook::{Door, Failure, StartError, Webhook, reply},
+    env, http_reply,
+    webhook::{Door, Failure, StartError, Webhook},
 };
 use stores::{
     contacts::Contacts,
@@ -47,8 +50,11 @@ impl Inbound {
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let answer = self.take(event.payload, Timestamp::now()).await;
-        Ok(answer.map_or_else(Failure::into_reply, |twiml| reply(200, twiml::CONTENT_TYPE, twiml)))
+        let response = match self.take(event.payload, Timestamp::now()).await {
+            Ok(twiml) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
+            Err(failure) => failure.into_response(),
+        };
+        Ok(http_reply::for_api_gateway(response))
     }
 
     async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, Failure> {

@@ -1,7 +1,7 @@
 //! Runs [`inbound::Inbound`] on Lambda.
 
 use inbound::Inbound;
-use lambda_runtime::{Error, run, service_fn};
+use lambda_http::{Error, lambda_runtime::run, service_fn};
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,25 +4,22 @@
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
-use aws_lambda_events::{
-    apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
-    http::Method,
-};
 use domain::media::{MediaKey, MediaType};
 use jiff::Timestamp;
-use lambda_runtime::LambdaEvent;
+use lambda_http::{
+    Body, Request, RequestExt as _, Response,
+    http::{Method, StatusCode},
+};
 use serde::Serialize;
 use shared::{
     env::{self, EnvError},
-    http_reply::{Problem, body, json},
-    report::Chain,
+    http_reply::{RequestError, json, respond},
 };
-
-use crate::media_bucket::{Described, MediaStore, MediaStoreError};
 
 mod media_bucket;
 mod request;
 
+use media_bucket::{Described, MediaStore};
 use request::{DownloadRequest, UploadRequest, missing_object, stored_size, stored_type, unknown_route};
 
 /// How long an upload link lives: time to pick a file on a slow line, and no longer, since it lets anybody write.
@@ -53,23 +50,6 @@ struct Download {
     expires_at: Timestamp,
 }
 
-/// Why there is no link.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// The caller's to mend.
-    #[error("{0:?}")]
-    Refused(Problem),
-    /// Ours to mend.
-    #[error(transparent)]
-    Store(#[from] MediaStoreError),
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Refused(problem)
-    }
-}
-
 impl Presign {
     /// Reads the environment and builds the client.
     pub fn from_env() -> Result<Self, EnvError> {
@@ -80,30 +60,25 @@ impl Presign {
     }
 
     /// Gives a link: 201 for an upload, 200 for a download.
-    pub async fn handle(
-        &self,
-        event: LambdaEvent<ApiGatewayV2httpRequest>,
-    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let (request, now) = (event.payload, Timestamp::now());
-        let answer = match (&request.request_context.http.method, request.path_parameters.get("key")) {
-            (&Method::POST, None) => self.upload(&request, now).await.map(|upload| json(201, &upload)),
-            (&Method::GET, Some(key)) => {
-                let expires_in = request.query_string_parameters.first("expires_in");
-                self.download(key, expires_in, now).await.map(|download| json(200, &download))
-            }
-            _ => Err(unknown_route().into()),
-        };
-        Ok(answer.unwrap_or_else(|failure| match failure {
-            Failure::Refused(problem) => json(problem.status, &problem),
-            Failure::Store(error) => {
-                tracing::error!(error = %Chain(&error), "no link");
-                json(500, &Problem::internal())
-            }
-        }))
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
+        Ok(respond(self.answer(&request, Timestamp::now()).await))
     }
 
-    async fn upload(&self, request: &ApiGatewayV2httpRequest, now: Timestamp) -> Result<Upload, Failure> {
-        let request = UploadRequest::parse(&body(request)?)?;
+    async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
+        let key = request.path_parameters_ref().and_then(|parameters| parameters.first("key"));
+        match (request.method(), key) {
+            (&Method::POST, None) => Ok(json(StatusCode::CREATED, &self.upload(request.body(), now).await?)),
+            (&Method::GET, Some(key)) => {
+                let query = request.query_string_parameters_ref();
+                let expires_in = query.and_then(|parameters| parameters.first("expires_in"));
+                Ok(json(StatusCode::OK, &self.download(key, expires_in, now).await?))
+            }
+            _ => Err(unknown_route().into()),
+        }
+    }
+
+    async fn upload(&self, body: &[u8], now: Timestamp) -> Result<Upload, RequestError> {
+        let request = UploadRequest::parse(body)?;
         let key = MediaKey::for_upload(&request.media_type);
         let link = self.media.upload_link(&key, &request.media_type, request.content_length, UPLOAD_LIFETIME).await?;
         Ok(Upload {
@@ -116,7 +91,7 @@ impl Presign {
     }
 
     /// The object is looked at first: a link to what WhatsApp would refuse is better refused here.
-    async fn download(&self, key: &str, expires_in: Option<&str>, now: Timestamp) -> Result<Download, Failure> {
+    async fn download(&self, key: &str, expires_in: Option<&str>, now: Timestamp) -> Result<Download, RequestError> {
         let wanted = DownloadRequest::parse(key, expires_in)?;
         let Described::Object { content_type, content_length } = self.media.describe(&wanted.key).await? else {
             return Err(missing_object().into());

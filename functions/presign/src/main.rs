@@ -1,6 +1,6 @@
 //! Runs [`presign::Presign`] on Lambda.
 
-use lambda_runtime::{Error, run, service_fn};
+use lambda_http::{Error, run, service_fn};
 use presign::Presign;
 use shared::report::Chain;
 
@@ -9,5 +9,5 @@ async fn main() -> Result<(), Error> {
     shared::log::init();
     let function = Presign::from_env().inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
-    run(service_fn(move |event| function.handle(event))).await
+    run(service_fn(move |request| function.handle(request))).await
 }

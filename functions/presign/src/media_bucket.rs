@@ -4,6 +4,7 @@ use std::{error::Error, time::Duration};
 
 use aws_sdk_s3::{Client, operation::head_object::HeadObjectError, presigning::PresigningConfig};
 use domain::media::{MediaKey, MediaType};
+use shared::http_reply::RequestError;
 
 /// The media bucket.
 #[derive(Debug, Clone)]
@@ -23,6 +24,12 @@ pub(crate) struct MediaStoreError {
 impl MediaStoreError {
     fn new(operation: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
         Self { operation, source: Box::new(source) }
+    }
+}
+
+impl From<MediaStoreError> for RequestError {
+    fn from(error: MediaStoreError) -> Self {
+        Self::Internal(error.into())
     }
 }
 

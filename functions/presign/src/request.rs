@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use domain::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
+use lambda_http::http::StatusCode;
 use serde::Deserialize;
 use shared::http_reply::Problem;
 
@@ -38,15 +39,14 @@ impl UploadRequest {
             let message = format!(
                 "expected JSON with content_type (a string) and content_length (a whole number of bytes) alone: {error}"
             );
-            Problem::new(400, "body", message)
+            Problem::new(StatusCode::BAD_REQUEST, "body", message)
         })?;
-        let media_type: MediaType = fields
-            .content_type
-            .parse()
-            .map_err(|error: UnsupportedType| Problem::new(415, "content_type", error.to_string()))?;
+        let media_type: MediaType = fields.content_type.parse().map_err(|error: UnsupportedType| {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
+        })?;
         media_type
             .check_size(fields.content_length)
-            .map_err(|error| Problem::new(413, "content_length", error.to_string()))?;
+            .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
         Ok(Self { media_type, content_length: fields.content_length })
     }
 }
@@ -54,30 +54,32 @@ impl UploadRequest {
 impl DownloadRequest {
     /// The key is taken as it is: API Gateway has decoded it.
     pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, Problem> {
-        let key =
-            key.parse().map_err(|error: domain::media::InvalidMediaKey| Problem::new(400, "key", error.to_string()))?;
+        let key = key.parse().map_err(|error: domain::media::InvalidMediaKey| {
+            Problem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
+        })?;
         let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
-        let seconds = seconds
-            .ok_or_else(|| Problem::new(400, "expires_in", "expected a whole number of seconds from 600 to 43200"))?;
+        let seconds = seconds.ok_or_else(|| {
+            Problem::new(StatusCode::BAD_REQUEST, "expires_in", "expected a whole number of seconds from 600 to 43200")
+        })?;
         Ok(Self { key, lifetime: Duration::from_secs(seconds) })
     }
 }
 
 pub(crate) fn unknown_route() -> Problem {
-    Problem::new(405, "method", "expected POST /media or GET /media/{key}")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}")
 }
 
 pub(crate) fn missing_object() -> Problem {
-    Problem::new(404, "key", "there is no such object")
+    Problem::new(StatusCode::NOT_FOUND, "key", "there is no such object")
 }
 
 pub(crate) fn stored_type(error: UnsupportedType) -> Problem {
-    Problem::new(422, "content_type", format!("of the object: {error}"))
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
 }
 
 pub(crate) fn stored_size(error: WrongSize) -> Problem {
-    Problem::new(422, "content_length", format!("of the object: {error}"))
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
         ];
         for (body, status, field) in cases {
             let problem = UploadRequest::parse(body.as_bytes()).unwrap_err();
-            assert_eq!((problem.status, problem.field.as_ref()), (status, field), "{body}");
+            assert_eq!((problem.status.as_u16(), problem.field.as_ref()), (status, field), "{body}");
         }
     }
 

@@ -5,13 +5,16 @@
 
 use std::convert::Infallible;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::callback_url::origin_in_query;
 use jiff::Timestamp;
-use lambda_runtime::LambdaEvent;
+use lambda_http::{
+    LambdaEvent,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::StatusCode,
+};
 use shared::{
-    env,
-    webhook::{Door, Failure, StartError, Webhook, empty_reply},
+    env, http_reply,
+    webhook::{Door, Failure, StartError, Webhook},
 };
 use stores::{
     messages::{MessageArrival, RecordOutcome},
@@ -42,8 +45,11 @@ impl Status {
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let taken = self.take(event.payload, Timestamp::now()).await;
-        Ok(taken.map_or_else(Failure::into_reply, |()| empty_reply(204)))
+        let response = match self.take(event.payload, Timestamp::now()).await {
+            Ok(()) => http_reply::empty(StatusCode::NO_CONTENT),
+            Err(failure) => failure.into_response(),
+        };
+        Ok(http_reply::for_api_gateway(response))
     }
 
     async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), Failure> {

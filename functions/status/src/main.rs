@@ -1,6 +1,6 @@
 //! Runs [`status::Status`] on Lambda.
 
-use lambda_runtime::{Error, run, service_fn};
+use lambda_http::{Error, lambda_runtime::run, service_fn};
 use shared::report::Chain;
 use status::Status;
 

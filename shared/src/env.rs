@@ -24,7 +24,7 @@ pub fn required(name: &'static str) -> Result<String, EnvError> {
 }
 
 /// A variable that may be missing; an empty one counts as missing, since a template cannot leave one out.
-pub fn optional(name: &'static str) -> Option<String> {
+pub fn optional(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 

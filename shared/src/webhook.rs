@@ -113,7 +113,7 @@ impl Webhook {
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
         let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
-        let config = crate::aws::config()?;
+        let config = crate::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), messages_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);

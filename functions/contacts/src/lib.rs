@@ -64,7 +64,7 @@ impl Contacts {
         let [contacts, notifications, messages] =
             ["CONTACTS_TABLE", "NOTIFICATIONS_TABLE", "MESSAGES_TABLE"].map(env::required);
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
-        let client = aws_sdk_dynamodb::Client::new(&shared::aws::config()?);
+        let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
         let function = Self {
             people: stores::contacts::Contacts::new(client.clone(), contacts?),
             histories: NotificationLogs {

@@ -52,9 +52,9 @@ struct Download {
 
 impl Presign {
     /// Reads the environment and builds the client.
-    pub fn from_env() -> Result<Self, EnvError> {
+    pub async fn from_env() -> Result<Self, EnvError> {
         let bucket = env::required("MEDIA_BUCKET")?;
-        let config = shared::aws::config()?;
+        let config = shared::aws::config().await?;
         let s3 = shared::aws::s3_config(&config).build();
         Ok(Self { media: MediaStore::new(aws_sdk_s3::Client::from_conf(s3), bucket) })
     }

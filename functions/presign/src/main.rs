@@ -7,7 +7,8 @@ use shared::report::Chain;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::log::init();
-    let function = Presign::from_env().inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function =
+        Presign::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |request| function.handle(request))).await
 }

@@ -58,7 +58,7 @@ impl Prepared {
 
 impl Publish {
     /// Reads the environment and builds the clients.
-    pub fn from_env() -> Result<Self, EnvError> {
+    pub async fn from_env() -> Result<Self, EnvError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
@@ -68,7 +68,7 @@ impl Publish {
         let outbound_queue_url = env::required("OUTBOUND_QUEUE_URL")?;
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
-        let config = shared::aws::config()?;
+        let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);

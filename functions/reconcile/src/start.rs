@@ -51,7 +51,7 @@ impl Reconcile {
             page_size: env::optional_parsed("RECONCILE_PAGE_SIZE")?.unwrap_or(PAGE_SIZE),
         };
 
-        let config = shared::aws::config()?;
+        let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
         let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);

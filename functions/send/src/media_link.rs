@@ -35,7 +35,7 @@ impl MediaLinks {
     /// Links to this bucket. An endpoint other than AWS's own is an emulator, which serves buckets by path.
     pub(crate) fn new(config: &SdkConfig, bucket: &str, credentials: Credentials) -> Self {
         let region = config.region().map_or_else(String::new, ToString::to_string);
-        let bucket_url = match config.endpoint_url() {
+        let bucket_url = match shared::aws::s3_endpoint(config) {
             Some(endpoint) => format!("{}/{bucket}/", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{region}.amazonaws.com/"),
         };

@@ -60,7 +60,7 @@ impl Send {
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
 
-        let config = shared::aws::config()?;
+        let config = shared::aws::config().await?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
@@ -112,7 +112,7 @@ async fn media_links(
             let secret = signer.secret_access_key.expose_secret();
             Credentials::new(signer.access_key_id, secret, None, None, "media signer")
         }
-        None => shared::aws::credentials()?,
+        None => shared::aws::credentials().await?,
     };
     Ok(MediaLinks::new(config, &bucket, credentials))
 }

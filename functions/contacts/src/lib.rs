@@ -32,7 +32,7 @@ use request::{Route, account, caller, text};
 
 /// The function.
 #[derive(Debug)]
-pub struct Contacts {
+pub struct ContactsFunction {
     people: stores::contacts::Contacts,
     histories: NotificationLogs,
     /// The account of who names none.
@@ -58,7 +58,7 @@ struct Known {
     overview: ContactOverview,
 }
 
-impl Contacts {
+impl ContactsFunction {
     /// Reads the environment, builds the client and opens its connection.
     pub async fn from_env() -> Result<Self, EnvError> {
         let [contacts, notifications, messages] =

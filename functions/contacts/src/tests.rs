@@ -8,7 +8,7 @@ const OVERVIEW: &str = include_str!("../../../events/contacts-overview.json");
 const NOTIFICATION: &str = include_str!("../../../events/contacts-notification.json");
 
 /// Reaches no table: what is refused is refused before one is asked, and the rest is an error of ours.
-fn contacts() -> Contacts {
+fn contacts() -> ContactsFunction {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -16,7 +16,7 @@ fn contacts() -> Contacts {
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
-    Contacts {
+    ContactsFunction {
         people: stores::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
         histories: NotificationLogs {
             notifications: Notifications::new(client.clone(), "notifications".to_owned()),

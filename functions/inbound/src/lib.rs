@@ -26,12 +26,12 @@ use twilio_webhook::{inbound_message::InboundMessage, twiml};
 
 /// The function.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct InboundFunction {
     door: Door,
     recorder: InboundRecorder,
 }
 
-impl Inbound {
+impl InboundFunction {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let contacts_table = env::required("CONTACTS_TABLE")?;

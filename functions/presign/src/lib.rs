@@ -27,7 +27,7 @@ const UPLOAD_LIFETIME: Duration = Duration::from_mins(15);
 
 /// The function.
 #[derive(Debug)]
-pub struct Presign {
+pub struct PresignFunction {
     media: MediaStore,
 }
 
@@ -50,7 +50,7 @@ struct Download {
     expires_at: Timestamp,
 }
 
-impl Presign {
+impl PresignFunction {
     /// Reads the environment and builds the client.
     pub async fn from_env() -> Result<Self, EnvError> {
         let bucket = env::required("MEDIA_BUCKET")?;

@@ -1,14 +1,15 @@
-//! Runs [`presign::Presign`] on Lambda.
+//! Runs [`presign::PresignFunction`] on Lambda.
 
 use lambda_http::{Error, run, service_fn};
-use presign::Presign;
+use presign::PresignFunction;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::log::init();
-    let function =
-        Presign::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function = PresignFunction::from_env()
+        .await
+        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |request| function.handle(request))).await
 }

@@ -7,12 +7,12 @@ const UPLOAD: &str = include_str!("../../../events/presign-upload.json");
 const DOWNLOAD: &str = include_str!("../../../events/presign-download.json");
 
 /// Signs with made-up credentials, which takes no network.
-fn presign() -> Presign {
+fn presign() -> PresignFunction {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
-    Presign { media: MediaStore::new(aws_sdk_s3::Client::from_conf(config.build()), "media".to_owned()) }
+    PresignFunction { media: MediaStore::new(aws_sdk_s3::Client::from_conf(config.build()), "media".to_owned()) }
 }
 
 fn event(text: &str) -> Value {

@@ -36,7 +36,7 @@ use unpublished::{Unpublished, settle};
 
 /// The function.
 #[derive(Debug)]
-pub struct Publish {
+pub struct PublishFunction {
     builder: EventBuilder,
     queue: EventsQueue,
     unpublished: UnpublishedQueue,
@@ -56,7 +56,7 @@ impl Prepared {
     }
 }
 
-impl Publish {
+impl PublishFunction {
     /// Reads the environment and builds the clients.
     pub async fn from_env() -> Result<Self, EnvError> {
         let messages_table = env::required("MESSAGES_TABLE")?;

@@ -6,7 +6,7 @@ use stores::sweeps::SweepStart;
 use twilio_client::{Credentials, TwilioError};
 use twilio_types::sid::AccountSid;
 
-use crate::{Budget, Reconcile, ReconcileError, SweepRequest, progress::Progress};
+use crate::{Budget, ReconcileError, ReconcileFunction, SweepRequest, progress::Progress};
 
 /// An account and its keys.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl AccountReport {
     }
 }
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Looks at what is overdue, then reads the list on from where the last run stopped. The mark is left whatever comes
     /// in between.
     pub(crate) async fn reconcile(

@@ -26,7 +26,7 @@ use twilio_webhook::{
     signature::TrustedForm,
 };
 
-use crate::{Reconcile, ReconcileError, account::Account};
+use crate::{ReconcileError, ReconcileFunction, account::Account};
 
 /// Scheduled messages are among the newest: Twilio schedules at most 35 days ahead. A person with more messages than ten
 /// pages hold in that time is none.
@@ -49,7 +49,7 @@ struct Sieve {
     preference: Option<Preference>,
 }
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Works through a batch. The first record that fails is reported, and Lambda brings the stream again from there.
     pub(crate) async fn cancel_all(&self, records: Vec<EventRecord>) -> DynamoDbEventResponse {
         let mut response = DynamoDbEventResponse::default();

@@ -28,16 +28,16 @@ use twilio_types::sid::AccountSid;
 mod account;
 mod budget;
 mod cancel;
+mod config;
 mod found;
 mod overdue;
 mod progress;
 mod restore;
-mod start;
 mod sweep;
 mod trigger;
 
 pub use account::AccountReport;
-pub use start::StartError;
+pub use config::StartError;
 pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
 
 use account::Account;
@@ -45,7 +45,7 @@ use budget::Budget;
 
 /// The function.
 #[derive(Debug)]
-pub struct Reconcile {
+pub struct ReconcileFunction {
     twilio: TwilioClient,
     secrets: Secrets,
     messages: Messages,
@@ -105,7 +105,7 @@ pub enum ReconcileError {
 /// One overdue notification and one page of the list: with less an account would never get on.
 const SMALLEST_SHARE: u32 = 2;
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Sweeps all accounts, or cancels what is scheduled for those who opted out.
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
         match Trigger::parse(event.payload)? {

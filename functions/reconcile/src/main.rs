@@ -1,14 +1,15 @@
-//! Runs [`reconcile::Reconcile`] on Lambda.
+//! Runs [`reconcile::ReconcileFunction`] on Lambda.
 
 use lambda_runtime::{Error, run, service_fn};
-use reconcile::Reconcile;
+use reconcile::ReconcileFunction;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::log::init();
-    let function =
-        Reconcile::from_env().await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function = ReconcileFunction::from_env()
+        .await
+        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |event| function.handle(event))).await
 }

@@ -5,7 +5,7 @@ use stores::notifications::OverdueNotification;
 use twilio_client::TwilioError;
 
 use crate::{
-    AccountReport, Budget, Reconcile,
+    AccountReport, Budget, ReconcileFunction,
     account::{Account, Stop},
     found::is_final,
 };
@@ -19,7 +19,7 @@ const SHARE: u32 = 4;
 
 const NOT_FOUND: u16 = 404;
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Looks up the longest overdue.
     pub(crate) async fn look_at_overdue(
         &self,

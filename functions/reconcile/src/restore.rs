@@ -10,7 +10,7 @@ use twilio_webhook::{
 };
 
 use crate::{
-    AccountReport, Budget, Reconcile,
+    AccountReport, Budget, ReconcileFunction,
     account::{Account, Stop},
     found::{inbound_form, status_form},
 };
@@ -25,7 +25,7 @@ enum Owner {
     Other,
 }
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Records an inbound message, with its files if it has any.
     pub(crate) async fn restore_inbound(
         &self,

@@ -8,13 +8,13 @@ use twilio_client::{MessageFilter, MessageResource, Place, TwilioError};
 use twilio_types::sid::MessageSid;
 
 use crate::{
-    AccountReport, Budget, Reconcile, SweepRequest,
+    AccountReport, Budget, ReconcileFunction, SweepRequest,
     account::{Account, Stop},
     found::expected,
     progress::{Progress, oldest},
 };
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Reads on until the list or the budget ends. A page that was not done to its end is read again by the next run, which
     /// finds less missing.
     pub(crate) async fn sweep(

@@ -18,7 +18,7 @@ use stores::{
 use twilio_types::{address::Channel, limits::VALIDITY_PERIOD_SECONDS};
 
 use crate::{
-    Next, Send, SendError, backoff,
+    Next, SendError, SendFunction, backoff,
     deliver::Delivery,
     ends::{AFTER_LEASE, REPLY_CHECK, log_end, until},
     schedule::Draft,
@@ -42,7 +42,7 @@ enum Refused {
     Changed,
 }
 
-impl Send {
+impl SendFunction {
     /// Claims and sends. The suppression is a condition of the claim itself: a STOP that was answered before it always
     /// wins, and between the claim and the request to Twilio nothing is waited for.
     pub(crate) async fn claim(&self, mut draft: Draft<'_>) -> Result<Next, SendError> {

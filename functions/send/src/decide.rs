@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use stores::notifications::{ClaimState, NextAttempt, NotificationOutcome, Precondition};
 
 use crate::{
-    Next, Send, SendError, Step,
+    Next, SendError, SendFunction, Step,
     compose::ComposeError,
     doubt::Doubt,
     ends::{AFTER_LEASE, REPLY_CHECK, WINDOW_CHECK, until},
@@ -14,7 +14,7 @@ use crate::{
     schedule::Draft,
 };
 
-impl Send {
+impl SendFunction {
     /// Takes a notification on from where it stands.
     pub(crate) async fn decide<'a>(
         &self,

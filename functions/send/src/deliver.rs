@@ -12,7 +12,7 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use crate::{Next, Send, SendError, ends::log_end, schedule::Draft};
+use crate::{Next, SendError, SendFunction, ends::log_end, schedule::Draft};
 
 /// Twilio's API with the accounts' credentials.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn judge(error: TwilioError, attempts: usize) -> Delivery {
     }
 }
 
-impl Send {
+impl SendFunction {
     /// The end of a notification that Twilio refused: an opt-out that Twilio knows of counts as one said to us.
     pub(crate) async fn end_refused(
         &self,

@@ -17,7 +17,7 @@ use twilio_types::{
 };
 
 use crate::{
-    Next, Send, SendError, backoff,
+    Next, SendError, SendFunction, backoff,
     compose::ComposeError,
     ends::{AFTER_LEASE, log_end},
     intake::Job,
@@ -55,7 +55,7 @@ enum NoAnswer {
     State(SendError),
 }
 
-impl Send {
+impl SendFunction {
     /// Finds out whether a notification's message exists: by a status callback, which has bound it, or else by Twilio's
     /// list of messages to its recipient since the claim.
     pub(crate) async fn resolve(

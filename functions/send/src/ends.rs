@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use shared::report::Chain;
 use stores::notifications::{NotificationOutcome, OutcomeWrite, Precondition, Subject};
 
-use crate::{Next, Send, SendError, backoff, compose::ComposeError, intake::Job};
+use crate::{Next, SendError, SendFunction, backoff, compose::ComposeError, intake::Job};
 
 /// What comes back to a lease that has just ended should find it ended.
 pub(crate) const AFTER_LEASE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(crate) const WINDOW_CHECK: Duration = Duration::from_secs(5);
 /// What only an operator can mend is looked at again every few minutes: the pause after so many tries.
 const LONG_PAUSES: usize = 8;
 
-impl Send {
+impl SendFunction {
     /// Writes the outcome of a notification that nobody holds. Where somebody was quicker, what they do is waited for.
     pub(crate) async fn write_end(
         &self,

@@ -10,7 +10,7 @@ use stores::{
     rate_limits::{BucketKey, tat_in},
 };
 
-use crate::{Send, SendError, intake::Job};
+use crate::{SendError, SendFunction, intake::Job};
 
 /// The answer of the read.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Known {
     buckets: HashMap<String, Item>,
 }
 
-impl Send {
+impl SendFunction {
     /// The notification as it is judged.
     pub(crate) fn case<'a>(&'a self, job: &'a Job<'_>) -> Eligibility<'a> {
         Eligibility {

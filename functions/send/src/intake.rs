@@ -19,7 +19,7 @@ use shared::{
 use stores::notifications::{NotificationOutcome, Precondition, Subject};
 use twilio_types::sid::AccountSid;
 
-use crate::{Next, Send, SendError, Step, backoff, ends::log_end};
+use crate::{Next, SendError, SendFunction, Step, backoff, ends::log_end};
 
 /// A message that would be as old as this when it comes again is put on the queue anew before SQS deletes it: a day is
 /// left for a function that is out of order.
@@ -125,7 +125,7 @@ impl Job<'_> {
     }
 }
 
-impl Send {
+impl SendFunction {
     pub(crate) async fn open<'a>(&self, incoming: &'a Incoming<'a>, now: Timestamp) -> Step<Job<'a>> {
         let parsed = Notification::parse(incoming.body)
             .and_then(|parsed| parsed.check_times(incoming.enqueued_at, now).map(|()| parsed));

@@ -29,6 +29,7 @@ use twilio_types::sid::AccountSid;
 mod backoff;
 mod claim;
 mod compose;
+mod config;
 mod decide;
 mod deliver;
 mod doubt;
@@ -39,7 +40,6 @@ mod media;
 mod media_link;
 mod message_match;
 mod schedule;
-mod start;
 
 use compose::Composer;
 use deliver::Twilio;
@@ -48,7 +48,7 @@ use schedule::Draft;
 
 /// The function.
 #[derive(Debug)]
-pub struct Send {
+pub struct SendFunction {
     dynamodb: aws_sdk_dynamodb::Client,
     notifications: Notifications,
     contacts: Contacts,
@@ -84,7 +84,7 @@ type Step<T> = Result<T, Next>;
 /// Messages by their place in the batch.
 type Placed<T> = Vec<(usize, T)>;
 
-impl Send {
+impl SendFunction {
     /// Works on a batch. Only a message that has to come again is reported as failed: sent, suppressed, expired and
     /// refused for good are ends, and so is what cannot be read, whose copy is on the dead-letter queue before it leaves
     /// this one.

@@ -1,14 +1,15 @@
-//! Runs [`send::Send`] on Lambda.
+//! Runs [`send::SendFunction`] on Lambda.
 
 use lambda_runtime::{Error, run, service_fn};
-use send::Send;
+use send::SendFunction;
 use shared::report::Chain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::log::init();
-    let function =
-        Box::pin(Send::from_env()).await.inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
+    let function = Box::pin(SendFunction::from_env())
+        .await
+        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
     let function = &function;
     run(service_fn(move |event| function.handle(event))).await
 }

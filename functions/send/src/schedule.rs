@@ -14,7 +14,7 @@ use stores::{
 use twilio_client::{Credentials, NewMessage};
 use twilio_types::sid::MessagingServiceSid;
 
-use crate::{Next, Placed, Send, Step, intake::Job};
+use crate::{Next, Placed, SendFunction, Step, intake::Job};
 
 /// A message that is ready to go out.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Draft<'_> {
     }
 }
 
-impl Send {
+impl SendFunction {
     /// The bucket of a draft's sender, and the name its pace is configured by.
     pub(crate) fn bucket(&self, draft: &Draft<'_>) -> (BucketKey, String) {
         let sender = draft.sender(&self.case(&draft.job));

@@ -26,12 +26,12 @@ use twilio_webhook::status_callback::StatusCallback;
 
 /// The function.
 #[derive(Debug)]
-pub struct Status {
+pub struct StatusFunction {
     door: Door,
     recorder: StatusRecorder,
 }
 
-impl Status {
+impl StatusFunction {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;

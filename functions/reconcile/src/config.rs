@@ -15,7 +15,7 @@ use stores::{
 };
 use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
 
-use crate::{Reconcile, Requests};
+use crate::{ReconcileFunction, Requests};
 
 /// The function cannot start: the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ const REQUESTS: u32 = 100;
 /// Twilio's largest page.
 const PAGE_SIZE: u16 = 1_000;
 
-impl Reconcile {
+impl ReconcileFunction {
     /// Reads the environment and the secret, and builds the clients. Nobody waits for a sweep: no connection is opened
     /// ahead.
     pub async fn from_env() -> Result<Self, StartError> {

@@ -15,7 +15,7 @@ use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
 use twilio_types::base_url::BaseUrl;
 
 use crate::{
-    Send,
+    SendFunction,
     compose::{Composer, TemplateNames},
     deliver::Twilio,
     media::Files,
@@ -47,7 +47,7 @@ struct MediaSigner {
     secret_access_key: SecretString,
 }
 
-impl Send {
+impl SendFunction {
     /// Reads the environment and the secrets, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;

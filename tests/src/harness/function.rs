@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use axum::body::Bytes;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -44,6 +45,14 @@ impl Function {
         let asked = tokio::time::timeout(Duration::from_secs(20), runtime.asked()).await;
         let asked = asked.with_context(|| format!("{} never asked for work", program.display()))??;
         Ok(Self { runtime, start: asked - started, process })
+    }
+
+    /// Invokes the function. An error where its process ends instead of answering.
+    pub async fn invoke(&mut self, event: &Bytes) -> Result<Value> {
+        tokio::select! {
+            answered = self.runtime.invoke(event) => answered.map(|(_, answer)| answer),
+            ended = self.process.wait() => bail!("the function ended with {} and did not answer", ended?),
+        }
     }
 
     /// User and system time so far.

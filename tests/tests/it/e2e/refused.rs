@@ -1,6 +1,14 @@
 //! What is not Twilio's, or cannot be read.
 
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, AUTH_TOKEN};
+use tests::harness::{bootstrap, function::Function};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use twilio_webhook::{form::Form, signature::sign};
 
 use crate::world::{World, new_sid};
@@ -85,4 +93,60 @@ async fn odd_bytes_are_answered_and_never_break_the_function() {
         assert!(matches!(status, 400 | 413), "{status} for {:?}", body.chars().take(20).collect::<String>());
         assert_eq!(post(&world, &url, FORM, body, Some("bm9uc2Vuc2U=")).await, if status == 413 { 413 } else { 403 });
     }
+}
+
+/// Posts without a client that would encode the URL. Gives the answer's status line.
+async fn post_raw(world: &World, path_and_query: &str) -> String {
+    let host = world.stack.api_url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "POST {path_and_query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {FORM}\r\n\
+         Content-Length: 1\r\n\r\na"
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn unencoded_query_of_an_unsigned_webhook_is_refused() {
+    let world = World::new();
+    for path in ["/twilio/inbound", "/twilio/status"] {
+        let answer = post_raw(&world, &format!("{path}?a=\"<>")).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{path}: {answer}");
+    }
+}
+
+/// What API Gateway itself may refuse, the functions refuse as well: an event is not parsed before it is verified.
+#[tokio::test]
+async fn malformed_url_of_an_unsigned_webhook_is_refused() {
+    let world = World::new();
+    let environments = world.stack.function_environments();
+    for (function, resource) in [("inbound", "InboundFunction"), ("status", "StatusFunction")] {
+        let mut function = Function::start(&bootstrap(function), &[], &environments[resource]).await.unwrap();
+        for event in malformed_events() {
+            let answer = function.invoke(&event.to_string().into()).await.unwrap();
+            assert_eq!(answer["statusCode"], 403, "{resource}: {event}");
+        }
+    }
+}
+
+/// Events that cannot become an `http::Uri`.
+fn malformed_events() -> Vec<Value> {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/inbound-bad-signature.json");
+    let sample: Value = serde_json::from_str(&fs::read_to_string(sample).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut event = sample.clone();
+        change(&mut event);
+        event
+    };
+    let queries = ["a=\"<", "a=>", "a b", "a=\u{7f}", "a=\t", "#"];
+    let hosts = ["wa example.com", "[::1", "a:x", "a:99999", ""];
+    let protocols = ["", "https,https"];
+    let queries = queries.iter().map(|query| with(&|event| event["rawQueryString"] = json!(query)));
+    let hosts = hosts.iter().map(|host| with(&|event| event["headers"]["host"] = json!(host)));
+    let protocols = protocols.iter().map(|name| with(&|event| event["headers"]["x-forwarded-proto"] = json!(name)));
+    let path = with(&|event| event["rawPath"] = json!("/twilio/../\0 #?"));
+    queries.chain(hosts).chain(protocols).chain([path]).collect()
 }

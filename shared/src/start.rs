@@ -1,12 +1,39 @@
-//! What functions have in common at a cold start.
+//! The cold start of a function: what its process does once, before the first event.
+//!
+//! It reads the environment and the secrets, builds the clients, and opens their connections, so that the first event
+//! waits for no TLS handshake. A function that cannot start says why in the log, and its process ends.
 
 use std::error::Error;
 
-use crate::report::Chain;
+use twilio_client::NoHttpClient;
 
-/// Logs why a connection could not be opened ahead of the first request, which then opens its own.
+use crate::{env::EnvError, queues::QueueError, report::Chain, secrets::SecretsError};
+
+/// A function cannot start. The operator must act.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An environment variable is missing or wrong.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The dead-letter queue cannot be found.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The HTTP client for Twilio cannot be built: the machine has no usable TLS.
+    #[error(transparent)]
+    Twilio(#[from] NoHttpClient),
+}
+
+/// Logs why the function cannot start.
+pub fn log_failure(error: &StartError) {
+    tracing::error!(error = %Chain(error), "the function cannot start");
+}
+
+/// Logs why a connection was not opened at the cold start. The first request opens it then.
 pub fn log_warm_up<E: Error + 'static>(opened: Result<(), E>) {
     if let Err(error) = opened {
-        tracing::warn!(error = %Chain(&error), "connection not opened at the cold start");
+        tracing::warn!(error = %Chain(&error), "a connection was not opened at the cold start");
     }
 }

@@ -15,11 +15,10 @@ use twilio_webhook::{
 };
 
 use crate::{
-    env::{self, EnvError},
-    http_reply,
+    env, http_reply,
     report::Chain,
     secrets::{Accounts, Secrets, SecretsError},
-    start::log_warm_up,
+    start::{StartError, log_warm_up},
 };
 
 const TEXT: &str = "text/plain";
@@ -35,17 +34,6 @@ pub struct Door {
     secrets: Secrets,
     /// What is configured at Twilio; without it the API's own domain counts.
     public_base_url: Option<BaseUrl>,
-}
-
-/// A webhook's function that cannot start: the operator's to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A variable is missing or wrong.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// The secret cannot be had.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
 }
 
 /// A webhook that was not taken. Twilio never tries a failed webhook again, it calls the fallback URL: what is lost here

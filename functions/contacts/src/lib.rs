@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use shared::{
-    env::{self, EnvError},
+    env,
     http_reply::{Problem, RequestError, json, respond},
+    start::{self, StartError},
 };
 use stores::{
     contacts::{ConsentOutcome, ContactOverview},
@@ -60,7 +61,7 @@ struct Known {
 
 impl ContactsFunction {
     /// Reads the environment, builds the client and opens its connection.
-    pub async fn from_env() -> Result<Self, EnvError> {
+    pub async fn from_env() -> Result<Self, StartError> {
         let [contacts, notifications, messages] =
             ["CONTACTS_TABLE", "NOTIFICATIONS_TABLE", "MESSAGES_TABLE"].map(env::required);
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
@@ -73,7 +74,7 @@ impl ContactsFunction {
             },
             account_sid,
         };
-        shared::start::log_warm_up(function.histories.notifications.warm().await);
+        start::log_warm_up(function.histories.notifications.warm().await);
         Ok(function)
     }
 

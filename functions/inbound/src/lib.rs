@@ -15,7 +15,8 @@ use lambda_http::{
 };
 use shared::{
     env, http_reply,
-    webhook::{Door, Failure, StartError, Webhook},
+    start::StartError,
+    webhook::{Door, Failure, Webhook},
 };
 use stores::{
     contacts::Contacts,

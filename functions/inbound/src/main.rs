@@ -1,15 +1,12 @@
-//! Runs [`inbound::InboundFunction`] on Lambda.
+//! Runs [`InboundFunction`] on Lambda.
 
 use inbound::InboundFunction;
 use lambda_http::{Error, lambda_runtime::run, service_fn};
-use shared::report::Chain;
+use shared::{log, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::log::init();
-    let function = InboundFunction::from_env()
-        .await
-        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
-    let function = &function;
+    log::init();
+    let function = &InboundFunction::from_env().await.inspect_err(start::log_failure)?;
     run(service_fn(move |event| function.handle(event))).await
 }

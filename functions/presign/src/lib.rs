@@ -12,8 +12,9 @@ use lambda_http::{
 };
 use serde::Serialize;
 use shared::{
-    env::{self, EnvError},
+    env,
     http_reply::{RequestError, json, respond},
+    start::StartError,
 };
 
 mod media_bucket;
@@ -52,7 +53,7 @@ struct Download {
 
 impl PresignFunction {
     /// Reads the environment and builds the client.
-    pub async fn from_env() -> Result<Self, EnvError> {
+    pub async fn from_env() -> Result<Self, StartError> {
         let bucket = env::required("MEDIA_BUCKET")?;
         let config = shared::aws::config().await?;
         let s3 = shared::aws::s3_config(&config).build();

@@ -1,15 +1,12 @@
-//! Runs [`presign::PresignFunction`] on Lambda.
+//! Runs [`PresignFunction`] on Lambda.
 
 use lambda_http::{Error, run, service_fn};
 use presign::PresignFunction;
-use shared::report::Chain;
+use shared::{log, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::log::init();
-    let function = PresignFunction::from_env()
-        .await
-        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
-    let function = &function;
+    log::init();
+    let function = &PresignFunction::from_env().await.inspect_err(start::log_failure)?;
     run(service_fn(move |request| function.handle(request))).await
 }

@@ -15,9 +15,10 @@ use futures::future::join_all;
 use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
-    env::{self, EnvError},
+    env,
     queues::{EventsQueue, OutboundProducer, QueueError, UnpublishedQueue},
     report::Chain,
+    start::StartError,
 };
 use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
 
@@ -58,7 +59,7 @@ impl Prepared {
 
 impl PublishFunction {
     /// Reads the environment and builds the clients.
-    pub async fn from_env() -> Result<Self, EnvError> {
+    pub async fn from_env() -> Result<Self, StartError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;

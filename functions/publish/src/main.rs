@@ -1,15 +1,12 @@
-//! Runs [`publish::PublishFunction`] on Lambda.
+//! Runs [`PublishFunction`] on Lambda.
 
 use lambda_runtime::{Error, run, service_fn};
 use publish::PublishFunction;
-use shared::report::Chain;
+use shared::{log, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::log::init();
-    let function = PublishFunction::from_env()
-        .await
-        .inspect_err(|error| tracing::error!(error = %Chain(error), "cannot start"))?;
-    let function = &function;
+    log::init();
+    let function = &PublishFunction::from_env().await.inspect_err(start::log_failure)?;
     run(service_fn(move |event| function.handle(event))).await
 }

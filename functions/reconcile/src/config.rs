@@ -1,10 +1,7 @@
 //! The cold start.
 
 use domain::{limits::Retention, opt_out_keywords::Languages, suppression::OptOutScope};
-use shared::{
-    env::{self, EnvError},
-    secrets::{Secrets, SecretsError},
-};
+use shared::{env, secrets::Secrets, start::StartError};
 use stores::{
     contacts::Contacts,
     messages::Messages,
@@ -13,23 +10,9 @@ use stores::{
     record_status::StatusRecorder,
     sweeps::Sweeps,
 };
-use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
+use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 
 use crate::{ReconcileFunction, Requests};
-
-/// The function cannot start: the operator's to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A variable is missing or wrong.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// The secret cannot be had.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// The machine has no usable TLS.
-    #[error(transparent)]
-    Twilio(#[from] NoHttpClient),
-}
 
 /// A hundred pages of a thousand messages in five minutes: 1.2 million an hour, and far below Twilio's limits.
 const REQUESTS: u32 = 100;

@@ -37,7 +37,6 @@ mod sweep;
 mod trigger;
 
 pub use account::AccountReport;
-pub use config::StartError;
 pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
 
 use account::Account;

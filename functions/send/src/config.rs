@@ -5,13 +5,13 @@ use aws_types::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
-    env::{self, EnvError},
-    queues::{OutboundQueue, QueueError},
-    secrets::{self, Secrets, SecretsError},
-    start::log_warm_up,
+    env,
+    queues::OutboundQueue,
+    secrets::{self, Secrets},
+    start::{StartError, log_warm_up},
 };
 use stores::{contacts::Contacts, notifications::Notifications, rate_limits::RateLimits};
-use twilio_client::{DEFAULT_BASE_URL, NoHttpClient, TwilioClient};
+use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 use twilio_types::base_url::BaseUrl;
 
 use crate::{
@@ -21,23 +21,6 @@ use crate::{
     media::Files,
     media_link::MediaLinks,
 };
-
-/// The function cannot start: the operator's to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A variable is missing or wrong.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// A secret cannot be had.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// The dead-letter queue cannot be found.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// The machine has no usable TLS.
-    #[error(transparent)]
-    Twilio(#[from] NoHttpClient),
-}
 
 /// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials dies
 /// with them, and Twilio may fetch a file four hours later.

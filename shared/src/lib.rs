@@ -19,4 +19,5 @@ pub mod queues;
 pub mod report;
 pub mod secrets;
 pub mod start;
+pub mod twilio;
 pub mod webhook;

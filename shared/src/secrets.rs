@@ -145,13 +145,37 @@ fn parse<T: DeserializeOwned>(secret_id: &str, text: &str) -> Result<T, SecretsE
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+    use axum::{Json, Router};
     use secrecy::ExposeSecret;
+    use serde_json::json;
+    use tokio::net::TcpListener;
 
     use super::*;
 
-    const ONE: &str = "AC00000000000000000000000000000001";
-    const TWO: &str = "AC00000000000000000000000000000002";
+    pub(crate) const ONE: &str = "AC00000000000000000000000000000001";
+    pub(crate) const TWO: &str = "AC00000000000000000000000000000002";
+
+    /// A secret whose value changes with each reading; after the last one it cannot be read.
+    pub(crate) async fn secrets(values: &'static [&'static str]) -> Secrets {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let readings = Arc::new(AtomicUsize::new(0));
+        let app = Router::new().fallback(move || async move {
+            let value = values[readings.fetch_add(1, Relaxed)];
+            Json(json!({"ARN": "arn", "Name": "twilio", "SecretString": value}))
+        });
+        tokio::spawn(async { axum::serve(listener, app).await });
+        let config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(url)
+            .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
+        Secrets::load(Client::from_conf(config.build()), "twilio".to_owned()).await.unwrap()
+    }
 
     fn accounts() -> Accounts {
         let text = format!(

@@ -2,17 +2,17 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use shared::twilio::AccountCallError;
 use stores::sweeps::SweepStart;
-use twilio_client::{Credentials, TwilioError};
+use twilio_client::TwilioError;
 use twilio_types::sid::AccountSid;
 
 use crate::{Budget, ReconcileError, ReconcileFunction, SweepRequest, progress::Progress};
 
-/// An account and its keys.
+/// An account of the secret that has credentials.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) sid: AccountSid,
-    pub(crate) credentials: Credentials,
 }
 
 /// What a sweep of an account came to.
@@ -71,14 +71,15 @@ impl From<stores::dynamodb::StoreError> for Stop {
     }
 }
 
-impl From<TwilioError> for Stop {
-    fn from(error: TwilioError) -> Self {
+impl From<AccountCallError> for Stop {
+    fn from(error: AccountCallError) -> Self {
         match error {
-            TwilioError::NotDone { .. } | TwilioError::Unknown { .. } => {
+            AccountCallError::Twilio(TwilioError::NotDone { .. } | TwilioError::Unknown { .. }) => {
                 tracing::warn!(error = %error, "sweep paused");
                 Self::Paused(Outcome::TwilioUnavailable)
             }
-            TwilioError::Rejected(_) | TwilioError::Unauthorized(_) => Self::Failed(error.into()),
+            AccountCallError::Twilio(TwilioError::Rejected(_) | TwilioError::Unauthorized(_))
+            | AccountCallError::NoCredentials(_) => Self::Failed(error.into()),
         }
     }
 }

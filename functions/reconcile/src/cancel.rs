@@ -12,7 +12,7 @@ use domain::{
     suppression::{CHANNELS, Scope},
 };
 use serde::Deserialize;
-use shared::report::Chain;
+use shared::{report::Chain, twilio::AccountCallError};
 use stores::messages::StoredMessage;
 use twilio_client::{Cancelled, MessageFilter, MessageResource, Place};
 use twilio_types::{
@@ -78,25 +78,33 @@ impl ReconcileFunction {
     }
 
     async fn cancel(&self, message: &InboundMessage) -> Result<(), ReconcileError> {
-        let sid = message.account_sid.clone();
+        let account = Account { sid: message.account_sid.clone() };
         // A batch comes rarely; what it calls with is to be of today.
-        self.secrets.reread().await?;
-        let account = self.secrets.accounts().credentials(&sid).map(|credentials| Account { sid, credentials });
-        let account = account.ok_or_else(|| ReconcileError::NoCredentials(message.account_sid.clone()))?;
+        self.twilio.secrets().reread().await?;
         let service = message.details.messaging_service_sid.as_ref();
         let scopes = self.opt_out_scope.scopes(Preference::OptedOut, &message.to, service);
         let mut cancelled = 0;
         for address in self.addresses(message).await? {
             for scheduled in self.scheduled(&account, &address).await? {
-                if covers(&scopes, &scheduled)
-                    && self.twilio.cancel(&account.sid, &account.credentials, &scheduled.sid).await? == Cancelled::Done
-                {
+                if covers(&scopes, &scheduled) && self.cancel_message(&account, &scheduled).await? == Cancelled::Done {
                     cancelled += 1;
                 }
             }
         }
         tracing::info!(message_sid = %message.message_sid, cancelled, "scheduled messages of somebody who opted out");
         Ok(())
+    }
+
+    async fn cancel_message(
+        &self,
+        account: &Account,
+        message: &MessageResource,
+    ) -> Result<Cancelled, AccountCallError> {
+        self.twilio
+            .call(&account.sid, async |client, credentials| {
+                client.cancel(&account.sid, credentials, &message.sid).await
+            })
+            .await
     }
 
     /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
@@ -116,7 +124,12 @@ impl ReconcileFunction {
         let mut place = Place::Newest;
         let mut scheduled = Vec::new();
         for _ in 0..MAX_PAGES {
-            let page = self.twilio.history(&account.sid, &account.credentials, &filter, &place).await?;
+            let page = self
+                .twilio
+                .call(&account.sid, async |client, credentials| {
+                    client.history(&account.sid, credentials, &filter, &place).await
+                })
+                .await?;
             let next = page.next();
             let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled;
             scheduled.extend(page.messages.into_iter().flatten().filter(waiting));

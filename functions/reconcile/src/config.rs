@@ -1,7 +1,7 @@
 //! The cold start.
 
 use domain::{limits::Retention, opt_out_keywords::Languages, suppression::OptOutScope};
-use shared::{env, secrets::Secrets, start::StartError};
+use shared::{env, secrets::Secrets, start::StartError, twilio::TwilioAccounts};
 use stores::{
     contacts::Contacts,
     messages::Messages,
@@ -44,8 +44,7 @@ impl ReconcileFunction {
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id).await?;
         Ok(Self {
-            twilio: TwilioClient::new(api_base_url)?,
-            secrets,
+            twilio: TwilioAccounts::new(TwilioClient::new(api_base_url)?, secrets),
             inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),
             statuses: StatusRecorder::new(dynamodb, messages.clone(), notifications.clone(), retention),
             messages,

@@ -16,14 +16,13 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use shared::{
     report::Chain,
-    secrets::{Secrets, SecretsError},
+    secrets::SecretsError,
+    twilio::{AccountCallError, TwilioAccounts},
 };
 use stores::{
     contacts::Contacts, dynamodb::StoreError, messages::Messages, notifications::Notifications,
     record_inbound::InboundRecorder, record_status::StatusRecorder, sweeps::Sweeps,
 };
-use twilio_client::{TwilioClient, TwilioError};
-use twilio_types::sid::AccountSid;
 
 mod account;
 mod budget;
@@ -45,8 +44,7 @@ use budget::Budget;
 /// The function.
 #[derive(Debug)]
 pub struct ReconcileFunction {
-    twilio: TwilioClient,
-    secrets: Secrets,
+    twilio: TwilioAccounts,
     messages: Messages,
     notifications: Notifications,
     contacts: Contacts,
@@ -93,12 +91,10 @@ pub enum ReconcileError {
     /// The secret cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// Twilio does not let us in, or its API is not as expected: the operator's to mend.
+    /// Twilio refuses the account's credentials, the secret has none, or Twilio's API is not as expected. The operator
+    /// must act.
     #[error(transparent)]
-    Twilio(#[from] TwilioError),
-    /// The secret lacks an account or its keys: the operator's to mend.
-    #[error("the Twilio secret has no keys for account {0}: add them")]
-    NoCredentials(AccountSid),
+    Twilio(#[from] AccountCallError),
 }
 
 /// One overdue notification and one page of the list: with less an account would never get on.
@@ -120,21 +116,20 @@ impl ReconcileFunction {
     /// fails does not either; its error is the run's.
     async fn sweep_all(&self, request: SweepRequest, deadline_ms: u64) -> Result<Vec<AccountReport>, ReconcileError> {
         // Read each time: a rotated key must not end the sweeps of an environment that lives for hours.
-        self.secrets.reread().await?;
-        let secrets = self.secrets.accounts();
+        self.twilio.secrets().reread().await?;
+        let secrets = self.twilio.secrets().accounts();
         let accounts: Vec<_> = secrets.sids().collect();
         let share = self.requests.per_run / u32::try_from(accounts.len()).unwrap_or(u32::MAX).max(1);
         let share = share.max(SMALLEST_SHARE);
         let mut reports = Vec::new();
         let mut failure = None;
         for sid in accounts {
-            let swept = match secrets.credentials(sid) {
-                Some(credentials) => {
-                    let account = Account { sid: sid.clone(), credentials };
-                    let mut budget = Budget::new(share, deadline_ms);
-                    self.reconcile(&account, request, &mut budget, Timestamp::now()).await
-                }
-                None => Err(ReconcileError::NoCredentials(sid.clone())),
+            let swept = if self.twilio.has(sid) {
+                let account = Account { sid: sid.clone() };
+                let mut budget = Budget::new(share, deadline_ms);
+                self.reconcile(&account, request, &mut budget, Timestamp::now()).await
+            } else {
+                Err(AccountCallError::NoCredentials(sid.clone()).into())
             };
             match swept {
                 Ok(report) => {

@@ -1,6 +1,7 @@
 //! Notifications whose message should have come to an end: looked up one by one.
 
 use jiff::{SignedDuration, Timestamp};
+use shared::twilio::AccountCallError;
 use stores::notifications::OverdueNotification;
 use twilio_client::TwilioError;
 
@@ -44,9 +45,14 @@ impl ReconcileFunction {
         report: &mut AccountReport,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        let message = match self.twilio.fetch(&account.sid, &account.credentials, &overdue.message_sid).await {
+        let message_sid = &overdue.message_sid;
+        let message = self
+            .twilio
+            .call(&account.sid, async |client, credentials| client.fetch(&account.sid, credentials, message_sid).await)
+            .await;
+        let message = match message {
             // Deleted at Twilio: nobody will ever know.
-            Err(TwilioError::Rejected(refusal)) if refusal.status == NOT_FOUND => {
+            Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) if refusal.status == NOT_FOUND => {
                 tracing::warn!(notification_id = %overdue.id, message_sid = %overdue.message_sid, "message is gone");
                 return Ok(self.notifications.close(&account.sid, &overdue.id).await?);
             }

@@ -39,7 +39,11 @@ impl ReconcileFunction {
             Vec::new()
         } else {
             budget.request()?;
-            self.twilio.media(&account.sid, &account.credentials, &message.sid).await?
+            self.twilio
+                .call(&account.sid, async |client, credentials| {
+                    client.media(&account.sid, credentials, &message.sid).await
+                })
+                .await?
         };
         let form = inbound_form(&account.sid, message, &media);
         let form = TrustedForm::Reconstructed(&form);

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
+use shared::twilio::AccountCallError;
 use stores::messages::MessageEvent;
 use twilio_client::{MessageFilter, MessageResource, Place, TwilioError};
 use twilio_types::sid::MessageSid;
@@ -34,9 +35,15 @@ impl ReconcileFunction {
                 ..MessageFilter::default()
             };
             let now = Timestamp::now();
-            let page = match self.twilio.history(&account.sid, &account.credentials, &filter, &place).await {
+            let page = self
+                .twilio
+                .call(&account.sid, async |client, credentials| {
+                    client.history(&account.sid, credentials, &filter, &place).await
+                })
+                .await;
+            let page = match page {
                 // Twilio forgets its pages in time.
-                Err(TwilioError::Rejected(refusal)) if place != Place::Newest => {
+                Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) if place != Place::Newest => {
                     tracing::warn!(%refusal, "sweep begins anew");
                     progress.restart(now);
                     continue;

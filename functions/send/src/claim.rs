@@ -131,7 +131,7 @@ impl SendFunction {
 
     async fn attempt(&self, draft: Draft<'_>, held: &Lease) -> Result<Next, SendError> {
         let subject = &draft.job.subject;
-        let delivery = self.twilio.deliver(subject, draft.credentials.clone(), &draft.message, draft.attempts).await;
+        let delivery = self.deliver(subject, &draft.message, draft.attempts).await;
         let now = Timestamp::now();
         match delivery {
             Delivery::Taken(message_sid) => {

@@ -10,8 +10,9 @@ use domain::{
     callback_url::status_callback_url,
     notification::{Content, FallbackChannel, MediaSource, Notification, Template},
 };
+use shared::twilio::{AccountCallError, TwilioAccounts};
 use stores::eligibility::NoSender;
-use twilio_client::{Credentials, NewContent, NewMessage, Sender, TwilioClient, TwilioError};
+use twilio_client::{NewContent, NewMessage, Sender};
 use twilio_types::{
     address::Address,
     base_url::BaseUrl,
@@ -45,7 +46,7 @@ pub(crate) enum ComposeError {
     Media(#[from] MediaLinkError),
     /// Twilio did not answer which templates there are: time mends it.
     #[error("a template's name cannot be looked up")]
-    Template(#[from] TwilioError),
+    Template(#[from] AccountCallError),
 }
 
 impl Composer {
@@ -55,8 +56,7 @@ impl Composer {
         job: &Job<'_>,
         route: usize,
         attempts: usize,
-        twilio: &TwilioClient,
-        credentials: &Credentials,
+        twilio: &TwilioAccounts,
     ) -> Result<NewMessage, ComposeError> {
         let Job { notification, subject, .. } = job;
         let no_way = || ComposeError::Invalid("fallback: the notification has no such way any more".to_owned());
@@ -65,7 +65,7 @@ impl Composer {
             Content::Text { body } => NewContent::Text(body.clone()),
             Content::Media { media, body } => NewContent::Media(self.links(media, route).await?, body.clone()),
             Content::Template { template, variables } => {
-                let sid = self.templates.resolve(template, &subject.account_sid, twilio, credentials).await?;
+                let sid = self.templates.resolve(template, &subject.account_sid, twilio).await?;
                 let variables = serde_json::to_string(variables).map_err(|_| {
                     ComposeError::Invalid("content.variables: expected an object of strings".to_owned())
                 })?;
@@ -136,8 +136,7 @@ impl TemplateNames {
         &self,
         template: &Template,
         account_sid: &AccountSid,
-        twilio: &TwilioClient,
-        credentials: &Credentials,
+        twilio: &TwilioAccounts,
     ) -> Result<ContentSid, ComposeError> {
         let (name, locale) = match template {
             Template::Sid(sid) => return Ok(sid.clone()),
@@ -148,7 +147,9 @@ impl TemplateNames {
         if let Some(sid) = known {
             return Ok(sid);
         }
-        let found = twilio.find_content(credentials, name, locale).await?;
+        let found = twilio
+            .call(account_sid, async |client, credentials| client.find_content(credentials, name, locale).await)
+            .await?;
         let sid = found.ok_or_else(|| {
             ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())
         })?;

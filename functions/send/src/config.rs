@@ -9,6 +9,7 @@ use shared::{
     queues::OutboundQueue,
     secrets::{self, Secrets},
     start::{StartError, log_warm_up},
+    twilio::TwilioAccounts,
 };
 use stores::{contacts::Contacts, notifications::Notifications, rate_limits::RateLimits};
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
@@ -17,7 +18,6 @@ use twilio_types::base_url::BaseUrl;
 use crate::{
     SendFunction,
     compose::{Composer, TemplateNames},
-    deliver::Twilio,
     media::Files,
     media_link::MediaLinks,
 };
@@ -71,7 +71,7 @@ impl SendFunction {
                 messaging_service_sid,
                 templates: TemplateNames::default(),
             },
-            twilio: Twilio { client, secrets: accounts? },
+            twilio: TwilioAccounts::new(client, accounts?),
             account_sid,
         })
     }

@@ -68,11 +68,10 @@ impl SendFunction {
         attempts: usize,
         now: Timestamp,
     ) -> Result<Step<Draft<'a>>, SendError> {
-        let Some(credentials) = self.twilio.credentials(&job.subject.account_sid) else {
+        if !self.twilio.has(&job.subject.account_sid) {
             return Ok(Err(self.await_account(&job).await));
-        };
-        let composed = self.composer.compose(&job, plan.route, attempts, &self.twilio.client, &credentials).await;
-        match composed {
+        }
+        match self.composer.compose(&job, plan.route, attempts, &self.twilio).await {
             Ok(message) => Ok(Ok(Draft {
                 pair_tat: known.pair_tat(&self.pair(&job)),
                 marketing_sent: known.marketing_sent(&job)?,
@@ -81,7 +80,6 @@ impl SendFunction {
                 expected,
                 attempts,
                 decided_at: now,
-                credentials,
                 message,
             })),
             Err(ComposeError::Invalid(reason)) => {

@@ -4,22 +4,12 @@ use std::time::Duration;
 
 use domain::failure_response::{FailureResponse, Remedy, needs_operator, retry_pause};
 use jiff::Timestamp;
-use shared::{report::Chain, secrets::Secrets};
+use shared::{report::Chain, twilio::AccountCallError};
 use stores::notifications::{Lease, NotificationOutcome, Subject};
-use twilio_client::{Credentials, NewMessage, TwilioClient, TwilioError};
-use twilio_types::{
-    error_code::ErrorCode,
-    sid::{AccountSid, MessageSid},
-};
+use twilio_client::{NewMessage, TwilioError};
+use twilio_types::{error_code::ErrorCode, sid::MessageSid};
 
 use crate::{Next, SendError, SendFunction, ends::log_end, schedule::Draft};
-
-/// Twilio's API with the accounts' credentials.
-#[derive(Debug)]
-pub(crate) struct Twilio {
-    pub(crate) client: TwilioClient,
-    pub(crate) secrets: Secrets,
-}
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -44,48 +34,6 @@ pub(crate) enum Delivery {
     },
     /// Perhaps sent.
     Unknown,
-}
-
-impl Twilio {
-    pub(crate) fn credentials(&self, account_sid: &AccountSid) -> Option<Credentials> {
-        self.secrets.accounts().credentials(account_sid)
-    }
-
-    /// Asks Twilio to create the message.
-    pub(crate) async fn deliver(
-        &self,
-        subject: &Subject,
-        credentials: Credentials,
-        message: &NewMessage,
-        attempts: usize,
-    ) -> Delivery {
-        match self.create(&subject.account_sid, credentials, message).await {
-            Ok(message_sid) => Delivery::Taken(message_sid),
-            Err(error) => {
-                tracing::warn!(notification_id = %subject.id, error = %Chain(&error), "not taken by Twilio");
-                judge(error, attempts)
-            }
-        }
-    }
-
-    /// Credentials that Twilio refuses may have been rotated since they were read: they are read once more, and a call
-    /// that was refused for them has done nothing.
-    async fn create(
-        &self,
-        account_sid: &AccountSid,
-        credentials: Credentials,
-        message: &NewMessage,
-    ) -> Result<MessageSid, TwilioError> {
-        let refused = match self.client.create(account_sid, &credentials, message).await {
-            Err(TwilioError::Unauthorized(refusal)) => TwilioError::Unauthorized(refusal),
-            answer => return answer.map(|message| message.sid),
-        };
-        let reread = self.secrets.reread().await.ok().flatten();
-        match reread.and_then(|accounts| accounts.credentials(account_sid)) {
-            Some(current) => self.client.create(account_sid, &current, message).await.map(|message| message.sid),
-            None => Err(refused),
-        }
-    }
 }
 
 fn judge(error: TwilioError, attempts: usize) -> Delivery {
@@ -114,6 +62,25 @@ fn judge(error: TwilioError, attempts: usize) -> Delivery {
 }
 
 impl SendFunction {
+    /// Asks Twilio to create the message.
+    pub(crate) async fn deliver(&self, subject: &Subject, message: &NewMessage, attempts: usize) -> Delivery {
+        let account_sid = &subject.account_sid;
+        let created = self
+            .twilio
+            .call(account_sid, async |client, credentials| client.create(account_sid, credentials, message).await)
+            .await;
+        match created {
+            Ok(message) => Delivery::Taken(message.sid),
+            Err(error) => {
+                tracing::warn!(notification_id = %subject.id, error = %Chain(&error), "not taken by Twilio");
+                match error {
+                    AccountCallError::Twilio(error) => judge(error, attempts),
+                    AccountCallError::NoCredentials(_) => Delivery::NotDone { code: None, retry_after: None },
+                }
+            }
+        }
+    }
+
     /// The end of a notification that Twilio refused: an opt-out that Twilio knows of counts as one said to us.
     pub(crate) async fn end_refused(
         &self,

@@ -6,11 +6,11 @@ use domain::{
     policy::OnUnknown,
 };
 use jiff::{SignedDuration, Timestamp};
-use shared::report::Chain;
+use shared::{report::Chain, twilio::AccountCallError};
 use stores::notifications::{
     MessageAssignment, NotificationOutcome, NotificationState, Precondition, StoredNotification,
 };
-use twilio_client::{Credentials, MessageFilter, MessagePage, NewMessage, TwilioError};
+use twilio_client::{MessageFilter, MessagePage, NewMessage};
 use twilio_types::{
     address::{Address, E164},
     sid::MessageSid,
@@ -46,7 +46,7 @@ const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback has told w
 /// Twilio's list of messages did not tell.
 enum NoAnswer {
     /// It could not be read.
-    List(TwilioError),
+    List(AccountCallError),
     /// There is no end to it.
     TooLong,
     /// It is not known what to look for.
@@ -82,11 +82,9 @@ impl SendFunction {
 
     async fn search(&self, job: &Job<'_>, found: &StoredNotification, now: Timestamp) -> Result<Doubt, NoAnswer> {
         let account_sid = &job.subject.account_sid;
-        let unauthorized = || TwilioError::Unknown { refusal: None };
-        let credentials = self.twilio.credentials(account_sid).ok_or_else(|| NoAnswer::List(unauthorized()))?;
         let message = self
             .composer
-            .compose(job, found.route, found.attempts.len(), &self.twilio.client, &credentials)
+            .compose(job, found.route, found.attempts.len(), &self.twilio)
             .await
             .map_err(NoAnswer::Unclear)?;
         let recipients = recipients(job, found);
@@ -94,8 +92,12 @@ impl SendFunction {
         for to in &recipients {
             // No filter by date: a message that has not been sent yet has none.
             let filter = MessageFilter { to: Some(to.clone()), page_size: Some(PAGE_SIZE), ..MessageFilter::default() };
-            let first = self.twilio.client.list(account_sid, &credentials, &filter).await.map_err(NoAnswer::List)?;
-            if let Some(ended) = self.search_from(job, found, &sent, &credentials, first, now).await? {
+            let first = self
+                .twilio
+                .call(account_sid, async |client, credentials| client.list(account_sid, credentials, &filter).await)
+                .await
+                .map_err(NoAnswer::List)?;
+            if let Some(ended) = self.search_from(job, found, &sent, first, now).await? {
                 return Ok(Doubt::Ended(ended));
             }
         }
@@ -108,7 +110,6 @@ impl SendFunction {
         job: &Job<'_>,
         found: &StoredNotification,
         sent: &Sent<'_>,
-        credentials: &Credentials,
         mut page: MessagePage,
         now: Timestamp,
     ) -> Result<Option<Next>, NoAnswer> {
@@ -125,7 +126,12 @@ impl SendFunction {
                     }
                 }
             }
-            match self.twilio.client.next_page(credentials, &page).await.map_err(NoAnswer::List)? {
+            let next = self
+                .twilio
+                .call(&job.subject.account_sid, async |client, credentials| client.next_page(credentials, &page).await)
+                .await
+                .map_err(NoAnswer::List)?;
+            match next {
                 Some(next) => page = next,
                 None => return Ok(None),
             }

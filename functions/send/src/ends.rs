@@ -48,10 +48,11 @@ impl SendFunction {
     /// its operator.
     pub(crate) async fn await_account(&self, job: &Job<'_>) -> Next {
         let account_sid = &job.subject.account_sid;
+        if self.twilio.reread_credentials(account_sid).await.is_some() {
+            return Next::Again(AFTER_LEASE);
+        }
         tracing::error!(%account_sid, alarm = "configuration", "the Twilio secret has no such account: add it");
-        let reread = self.twilio.secrets.reread().await.ok().flatten();
-        let known = reread.is_some_and(|accounts| accounts.credentials(account_sid).is_some());
-        Next::Again(if known { AFTER_LEASE } else { backoff::full_jitter(LONG_PAUSES) })
+        Next::Again(backoff::full_jitter(LONG_PAUSES))
     }
 
     /// Twilio did not say which templates there are, or a link could not be made.

@@ -22,6 +22,7 @@ use lambda_runtime::LambdaEvent;
 use shared::{
     queues::{EnqueueOutcome, Lane, OutboundQueue, QueueError},
     report::Chain,
+    twilio::TwilioAccounts,
 };
 use stores::{contacts::Contacts, dynamodb::StoreError, notifications::Notifications, rate_limits::RateLimits};
 use twilio_types::sid::AccountSid;
@@ -42,7 +43,6 @@ mod message_match;
 mod schedule;
 
 use compose::Composer;
-use deliver::Twilio;
 use intake::{Incoming, Job};
 use schedule::Draft;
 
@@ -54,7 +54,7 @@ pub struct SendFunction {
     contacts: Contacts,
     rate_limits: RateLimits,
     queue: OutboundQueue,
-    twilio: Twilio,
+    twilio: TwilioAccounts,
     composer: Composer,
     policy: Policy,
     account_sid: AccountSid,

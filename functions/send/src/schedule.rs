@@ -11,7 +11,7 @@ use stores::{
     notifications::Precondition,
     rate_limits::{BucketKey, ReservationOutcome},
 };
-use twilio_client::{Credentials, NewMessage};
+use twilio_client::NewMessage;
 use twilio_types::sid::MessagingServiceSid;
 
 use crate::{Next, Placed, SendFunction, Step, intake::Job};
@@ -26,7 +26,6 @@ pub(crate) struct Draft<'a> {
     pub(crate) attempts: usize,
     /// When its batch was decided upon, just before its time was taken.
     pub(crate) decided_at: Timestamp,
-    pub(crate) credentials: Credentials,
     pub(crate) message: NewMessage,
     /// Where the bucket of its sender and its recipient was seen.
     pub(crate) pair_tat: Option<i64>,

@@ -88,7 +88,6 @@ async fn media_links(
     config: &SdkConfig,
     secrets_manager: &aws_sdk_secretsmanager::Client,
 ) -> Result<MediaLinks, StartError> {
-    let bucket = env::required("MEDIA_BUCKET")?;
     let credentials = match env::optional("MEDIA_SIGNER_SECRET_ID") {
         Some(secret_id) => {
             let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
@@ -97,5 +96,10 @@ async fn media_links(
         }
         None => shared::aws::credentials().await?,
     };
-    Ok(MediaLinks::new(config, &bucket, credentials))
+    let region = config.region().map_or_else(String::new, ToString::to_string);
+    let bucket = env::required("MEDIA_BUCKET")?;
+    Ok(match shared::aws::s3_endpoint(config) {
+        Some(endpoint) => MediaLinks::at_endpoint(&endpoint, &bucket, region, credentials),
+        None => MediaLinks::at_domain(&env::required("MEDIA_BUCKET_DOMAIN")?, region, credentials),
+    })
 }

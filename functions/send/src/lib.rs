@@ -6,11 +6,11 @@
 //! writes down what came of it.
 //!
 //! Environment: `NOTIFICATIONS_TABLE`, `CONTACTS_TABLE`, `RATE_LIMITS_TABLE`, `OUTBOUND_QUEUE_URL`, `MEDIA_BUCKET`,
-//! `TWILIO_SECRET_ID`, `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `MESSAGING_SERVICE_SID`,
-//! `TWILIO_API_BASE_URL` (Twilio's), `SEND_POLICY` (marketing needs a consent, 80 messages a second), `BULK_QUEUE_URL`
-//! (marketing stays on the outbound queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive target) and
-//! `MEDIA_SIGNER_SECRET_ID` (the function's own credentials, with which a media link may die before Twilio has fetched
-//! the file).
+//! `MEDIA_BUCKET_DOMAIN` (the bucket's host, required unless S3 has an endpoint URL), `TWILIO_SECRET_ID`,
+//! `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `MESSAGING_SERVICE_SID`, `TWILIO_API_BASE_URL` (Twilio's),
+//! `SEND_POLICY` (marketing needs a consent, 80 messages a second), `BULK_QUEUE_URL` (marketing stays on the outbound
+//! queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive target) and `MEDIA_SIGNER_SECRET_ID` (the function's own
+//! credentials, with which a media link may die before Twilio has fetched the file).
 
 use std::{convert::Infallible, time::Duration};
 

@@ -10,7 +10,6 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode, sign},
     sign::v4,
 };
-use aws_types::SdkConfig;
 use domain::{limits::SENT_MEDIA_LINK, media::MediaKey};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -32,14 +31,14 @@ pub(crate) struct MediaLinkError(#[source] Box<dyn Error + Send + Sync>);
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl MediaLinks {
-    /// Links to this bucket. An endpoint other than AWS's own is an emulator, which serves buckets by path.
-    pub(crate) fn new(config: &SdkConfig, bucket: &str, credentials: Credentials) -> Self {
-        let region = config.region().map_or_else(String::new, ToString::to_string);
-        let bucket_url = match shared::aws::s3_endpoint(config) {
-            Some(endpoint) => format!("{}/{bucket}/", endpoint.trim_end_matches('/')),
-            None => format!("https://{bucket}.s3.{region}.amazonaws.com/"),
-        };
-        Self { bucket_url, region, credentials }
+    /// Links to the bucket at its own host: AWS's, whose suffix differs between partitions.
+    pub(crate) fn at_domain(domain: &str, region: String, credentials: Credentials) -> Self {
+        Self { bucket_url: format!("https://{domain}/"), region, credentials }
+    }
+
+    /// Links to the bucket behind an endpoint that serves buckets by path, as emulators do.
+    pub(crate) fn at_endpoint(endpoint: &str, bucket: &str, region: String, credentials: Credentials) -> Self {
+        Self { bucket_url: format!("{}/{bucket}/", endpoint.trim_end_matches('/')), region, credentials }
     }
 
     /// A link that gives the file for six hours.
@@ -86,7 +85,8 @@ mod tests {
     #[tokio::test]
     async fn a_link_is_the_one_that_the_s3_client_makes() {
         let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test");
-        let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
+        let links =
+            MediaLinks::at_domain("media.s3.eu-west-1.amazonaws.com", "eu-west-1".to_owned(), credentials.clone());
         let client = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
@@ -95,12 +95,12 @@ mod tests {
         let client = aws_sdk_s3::Client::from_conf(client);
         let now = SystemTime::from(jiff::Timestamp::from_second(1_795_165_200).unwrap());
         for key in ["uploads/a.jpg", "größe/ü b+c.pdf", "a?b#c%2F=&.pdf"] {
-            let ours = MediaLinks::new(&config, "media", credentials.clone()).link(&key.parse().unwrap(), now).unwrap();
+            let ours = links.link(&key.parse().unwrap(), now).unwrap();
             let presigning = PresigningConfig::builder().start_time(now).expires_in(Duration::from_hours(6));
             let theirs =
                 client.get_object().bucket("media").key(key).presigned(presigning.build().unwrap()).await.unwrap();
-            let path = |url: &str| url::Url::parse(url).unwrap().path().to_owned();
-            assert_eq!(path(&ours), path(theirs.uri()), "{key}");
+            let place = |url: &str| url.split_once('?').unwrap().0.to_owned();
+            assert_eq!(place(&ours), place(theirs.uri()), "{key}");
             let names = |url: &str| {
                 let url = url::Url::parse(url).unwrap();
                 let mut names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
@@ -109,6 +109,21 @@ mod tests {
                 names
             };
             assert_eq!(names(&ours), names(theirs.uri()), "{key}");
+        }
+    }
+
+    #[test]
+    fn links_lead_to_the_domain_or_to_a_path_of_the_endpoint() {
+        let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test");
+        let region = "cn-north-1".to_owned();
+        let china = MediaLinks::at_domain("media.s3.cn-north-1.amazonaws.com.cn", region.clone(), credentials.clone());
+        let emulator = MediaLinks::at_endpoint("http://127.0.0.1:4566/", "media", region, credentials);
+        for (links, expected) in [
+            (china, "https://media.s3.cn-north-1.amazonaws.com.cn/a.jpg?"),
+            (emulator, "http://127.0.0.1:4566/media/a.jpg?"),
+        ] {
+            let link = links.link(&"a.jpg".parse().unwrap(), SystemTime::now()).unwrap();
+            assert!(link.starts_with(expected), "{link}");
         }
     }
 }

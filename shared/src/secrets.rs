@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -79,7 +80,7 @@ struct Kept {
 }
 
 /// The secret cannot be had. All of it is the operator's to mend, or passes with time.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SecretsError {
     /// Secrets Manager did not give it.
     #[error("a secret cannot be read: the function needs secretsmanager:GetSecretValue on it")]
@@ -94,6 +95,14 @@ pub enum SecretsError {
         /// Where, from 1.
         column: usize,
     },
+}
+
+impl fmt::Debug for SecretsError {
+    /// What `Display` shows: the source holds Secrets Manager's answer, which may be the secret. Rust prints the `Debug` of
+    /// the error that `main` returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretsError({self})")
+    }
 }
 
 impl Secrets {
@@ -146,35 +155,38 @@ fn parse<T: DeserializeOwned>(secret_id: &str, text: &str) -> Result<T, SecretsE
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
     use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-    use axum::{Json, Router};
+    use axum::Router;
     use secrecy::ExposeSecret;
     use serde_json::json;
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::{report::Chain, start::StartError};
 
     pub(crate) const ONE: &str = "AC00000000000000000000000000000001";
     pub(crate) const TWO: &str = "AC00000000000000000000000000000002";
 
     /// A secret whose value changes with each reading; after the last one it cannot be read.
-    pub(crate) async fn secrets(values: &'static [&'static str]) -> Secrets {
+    pub(crate) async fn secrets(values: &[&str]) -> Secrets {
+        let answer = |value: &&str| json!({"ARN": "arn", "Name": "twilio", "SecretString": value}).to_string();
+        let client = secrets_manager(values.iter().map(answer).collect()).await;
+        Secrets::load(client, "twilio".to_owned()).await.unwrap()
+    }
+
+    /// A Secrets Manager that gives these answers one after another.
+    async fn secrets_manager(answers: Vec<String>) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let readings = Arc::new(AtomicUsize::new(0));
-        let app = Router::new().fallback(move || async move {
-            let value = values[readings.fetch_add(1, Relaxed)];
-            Json(json!({"ARN": "arn", "Name": "twilio", "SecretString": value}))
-        });
+        let answers = Arc::new(Mutex::new(answers.into_iter()));
+        let app = Router::new().fallback(move || async move { answers.lock().unwrap().next().unwrap_or_default() });
         tokio::spawn(async { axum::serve(listener, app).await });
         let config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(url)
             .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
-        Secrets::load(Client::from_conf(config.build()), "twilio".to_owned()).await.unwrap()
+        Client::from_conf(config.build())
     }
 
     fn accounts() -> Accounts {
@@ -204,6 +216,14 @@ pub(crate) mod tests {
         );
         let without = accounts().credentials(&TWO.parse().unwrap()).unwrap();
         assert_eq!((without.username.as_str(), without.password.expose_secret()), (TWO, "c"));
+    }
+
+    #[tokio::test]
+    async fn answer_that_cannot_be_read_is_not_shown() {
+        let client = secrets_manager(vec![r#"{"SecretString": "hidden-token", "Name": 1}"#.to_owned()]).await;
+        let error = StartError::from(Secrets::load(client, "twilio".to_owned()).await.unwrap_err());
+        let shown = format!("{error:?} {}", Chain(&error));
+        assert!(shown.contains("cannot be read") && !shown.contains("hidden-token"), "{shown}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
     const OLD: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": ["old"]}}}"#;
     const NEW: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": ["new"]}}}"#;
 
-    async fn accounts(secret: &'static [&'static str]) -> TwilioAccounts {
+    async fn accounts(secret: &[&str]) -> TwilioAccounts {
         let client = TwilioClient::new("http://127.0.0.1:9".parse().unwrap()).unwrap();
         TwilioAccounts::new(client, secrets(secret).await)
     }

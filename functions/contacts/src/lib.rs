@@ -41,7 +41,7 @@ pub struct ContactsFunction {
 }
 
 /// What holds now.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Holding {
     account_sid: AccountSid,
     contact: E164,
@@ -51,7 +51,7 @@ struct Holding {
     consent: Consent,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Known {
     account_sid: AccountSid,
     contact: E164,

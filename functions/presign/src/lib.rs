@@ -32,7 +32,7 @@ pub struct PresignFunction {
     media: MediaStore,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Upload {
     key: MediaKey,
     #[serde(rename = "upload_url")]
@@ -42,7 +42,7 @@ struct Upload {
     expires_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Download {
     key: MediaKey,
     url: String,

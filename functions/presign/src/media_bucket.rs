@@ -34,7 +34,7 @@ impl From<MediaStoreError> for RequestError {
 }
 
 /// A link that takes one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct UploadLink {
     /// Where the file is put, with the method PUT.
     pub(crate) url: String,

@@ -4,7 +4,6 @@ use aws_lambda_events::dynamodb;
 use serde::Deserialize;
 
 /// The two event sources.
-#[derive(Debug)]
 pub enum Trigger {
     /// The schedule, or a person.
     Sweep(SweepRequest),

@@ -13,7 +13,7 @@ use stores::{
 use crate::{SendError, SendFunction, intake::Job};
 
 /// The answer of the read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Known {
     pub(crate) contacts: ContactFacts,
     notifications: HashMap<String, Item>,

@@ -29,7 +29,7 @@ const OLDEST: SignedDuration = SignedDuration::from_hours(13 * 24);
 const STREAM_LAG: SignedDuration = SignedDuration::from_secs(15);
 
 /// A message of the queue.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Incoming<'a> {
     pub(crate) message_id: &'a str,
     pub(crate) receipt_handle: &'a str,
@@ -105,7 +105,6 @@ impl<'a> Incoming<'a> {
 }
 
 /// A notification on its way.
-#[derive(Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) incoming: &'a Incoming<'a>,
     pub(crate) notification: Notification,

@@ -124,6 +124,7 @@ mod tests {
         ] {
             let link = links.link(&"a.jpg".parse().unwrap(), SystemTime::now()).unwrap();
             assert!(link.starts_with(expected), "{link}");
+            assert!(!format!("{links:?}").contains("not-a-secret"));
         }
     }
 }

@@ -19,7 +19,6 @@ const CREATED_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 const MADE_BEFORE: SignedDuration = SignedDuration::from_secs(105);
 
 /// What was to be sent, and when.
-#[derive(Debug)]
 pub(crate) struct Sent<'a> {
     /// The message.
     pub(crate) message: &'a NewMessage,

@@ -17,7 +17,6 @@ use twilio_types::sid::MessagingServiceSid;
 use crate::{Next, Placed, SendFunction, Step, intake::Job};
 
 /// A message that is ready to go out.
-#[derive(Debug)]
 pub(crate) struct Draft<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) plan: SendPlan,
@@ -34,7 +33,6 @@ pub(crate) struct Draft<'a> {
 }
 
 /// A message and the time at which it is due.
-#[derive(Debug)]
 pub(crate) struct Due<'a> {
     pub(crate) draft: Draft<'a>,
     at: Timestamp,

@@ -1,4 +1,17 @@
-//! The door of the two webhooks: an API Gateway event in, a form that Twilio signed out.
+//! The two routes that Twilio calls: from an event of API Gateway to a form that Twilio signed.
+//!
+//! How a request is verified:
+//!
+//! 1. Twilio signs the URL that it called, byte for byte, and the parameters of the form (Twilio, "Webhooks Security").
+//!    The URL is put together from `PUBLIC_BASE_URL`, or the API's own domain, and the raw path and raw query of the event.
+//!    No header contributes to it, because the caller chooses the headers.
+//! 2. The `AccountSid` of the form says whose keys to check with: the account's auth tokens, or the shared key that
+//!    `X-Twilio-Webhooks-Signature-Settings` names. The form is not trusted for that: with the name of another account it
+//!    is checked with the keys of that account, and fails.
+//! 3. If no key matches, the secret is read again, because the key may be newer than the cold start, and the request is
+//!    checked once more. The secret is read again at most every 30 seconds, and never for a request without a signature.
+//! 4. What matches becomes a `VerifiedForm`, the only form that the parsers of `twilio-webhook` accept. Everything else is
+//!    answered with 403, and nothing is stored.
 
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
@@ -21,81 +34,20 @@ use crate::{
     start::{StartError, log_warm_up},
 };
 
-const TEXT: &str = "text/plain";
-/// Lets in what Twilio signed.
-///
-/// It reads API Gateway's event as it came. `lambda_http::run` would give an `http::Request`, whose URI is built before
-/// the handler runs: from the `Host` header, with a normalised path, without what follows a literal `#`, and with a
-/// panic where the query holds a literal `"`, `<`, `>` or space, or the `Host` header is malformed (`lambda_http` 1.3.2,
-/// `request.rs`). The signature covers the URL byte for byte, and these routes are open to strangers, who could end the
-/// process with one such request. The raw path alone would be left, as `RequestExt::raw_http_path`.
+/// What both webhook functions need.
 #[derive(Debug)]
-pub struct Door {
-    secrets: Secrets,
-    /// What is configured at Twilio; without it the API's own domain counts.
-    public_base_url: Option<BaseUrl>,
-}
-
-/// A webhook that was not taken. Twilio never tries a failed webhook again, it calls the fallback URL: what is lost here
-/// has to be fetched from the message list.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// Not Twilio's: 403.
-    #[error(transparent)]
-    Forged(#[from] SignatureError),
-    /// The caller's to mend: 400.
-    #[error("{0}")]
-    Unreadable(String),
-    /// More than a table's item holds: 413.
-    #[error("body: expected at most {MAX_FORM_BYTES} bytes")]
-    TooLarge,
-    /// Ours to mend: 500.
-    #[error("the Twilio secret cannot be had")]
-    Secrets(#[from] SecretsError),
-    /// Ours to mend: 500.
-    #[error("the state cannot be written")]
-    Store(#[from] StoreError),
-}
-
-impl From<InvalidForm> for Failure {
-    fn from(error: InvalidForm) -> Self {
-        Self::Unreadable(error.to_string())
-    }
-}
-
-impl Failure {
-    /// Logs the failure and tells the caller what it may know of it.
-    pub fn into_response(self) -> Response<Body> {
-        let status = match self {
-            Self::Forged(_) => StatusCode::FORBIDDEN,
-            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Secrets(_) | Self::Store(_) => {
-                tracing::error!(error = %Chain(&self), "webhook failed");
-                return http_reply::text(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "internal error");
-            }
-        };
-        tracing::warn!(status = status.as_u16(), error = %Chain(&self), "webhook refused");
-        http_reply::text(status, TEXT, self.to_string())
-    }
-}
-
-/// What both webhooks are made of.
-#[derive(Debug)]
-pub struct Webhook {
-    /// Who is let in.
-    pub door: Door,
+pub struct WebhookResources {
+    pub verifier: WebhookVerifier,
     /// For transactions over several tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Where it is recorded.
     pub messages: Messages,
-    /// For how long.
+    /// How long the items of the Messages table are kept.
     pub retention: Retention,
 }
 
-impl Webhook {
-    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL` and `MESSAGE_RETENTION_DAYS`, builds
-    /// the clients and opens their connections.
+impl WebhookResources {
+    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL` and `MESSAGE_RETENTION_DAYS`, builds the
+    /// clients and opens their connections. Reading the secret opens the one to Secrets Manager.
     pub async fn from_env() -> Result<Self, StartError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let secret_id = env::required("TWILIO_SECRET_ID")?;
@@ -107,16 +59,76 @@ impl Webhook {
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let (secrets, warmed) = tokio::join!(Secrets::load(secrets_manager, secret_id), messages.warm());
         log_warm_up(warmed);
-        Ok(Self { door: Door { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
+        Ok(Self { verifier: WebhookVerifier { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
     }
 }
 
-impl Door {
-    /// Checks the signature and gives the form it covers.
-    pub async fn open(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, Failure> {
+/// Tells Twilio's requests from all others.
+///
+/// It reads API Gateway's event as it came. `lambda_http::run` would give an `http::Request`, whose URI is built before
+/// the handler runs: from the `Host` header, with a normalised path, without what follows a literal `#`, and with a
+/// panic where the query holds a literal `"`, `<`, `>` or space, or the `Host` header is malformed (`lambda_http` 1.3.2,
+/// `request.rs`). The signature covers the URL byte for byte, and these routes are open to strangers, who could end the
+/// process with one such request. The raw path alone would be left, as `RequestExt::raw_http_path`.
+#[derive(Debug)]
+pub struct WebhookVerifier {
+    secrets: Secrets,
+    /// The base URL that is configured at Twilio, where it is not the API's own domain.
+    public_base_url: Option<BaseUrl>,
+}
+
+/// A webhook request that was not processed. Twilio does not send a failed webhook again, but calls the fallback URL: what
+/// is lost here is found in Twilio's list of messages by the reconcile function.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// Twilio did not sign the request.
+    #[error(transparent)]
+    Unverified(#[from] SignatureError),
+    /// The request cannot be read. The caller must change it.
+    #[error("{0}")]
+    Unreadable(String),
+    /// An item of a table cannot hold the form.
+    #[error("body: expected at most {MAX_FORM_BYTES} bytes")]
+    TooLarge,
+    /// The secret cannot be read. The operator must act.
+    #[error("the Twilio secret cannot be read again")]
+    Secrets(#[from] SecretsError),
+    /// DynamoDB did not write.
+    #[error("the webhook cannot be stored")]
+    Store(#[from] StoreError),
+}
+
+impl From<InvalidForm> for WebhookError {
+    fn from(error: InvalidForm) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl WebhookError {
+    /// Logs the error, and answers what the caller may know of it.
+    pub fn into_response(self) -> Response<Body> {
+        let status = match self {
+            Self::Unverified(_) => StatusCode::FORBIDDEN,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Secrets(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let message = if status.is_server_error() {
+            tracing::error!(error = %Chain(&self), "a webhook failed and was answered with status 500");
+            "internal error".to_owned()
+        } else {
+            tracing::warn!(status = status.as_u16(), error = %Chain(&self), "a webhook request was refused");
+            self.to_string()
+        };
+        http_reply::text(status, "text/plain", message)
+    }
+}
+
+impl WebhookVerifier {
+    /// Verifies a request, and gives the form that the signature covers.
+    pub async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
         let request = self.unverified(event)?;
         let verified = match verify(&request, &self.secrets.accounts()) {
-            // Another key may count since the secret was read. What nobody signed needs none.
             Err(first @ (SignatureError::Mismatch | SignatureError::Settings)) => {
                 let accounts = self.secrets.reread().await?.ok_or(first)?;
                 verify(&request, &accounts)?
@@ -125,14 +137,14 @@ impl Door {
         };
         match verified {
             Verified::Form(form) => Ok(form),
-            _ => Err(Failure::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned())),
+            _ => Err(WebhookError::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned())),
         }
     }
 
-    fn unverified(&self, event: ApiGatewayV2httpRequest) -> Result<UnverifiedRequest, Failure> {
+    fn unverified(&self, event: ApiGatewayV2httpRequest) -> Result<UnverifiedRequest, WebhookError> {
         let own_domain = || event.request_context.domain_name.as_deref().map(BaseUrl::of_domain);
         let base = self.public_base_url.clone().or_else(own_domain).ok_or_else(|| {
-            Failure::Unreadable(
+            WebhookError::Unreadable(
                 "requestContext.domainName: expected the API's domain, or PUBLIC_BASE_URL set".to_owned(),
             )
         })?;
@@ -143,12 +155,12 @@ impl Door {
         }
         let body = event.body.unwrap_or_default();
         let body = if event.is_base64_encoded {
-            STANDARD.decode(body).map_err(|_| Failure::Unreadable("body: expected base64".to_owned()))?
+            STANDARD.decode(body).map_err(|_| WebhookError::Unreadable("body: expected base64".to_owned()))?
         } else {
             body.into_bytes()
         };
         if body.len() > MAX_FORM_BYTES {
-            return Err(Failure::TooLarge);
+            return Err(WebhookError::TooLarge);
         }
         Ok(UnverifiedRequest::new(url, &event.headers, body))
     }
@@ -160,3 +172,6 @@ fn verify(request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, 
     let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
     request.verify(&keys)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use lambda_http::{
 use shared::{
     env, http_reply,
     start::StartError,
-    webhook::{Door, Failure, Webhook},
+    webhook::{WebhookError, WebhookResources, WebhookVerifier},
 };
 use stores::{
     contacts::Contacts,
@@ -28,7 +28,7 @@ use twilio_webhook::{inbound_message::InboundMessage, twiml};
 /// The function.
 #[derive(Debug)]
 pub struct InboundFunction {
-    door: Door,
+    verifier: WebhookVerifier,
     recorder: InboundRecorder,
 }
 
@@ -39,11 +39,11 @@ impl InboundFunction {
         let scope = env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default();
         // The words are brought into the spelling they are compared in while the connections open.
         let languages = async { env::optional_parsed("OPT_OUT_LANGUAGES").map(Option::unwrap_or_default) };
-        let (webhook, languages) = tokio::join!(Webhook::from_env(), languages);
-        let Webhook { door, dynamodb, messages, retention } = webhook?;
+        let (webhook, languages) = tokio::join!(WebhookResources::from_env(), languages);
+        let WebhookResources { verifier, dynamodb, messages, retention } = webhook?;
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
         let policy = OptOutPolicy { languages: languages?, scope };
-        Ok(Self { door, recorder: InboundRecorder::new(dynamodb, messages, contacts, policy, retention) })
+        Ok(Self { verifier, recorder: InboundRecorder::new(dynamodb, messages, contacts, policy, retention) })
     }
 
     /// Takes a message: 200 with TwiML when it stands in the table. A duplicate is answered as the first was.
@@ -53,13 +53,13 @@ impl InboundFunction {
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
         let response = match self.take(event.payload, Timestamp::now()).await {
             Ok(twiml) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
-            Err(failure) => failure.into_response(),
+            Err(error) => error.into_response(),
         };
         Ok(http_reply::for_api_gateway(response))
     }
 
-    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, Failure> {
-        let form = self.door.open(event).await?;
+    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, WebhookError> {
+        let form = self.verifier.verify(event).await?;
         let message = InboundMessage::parse(&form)?;
         let taken = self.recorder.record(&message, (&form).into(), MessageArrival::webhook(now)).await?;
         tracing::info!(

@@ -15,7 +15,7 @@ use lambda_http::{
 use shared::{
     env, http_reply,
     start::StartError,
-    webhook::{Door, Failure, Webhook},
+    webhook::{WebhookError, WebhookResources, WebhookVerifier},
 };
 use stores::{
     messages::{MessageArrival, RecordOutcome},
@@ -28,7 +28,7 @@ use twilio_webhook::status_callback::StatusCallback;
 /// The function.
 #[derive(Debug)]
 pub struct StatusFunction {
-    door: Door,
+    verifier: WebhookVerifier,
     recorder: StatusRecorder,
 }
 
@@ -36,9 +36,9 @@ impl StatusFunction {
     /// Reads the environment, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
-        let Webhook { door, dynamodb, messages, retention } = Webhook::from_env().await?;
+        let WebhookResources { verifier, dynamodb, messages, retention } = WebhookResources::from_env().await?;
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
-        Ok(Self { door, recorder: StatusRecorder::new(dynamodb, messages, notifications, retention) })
+        Ok(Self { verifier, recorder: StatusRecorder::new(dynamodb, messages, notifications, retention) })
     }
 
     /// Takes a callback: 204 when it stands in the table, the first time and every time.
@@ -48,14 +48,14 @@ impl StatusFunction {
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
         let response = match self.take(event.payload, Timestamp::now()).await {
             Ok(()) => http_reply::empty(StatusCode::NO_CONTENT),
-            Err(failure) => failure.into_response(),
+            Err(error) => error.into_response(),
         };
         Ok(http_reply::for_api_gateway(response))
     }
 
-    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), Failure> {
+    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), WebhookError> {
         let origin = event.raw_query_string.as_deref().and_then(origin_in_query);
-        let form = self.door.open(event).await?;
+        let form = self.verifier.verify(event).await?;
         let callback = StatusCallback::parse(&form)?;
         let arrival = MessageArrival::webhook(now);
         let recorded = self.recorder.record(&callback, (&form).into(), origin.as_ref(), arrival).await?;

@@ -1,7 +1,7 @@
 //! A webhook of our own to the stack: whether it lets in what is signed with a token, and keeps out what is not.
 //!
-//! It has no effect. `functions/status` checks the signature first (`shared::webhook::Door`: 403 where it is wrong), and
-//! then refuses a form without `MessageSid` with 400, before anything is read from a table or written to one.
+//! It has no effect. `functions/status` checks the signature first (`shared::webhook::WebhookVerifier`: 403 where it is
+//! wrong), and then refuses a form without `MessageSid` with 400, before anything is read from a table or written to one.
 
 use std::time::Duration;
 

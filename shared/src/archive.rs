@@ -1,22 +1,20 @@
-//! The archive of events in S3: one object for each batch, since a PUT for each event would cost more than all the rest.
+//! The archive of events in S3: one object for each batch, because one PUT for each event would cost more than everything
+//! else.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::put_object::PutObjectError, primitives::ByteStream};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// The archive bucket.
 #[derive(Debug, Clone)]
 pub struct Archive {
     client: Client,
     bucket: String,
 }
 
-/// A batch was not archived.
 #[derive(Debug, thiserror::Error)]
 #[error("writing to the archive bucket failed")]
 pub struct ArchiveError(#[from] Box<SdkError<PutObjectError>>);
 
 impl Archive {
-    /// The bucket of this name.
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket }
     }
@@ -44,7 +42,7 @@ fn key(at: Timestamp, batch: &str) -> String {
     format!("{}{batch}.jsonl", prefix(at.to_zoned(TimeZone::UTC).date()))
 }
 
-/// What the keys of a day's batches begin with: by day (UTC), as Athena and Glue partition.
+/// The beginning of the keys of a day (UTC), in the form of partitions that Athena and Glue read.
 pub fn prefix(day: Date) -> String {
     format!("events/{}/", day.strftime("year=%Y/month=%m/day=%d"))
 }
@@ -54,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_are_filed_by_day() {
+    fn key_of_an_object_begins_with_its_day() {
         let at = "2026-11-20T09:00:00Z".parse().unwrap();
         assert_eq!(key(at, "111"), "events/year=2026/month=11/day=20/111.jsonl");
     }

@@ -1,14 +1,16 @@
-//! What the functions have in common on AWS: their environment, their clients, and how they answer.
+//! What the functions share on AWS: their configuration, their clients, and how they answer.
 //!
-//! - The cold start: [`mod@env`], [`aws`], [`secrets`], [`start`], [`log`].
-//! - Requests: [`webhook`] (an event of API Gateway to a form that Twilio signed) and [`http_reply`].
-//! - Services: [`queues`] (SQS) and [`archive`] (S3).
+//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`start`], [`log`].
+//! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed) and [`http_reply`].
+//! - Services: [`queues`] (SQS), [`archive`] (S3) and [`twilio`] (Twilio's API with the credentials of the secret).
 //! - Errors in the log: [`report`].
 //!
-//! The inner packages hold the rest: `twilio-types`, `twilio-webhook` and `twilio-client` (Twilio, without a type of
-//! ours), `domain` (the rules), `stores` (the tables). Cargo keeps their order: none of them can import this one.
+//! The inner packages hold the rest: `twilio-types`, `twilio-webhook` and `twilio-client` (Twilio, without a type of this
+//! project), `domain` (the rules) and `stores` (the tables). None of them can import this package: Cargo allows no circle.
 //!
-//! *Invariant:* the environment is read only through [`mod@env`].
+//! *Invariants.* The environment is read only through [`mod@env`], but for AWS's credentials and region, which the providers
+//! of `aws-config` read in [`aws`]. `lambda_runtime` and `lambda_http` are imported by the functions alone: this package
+//! has the types of `http` and of `aws_lambda_events`.
 
 pub mod archive;
 pub mod aws;

@@ -1,8 +1,8 @@
-//! Errors for the log: an error with everything it was caused by, once, at the boundary that handles it.
+//! Errors in the log: an error is written once, where it is handled, together with its causes.
 
 use std::{error::Error, fmt};
 
-/// An error and its sources in one line, from the outside in.
+/// Displays an error and its sources in one line: `the webhook cannot be stored: PutItem failed: timeout`.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -26,7 +26,7 @@ mod tests {
     struct Outer(#[source] std::fmt::Error);
 
     #[test]
-    fn an_error_is_shown_with_what_caused_it() {
+    fn error_is_shown_with_its_source() {
         let inner = std::fmt::Error;
         assert_eq!(Chain(&Outer(inner)).to_string(), format!("outer: {inner}"));
     }

@@ -1,9 +1,13 @@
 //! The Twilio accounts and their keys, from one secret in Secrets Manager.
+//!
+//! The secret is read at the cold start and kept for the life of the process. It is read again only when a key turns out
+//! to be wrong: a signature that no key matches, or credentials that Twilio refuses. So a key that was replaced works
+//! without a deployment.
 
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,21 +18,20 @@ use twilio_client::Credentials;
 use twilio_types::sid::{AccountSid, ApiKeySid};
 use twilio_webhook::signature::SigningKeys;
 
-/// A secret is read again for a signature that fails, and not more often than this: forged requests must not turn into
-/// a bill for Secrets Manager.
+/// The shortest time between two readings after the first. Without it every forged request would be one call, and so one
+/// charge, of Secrets Manager.
 const REREAD_AFTER: Duration = Duration::from_secs(30);
 
-/// The secret's content: `{"accounts": {"AC...": {...}}}`.
+/// The content of the secret: `{"accounts": {"AC...": {"auth_tokens": ["..."], ...}}}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accounts {
-    accounts: BTreeMap<AccountSid, Account>,
+    accounts: BTreeMap<AccountSid, AccountKeys>,
 }
 
-/// What is known of one account.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Account {
+struct AccountKeys {
     #[serde(default)]
     auth_tokens: Vec<SecretString>,
     #[serde(default)]
@@ -38,7 +41,8 @@ pub struct Account {
 }
 
 impl Accounts {
-    /// The signing keys to check a request with: those of the account it names, or of every account where it names none.
+    /// The keys to check a signature with: those of the account that the request names, or of every account where it names
+    /// none. None where there is no key.
     pub fn signing_keys(&self, account_sid: Option<&AccountSid>) -> Option<SigningKeys> {
         let mut keys = SigningKeys::default();
         let named = self.accounts.iter().filter(|(sid, _)| account_sid.is_none_or(|named| named == *sid));
@@ -49,12 +53,12 @@ impl Accounts {
         (!keys.auth_tokens.is_empty() || !keys.shared_keys.is_empty()).then_some(keys)
     }
 
-    /// The accounts, in their order.
     pub fn sids(&self) -> impl Iterator<Item = &AccountSid> {
         self.accounts.keys()
     }
 
-    /// What to call Twilio's API with on behalf of an account: its API key, else its first auth token.
+    /// The credentials to call Twilio's API with for an account: its API key, or its first auth token where it has no API
+    /// key.
     pub fn credentials(&self, account_sid: &AccountSid) -> Option<Credentials> {
         let account = self.accounts.get(account_sid)?;
         match (&account.api_key_sid, &account.api_key_secret, account.auth_tokens.first()) {
@@ -65,76 +69,69 @@ impl Accounts {
     }
 }
 
-/// The secret, read at the cold start and kept.
+/// The secret in Secrets Manager, and what was last read of it.
 #[derive(Debug)]
 pub struct Secrets {
     client: Client,
     secret_id: String,
-    kept: Mutex<Kept>,
+    cached: Mutex<CachedAccounts>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedAccounts {
     accounts: Arc<Accounts>,
     reread_at: Option<Instant>,
 }
 
-/// The secret cannot be had. All of it is the operator's to mend, or passes with time.
+/// A secret cannot be used.
 #[derive(thiserror::Error)]
 pub enum SecretsError {
-    /// Secrets Manager did not give it.
+    /// Secrets Manager did not answer, which passes with time, or refused, which the operator must fix.
     #[error("a secret cannot be read: the function needs secretsmanager:GetSecretValue on it")]
     Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
-    /// It is binary, or another JSON than expected.
+    /// The secret is not the expected JSON. The operator must fix it. Line and column count from 1; the text itself is left
+    /// out.
     #[error("the secret {secret_id} is malformed at line {line}, column {column}: see docs/deploy.md, \"The secret\"")]
-    Malformed {
-        /// Which one.
-        secret_id: String,
-        /// Where, from 1.
-        line: usize,
-        /// Where, from 1.
-        column: usize,
-    },
+    Malformed { secret_id: String, line: usize, column: usize },
 }
 
 impl fmt::Debug for SecretsError {
-    /// What `Display` shows: the source holds Secrets Manager's answer, which may be the secret. Rust prints the `Debug` of
-    /// the error that `main` returns.
+    /// Shows what `Display` shows, because the source holds the answer of Secrets Manager, with the secret in it. Rust
+    /// prints the `Debug` of an error that `main` returns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretsError({self})")
     }
 }
 
 impl Secrets {
-    /// Reads the secret for the first time. Done in init, so that its connection's handshake is not the first
-    /// message's to pay for.
+    /// Reads the secret for the first time, at the cold start: the first event then waits for no TLS handshake.
     pub async fn load(client: Client, secret_id: String) -> Result<Self, SecretsError> {
         let accounts = Arc::new(read(&client, &secret_id).await?);
-        Ok(Self { client, secret_id, kept: Mutex::new(Kept { accounts, reread_at: None }) })
+        Ok(Self { client, secret_id, cached: Mutex::new(CachedAccounts { accounts, reread_at: None }) })
     }
 
     /// The accounts as last read.
     pub fn accounts(&self) -> Arc<Accounts> {
-        Arc::clone(&self.kept().accounts)
+        Arc::clone(&self.cached().accounts)
     }
 
-    /// The accounts as they stand now, after what is kept turned out not to do: the way a rotated token arrives
-    /// without a deploy. None if they were read again less than 30 s ago.
+    /// Reads the secret again, after a key of [`Secrets::accounts`] turned out to be wrong. None where that happened less
+    /// than 30 seconds ago: then the accounts hold nothing newer.
     pub async fn reread(&self) -> Result<Option<Arc<Accounts>>, SecretsError> {
         {
-            let mut kept = self.kept();
-            if kept.reread_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) {
+            let mut cached = self.cached();
+            if cached.reread_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) {
                 return Ok(None);
             }
-            kept.reread_at = Some(Instant::now());
+            cached.reread_at = Some(Instant::now());
         }
         let accounts = Arc::new(read(&self.client, &self.secret_id).await?);
-        self.kept().accounts = Arc::clone(&accounts);
+        self.cached().accounts = Arc::clone(&accounts);
         Ok(Some(accounts))
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, CachedAccounts> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,7 +141,7 @@ pub async fn read<T: DeserializeOwned>(client: &Client, secret_id: &str) -> Resu
     parse(secret_id, secret.secret_string().unwrap_or_default())
 }
 
-/// The error says where the text is wrong and never what stands there.
+/// The error says where the text is wrong, and never quotes it.
 fn parse<T: DeserializeOwned>(secret_id: &str, text: &str) -> Result<T, SecretsError> {
     serde_json::from_str(text).map_err(|error| SecretsError::Malformed {
         secret_id: secret_id.to_owned(),
@@ -199,7 +196,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_account_signs_with_its_own_keys_only() {
+    fn signature_is_checked_with_the_keys_of_its_account() {
         let keys = accounts().signing_keys(Some(&ONE.parse().unwrap())).unwrap();
         assert_eq!(keys.auth_tokens.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(keys.shared_keys.len(), 1);
@@ -208,7 +205,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_api_key_goes_before_the_auth_token() {
+    fn api_key_is_used_before_the_auth_token() {
         let with_key = accounts().credentials(&ONE.parse().unwrap()).unwrap();
         assert_eq!(
             (with_key.username.as_str(), with_key.password.expose_secret()),
@@ -227,7 +224,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn neither_an_error_nor_debug_shows_what_stands_in_the_secret() {
+    fn error_and_debug_do_not_show_the_secret() {
         let error =
             parse::<Accounts>("twilio", r#"{"accounts": {"AC1": {"auth_tokens": "hidden-token"}}}"#).unwrap_err();
         let shown = format!("{error} {error:?} {:?}", accounts());

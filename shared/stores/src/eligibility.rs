@@ -214,7 +214,7 @@ mod tests {
             if let Some(service) = &service {
                 fields["messaging_service_sid"] = json!(service);
             }
-            let asked = with_case(&fields, None, |case| case.suppressions());
+            let asked = with_eligibility(&fields, None, |eligibility| eligibility.suppressions());
             let asked: Vec<String> = asked.iter().map(|(channel, scope)| scope.facet(channel)).collect();
             for scope in scopes {
                 let written = scope.facet(&channel);

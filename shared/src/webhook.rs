@@ -16,7 +16,7 @@
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
     encodings::Body,
-    http::{Response, StatusCode, header::CONTENT_TYPE},
+    http::{Response, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::limits::{MAX_FORM_BYTES, Retention};

@@ -1,8 +1,8 @@
-//! `POST /twilio/inbound`: a person wrote to us.
+//! `POST /twilio/inbound`: Twilio received a message from a person.
 //!
-//! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (the API's own
-//! domain), `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS`
-//! (30).
+//! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (default: the API's
+//! own domain), `OPT_OUT_LANGUAGES` (default: all that are known), `OPT_OUT_SCOPE` (`all`, the default, or `sender`) and
+//! `MESSAGE_RETENTION_DAYS` (default: 30).
 
 use std::convert::Infallible;
 
@@ -25,7 +25,6 @@ use stores::{
 };
 use twilio_webhook::{inbound_message::InboundMessage, twiml};
 
-/// The function.
 #[derive(Debug)]
 pub struct InboundFunction {
     verifier: WebhookVerifier,
@@ -33,42 +32,44 @@ pub struct InboundFunction {
 }
 
 impl InboundFunction {
-    /// Reads the environment, builds the clients and opens their connections.
+    /// Reads the environment and the secret, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let scope = env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default();
-        // The words are brought into the spelling they are compared in while the connections open.
+        // The keywords are normalised while the connections open: that takes the processor, and they take the network.
         let languages = async { env::optional_parsed("OPT_OUT_LANGUAGES").map(Option::unwrap_or_default) };
-        let (webhook, languages) = tokio::join!(WebhookResources::from_env(), languages);
-        let WebhookResources { verifier, dynamodb, messages, retention } = webhook?;
+        let (resources, languages) = tokio::join!(WebhookResources::from_env(), languages);
+        let WebhookResources { verifier, dynamodb, messages, retention } = resources?;
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
         let policy = OptOutPolicy { languages: languages?, scope };
         Ok(Self { verifier, recorder: InboundRecorder::new(dynamodb, messages, contacts, policy, retention) })
     }
 
-    /// Takes a message: 200 with TwiML when it stands in the table. A duplicate is answered as the first was.
+    /// Answers 200 with TwiML once the message is stored. A duplicate gets the answer of the first one.
     pub async fn handle(
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let response = match self.take(event.payload, Timestamp::now()).await {
+        let response = match self.receive(event.payload, Timestamp::now()).await {
             Ok(twiml) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
             Err(error) => error.into_response(),
         };
         Ok(http_reply::for_api_gateway(response))
     }
 
-    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, WebhookError> {
+    /// Gives the TwiML to answer with.
+    async fn receive(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<String, WebhookError> {
         let form = self.verifier.verify(event).await?;
         let message = InboundMessage::parse(&form)?;
-        let taken = self.recorder.record(&message, (&form).into(), MessageArrival::webhook(now)).await?;
+        let stored = self.recorder.record(&message, (&form).into(), MessageArrival::webhook(now)).await?;
         tracing::info!(
+            account_sid = %message.account_sid,
             message_sid = %message.message_sid,
-            wish = ?taken.intent.preference(),
-            near_miss = matches!(taken.intent, Intent::PossibleOptOut(_)),
-            first = matches!(taken.recorded, RecordOutcome::First),
-            "inbound message"
+            opt_out_request = ?stored.intent.preference(),
+            possible_opt_out = matches!(stored.intent, Intent::PossibleOptOut(_)),
+            duplicate = matches!(stored.recorded, RecordOutcome::Duplicate(_)),
+            "an inbound message is stored"
         );
-        Ok(taken.answer.map_or_else(|| twiml::EMPTY.to_owned(), |body| twiml::message(&body)))
+        Ok(stored.answer.map_or_else(|| twiml::EMPTY.to_owned(), |body| twiml::message(&body)))
     }
 }

@@ -1,7 +1,7 @@
-//! `POST /twilio/status`: what became of a message we sent.
+//! `POST /twilio/status`: Twilio reports the status of a message.
 //!
-//! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (the API's
-//! own domain) and `MESSAGE_RETENTION_DAYS` (30).
+//! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (default: the
+//! API's own domain) and `MESSAGE_RETENTION_DAYS` (default: 30).
 
 use std::convert::Infallible;
 
@@ -25,7 +25,6 @@ use stores::{
 use twilio_types::error_code::ErrorCode;
 use twilio_webhook::status_callback::StatusCallback;
 
-/// The function.
 #[derive(Debug)]
 pub struct StatusFunction {
     verifier: WebhookVerifier,
@@ -33,7 +32,7 @@ pub struct StatusFunction {
 }
 
 impl StatusFunction {
-    /// Reads the environment, builds the clients and opens their connections.
+    /// Reads the environment and the secret, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let WebhookResources { verifier, dynamodb, messages, retention } = WebhookResources::from_env().await?;
@@ -41,30 +40,33 @@ impl StatusFunction {
         Ok(Self { verifier, recorder: StatusRecorder::new(dynamodb, messages, notifications, retention) })
     }
 
-    /// Takes a callback: 204 when it stands in the table, the first time and every time.
+    /// Answers 204 once the callback is stored, also to a duplicate.
     pub async fn handle(
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let response = match self.take(event.payload, Timestamp::now()).await {
+        let response = match self.receive(event.payload, Timestamp::now()).await {
             Ok(()) => http_reply::empty(StatusCode::NO_CONTENT),
             Err(error) => error.into_response(),
         };
         Ok(http_reply::for_api_gateway(response))
     }
 
-    async fn take(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), WebhookError> {
+    async fn receive(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<(), WebhookError> {
+        // The query names the notification that the message was sent for. The signature covers it.
         let origin = event.raw_query_string.as_deref().and_then(origin_in_query);
         let form = self.verifier.verify(event).await?;
         let callback = StatusCallback::parse(&form)?;
-        let arrival = MessageArrival::webhook(now);
-        let recorded = self.recorder.record(&callback, (&form).into(), origin.as_ref(), arrival).await?;
+        let form = (&form).into();
+        let recorded = self.recorder.record(&callback, form, origin.as_ref(), MessageArrival::webhook(now)).await?;
         tracing::info!(
+            account_sid = %callback.account_sid,
             message_sid = %callback.message_sid,
+            notification_id = origin.as_ref().map(|origin| tracing::field::display(&origin.notification_id)),
             status = %callback.status,
             error_code = callback.error_code.map(ErrorCode::get),
-            first = matches!(recorded, RecordOutcome::First),
-            "status callback"
+            duplicate = matches!(recorded, RecordOutcome::Duplicate(_)),
+            "a status callback is stored"
         );
         Ok(())
     }

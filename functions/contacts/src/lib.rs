@@ -1,8 +1,8 @@
-//! `PUT /contacts/{e164}/consent`, `GET /contacts/{e164}` and `GET /notifications/{id}`: what a person agreed to, what is
-//! known of a person, and what became of a notification.
+//! The routes for other systems and for operators: `PUT /contacts/{e164}/consent` records a consent, `GET /contacts/{e164}`
+//! shows a contact, and `GET /notifications/{id}` shows the log of a notification.
 //!
-//! API Gateway lets in who may call them by IAM. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE`
-//! and `TWILIO_ACCOUNT_SID`.
+//! Callers are authorized by IAM, in API Gateway. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE` and
+//! `TWILIO_ACCOUNT_SID`.
 
 use std::convert::Infallible;
 
@@ -19,7 +19,7 @@ use shared::{
     start::{self, StartError},
 };
 use stores::{
-    contacts::{ConsentOutcome, ContactOverview},
+    contacts::{ConsentOutcome, Contacts, ContactOverview},
     dynamodb::StoreError,
     messages::Messages,
     notification_log::NotificationLogs,
@@ -29,30 +29,30 @@ use twilio_types::{address::E164, sid::AccountSid};
 
 mod request;
 
-use request::{Route, account, caller, text};
+use request::{ContactsRoute, account, caller, text};
 
-/// The function.
 #[derive(Debug)]
 pub struct ContactsFunction {
-    people: stores::contacts::Contacts,
+    contacts: Contacts,
     histories: NotificationLogs,
-    /// The account of who names none.
+    /// The account of requests that name none.
     account_sid: AccountSid,
 }
 
-/// What holds now.
+/// The answer to `PUT /contacts/{e164}/consent`: the consent that is valid now.
 #[derive(Serialize)]
-struct Holding {
+struct ConsentAnswer {
     account_sid: AccountSid,
     contact: E164,
-    /// Whether what was sent is what holds: `current`, or `historic` where something newer does.
+    /// `current` if the request's consent is valid now, `historic` if a newer one is.
     recorded: &'static str,
     #[serde(flatten)]
     consent: Consent,
 }
 
+/// The answer to `GET /contacts/{e164}`.
 #[derive(Serialize)]
-struct Known {
+struct ContactAnswer {
     account_sid: AccountSid,
     contact: E164,
     #[serde(flatten)]
@@ -62,15 +62,16 @@ struct Known {
 impl ContactsFunction {
     /// Reads the environment, builds the client and opens its connection.
     pub async fn from_env() -> Result<Self, StartError> {
-        let [contacts, notifications, messages] =
-            ["CONTACTS_TABLE", "NOTIFICATIONS_TABLE", "MESSAGES_TABLE"].map(env::required);
+        let contacts_table = env::required("CONTACTS_TABLE")?;
+        let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
+        let messages_table = env::required("MESSAGES_TABLE")?;
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
         let function = Self {
-            people: stores::contacts::Contacts::new(client.clone(), contacts?),
+            contacts: Contacts::new(client.clone(), contacts_table),
             histories: NotificationLogs {
-                notifications: Notifications::new(client.clone(), notifications?),
-                messages: Messages::new(client, messages?),
+                notifications: Notifications::new(client.clone(), notifications_table),
+                messages: Messages::new(client, messages_table),
             },
             account_sid,
         };
@@ -78,41 +79,52 @@ impl ContactsFunction {
         Ok(function)
     }
 
-    /// Records consent (201), or shows a contact or a notification (200).
+    /// Answers 201 to a consent, 200 to the other routes.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
         Ok(respond(self.answer(&request, Timestamp::now()).await))
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
-        let route = Route::of(request)?;
+        let route = ContactsRoute::parse(request)?;
         let account_sid = account(request)?.unwrap_or_else(|| self.account_sid.clone());
         match route {
-            Route::Consent(contact) => {
-                let wanted = ConsentRequest::parse(text(request)?, now, caller(request))
+            ContactsRoute::Consent(contact) => {
+                let request = ConsentRequest::parse(text(request)?, now, caller(request))
                     .map_err(|invalid| Problem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
-                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, wanted).await?))
+                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, request).await?))
             }
-            Route::Contact(contact) => {
-                let overview = self.people.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
-                Ok(json(StatusCode::OK, &Known { account_sid, contact, overview }))
+            ContactsRoute::Contact(contact) => {
+                let overview = self.contacts.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
+                Ok(json(StatusCode::OK, &ContactAnswer { account_sid, contact, overview }))
             }
-            Route::Notification(id) => match self.histories.find(&account_sid, &id).await? {
+            ContactsRoute::Notification(id) => match self.histories.find(&account_sid, &id).await? {
                 Some(history) => Ok(json(StatusCode::OK, &history)),
                 None => Err(Problem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
         }
     }
 
-    async fn record(&self, contact: E164, account: AccountSid, wanted: ConsentRequest) -> Result<Holding, StoreError> {
-        let account_sid = wanted.account_sid.unwrap_or(account);
+    /// The account that the body names is used before the one of the query.
+    async fn record(
+        &self,
+        contact: E164,
+        account: AccountSid,
+        request: ConsentRequest,
+    ) -> Result<ConsentAnswer, StoreError> {
+        let account_sid = request.account_sid.unwrap_or(account);
         let key = ContactKey::of_phone(&account_sid, &contact);
-        let (recorded, consent) = match self.people.record_consent(&key, &wanted.evidence).await? {
+        let (recorded, consent) = match self.contacts.record_consent(&key, &request.evidence).await? {
             ConsentOutcome::Current(consent) => ("current", consent),
             ConsentOutcome::Historic(newer) => ("historic", newer),
         };
-        let category = wanted.evidence.category.as_str();
-        tracing::info!(category, state = wanted.evidence.state.as_str(), recorded, "consent");
-        Ok(Holding { account_sid, contact, recorded, consent })
+        tracing::info!(
+            %account_sid,
+            category = request.evidence.category.as_str(),
+            state = request.evidence.state.as_str(),
+            recorded,
+            "a consent is recorded"
+        );
+        Ok(ConsentAnswer { account_sid, contact, recorded, consent })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a caller may ask for.
+//! The requests that callers may make, and the problems that they are answered with.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,18 +12,18 @@ use percent_encoding::percent_decode_str;
 use shared::http_reply::Problem;
 use twilio_types::{address::E164, sid::AccountSid};
 
-/// What is asked for, of whom.
+/// A route and the contact or notification of its path.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(crate) enum ContactsRoute {
     /// `PUT /contacts/{e164}/consent`
     Consent(E164),
     /// `GET /contacts/{e164}`
     Contact(E164),
-    /// `GET /notifications/{id}`, where the id is a notification's or a message's.
+    /// `GET /notifications/{id}`, where the id is that of a notification or the SID of a message.
     Notification(NotificationId),
 }
 
-impl fmt::Debug for Route {
+impl fmt::Debug for ContactsRoute {
     /// Without the number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,10 +34,10 @@ impl fmt::Debug for Route {
     }
 }
 
-impl Route {
-    /// By the path as it came: API Gateway has decoded all of it but `%25`, so that decoding it again leaves nothing
-    /// encoded and nothing decoded twice, and a slash in an id does not end it.
-    pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
+impl ContactsRoute {
+    /// Reads the raw path. API Gateway has decoded everything in it but `%25`: so it is decoded here once more, which
+    /// decodes nothing twice. A decoded slash may be part of an id, and so does not end it.
+    pub(crate) fn parse(request: &Request) -> Result<Self, Problem> {
         let path = request.raw_http_path();
         match (request.method(), path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
             (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
@@ -56,7 +56,7 @@ fn unknown_route() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
-/// With its `+`, encoded or not, or without it.
+/// Reads a number with its `+`, encoded or not, or without it.
 fn phone_number(text: &str) -> Result<E164, Problem> {
     let decoded = decoded("e164", text)?;
     let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
@@ -85,12 +85,11 @@ pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, Problem> 
     })
 }
 
-/// The body as text.
 pub(crate) fn text(request: &Request) -> Result<&str, Problem> {
     std::str::from_utf8(request.body()).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
 }
 
-/// The ARN of the principal that API Gateway let in.
+/// The ARN of the principal that API Gateway authorized.
 pub(crate) fn caller(request: &Request) -> Option<String> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone(),
@@ -104,38 +103,38 @@ mod tests {
 
     use super::*;
 
-    fn route(method: Method, path: &str) -> Result<Route, Problem> {
+    fn route(method: Method, path: &str) -> Result<ContactsRoute, Problem> {
         let mut request = Request::default().with_raw_http_path(path);
         *request.method_mut() = method;
-        Route::of(&request)
+        ContactsRoute::parse(&request)
     }
 
-    fn id(text: &str) -> Route {
-        Route::Notification(NotificationId::try_from(text.to_owned()).unwrap())
+    fn id(text: &str) -> ContactsRoute {
+        ContactsRoute::Notification(NotificationId::try_from(text.to_owned()).unwrap())
     }
 
     #[test]
-    fn a_number_may_come_in_three_spellings() {
+    fn number_is_read_with_and_without_its_plus() {
         let number: E164 = "+14155550123".parse().unwrap();
         for spelling in ["+14155550123", "%2B14155550123", "%2b14155550123", "14155550123"] {
             let path = format!("/contacts/{spelling}");
-            assert_eq!(route(Method::GET, &path), Ok(Route::Contact(number.clone())), "{path}");
+            assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Contact(number.clone())), "{path}");
             let path = format!("{path}/consent");
-            assert_eq!(route(Method::PUT, &path), Ok(Route::Consent(number.clone())), "{path}");
+            assert_eq!(route(Method::PUT, &path), Ok(ContactsRoute::Consent(number.clone())), "{path}");
         }
     }
 
     #[test]
     fn debug_of_a_route_shows_no_number() {
         let number: E164 = "+14155550123".parse().unwrap();
-        for route in [Route::Consent(number.clone()), Route::Contact(number)] {
+        for route in [ContactsRoute::Consent(number.clone()), ContactsRoute::Contact(number)] {
             let shown = format!("{route:?}");
             assert!(!shown.contains("4155550123"), "{shown}");
         }
     }
 
     #[test]
-    fn an_id_is_decoded_once_with_all_that_is_in_it() {
+    fn id_is_decoded_once() {
         for (path, expected) in [
             ("order-1", "order-1"),
             ("order%2F1%20%C3%A4", "order/1 ä"),
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_path_is_said_by_status_and_field() {
+    fn invalid_path_is_refused_by_status_and_field() {
         let cases = [
             (Method::GET, "/contacts/", 400, "e164"),
             (Method::GET, "/contacts/whatsapp:+14155550123", 400, "e164"),
@@ -172,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_as_a_callback_spells_it() {
+    fn id_is_read_as_a_callback_url_encodes_it() {
         let base_url = "https://wa.example.com".parse().unwrap();
         let wanted = NotificationId::try_from("order 18473/shipped? 100%".to_owned()).unwrap();
         let url = status_callback_url(&base_url, &wanted, 0);
         let (_, spelling) = url.split_once('=').unwrap();
-        assert_eq!(route(Method::GET, &format!("/notifications/{spelling}")), Ok(Route::Notification(wanted)));
+        assert_eq!(route(Method::GET, &format!("/notifications/{spelling}")), Ok(ContactsRoute::Notification(wanted)));
     }
 }

@@ -7,7 +7,7 @@ const CONSENT: &str = include_str!("../../../events/contacts-consent.json");
 const OVERVIEW: &str = include_str!("../../../events/contacts-overview.json");
 const NOTIFICATION: &str = include_str!("../../../events/contacts-notification.json");
 
-/// Reaches no table: what is refused is refused before one is asked, and the rest is an error of ours.
+/// Reaches no table: invalid requests are refused before a table is read, and all others fail with an error of ours.
 fn contacts() -> ContactsFunction {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -17,7 +17,7 @@ fn contacts() -> ContactsFunction {
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     ContactsFunction {
-        people: stores::contacts::Contacts::new(client.clone(), "contacts".to_owned()),
+        contacts: Contacts::new(client.clone(), "contacts".to_owned()),
         histories: NotificationLogs {
             notifications: Notifications::new(client.clone(), "notifications".to_owned()),
             messages: Messages::new(client, "messages".to_owned()),
@@ -38,7 +38,7 @@ async fn answer(event: &Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said_by_status_and_field() {
+async fn invalid_request_is_refused_by_status_and_field() {
     let body = |body: &str, base64: bool| {
         let mut consent = event(CONSENT);
         consent["body"] = json!(body);
@@ -73,14 +73,14 @@ async fn what_is_wrong_with_a_request_is_said_by_status_and_field() {
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_not_explained_to_the_caller() {
+async fn internal_error_is_not_explained_to_the_caller() {
     for text in [CONSENT, OVERVIEW, NOTIFICATION] {
         assert_eq!(answer(&event(text)).await, (500, json!({"error": {"field": "", "message": "internal error"}})));
     }
 }
 
 #[test]
-fn the_caller_is_the_principal_that_was_let_in() {
+fn caller_is_the_authorized_principal() {
     let request = lambda_http::request::from_str(CONSENT).unwrap();
     assert_eq!(caller(&request).as_deref(), Some("arn:aws:iam::123456789012:user/shop"));
 }

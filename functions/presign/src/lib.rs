@@ -1,6 +1,6 @@
-//! `POST /media` and `GET /media/{key+}`: links by which people put files into the media bucket and fetch them.
+//! `POST /media` and `GET /media/{key+}`: links for uploading a file to the media bucket and for downloading it.
 //!
-//! API Gateway lets in who may call them by IAM. Environment: `MEDIA_BUCKET`.
+//! Callers are authorized by IAM, in API Gateway. Environment: `MEDIA_BUCKET`.
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
@@ -20,20 +20,21 @@ use shared::{
 mod media_bucket;
 mod request;
 
-use media_bucket::{Described, MediaStore};
-use request::{DownloadRequest, UploadRequest, missing_object, stored_size, stored_type, unknown_route};
+use media_bucket::{MediaBucket, ObjectMetadata};
+use request::{DownloadRequest, UploadRequest, object_not_found, unknown_route, unsupported_object, wrong_object_size};
 
-/// How long an upload link lives: time to pick a file on a slow line, and no longer, since it lets anybody write.
+/// How long an upload link is valid: enough for a slow connection, and no longer, because everyone who has the link can
+/// write with it.
 const UPLOAD_LIFETIME: Duration = Duration::from_mins(15);
 
-/// The function.
 #[derive(Debug)]
 pub struct PresignFunction {
-    media: MediaStore,
+    media: MediaBucket,
 }
 
+/// The answer to `POST /media`: how to upload the file.
 #[derive(Serialize)]
-struct Upload {
+struct UploadAnswer {
     key: MediaKey,
     #[serde(rename = "upload_url")]
     url: String,
@@ -42,8 +43,9 @@ struct Upload {
     expires_at: Timestamp,
 }
 
+/// The answer to `GET /media/{key+}`: where to download the file.
 #[derive(Serialize)]
-struct Download {
+struct DownloadAnswer {
     key: MediaKey,
     url: String,
     content_type: String,
@@ -57,10 +59,10 @@ impl PresignFunction {
         let bucket = env::required("MEDIA_BUCKET")?;
         let config = shared::aws::config().await?;
         let s3 = shared::aws::s3_config(&config).build();
-        Ok(Self { media: MediaStore::new(aws_sdk_s3::Client::from_conf(s3), bucket) })
+        Ok(Self { media: MediaBucket::new(aws_sdk_s3::Client::from_conf(s3), bucket) })
     }
 
-    /// Gives a link: 201 for an upload, 200 for a download.
+    /// Answers with a link: 201 for an upload, 200 for a download.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
         Ok(respond(self.answer(&request, Timestamp::now()).await))
     }
@@ -78,11 +80,11 @@ impl PresignFunction {
         }
     }
 
-    async fn upload(&self, body: &[u8], now: Timestamp) -> Result<Upload, RequestError> {
+    async fn upload(&self, body: &[u8], now: Timestamp) -> Result<UploadAnswer, RequestError> {
         let request = UploadRequest::parse(body)?;
         let key = MediaKey::for_upload(&request.media_type);
         let link = self.media.upload_link(&key, &request.media_type, request.content_length, UPLOAD_LIFETIME).await?;
-        Ok(Upload {
+        Ok(UploadAnswer {
             key,
             url: link.url,
             method: "PUT",
@@ -91,16 +93,20 @@ impl PresignFunction {
         })
     }
 
-    /// The object is looked at first: a link to what WhatsApp would refuse is better refused here.
-    async fn download(&self, key: &str, expires_in: Option<&str>, now: Timestamp) -> Result<Download, RequestError> {
-        let wanted = DownloadRequest::parse(key, expires_in)?;
-        let Described::Object { content_type, content_length } = self.media.describe(&wanted.key).await? else {
-            return Err(missing_object().into());
-        };
-        let media_type: MediaType = content_type.parse().map_err(stored_type)?;
-        media_type.check_size(content_length).map_err(stored_size)?;
-        let url = self.media.download_link(&wanted.key, wanted.lifetime).await?;
-        Ok(Download { key: wanted.key, url, content_type, content_length, expires_at: after(now, wanted.lifetime) })
+    /// Looks at the object first. WhatsApp would refuse a file of another type or size later, and the caller would not know.
+    async fn download(
+        &self,
+        key: &str,
+        expires_in: Option<&str>,
+        now: Timestamp,
+    ) -> Result<DownloadAnswer, RequestError> {
+        let DownloadRequest { key, lifetime } = DownloadRequest::parse(key, expires_in)?;
+        let ObjectMetadata { content_type, content_length } =
+            self.media.metadata(&key).await?.ok_or_else(object_not_found)?;
+        let media_type: MediaType = content_type.parse().map_err(unsupported_object)?;
+        media_type.check_size(content_length).map_err(wrong_object_size)?;
+        let url = self.media.download_link(&key, lifetime).await?;
+        Ok(DownloadAnswer { key, url, content_type, content_length, expires_at: after(now, lifetime) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a caller may ask for, and what it is told when it cannot have it.
+//! The requests that callers may make, and the problems that they are answered with.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -7,19 +7,17 @@ use lambda_http::http::StatusCode;
 use serde::Deserialize;
 use shared::http_reply::Problem;
 
-/// Seconds that a download link may live: ten minutes at least, so that whoever fetches by it has the time to; twelve
-/// hours at most, after which a function's own credentials, which sign it, have ended in any case.
+/// The lifetimes of a download link, in seconds. At least ten minutes, so that a slow download ends in time. At most twelve
+/// hours, because the function's own credentials, which sign the link, do not last longer.
 const LIFETIME_SECONDS: RangeInclusive<u64> = 600..=43_200;
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
-/// A file that is to be put into the bucket.
 #[derive(Debug)]
 pub(crate) struct UploadRequest {
     pub(crate) media_type: MediaType,
     pub(crate) content_length: u64,
 }
 
-/// A file that is to be fetched.
 #[derive(Debug)]
 pub(crate) struct DownloadRequest {
     pub(crate) key: MediaKey,
@@ -52,7 +50,7 @@ impl UploadRequest {
 }
 
 impl DownloadRequest {
-    /// The key is taken as it is: API Gateway has decoded it.
+    /// API Gateway has decoded the key already.
     pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, Problem> {
         let key = key.parse().map_err(|error: domain::media::InvalidMediaKey| {
             Problem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
@@ -70,15 +68,15 @@ pub(crate) fn unknown_route() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}")
 }
 
-pub(crate) fn missing_object() -> Problem {
+pub(crate) fn object_not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "key", "there is no such object")
 }
 
-pub(crate) fn stored_type(error: UnsupportedType) -> Problem {
+pub(crate) fn unsupported_object(error: UnsupportedType) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
 }
 
-pub(crate) fn stored_size(error: WrongSize) -> Problem {
+pub(crate) fn wrong_object_size(error: WrongSize) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
 }
 
@@ -87,13 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_names_a_type_and_a_length_that_whatsapp_takes() {
+    fn upload_of_a_supported_type_and_size_is_accepted() {
         let request = UploadRequest::parse(br#"{"content_type": "image/jpeg", "content_length": 5242880}"#).unwrap();
         assert_eq!((request.media_type.extension(), request.content_length), ("jpg", 5_242_880));
     }
 
     #[test]
-    fn what_is_wrong_with_an_upload_is_named() {
+    fn invalid_upload_is_refused_by_status_and_field() {
         let cases = [
             ("", 400, "body"),
             ("[]", 400, "body"),
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_lives_fifteen_minutes_unless_asked_and_never_less_than_ten() {
+    fn lifetime_is_fifteen_minutes_by_default_and_at_least_ten() {
         let lifetime = |expires_in| DownloadRequest::parse("a.jpg", expires_in).map(|wanted| wanted.lifetime.as_secs());
         assert_eq!(lifetime(None).unwrap(), 900);
         assert_eq!(lifetime(Some("600")).unwrap(), 600);
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_climbs_is_refused() {
+    fn key_that_leaves_the_bucket_is_refused() {
         for key in ["", "../secret", "uploads/../../secret", "/etc/passwd"] {
             assert_eq!(DownloadRequest::parse(key, None).unwrap_err().field, "key");
         }

@@ -6,13 +6,13 @@ use super::*;
 const UPLOAD: &str = include_str!("../../../events/presign-upload.json");
 const DOWNLOAD: &str = include_str!("../../../events/presign-download.json");
 
-/// Signs with made-up credentials, which takes no network.
+/// Signs with made-up credentials. Signing needs no network.
 fn presign() -> PresignFunction {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
-    PresignFunction { media: MediaStore::new(aws_sdk_s3::Client::from_conf(config.build()), "media".to_owned()) }
+    PresignFunction { media: MediaBucket::new(aws_sdk_s3::Client::from_conf(config.build()), "media".to_owned()) }
 }
 
 fn event(text: &str) -> Value {
@@ -27,7 +27,7 @@ async fn answer(event: &Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn an_upload_gets_a_link_and_the_headers_it_is_signed_with() {
+async fn upload_is_answered_with_a_link_and_its_headers() {
     let (status, upload) = answer(&event(UPLOAD)).await;
     assert_eq!((status, &upload["method"]), (201, &json!("PUT")), "{upload}");
     assert_eq!(
@@ -42,7 +42,7 @@ async fn an_upload_gets_a_link_and_the_headers_it_is_signed_with() {
 }
 
 #[tokio::test]
-async fn a_body_in_base64_is_read_as_well() {
+async fn body_in_base64_is_decoded() {
     let mut upload = event(UPLOAD);
     upload["body"] = json!("eyJjb250ZW50X3R5cGUiOiAiYXBwbGljYXRpb24vcGRmIiwgImNvbnRlbnRfbGVuZ3RoIjogMX0=");
     upload["isBase64Encoded"] = json!(true);
@@ -50,7 +50,7 @@ async fn a_body_in_base64_is_read_as_well() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said_by_status_and_field() {
+async fn invalid_request_is_refused_by_status_and_field() {
     let body = |body: &str| {
         let mut upload = event(UPLOAD);
         upload["body"] = json!(body);

@@ -19,7 +19,7 @@ use shared::{
     start::{self, StartError},
 };
 use stores::{
-    contacts::{ConsentOutcome, Contacts, ContactOverview},
+    contacts::{ConsentOutcome, ContactOverview, Contacts},
     dynamodb::StoreError,
     messages::Messages,
     notification_log::NotificationLogs,

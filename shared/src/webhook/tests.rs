@@ -1,5 +1,8 @@
 use aws_lambda_events::http::HeaderValue;
-use twilio_webhook::{form::Form, signature::sign};
+use twilio_webhook::{
+    form::Form,
+    signature::{SIGNATURE, sign},
+};
 
 use super::*;
 use crate::secrets::tests::{ONE, TWO, secrets};

@@ -71,6 +71,13 @@ impl BucketKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The account and the last four characters of the sender: enough to recognise it, and no full phone number.
+    fn for_log(&self) -> String {
+        let (account_sid, sender) = self.0.split_once('#').unwrap_or_default();
+        let end = sender.char_indices().rev().nth(3).and_then(|(index, _)| sender.get(index..)).unwrap_or_default();
+        format!("{account_sid}#...{end}")
+    }
 }
 
 /// What became of a reservation.
@@ -203,7 +210,7 @@ impl RateLimits {
         let write = conditional(operation, update).await;
         self.seen().remove(key);
         if let ConditionalWrite::Written(_) = write? {
-            tracing::warn!(sender = key.as_str(), "sender's rate halved, because Twilio refused it as too fast");
+            tracing::warn!(sender = key.for_log(), "sender's rate halved, because Twilio refused it as too fast");
         }
         Ok(())
     }
@@ -251,4 +258,21 @@ pub fn tat_in(item: &Item) -> Option<i64> {
 
 fn bucket_in(item: Item) -> Result<Bucket, StoreError> {
     serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading a bucket of the RateLimits table", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_bucket_shows_the_end_of_its_sender_only() {
+        let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        for (sender, expected) in [
+            ("whatsapp:+14155238886", "AC00000000000000000000000000000001#...8886"),
+            ("MG00000000000000000000000000000009", "AC00000000000000000000000000000001#...0009"),
+            ("é", "AC00000000000000000000000000000001#..."),
+        ] {
+            assert_eq!(BucketKey::of_sender(&account_sid, sender).for_log(), expected);
+        }
+    }
 }

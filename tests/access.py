@@ -32,7 +32,10 @@ class Access:
         expected = self.hosts(address, port)
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if not hosts or not all(is_one_of(expected, host) for host in hosts):
-            return 403, f"Host: expected {' or '.join(sorted(expected))}"
+            reason = f"Host: expected {' or '.join(sorted(expected))}"
+            if self.public_base_url and port == self.api_port:
+                reason += "; where the tunnel has another name, set PUBLIC_BASE_URL to it"
+            return 403, reason
         if address == self.bridge and path.startswith(UNSIGNED):
             return 404, "Containers are served AWS alone"
         if port == self.api_port and path not in WEBHOOKS:

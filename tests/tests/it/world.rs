@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use stack::{
     Stack,
     run::{ACCOUNT_SID, AUTH_TOKEN},
-    signed::{Unsigned, signed},
+    signed::{UnsignedRequest, signed},
 };
 use twilio_webhook::{form::Form, signature::sign};
 
@@ -175,7 +175,7 @@ impl World {
         url: &str,
         body: &str,
     ) -> reqwest::RequestBuilder {
-        signed(&self.http, credentials, Unsigned { service, method, url, body }).unwrap()
+        signed(&self.http, credentials, UnsignedRequest { service, method, url, body }).unwrap()
     }
 
     /// Puts a notification on the outbound queue.

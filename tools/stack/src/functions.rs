@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     deploy::{BUILT_TEMPLATE, STACK_NAME, architecture},
-    signed::{Unsigned, signed},
+    signed::{UnsignedRequest, signed},
     stack::Stack,
 };
 
@@ -64,7 +64,7 @@ struct Environment {
 /// Source: AWS Lambda API, "ListFunctions": up to 50 functions in one answer.
 async fn deployed(stack: &Stack) -> Result<Environments> {
     let url = format!("{}/2015-03-31/functions/", stack.aws_endpoint);
-    let list = Unsigned { service: "lambda", method: "GET", url: &url, body: "" };
+    let list = UnsignedRequest { service: "lambda", method: "GET", url: &url, body: "" };
     let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), list)?;
     let listed: Functions = request.send().await?.error_for_status()?.json().await?;
     let named = listed.functions.into_iter().map(|Function { function_name, environment }| {

@@ -52,7 +52,7 @@ It is connected to Twilio's account {account_sid}: phones are real, and the page
      ngrok http {api_url}
 
    Either is enough. Where it prints another URL, put that into .env as PUBLIC_BASE_URL and start again: Twilio's
-   signature covers it.
+   signature covers it. The tunnel reaches Twilio's two webhooks and nothing else.
 
 2. At Twilio, let messages come to {inbound}, by POST:
 

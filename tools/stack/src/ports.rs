@@ -46,22 +46,22 @@ impl Reserved {
     }
 }
 
-/// A port of this machine's own, and the same one at its address on Docker's bridge.
+/// A port at the loopback address, and the same port at this machine's address on Docker's bridge.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    own: TcpListener,
+    loopback: TcpListener,
     bridge: Option<TcpListener>,
 }
 
 impl Reservation {
     fn new(variable: &'static str, port: u16, bridge: Option<Ipv4Addr>) -> Result<Self> {
-        let own = listen(variable, Ipv4Addr::LOCALHOST, port)?;
-        let port = own.local_addr()?.port();
-        Ok(Self { own, bridge: bridge.map(|address| listen(variable, address, port)).transpose()? })
+        let loopback = listen(variable, Ipv4Addr::LOCALHOST, port)?;
+        let port = loopback.local_addr()?.port();
+        Ok(Self { loopback, bridge: bridge.map(|address| listen(variable, address, port)).transpose()? })
     }
 
     pub(crate) fn port(&self) -> Result<u16> {
-        Ok(self.own.local_addr()?.port())
+        Ok(self.loopback.local_addr()?.port())
     }
 
     /// Frees the port, on which another process will listen at once.
@@ -69,9 +69,9 @@ impl Reservation {
         self.port()
     }
 
-    /// What this process itself serves.
+    /// The listeners of a part that this process itself serves.
     pub(crate) fn into_listeners(self) -> impl Iterator<Item = TcpListener> {
-        std::iter::once(self.own).chain(self.bridge)
+        std::iter::once(self.loopback).chain(self.bridge)
     }
 }
 

@@ -31,7 +31,7 @@ fn wa() -> Result<PathBuf> {
     Ok(programs.join("wa"))
 }
 
-/// In a folder of their own: that of the tools has a Python interpreter, too.
+/// Not the tools' folder itself: the shell would also get the Python interpreter in it.
 fn link(linked: &[(&str, PathBuf)], commands: &Path) -> io::Result<()> {
     fs::create_dir_all(commands)?;
     linked.iter().try_for_each(|(name, program)| symlink(program, commands.join(name)))

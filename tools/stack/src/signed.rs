@@ -1,4 +1,4 @@
-//! Requests that AWS's SDKs do not make here, with AWS's signature.
+//! Requests to AWS with its signature, for calls that none of the SDKs used here makes.
 
 use std::time::SystemTime;
 
@@ -11,9 +11,9 @@ use aws_sigv4::{
 
 use crate::stack::REGION;
 
-/// Where a signed request goes, and what it says.
+/// A request before it is signed.
 #[derive(Debug, Clone, Copy)]
-pub struct Unsigned<'a> {
+pub struct UnsignedRequest<'a> {
     /// The service by its name in signatures, as in `lambda`.
     pub service: &'a str,
     /// GET and the like.
@@ -28,9 +28,9 @@ pub struct Unsigned<'a> {
 pub fn signed(
     http: &reqwest::Client,
     credentials: &Credentials,
-    request: Unsigned<'_>,
+    request: UnsignedRequest<'_>,
 ) -> Result<reqwest::RequestBuilder> {
-    let Unsigned { service, method, url, body } = request;
+    let UnsignedRequest { service, method, url, body } = request;
     let identity = credentials.clone().into();
     let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name(service);
     let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();

@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderName};
 use stack::{
     emulator::{Emulator, Settings},
     run::checkout,
-    signed::{Unsigned, signed},
+    signed::{UnsignedRequest, signed},
 };
 use twilio_types::base_url::BaseUrl;
 
@@ -161,7 +161,8 @@ async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
             assert_refused(post(host, path), StatusCode::NOT_FOUND, r#"{"message": "Not Found"}"#).await;
         }
     }
-    let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example";
+    let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example; where the tunnel has another name, set \
+                    PUBLIC_BASE_URL to it";
     assert_refused(post("page.example", "/twilio/inbound"), StatusCode::FORBIDDEN, expected).await;
     let request = empty.http.get(&empty.emulator.endpoint).header("Host", "tunnel.example");
     assert_refused(request, StatusCode::FORBIDDEN, "Host: expected 127.0.0.1 or localhost").await;
@@ -173,7 +174,7 @@ async fn a_container_is_served_aws_alone_and_only_at_the_bridge() {
     let empty = Empty::start(None, Some(Ipv4Addr::new(127, 0, 0, 2))).await;
     let (own, credentials) = (&empty.emulator.endpoint, empty.emulator.administrator.credentials());
     let bridge = own.replace("127.0.0.1", "127.0.0.2");
-    let list = Unsigned { service: "secretsmanager", method: "POST", url: &bridge, body: "{}" };
+    let list = UnsignedRequest { service: "secretsmanager", method: "POST", url: &bridge, body: "{}" };
     let answer = list_secrets(signed(&empty.http, &credentials, list).unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     for (method, path) in OPEN {

@@ -10,7 +10,7 @@
 //!
 //! Programs other than browsers send the name from the URL that they were given, and neither of the other two headers.
 
-use std::{str::FromStr, sync::Arc};
+use std::{net::Ipv4Addr, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -35,6 +35,12 @@ impl AllowedHost {
     /// The names of this machine: `127.0.0.1`, `localhost` and `[::1]`.
     pub fn loopback() -> Vec<Self> {
         ["127.0.0.1", "localhost", "[::1]"].map(|name| Self { name: name.to_owned(), port: None }).into()
+    }
+}
+
+impl From<Ipv4Addr> for AllowedHost {
+    fn from(address: Ipv4Addr) -> Self {
+        Self { name: address.to_string(), port: None }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     fs, io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
-use sandbox::{Config, Sandbox, SandboxRole, WhatsAppRules};
+use sandbox::{AllowedHost, Config, Sandbox, SandboxRole, WhatsAppRules};
 use secrecy::ExposeSecret as _;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -143,7 +144,7 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
     }
     let shell = shell::write(&stack, root, &scratch)?;
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
-    let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox).await?;
+    let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox, bridge).await?;
     Ok(Running { stack, folder: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
@@ -153,6 +154,7 @@ async fn show(
     log: &Path,
     twilio: Twilio,
     reservation: Reservation,
+    bridge: Option<Ipv4Addr>,
 ) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
     let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
     let config = match twilio {
@@ -164,6 +166,8 @@ async fn show(
             ..config
         },
     };
+    let mut config = config;
+    config.allowed_hosts.extend(bridge.map(AllowedHost::from));
     let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
     let mut serving = JoinSet::new();

@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri, header::HOST},
     response::IntoResponse,
 };
 use tokio::net::TcpListener;
@@ -70,14 +70,17 @@ async fn pass_on(
     State(shared): State<Shared>,
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     body: Bytes,
 ) -> impl IntoResponse {
     let to_dynamodb = |value: &axum::http::HeaderValue| value.as_bytes().starts_with(b"DynamoDB_");
     if shared.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
         shared.count.fetch_add(1, Ordering::SeqCst);
     }
-    // The Host header stays: it is signed.
+    // For AWS the Host header stays, because it is signed. The sandbox answers to its own name alone.
+    if shared.counted == Counted::Everything {
+        headers.remove(HOST);
+    }
     let request = shared.http.request(method, format!("{}{uri}", shared.endpoint)).headers(headers).body(body);
     match request.send().await {
         Ok(answer) => (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! Twilio's REST API, called with the credentials of an account that is in the secret.
 
-use twilio_client::{Credentials, TwilioClient, TwilioError};
+use twilio_client::{AccountClient, Credentials, TwilioClient, TwilioError};
 use twilio_types::sid::AccountSid;
 
 use crate::{report::Chain, secrets::Secrets};
@@ -44,16 +44,17 @@ impl TwilioAccounts {
     pub async fn call<T>(
         &self,
         account_sid: &AccountSid,
-        request: impl AsyncFn(&TwilioClient, &Credentials) -> Result<T, TwilioError>,
+        request: impl AsyncFn(&AccountClient) -> Result<T, TwilioError>,
     ) -> Result<T, AccountCallError> {
         let credentials = self.secrets.accounts().credentials(account_sid);
         let credentials = credentials.ok_or_else(|| AccountCallError::NoCredentials(account_sid.clone()))?;
-        let refused = match request(&self.client, &credentials).await {
+        let account = self.client.account(account_sid.clone(), credentials);
+        let refused = match request(&account).await {
             Err(error @ TwilioError::Unauthorized(_)) => error,
             answered => return Ok(answered?),
         };
         match self.reread_credentials(account_sid).await {
-            Some(credentials) => Ok(request(&self.client, &credentials).await?),
+            Some(credentials) => Ok(request(&account.with_credentials(credentials)).await?),
             None => Err(refused.into()),
         }
     }

@@ -14,7 +14,7 @@ use domain::{
 use serde::Deserialize;
 use shared::{report::Chain, twilio::AccountCallError};
 use stores::messages::StoredMessage;
-use twilio_client::{Cancelled, MessageFilter, MessageResource, Place};
+use twilio_client::{Cancellation, MessageFilter, MessageResource};
 use twilio_types::{
     address::{Address, Channel, E164, Identity},
     message_status::MessageStatus,
@@ -86,7 +86,7 @@ impl ReconcileFunction {
         let mut cancelled = 0;
         for address in self.addresses(message).await? {
             for scheduled in self.scheduled(&account, &address).await? {
-                if covers(&scopes, &scheduled) && self.cancel_message(&account, &scheduled).await? == Cancelled::Done {
+                if covers(&scopes, &scheduled) && self.cancel_message(&account, &scheduled).await? == Cancellation::Canceled {
                     cancelled += 1;
                 }
             }
@@ -99,12 +99,8 @@ impl ReconcileFunction {
         &self,
         account: &Account,
         message: &MessageResource,
-    ) -> Result<Cancelled, AccountCallError> {
-        self.twilio
-            .call(&account.sid, async |client, credentials| {
-                client.cancel(&account.sid, credentials, &message.sid).await
-            })
-            .await
+    ) -> Result<Cancellation, AccountCallError> {
+        self.twilio.call(&account.sid, async |twilio| twilio.cancel(&message.sid).await).await
     }
 
     /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
@@ -116,26 +112,17 @@ impl ReconcileFunction {
     }
 
     async fn scheduled(&self, account: &Account, address: &str) -> Result<Vec<MessageResource>, ReconcileError> {
-        let filter = MessageFilter {
-            to: Some(address.to_owned()),
-            page_size: Some(self.requests.page_size),
-            ..MessageFilter::default()
-        };
-        let mut place = Place::Newest;
+        let filter = MessageFilter::default().with_to(address).with_page_size(self.requests.page_size);
+        let mut page = self.twilio.call(&account.sid, async |twilio| twilio.list(&filter).await).await?;
         let mut scheduled = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .twilio
-                .call(&account.sid, async |client, credentials| {
-                    client.history(&account.sid, credentials, &filter, &place).await
-                })
-                .await?;
-            let next = page.next();
+        for pages_left in (0..MAX_PAGES).rev() {
             let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled;
-            scheduled.extend(page.messages.into_iter().flatten().filter(waiting));
-            match next {
-                Some(next) => place = next,
-                None => break,
+            scheduled.extend(page.messages.into_iter().filter(waiting));
+            match page.next {
+                Some(next) if pages_left > 0 => {
+                    page = self.twilio.call(&account.sid, async |twilio| twilio.list_page(&next).await).await?;
+                }
+                _ => break,
             }
         }
         Ok(scheduled)

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_form_of_a_message_is_read_as_its_webhook_would_have_been() {
-        let media = [MediaFile { url: "https://api.twilio.com/ME1".into(), content_type: Some("image/png".into()) }];
+        let media = [MediaFile::new("https://api.twilio.com/ME1", Some("image/png".to_owned()))];
         let form = inbound_form(&account_sid(), &message(&json!({})), &media);
         let read = InboundMessage::parse(TrustedForm::Reconstructed(&form)).unwrap();
         assert_eq!((read.body.as_str(), read.num_media), ("STOP & go", 1));

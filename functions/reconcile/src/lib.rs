@@ -144,4 +144,8 @@ impl ReconcileFunction {
         }
         failure.map_or(Ok(reports), Err)
     }
+
+    fn account(&self, sid: AccountSid, credentials: Credentials) -> Account {
+        Account { twilio: self.twilio.account(sid.clone(), credentials), sid }
+    }
 }

@@ -46,11 +46,7 @@ impl ReconcileFunction {
         now: Timestamp,
     ) -> Result<(), Stop> {
         let message_sid = &overdue.message_sid;
-        let message = self
-            .twilio
-            .call(&account.sid, async |client, credentials| client.fetch(&account.sid, credentials, message_sid).await)
-            .await;
-        let message = match message {
+        let message = match self.twilio.call(&account.sid, async |twilio| twilio.fetch(message_sid).await).await {
             // Deleted at Twilio: nobody will ever know.
             Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) if refusal.status == NOT_FOUND => {
                 tracing::warn!(notification_id = %overdue.id, message_sid = %overdue.message_sid, "message is gone");

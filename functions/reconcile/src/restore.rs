@@ -39,11 +39,7 @@ impl ReconcileFunction {
             Vec::new()
         } else {
             budget.request()?;
-            self.twilio
-                .call(&account.sid, async |client, credentials| {
-                    client.media(&account.sid, credentials, &message.sid).await
-                })
-                .await?
+            self.twilio.call(&account.sid, async |twilio| twilio.media(&message.sid).await).await?
         };
         let form = inbound_form(&account.sid, message, &media);
         let form = TrustedForm::Reconstructed(&form);

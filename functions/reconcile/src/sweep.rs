@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use jiff::{SignedDuration, Timestamp};
 use shared::twilio::AccountCallError;
 use stores::messages::MessageEvent;
-use twilio_client::{MessageFilter, MessageResource, Place, TwilioError};
+use twilio_client::{MessageFilter, MessageResource, TwilioError};
 use twilio_types::sid::MessageSid;
 
 use crate::{
     AccountReport, Budget, ReconcileFunction, SweepRequest,
     account::{Account, Stop},
     found::expected,
-    progress::{Progress, oldest},
+    progress::{ListPosition, Progress, oldest},
 };
 
 impl ReconcileFunction {
@@ -27,38 +27,33 @@ impl ReconcileFunction {
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
         let minimum_age = SignedDuration::from_secs(request.minimum_age_seconds.into());
-        while let Some(place) = progress.next().cloned() {
+        while let Some(position) = progress.next().cloned() {
             budget.request()?;
-            let filter = MessageFilter {
-                sent_since: Some(progress.first_day()),
-                page_size: Some(self.requests.page_size),
-                ..MessageFilter::default()
-            };
             let now = Timestamp::now();
-            let page = self
-                .twilio
-                .call(&account.sid, async |client, credentials| {
-                    client.history(&account.sid, credentials, &filter, &place).await
-                })
-                .await;
-            let page = match page {
-                // Twilio forgets its pages in time.
-                Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) if place != Place::Newest => {
-                    tracing::warn!(%refusal, "sweep begins anew");
-                    progress.restart(now);
-                    continue;
+            let page = match &position {
+                ListPosition::Newest => {
+                    let filter = MessageFilter::default().with_sent_since(progress.first_day());
+                    let filter = filter.with_page_size(self.requests.page_size);
+                    self.twilio.call(&account.sid, async |twilio| twilio.list(&filter).await).await?
                 }
-                page => page?,
+                ListPosition::Page(path) => match self.twilio.call(&account.sid, async |twilio| twilio.list_page(path).await).await {
+                    // Twilio forgets its pages in time.
+                    Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) => {
+                        tracing::warn!(%refusal, "sweep begins anew");
+                        progress.restart(now);
+                        continue;
+                    }
+                    page => page?,
+                },
             };
-            let messages: Vec<&MessageResource> = page.messages.iter().flatten().collect();
-            if messages.len() < page.messages.len() {
-                let unreadable = page.messages.len() - messages.len();
-                tracing::error!(unreadable, "messages of the list that cannot be understood are left out");
+            if page.unreadable > 0 {
+                tracing::error!(page.unreadable, "messages of the list that cannot be understood are left out");
             }
-            report.listed += page.messages.len();
+            report.listed += page.messages.len() + page.unreadable;
             let due = oldest(now)..=now.saturating_sub(minimum_age).unwrap_or(Timestamp::MIN);
-            self.restore_missing(account, &messages, &due, budget, report).await?;
-            progress.advance(page.next(), messages.iter().filter_map(|message| message.changed_at()).max());
+            self.restore_missing(account, &page.messages, &due, budget, report).await?;
+            let newest = page.messages.iter().filter_map(MessageResource::changed_at).max();
+            progress.advance(page.next.map(ListPosition::Page), newest);
         }
         Ok(())
     }
@@ -67,14 +62,14 @@ impl ReconcileFunction {
     async fn restore_missing(
         &self,
         account: &Account,
-        messages: &[&MessageResource],
+        messages: &[MessageResource],
         due: &RangeInclusive<Timestamp>,
         budget: &mut Budget,
         report: &mut AccountReport,
     ) -> Result<(), Stop> {
         let is_opt_out = |message: &MessageResource| self.is_opt_out(account, message);
         let due: Vec<(&MessageResource, MessageEvent)> =
-            messages.iter().filter_map(|message| Some((*message, expected(message, due, is_opt_out)?))).collect();
+            messages.iter().filter_map(|message| Some((message, expected(message, due, is_opt_out)?))).collect();
         let key = |(message, happening): &(&MessageResource, MessageEvent)| -> (MessageSid, MessageEvent) {
             (message.sid.clone(), *happening)
         };

@@ -12,7 +12,7 @@ use domain::{
 };
 use shared::twilio::{AccountCallError, TwilioAccounts};
 use stores::eligibility::NoSender;
-use twilio_client::{NewContent, NewMessage, Sender};
+use twilio_client::{MessageSender, NewContent, NewMessage};
 use twilio_types::{
     address::Address,
     base_url::BaseUrl,
@@ -79,30 +79,27 @@ impl Composer {
             FallbackChannel::Sms => (notification.to.to_string(), self.sms_sender(notification)?),
         };
         let attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
-        Ok(NewMessage {
-            to,
-            sender,
-            content,
-            status_callback: status_callback_url(&self.public_base_url, &notification.id, attempt),
-            validity_period: notification.validity_period,
-        })
+        let mut message = NewMessage::new(to, sender, content);
+        message.status_callback = Some(status_callback_url(&self.public_base_url, &notification.id, attempt));
+        message.validity_period = notification.validity_period;
+        Ok(message)
     }
 
     /// A sender that is named goes out by itself: it need not be in the configured service.
-    fn sender(&self, notification: &Notification) -> Result<Sender, ComposeError> {
+    fn sender(&self, notification: &Notification) -> Result<MessageSender, ComposeError> {
         let configured = self.messaging_service_sid.as_ref();
         match (&notification.from, &notification.messaging_service_sid, configured) {
-            (Some(from), Some(service), _) => Ok(Sender::Both(from.clone(), service.clone())),
-            (Some(from), None, _) => Ok(Sender::From(from.clone())),
-            (None, Some(service), _) | (None, None, Some(service)) => Ok(Sender::Service(service.clone())),
+            (Some(from), Some(service), _) => Ok(MessageSender::Both(from.to_string(), service.clone())),
+            (Some(from), None, _) => Ok(MessageSender::From(from.to_string())),
+            (None, Some(service), _) | (None, None, Some(service)) => Ok(MessageSender::Service(service.clone())),
             (None, None, None) => Err(ComposeError::Invalid(NoSender::WhatsApp.to_string())),
         }
     }
 
     /// An SMS goes out from a service, which has a sender for it: `from` is one on WhatsApp.
-    fn sms_sender(&self, notification: &Notification) -> Result<Sender, ComposeError> {
+    fn sms_sender(&self, notification: &Notification) -> Result<MessageSender, ComposeError> {
         let service = notification.messaging_service_sid.as_ref().or(self.messaging_service_sid.as_ref());
-        service.cloned().map(Sender::Service).ok_or_else(|| ComposeError::Invalid(NoSender::Sms.to_string()))
+        service.cloned().map(MessageSender::Service).ok_or_else(|| ComposeError::Invalid(NoSender::Sms.to_string()))
     }
 
     /// Links to the files, none of which is larger than WhatsApp takes.
@@ -148,7 +145,7 @@ impl TemplateNames {
             return Ok(sid);
         }
         let found = twilio
-            .call(account_sid, async |client, credentials| client.find_content(credentials, name, locale).await)
+            .call(account_sid, async |twilio| twilio.find_content(name, locale).await)
             .await?;
         let sid = found.ok_or_else(|| {
             ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())

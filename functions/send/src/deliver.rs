@@ -54,8 +54,8 @@ fn judge(error: TwilioError, attempts: usize) -> Delivery {
             tracing::error!(alarm = "configuration", refusal = %refusal, "Twilio refuses the account's credentials");
             Delivery::NotDone { code: refusal.code, retry_after: None }
         }
-        TwilioError::NotDone { retry_after, refusal } => {
-            Delivery::NotDone { code: refusal.and_then(|refusal| refusal.code), retry_after }
+        TwilioError::NotDone { retry_after, response, .. } => {
+            Delivery::NotDone { code: response.and_then(|response| response.code), retry_after }
         }
         TwilioError::Unknown { .. } => Delivery::Unknown,
     }
@@ -67,7 +67,7 @@ impl SendFunction {
         let account_sid = &subject.account_sid;
         let created = self
             .twilio
-            .call(account_sid, async |client, credentials| client.create(account_sid, credentials, message).await)
+            .call(account_sid, async |twilio| twilio.create(message).await)
             .await;
         match created {
             Ok(message) => Delivery::Taken(message.sid),

@@ -47,6 +47,8 @@ const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback has told w
 enum NoAnswer {
     /// It could not be read.
     List(AccountCallError),
+    /// A page holds a message that cannot be understood: it may be the one.
+    Unreadable,
     /// There is no end to it.
     TooLong,
     /// It is not known what to look for.
@@ -75,6 +77,9 @@ impl SendFunction {
             Ok(doubt) => Ok(doubt),
             Err(NoAnswer::State(error)) => Err(error),
             Err(NoAnswer::List(error)) => self.unanswered(job, found, &error.to_string(), now).await,
+            Err(NoAnswer::Unreadable) => {
+                self.unanswered(job, found, "the list holds a message that cannot be understood", now).await
+            }
             Err(NoAnswer::TooLong) => self.unanswered(job, found, "the list is too long", now).await,
             Err(NoAnswer::Unclear(error)) => self.unanswered(job, found, &Chain(&error).to_string(), now).await,
         }
@@ -87,14 +92,15 @@ impl SendFunction {
             .compose(job, found.route, found.attempts.len(), &self.twilio)
             .await
             .map_err(NoAnswer::Unclear)?;
+        let account = self.twilio.client.account(account_sid.clone(), credentials);
         let recipients = recipients(job, found);
         let sent = sent(job, found, &message, &recipients);
         for to in &recipients {
             // No filter by date: a message that has not been sent yet has none.
-            let filter = MessageFilter { to: Some(to.clone()), page_size: Some(PAGE_SIZE), ..MessageFilter::default() };
+            let filter = MessageFilter::default().with_to(to).with_page_size(PAGE_SIZE);
             let first = self
                 .twilio
-                .call(account_sid, async |client, credentials| client.list(account_sid, credentials, &filter).await)
+                .call(account_sid, async |twilio| twilio.list(&filter).await)
                 .await
                 .map_err(NoAnswer::List)?;
             if let Some(ended) = self.search_from(job, found, &sent, first, now).await? {
@@ -114,6 +120,9 @@ impl SendFunction {
         now: Timestamp,
     ) -> Result<Option<Next>, NoAnswer> {
         for _ in 0..PAGES {
+            if page.unreadable > 0 {
+                return Err(NoAnswer::Unreadable);
+            }
             for listed in &page.messages {
                 match sent.likeness(listed) {
                     Likeness::Older => return Ok(None),
@@ -126,13 +135,12 @@ impl SendFunction {
                     }
                 }
             }
-            let next = self
-                .twilio
-                .call(&job.subject.account_sid, async |client, credentials| client.next_page(credentials, &page).await)
-                .await
-                .map_err(NoAnswer::List)?;
-            match next {
-                Some(next) => page = next,
+            match &page.next {
+                Some(next) => {
+                    let account_sid = &job.subject.account_sid;
+                    let call = self.twilio.call(account_sid, async |twilio| twilio.list_page(next).await);
+                    page = call.await.map_err(NoAnswer::List)?;
+                }
                 None => return Ok(None),
             }
         }

@@ -4,8 +4,8 @@
 //! be sent: to whom, when, and what it says. Whatever could be it counts as it: taken for sent by mistake, a message is
 //! missing and seen to be missing; sent again by mistake, a person gets it twice.
 
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use twilio_client::{MessageResource, NewContent, NewMessage, Sender};
+use jiff::{SignedDuration, Timestamp};
+use twilio_client::{MessageResource, MessageSender, NewContent, NewMessage};
 
 /// Twilio's clock and ours differ, and its list counts in seconds.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
@@ -44,7 +44,7 @@ pub(crate) enum Likeness {
 impl Sent<'_> {
     /// Compares with a message of the list.
     pub(crate) fn likeness(&self, listed: &MessageResource) -> Likeness {
-        let created_at = listed.date_created.as_deref().and_then(|date| Some(rfc2822::parse(date).ok()?.timestamp()));
+        let created_at = listed.created_at();
         let since = self.since.saturating_sub(MADE_BEFORE).unwrap_or(Timestamp::MIN);
         if created_at.is_some_and(|created_at| created_at < since) {
             return Likeness::Older;
@@ -59,11 +59,11 @@ impl Sent<'_> {
 
     fn is_sender(&self, listed: &MessageResource) -> bool {
         let wanted = match &self.message.sender {
-            Sender::From(from) | Sender::Both(from, _) => Some(from.to_string()),
-            Sender::Service(_) => None,
+            MessageSender::From(from) | MessageSender::Both(from, _) => Some(from),
+            MessageSender::Service(_) => None,
         };
         // A service has not chosen its sender at once.
-        wanted.is_none_or(|wanted| listed.from.as_ref().is_none_or(|from| *from == wanted))
+        wanted.is_none_or(|wanted| listed.from.as_ref().is_none_or(|from| from == wanted))
     }
 
     fn says(&self, listed: &MessageResource) -> bool {
@@ -93,13 +93,7 @@ mod tests {
     const TO: &str = "whatsapp:+14155550123";
 
     fn message(content: NewContent) -> NewMessage {
-        NewMessage {
-            to: TO.to_owned(),
-            sender: Sender::From("whatsapp:+14155238886".to_owned().try_into().unwrap()),
-            content,
-            status_callback: String::new(),
-            validity_period: None,
-        }
+        NewMessage::new(TO, MessageSender::From("whatsapp:+14155238886".to_owned()), content)
     }
 
     fn listed(change: &serde_json::Value) -> MessageResource {

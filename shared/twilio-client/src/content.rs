@@ -1,12 +1,11 @@
-//! Twilio's Content API: a template's SID by its name and language.
+//! A template's SID by its name and language.
 //!
 //! Source: Twilio, "Content API resources".
 
 use serde::Deserialize;
-use twilio_types::{base_url::BaseUrl, sid::ContentSid};
+use twilio_types::sid::ContentSid;
 
-use super::{TwilioClient, TwilioError, call};
-use crate::Credentials;
+use crate::{AccountClient, ApiRequest, Product, TwilioError};
 
 #[derive(Deserialize)]
 struct ContentPage {
@@ -28,23 +27,21 @@ struct PageMeta {
 
 /// Twilio advises pages of at most 500, since an answer holds at most 1 MB.
 const FIRST_PAGE: &str = "/v1/Content?PageSize=500";
-/// An account has at most 6,000 approved templates: twelve pages, and as many again for those that are not.
+/// An account has at most 6,000 approved templates: twelve pages, and as many again for those that are not approved.
 const MAX_PAGES: usize = 24;
 
-impl TwilioClient {
-    /// The template of a name and a language, or none.
-    pub async fn find_content(
-        &self,
-        credentials: &Credentials,
-        name: &str,
-        locale: &str,
-    ) -> Result<Option<ContentSid>, TwilioError> {
-        let base_url = content_base_url(&self.base_url);
+impl AccountClient {
+    /// The template of a name (`friendly_name`) and a language, as in `en` or `pt_BR`; none if the account has none of them
+    /// among its first 12,000.
+    ///
+    /// The templates are those of the account whose credentials are used. The list is read page by page, each a request
+    /// of its own under the time limits of this client.
+    pub async fn find_content(&self, name: &str, language: &str) -> Result<Option<ContentSid>, TwilioError> {
         let mut path = FIRST_PAGE.to_owned();
         for _ in 0..MAX_PAGES {
-            let page: ContentPage = call(self.http.get(base_url.join(&path)), credentials).await?;
+            let page: ContentPage = self.call(ApiRequest::get(Product::Content, path)).await?;
             let wanted = |content: &ContentResource| {
-                content.friendly_name.as_deref() == Some(name) && content.language.as_deref() == Some(locale)
+                content.friendly_name.as_deref() == Some(name) && content.language.as_deref() == Some(language)
             };
             if let Some(found) = page.contents.into_iter().find(wanted) {
                 return Ok(Some(found.sid));
@@ -58,15 +55,7 @@ impl TwilioClient {
     }
 }
 
-/// Twilio's products have a host each, `content.twilio.com` beside `api.twilio.com`; a stand-in has one for all.
-fn content_base_url(base_url: &BaseUrl) -> BaseUrl {
-    match base_url.as_str().strip_prefix("https://api.") {
-        Some(domain) if domain.ends_with("twilio.com") => BaseUrl::of_domain(&format!("content.{domain}")),
-        _ => base_url.clone(),
-    }
-}
-
-/// The next page is given as a whole URL. Only its path is followed: the credentials go to the host they are for.
+/// The next page is given as a whole URL. Only its path is followed: the credentials go to no other host.
 fn path_and_query(url: &str) -> Option<String> {
     let (_, after) = url.split_once("://")?;
     after.find('/').and_then(|slash| after.get(slash..)).map(str::to_owned)
@@ -75,17 +64,6 @@ fn path_and_query(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_content_api_is_beside_the_main_one() {
-        for (base, expected) in [
-            ("https://api.twilio.com", "https://content.twilio.com"),
-            ("https://api.dublin.ie1.twilio.com", "https://content.dublin.ie1.twilio.com"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ] {
-            assert_eq!(content_base_url(&base.parse().unwrap()).as_str(), expected);
-        }
-    }
 
     #[test]
     fn a_next_page_is_followed_on_the_same_host() {

@@ -1,4 +1,4 @@
-//! A message as Twilio's API shows it.
+//! A message as Twilio shows it.
 
 use std::fmt;
 
@@ -10,33 +10,36 @@ use twilio_types::{
     sid::{MessageSid, MessagingServiceSid},
 };
 
-/// A message as Twilio knows it. `Debug` leaves out what it says and to whom.
+/// A message as Twilio shows it. `Debug` shows neither what it says nor to whom.
+///
+/// Source: Twilio, "Messages resource", "Message properties".
 #[derive(Clone, Deserialize)]
+#[non_exhaustive]
 pub struct MessageResource {
-    /// Its SID.
+    /// The message's SID.
     pub sid: MessageSid,
-    /// Its status.
+    /// How far it has come.
     pub status: MessageStatus,
-    /// The recipient.
+    /// The recipient, as in `whatsapp:+14155550123`.
     pub to: String,
-    /// The sender; none while a service has not chosen it.
+    /// The sender; none as long as a Messaging Service has not chosen it.
     pub from: Option<String>,
-    /// What it says; empty for media and once it is redacted.
+    /// What it says; empty for media, and after its text was deleted at Twilio.
     pub body: Option<String>,
-    /// How many files came along.
+    /// How many files it has.
     #[serde(default, deserialize_with = "count")]
     pub num_media: u32,
-    /// The service it was sent through or received by.
+    /// The Messaging Service through which it was sent or received.
     pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// The error's code, after a failure.
+    /// Why it failed.
     pub error_code: Option<ErrorCode>,
     /// `inbound`, `outbound-api`, `outbound-reply` or `outbound-call`.
     pub direction: String,
-    /// When it was created, as in `Thu, 24 Aug 2023 05:01:45 +0000`.
+    /// When it was created, in the form of RFC 2822, as in `Thu, 24 Aug 2023 05:01:45 +0000`.
     pub date_created: Option<String>,
-    /// When it was sent.
+    /// When it was sent or received, in the same form; none before.
     pub date_sent: Option<String>,
-    /// When it last changed.
+    /// When it last changed, in the same form.
     pub date_updated: Option<String>,
 }
 
@@ -46,17 +49,23 @@ impl fmt::Debug for MessageResource {
             .field("sid", &self.sid)
             .field("status", &self.status)
             .field("direction", &self.direction)
+            .field("error_code", &self.error_code)
             .finish_non_exhaustive()
     }
 }
 
 impl MessageResource {
-    /// When it was sent, or created where it never was. To the second, as Twilio says it.
-    pub fn happened_at(&self) -> Option<Timestamp> {
-        time(self.date_sent.as_deref()).or_else(|| time(self.date_created.as_deref()))
+    /// When it was created, to the second.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        time(self.date_created.as_deref())
     }
 
-    /// When it came to be as it is. To the second.
+    /// When it was sent or received, or, as long as it was not, when it was created. To the second.
+    pub fn happened_at(&self) -> Option<Timestamp> {
+        time(self.date_sent.as_deref()).or_else(|| self.created_at())
+    }
+
+    /// When it last changed, to the second.
     pub fn changed_at(&self) -> Option<Timestamp> {
         time(self.date_updated.as_deref()).max(self.happened_at())
     }
@@ -67,7 +76,7 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
     Some(rfc2822::parse(text?).ok()?.timestamp())
 }
 
-/// Twilio writes the number as text.
+/// Twilio writes this number as text.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -90,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resource_is_read_and_debug_shows_nothing_of_what_it_says() {
+    fn a_message_is_read_and_debug_shows_no_address_and_no_text() {
         let resource: MessageResource = serde_json::from_value(json!({
             "sid": "SM00000000000000000000000000000001", "status": "received", "to": "whatsapp:+14155238886",
             "from": "whatsapp:+14155550123", "body": "secret words", "num_media": "2", "messaging_service_sid": null,
@@ -99,6 +108,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(resource.num_media, 2);
+        assert_eq!(resource.created_at(), "2023-08-24T05:01:40Z".parse().ok());
         assert_eq!(resource.happened_at(), "2023-08-24T05:01:45Z".parse().ok());
         assert_eq!(resource.changed_at(), "2023-08-24T05:01:50Z".parse().ok());
         let shown = format!("{resource:?}");

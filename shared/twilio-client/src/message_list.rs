@@ -1,136 +1,149 @@
-//! Reading through an account's messages, and what else is done to a message that is there: its files, its cancelling.
+//! The list of an account's messages, page by page.
 //!
-//! Source: Twilio, "Messages resource" and "Media subresource".
+//! Source: Twilio, "Messages resource", "Retrieve a list of Message resources".
 
+use std::{fmt, str::FromStr};
+
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use twilio_types::{
-    error_code::ErrorCode,
-    sid::{AccountSid, MessageSid},
-};
 
-use super::{MessageFilter, MessageResource, TwilioClient, TwilioError, call};
-use crate::Credentials;
+use crate::MessageResource;
 
-/// A place in the list of messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Where the newest message is.
-    Newest,
-    /// A page, by the path that the page before it gave.
-    Page(String),
+/// Which messages are listed: all of the account's if nothing is set. `Debug` shows no address.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageFilter {
+    /// `To`: only messages to this address, spelled as Twilio has it, as in `whatsapp:+14155550123`.
+    pub to: Option<String>,
+    /// `From`: only messages from this address.
+    pub from: Option<String>,
+    /// `DateSent>=`: only messages that were sent on this day (GMT) or later. A message that has not been sent yet has no such
+    /// day.
+    pub sent_since: Option<Date>,
+    /// `PageSize`: messages on a page, 1 to 1,000. Twilio's default is 50.
+    pub page_size: Option<u16>,
 }
 
-/// A page of the list. Unlike [`super::MessagePage`] it is read past a message that cannot be understood: one message
-/// must not keep all others from being found.
-#[derive(Debug, Deserialize)]
-pub struct HistoryPage {
-    /// Its messages, the newest first; none in the place of one that cannot be understood.
-    #[serde(deserialize_with = "understood")]
-    pub messages: Vec<Option<MessageResource>>,
-    next_page_uri: Option<String>,
-}
+impl MessageFilter {
+    /// Only messages to this address.
+    #[must_use]
+    pub fn with_to(mut self, address: impl Into<String>) -> Self {
+        self.to = Some(address.into());
+        self
+    }
 
-impl HistoryPage {
-    /// The next page. Only a path on the same host: the credentials go nowhere else.
-    pub fn next(&self) -> Option<Place> {
-        self.next_page_uri.as_ref().filter(|uri| uri.starts_with('/')).cloned().map(Place::Page)
+    /// Only messages from this address.
+    #[must_use]
+    pub fn with_from(mut self, address: impl Into<String>) -> Self {
+        self.from = Some(address.into());
+        self
+    }
+
+    /// Only messages that were sent on this day (GMT) or later.
+    #[must_use]
+    pub fn with_sent_since(mut self, day: Date) -> Self {
+        self.sent_since = Some(day);
+        self
+    }
+
+    /// As many messages on a page, 1 to 1,000.
+    #[must_use]
+    pub fn with_page_size(mut self, messages: u16) -> Self {
+        self.page_size = Some(messages);
+        self
+    }
+
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
+        [
+            ("To", self.to.clone()),
+            ("From", self.from.clone()),
+            // The parameter's name is `DateSent>`, which the equals sign follows.
+            ("DateSent>", self.sent_since.map(|day| day.to_string())),
+            ("PageSize", self.page_size.map(|messages| messages.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
-/// What became of cancelling a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
-    /// It will not go out.
-    Done,
-    /// It is not waiting any more (error 30409), or is gone.
-    TooLate,
-}
-
-/// A file of a message.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MediaFile {
-    /// Where Twilio serves it.
-    pub url: String,
-    /// Its media type.
-    pub content_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct MediaPage {
-    media_list: Vec<MediaResource>,
-}
-
-#[derive(Deserialize)]
-struct MediaResource {
-    uri: String,
-    content_type: Option<String>,
-}
-
-const NOT_FOUND: u16 = 404;
-
-impl TwilioClient {
-    /// A page of the list, at its place. The filter is of use for the first page only: the others' paths hold it.
-    pub async fn history(
-        &self,
-        account_sid: &AccountSid,
-        credentials: &Credentials,
-        filter: &MessageFilter,
-        place: &Place,
-    ) -> Result<HistoryPage, TwilioError> {
-        let request = match place {
-            Place::Newest => {
-                let url = self.url(&format!("/2010-04-01/Accounts/{account_sid}/Messages.json"));
-                self.http.get(url).query(&filter.parameters())
-            }
-            Place::Page(uri) => self.http.get(self.url(uri)),
-        };
-        call(request, credentials).await
+impl fmt::Debug for MessageFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageFilter")
+            .field("sent_since", &self.sent_since)
+            .field("page_size", &self.page_size)
+            .finish_non_exhaustive()
     }
+}
 
-    /// The files of a message as its webhook names them. None where they or the message are deleted.
-    pub async fn media(
-        &self,
-        account_sid: &AccountSid,
-        credentials: &Credentials,
-        message_sid: &MessageSid,
-    ) -> Result<Vec<MediaFile>, TwilioError> {
-        let url = self.url(&format!("/2010-04-01/Accounts/{account_sid}/Messages/{message_sid}/Media.json"));
-        let page: MediaPage = match call(self.http.get(url), credentials).await {
-            Err(TwilioError::Rejected(refusal)) if refusal.status == NOT_FOUND => return Ok(Vec::new()),
-            page => page?,
-        };
-        let file = |media: MediaResource| MediaFile {
-            url: self.url(media.uri.strip_suffix(".json").unwrap_or(&media.uri)),
-            content_type: media.content_type,
-        };
-        Ok(page.media_list.into_iter().map(file).collect())
-    }
+/// A page of the list, the newest message first.
+///
+/// Messages that cannot be understood, such as one with a status that this version does not know, are counted and left
+/// out: one of them must not keep all others from being read. Who concludes something from a message's absence has to look
+/// at [`Self::unreadable`] first.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MessagePage {
+    /// The messages that were understood.
+    pub messages: Vec<MessageResource>,
+    /// How many messages were not understood.
+    pub unreadable: usize,
+    /// The page that follows, which holds older messages; none on the last page.
+    pub next: Option<PagePath>,
+}
 
-    /// Keeps a scheduled message from going out.
-    pub async fn cancel(
-        &self,
-        account_sid: &AccountSid,
-        credentials: &Credentials,
-        message_sid: &MessageSid,
-    ) -> Result<Cancelled, TwilioError> {
-        let url = self.url(&format!("/2010-04-01/Accounts/{account_sid}/Messages/{message_sid}.json"));
-        let answer = call::<Value>(self.http.post(url).form(&[("Status", "canceled")]), credentials).await;
-        match answer {
-            Ok(_) => Ok(Cancelled::Done),
-            Err(TwilioError::Rejected(refusal))
-                if refusal.status == NOT_FOUND || refusal.code == Some(ErrorCode::CANNOT_BE_CANCELED) =>
-            {
-                Ok(Cancelled::TooLate)
-            }
-            Err(error) => Err(error),
+impl<'de> Deserialize<'de> for MessagePage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            messages: Vec<Value>,
+            next_page_uri: Option<String>,
         }
+        let Raw { messages, next_page_uri } = Raw::deserialize(deserializer)?;
+        let listed = messages.len();
+        let messages: Vec<_> =
+            messages.into_iter().filter_map(|message| serde_json::from_value(message).ok()).collect();
+        let next = next_page_uri.and_then(|path| path.parse().ok());
+        Ok(Self { unreadable: listed - messages.len(), messages, next })
     }
 }
 
-fn understood<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<MessageResource>>, D::Error> {
-    let messages = Vec::<Value>::deserialize(deserializer)?;
-    Ok(messages.into_iter().map(|message| serde_json::from_value(message).ok()).collect())
+/// The path of a page of the list, as the page before it named it. It can be kept as text and read on from later, until Twilio
+/// has forgotten it and answers with 4xx. `Debug` does not show it: it holds the filter's addresses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PagePath(String);
+
+/// A text that is not the path of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the path of a page: expected a path that begins with a slash")]
+pub struct InvalidPagePath;
+
+impl PagePath {
+    /// The path, which begins with a slash, and its query.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PagePath {
+    type Err = InvalidPagePath;
+
+    /// A path alone, never a whole URL: the credentials go to no other host.
+    fn from_str(text: &str) -> Result<Self, InvalidPagePath> {
+        if text.starts_with('/') { Ok(Self(text.to_owned())) } else { Err(InvalidPagePath) }
+    }
+}
+
+impl fmt::Display for PagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PagePath").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -139,18 +152,48 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_page_is_read_past_what_cannot_be_understood_and_leads_to_no_other_host() {
+    const NEXT: &str = "/2010-04-01/Accounts/AC1/Messages.json?To=%2B14155550123&Page=1";
+
+    fn page(next: &str) -> MessagePage {
         let message = json!({"sid": "SM00000000000000000000000000000001", "status": "read", "to": "whatsapp:+14155550123",
                              "direction": "outbound-api"});
         let mut new = message.clone();
         new["status"] = json!("teleported");
-        let page = |next: &str| -> HistoryPage {
-            serde_json::from_value(json!({"messages": [new, message], "next_page_uri": next})).unwrap()
-        };
-        let read = page("/2010-04-01/Accounts/AC1/Messages.json?Page=1");
-        assert_eq!(read.messages.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
-        assert_eq!(read.next(), Some(Place::Page("/2010-04-01/Accounts/AC1/Messages.json?Page=1".to_owned())));
-        assert_eq!(page("@elsewhere.example.com/").next(), None);
+        serde_json::from_value(json!({"messages": [new, message], "next_page_uri": next})).unwrap()
+    }
+
+    #[test]
+    fn a_page_leaves_out_what_it_does_not_understand_and_counts_it() {
+        let page = page(NEXT);
+        assert_eq!((page.messages.len(), page.unreadable), (1, 1));
+        assert_eq!(page.messages[0].sid.as_str(), "SM00000000000000000000000000000001");
+        assert_eq!(page.next.unwrap().as_str(), NEXT);
+    }
+
+    #[test]
+    fn a_next_page_leads_to_no_other_host() {
+        assert_eq!(page("@elsewhere.example.com/").next, None);
+        assert_eq!("https://elsewhere.example.com/".parse::<PagePath>(), Err(InvalidPagePath));
+    }
+
+    #[test]
+    fn a_filter_becomes_twilios_parameters() {
+        let filter = MessageFilter::default()
+            .with_to("whatsapp:+14155550123")
+            .with_from("whatsapp:+14155238886")
+            .with_sent_since("2026-11-20".parse().unwrap())
+            .with_page_size(100);
+        let parameters: Vec<_> = filter.parameters().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected =
+            ["To=whatsapp:+14155550123", "From=whatsapp:+14155238886", "DateSent>=2026-11-20", "PageSize=100"];
+        assert_eq!(parameters, expected);
+        assert_eq!(MessageFilter::default().parameters().count(), 0);
+    }
+
+    #[test]
+    fn debug_shows_no_address() {
+        let filter = MessageFilter::default().with_to("whatsapp:+14155550123").with_from("whatsapp:+14155238886");
+        let shown = format!("{filter:?} {:?}", page(NEXT));
+        assert!(!shown.contains("+1415") && !shown.contains("%2B1415"), "{shown}");
     }
 }

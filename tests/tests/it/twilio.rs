@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 use tokio::net::TcpListener;
 use twilio_client::{
-    Cancelled, Credentials, MessageFilter, NewContent, NewMessage, Place, Sender, TwilioClient, TwilioError,
+    AccountClient, Cancellation, Credentials, MessageFilter, MessageResource, MessageSender, NewContent, NewMessage,
+    TwilioClient, TwilioError,
 };
 use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, message_status::MessageStatus, sid::AccountSid};
 
 const TO: &str = "whatsapp:+14155550123";
 
 struct Twilio {
-    client: TwilioClient,
-    account_sid: AccountSid,
+    account: AccountClient,
     url: String,
 }
 
@@ -29,7 +29,7 @@ impl Twilio {
 
     fn at(url: &str) -> Self {
         let client = TwilioClient::new(url.parse::<BaseUrl>().unwrap()).unwrap();
-        Self { client, account_sid: ACCOUNT_SID.parse().unwrap(), url: url.to_owned() }
+        Self { account: client.account(account_sid(), with_key()), url: url.to_owned() }
     }
 
     async fn plan(&self, fault: Value) {
@@ -38,23 +38,22 @@ impl Twilio {
         assert!(answer.unwrap().status().is_success());
     }
 
-    async fn create(&self, message: &NewMessage) -> Result<twilio_client::MessageResource, TwilioError> {
-        self.client.create(&self.account_sid, &with_key(), message).await
+    async fn create(&self, message: &NewMessage) -> Result<MessageResource, TwilioError> {
+        self.account.create(message).await
     }
+}
+
+fn account_sid() -> AccountSid {
+    ACCOUNT_SID.parse().unwrap()
 }
 
 fn with_key() -> Credentials {
-    Credentials { username: API_KEY_SID.to_owned(), password: API_KEY_SECRET.into() }
+    Credentials::api_key(&API_KEY_SID.parse().unwrap(), API_KEY_SECRET.into())
 }
 
 fn text(body: &str) -> NewMessage {
-    NewMessage {
-        to: TO.to_owned(),
-        sender: Sender::From("whatsapp:+14155238886".to_owned().try_into().unwrap()),
-        content: NewContent::Text(body.to_owned()),
-        status_callback: "http://127.0.0.1:9/status".to_owned(),
-        validity_period: None,
-    }
+    let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
+    NewMessage::new(TO, sender, NewContent::Text(body.to_owned())).with_status_callback("http://127.0.0.1:9/status")
 }
 
 #[tokio::test]
@@ -65,11 +64,10 @@ async fn a_message_is_created_fetched_and_listed_with_either_way_to_authenticate
         (created.status, created.to.as_str(), created.direction.as_str()),
         (MessageStatus::Queued, TO, "outbound-api")
     );
-    let with_token = Credentials { username: ACCOUNT_SID.to_owned(), password: AUTH_TOKEN.into() };
-    let fetched = twilio.client.fetch(&twilio.account_sid, &with_token, &created.sid).await.unwrap();
+    let account = twilio.account.with_credentials(Credentials::auth_token(&account_sid(), AUTH_TOKEN.into()));
+    let fetched = account.fetch(&created.sid).await.unwrap();
     assert_eq!(fetched.sid, created.sid);
-    let filter = MessageFilter { to: Some(TO.to_owned()), ..MessageFilter::default() };
-    let page = twilio.client.list(&twilio.account_sid, &with_token, &filter).await.unwrap();
+    let page = account.list(&MessageFilter::default().with_to(TO)).await.unwrap();
     assert_eq!(page.messages.iter().map(|message| &message.sid).collect::<Vec<_>>(), [&created.sid]);
 }
 
@@ -80,45 +78,41 @@ async fn a_long_list_comes_page_by_page_and_holds_each_message_once() {
     for number in 0..5 {
         created.push(twilio.create(&text(&format!("number {number}"))).await.unwrap().sid);
     }
-    let filter = MessageFilter { to: Some(TO.to_owned()), page_size: Some(2), ..MessageFilter::default() };
-    let mut page = Some(twilio.client.list(&twilio.account_sid, &with_key(), &filter).await.unwrap());
-    let mut listed = Vec::new();
-    while let Some(current) = page {
-        listed.extend(current.messages.iter().map(|message| message.sid.clone()));
-        page = twilio.client.next_page(&with_key(), &current).await.unwrap();
+    let mut page = twilio.account.list(&MessageFilter::default().with_to(TO).with_page_size(2)).await.unwrap();
+    let mut listed: Vec<_> = page.messages.into_iter().map(|message| message.sid).collect();
+    while let Some(next) = page.next {
+        page = twilio.account.list_page(&next).await.unwrap();
+        listed.extend(page.messages.into_iter().map(|message| message.sid));
     }
     created.reverse();
     assert_eq!(listed, created, "the newest first");
 }
 
 #[tokio::test]
-async fn the_history_is_read_from_any_of_its_places() {
+async fn a_list_is_read_from_any_of_its_pages() {
     let twilio = Twilio::start().await;
     for number in 0..3 {
         twilio.create(&text(&format!("number {number}"))).await.unwrap();
     }
-    let filter = MessageFilter { page_size: Some(2), ..MessageFilter::default() };
-    let (account_sid, key) = (&twilio.account_sid, with_key());
-    let first = twilio.client.history(account_sid, &key, &filter, &Place::Newest).await.unwrap();
-    let place = first.next().unwrap();
-    let read = async |place| {
-        let page = twilio.client.history(account_sid, &key, &MessageFilter::default(), place).await.unwrap();
-        assert_eq!(page.next(), None);
-        page.messages.into_iter().flatten().map(|message| message.body).collect::<Vec<_>>()
+    let account = &twilio.account;
+    let first = account.list(&MessageFilter::default().with_page_size(2)).await.unwrap();
+    let path = first.next.unwrap();
+    let read = async || {
+        let page = account.list_page(&path).await.unwrap();
+        assert_eq!(page.next, None);
+        page.messages.into_iter().map(|message| message.body).collect::<Vec<_>>()
     };
-    assert_eq!(read(&place).await, [Some("number 0".to_owned())]);
-    assert_eq!(read(&place).await, [Some("number 0".to_owned())], "a place can be come back to");
-    let sid = &first.messages[0].as_ref().unwrap().sid;
-    assert!(twilio.client.media(account_sid, &key, sid).await.unwrap().is_empty());
+    assert_eq!(read().await, [Some("number 0".to_owned())]);
+    assert_eq!(read().await, [Some("number 0".to_owned())], "a page can be read again");
+    assert!(account.media(&first.messages[0].sid).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn what_is_under_way_or_gone_is_too_late_to_cancel() {
+async fn a_message_that_is_sent_or_missing_is_too_late_to_cancel() {
     let twilio = Twilio::start().await;
     let sent = twilio.create(&text("hello")).await.unwrap().sid;
     for sid in [sent, "SM00000000000000000000000000000001".parse().unwrap()] {
-        let cancelled = twilio.client.cancel(&twilio.account_sid, &with_key(), &sid).await.unwrap();
-        assert_eq!(cancelled, Cancelled::TooLate);
+        assert_eq!(twilio.account.cancel(&sid).await.unwrap(), Cancellation::TooLate);
     }
 }
 
@@ -139,15 +133,15 @@ async fn what_an_answer_leaves_certain_is_told_apart() {
     for (status, code) in [(500, 20500), (503, 20503), (502, 0)] {
         twilio.plan(refuse(status, code)).await;
         let answer = twilio.create(&text("hello")).await;
-        assert!(matches!(answer, Err(TwilioError::Unknown { refusal: Some(_) })), "{status}: {answer:?}");
+        assert!(matches!(answer, Err(TwilioError::Unknown { response: Some(_), .. })), "{status}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn wrong_credentials_are_told_apart() {
     let twilio = Twilio::start().await;
-    let wrong = Credentials { username: API_KEY_SID.to_owned(), password: "retired".into() };
-    let answer = twilio.client.create(&twilio.account_sid, &wrong, &text("hello")).await;
+    let wrong = Credentials::api_key(&API_KEY_SID.parse().unwrap(), "retired".into());
+    let answer = twilio.account.with_credentials(wrong).create(&text("hello")).await;
     assert!(matches!(answer, Err(TwilioError::Unauthorized(refusal)) if refusal.code == "20003".parse().ok()));
 }
 
@@ -157,16 +151,13 @@ async fn no_connection_is_certainly_not_sent_and_no_answer_is_not() {
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let answer = Twilio::at(&closed).create(&text("hello")).await;
-    assert!(matches!(answer, Err(TwilioError::NotDone { refusal: None, .. })), "{answer:?}");
+    assert!(matches!(answer, Err(TwilioError::NotDone { response: None, .. })), "{answer:?}");
 
     let twilio = Twilio::start().await;
     twilio.plan(json!({"kind": "accept_then_hang"})).await;
     let answer = twilio.create(&text("hello")).await;
-    assert!(matches!(answer, Err(TwilioError::Unknown { refusal: None })), "{answer:?}");
-    assert_eq!(
-        twilio.client.list(&twilio.account_sid, &with_key(), &MessageFilter::default()).await.unwrap().messages.len(),
-        1
-    );
+    assert!(matches!(answer, Err(TwilioError::Unknown { response: None, .. })), "{answer:?}");
+    assert_eq!(twilio.account.list(&MessageFilter::default()).await.unwrap().messages.len(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,182 @@
+//! The calls of one account.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{RequestBuilder, Response};
+use secrecy::ExposeSecret as _;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use twilio_types::{
+    error_code::ErrorCode,
+    sid::{AccountSid, MessageSid},
+};
+
+use crate::{
+    ApiRequest, Credentials, MediaFile, MessageFilter, MessagePage, MessageResource, NewMessage, PagePath, Product,
+    TransportError, TwilioClient, TwilioError,
+    media::{MediaPage, MediaResource},
+    request::Body,
+};
+
+/// Twilio's REST API on behalf of one account.
+///
+/// No method tries twice: whether a second try is safe, and whether it is still of use, only the caller knows.
+#[derive(Debug, Clone)]
+pub struct AccountClient {
+    client: TwilioClient,
+    account_sid: AccountSid,
+    credentials: Credentials,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+/// The outcome of canceling a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    /// The message will not be sent.
+    Canceled,
+    /// The message is not scheduled any more (error 30409), or it does not exist.
+    TooLate,
+}
+
+const NOT_FOUND: u16 = 404;
+
+impl AccountClient {
+    pub(crate) fn new(client: TwilioClient, account_sid: AccountSid, credentials: Credentials) -> Self {
+        Self { client, account_sid, credentials, timeout: None, deadline: None }
+    }
+
+    /// The account.
+    pub fn account_sid(&self) -> &AccountSid {
+        &self.account_sid
+    }
+
+    /// The same account with other credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// The same account, whose requests may each take this long in place of the client's
+    /// [`request_timeout`](crate::TwilioClientBuilder::request_timeout).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The same account, whose requests all end by this time. After it a request is not sent, which is
+    /// [`TwilioError::NotDone`]; one that is under way then is given up, which is [`TwilioError::Unknown`].
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The path of one of the account's own resources: of `Messages.json` it is
+    /// `/2010-04-01/Accounts/AC.../Messages.json`.
+    pub fn resource_path(&self, resource: &str) -> String {
+        format!("/2010-04-01/Accounts/{}/{resource}", self.account_sid)
+    }
+
+    /// Creates a message. After [`TwilioError::Unknown`] it may exist all the same: Twilio has no idempotency key for this
+    /// call.
+    pub async fn create(&self, message: &NewMessage) -> Result<MessageResource, TwilioError> {
+        let path = self.resource_path("Messages.json");
+        self.call(ApiRequest::post(Product::Api, path).form(message.parameters())).await
+    }
+
+    /// Fetches a message. One that does not exist is [`TwilioError::Rejected`] with the status 404.
+    pub async fn fetch(&self, message_sid: &MessageSid) -> Result<MessageResource, TwilioError> {
+        self.call(ApiRequest::get(Product::Api, self.message_path(message_sid))).await
+    }
+
+    /// The first page of the messages that pass a filter, the newest first.
+    pub async fn list(&self, filter: &MessageFilter) -> Result<MessagePage, TwilioError> {
+        let path = self.resource_path("Messages.json");
+        self.call(ApiRequest::get(Product::Api, path).query(filter.parameters())).await
+    }
+
+    /// A further page of a list, by the path that [`MessagePage::next`] gave. Twilio forgets such a path after some time, which
+    /// is [`TwilioError::Rejected`].
+    pub async fn list_page(&self, path: &PagePath) -> Result<MessagePage, TwilioError> {
+        self.call(ApiRequest::get(Product::Api, path.as_str())).await
+    }
+
+    /// The files of a message, as its webhook names them; none if they or the message are deleted.
+    pub async fn media(&self, message_sid: &MessageSid) -> Result<Vec<MediaFile>, TwilioError> {
+        let path = self.resource_path(&format!("Messages/{message_sid}/Media.json"));
+        let page: MediaPage = match self.call(ApiRequest::get(Product::Api, path)).await {
+            Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => return Ok(Vec::new()),
+            page => page?,
+        };
+        let into_file = |media: MediaResource| media.into_file(|path| self.client.url(Product::Api, path));
+        Ok(page.media_list.into_iter().map(into_file).collect())
+    }
+
+    /// Keeps a scheduled message from being sent.
+    ///
+    /// Source: Twilio, "Message scheduling".
+    pub async fn cancel(&self, message_sid: &MessageSid) -> Result<Cancellation, TwilioError> {
+        let request = ApiRequest::post(Product::Api, self.message_path(message_sid)).form([("Status", "canceled")]);
+        match self.call::<IgnoredAny>(request).await {
+            Ok(_) => Ok(Cancellation::Canceled),
+            Err(TwilioError::Rejected(response))
+                if response.status == NOT_FOUND || response.code == Some(ErrorCode::CANNOT_BE_CANCELED) =>
+            {
+                Ok(Cancellation::TooLate)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends any request, and gives the JSON of its answer. An answer without a body, as that to a deletion, is read as
+    /// `null`.
+    ///
+    /// The errors are sorted as those of every other call; for a request that changes nothing [`TwilioError::Unknown`] simply
+    /// means that there was no usable answer.
+    pub async fn call<T: DeserializeOwned>(&self, request: ApiRequest) -> Result<T, TwilioError> {
+        let builder = self.prepare(request)?;
+        let response = builder.send().await.map_err(TwilioError::of_send)?;
+        if !response.status().is_success() {
+            return Err(refused(response).await);
+        }
+        let body = response.bytes().await.map_err(|error| TwilioError::of_answer(TransportError::of_http(error)))?;
+        let body = if body.is_empty() { b"null".as_slice() } else { &body };
+        serde_json::from_slice(body).map_err(|error| TwilioError::of_answer(TransportError::of_json(&error)))
+    }
+
+    fn prepare(&self, request: ApiRequest) -> Result<RequestBuilder, TwilioError> {
+        let url = self.client.url(request.product, &request.path);
+        let mut builder = self.client.http().request(request.method, url);
+        if !request.query.is_empty() {
+            builder = builder.query(&request.query);
+        }
+        builder = match request.body {
+            Body::None => builder,
+            Body::Form(parameters) => builder.form(&parameters),
+            Body::Json(body) => builder.json(&body),
+        };
+        let Credentials { username, password } = &self.credentials;
+        Ok(builder.timeout(self.time_left()?).basic_auth(username, Some(password.expose_secret())))
+    }
+
+    /// How long a request that is sent now may take.
+    fn time_left(&self) -> Result<Duration, TwilioError> {
+        let timeout = self.timeout.unwrap_or_else(|| self.client.request_timeout());
+        let Some(deadline) = self.deadline else { return Ok(timeout) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(TwilioError::deadline_passed()) } else { Ok(timeout.min(left)) }
+    }
+
+    fn message_path(&self, message_sid: &MessageSid) -> String {
+        self.resource_path(&format!("Messages/{message_sid}.json"))
+    }
+}
+
+async fn refused(response: Response) -> TwilioError {
+    let (status, headers) = (response.status(), response.headers().clone());
+    // Without its body the answer still has its status.
+    let body = response.bytes().await.unwrap_or_default();
+    TwilioError::of_response(status, &headers, &body)
+}

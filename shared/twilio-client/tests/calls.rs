@@ -1,0 +1,261 @@
+//! Each call against an HTTP server that answers what the test has written down.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use twilio_client::{
+    AccountClient, ApiRequest, Cancellation, Credentials, MediaFile, MessageFilter, MessageSender, NewContent,
+    NewMessage, PagePath, Product, TwilioClient, TwilioError,
+};
+
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+const MESSAGE: &str = "SM00000000000000000000000000000001";
+const MESSAGES: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages";
+
+/// What the server does with a request.
+enum Script {
+    /// It answers with this status and body.
+    Answer(u16, String),
+    /// It answers with this status and a `Location`.
+    Redirect(String),
+    /// It reads the request and closes the connection.
+    Close,
+    /// It reads the request and answers nothing, until the client gives up.
+    Hang,
+}
+
+/// An HTTP server that serves one connection for each line of its script.
+struct Server {
+    url: String,
+    requests: Receiver<String>,
+}
+
+impl Server {
+    fn start(script: Vec<Script>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, requests) = channel();
+        thread::spawn(move || {
+            for line in script {
+                let Ok((mut stream, _)) = listener.accept() else { return };
+                if sender.send(read_request(&mut stream)).is_err() {
+                    return;
+                }
+                play(&line, &mut stream);
+            }
+        });
+        Self { url, requests }
+    }
+
+    fn account(&self) -> AccountClient {
+        account_at(&self.url)
+    }
+
+    /// The next request that came.
+    fn request(&self) -> String {
+        self.requests.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
+}
+
+fn account_at(url: &str) -> AccountClient {
+    let account_sid = ACCOUNT.parse().unwrap();
+    let credentials = Credentials::auth_token(&account_sid, "the-token".into());
+    TwilioClient::new(url.parse().unwrap()).unwrap().account(account_sid, credentials)
+}
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return text;
+            }
+        }
+        let read = stream.read(&mut buffer).unwrap();
+        assert!(read > 0, "the request broke off: {text}");
+        bytes.extend_from_slice(&buffer[..read]);
+    }
+}
+
+fn play(script: &Script, stream: &mut TcpStream) {
+    let answer = match script {
+        Script::Answer(status, body) => {
+            format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        }
+        Script::Redirect(to) => format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
+        Script::Close => return,
+        Script::Hang => {
+            // Ends when the client closes its side.
+            let _ = stream.read(&mut [0; 1]);
+            return;
+        }
+    };
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
+fn ok(body: &Value) -> Script {
+    Script::Answer(200, body.to_string())
+}
+
+fn refused(status: u16, code: u32) -> Script {
+    Script::Answer(status, json!({"code": code, "message": "no", "status": status}).to_string())
+}
+
+fn message(number: u32) -> Value {
+    json!({"sid": format!("SM{number:032}"), "status": "queued", "to": "whatsapp:+14155550123",
+           "direction": "outbound-api", "num_media": "0"})
+}
+
+fn text() -> NewMessage {
+    let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
+    NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()))
+}
+
+#[tokio::test]
+async fn a_message_is_created_with_a_form_and_the_credentials() {
+    let server = Server::start(vec![ok(&message(1))]);
+    let created = server.account().create(&text()).await.unwrap();
+    assert_eq!(created.sid.as_str(), MESSAGE);
+    let request = server.request();
+    assert!(request.starts_with(&format!("POST {MESSAGES}.json HTTP/1.1\r\n")), "{request}");
+    assert!(request.contains("authorization: Basic QUMw"), "{request}");
+    assert!(request.contains(concat!("user-agent: twilio-client/", env!("CARGO_PKG_VERSION"), "\r\n")), "{request}");
+    assert!(request.ends_with("To=whatsapp%3A%2B14155550123&From=whatsapp%3A%2B14155238886&Body=Hello"), "{request}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_leaves_nothing_done() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let answer = account_at(&url).create(&text()).await;
+    assert!(matches!(answer, Err(TwilioError::NotDone { response: None, source: Some(_), .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_or_unreadable_leaves_the_outcome_unknown() {
+    let script = [Script::Close, Script::Answer(200, "<html>".to_owned()), ok(&json!({"sid": "nonsense"}))];
+    for (index, line) in script.into_iter().enumerate() {
+        let server = Server::start(vec![line]);
+        let answer = server.account().create(&text()).await;
+        assert!(matches!(answer, Err(TwilioError::Unknown { source: Some(_), .. })), "{index}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_call_is_tried_twice() {
+    let server = Server::start(vec![refused(503, 20503), ok(&message(1))]);
+    let answer = server.account().create(&text()).await;
+    assert!(matches!(answer, Err(TwilioError::Unknown { response: Some(_), .. })), "{answer:?}");
+    server.request();
+    assert!(server.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Server::start(vec![ok(&message(1))]);
+    let server = Server::start(vec![Script::Redirect(format!("{}/", elsewhere.url))]);
+    let answer = server.account().fetch(&MESSAGE.parse().unwrap()).await;
+    assert!(matches!(answer, Err(TwilioError::Unknown { response: Some(_), .. })), "{answer:?}");
+    assert!(elsewhere.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn after_the_deadline_no_request_is_sent() {
+    let server = Server::start(vec![ok(&message(1))]);
+    let answer = server.account().with_deadline(Instant::now()).create(&text()).await;
+    assert!(matches!(answer, Err(TwilioError::NotDone { response: None, source: Some(_), .. })), "{answer:?}");
+    assert!(server.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_request_under_way_ends_with_its_time_limit() {
+    let (soon, server) = (Duration::from_secs(1), Server::start(vec![Script::Hang, Script::Hang]));
+    let limits: [fn(AccountClient, Duration) -> AccountClient; 2] =
+        [AccountClient::with_timeout, |account, soon| account.with_deadline(Instant::now() + soon)];
+    for limit in limits {
+        let answer = limit(server.account(), soon).create(&text()).await;
+        assert!(matches!(answer, Err(TwilioError::Unknown { response: None, source: Some(_) })), "{answer:?}");
+        server.request();
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let next = format!("{MESSAGES}.json?PageSize=1&Page=1");
+    let first = json!({"messages": [message(2)], "next_page_uri": next});
+    let last = json!({"messages": [message(1)], "next_page_uri": null});
+    let server = Server::start(vec![ok(&first), ok(&last)]);
+    let account = server.account();
+    let filter = MessageFilter::default().with_sent_since("2026-11-20".parse().unwrap()).with_page_size(1);
+    let page = account.list(&filter).await.unwrap();
+    assert!(server.request().starts_with(&format!("GET {MESSAGES}.json?DateSent%3E=2026-11-20&PageSize=1 HTTP")));
+    let page = account.list_page(&page.next.unwrap()).await.unwrap();
+    assert!(server.request().starts_with(&format!("GET {next} HTTP")));
+    assert_eq!((page.messages[0].sid.as_str(), page.unreadable, page.next), (MESSAGE, 0, None::<PagePath>));
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_scheduled_any_more_is_too_late_to_cancel() {
+    for (line, expected) in [
+        (ok(&message(1)), Some(Cancellation::Canceled)),
+        (refused(409, 30409), Some(Cancellation::TooLate)),
+        (refused(404, 20404), Some(Cancellation::TooLate)),
+        (refused(400, 20001), None),
+    ] {
+        let server = Server::start(vec![line]);
+        let answer = server.account().cancel(&MESSAGE.parse().unwrap()).await;
+        assert!(server.request().ends_with("\r\n\r\nStatus=canceled"));
+        match expected {
+            Some(expected) => assert_eq!(answer.unwrap(), expected),
+            None => assert!(matches!(answer, Err(TwilioError::Rejected(_))), "{answer:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_that_were_deleted_are_none() {
+    let uri = format!("{MESSAGES}/{MESSAGE}/Media/ME1");
+    let media = json!({"media_list": [{"uri": format!("{uri}.json"), "content_type": "image/png"}]});
+    let server = Server::start(vec![ok(&media), refused(404, 20404)]);
+    let (account, message_sid) = (server.account(), MESSAGE.parse().unwrap());
+    let expected = MediaFile::new(format!("{}{uri}", server.url), Some("image/png".to_owned()));
+    assert_eq!(account.media(&message_sid).await.unwrap(), [expected]);
+    assert_eq!(account.media(&message_sid).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_template_is_found_on_a_later_page_by_name_and_language() {
+    let template = |sid: u32, language: &str| json!({"sid": format!("HX{sid:032}"), "friendly_name": "order", "language": language});
+    let next = "https://elsewhere.example.com/v1/Content?Page=1";
+    let first = json!({"contents": [template(1, "pt_BR")], "meta": {"next_page_url": next}});
+    let last = json!({"contents": [template(2, "en")], "meta": {"next_page_url": null}});
+    let server = Server::start(vec![ok(&first), ok(&last)]);
+    let found = server.account().find_content("order", "en").await.unwrap();
+    assert_eq!(found, format!("HX{:032}", 2).parse().ok());
+    assert!(server.request().starts_with("GET /v1/Content?PageSize=500 HTTP"));
+    assert!(server.request().starts_with("GET /v1/Content?Page=1 HTTP"), "on the same host");
+}
+
+#[tokio::test]
+async fn any_other_request_can_be_made() {
+    let server = Server::start(vec![ok(&json!({"a": 1})), Script::Answer(204, String::new())]);
+    let account = server.account();
+    let request = ApiRequest::post(Product::Verify, "/v2/Services?a=b").query([("c", "d")]).json(json!({"e": "f"}));
+    assert_eq!(account.call::<Value>(request).await.unwrap(), json!({"a": 1}));
+    let request = server.request();
+    assert!(request.starts_with("POST /v2/Services?a=b&c=d HTTP") && request.ends_with(r#"{"e":"f"}"#), "{request}");
+    let deleted = account.call::<Value>(ApiRequest::delete(Product::Verify, "/v2/Services/VA1")).await.unwrap();
+    assert_eq!(deleted, Value::Null);
+}

@@ -1,11 +1,10 @@
 //! The command line as it is written.
 
 use clap::{Parser, Subcommand};
-use twilio_types::sid::AccountSid;
 
 use crate::{
     commands::{completions, consent, contacts, doctor, events, messages, notifications, rotate, send, sign, verify},
-    output::Format,
+    globals::Globals,
 };
 
 /// WhatsApp messaging from one command: send, look, and put right.
@@ -26,30 +25,6 @@ Exit codes:
 
 Example:
   wa --stack whatsapp-staging --profile staging messages list --to whatsapp:+14155550123";
-
-/// What holds for every command.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Options of every command")]
-pub struct Globals {
-    /// The name of the deployed stack
-    #[arg(long, env = "WA_STACK", default_value = "whatsapp", global = true, value_name = "NAME")]
-    pub stack: String,
-    /// The AWS profile, as the AWS command line has them
-    #[arg(long, env = "AWS_PROFILE", global = true, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// The AWS region
-    #[arg(long, env = "AWS_REGION", global = true, value_name = "REGION")]
-    pub region: Option<String>,
-    /// The Twilio account, if not the one that the stack sends from
-    #[arg(long, global = true, value_name = "SID")]
-    pub account_sid: Option<AccountSid>,
-    /// How the answer is written
-    #[arg(long, short, value_enum, default_value_t, global = true, value_name = "FORMAT")]
-    pub output: Format,
-    /// Ask nothing: for scripts
-    #[arg(long, short, global = true)]
-    pub yes: bool,
-}
 
 /// The commands.
 #[derive(Debug, Subcommand)]

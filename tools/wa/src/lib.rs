@@ -13,6 +13,7 @@ pub mod contact_file;
 pub mod diagnosis;
 pub mod exit;
 pub mod finding;
+pub mod globals;
 pub mod output;
 pub mod people;
 pub mod rotation;
@@ -22,6 +23,8 @@ pub mod signing;
 pub mod stack;
 pub mod terminal;
 pub mod twilio;
+
+use clap::CommandFactory as _;
 
 use cli::{Cli, Command};
 use exit::Failure;
@@ -50,14 +53,12 @@ async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
         Command::Consent(command) => commands::consent::run(command, session).await,
         Command::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         Command::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
-        Command::Completions(arguments) => commands::completions::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

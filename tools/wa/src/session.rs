@@ -12,8 +12,8 @@ use tokio::sync::OnceCell;
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    cli::Globals,
     exit::Failure,
+    globals::Globals,
     output::Output,
     stack::Stack,
     terminal::Terminal,

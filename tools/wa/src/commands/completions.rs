@@ -2,10 +2,9 @@
 
 use std::io;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::{cli::Cli, exit::Failure};
+use crate::exit::Failure;
 
 /// The shell.
 #[derive(Debug, clap::Args)]
@@ -16,9 +15,9 @@ pub struct Arguments {
     shell: Shell,
 }
 
-/// Prints the shell's script.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// Prints the script that completes `command` in the shell.
+pub fn run(arguments: &Arguments, mut command: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "wa", &mut script);
+    clap_complete::generate(arguments.shell, &mut command, "wa", &mut script);
     Ok(io::Write::write_all(&mut io::stdout().lock(), &script)?)
 }

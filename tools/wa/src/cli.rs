@@ -10,13 +10,13 @@ use crate::{
 /// WhatsApp messaging from one command: send, look, and put right.
 #[derive(Debug, Parser)]
 #[command(name = "wa", version, after_help = EXAMPLE)]
-pub struct Cli {
+pub struct CommandLine {
     /// What holds for every command.
     #[command(flatten)]
     pub globals: Globals,
     /// The command.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: TopLevelCommand,
 }
 
 const EXAMPLE: &str = "\
@@ -28,32 +28,32 @@ Example:
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum TopLevelCommand {
     /// Put notifications on the outbound queue
-    Send(Box<send::Arguments>),
+    Send(Box<send::SendArguments>),
     /// Twilio's record of messages
     #[command(subcommand)]
-    Messages(messages::Command),
+    Messages(messages::MessagesCommand),
     /// What became of notifications
     #[command(subcommand)]
-    Notifications(notifications::Command),
+    Notifications(notifications::NotificationsCommand),
     /// What the system tells others
     #[command(subcommand)]
-    Events(events::Command),
+    Events(events::EventsCommand),
     /// Compute the signature of a webhook
-    Sign(sign::Arguments),
+    Sign(sign::SignArguments),
     /// Check the signature of a webhook, and say which part differs: the answer to 403
-    Verify(verify::Arguments),
+    Verify(verify::VerifyArguments),
     /// People: show them, leave them alone, bring many in or out
     #[command(subcommand)]
-    Contacts(contacts::Command),
+    Contacts(contacts::ContactsCommand),
     /// What people agreed to
     #[command(subcommand)]
-    Consent(consent::Command),
+    Consent(consent::ConsentCommand),
     /// Change the auth token without losing a webhook
-    Rotate(rotate::Arguments),
+    Rotate(rotate::RotateArguments),
     /// Find out what is wrong, and how to mend it
-    Doctor(doctor::Arguments),
+    Doctor(doctor::DoctorArguments),
     /// Print what completes this command in a shell
-    Completions(completions::Arguments),
+    Completions(completions::CompletionsArguments),
 }

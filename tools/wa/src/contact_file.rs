@@ -13,7 +13,7 @@ use serde_json::Value;
 use stores::contacts::{ContactRecord, RecordedFact};
 use twilio_types::address::Identity;
 
-use crate::people::{Person, consent_action, person_of_message, recorded_scope, scope_of_message, scope_text};
+use crate::people::{PersonAddress, consent_action, person_of_message, recorded_scope, scope_of_message, scope_text};
 
 /// The columns, in the order in which they are written.
 pub const COLUMNS: [&str; 12] = [
@@ -34,18 +34,18 @@ const ACTIONS: &str = "suppress, unsuppress, consent or withdraw";
 
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ContactEntry {
     /// The line, from 1, the header included.
     pub line: u64,
     /// Who it is about.
-    pub person: Person,
+    pub person: PersonAddress,
     /// What the person has said.
-    pub said: Said,
+    pub said: ContactChange,
 }
 
 /// What a person has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum ContactChange {
     /// Whether messages are wanted.
     Preference(Scope, RecordedPreference),
     /// A proof of consent.
@@ -55,7 +55,7 @@ pub enum Said {
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, {column}: {problem}")]
-pub struct Wrong {
+pub struct InvalidLine {
     line: u64,
     column: String,
     problem: String,
@@ -63,7 +63,7 @@ pub struct Wrong {
 
 /// Reads the whole file: all of it is right, or it says of each line what is wrong and what is right. A line that is there
 /// twice counts once.
-pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<Vec<Entry>, Vec<Wrong>> {
+pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<Vec<ContactEntry>, Vec<InvalidLine>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let headers = reader.headers().cloned().map_err(|error| vec![malformed(1, &error)])?;
     // Some programs begin a file with a byte order mark.
@@ -72,7 +72,7 @@ pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<V
     let mut entries = Vec::new();
     let mut wrongs = Vec::new();
     let mut seen = HashSet::new();
-    let mut lines = Lines { bytes, at: 0, line: 1 };
+    let mut lines = LineCounter { bytes, at: 0, line: 1 };
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -84,31 +84,31 @@ pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<V
         let line = lines.of(record.position());
         if record.len() != headers.len() {
             let problem = format!("expected {} columns, as the header has, found {}", headers.len(), record.len());
-            wrongs.push(Wrong { line, column: "columns".to_owned(), problem });
+            wrongs.push(InvalidLine { line, column: "columns".to_owned(), problem });
             continue;
         }
         let fields = headers.iter().copied().zip(record.iter()).filter(|(_, value)| !value.is_empty());
-        let row = Row { fields: fields.collect() };
+        let row = CsvRow { fields: fields.collect() };
         match row.entry(now, recorded_by) {
             Ok((person, said)) => {
                 if seen.insert(record.iter().map(str::to_owned).collect::<Vec<_>>()) {
-                    entries.push(Entry { line, person, said });
+                    entries.push(ContactEntry { line, person, said });
                 }
             }
-            Err((column, problem)) => wrongs.push(Wrong { line, column, problem }),
+            Err((column, problem)) => wrongs.push(InvalidLine { line, column, problem }),
         }
     }
     if wrongs.is_empty() { Ok(entries) } else { Err(wrongs) }
 }
 
 /// Counts lines as editors do. A position that the reader gives may be before the line end that it has yet to skip.
-struct Lines<'a> {
+struct LineCounter<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u64,
 }
 
-impl Lines<'_> {
+impl LineCounter<'_> {
     /// Of positions that only go on.
     fn of(&mut self, position: Option<&csv::Position>) -> u64 {
         let until = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
@@ -123,16 +123,16 @@ impl Lines<'_> {
     }
 }
 
-fn malformed(line: u64, error: &csv::Error) -> Wrong {
+fn malformed(line: u64, error: &csv::Error) -> InvalidLine {
     let problem = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "expected UTF-8".to_owned(),
         _ => "expected CSV: fields with commas between them, in quotes where a field has a comma or a quote".to_owned(),
     };
-    Wrong { line, column: "columns".to_owned(), problem }
+    InvalidLine { line, column: "columns".to_owned(), problem }
 }
 
-fn check_headers(headers: &[&str]) -> Result<(), Vec<Wrong>> {
-    let wrong = |column: &str, problem: String| Wrong { line: 1, column: column.to_owned(), problem };
+fn check_headers(headers: &[&str]) -> Result<(), Vec<InvalidLine>> {
+    let wrong = |column: &str, problem: String| InvalidLine { line: 1, column: column.to_owned(), problem };
     let known = COLUMNS.join(", ");
     let unknown = headers.iter().filter(|name| !COLUMNS.contains(name));
     let mut wrongs: Vec<_> =
@@ -145,13 +145,13 @@ fn check_headers(headers: &[&str]) -> Result<(), Vec<Wrong>> {
 /// A column, and what is wrong with what stands there.
 type Problem = (String, String);
 
-struct Row<'a> {
+struct CsvRow<'a> {
     /// What is filled.
     fields: BTreeMap<&'a str, &'a str>,
 }
 
-impl Row<'_> {
-    fn entry(&self, now: Timestamp, recorded_by: Option<&str>) -> Result<(Person, Said), Problem> {
+impl CsvRow<'_> {
+    fn entry(&self, now: Timestamp, recorded_by: Option<&str>) -> Result<(PersonAddress, ContactChange), Problem> {
         let address = self.required("address")?;
         let person = if self.is_of_message() { person_of_message(address) } else { address.parse() };
         let person = person.map_err(|problem| at("address", problem))?;
@@ -184,7 +184,7 @@ impl Row<'_> {
         }
     }
 
-    fn preference(&self, preference: Preference, now: Timestamp) -> Result<Said, Problem> {
+    fn preference(&self, preference: Preference, now: Timestamp) -> Result<ContactChange, Problem> {
         self.none_of(&["category", "text", "locale", "ip", "user_agent"])?;
         let scope = self.fields.get("scope").map_or(Ok(Scope::All), |text| {
             if self.is_of_message() { scope_of_message(text) } else { recorded_scope(text) }
@@ -203,18 +203,20 @@ impl Row<'_> {
         if reason.as_ref().is_some_and(|reason| reason.chars().count() > 500) {
             return Err(at("reason", "expected at most 500 characters"));
         }
-        Ok(Said::Preference(scope, RecordedPreference { preference, changed_at, message_sid, reason }))
+        Ok(ContactChange::Preference(scope, RecordedPreference { preference, changed_at, message_sid, reason }))
     }
 
     /// By the rules of `PUT /contacts/{e164}/consent`, whose fields have the columns' names.
-    fn consent(&self, state: &str, now: Timestamp, recorded_by: Option<&str>) -> Result<Said, Problem> {
+    fn consent(&self, state: &str, now: Timestamp, recorded_by: Option<&str>) -> Result<ContactChange, Problem> {
         self.none_of(&["scope", "reason", "message_sid"])?;
         self.required("at")?;
         let names = ["category", "at", "source", "text", "locale", "ip", "user_agent"];
         let given = names.iter().filter_map(|name| Some(((*name).to_owned(), Value::from(*self.fields.get(name)?))));
         let body: Value = given.chain([("state".to_owned(), Value::from(state))]).collect();
         let request = ConsentRequest::parse(&body.to_string(), now, recorded_by.map(str::to_owned));
-        request.map(|request| Said::Consent(request.evidence)).map_err(|invalid| (invalid.field, invalid.problem))
+        request
+            .map(|request| ContactChange::Consent(request.evidence))
+            .map_err(|invalid| (invalid.field, invalid.problem))
     }
 }
 
@@ -225,7 +227,7 @@ fn at(column: &str, problem: impl Into<String>) -> Problem {
 /// A line as it is written.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the columns, described in the help of import")]
-pub struct Line {
+pub struct CsvLine {
     pub address: String,
     pub action: &'static str,
     pub scope: Option<String>,
@@ -240,7 +242,7 @@ pub struct Line {
     pub message_sid: Option<String>,
 }
 
-impl Line {
+impl CsvLine {
     /// The line that [`read`] reads as the same.
     pub fn of(listed: ContactRecord) -> Self {
         let of_channel = |channel: &str, identity: &Identity| format!("{channel}:{}", identity.as_str());
@@ -300,11 +302,11 @@ mod tests {
             +14155550124,consent,,marketing,2026-11-19T09:00:00Z,form,\"Offers, please\"\r\n";
         let entries = read(text.as_bytes(), now(), None).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [2, 3, 4]);
-        let Said::Preference(Scope::All, first) = &entries[0].said else { panic!("{entries:?}") };
+        let ContactChange::Preference(Scope::All, first) = &entries[0].said else { panic!("{entries:?}") };
         assert_eq!(first.changed_at.to_string(), "2026-11-19T09:00:00.123Z");
-        let Said::Preference(Scope::Marketing, second) = &entries[1].said else { panic!("{entries:?}") };
+        let ContactChange::Preference(Scope::Marketing, second) = &entries[1].said else { panic!("{entries:?}") };
         assert_eq!((second.preference, second.reason.as_deref()), (Preference::OptedIn, Some("letter")));
-        let Said::Consent(evidence) = &entries[2].said else { panic!("{entries:?}") };
+        let ContactChange::Consent(evidence) = &entries[2].said else { panic!("{entries:?}") };
         assert_eq!((evidence.category, evidence.text.as_deref()), (Category::Marketing, Some("Offers, please")));
     }
 
@@ -388,15 +390,15 @@ mod tests {
         #[test]
         fn what_is_written_is_read_as_the_same(listed in listed()) {
             let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.serialize(Line::of(listed.clone())).unwrap();
+            writer.serialize(CsvLine::of(listed.clone())).unwrap();
             let entries = read(&writer.into_inner().unwrap(), now(), None).unwrap();
             prop_assert_eq!(&entries[0].person.identity, &listed.identity);
             match (&entries[0].said, &listed.fact) {
-                (Said::Preference(scope, wish), RecordedFact::Preference { channel, scope: known, preference }) => {
+                (ContactChange::Preference(scope, wish), RecordedFact::Preference { channel, scope: known, preference }) => {
                     prop_assert_eq!((scope, wish), (known, preference));
                     prop_assert_eq!(&entries[0].person.channel, &stored_channel(channel));
                 }
-                (Said::Consent(evidence), RecordedFact::Consent(known)) => prop_assert_eq!(evidence, known),
+                (ContactChange::Consent(evidence), RecordedFact::Consent(known)) => prop_assert_eq!(evidence, known),
                 other => prop_assert!(false, "{:?}", other),
             }
         }

@@ -17,7 +17,7 @@ mod urls;
 
 /// What a request carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum RequestContent {
     /// A form.
     Form(Form),
     /// Something else, as JSON, whose hash is in the URL.
@@ -26,11 +26,11 @@ pub enum Content {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct WebhookRequest {
     /// The URL that it is thought to have been sent to.
     pub url: String,
     /// What it carries.
-    pub content: Content,
+    pub content: RequestContent,
     /// `X-Twilio-Signature`
     pub signature: String,
     /// `X-Twilio-Webhooks-Signature-Settings`
@@ -40,7 +40,7 @@ pub struct Request {
 /// What a key is to the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum KeyRole {
     /// The first of the secret's auth tokens: the one that Twilio signs with.
     Primary,
     /// Another of the secret's auth tokens, by its place, from 2.
@@ -53,20 +53,20 @@ pub enum Role {
 
 /// A key that may have signed.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct SigningKey {
     /// Whose it is, where that is known.
     pub account_sid: Option<AccountSid>,
     /// What it is to the account.
-    pub role: Role,
+    pub role: KeyRole,
     /// The key.
     pub secret: SecretString,
 }
 
 /// What the request is compared with besides itself.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct VerificationContext {
     /// Every key that is known.
-    pub keys: Vec<Key>,
+    pub keys: Vec<SigningKey>,
     /// The base URLs that the stack is known by.
     pub base_urls: Vec<BaseUrl>,
 }
@@ -74,7 +74,7 @@ pub struct Surroundings {
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum RequestPart {
     /// The header itself.
     Signature,
     /// The settings header.
@@ -93,28 +93,28 @@ pub enum Part {
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct SignatureFinding {
     /// Where the difference is.
-    pub part: Part,
+    pub part: RequestPart,
     /// What it is.
     pub finding: String,
     /// What is to be done.
     pub fix: String,
 }
 
-impl Finding {
-    fn new(part: Part, finding: impl Into<String>, fix: impl Into<String>) -> Self {
+impl SignatureFinding {
+    fn new(part: RequestPart, finding: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { part, finding: finding.into(), fix: fix.into() }
     }
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SignatureVerdict {
     /// The signature is the one of this request, made with this key.
-    Signed(Role),
+    Signed(KeyRole),
     /// It is not, and this is why.
-    Differs(Finding),
+    Differs(SignatureFinding),
 }
 
 /// A way in which a part may differ: what it would have been, and what to say then.
@@ -130,18 +130,18 @@ impl<T> Variant<T> {
     }
 }
 
-impl Request {
+impl WebhookRequest {
     /// Checks the signature, and where it does not match says which part differs.
-    pub fn examine(&self, around: &Surroundings) -> Verdict {
+    pub fn examine(&self, around: &VerificationContext) -> SignatureVerdict {
         if let Some(finding) = self.unusable() {
-            return Verdict::Differs(finding);
+            return SignatureVerdict::Differs(finding);
         }
         if let Some(finding) = self.wrong_settings(&around.keys) {
-            return Verdict::Differs(finding);
+            return SignatureVerdict::Differs(finding);
         }
         let own = self.own_keys(&around.keys);
         if let Some(key) = self.signed_by(&own) {
-            return Verdict::Signed(key.role.clone());
+            return SignatureVerdict::Signed(key.role.clone());
         }
         let found = self
             .of_another_body(&own)
@@ -149,30 +149,30 @@ impl Request {
             .or_else(|| self.of_other_parameters(&own))
             .or_else(|| self.of_another_key(&own, &around.keys))
             .or_else(|| self.of_two_parts(&own, around));
-        Verdict::Differs(found.unwrap_or_else(unexplained))
+        SignatureVerdict::Differs(found.unwrap_or_else(unexplained))
     }
 
     /// The keys that count for the request: those of the account that the form names.
-    fn own_keys<'a>(&self, keys: &'a [Key]) -> Vec<&'a Key> {
+    fn own_keys<'a>(&self, keys: &'a [SigningKey]) -> Vec<&'a SigningKey> {
         let named = match &self.content {
-            Content::Form(form) => form.get("AccountSid").and_then(|sid| sid.parse::<AccountSid>().ok()),
-            Content::Body(_) => None,
+            RequestContent::Form(form) => form.get("AccountSid").and_then(|sid| sid.parse::<AccountSid>().ok()),
+            RequestContent::Body(_) => None,
         };
-        let counts = |key: &&Key| match (&named, &key.account_sid) {
+        let counts = |key: &&SigningKey| match (&named, &key.account_sid) {
             (Some(named), Some(owner)) => named == owner,
             _ => true,
         };
         keys.iter().filter(counts).collect()
     }
 
-    fn signed_by<'a>(&self, keys: &[&'a Key]) -> Option<&'a Key> {
+    fn signed_by<'a>(&self, keys: &[&'a SigningKey]) -> Option<&'a SigningKey> {
         keys.iter().copied().find(|key| self.check(key).is_ok())
     }
 
-    fn check(&self, key: &Key) -> Result<(), SignatureError> {
+    fn check(&self, key: &SigningKey) -> Result<(), SignatureError> {
         let mut keys = SigningKeys::default();
         match &key.role {
-            Role::Shared(id) => drop(keys.shared_keys.insert(id.clone(), key.secret.clone())),
+            KeyRole::Shared(id) => drop(keys.shared_keys.insert(id.clone(), key.secret.clone())),
             _ => keys.auth_tokens.push(key.secret.clone()),
         }
         self.unverified().verify(&keys).map(drop)
@@ -180,8 +180,8 @@ impl Request {
 
     fn unverified(&self) -> UnverifiedRequest {
         let (content_type, body) = match &self.content {
-            Content::Form(form) => ("application/x-www-form-urlencoded", encoded(form).into_bytes()),
-            Content::Body(body) => ("application/json", body.clone()),
+            RequestContent::Form(form) => ("application/x-www-form-urlencoded", encoded(form).into_bytes()),
+            RequestContent::Body(body) => ("application/json", body.clone()),
         };
         let header = |name: &str| match name {
             "content-type" => Some(content_type.to_owned()),
@@ -193,11 +193,15 @@ impl Request {
     }
 
     /// A signature that no request can have.
-    fn unusable(&self) -> Option<Finding> {
+    fn unusable(&self) -> Option<SignatureFinding> {
         let header = "copy the X-Twilio-Signature header whole, without quotes";
         let signature = self.signature.as_str();
         if signature.is_empty() {
-            return Some(Finding::new(Part::Signature, "there is no signature: the request is not Twilio's", header));
+            return Some(SignatureFinding::new(
+                RequestPart::Signature,
+                "there is no signature: the request is not Twilio's",
+                header,
+            ));
         }
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let wrong = signature.chars().find(|c| !is_base64(*c));
@@ -207,26 +211,26 @@ impl Request {
                 '%' => "the signature is percent-encoded".to_owned(),
                 other => format!("the signature has a {other:?} in it, which no base64 has"),
             };
-            return Some(Finding::new(Part::Signature, finding, header));
+            return Some(SignatureFinding::new(RequestPart::Signature, finding, header));
         }
         let algorithm = match signature.len() {
             28 => Algorithm::Sha1,
             44 => Algorithm::Sha256,
             length => {
                 let finding = format!("the signature has {length} characters, expected 28 (or 44 of a shared key)");
-                return Some(Finding::new(Part::Signature, finding, header));
+                return Some(SignatureFinding::new(RequestPart::Signature, finding, header));
             }
         };
         let names_a_key =
             self.settings.as_deref().is_some_and(|settings| settings.to_ascii_lowercase().contains("sha256"));
         match (algorithm, names_a_key) {
-            (Algorithm::Sha256, false) => Some(Finding::new(
-                Part::Settings,
+            (Algorithm::Sha256, false) => Some(SignatureFinding::new(
+                RequestPart::Settings,
                 "signed with a shared key (HMAC-SHA256), but no X-Twilio-Webhooks-Signature-Settings header names it",
                 "let the proxy pass that header on, or give it with --settings",
             )),
-            (Algorithm::Sha1, true) => Some(Finding::new(
-                Part::Settings,
+            (Algorithm::Sha1, true) => Some(SignatureFinding::new(
+                RequestPart::Settings,
                 "signed with an auth token (HMAC-SHA1), but the settings header names a shared key",
                 "leave the X-Twilio-Webhooks-Signature-Settings header as Twilio sent it",
             )),
@@ -235,11 +239,11 @@ impl Request {
     }
 
     /// A settings header that names no key of ours.
-    fn wrong_settings(&self, keys: &[Key]) -> Option<Finding> {
+    fn wrong_settings(&self, keys: &[SigningKey]) -> Option<SignatureFinding> {
         let mut all = SigningKeys::default();
         for key in keys {
             match &key.role {
-                Role::Shared(id) => drop(all.shared_keys.insert(id.clone(), key.secret.clone())),
+                KeyRole::Shared(id) => drop(all.shared_keys.insert(id.clone(), key.secret.clone())),
                 _ => all.auth_tokens.push(key.secret.clone()),
             }
         }
@@ -249,19 +253,23 @@ impl Request {
         let known: Vec<_> = all.shared_keys.keys().map(String::as_str).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let settings = self.settings.as_deref().unwrap_or_default();
-        Some(Finding::new(
-            Part::Settings,
+        Some(SignatureFinding::new(
+            RequestPart::Settings,
             format!("the settings header ({settings}) names no shared key that is known; known: {known}"),
             "put the shared key into the secret (docs/deploy.md, \"The secret\"), under shared_keys and its id",
         ))
     }
 
-    fn of_another_body(&self, keys: &[&Key]) -> Option<Finding> {
-        let Content::Body(body) = &self.content else { return None };
+    fn of_another_body(&self, keys: &[&SigningKey]) -> Option<SignatureFinding> {
+        let RequestContent::Body(body) = &self.content else { return None };
         let (name, hash) = ("bodySHA256", sha256_hex(body));
         let Some((before, rest)) = self.url.split_once(&format!("{name}=")) else {
             let finding = format!("the URL has no {name}, without which nothing signs a body that is no form");
-            return Some(Finding::new(Part::Body, finding, "check with the query that Twilio sent, or as a form"));
+            return Some(SignatureFinding::new(
+                RequestPart::Body,
+                finding,
+                "check with the query that Twilio sent, or as a form",
+            ));
         };
         let (signed_hash, rest) = rest.split_at(rest.find(['&', '#']).unwrap_or(rest.len()));
         if signed_hash.eq_ignore_ascii_case(&hash) {
@@ -271,57 +279,65 @@ impl Request {
         let with_hash = Self { url: format!("{before}{name}={hash}{rest}"), ..self.clone() };
         if with_hash.signed_by(keys).is_some() {
             let finding = format!("{name} in the URL was changed: Twilio signed {hash}, which the body has");
-            return Some(Finding::new(Part::Url, finding, "leave the query as Twilio sent it"));
+            return Some(SignatureFinding::new(RequestPart::Url, finding, "leave the query as Twilio sent it"));
         }
-        let url_alone = Self { content: Content::Form(Form::default()), ..self.clone() };
+        let url_alone = Self { content: RequestContent::Form(Form::default()), ..self.clone() };
         let finding = if url_alone.signed_by(keys).is_some() {
             "the URL is signed, and the body is another one than Twilio sent: its SHA-256 is not bodySHA256"
         } else {
             "the body's SHA-256 is not bodySHA256, and the URL's own signature does not match either"
         };
         let fix = "take the body's bytes as they came, before anything parses and writes them again";
-        Some(Finding::new(Part::Body, finding, fix))
+        Some(SignatureFinding::new(RequestPart::Body, finding, fix))
     }
 
-    fn of_another_url(&self, keys: &[&Key], around: &Surroundings) -> Option<Finding> {
+    fn of_another_url(&self, keys: &[&SigningKey], around: &VerificationContext) -> Option<SignatureFinding> {
         let mut variants = urls::variants(&self.url, &around.base_urls).into_iter();
         let found = variants.find(|variant| self.with_url(&variant.value).signed_by(keys).is_some())?;
-        Some(Finding::new(Part::Url, format!("signed for {}: {}", found.value, found.finding), found.fix))
+        Some(SignatureFinding::new(
+            RequestPart::Url,
+            format!("signed for {}: {}", found.value, found.finding),
+            found.fix,
+        ))
     }
 
-    fn of_other_parameters(&self, keys: &[&Key]) -> Option<Finding> {
-        let Content::Form(form) = &self.content else { return None };
+    fn of_other_parameters(&self, keys: &[&SigningKey]) -> Option<SignatureFinding> {
+        let RequestContent::Form(form) = &self.content else { return None };
         let mut variants = forms::variants(form).into_iter();
         let found = variants.find(|variant| self.with_form(&variant.value).signed_by(keys).is_some())?;
-        Some(Finding::new(Part::Parameters, found.finding, found.fix))
+        Some(SignatureFinding::new(RequestPart::Parameters, found.finding, found.fix))
     }
 
-    fn of_another_key(&self, own: &[&Key], all: &[Key]) -> Option<Finding> {
+    fn of_another_key(&self, own: &[&SigningKey], all: &[SigningKey]) -> Option<SignatureFinding> {
         let others: Vec<_> = all.iter().filter(|key| !own.iter().any(|own| std::ptr::eq(*own, *key))).collect();
         let signer = self.signed_by(&others)?;
         let owner = signer.account_sid.as_ref().map_or_else(String::new, |sid| format!(" of {sid}"));
         let finding = format!("signed with {}{owner}, while the form's AccountSid is another account", signer.role);
         let fix = "leave AccountSid as Twilio sent it, or put that token under the account it belongs to in the secret";
-        Some(Finding::new(Part::Key, finding, fix))
+        Some(SignatureFinding::new(RequestPart::Key, finding, fix))
     }
 
     /// Two parts at once, of those pairs that happen together: a URL with whatever else.
-    fn of_two_parts(&self, keys: &[&Key], around: &Surroundings) -> Option<Finding> {
-        let others: Vec<&Key> =
+    fn of_two_parts(&self, keys: &[&SigningKey], around: &VerificationContext) -> Option<SignatureFinding> {
+        let others: Vec<&SigningKey> =
             around.keys.iter().filter(|key| !keys.iter().any(|own| std::ptr::eq(*own, *key))).collect();
         for url in urls::variants(&self.url, &around.base_urls) {
             let request = self.with_url(&url.value);
             let also = request.of_other_parameters(keys).or_else(|| {
                 let signer = request.signed_by(&others)?;
-                Some(Finding::new(
-                    Part::Key,
+                Some(SignatureFinding::new(
+                    RequestPart::Key,
                     format!("signed with {} of another account", signer.role),
                     "put it under AccountSid's account",
                 ))
             });
             if let Some(also) = also {
                 let finding = format!("signed for {}: {}; and {}", url.value, url.finding, also.finding);
-                return Some(Finding::new(Part::Url, finding, format!("{}; and {}", url.fix, also.fix)));
+                return Some(SignatureFinding::new(
+                    RequestPart::Url,
+                    finding,
+                    format!("{}; and {}", url.fix, also.fix),
+                ));
             }
         }
         None
@@ -332,14 +348,14 @@ impl Request {
     }
 
     fn with_form(&self, form: &Form) -> Self {
-        Self { content: Content::Form(form.clone()), ..self.clone() }
+        Self { content: RequestContent::Form(form.clone()), ..self.clone() }
     }
 }
 
 /// Nothing that is tried explains it.
-fn unexplained() -> Finding {
-    Finding::new(
-        Part::Unknown,
+fn unexplained() -> SignatureFinding {
+    SignatureFinding::new(
+        RequestPart::Unknown,
         "no key that is known signed this request, nor one that differs in any of the usual ways",
         "compare the account's primary auth token in the Twilio Console with the secret's (`wa doctor` tries it), and \
          the URL with the one that stands at Twilio, letter by letter",
@@ -351,7 +367,7 @@ enum Algorithm {
     Sha256,
 }
 
-impl std::fmt::Display for Role {
+impl std::fmt::Display for KeyRole {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Primary => f.write_str("the secret's first auth token"),

@@ -8,7 +8,7 @@ use stores::{dynamodb::StoreError, fault::AwsFault};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CommandError {
     /// It was done, and the answer is "no".
     #[error("{0}")]
     No(String),
@@ -32,7 +32,7 @@ pub enum Failure {
     Unread,
 }
 
-impl Failure {
+impl CommandError {
     /// The exit code.
     pub const fn code(&self) -> u8 {
         match self {
@@ -97,19 +97,19 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::of_fault(error.fault(), "DynamoDB", &Chain(&error).to_string(), &error)
     }
 }
 
-impl From<QueueError> for Failure {
+impl From<QueueError> for CommandError {
     fn from(error: QueueError) -> Self {
         Self::of_fault(error.fault(), "SQS", &Chain(&error).to_string(), &error)
     }
 }
 
-impl From<SecretsError> for Failure {
+impl From<SecretsError> for CommandError {
     fn from(error: SecretsError) -> Self {
         match &error {
             SecretsError::Unreadable(cause) => Self::of_sdk("reading the stack's Twilio secret", cause),
@@ -118,7 +118,7 @@ impl From<SecretsError> for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Unread,
@@ -136,20 +136,20 @@ mod tests {
     fn each_end_has_the_code_that_scripts_expect() {
         let text = String::new;
         let codes = [
-            Failure::Unread,
-            Failure::No(text()),
-            Failure::Usage(text()),
-            Failure::NotFound(text()),
-            Failure::Refused(text()),
-            Failure::NoAnswer(text()),
-            Failure::Interrupted,
+            CommandError::Unread,
+            CommandError::No(text()),
+            CommandError::Usage(text()),
+            CommandError::NotFound(text()),
+            CommandError::Refused(text()),
+            CommandError::NoAnswer(text()),
+            CommandError::Interrupted,
         ];
         assert_eq!(codes.map(|failure| failure.code()), [0, 1, 2, 3, 4, 5, 130]);
     }
 
     #[test]
     fn a_reader_that_went_away_is_no_failure() {
-        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        let failure = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(failure.code(), 0);
     }
 }

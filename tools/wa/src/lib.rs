@@ -17,43 +17,43 @@ pub mod globals;
 pub mod output;
 pub mod people;
 pub mod rotation;
-pub mod round_trip;
 pub mod session;
 pub mod signing;
 pub mod stack;
 pub mod terminal;
 pub mod twilio;
+pub mod webhook_probe;
 
 use clap::CommandFactory as _;
 
-use cli::{Cli, Command};
-use exit::Failure;
+use cli::{CommandLine, TopLevelCommand};
+use exit::CommandError;
 use session::Session;
 
 /// Runs a command to its end, or to the Ctrl-C that ends it.
-pub async fn run(cli: Cli) -> Result<(), Failure> {
+pub async fn run(cli: CommandLine) -> Result<(), CommandError> {
     let session = Session::new(cli.globals);
     tokio::select! {
         // First of all, so that a question's Ctrl-C is already waited for when it is asked.
         biased;
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        _ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
         done = dispatch(&session, &cli.command) => done,
     }
 }
 
-async fn dispatch(session: &Session, command: &Command) -> Result<(), Failure> {
+async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), CommandError> {
     match command {
-        Command::Send(arguments) => commands::send::run(arguments, session).await,
-        Command::Messages(command) => commands::messages::run(command, session).await,
-        Command::Notifications(command) => commands::notifications::run(command, session).await,
-        Command::Events(command) => commands::events::run(command, session).await,
-        Command::Sign(arguments) => commands::sign::run(arguments, session).await,
-        Command::Verify(arguments) => commands::verify::run(arguments, session).await,
-        Command::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
-        Command::Consent(command) => commands::consent::run(command, session).await,
-        Command::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
-        Command::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
-        Command::Completions(arguments) => commands::completions::run(arguments, Cli::command()),
+        TopLevelCommand::Send(arguments) => commands::send::run(arguments, session).await,
+        TopLevelCommand::Messages(command) => commands::messages::run(command, session).await,
+        TopLevelCommand::Notifications(command) => commands::notifications::run(command, session).await,
+        TopLevelCommand::Events(command) => commands::events::run(command, session).await,
+        TopLevelCommand::Sign(arguments) => commands::sign::run(arguments, session).await,
+        TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
+        TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
+        TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
+        TopLevelCommand::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
+        TopLevelCommand::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
+        TopLevelCommand::Completions(arguments) => commands::completions::run(arguments, CommandLine::command()),
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
             assert!(!children.is_empty() || help.contains("Example:\n  wa "), "{} has no example", command.get_name());
             children.into_iter().for_each(check);
         }
-        let command = Cli::command();
+        let command = CommandLine::command();
         command.clone().debug_assert();
         check(&command);
     }

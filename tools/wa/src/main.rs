@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use wa::{cli::Cli, terminal::report};
+use wa::{cli::CommandLine, terminal::report};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match wa::run(Cli::parse()).await {
+    match wa::run(CommandLine::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report(&failure);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -34,21 +34,21 @@ pub struct Properties {
 
 /// Rows with named properties. What a table shows of them where nobody says otherwise is `columns`; JSON shows all.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct PropertyTable {
     columns: Vec<String>,
     rows: Vec<Value>,
 }
 
-impl Table {
+impl PropertyTable {
     /// Rows that are objects.
-    pub fn new(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> Result<Self, Failure> {
+    pub fn new(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> Result<Self, CommandError> {
         let rows: Result<Vec<_>, _> = rows.into_iter().map(serde_json::to_value).collect();
-        let rows = rows.map_err(|error| Failure::Usage(format!("a row cannot be shown: {error}")))?;
+        let rows = rows.map_err(|error| CommandError::Usage(format!("a row cannot be shown: {error}")))?;
         Ok(Self { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows })
     }
 
     /// The same rows with only these properties, in this order. Names may be written as Twilio's CLI does (`dateSent`).
-    pub fn pick(mut self, properties: &Properties) -> Result<Self, Failure> {
+    pub fn pick(mut self, properties: &Properties) -> Result<Self, CommandError> {
         if properties.properties.is_empty() {
             return Ok(self);
         }
@@ -62,7 +62,7 @@ impl Table {
             there.sort_unstable();
             there.dedup();
             let there = there.join(", ");
-            return Err(Failure::Usage(format!("--properties: there is no {unknown}, expected some of {there}")));
+            return Err(CommandError::Usage(format!("--properties: there is no {unknown}, expected some of {there}")));
         }
         for row in &mut self.rows {
             *row = columns.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or_default())).collect();
@@ -88,12 +88,12 @@ impl Table {
 
 /// Where the output goes.
 #[derive(Debug)]
-pub struct Output {
+pub struct CommandOutput {
     format: Format,
     colour: bool,
 }
 
-impl Output {
+impl CommandOutput {
     /// The standard output of this process.
     pub fn new(format: Format) -> Self {
         let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
@@ -106,12 +106,12 @@ impl Output {
     }
 
     /// Prints rows.
-    pub fn table(&self, table: &Table) -> Result<(), Failure> {
+    pub fn table(&self, table: &PropertyTable) -> Result<(), CommandError> {
         write(&self.rendered(table)?)
     }
 
     /// Prints one thing: as an object in JSON, else as a row.
-    pub fn one(&self, table: &Table) -> Result<(), Failure> {
+    pub fn one(&self, table: &PropertyTable) -> Result<(), CommandError> {
         match (self.format, table.rows.as_slice()) {
             (Format::Json, [row]) => self.json(row),
             _ => self.table(table),
@@ -119,7 +119,7 @@ impl Output {
     }
 
     /// Prints rows that follow others: people's columns, and the header once.
-    pub fn more(&self, table: &Table, has_header: bool) -> Result<(), Failure> {
+    pub fn more(&self, table: &PropertyTable, has_header: bool) -> Result<(), CommandError> {
         let text = self.rendered(table)?;
         let rows = if has_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
         write(rows)
@@ -127,8 +127,8 @@ impl Output {
 
     /// Prints these properties of one thing, a line each, for people: `facts.quiet_until  2026-11-20T09:00:00Z`. What is
     /// not there is left out.
-    pub fn fields(&self, properties: &[&str], thing: &impl Serialize) -> Result<(), Failure> {
-        let thing = serde_json::to_value(thing).map_err(|error| Failure::Usage(error.to_string()))?;
+    pub fn fields(&self, properties: &[&str], thing: &impl Serialize) -> Result<(), CommandError> {
+        let thing = serde_json::to_value(thing).map_err(|error| CommandError::Usage(error.to_string()))?;
         let mut lines = Vec::new();
         for property in properties {
             flatten(property, thing.get(property).unwrap_or_default(), &mut lines);
@@ -139,29 +139,29 @@ impl Output {
     }
 
     /// Prints JSON, whatever the format.
-    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Usage(error.to_string()))?;
+    pub fn json(&self, value: &impl Serialize) -> Result<(), CommandError> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::Usage(error.to_string()))?;
         write(&format!("{text}\n"))
     }
 
     /// Prints a line as it is.
-    pub fn line(&self, line: &str) -> Result<(), Failure> {
+    pub fn line(&self, line: &str) -> Result<(), CommandError> {
         write(&format!("{line}\n"))
     }
 
-    fn rendered(&self, table: &Table) -> Result<String, Failure> {
+    fn rendered(&self, table: &PropertyTable) -> Result<String, CommandError> {
         match self.format {
             Format::Table => Ok(self.people(table)),
             Format::Json => {
                 let text = serde_json::to_string_pretty(&table.rows);
-                text.map(|text| format!("{text}\n")).map_err(|error| Failure::Usage(error.to_string()))
+                text.map(|text| format!("{text}\n")).map_err(|error| CommandError::Usage(error.to_string()))
             }
             Format::Csv => csv(table),
             Format::Tsv => Ok(tsv(table)),
         }
     }
 
-    fn people(&self, table: &Table) -> String {
+    fn people(&self, table: &PropertyTable) -> String {
         let mut shown = comfy_table::Table::new();
         // A SID that is broken to fit a column cannot be copied: what is too long, the terminal breaks.
         shown.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
@@ -200,7 +200,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     }
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+fn write(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
@@ -241,18 +241,18 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { if c == '\n' { '↵' } else { '\u{fffd}' } } else { c }).collect()
 }
 
-fn csv(table: &Table) -> Result<String, Failure> {
-    let unwritable = |error: csv::Error| Failure::Usage(format!("CSV cannot be written: {error}"));
+fn csv(table: &PropertyTable) -> Result<String, CommandError> {
+    let unwritable = |error: csv::Error| CommandError::Usage(format!("CSV cannot be written: {error}"));
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&table.columns).map_err(unwritable)?;
     for row in &table.rows {
         writer.write_record(table.cells(row)).map_err(unwritable)?;
     }
-    let bytes = writer.into_inner().map_err(|error| Failure::Usage(error.to_string()))?;
+    let bytes = writer.into_inner().map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn tsv(table: &Table) -> String {
+fn tsv(table: &PropertyTable) -> String {
     let escaped =
         |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
     let line = |cells: Vec<String>| format!("{}\n", cells.join("\t"));
@@ -277,16 +277,16 @@ mod tests {
 
     use super::*;
 
-    fn table() -> Table {
+    fn table() -> PropertyTable {
         let rows = [
             json!({"sid": "SM1", "status": "read", "body": "one,\t\"two\"\nthree", "error_code": null, "num_media": 2}),
             json!({"sid": "SM2", "status": "failed", "body": "\u{1b}[31m", "error_code": 63016}),
         ];
-        Table::new(&["sid", "status", "error_code", "body"], rows).unwrap()
+        PropertyTable::new(&["sid", "status", "error_code", "body"], rows).unwrap()
     }
 
-    fn shown(format: Format, colour: bool, table: &Table) -> String {
-        Output { format, colour }.rendered(table).unwrap()
+    fn shown(format: Format, colour: bool, table: &PropertyTable) -> String {
+        CommandOutput { format, colour }.rendered(table).unwrap()
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
     fn colour_is_there_only_where_it_is_wanted() {
         assert!(shown(Format::Table, true, &table()).contains("\u{1b}["));
         for format in [Format::Table, Format::Csv, Format::Tsv, Format::Json] {
-            let shown = shown(format, false, &Table::new(&["sid"], [json!({"sid": "SM1"})]).unwrap());
+            let shown = shown(format, false, &PropertyTable::new(&["sid"], [json!({"sid": "SM1"})]).unwrap());
             assert!(!shown.contains('\u{1b}'), "{shown}");
         }
     }

@@ -23,14 +23,14 @@ use twilio_types::{
 /// A person: `whatsapp:+14155550123`, `whatsapp:US.1349...`, or the same without `whatsapp:`. For SMS it is
 /// `sms:+14155550123`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct PersonAddress {
     /// The channel that a preference is about.
     pub channel: Channel,
     /// Who it is.
     pub identity: Identity,
 }
 
-impl FromStr for Person {
+impl FromStr for PersonAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -68,13 +68,13 @@ pub fn person_of_message(text: &str) -> Result<Person, String> {
     })
 }
 
-impl std::fmt::Display for Person {
+impl std::fmt::Display for PersonAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.channel.name(), self.identity.as_str())
     }
 }
 
-impl Person {
+impl PersonAddress {
     /// The key in the Contacts table.
     pub fn key(&self, account_sid: &AccountSid) -> ContactKey {
         ContactKey::new(account_sid, &self.identity)
@@ -123,7 +123,7 @@ pub fn scope_text(scope: &Scope) -> &str {
 
 /// What is known of a person, as `GET /contacts/{e164}` shows it.
 #[derive(Debug, Serialize)]
-pub struct Known {
+pub struct ContactView {
     /// The account.
     pub account_sid: AccountSid,
     /// A number or a user id.
@@ -135,7 +135,7 @@ pub struct Known {
 
 /// What became of a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expressed {
+pub struct PreferenceChange {
     /// What was there before.
     pub before: Option<RecordedPreference>,
     /// What the wish did.
@@ -146,13 +146,13 @@ pub struct Expressed {
 
 /// Records a wish as a person's own message does: under all of the person's names, the newest wins, and an opt-out takes
 /// back the consents that it covers.
-pub async fn express(
+pub async fn record_preference(
     contacts: &Contacts,
     contact: &ContactKey,
     channel: &Channel,
     scope: &Scope,
     wish: &RecordedPreference,
-) -> Result<Expressed, StoreError> {
+) -> Result<PreferenceChange, StoreError> {
     let overview = contacts.overview(contact).await?;
     let before = known(&overview, channel, scope).map(|known| known.preference.clone());
     let effect = contacts.record_preference(contact, channel, scope, wish).await?;
@@ -166,7 +166,7 @@ pub async fn express(
             contacts.withdraw_consents(&linked, categories, wish.changed_at, &source, Timestamp::now()).await?;
         }
     }
-    Ok(Expressed { before, effect, withdrawn })
+    Ok(PreferenceChange { before, effect, withdrawn })
 }
 
 /// What is known in a scope on a channel.
@@ -176,26 +176,26 @@ pub fn known<'a>(overview: &'a ContactOverview, channel: &Channel, scope: &Scope
 
 /// What became of a proof of consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum ConsentWrite {
     /// It is kept.
-    New,
+    Recorded,
     /// The very same proof was there.
-    Known,
+    ContactView,
 }
 
 /// Keeps a proof of consent unless the same is there: each proof has an item of its own, and a file that is read twice
 /// must not double them.
-pub async fn keep_consent(
+pub async fn record_consent(
     contacts: &Contacts,
     contact: &ContactKey,
     evidence: &ConsentEvidence,
-) -> Result<Kept, StoreError> {
+) -> Result<ConsentWrite, StoreError> {
     let overview = contacts.overview(contact).await?;
     if overview.consents.iter().flat_map(|history| &history.evidence).any(|known| is_same(known, evidence)) {
-        return Ok(Kept::Known);
+        return Ok(ConsentWrite::ContactView);
     }
     contacts.record_consent(contact, evidence).await?;
-    Ok(Kept::New)
+    Ok(ConsentWrite::Recorded)
 }
 
 /// The same but for when and by whom it was recorded.
@@ -214,7 +214,7 @@ pub const fn consent_action(state: ConsentState) -> &'static str {
 }
 
 /// What a wish made of what was known, for people.
-pub fn told(wish: Preference, expressed: &Expressed) -> String {
+pub fn summary(wish: Preference, expressed: &PreferenceChange) -> String {
     let now = match wish {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "not suppressed",
@@ -253,7 +253,7 @@ mod tests {
             ("US.13491208655302741918", "whatsapp:US.13491208655302741918"),
             ("whatsapp:US.13491208655302741918", "whatsapp:US.13491208655302741918"),
         ] {
-            assert_eq!(text.parse::<Person>().unwrap().to_string(), expected);
+            assert_eq!(text.parse::<PersonAddress>().unwrap().to_string(), expected);
         }
         for text in [
             "",
@@ -272,7 +272,7 @@ mod tests {
             "SMS:+14155550123",
             "tel:+14155550123",
         ] {
-            assert!(text.parse::<Person>().is_err(), "{text}");
+            assert!(text.parse::<PersonAddress>().is_err(), "{text}");
         }
     }
 

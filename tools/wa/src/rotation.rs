@@ -7,25 +7,25 @@
 
 /// What Twilio's API says to a token of the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenStatus {
     /// It is the primary or the secondary one.
-    Admitted,
+    Accepted,
     /// It is neither.
     Refused,
 }
 
 /// Whether this run has done anything yet, or found a rotation that another one began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
+pub enum RunPhase {
     /// It is to begin one.
-    No,
+    Start,
     /// It is to finish one.
-    Yes,
+    Underway,
 }
 
 /// What is done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum RotationStep {
     /// Have Twilio make a secondary token, and put it before the others in the secret at once: nobody will show it again.
     Create,
     /// Make the secondary token the one that Twilio signs with.
@@ -37,10 +37,10 @@ pub enum Step {
     /// Nothing.
     Done,
     /// Nothing can be done.
-    Stop(Stuck),
+    Stop(RotationBlocked),
 }
 
-impl Step {
+impl RotationStep {
     /// Whether the token that Twilio signs with becomes another one by it.
     pub const fn changes_the_token(self) -> bool {
         matches!(self, Self::Promote)
@@ -49,7 +49,7 @@ impl Step {
 
 /// Why nothing can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stuck {
+pub enum RotationBlocked {
     /// There is nothing to change.
     #[error("the secret has no auth token of the account: put the primary one of the Twilio Console into it first")]
     NoToken,
@@ -59,37 +59,41 @@ pub enum Stuck {
 }
 
 /// Says what is done next, from what Twilio says to the secret's tokens, in their order.
-pub fn next(standings: &[Standing], begun: Begun) -> Step {
-    let admitted: Vec<usize> =
-        standings.iter().enumerate().filter(|(_, standing)| **standing == Standing::Admitted).map(|(i, _)| i).collect();
+pub fn next(standings: &[TokenStatus], begun: RunPhase) -> RotationStep {
+    let admitted: Vec<usize> = standings
+        .iter()
+        .enumerate()
+        .filter(|(_, standing)| **standing == TokenStatus::Accepted)
+        .map(|(i, _)| i)
+        .collect();
     match (admitted.as_slice(), standings.len()) {
-        ([], 0) => Step::Stop(Stuck::NoToken),
-        ([], _) => Step::Stop(Stuck::AllRefused),
-        ([_], 1) if begun == Begun::No => Step::Create,
-        ([_], 1) => Step::Done,
-        ([0], _) => Step::Drop,
-        ([only], _) => Step::PutFirst(*only),
-        (both, all) if both.len() < all => Step::Drop,
-        _ => Step::Promote,
+        ([], 0) => RotationStep::Stop(RotationBlocked::NoToken),
+        ([], _) => RotationStep::Stop(RotationBlocked::AllRefused),
+        ([_], 1) if begun == RunPhase::Start => RotationStep::Create,
+        ([_], 1) => RotationStep::Done,
+        ([0], _) => RotationStep::Drop,
+        ([only], _) => RotationStep::PutFirst(*only),
+        (both, all) if both.len() < all => RotationStep::Drop,
+        _ => RotationStep::Promote,
     }
 }
 
 /// What is expected to be done from here on, for people to read before.
-pub fn plan(standings: &[Standing]) -> Vec<Step> {
-    let (mut standings, mut begun, mut steps) = (standings.to_vec(), Begun::No, Vec::new());
+pub fn plan(standings: &[TokenStatus]) -> Vec<RotationStep> {
+    let (mut standings, mut begun, mut steps) = (standings.to_vec(), RunPhase::Start, Vec::new());
     loop {
         let step = next(&standings, begun);
         steps.push(step);
-        begun = Begun::Yes;
+        begun = RunPhase::Underway;
         match step {
-            Step::Create => standings.insert(0, Standing::Admitted),
-            Step::Promote => standings.iter_mut().skip(1).for_each(|standing| *standing = Standing::Refused),
-            Step::PutFirst(place) => {
+            RotationStep::Create => standings.insert(0, TokenStatus::Accepted),
+            RotationStep::Promote => standings.iter_mut().skip(1).for_each(|standing| *standing = TokenStatus::Refused),
+            RotationStep::PutFirst(place) => {
                 let token = standings.remove(place);
                 standings.insert(0, token);
             }
-            Step::Drop => standings.retain(|standing| *standing == Standing::Admitted),
-            Step::Done | Step::Stop(_) => return steps,
+            RotationStep::Drop => standings.retain(|standing| *standing == TokenStatus::Accepted),
+            RotationStep::Done | RotationStep::Stop(_) => return steps,
         }
     }
 }
@@ -99,22 +103,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use Standing::{Admitted, Refused};
+    use TokenStatus::{Accepted, Refused};
 
     #[test]
     fn what_is_found_says_what_is_next() {
-        use Begun::{No, Yes};
+        use RunPhase::{Start, Underway};
         for (standings, begun, expected, case) in [
-            (&[][..], No, Step::Stop(Stuck::NoToken), "an empty secret"),
-            (&[Refused], No, Step::Stop(Stuck::AllRefused), "a secret out of date"),
-            (&[Refused, Refused], Yes, Step::Stop(Stuck::AllRefused), "two of them"),
-            (&[Admitted], No, Step::Create, "the usual beginning"),
-            (&[Admitted], Yes, Step::Done, "the end"),
-            (&[Admitted, Admitted], No, Step::Promote, "stopped after the secondary was stored"),
-            (&[Admitted, Refused], No, Step::Drop, "stopped after the promotion"),
-            (&[Refused, Admitted], No, Step::PutFirst(1), "promoted by hand"),
-            (&[Refused, Admitted, Admitted], No, Step::Drop, "an old one was never dropped"),
-            (&[Refused, Refused, Admitted], No, Step::PutFirst(2), "two old ones were never dropped"),
+            (&[][..], Start, RotationStep::Stop(RotationBlocked::NoToken), "an empty secret"),
+            (&[Refused], Start, RotationStep::Stop(RotationBlocked::AllRefused), "a secret out of date"),
+            (&[Refused, Refused], Underway, RotationStep::Stop(RotationBlocked::AllRefused), "two of them"),
+            (&[Accepted], Start, RotationStep::Create, "the usual beginning"),
+            (&[Accepted], Underway, RotationStep::Done, "the end"),
+            (&[Accepted, Accepted], Start, RotationStep::Promote, "stopped after the secondary was stored"),
+            (&[Accepted, Refused], Start, RotationStep::Drop, "stopped after the promotion"),
+            (&[Refused, Accepted], Start, RotationStep::PutFirst(1), "promoted by hand"),
+            (&[Refused, Accepted, Accepted], Start, RotationStep::Drop, "an old one was never dropped"),
+            (&[Refused, Refused, Accepted], Start, RotationStep::PutFirst(2), "two old ones were never dropped"),
         ] {
             assert_eq!(next(standings, begun), expected, "{case}");
         }
@@ -122,20 +126,23 @@ mod tests {
 
     #[test]
     fn the_plan_is_what_is_done() {
-        assert_eq!(plan(&[Admitted]), [Step::Create, Step::Promote, Step::Drop, Step::Done]);
-        assert_eq!(plan(&[Admitted, Admitted]), [Step::Promote, Step::Drop, Step::Done]);
-        assert_eq!(plan(&[Refused, Admitted]), [Step::PutFirst(1), Step::Drop, Step::Done]);
-        assert_eq!(plan(&[Refused]), [Step::Stop(Stuck::AllRefused)]);
+        assert_eq!(
+            plan(&[Accepted]),
+            [RotationStep::Create, RotationStep::Promote, RotationStep::Drop, RotationStep::Done]
+        );
+        assert_eq!(plan(&[Accepted, Accepted]), [RotationStep::Promote, RotationStep::Drop, RotationStep::Done]);
+        assert_eq!(plan(&[Refused, Accepted]), [RotationStep::PutFirst(1), RotationStep::Drop, RotationStep::Done]);
+        assert_eq!(plan(&[Refused]), [RotationStep::Stop(RotationBlocked::AllRefused)]);
         for (standings, changes) in
-            [(&[Admitted][..], true), (&[Admitted, Admitted], true), (&[Refused, Admitted], false)]
+            [(&[Accepted][..], true), (&[Accepted, Accepted], true), (&[Refused, Accepted], false)]
         {
-            assert_eq!(plan(standings).into_iter().any(Step::changes_the_token), changes, "{standings:?}");
+            assert_eq!(plan(standings).into_iter().any(RotationStep::changes_the_token), changes, "{standings:?}");
         }
     }
 
     /// Twilio and the secret, with tokens that are numbers.
     #[derive(Debug, Clone)]
-    struct World {
+    struct SimulatedAccount {
         primary: u32,
         secondary: Option<u32>,
         secret: Vec<u32>,
@@ -151,29 +158,29 @@ mod tests {
         Promoted,
     }
 
-    impl World {
+    impl SimulatedAccount {
         fn new(secret: Vec<u32>) -> Self {
             Self { primary: 1, secondary: None, secret, made: 1 }
         }
 
-        fn standings(&self) -> Vec<Standing> {
+        fn standings(&self) -> Vec<TokenStatus> {
             let is_admitted = |token: &u32| *token == self.primary || Some(*token) == self.secondary;
-            self.secret.iter().map(|token| if is_admitted(token) { Admitted } else { Refused }).collect()
+            self.secret.iter().map(|token| if is_admitted(token) { Accepted } else { Refused }).collect()
         }
 
         /// Runs until the end or until so many acts were done. Gives whether it came to its end.
-        fn run(&mut self, mut acts: usize) -> Option<Step> {
-            let mut begun = Begun::No;
+        fn run(&mut self, mut acts: usize) -> Option<RotationStep> {
+            let mut begun = RunPhase::Start;
             loop {
                 let step = next(&self.standings(), begun);
-                begun = Begun::Yes;
+                begun = RunPhase::Underway;
                 let mut token = 0;
                 let parts: &[Act] = match step {
-                    Step::Create if self.secondary.is_some() => &[Act::Deleted, Act::Made(0), Act::Stored],
-                    Step::Create => &[Act::Made(0), Act::Stored],
-                    Step::Promote => &[Act::Promoted],
-                    Step::PutFirst(_) | Step::Drop => &[Act::Stored],
-                    Step::Done | Step::Stop(_) => return Some(step),
+                    RotationStep::Create if self.secondary.is_some() => &[Act::Deleted, Act::Made(0), Act::Stored],
+                    RotationStep::Create => &[Act::Made(0), Act::Stored],
+                    RotationStep::Promote => &[Act::Promoted],
+                    RotationStep::PutFirst(_) | RotationStep::Drop => &[Act::Stored],
+                    RotationStep::Done | RotationStep::Stop(_) => return Some(step),
                 };
                 for act in parts {
                     if acts == 0 {
@@ -186,7 +193,7 @@ mod tests {
             }
         }
 
-        fn act(&mut self, step: Step, act: Act, token: &mut u32) {
+        fn act(&mut self, step: RotationStep, act: Act, token: &mut u32) {
             match (act, step) {
                 (Act::Deleted, _) => self.secondary = None,
                 (Act::Made(_), _) => {
@@ -194,15 +201,15 @@ mod tests {
                     *token = self.made;
                     self.secondary = Some(self.made);
                 }
-                (Act::Stored, Step::Create) => self.secret.insert(0, *token),
-                (Act::Stored, Step::PutFirst(place)) => {
+                (Act::Stored, RotationStep::Create) => self.secret.insert(0, *token),
+                (Act::Stored, RotationStep::PutFirst(place)) => {
                     let token = self.secret.remove(place);
                     self.secret.insert(0, token);
                 }
                 (Act::Stored, _) => {
                     let standings = self.standings();
                     let mut standings = standings.iter();
-                    self.secret.retain(|_| standings.next() == Some(&Admitted));
+                    self.secret.retain(|_| standings.next() == Some(&Accepted));
                 }
                 (Act::Promoted, _) => {
                     self.primary = self.secondary.take().expect("there is one to promote");
@@ -214,10 +221,10 @@ mod tests {
     #[test]
     fn a_crash_after_any_act_is_made_up_for_by_running_again() {
         for acts in 0..8 {
-            let mut world = World::new(vec![1]);
+            let mut world = SimulatedAccount::new(vec![1]);
             let first = world.run(acts);
             if first.is_none() {
-                assert_eq!(world.run(usize::MAX), Some(Step::Done), "{acts}");
+                assert_eq!(world.run(usize::MAX), Some(RotationStep::Done), "{acts}");
             }
             assert!(world.secret == [world.primary] && world.primary != 1, "{acts}: {world:?}");
         }
@@ -232,11 +239,11 @@ mod tests {
         ) {
             let mut secret = old;
             secret.insert(place.min(secret.len()), 1);
-            let mut world = World::new(secret);
+            let mut world = SimulatedAccount::new(secret);
             for stop in stops {
                 world.run(stop);
             }
-            prop_assert_eq!(world.run(usize::MAX), Some(Step::Done));
+            prop_assert_eq!(world.run(usize::MAX), Some(RotationStep::Done));
             prop_assert_eq!(&world.secret, &[world.primary]);
         }
     }

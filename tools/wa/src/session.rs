@@ -12,10 +12,10 @@ use tokio::sync::OnceCell;
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    exit::Failure,
+    exit::CommandError,
     globals::Globals,
-    output::Output,
-    stack::Stack,
+    output::CommandOutput,
+    stack::DeployedStack,
     terminal::Terminal,
     twilio::{Twilio, credentials_in_environment, credentials_in_secret},
 };
@@ -36,9 +36,9 @@ pub struct Session {
     /// Where questions and warnings go.
     pub terminal: Terminal,
     /// Where the answer goes.
-    pub output: Output,
+    pub output: CommandOutput,
     aws: OnceCell<SdkConfig>,
-    stack: OnceCell<Stack>,
+    stack: OnceCell<DeployedStack>,
     accounts: OnceCell<Accounts>,
 }
 
@@ -47,7 +47,7 @@ impl Session {
     pub fn new(globals: Globals) -> Self {
         Self {
             terminal: Terminal::new(globals.yes),
-            output: Output::new(globals.output),
+            output: CommandOutput::new(globals.output),
             globals,
             aws: OnceCell::new(),
             stack: OnceCell::new(),
@@ -56,7 +56,7 @@ impl Session {
     }
 
     /// AWS, by the profile, the region and whatever else the AWS command line goes by.
-    pub async fn aws(&self) -> Result<&SdkConfig, Failure> {
+    pub async fn aws(&self) -> Result<&SdkConfig, CommandError> {
         let config = self.aws.get_or_init(async || {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(CONNECT)
@@ -76,14 +76,14 @@ impl Session {
         let config = config.await;
         if config.region().is_none() {
             let remedy = "name one with --region or AWS_REGION, or a profile that has one with --profile";
-            return Err(Failure::Usage(format!("no AWS region: {remedy}")));
+            return Err(CommandError::Usage(format!("no AWS region: {remedy}")));
         }
         Ok(config)
     }
 
     /// The deployed stack.
-    pub async fn stack(&self) -> Result<&Stack, Failure> {
-        self.stack.get_or_try_init(async || Stack::find(self.aws().await?, &self.globals.stack).await).await
+    pub async fn stack(&self) -> Result<&DeployedStack, CommandError> {
+        self.stack.get_or_try_init(async || DeployedStack::find(self.aws().await?, &self.globals.stack).await).await
     }
 
     /// The account that the command line names.
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// The account that the command is about: the one that is named, else the stack's.
-    pub async fn account_sid(&self) -> Result<AccountSid, Failure> {
+    pub async fn account_sid(&self) -> Result<AccountSid, CommandError> {
         match self.named_account() {
             Some(account_sid) => Ok(account_sid.clone()),
             None => Ok(self.stack().await?.account_sid.clone()),
@@ -100,17 +100,17 @@ impl Session {
     }
 
     /// The stack's Twilio secret.
-    pub async fn accounts(&self) -> Result<&Accounts, Failure> {
+    pub async fn accounts(&self) -> Result<&Accounts, CommandError> {
         let read = async || {
             let client = aws_sdk_secretsmanager::Client::new(self.aws().await?);
             let secret_id = self.stack().await?.output("TwilioSecretArn")?;
-            Ok::<_, Failure>(secrets::read(&client, secret_id).await?)
+            Ok::<_, CommandError>(secrets::read(&client, secret_id).await?)
         };
         self.accounts.get_or_try_init(read).await
     }
 
     /// Twilio, with the credentials of the environment or of the stack's secret.
-    pub async fn twilio(&self) -> Result<Twilio, Failure> {
+    pub async fn twilio(&self) -> Result<Twilio, CommandError> {
         let account_sid = self.account_sid().await?;
         let credentials = match credentials_in_environment(&account_sid) {
             Some(credentials) => credentials,
@@ -120,29 +120,29 @@ impl Session {
     }
 
     /// DynamoDB.
-    pub async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, Failure> {
+    pub async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, CommandError> {
         Ok(aws_sdk_dynamodb::Client::new(self.aws().await?))
     }
 
     /// The stack's Contacts table.
-    pub async fn contacts(&self) -> Result<Contacts, Failure> {
+    pub async fn contacts(&self) -> Result<Contacts, CommandError> {
         let table = self.stack().await?.output("ContactsTableName")?;
         Ok(Contacts::new(self.dynamodb().await?, table.to_owned()))
     }
 
     /// The stack's Messages table.
-    pub async fn messages(&self) -> Result<Messages, Failure> {
+    pub async fn messages(&self) -> Result<Messages, CommandError> {
         let table = self.stack().await?.output("MessagesTableName")?;
         Ok(Messages::new(self.dynamodb().await?, table.to_owned()))
     }
 
     /// What became of notifications.
-    pub async fn histories(&self) -> Result<NotificationLogs, Failure> {
+    pub async fn histories(&self) -> Result<NotificationLogs, CommandError> {
         Ok(NotificationLogs { notifications: self.notifications().await?, messages: self.messages().await? })
     }
 
     /// The stack's Notifications table.
-    pub async fn notifications(&self) -> Result<Notifications, Failure> {
+    pub async fn notifications(&self) -> Result<Notifications, CommandError> {
         let table = self.stack().await?.output("NotificationsTableName")?;
         Ok(Notifications::new(self.dynamodb().await?, table.to_owned()))
     }

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 use twilio_webhook::form::Form;
 
 use crate::{
-    diagnosis::{Content, Key, Role},
-    exit::Failure,
+    diagnosis::{KeyRole, RequestContent, SigningKey},
+    exit::CommandError,
     session::Session,
 };
 
@@ -31,48 +31,50 @@ pub enum TokenFrom {
 
 impl TokenFrom {
     /// The keys, the first of them the one that Twilio signs with.
-    pub async fn keys(self, session: &Session) -> Result<Vec<Key>, Failure> {
+    pub async fn keys(self, session: &Session) -> Result<Vec<SigningKey>, CommandError> {
         let token = match self {
             Self::Stack => return keys_of_stack(session).await,
             Self::Environment => {
                 env::var("TWILIO_AUTH_TOKEN").ok().filter(|token| !token.is_empty()).ok_or_else(|| {
-                    Failure::Usage("TWILIO_AUTH_TOKEN is not set: export it, or use --token-from prompt".to_owned())
+                    CommandError::Usage(
+                        "TWILIO_AUTH_TOKEN is not set: export it, or use --token-from prompt".to_owned(),
+                    )
                 })?
             }
             Self::Prompt => Password::new().with_prompt("Auth token").interact().map_err(|error| match error {
                 dialoguer::Error::IO(error) if error.kind() == io::ErrorKind::NotConnected => {
-                    Failure::Usage("there is no terminal to ask on: use --token-from environment".to_owned())
+                    CommandError::Usage("there is no terminal to ask on: use --token-from environment".to_owned())
                 }
-                dialoguer::Error::IO(error) => Failure::from(error),
+                dialoguer::Error::IO(error) => CommandError::from(error),
             })?,
         };
-        Ok(vec![Key { account_sid: None, role: Role::Given, secret: SecretString::from(token) }])
+        Ok(vec![SigningKey { account_sid: None, role: KeyRole::Given, secret: SecretString::from(token) }])
     }
 }
 
-async fn keys_of_stack(session: &Session) -> Result<Vec<Key>, Failure> {
+async fn keys_of_stack(session: &Session) -> Result<Vec<SigningKey>, CommandError> {
     let own = session.account_sid().await?;
     let accounts = session.accounts().await?;
     let mut keys = Vec::new();
     for sid in accounts.sids() {
         let Some(found) = accounts.signing_keys(Some(sid)) else { continue };
-        let key = |role, secret| Key { account_sid: Some(sid.clone()), role, secret };
-        let role = |index| if index == 0 { Role::Primary } else { Role::Further(index + 1) };
+        let key = |role, secret| SigningKey { account_sid: Some(sid.clone()), role, secret };
+        let role = |index| if index == 0 { KeyRole::Primary } else { KeyRole::Further(index + 1) };
         keys.extend(found.auth_tokens.into_iter().enumerate().map(|(index, token)| key(role(index), token)));
-        keys.extend(found.shared_keys.into_iter().map(|(id, secret)| key(Role::Shared(id), secret)));
+        keys.extend(found.shared_keys.into_iter().map(|(id, secret)| key(KeyRole::Shared(id), secret)));
     }
     // The stack's own account first: what is signed without an account's name is signed by it.
     keys.sort_by_key(|key| key.account_sid.as_ref() != Some(&own));
     if keys.is_empty() {
         let remedy = "see docs/deploy.md, \"The secret\", or use --token-from environment";
-        return Err(Failure::Refused(format!("the stack's secret has no auth token: {remedy}")));
+        return Err(CommandError::Refused(format!("the stack's secret has no auth token: {remedy}")));
     }
     Ok(keys)
 }
 
 /// What a request carries, from the command line.
 #[derive(Debug, clap::Args)]
-pub struct ContentArguments {
+pub struct RequestContentArguments {
     /// A parameter of the form; may be given repeatedly, a name too
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
@@ -87,16 +89,16 @@ pub struct ContentArguments {
     body_file: Option<PathBuf>,
 }
 
-impl ContentArguments {
+impl RequestContentArguments {
     /// What was given; a form without parameters where that is nothing.
-    pub fn content(&self) -> Result<Content, Failure> {
+    pub fn content(&self) -> Result<RequestContent, CommandError> {
         let form = match (&self.form, &self.form_file, &self.body_file) {
-            (_, _, Some(file)) => return Ok(Content::Body(read(file)?)),
+            (_, _, Some(file)) => return Ok(RequestContent::Body(read(file)?)),
             (_, Some(file), _) => posted(&read(file)?),
             (Some(form), ..) => posted(form.as_bytes()),
             _ => self.params.iter().cloned().collect(),
         };
-        Ok(Content::Form(form))
+        Ok(RequestContent::Form(form))
     }
 }
 
@@ -112,18 +114,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a file, or the standard input.
-pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read(file: &Path) -> Result<Vec<u8>, CommandError> {
     if file == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
         return Ok(bytes);
     }
-    fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+    fs::read(file).map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))
 }
 
 /// A request as a proxy or a framework dumps it: the request line, headers, an empty line, the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dump {
+pub struct RequestDump {
     /// As far as the headers tell it.
     pub url: Option<String>,
     /// `X-Twilio-Signature`
@@ -131,12 +133,12 @@ pub struct Dump {
     /// `X-Twilio-Webhooks-Signature-Settings`
     pub settings: Option<String>,
     /// The body.
-    pub content: Content,
+    pub content: RequestContent,
 }
 
-impl Dump {
+impl RequestDump {
     /// Reads a dump. The line ends of its head are those of a file or of HTTP; the body is taken as it is.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, CommandError> {
         let end = |separator: &[u8]| {
             bytes.windows(separator.len()).position(|window| window == separator).map(|at| (at, at + separator.len()))
         };
@@ -147,7 +149,7 @@ impl Dump {
         let first = lines.next().unwrap_or_default();
         let target =
             first.split_ascii_whitespace().nth(1).filter(|target| target.starts_with(['/', 'h'])).ok_or_else(|| {
-                Failure::Usage(
+                CommandError::Usage(
                     "--request: the first line: expected a request line, as in POST /twilio/inbound HTTP/1.1"
                         .to_owned(),
                 )
@@ -165,7 +167,7 @@ impl Dump {
         };
         let kind = header("Content-Type").unwrap_or_default();
         let is_form = kind.is_empty() || kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
-        let content = if is_form { Content::Form(posted(body)) } else { Content::Body(body.to_vec()) };
+        let content = if is_form { RequestContent::Form(posted(body)) } else { RequestContent::Body(body.to_vec()) };
         let settings = header("X-Twilio-Webhooks-Signature-Settings");
         Ok(Self { url, signature: header("X-Twilio-Signature"), settings, content })
     }
@@ -178,19 +180,19 @@ mod tests {
     #[test]
     fn a_dump_is_read_whatever_its_line_ends() {
         let text = "POST /twilio/inbound?a=b HTTP/1.1\nHost: wa.example.com\nx-twilio-signature: abc=\n\
-                    Content-Type: application/x-www-form-urlencoded; charset=utf-8\n\nBody=hi%0Athere&From=a\n";
+                    RequestContent-Type: application/x-www-form-urlencoded; charset=utf-8\n\nBody=hi%0Athere&From=a\n";
         for text in [text.to_owned(), text.replace('\n', "\r\n")] {
-            let dump = Dump::parse(text.as_bytes()).unwrap();
+            let dump = RequestDump::parse(text.as_bytes()).unwrap();
             assert_eq!(dump.url.as_deref(), Some("https://wa.example.com/twilio/inbound?a=b"));
             assert_eq!(dump.signature.as_deref(), Some("abc="));
-            assert_eq!(dump.content, Content::Form(Form::parse(b"Body=hi%0Athere&From=a")));
+            assert_eq!(dump.content, RequestContent::Form(Form::parse(b"Body=hi%0Athere&From=a")));
         }
-        let json = Dump::parse(
+        let json = RequestDump::parse(
             b"POST /x HTTP/1.1\nContent-Type: application/json\nX-Forwarded-Proto: http\nHost: a:1\n\n{}\n",
         );
         let json = json.unwrap();
-        assert_eq!((json.url.as_deref(), json.content), (Some("http://a:1/x"), Content::Body(b"{}\n".to_vec())));
-        assert_eq!(Dump::parse(b"Body=hi").unwrap_err().code(), 2);
+        assert_eq!((json.url.as_deref(), json.content), (Some("http://a:1/x"), RequestContent::Body(b"{}\n".to_vec())));
+        assert_eq!(RequestDump::parse(b"Body=hi").unwrap_err().code(), 2);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use twilio_types::{
     sid::{AccountSid, MessagingServiceSid},
 };
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// A deployed stack.
 #[derive(Debug, Clone)]
-pub struct Stack {
+pub struct DeployedStack {
     /// Its name.
     pub name: String,
     /// What CloudFormation says of its last deployment, as in `UPDATE_COMPLETE`.
@@ -35,27 +35,27 @@ pub struct Stack {
     parameters: BTreeMap<String, String>,
 }
 
-impl Stack {
+impl DeployedStack {
     /// Asks CloudFormation.
-    pub async fn find(aws: &SdkConfig, name: &str) -> Result<Self, Failure> {
+    pub async fn find(aws: &SdkConfig, name: &str) -> Result<Self, CommandError> {
         let what = format!("reading the stack {name}");
         let answer = Client::new(aws).describe_stacks().stack_name(name).send().await.map_err(|error| {
             // CloudFormation has no code of its own for it (AWS CloudFormation API, "DescribeStacks").
             let missing = error.message().is_some_and(|message| message.contains("does not exist"));
-            if missing { not_there(aws, name) } else { Failure::of_sdk(&what, &error) }
+            if missing { not_there(aws, name) } else { CommandError::of_sdk(&what, &error) }
         })?;
         let described = answer.stacks.unwrap_or_default().into_iter().next();
         Self::read(name, described.ok_or_else(|| not_there(aws, name))?)
     }
 
-    fn read(name: &str, described: Described) -> Result<Self, Failure> {
+    fn read(name: &str, described: Described) -> Result<Self, CommandError> {
         let pairs = |key: Option<String>, value: Option<String>| Some((key?, value.filter(|value| !value.is_empty())?));
         let status = described.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
         let outputs = described.outputs.unwrap_or_default().into_iter();
         let outputs = outputs.filter_map(|output| pairs(output.output_key, output.output_value)).collect();
         let parameters = described.parameters.unwrap_or_default().into_iter();
         let parameters = parameters.filter_map(|found| pairs(found.parameter_key, found.parameter_value)).collect();
-        let found = Found { name, outputs, parameters };
+        let found = StackDescription { name, outputs, parameters };
         Ok(Self {
             account_sid: found.required("TwilioAccountSid")?,
             messaging_service_sid: found.parameter("MessagingServiceSid")?,
@@ -71,7 +71,7 @@ impl Stack {
     }
 
     /// An output of the template, such as `ContactsTableName`.
-    pub fn output(&self, key: &str) -> Result<&str, Failure> {
+    pub fn output(&self, key: &str) -> Result<&str, CommandError> {
         output(&self.name, &self.outputs, key)
     }
 
@@ -81,40 +81,40 @@ impl Stack {
     }
 }
 
-struct Found<'a> {
+struct StackDescription<'a> {
     name: &'a str,
     outputs: BTreeMap<String, String>,
     parameters: BTreeMap<String, String>,
 }
 
-impl Found<'_> {
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str, value: &str) -> Result<T, Failure> {
+impl StackDescription<'_> {
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str, value: &str) -> Result<T, CommandError> {
         let name = self.name;
-        value.parse().map_err(|error| Failure::Usage(format!("the stack {name}: {key}: {error}")))
+        value.parse().map_err(|error| CommandError::Usage(format!("the stack {name}: {key}: {error}")))
     }
 
-    fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>, Failure> {
+    fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>, CommandError> {
         self.parameters.get(key).map(|value| self.parsed(key, value)).transpose()
     }
 
-    fn required<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<T, Failure> {
+    fn required<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<T, CommandError> {
         self.parameter(key)?.ok_or_else(|| not_ours(self.name, key))
     }
 }
 
-fn output<'a>(name: &str, outputs: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, Failure> {
+fn output<'a>(name: &str, outputs: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, CommandError> {
     outputs.get(key).map(String::as_str).ok_or_else(|| not_ours(name, key))
 }
 
-fn not_ours(name: &str, key: &str) -> Failure {
+fn not_ours(name: &str, key: &str) -> CommandError {
     let remedy = "it was not deployed from this template, or is still being deployed, or an older version is";
-    Failure::NotFound(format!("the stack {name} has no {key}: {remedy}"))
+    CommandError::NotFound(format!("the stack {name} has no {key}: {remedy}"))
 }
 
-fn not_there(aws: &SdkConfig, name: &str) -> Failure {
+fn not_there(aws: &SdkConfig, name: &str) -> CommandError {
     let region = aws.region().map_or("this region", |region| region.as_ref()).to_owned();
     let remedy = "name it with --stack (or WA_STACK), its region with --region, its account with --profile";
-    Failure::NotFound(format!("there is no stack {name} in {region}: {remedy}"))
+    CommandError::NotFound(format!("there is no stack {name} in {region}: {remedy}"))
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_stack_is_read_with_its_defaults() {
-        let stack = Stack::read("whatsapp", described(&[ACCOUNT, BASE, ("MessagingServiceSid", "")])).unwrap();
+        let stack = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE, ("MessagingServiceSid", "")])).unwrap();
         assert_eq!(stack.messaging_service_sid, None);
         assert_eq!(stack.output("ApiUrl").unwrap(), "https://wa.example.com");
         assert_eq!(stack.output("ContactsTableName").unwrap_err().code(), 3);
@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn another_stack_is_not_taken_for_ours() {
-        let failure = Stack::read("other", described(&[BASE])).unwrap_err();
+        let failure = DeployedStack::read("other", described(&[BASE])).unwrap_err();
         assert!(failure.to_string().starts_with("the stack other has no TwilioAccountSid"), "{failure}");
-        let failure = Stack::read("whatsapp", described(&[ACCOUNT, BASE, ("SendPolicy", "{]")])).unwrap_err();
+        let failure = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE, ("SendPolicy", "{]")])).unwrap_err();
         assert!(failure.to_string().starts_with("the stack whatsapp: SendPolicy: expected a policy"), "{failure}");
     }
 }

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal as _};
 use dialoguer::{Confirm, console::Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// Whether questions are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
+pub enum Confirmation {
     /// `--yes`: nobody is asked.
     Given,
     /// Somebody is there to be asked.
@@ -21,7 +21,7 @@ pub enum Consent {
 /// Who is in front of the command.
 #[derive(Debug)]
 pub struct Terminal {
-    consent: Consent,
+    consent: Confirmation,
 }
 
 impl Terminal {
@@ -29,24 +29,24 @@ impl Terminal {
     pub fn new(yes: bool) -> Self {
         let is_attended = io::stdin().is_terminal() && io::stderr().is_terminal();
         let consent = match (yes, is_attended) {
-            (true, _) => Consent::Given,
-            (false, true) => Consent::Ask,
-            (false, false) => Consent::Unobtainable,
+            (true, _) => Confirmation::Given,
+            (false, true) => Confirmation::Ask,
+            (false, false) => Confirmation::Unobtainable,
         };
         Self { consent }
     }
 
     /// Asks before something is done that cannot be taken back, or to many. `what` is the question, as in `Delete the
     /// body of SM...?`. A no ends the command; so does silence, where nobody can be asked.
-    pub fn confirm(&self, what: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, what: &str) -> Result<(), CommandError> {
         match self.consent {
-            Consent::Given => Ok(()),
-            Consent::Unobtainable => {
-                Err(Failure::Usage(format!("{what} There is no terminal to ask on: say --yes if that is meant")))
+            Confirmation::Given => Ok(()),
+            Confirmation::Unobtainable => {
+                Err(CommandError::Usage(format!("{what} There is no terminal to ask on: say --yes if that is meant")))
             }
-            Consent::Ask => match Confirm::new().with_prompt(what).default(false).interact() {
+            Confirmation::Ask => match Confirm::new().with_prompt(what).default(false).interact() {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(Failure::No("nothing was done".to_owned())),
+                Ok(false) => Err(CommandError::No("nothing was done".to_owned())),
                 Err(dialoguer::Error::IO(error)) => {
                     // Ctrl-C leaves it hidden, and there is nobody to tell where that fails.
                     let _ = Term::stderr().show_cursor();
@@ -83,9 +83,9 @@ impl Terminal {
 }
 
 /// Says on the standard error why a command failed. Whoever ended it themselves knows.
-pub fn report(failure: &Failure) {
+pub fn report(failure: &CommandError) {
     match failure {
-        Failure::Unread | Failure::Interrupted => {}
+        CommandError::Unread | CommandError::Interrupted => {}
         failure => {
             let style = anstyle::AnsiColor::Red.on_default();
             anstream::eprintln!("{style}error:{style:#} {failure}");
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn without_a_terminal_only_yes_goes_on() {
-        assert!(Terminal { consent: Consent::Given }.confirm("Send 3 notifications?").is_ok());
-        let refused = Terminal { consent: Consent::Unobtainable }.confirm("Send 3 notifications?").unwrap_err();
+        assert!(Terminal { consent: Confirmation::Given }.confirm("Send 3 notifications?").is_ok());
+        let refused = Terminal { consent: Confirmation::Unobtainable }.confirm("Send 3 notifications?").unwrap_err();
         assert_eq!(refused.code(), 2);
         assert!(refused.to_string().contains("--yes"), "{refused}");
     }

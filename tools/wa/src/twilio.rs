@@ -13,7 +13,7 @@ use shared::{report::Chain, secrets::Accounts};
 use twilio_client::Credentials;
 use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, sid::AccountSid};
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// Somebody waits in front of it, over whatever network there is.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,7 +117,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<TwilioFailure> for Failure {
+impl From<TwilioFailure> for CommandError {
     fn from(failure: TwilioFailure) -> Self {
         let text = failure.to_string();
         match failure {
@@ -133,7 +133,7 @@ impl From<TwilioFailure> for Failure {
 
 impl Twilio {
     /// An account's API.
-    pub fn new(api: BaseUrl, account_sid: AccountSid, credentials: Credentials) -> Result<Self, Failure> {
+    pub fn new(api: BaseUrl, account_sid: AccountSid, credentials: Credentials) -> Result<Self, CommandError> {
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
@@ -141,7 +141,7 @@ impl Twilio {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("wa/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Failure::NoAnswer(format!("the HTTP client cannot be built: {}", Chain(&error))))?;
+            .map_err(|error| CommandError::NoAnswer(format!("the HTTP client cannot be built: {}", Chain(&error))))?;
         Ok(Self { http, api, account_sid, credentials })
     }
 
@@ -226,11 +226,11 @@ fn credentials_in(account_sid: &AccountSid, variable: impl Fn(&str) -> Option<St
 }
 
 /// The account's credentials in the stack's secret.
-pub fn credentials_in_secret(accounts: &Accounts, account_sid: &AccountSid) -> Result<Credentials, Failure> {
+pub fn credentials_in_secret(accounts: &Accounts, account_sid: &AccountSid) -> Result<Credentials, CommandError> {
     accounts.credentials(account_sid).ok_or_else(|| {
         let remedy =
             "see docs/deploy.md, \"The secret\", or set TWILIO_ACCOUNT_SID, TWILIO_API_KEY and TWILIO_API_SECRET";
-        Failure::Refused(format!("the stack's secret has no credentials for {account_sid}: {remedy}"))
+        CommandError::Refused(format!("the stack's secret has no credentials for {account_sid}: {remedy}"))
     })
 }
 
@@ -279,7 +279,7 @@ mod tests {
         assert!(text.starts_with("Twilio refused it: HTTP 404, code 20404"), "{text}");
         assert!(text.ends_with("(https://www.twilio.com/docs/api/errors/20404)"), "{text}");
         for (status, code) in [(404, 3), (401, 4), (400, 4), (429, 5), (503, 5)] {
-            assert_eq!(Failure::from(TwilioFailure::Refused(refusal(status, ""))).code(), code);
+            assert_eq!(CommandError::from(TwilioFailure::Refused(refusal(status, ""))).code(), code);
         }
     }
 

@@ -4,19 +4,19 @@ use std::io;
 
 use clap_complete::Shell;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// The shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa completions bash > ~/.local/share/bash-completion/completions/wa")]
-pub struct Arguments {
+pub struct CompletionsArguments {
     /// Which shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
 /// Prints the script that completes `command` in the shell.
-pub fn run(arguments: &Arguments, mut command: clap::Command) -> Result<(), Failure> {
+pub fn run(arguments: &CompletionsArguments, mut command: clap::Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "wa", &mut script);
     Ok(io::Write::write_all(&mut io::stdout().lock(), &script)?)

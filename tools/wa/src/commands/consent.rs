@@ -11,19 +11,19 @@ use stores::contacts::ConsentOutcome;
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
-    people::Person,
+    exit::CommandError,
+    output::{Format, PropertyTable},
+    people::PersonAddress,
     session::Session,
 };
 
 /// What people agreed to.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ConsentCommand {
     /// Keep the proof that a person agreed, or does not agree any more
-    Add(Box<Adding>),
+    Add(Box<AddConsentArguments>),
     /// Show what a person agreed to, with every proof
-    Show(Showing),
+    Show(ShowConsentArguments),
 }
 
 /// A proof.
@@ -31,10 +31,10 @@ pub enum Command {
 #[command(after_help = "\
 Example:
   wa consent add +14155550123 --category marketing --source shop-counter --text 'Send me offers on WhatsApp.'")]
-pub struct Adding {
+pub struct AddConsentArguments {
     /// A number or a WhatsApp user id, with or without whatsapp: before it
     #[arg(value_name = "ADDRESS")]
-    person: Person,
+    person: PersonAddress,
     /// The messages it is about: marketing, utility, authentication or service
     #[arg(long, value_name = "CATEGORY")]
     category: String,
@@ -64,15 +64,15 @@ pub struct Adding {
 /// Whose.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa consent show +14155550123")]
-pub struct Showing {
+pub struct ShowConsentArguments {
     /// A number or a WhatsApp user id, with or without whatsapp: before it
     #[arg(value_name = "ADDRESS")]
-    person: Person,
+    person: PersonAddress,
 }
 
 /// What holds now, as `PUT /contacts/{e164}/consent` answers.
 #[derive(Debug, Serialize)]
-struct Holding {
+struct ConsentRow {
     account_sid: AccountSid,
     contact: String,
     /// `current`, or `historic` where something newer holds.
@@ -82,10 +82,10 @@ struct Holding {
 }
 
 /// Runs one.
-pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
+pub async fn run(command: &ConsentCommand, session: &Session) -> Result<(), CommandError> {
     match command {
-        Command::Add(arguments) => add(arguments, session).await,
-        Command::Show(arguments) => show(arguments, session).await,
+        ConsentCommand::Add(arguments) => add(arguments, session).await,
+        ConsentCommand::Show(arguments) => show(arguments, session).await,
     }
 }
 
@@ -95,9 +95,11 @@ pub async fn recorded_by(session: &Session) -> Option<String> {
     client.get_caller_identity().send().await.ok()?.arn
 }
 
-async fn add(arguments: &Adding, session: &Session) -> Result<(), Failure> {
-    let request = ConsentRequest::parse(&arguments.body(), Timestamp::now(), recorded_by(session).await)
-        .map_err(|invalid| Failure::Usage(format!("--{}: {}", invalid.field.replace('_', "-"), invalid.problem)))?;
+async fn add(arguments: &AddConsentArguments, session: &Session) -> Result<(), CommandError> {
+    let request =
+        ConsentRequest::parse(&arguments.body(), Timestamp::now(), recorded_by(session).await).map_err(|invalid| {
+            CommandError::Usage(format!("--{}: {}", invalid.field.replace('_', "-"), invalid.problem))
+        })?;
     let account_sid = session.account_sid().await?;
     let contact = arguments.person.key(&account_sid);
     let (recorded, consent) = match session.contacts().await?.record_consent(&contact, &request.evidence).await? {
@@ -111,11 +113,11 @@ async fn add(arguments: &Adding, session: &Session) -> Result<(), Failure> {
         return session.output.line(&format!("{kept}Consent to {category} is {state} since {at}."));
     }
     let contact = arguments.person.identity.as_str().to_owned();
-    let holding = Holding { account_sid, contact, recorded, consent };
-    session.output.one(&Table::new(&["contact", "recorded", "category", "state", "at", "evidence"], [holding])?)
+    let holding = ConsentRow { account_sid, contact, recorded, consent };
+    session.output.one(&PropertyTable::new(&["contact", "recorded", "category", "state", "at", "evidence"], [holding])?)
 }
 
-impl Adding {
+impl AddConsentArguments {
     /// As the body of the API's request, whose rules hold here too.
     fn body(&self) -> String {
         let state = if self.withdraw { ConsentState::Withdrawn } else { ConsentState::Given };
@@ -135,7 +137,7 @@ impl Adding {
     }
 }
 
-async fn show(arguments: &Showing, session: &Session) -> Result<(), Failure> {
+async fn show(arguments: &ShowConsentArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let overview = session.contacts().await?.overview(&arguments.person.key(&account_sid)).await?;
     if session.output.format() == Format::Json {
@@ -147,5 +149,5 @@ async fn show(arguments: &Showing, session: &Session) -> Result<(), Failure> {
     }
     let proofs = overview.consents.iter().flat_map(|history| &history.evidence);
     let columns = ["category", "state", "at", "source", "text", "locale", "recorded_at", "recorded_by"];
-    session.output.table(&Table::new(&columns, proofs)?)
+    session.output.table(&PropertyTable::new(&columns, proofs)?)
 }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::{exit::Failure, session::Session};
+use crate::{exit::CommandError, session::Session};
 
 pub mod export;
 pub mod import;
@@ -11,26 +11,26 @@ pub mod suppress;
 
 /// People: what they want, what they agreed to.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ContactsCommand {
     /// Show all that is known of a person
-    Show(show::Arguments),
+    Show(show::ShowContactArguments),
     /// Send a person nothing more, as if they had written STOP
-    Suppress(suppress::Arguments),
+    Suppress(suppress::SuppressArguments),
     /// Lift a suppression, perhaps a person's own STOP
-    Unsuppress(suppress::Lifting),
+    Unsuppress(suppress::UnsuppressArguments),
     /// Read suppressions and consents from a CSV file
-    Import(import::Arguments),
+    Import(import::ImportArguments),
     /// Write all suppressions and consents as a CSV file that `import` reads
-    Export(export::Arguments),
+    Export(export::ExportArguments),
 }
 
 /// Runs one.
-pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
+pub async fn run(command: &ContactsCommand, session: &Session) -> Result<(), CommandError> {
     match command {
-        Command::Show(arguments) => show::run(arguments, session).await,
-        Command::Suppress(arguments) => suppress::run(arguments, session).await,
-        Command::Unsuppress(arguments) => suppress::lift(arguments, session).await,
-        Command::Import(arguments) => import::run(arguments, session).await,
-        Command::Export(arguments) => export::run(arguments, session).await,
+        ContactsCommand::Show(arguments) => show::run(arguments, session).await,
+        ContactsCommand::Suppress(arguments) => suppress::run(arguments, session).await,
+        ContactsCommand::Unsuppress(arguments) => suppress::lift(arguments, session).await,
+        ContactsCommand::Import(arguments) => import::run(arguments, session).await,
+        ContactsCommand::Export(arguments) => export::run(arguments, session).await,
     }
 }

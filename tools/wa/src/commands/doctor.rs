@@ -10,9 +10,9 @@ use futures::{
 use tokio::time::timeout;
 
 use crate::{
-    exit::Failure,
+    exit::CommandError,
     finding::{Finding, Level},
-    output::{Format, Table, readable},
+    output::{Format, PropertyTable, readable},
     session::Session,
 };
 
@@ -33,14 +33,14 @@ own (without effect), the queues, the alarms and the clocks. Exit code 1: someth
 
 Example:
   wa doctor --fix")]
-pub struct Arguments {
+pub struct DoctorArguments {
     /// Set the Messaging Service's webhook URLs to the stack's own, after asking
     #[arg(long)]
     fix: bool,
 }
 
 /// Examines everything, and says what was found.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &DoctorArguments, session: &Session) -> Result<(), CommandError> {
     if arguments.fix {
         webhooks::mend(session).await?;
     }
@@ -49,13 +49,13 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     let wrong = findings.iter().filter(|found| found.finding == Level::Wrong).count();
     match wrong {
         0 => Ok(()),
-        1 => Err(Failure::No("1 thing is wrong".to_owned())),
-        more => Err(Failure::No(format!("{more} things are wrong"))),
+        1 => Err(CommandError::No("1 thing is wrong".to_owned())),
+        more => Err(CommandError::No(format!("{more} things are wrong"))),
     }
 }
 
 /// A check by its name, and what it gives: findings, or why there are none.
-type Check<'a> = (&'static str, BoxFuture<'a, Result<Vec<Finding>, Failure>>);
+type Check<'a> = (&'static str, BoxFuture<'a, Result<Vec<Finding>, CommandError>>);
 
 async fn examine(session: &Session) -> Vec<Finding> {
     let first: [Check<'_>; 2] =
@@ -90,9 +90,9 @@ async fn run_all(checks: Vec<Check<'_>>) -> Vec<Finding> {
     join_all(ended).await.concat()
 }
 
-fn show(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
+fn show(session: &Session, findings: &[Finding]) -> Result<(), CommandError> {
     if session.output.format() != Format::Table {
-        return session.output.table(&Table::new(&["check", "finding", "what", "fix"], findings)?);
+        return session.output.table(&PropertyTable::new(&["check", "finding", "what", "fix"], findings)?);
     }
     let width = findings.iter().map(|found| found.check.len()).max().unwrap_or_default();
     let mut stdout = anstream::stdout().lock();

@@ -2,20 +2,20 @@
 
 use clap::Subcommand;
 
-use crate::{exit::Failure, session::Session};
+use crate::{exit::CommandError, session::Session};
 
 mod line;
 mod tail;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum EventsCommand {
     /// Print events as they happen, from the archive: the queue's are their consumers' own
-    Tail(tail::Arguments),
+    Tail(tail::TailArguments),
 }
 
 /// Runs the command.
-pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
-    let Command::Tail(arguments) = command;
+pub async fn run(command: &EventsCommand, session: &Session) -> Result<(), CommandError> {
+    let EventsCommand::Tail(arguments) = command;
     tail::run(arguments, session).await
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 use twilio_types::sid::MessageSid;
 
 use crate::{
-    exit::Failure,
-    output::{Properties, Table},
+    exit::CommandError,
+    output::{Properties, PropertyTable},
     session::Session,
     twilio::{Payload, Product},
 };
@@ -17,23 +17,23 @@ mod list;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum MessagesCommand {
     /// List messages, the newest first
-    List(list::Arguments),
+    List(list::ListMessagesArguments),
     /// Show one message
-    Fetch(Fetch),
+    Fetch(FetchArguments),
     /// Create a message at Twilio directly, past this system's policy
-    Create(Box<create::Arguments>),
+    Create(Box<create::CreateMessageArguments>),
     /// Delete what a message says from Twilio's record; the message itself stays
-    Redact(Redact),
+    Redact(RedactArguments),
     /// Keep a scheduled message from going out
-    Cancel(Cancel),
+    Cancel(CancelArguments),
 }
 
-/// Which message.
+/// MessageArgument message.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct MessageArgument {
     /// The message
     #[arg(value_name = "SID")]
     message: Option<MessageSid>,
@@ -42,9 +42,9 @@ struct Which {
     sid: Option<MessageSid>,
 }
 
-impl Which {
-    fn sid(&self) -> Result<&MessageSid, Failure> {
-        let missing = || Failure::Usage("SID: missing, and required".to_owned());
+impl MessageArgument {
+    fn sid(&self) -> Result<&MessageSid, CommandError> {
+        let missing = || CommandError::Usage("SID: missing, and required".to_owned());
         self.message.as_ref().or(self.sid.as_ref()).ok_or_else(missing)
     }
 }
@@ -54,9 +54,9 @@ impl Which {
 #[command(
     after_help = "Example:\n  wa messages fetch SM00000000000000000000000000000001 --properties sid,status,errorCode"
 )]
-pub struct Fetch {
+pub struct FetchArguments {
     #[command(flatten)]
-    which: Which,
+    which: MessageArgument,
     #[command(flatten)]
     properties: Properties,
 }
@@ -64,9 +64,9 @@ pub struct Fetch {
 /// Delete what a message says.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa messages redact SM00000000000000000000000000000001")]
-pub struct Redact {
+pub struct RedactArguments {
     #[command(flatten)]
-    which: Which,
+    which: MessageArgument,
     #[command(flatten)]
     properties: Properties,
 }
@@ -74,9 +74,9 @@ pub struct Redact {
 /// Keep a scheduled message from going out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa messages cancel SM00000000000000000000000000000001")]
-pub struct Cancel {
+pub struct CancelArguments {
     #[command(flatten)]
-    which: Which,
+    which: MessageArgument,
     #[command(flatten)]
     properties: Properties,
 }
@@ -109,23 +109,23 @@ const PROPERTIES: [&str; 20] = [
 ];
 
 /// Runs the command.
-pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
+pub async fn run(command: &MessagesCommand, session: &Session) -> Result<(), CommandError> {
     match command {
-        Command::List(arguments) => list::run(arguments, session).await,
-        Command::Create(arguments) => create::run(arguments, session).await,
-        Command::Fetch(Fetch { which, properties }) => {
+        MessagesCommand::List(arguments) => list::run(arguments, session).await,
+        MessagesCommand::Create(arguments) => create::run(arguments, session).await,
+        MessagesCommand::Fetch(FetchArguments { which, properties }) => {
             let twilio = session.twilio().await?;
             let path = twilio.of_account(&format!("Messages/{}.json", which.sid()?));
             let message = twilio.call(Method::GET, Product::Api, &path, Payload::None).await?;
             show(session, message, properties)
         }
-        Command::Redact(Redact { which, properties }) => {
+        MessagesCommand::Redact(RedactArguments { which, properties }) => {
             let sid = which.sid()?;
             check(properties)?;
             session.terminal.confirm(&format!("Delete what {sid} says? It cannot be brought back."))?;
             update(session, sid, ("Body", String::new()), properties).await
         }
-        Command::Cancel(Cancel { which, properties }) => {
+        MessagesCommand::Cancel(CancelArguments { which, properties }) => {
             let sid = which.sid()?;
             check(properties)?;
             session.terminal.confirm(&format!("Cancel {sid}? It will not go out."))?;
@@ -139,22 +139,22 @@ async fn update(
     sid: &MessageSid,
     change: (&str, String),
     properties: &Properties,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let twilio = session.twilio().await?;
     let path = twilio.of_account(&format!("Messages/{sid}.json"));
     let message = twilio.call(Method::POST, Product::Api, &path, Payload::Form(&[change])).await?;
     show(session, message, properties)
 }
 
-fn show(session: &Session, message: Value, properties: &Properties) -> Result<(), Failure> {
+fn show(session: &Session, message: Value, properties: &Properties) -> Result<(), CommandError> {
     let columns: &[&str] = if properties.properties.is_empty() { &COLUMNS } else { &PROPERTIES };
-    session.output.one(&Table::new(columns, [message])?.pick(properties)?)
+    session.output.one(&PropertyTable::new(columns, [message])?.pick(properties)?)
 }
 
 /// Refuses a name that no message has, before anything is done whose outcome could then not be shown.
-fn check(properties: &Properties) -> Result<(), Failure> {
+fn check(properties: &Properties) -> Result<(), CommandError> {
     let message: Value = PROPERTIES.into_iter().map(|name| (name, Value::Null)).collect();
-    Table::new(&PROPERTIES, [message])?.pick(properties).map(|_| ())
+    PropertyTable::new(&PROPERTIES, [message])?.pick(properties).map(|_| ())
 }
 
 #[cfg(test)]

@@ -8,23 +8,23 @@ use stores::notification_log::{ErrorDetail, LoggedMessage, NotificationLog};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
+    exit::CommandError,
+    output::{Format, PropertyTable},
     session::Session,
 };
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Show what became of a notification: its state, its attempts, and what Twilio reported of each message
-    Show(Show),
+pub enum NotificationsCommand {
+    /// ShowNotificationArguments what became of a notification: its state, its attempts, and what Twilio reported of each message
+    Show(ShowNotificationArguments),
 }
 
 /// Which one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa notifications show order-18473-shipped\n  \
                         wa notifications show SM00000000000000000000000000000001 --output json")]
-pub struct Show {
+pub struct ShowNotificationArguments {
     /// Its id, or the SID of one of its messages
     #[arg(value_parser = id)]
     id: NotificationId,
@@ -35,20 +35,20 @@ fn id(text: &str) -> Result<NotificationId, String> {
 }
 
 /// Runs the command.
-pub async fn run(command: &Command, session: &Session) -> Result<(), Failure> {
-    let Command::Show(Show { id }) = command;
+pub async fn run(command: &NotificationsCommand, session: &Session) -> Result<(), CommandError> {
+    let NotificationsCommand::Show(ShowNotificationArguments { id }) = command;
     let account_sid = session.account_sid().await?;
     let found = session.histories().await?.find(&account_sid, id).await?;
     let history = found.ok_or_else(|| {
         let hint = "it may still be on the queue, or be so old that it is forgotten";
-        Failure::NotFound(format!("there is no notification {id} of {account_sid}: {hint}"))
+        CommandError::NotFound(format!("there is no notification {id} of {account_sid}: {hint}"))
     })?;
     show(session, &history)
 }
 
 /// A notification in a line.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct NotificationLine<'a> {
     #[serde(flatten)]
     history: &'a NotificationLog,
     message_sid: Option<&'a str>,
@@ -56,19 +56,19 @@ struct Line<'a> {
 }
 
 /// Notifications, a line each.
-pub fn table(histories: &[NotificationLog]) -> Result<Table, Failure> {
+pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandError> {
     let columns =
         ["id", "state", "recipient", "category", "message_sid", "current_status", "code", "reason", "updated_at"];
     let lines = histories.iter().map(|history| {
         let latest = history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref());
         let latest = latest.or(history.bound.as_ref());
-        Line {
+        NotificationLine {
             history,
             message_sid: latest.map(|message| message.message_sid.as_str()),
             current_status: latest.and_then(|message| message.current_status).map(MessageStatus::as_str),
         }
     });
-    Table::new(&columns, lines)
+    PropertyTable::new(&columns, lines)
 }
 
 /// What is shown of a notification before what happened to it.
@@ -77,7 +77,7 @@ const FIELDS: [&str; 10] =
 
 /// Something that happened to a notification or to one of its messages.
 #[derive(Debug, Serialize)]
-struct Step<'a> {
+struct HistoryStep<'a> {
     at: Timestamp,
     channel: &'a str,
     outcome: &'a str,
@@ -86,7 +86,7 @@ struct Step<'a> {
 }
 
 /// A notification with all that happened to it; in JSON as `GET /notifications/{id}` gives it.
-pub fn show(session: &Session, history: &NotificationLog) -> Result<(), Failure> {
+pub fn show(session: &Session, history: &NotificationLog) -> Result<(), CommandError> {
     let output = &session.output;
     match output.format() {
         Format::Json => output.json(history),
@@ -98,16 +98,16 @@ pub fn show(session: &Session, history: &NotificationLog) -> Result<(), Failure>
                 return Ok(());
             }
             output.line("")?;
-            output.table(&Table::new(&["at", "channel", "outcome", "message_sid", "reason"], steps)?)
+            output.table(&PropertyTable::new(&["at", "channel", "outcome", "message_sid", "reason"], steps)?)
         }
     }
 }
 
-fn steps(history: &NotificationLog) -> Vec<Step<'_>> {
+fn steps(history: &NotificationLog) -> Vec<HistoryStep<'_>> {
     let mut steps = Vec::new();
     for attempt in &history.attempts {
         let message_sid = attempt.message.as_ref().map_or("", |message| message.message_sid.as_str());
-        steps.push(Step {
+        steps.push(HistoryStep {
             at: attempt.at,
             channel: &attempt.channel,
             outcome: attempt.outcome.as_str(),
@@ -120,8 +120,8 @@ fn steps(history: &NotificationLog) -> Vec<Step<'_>> {
     steps
 }
 
-fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<Item = Step<'a>> {
-    message.statuses.iter().map(move |report| Step {
+fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<Item = HistoryStep<'a>> {
+    message.statuses.iter().map(move |report| HistoryStep {
         at: report.at,
         channel,
         outcome: report.status.as_str(),

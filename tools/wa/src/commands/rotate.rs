@@ -13,18 +13,18 @@ use twilio_client::Credentials;
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
-    rotation::{Begun, Standing, Step, next, plan},
-    round_trip::{Door, knock},
+    exit::CommandError,
+    output::{Format, PropertyTable},
+    rotation::{RotationStep, RunPhase, TokenStatus, next, plan},
     session::Session,
     terminal::Terminal,
     twilio::{Payload, Product, Refusal, Twilio, TwilioFailure},
+    webhook_probe::{SignatureCheck, probe},
 };
 
-mod held;
+mod token_store;
 
-use held::{Held, Vault};
+use token_store::{AccountTokens, TokenStore};
 
 /// A function reads the secret again when a signature fails or Twilio refuses its credentials, at most once in 30 s
 /// (`shared::secrets`). A function that last read it before the new token was in it may do so again once that time is
@@ -50,7 +50,7 @@ may change the secret or the account's tokens meanwhile.
 
 Example:
   wa rotate --dry-run")]
-pub struct Arguments {
+pub struct RotateArguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,7 +64,7 @@ pub struct Arguments {
 
 /// What was done, or would be.
 #[derive(Debug, Serialize)]
-struct Done {
+struct RotationSummary {
     account_sid: AccountSid,
     /// The first characters of the SHA-256 of the token that counts now.
     token: String,
@@ -75,7 +75,7 @@ struct Done {
 
 /// A step that would be done.
 #[derive(Debug, Serialize)]
-struct Planned {
+struct PlannedStep {
     step: &'static str,
 }
 
@@ -84,26 +84,26 @@ struct Planned {
 enum Promotion {
     Done,
     /// The secret or the standings are no longer what it was decided on: nothing was promoted.
-    Overtaken,
+    Outdated,
 }
 
 /// A rotation under way.
 struct Rotation<'a> {
     session: &'a Session,
     twilio: Twilio,
-    vault: Vault,
+    vault: TokenStore,
     settle: Duration,
     replace_secondary: bool,
 }
 
 /// The secret, and what Twilio says to its tokens.
-struct Observed {
-    held: Held,
-    standings: Vec<Standing>,
+struct ObservedTokens {
+    held: AccountTokens,
+    standings: Vec<TokenStatus>,
 }
 
 /// Rotates, or shows how.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &RotateArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let client = aws_sdk_secretsmanager::Client::new(session.aws().await?);
     let arn = session.stack().await?.output("TwilioSecretArn")?.to_owned();
@@ -111,7 +111,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     let rotation = Rotation {
         session,
         twilio: Twilio::new(session.stack().await?.twilio_api_base_url.clone(), account_sid.clone(), nobody)?,
-        vault: Vault::new(client, arn, account_sid),
+        vault: TokenStore::new(client, arn, account_sid),
         settle: Duration::from_secs(arguments.settle),
         replace_secondary: arguments.replace_secondary,
     };
@@ -121,29 +121,29 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
 }
 
 impl Rotation<'_> {
-    async fn run(&self, mut observed: Observed) -> Result<(), Failure> {
+    async fn run(&self, mut observed: ObservedTokens) -> Result<(), CommandError> {
         self.ask(&observed)?;
-        let (mut begun, mut steps, mut stored) = (Begun::No, Vec::new(), None);
+        let (mut begun, mut steps, mut stored) = (RunPhase::Start, Vec::new(), None);
         loop {
             let step = next(&observed.standings, begun);
-            begun = Begun::Yes;
+            begun = RunPhase::Underway;
             match step {
-                Step::Create => self.create(&observed).await?,
-                Step::Promote if self.promote(&observed, stored).await? == Promotion::Overtaken => {
+                RotationStep::Create => self.create(&observed).await?,
+                RotationStep::Promote if self.promote(&observed, stored).await? == Promotion::Outdated => {
                     self.session.terminal.warn("the secret or Twilio's tokens were changed meanwhile: looking again");
                     (observed, stored) = (self.observe().await?, None);
                     continue;
                 }
-                Step::Promote => {}
-                Step::PutFirst(place) => {
+                RotationStep::Promote => {}
+                RotationStep::PutFirst(place) => {
                     let mut tokens = observed.held.tokens.clone();
                     let token = tokens.remove(place);
                     tokens.insert(0, token);
                     self.vault.store(&observed.held, &tokens).await?;
                 }
-                Step::Drop => self.drop_refused(&observed).await?,
-                Step::Done => return self.show_done(&observed, &steps),
-                Step::Stop(stuck) => return Err(Failure::Refused(stuck.to_string())),
+                RotationStep::Drop => self.drop_refused(&observed).await?,
+                RotationStep::Done => return self.show_done(&observed, &steps),
+                RotationStep::Stop(stuck) => return Err(CommandError::Refused(stuck.to_string())),
             }
             steps.push(step);
             stored = Some(Instant::now());
@@ -152,7 +152,7 @@ impl Rotation<'_> {
     }
 
     /// Asks once, before anything is changed.
-    fn ask(&self, observed: &Observed) -> Result<(), Failure> {
+    fn ask(&self, observed: &ObservedTokens) -> Result<(), CommandError> {
         let steps = planned(observed)?;
         let refused = if steps.iter().any(|step| step.changes_the_token()) {
             " Whatever still uses the old token is refused from the promotion on."
@@ -165,21 +165,21 @@ impl Rotation<'_> {
         self.session.terminal.confirm(&question)
     }
 
-    async fn observe(&self) -> Result<Observed, Failure> {
+    async fn observe(&self) -> Result<ObservedTokens, CommandError> {
         let held = self.vault.read().await?;
         let mut standings = Vec::new();
         for token in &held.tokens {
             standings.push(self.standing(token).await?);
         }
-        Ok(Observed { held, standings })
+        Ok(ObservedTokens { held, standings })
     }
 
-    async fn standing(&self, token: &SecretString) -> Result<Standing, Failure> {
+    async fn standing(&self, token: &SecretString) -> Result<TokenStatus, CommandError> {
         let query = [("PageSize", "1".to_owned())];
         let path = self.twilio.of_account("Messages.json");
         match self.with(token).call(Method::GET, Product::Api, &path, Payload::Query(&query)).await {
-            Ok(_) => Ok(Standing::Admitted),
-            Err(TwilioFailure::Refused(refusal)) if refusal.status == 401 => Ok(Standing::Refused),
+            Ok(_) => Ok(TokenStatus::Accepted),
+            Err(TwilioFailure::Refused(refusal)) if refusal.status == 401 => Ok(TokenStatus::Refused),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -190,7 +190,7 @@ impl Rotation<'_> {
         self.twilio.clone().with_credentials(Credentials { username, password: token.clone() })
     }
 
-    async fn create(&self, observed: &Observed) -> Result<(), Failure> {
+    async fn create(&self, observed: &ObservedTokens) -> Result<(), CommandError> {
         let Some(primary) = observed.held.tokens.first() else { return Ok(()) };
         self.session.terminal.note("Making a secondary auth token at Twilio");
         let twilio = self.with(primary);
@@ -204,7 +204,8 @@ impl Rotation<'_> {
             answer => answer?,
         };
         let token = answer.get("secondary_auth_token").and_then(|token| token.as_str()).map(SecretString::from);
-        let token = token.ok_or_else(|| Failure::NoAnswer("Twilio's answer has no secondary_auth_token".to_owned()))?;
+        let token =
+            token.ok_or_else(|| CommandError::NoAnswer("Twilio's answer has no secondary_auth_token".to_owned()))?;
         self.session.terminal.note(&format!("Storing it ({}) beside {}", shown(&token), shown(primary)));
         let tokens: Vec<_> = [token.clone()].into_iter().chain(observed.held.tokens.iter().cloned()).collect();
         if let Err(failure) = self.vault.store(&observed.held, &tokens).await {
@@ -212,20 +213,20 @@ impl Rotation<'_> {
             return Err(failure);
         }
         self.until("Twilio to let the secondary token in", async || {
-            Ok(self.standing(&token).await? == Standing::Admitted)
+            Ok(self.standing(&token).await? == TokenStatus::Accepted)
         })
         .await
     }
 
     /// Somebody else's token may be in use: a yes to the plan is none to its deletion.
-    fn confirm_replacement(&self) -> Result<(), Failure> {
+    fn confirm_replacement(&self) -> Result<(), CommandError> {
         if self.replace_secondary {
             return Ok(());
         }
         let question = "Twilio has a secondary auth token that the secret does not hold, of a rotation that was \
                         interrupted or of somebody else's. Delete it and make another one?";
         Terminal::new(false).confirm(question).map_err(|failure| match failure {
-            Failure::Usage(_) => Failure::Usage(format!(
+            CommandError::Usage(_) => CommandError::Usage(format!(
                 "{question} There is no terminal to ask on: say --replace-secondary if that is meant. Nothing was done"
             )),
             failure => failure,
@@ -253,7 +254,7 @@ impl Rotation<'_> {
     }
 
     /// `stored` is when this run stored the secret, if it did: AWS's clock may be another than this one.
-    async fn promote(&self, observed: &Observed, stored: Option<Instant>) -> Result<Promotion, Failure> {
+    async fn promote(&self, observed: &ObservedTokens, stored: Option<Instant>) -> Result<Promotion, CommandError> {
         let age = stored.map_or_else(|| age(observed.held.stored_at), |at| at.elapsed());
         self.wait("Waiting until every function must take the new token", self.settle.saturating_sub(age)).await;
         for token in &observed.held.tokens {
@@ -261,11 +262,11 @@ impl Rotation<'_> {
         }
         let now = self.observe().await?;
         if !observed.held.is_as_in(&now.held) || observed.standings != now.standings {
-            return Ok(Promotion::Overtaken);
+            return Ok(Promotion::Outdated);
         }
         self.session.terminal.note("Promoting the secondary token");
         // Each of the two may do it. The first is the new one, which will do for the calls that follow.
-        let Some(first) = now.held.tokens.first() else { return Ok(Promotion::Overtaken) };
+        let Some(first) = now.held.tokens.first() else { return Ok(Promotion::Outdated) };
         let promote = "/v1/AuthTokens/Promote";
         let answer = self.with(first).call(Method::POST, Product::Accounts, promote, Payload::None).await?;
         if let Some(token) = answer.get("auth_token").and_then(|token| token.as_str()) {
@@ -274,47 +275,47 @@ impl Rotation<'_> {
         }
         let is_promoted = async || {
             let standings = self.observe().await?.standings;
-            Ok(standings.iter().filter(|standing| **standing == Standing::Admitted).count() == 1)
+            Ok(standings.iter().filter(|standing| **standing == TokenStatus::Accepted).count() == 1)
         };
         self.until("Twilio to refuse the old token", is_promoted).await?;
         Ok(Promotion::Done)
     }
 
     /// The token that signs now has been let in by the functions before the old one goes.
-    async fn drop_refused(&self, observed: &Observed) -> Result<(), Failure> {
+    async fn drop_refused(&self, observed: &ObservedTokens) -> Result<(), CommandError> {
         let of = |wanted| {
             let both = observed.held.tokens.iter().zip(&observed.standings);
             both.filter(move |(_, standing)| **standing == wanted).map(|(token, _)| token)
         };
-        for token in of(Standing::Admitted) {
+        for token in of(TokenStatus::Accepted) {
             self.try_out(token).await?;
         }
         self.wait("Waiting for webhooks that the old token signed", IN_FLIGHT.min(self.settle)).await;
-        for token in of(Standing::Refused) {
+        for token in of(TokenStatus::Refused) {
             self.session.terminal.note(&format!("Taking the old token ({}) out of the secret", shown(token)));
         }
-        let tokens: Vec<_> = of(Standing::Admitted).cloned().collect();
+        let tokens: Vec<_> = of(TokenStatus::Accepted).cloned().collect();
         self.vault.store(&observed.held, &tokens).await
     }
 
     /// The functions let in what this token signs.
-    async fn try_out(&self, token: &SecretString) -> Result<(), Failure> {
+    async fn try_out(&self, token: &SecretString) -> Result<(), CommandError> {
         self.session.terminal.note(&format!("Trying a webhook signed with {}", shown(token)));
         let api_url = &self.session.stack().await?.api_url;
         self.until("the functions to take what the token signs", async || {
-            let answer = knock(api_url, &self.twilio.account_sid, Some(token)).await;
-            let answer = answer.map_err(|error| Failure::NoAnswer(format!("{api_url}: {error}")))?;
-            Ok(answer.door == Door::LetIn)
+            let answer = probe(api_url, &self.twilio.account_sid, Some(token)).await;
+            let answer = answer.map_err(|error| CommandError::NoAnswer(format!("{api_url}: {error}")))?;
+            Ok(answer.door == SignatureCheck::Accepted)
         })
         .await
     }
 
-    async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
+    async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool, CommandError>) -> Result<(), CommandError> {
         let give_up = Instant::now() + PATIENCE;
         while !is_so().await? {
             if Instant::now() > give_up {
                 let remedy = "run `wa doctor`, then `wa rotate` again: it goes on from here";
-                return Err(Failure::NoAnswer(format!("waited {} s for {what}: {remedy}", PATIENCE.as_secs())));
+                return Err(CommandError::NoAnswer(format!("waited {} s for {what}: {remedy}", PATIENCE.as_secs())));
             }
             sleep(PAUSE).await;
         }
@@ -335,26 +336,27 @@ impl Rotation<'_> {
         bar.finish_and_clear();
     }
 
-    fn tell(&self, observed: &Observed) {
+    fn tell(&self, observed: &ObservedTokens) {
         for (token, standing) in observed.held.tokens.iter().zip(&observed.standings) {
             let standing = match standing {
-                Standing::Admitted => "is let in by Twilio",
-                Standing::Refused => "is refused by Twilio",
+                TokenStatus::Accepted => "is let in by Twilio",
+                TokenStatus::Refused => "is refused by Twilio",
             };
             self.session.terminal.note(&format!("The secret's token {} {standing}", shown(token)));
         }
     }
 
-    fn show_plan(&self, observed: &Observed) -> Result<(), Failure> {
-        let planned: Vec<_> = planned(observed)?.into_iter().map(|step| Planned { step: name(step) }).collect();
+    fn show_plan(&self, observed: &ObservedTokens) -> Result<(), CommandError> {
+        let planned: Vec<_> = planned(observed)?.into_iter().map(|step| PlannedStep { step: name(step) }).collect();
         if self.session.output.format() != Format::Table {
-            return self.session.output.table(&Table::new(&["step"], planned)?);
+            return self.session.output.table(&PropertyTable::new(&["step"], planned)?);
         }
-        let mut numbered = planned.iter().enumerate().map(|(index, Planned { step })| format!("{}. {step}", index + 1));
+        let mut numbered =
+            planned.iter().enumerate().map(|(index, PlannedStep { step })| format!("{}. {step}", index + 1));
         numbered.try_for_each(|line| self.session.output.line(&line))
     }
 
-    fn show_done(&self, observed: &Observed, steps: &[Step]) -> Result<(), Failure> {
+    fn show_done(&self, observed: &ObservedTokens, steps: &[RotationStep]) -> Result<(), CommandError> {
         let account_sid = self.twilio.account_sid.clone();
         let token = observed.held.tokens.first().map(shown).unwrap_or_default();
         let rotated = steps.iter().any(|step| step.changes_the_token());
@@ -365,8 +367,8 @@ impl Rotation<'_> {
             return self.session.output.line(&line);
         }
         let steps = steps.iter().copied().map(name).collect();
-        let done = Done { account_sid, token, rotated, steps };
-        self.session.output.one(&Table::new(&["account_sid", "token", "rotated", "steps"], [done])?)
+        let done = RotationSummary { account_sid, token, rotated, steps };
+        self.session.output.one(&PropertyTable::new(&["account_sid", "token", "rotated", "steps"], [done])?)
     }
 }
 
@@ -381,22 +383,22 @@ fn age(stored_at: Timestamp) -> Duration {
 }
 
 /// The steps up to the end, where there is a way to it.
-fn planned(observed: &Observed) -> Result<Vec<Step>, Failure> {
+fn planned(observed: &ObservedTokens) -> Result<Vec<RotationStep>, CommandError> {
     let steps = plan(&observed.standings);
-    if let Some(Step::Stop(stuck)) = steps.last() {
-        return Err(Failure::Refused(stuck.to_string()));
+    if let Some(RotationStep::Stop(stuck)) = steps.last() {
+        return Err(CommandError::Refused(stuck.to_string()));
     }
-    Ok(steps.into_iter().filter(|step| *step != Step::Done).collect())
+    Ok(steps.into_iter().filter(|step| *step != RotationStep::Done).collect())
 }
 
-const fn name(step: Step) -> &'static str {
+const fn name(step: RotationStep) -> &'static str {
     match step {
-        Step::Create => "make a secondary token at Twilio and store both",
-        Step::Promote => "wait until the functions take what it signs, try both, and promote it",
-        Step::PutFirst(_) => "put the token that Twilio lets in before the other",
-        Step::Drop => "try the token that counts, and take the refused one out of the secret",
-        Step::Done => "nothing",
-        Step::Stop(_) => "stop",
+        RotationStep::Create => "make a secondary token at Twilio and store both",
+        RotationStep::Promote => "wait until the functions take what it signs, try both, and promote it",
+        RotationStep::PutFirst(_) => "put the token that Twilio lets in before the other",
+        RotationStep::Drop => "try the token that counts, and take the refused one out of the secret",
+        RotationStep::Done => "nothing",
+        RotationStep::Stop(_) => "stop",
     }
 }
 

@@ -9,13 +9,13 @@ use shared::queues::{EnqueueOutcome, MessageBody, OutboundProducer, QueueEntry};
 use stores::notifications::ClaimState;
 use twilio_types::sid::AccountSid;
 
-use crate::{exit::Failure, output::Table, session::Session};
+use crate::{exit::CommandError, output::PropertyTable, session::Session};
 
 mod follow;
 mod preview;
 mod request;
 
-use request::{Flags, Request};
+use request::{NotificationFlags, NotificationRequest};
 
 const EXAMPLE: &str = r"Example:
   wa send --to +14155550123 --category utility --template order_update --locale en --variable 1=Ava --wait
@@ -25,9 +25,9 @@ const EXAMPLE: &str = r"Example:
 /// Put notifications on the outbound queue, by flags or from a file. What is wrong with one is said before any is queued
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
-pub struct Arguments {
+pub struct SendArguments {
     #[command(flatten)]
-    flags: Flags,
+    flags: NotificationFlags,
     /// A file of notifications as JSON (one, an array, or JSON lines); - is the standard input
     #[arg(long, short, value_name = "PATH", conflicts_with_all = request::FLAGS)]
     file: Option<PathBuf>,
@@ -43,14 +43,14 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), CommandError> {
     let requests = match &arguments.file {
         Some(path) => request::of_file(&read(path)?, session.named_account())?,
         None => vec![arguments.flags.request(session.named_account())?],
     };
     let now = Timestamp::now();
     for request in &requests {
-        request.notification.check_times(now, now).map_err(|invalid| Failure::Usage(invalid.to_string()))?;
+        request.notification.check_times(now, now).map_err(|invalid| CommandError::Usage(invalid.to_string()))?;
     }
     if arguments.dry_run {
         return preview::run(session, &requests).await;
@@ -61,7 +61,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     if arguments.wait {
         refuse_reuse(session, &requests).await?;
         // An id that was made here has to be known whatever happens: SQS may take what it does not answer for.
-        for Request { notification, .. } in &requests {
+        for NotificationRequest { notification, .. } in &requests {
             session.terminal.note(&format!("{}: being queued", notification.id));
         }
     }
@@ -74,18 +74,18 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     all_taken(&taken, failure)
 }
 
-fn read(path: &PathBuf) -> Result<String, Failure> {
+fn read(path: &PathBuf) -> Result<String, CommandError> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| Failure::Usage(format!("--file: {} cannot be read: {error}", path.display())))
+    read.map_err(|error| CommandError::Usage(format!("--file: {} cannot be read: {error}", path.display())))
 }
 
 /// The account that a notification is sent from.
-async fn account(session: &Session, notification: &Notification) -> Result<AccountSid, Failure> {
+async fn account(session: &Session, notification: &Notification) -> Result<AccountSid, CommandError> {
     match &notification.account_sid {
         Some(account_sid) => Ok(account_sid.clone()),
         None => Ok(session.stack().await?.account_sid.clone()),
@@ -93,13 +93,13 @@ async fn account(session: &Session, notification: &Notification) -> Result<Accou
 }
 
 /// An id that stands for something else would be followed to the end of that.
-async fn refuse_reuse(session: &Session, requests: &[Request]) -> Result<(), Failure> {
+async fn refuse_reuse(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
     let notifications = session.notifications().await?;
-    for Request { notification, .. } in requests {
+    for NotificationRequest { notification, .. } in requests {
         let stored = notifications.get(&account(session, notification).await?, &notification.id).await?;
         if let ClaimState::IdReused = ClaimState::of(stored, &notification.digest(), Timestamp::now()) {
             let id = &notification.id;
-            return Err(Failure::Usage(format!("id: {id} was used before for other content, expected a new one")));
+            return Err(CommandError::Usage(format!("id: {id} was used before for other content, expected a new one")));
         }
     }
     Ok(())
@@ -107,7 +107,7 @@ async fn refuse_reuse(session: &Session, requests: &[Request]) -> Result<(), Fai
 
 /// What became of queueing one.
 #[derive(Debug, Serialize)]
-struct Queued<'a> {
+struct QueuedNotification<'a> {
     id: &'a str,
     to: &'a str,
     category: &'static str,
@@ -115,7 +115,10 @@ struct Queued<'a> {
 }
 
 /// Gives for each whether it was queued, and the first error, if there was one.
-async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Option<Failure>), Failure> {
+async fn queue(
+    session: &Session,
+    requests: &[NotificationRequest],
+) -> Result<(Vec<bool>, Option<CommandError>), CommandError> {
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
         entries.push(QueueEntry {
@@ -135,7 +138,7 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Op
         match door.enqueue_batch(batch).await {
             Ok(outcomes) => taken.extend(outcomes.iter().map(|outcome| *outcome == EnqueueOutcome::Accepted)),
             Err(error) => {
-                let failure = Failure::from(error);
+                let failure = CommandError::from(error);
                 session.terminal.warn(&failure.to_string());
                 first.get_or_insert(failure);
                 taken.extend(batch.iter().map(|_| false));
@@ -147,28 +150,28 @@ async fn queue(session: &Session, requests: &[Request]) -> Result<(Vec<bool>, Op
     Ok((taken, first))
 }
 
-fn show(session: &Session, requests: &[Request], taken: &[bool]) -> Result<(), Failure> {
-    let rows = requests.iter().zip(taken).map(|(Request { notification, .. }, taken)| Queued {
+fn show(session: &Session, requests: &[NotificationRequest], taken: &[bool]) -> Result<(), CommandError> {
+    let rows = requests.iter().zip(taken).map(|(NotificationRequest { notification, .. }, taken)| QueuedNotification {
         id: notification.id.as_str(),
         to: notification.to.as_str(),
         category: notification.category.as_str(),
         outcome: if *taken { "queued" } else { "not queued" },
     });
-    let table = Table::new(&["id", "to", "category", "outcome"], rows)?;
+    let table = PropertyTable::new(&["id", "to", "category", "outcome"], rows)?;
     match requests {
         [_] => session.output.one(&table),
         _ => session.output.table(&table),
     }
 }
 
-fn all_taken(taken: &[bool], failure: Option<Failure>) -> Result<(), Failure> {
+fn all_taken(taken: &[bool], failure: Option<CommandError>) -> Result<(), CommandError> {
     let missing = taken.iter().filter(|taken| !**taken).count();
     if missing == 0 {
         return Ok(());
     }
     let total = taken.len();
     let said = format!("{missing} of {total} were not queued, send those again under the same ids");
-    Err(failure.unwrap_or_else(|| Failure::NoAnswer("SQS did not take them".to_owned())).after(&said))
+    Err(failure.unwrap_or_else(|| CommandError::NoAnswer("SQS did not take them".to_owned())).after(&said))
 }
 
 /// What SQS takes at once. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what SQS
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn what_was_not_queued_ends_with_the_first_errors_code() {
         assert!(all_taken(&[true, true], None).is_ok());
-        let refused = Failure::Refused("SQS: refused by AWS: AccessDenied".to_owned());
+        let refused = CommandError::Refused("SQS: refused by AWS: AccessDenied".to_owned());
         for (failure, code) in [(None, 5), (Some(refused), 4)] {
             let failure = all_taken(&[true, false], failure).unwrap_err();
             assert_eq!(failure.code(), code);

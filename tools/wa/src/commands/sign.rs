@@ -7,11 +7,11 @@ use twilio_webhook::{
 };
 
 use crate::{
-    diagnosis::{Content, Key, Role},
-    exit::Failure,
-    output::{Format, Table},
+    diagnosis::{KeyRole, RequestContent, SigningKey},
+    exit::CommandError,
+    output::{Format, PropertyTable},
     session::Session,
-    signing::{ContentArguments, TokenFrom},
+    signing::{RequestContentArguments, TokenFrom},
 };
 
 /// A request to sign.
@@ -21,12 +21,12 @@ The auth token is never given on the command line, where the shell's history kee
 
 Example:
   wa sign --url https://wa.example.com/twilio/inbound --param Body=hi --param From=whatsapp:+14155550123")]
-pub struct Arguments {
+pub struct SignArguments {
     /// The URL that is called, query included
     #[arg(long, value_name = "URL")]
     url: String,
     #[command(flatten)]
-    content: ContentArguments,
+    content: RequestContentArguments,
     /// Where the auth token comes from
     #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
     token_from: TokenFrom,
@@ -37,30 +37,31 @@ pub struct Arguments {
 
 /// A signed request.
 #[derive(Debug, serde::Serialize)]
-struct Signed {
+struct SignedRequest {
     url: String,
     signature: String,
     settings: Option<String>,
 }
 
 /// Prints the signature: bare for people and scripts, with its URL in JSON, CSV and TSV.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &SignArguments, session: &Session) -> Result<(), CommandError> {
     let (url, form) = match arguments.content.content()? {
-        Content::Form(form) => (arguments.url.clone(), form),
-        Content::Body(body) => (with_hash(&arguments.url, &body), Form::default()),
+        RequestContent::Form(form) => (arguments.url.clone(), form),
+        RequestContent::Body(body) => (with_hash(&arguments.url, &body), Form::default()),
     };
     let keys = arguments.token_from.keys(session).await?;
     let key = chosen(&keys, arguments.shared_key.as_deref())?;
     let (signature, settings) = match &key.role {
-        Role::Shared(id) => {
+        KeyRole::Shared(id) => {
             (sign_with_shared_key(&key.secret, &url, &form), Some(format!("key={id},algorithm=HMAC_SHA256")))
         }
         _ => (sign(&key.secret, &url, &form), None),
     };
     if session.output.format() != Format::Table {
-        return session
-            .output
-            .one(&Table::new(&["url", "signature", "settings"], [Signed { url, signature, settings }])?);
+        return session.output.one(&PropertyTable::new(
+            &["url", "signature", "settings"],
+            [SignedRequest { url, signature, settings }],
+        )?);
     }
     if url != arguments.url {
         session.terminal.note(&format!("call {url}"));
@@ -71,15 +72,15 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     session.output.line(&signature)
 }
 
-fn chosen<'a>(keys: &'a [Key], shared_key: Option<&str>) -> Result<&'a Key, Failure> {
+fn chosen<'a>(keys: &'a [SigningKey], shared_key: Option<&str>) -> Result<&'a SigningKey, CommandError> {
     match shared_key {
-        None => keys.iter().find(|key| matches!(key.role, Role::Primary | Role::Given)).ok_or_else(|| {
-            Failure::Refused("the secret has no auth token: name a shared key with --shared-key".to_owned())
+        None => keys.iter().find(|key| matches!(key.role, KeyRole::Primary | KeyRole::Given)).ok_or_else(|| {
+            CommandError::Refused("the secret has no auth token: name a shared key with --shared-key".to_owned())
         }),
         Some(id) => keys
             .iter()
-            .find(|key| key.role == Role::Shared(id.to_owned()))
-            .ok_or_else(|| Failure::NotFound(format!("--shared-key: the secret has no shared key {id}"))),
+            .find(|key| key.role == KeyRole::Shared(id.to_owned()))
+            .ok_or_else(|| CommandError::NotFound(format!("--shared-key: the secret has no shared key {id}"))),
     }
 }
 

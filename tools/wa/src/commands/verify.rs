@@ -7,11 +7,11 @@ use serde_json::Value;
 use twilio_types::base_url::BaseUrl;
 
 use crate::{
-    diagnosis::{Finding, Part, Request, Role, Surroundings, Verdict},
-    exit::Failure,
-    output::{Format, Table, readable},
+    diagnosis::{KeyRole, RequestPart, SignatureFinding, SignatureVerdict, VerificationContext, WebhookRequest},
+    exit::CommandError,
+    output::{Format, PropertyTable, readable},
     session::Session,
-    signing::{ContentArguments, Dump, TokenFrom, read},
+    signing::{RequestContentArguments, RequestDump, TokenFrom, read},
 };
 
 /// A request to check.
@@ -21,12 +21,12 @@ Exit code 1: the signature does not match. What is printed says which part of th
 
 Example:
   wa verify --url https://wa.example.com/twilio/inbound --form-file body.txt --signature 'RSOYDt4T1cUTdK1PDd93/VVr8B8='")]
-pub struct Arguments {
+pub struct VerifyArguments {
     /// The URL that stands at Twilio, query included
     #[arg(long, value_name = "URL", required_unless_present = "request")]
     url: Option<String>,
     #[command(flatten)]
-    content: ContentArguments,
+    content: RequestContentArguments,
     /// The X-Twilio-Signature header
     #[arg(long, value_name = "BASE64", required_unless_present = "request", allow_hyphen_values = true)]
     signature: Option<String>,
@@ -44,46 +44,45 @@ pub struct Arguments {
 
 /// The answer as it is printed.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct VerificationRow {
     matches: bool,
     /// The key that signed.
-    key: Option<Role>,
+    key: Option<KeyRole>,
     #[serde(flatten)]
-    finding: Option<Finding>,
+    finding: Option<SignatureFinding>,
 }
 
 /// Checks a signature; a wrong one ends with what differs.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &VerifyArguments, session: &Session) -> Result<(), CommandError> {
     let request = request(arguments)?;
     let keys = arguments.token_from.keys(session).await?;
     let base_urls = match arguments.token_from {
         TokenFrom::Stack => base_urls(session).await?,
         TokenFrom::Environment | TokenFrom::Prompt => Vec::new(),
     };
-    let verdict = request.examine(&Surroundings { keys, base_urls });
+    let verdict = request.examine(&VerificationContext { keys, base_urls });
     show(session, &verdict)?;
     match verdict {
-        Verdict::Signed(_) => Ok(()),
-        Verdict::Differs(_) => Err(Failure::No(format!("the signature does not match {}", request.url))),
+        SignatureVerdict::Signed(_) => Ok(()),
+        SignatureVerdict::Differs(_) => Err(CommandError::No(format!("the signature does not match {}", request.url))),
     }
 }
 
-fn request(arguments: &Arguments) -> Result<Request, Failure> {
+fn request(arguments: &VerifyArguments) -> Result<WebhookRequest, CommandError> {
     let Some(file) = &arguments.request else {
-        return Ok(Request {
+        return Ok(WebhookRequest {
             url: arguments.url.clone().unwrap_or_default(),
             content: arguments.content.content()?,
             signature: arguments.signature.as_deref().unwrap_or_default().trim().to_owned(),
             settings: arguments.settings.clone(),
         });
     };
-    let dump = Dump::parse(&read(file)?)?;
-    let url = arguments
-        .url
-        .clone()
-        .or(dump.url)
-        .ok_or_else(|| Failure::Usage("--request: there is no Host header: give the URL with --url".to_owned()))?;
-    Ok(Request {
+    let dump = RequestDump::parse(&read(file)?)?;
+    let url =
+        arguments.url.clone().or(dump.url).ok_or_else(|| {
+            CommandError::Usage("--request: there is no Host header: give the URL with --url".to_owned())
+        })?;
+    Ok(WebhookRequest {
         url,
         content: dump.content,
         signature: arguments.signature.clone().or(dump.signature).unwrap_or_default().trim().to_owned(),
@@ -91,26 +90,30 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
     })
 }
 
-async fn base_urls(session: &Session) -> Result<Vec<BaseUrl>, Failure> {
+async fn base_urls(session: &Session) -> Result<Vec<BaseUrl>, CommandError> {
     let stack = session.stack().await?;
     let public = stack.parameter("PublicBaseUrl").and_then(|url| url.parse().ok());
     let all = [Some(stack.api_url.clone()), public.filter(|public| *public != stack.api_url)];
     Ok(all.into_iter().flatten().collect())
 }
 
-fn show(session: &Session, verdict: &Verdict) -> Result<(), Failure> {
+fn show(session: &Session, verdict: &SignatureVerdict) -> Result<(), CommandError> {
     let shown = match verdict {
-        Verdict::Signed(role) => Shown { matches: true, key: Some(role.clone()), finding: advice(role) },
-        Verdict::Differs(finding) => Shown { matches: false, key: None, finding: Some(finding.clone()) },
+        SignatureVerdict::Signed(role) => {
+            VerificationRow { matches: true, key: Some(role.clone()), finding: advice(role) }
+        }
+        SignatureVerdict::Differs(finding) => {
+            VerificationRow { matches: false, key: None, finding: Some(finding.clone()) }
+        }
     };
     if session.output.format() != Format::Table {
         let row = serde_json::to_value(&shown).unwrap_or(Value::Null);
-        return session.output.one(&Table::new(&["matches", "key", "part", "finding", "fix"], [row])?);
+        return session.output.one(&PropertyTable::new(&["matches", "key", "part", "finding", "fix"], [row])?);
     }
     if let Some(role) = &shown.key {
         session.output.line(&format!("The signature matches: signed with {role}."))?;
     }
-    if let Some(Finding { part, finding, fix }) = &shown.finding {
+    if let Some(SignatureFinding { part, finding, fix }) = &shown.finding {
         let part =
             serde_json::to_value(part).ok().and_then(|part| part.as_str().map(str::to_owned)).unwrap_or_default();
         session.output.line(&readable(&format!("{part}: {finding}.")))?;
@@ -121,10 +124,10 @@ fn show(session: &Session, verdict: &Verdict) -> Result<(), Failure> {
 
 /// Twilio signs with the primary token alone, so that another one of the secret's being it says where a rotation stands.
 /// Source: Twilio, "Webhooks Security".
-fn advice(role: &Role) -> Option<Finding> {
-    let Role::Further(_) = role else { return None };
-    Some(Finding {
-        part: Part::Key,
+fn advice(role: &KeyRole) -> Option<SignatureFinding> {
+    let KeyRole::Further(_) = role else { return None };
+    Some(SignatureFinding {
+        part: RequestPart::Key,
         finding: format!(
             "Twilio signs with its primary token, so {role} has been promoted, and the first has not counted since"
         ),

@@ -18,18 +18,18 @@ const SIGNED: &[(&str, &str)] = &[
     ("ProfileName", "Ava"),
 ];
 
-fn key(account: &str, role: Role, secret: &str) -> Key {
-    Key { account_sid: Some(account.parse().unwrap()), role, secret: SecretString::from(secret) }
+fn key(account: &str, role: KeyRole, secret: &str) -> SigningKey {
+    SigningKey { account_sid: Some(account.parse().unwrap()), role, secret: SecretString::from(secret) }
 }
 
-fn around() -> Surroundings {
-    let shared = Role::Shared("key_1".to_owned());
-    Surroundings {
+fn around() -> VerificationContext {
+    let shared = KeyRole::Shared("key_1".to_owned());
+    VerificationContext {
         keys: vec![
-            key(ACCOUNT, Role::Primary, "one"),
-            key(ACCOUNT, Role::Further(2), "two"),
+            key(ACCOUNT, KeyRole::Primary, "one"),
+            key(ACCOUNT, KeyRole::Further(2), "two"),
             key(ACCOUNT, shared, "three"),
-            key(OTHER_ACCOUNT, Role::Primary, "four"),
+            key(OTHER_ACCOUNT, KeyRole::Primary, "four"),
         ],
         base_urls: vec!["https://public.example.com".parse().unwrap()],
     }
@@ -39,29 +39,29 @@ fn form(pairs: &[(&str, &str)]) -> Form {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn request(signed_url: &str, signed: &[(&str, &str)], url: &str, came: &[(&str, &str)]) -> Request {
+fn request(signed_url: &str, signed: &[(&str, &str)], url: &str, came: &[(&str, &str)]) -> WebhookRequest {
     let signature = sign(&"one".into(), signed_url, &form(signed));
-    Request { url: url.to_owned(), content: Content::Form(form(came)), signature, settings: None }
+    WebhookRequest { url: url.to_owned(), content: RequestContent::Form(form(came)), signature, settings: None }
 }
 
-fn finding(request: &Request) -> Finding {
+fn finding(request: &WebhookRequest) -> SignatureFinding {
     match request.examine(&around()) {
-        Verdict::Differs(finding) => finding,
-        Verdict::Signed(role) => panic!("it is signed with {role}"),
+        SignatureVerdict::Differs(finding) => finding,
+        SignatureVerdict::Signed(role) => panic!("it is signed with {role}"),
     }
 }
 
 #[test]
 fn a_correct_request_is_signed_with_a_key_that_is_named() {
-    for (secret, role) in [("one", Role::Primary), ("two", Role::Further(2))] {
+    for (secret, role) in [("one", KeyRole::Primary), ("two", KeyRole::Further(2))] {
         let mut request = request(URL, SIGNED, URL, SIGNED);
         request.signature = sign(&secret.into(), URL, &form(SIGNED));
-        assert_eq!(request.examine(&around()), Verdict::Signed(role));
+        assert_eq!(request.examine(&around()), SignatureVerdict::Signed(role));
     }
     let mut request = request(URL, SIGNED, URL, SIGNED);
     request.signature = sign_with_shared_key(&"three".into(), URL, &form(SIGNED));
     request.settings = Some("key=key_1,algorithm=HMAC_SHA256".to_owned());
-    assert_eq!(request.examine(&around()), Verdict::Signed(Role::Shared("key_1".to_owned())));
+    assert_eq!(request.examine(&around()), SignatureVerdict::Signed(KeyRole::Shared("key_1".to_owned())));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn another_url_is_named() {
         ("https://wa.example.com/a", "https://wa.example.com//a", "one slash where there are two"),
     ] {
         let found = finding(&request(signed, SIGNED, given, SIGNED));
-        assert_eq!(found.part, Part::Url, "{signed}: {found:?}");
+        assert_eq!(found.part, RequestPart::Url, "{signed}: {found:?}");
         assert!(found.finding.contains(expected) && found.finding.contains(signed), "{signed}: {found:?}");
     }
 }
@@ -116,7 +116,7 @@ fn other_parameters_are_named() {
         (changed("ToCity", "null"), "signed with ToCity empty"),
     ] {
         let found = finding(&request(URL, SIGNED, URL, &came));
-        assert_eq!(found.part, Part::Parameters, "{found:?}");
+        assert_eq!(found.part, RequestPart::Parameters, "{found:?}");
         assert!(found.finding.starts_with(expected), "{expected}: {found:?}");
     }
     for (signed, came, expected) in [
@@ -138,13 +138,13 @@ fn another_key_is_named() {
     let mut request = request(URL, SIGNED, URL, SIGNED);
     request.signature = sign(&"four".into(), URL, &form(SIGNED));
     let found = finding(&request);
-    assert_eq!(found.part, Part::Key);
+    assert_eq!(found.part, RequestPart::Key);
     assert!(found.finding.contains(OTHER_ACCOUNT), "{found:?}");
     request.signature = sign(&"five".into(), URL, &form(SIGNED));
-    assert_eq!(finding(&request).part, Part::Unknown);
+    assert_eq!(finding(&request).part, RequestPart::Unknown);
     request.signature = sign_with_shared_key(&"three".into(), URL, &form(SIGNED));
     let found = finding(&request);
-    assert!(found.part == Part::Settings && found.finding.contains("HMAC-SHA256"), "{found:?}");
+    assert!(found.part == RequestPart::Settings && found.finding.contains("HMAC-SHA256"), "{found:?}");
     request.settings = Some("key=key_2,algorithm=HMAC_SHA256".to_owned());
     assert!(finding(&request).finding.contains("known: key_1"));
 }
@@ -160,7 +160,7 @@ fn a_signature_that_is_none_is_named() {
     ] {
         signature.clone_into(&mut request.signature);
         let found = finding(&request);
-        assert!(found.part == Part::Signature && found.finding.contains(expected), "{found:?}");
+        assert!(found.part == RequestPart::Signature && found.finding.contains(expected), "{found:?}");
     }
 }
 
@@ -168,17 +168,17 @@ fn a_signature_that_is_none_is_named() {
 fn a_body_that_was_written_again_is_named() {
     let url = format!("{URL}&bodySHA256={}", sha256_hex(b"{\"a\":1}"));
     let signature = sign(&"one".into(), &url, &Form::default());
-    let of = |url: &str, body: &[u8]| Request {
+    let of = |url: &str, body: &[u8]| WebhookRequest {
         url: url.to_owned(),
-        content: Content::Body(body.to_vec()),
+        content: RequestContent::Body(body.to_vec()),
         signature: signature.clone(),
         settings: None,
     };
-    assert_eq!(of(&url, b"{\"a\":1}").examine(&around()), Verdict::Signed(Role::Primary));
+    assert_eq!(of(&url, b"{\"a\":1}").examine(&around()), SignatureVerdict::Signed(KeyRole::Primary));
     let found = finding(&of(&url, b"{\"a\": 1}"));
-    assert!(found.part == Part::Body && found.finding.starts_with("the URL is signed"), "{found:?}");
-    assert_eq!(finding(&of(URL, b"{\"a\":1}")).part, Part::Body);
-    assert_eq!(finding(&of(&url.replace("https", "http"), b"{\"a\":1}")).part, Part::Url);
+    assert!(found.part == RequestPart::Body && found.finding.starts_with("the URL is signed"), "{found:?}");
+    assert_eq!(finding(&of(URL, b"{\"a\":1}")).part, RequestPart::Body);
+    assert_eq!(finding(&of(&url.replace("https", "http"), b"{\"a\":1}")).part, RequestPart::Url);
 }
 
 #[test]
@@ -236,25 +236,25 @@ proptest! {
         let signed_url = format!("https://wa.example.com{path}");
         let (mut url, mut came) = (signed_url.clone(), signed.clone());
         let (part, named) = match &mutation {
-            Mutation::Scheme => { url = url.replace("https", "http"); (Part::Url, "https, not http".to_owned()) }
-            Mutation::Slash => { url.push('/'); (Part::Url, "without the slash".to_owned()) }
-            Mutation::Query => { url.push_str("?a=b"); (Part::Url, "without the query".to_owned()) }
-            Mutation::Added(name, value) => { came.push((name.clone(), value.clone())); (Part::Parameters, format!("without {name}")) }
-            Mutation::Dropped(index) => { came.retain(|(name, _)| name != droppable[*index].0); (Part::Parameters, droppable[*index].0.to_owned()) }
+            Mutation::Scheme => { url = url.replace("https", "http"); (RequestPart::Url, "https, not http".to_owned()) }
+            Mutation::Slash => { url.push('/'); (RequestPart::Url, "without the slash".to_owned()) }
+            Mutation::Query => { url.push_str("?a=b"); (RequestPart::Url, "without the query".to_owned()) }
+            Mutation::Added(name, value) => { came.push((name.clone(), value.clone())); (RequestPart::Parameters, format!("without {name}")) }
+            Mutation::Dropped(index) => { came.retain(|(name, _)| name != droppable[*index].0); (RequestPart::Parameters, droppable[*index].0.to_owned()) }
             Mutation::Plus(index) => {
                 prop_assume!(!came[*index].1.contains('+'));
                 came[*index].1 = came[*index].1.replace(' ', "+");
-                (Part::Parameters, came[*index].0.clone())
+                (RequestPart::Parameters, came[*index].0.clone())
             }
-            Mutation::Trimmed(index) => { came[*index].1.pop(); (Part::Parameters, came[*index].0.clone()) }
+            Mutation::Trimmed(index) => { came[*index].1.pop(); (RequestPart::Parameters, came[*index].0.clone()) }
             Mutation::EncodedTwice(index) => {
                 came[*index].1 = form_urlencoded::byte_serialize(came[*index].1.as_bytes()).collect();
-                (Part::Parameters, came[*index].0.clone())
+                (RequestPart::Parameters, came[*index].0.clone())
             }
         };
         let signed: Form = signed.into_iter().collect();
         let signature = sign(&"one".into(), &signed_url, &signed);
-        let request = Request { url, content: Content::Form(came.into_iter().collect()), signature, settings: None };
+        let request = WebhookRequest { url, content: RequestContent::Form(came.into_iter().collect()), signature, settings: None };
         let found = finding(&request);
         prop_assert_eq!(found.part, part, "{:?}", &found);
         prop_assert!(found.finding.contains(&named), "{:?}", &found);

@@ -19,7 +19,7 @@ const SET_AT_TWILIO: &str = "set the webhook at Twilio and PublicBaseUrl to the 
 
 /// A URL cut as it is written, since a parser would change what the signature covers.
 #[derive(Debug, Clone)]
-struct Parts {
+struct UrlParts {
     scheme: String,
     user_info: String,
     host: String,
@@ -29,7 +29,7 @@ struct Parts {
     query: String,
 }
 
-impl Parts {
+impl UrlParts {
     fn of(url: &str) -> Option<Self> {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let (scheme, after) = url.split_once("://")?;
@@ -58,7 +58,7 @@ impl Parts {
 
 /// The likeliest first.
 pub(super) fn variants(url: &str, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
-    let Some(parts) = Parts::of(url) else { return Vec::new() };
+    let Some(parts) = UrlParts::of(url) else { return Vec::new() };
     let mut variants = schemes(&parts);
     variants.extend(slashes(&parts));
     variants.extend(bases(&parts, base_urls));
@@ -70,7 +70,7 @@ pub(super) fn variants(url: &str, base_urls: &[BaseUrl]) -> Vec<Variant<String>>
     variants
 }
 
-fn schemes(parts: &Parts) -> Vec<Variant<String>> {
+fn schemes(parts: &UrlParts) -> Vec<Variant<String>> {
     let other = if parts.scheme.eq_ignore_ascii_case("https") { "http" } else { "https" };
     let finding = format!("{other}, not {}", parts.scheme);
     let fix = format!(
@@ -79,7 +79,7 @@ fn schemes(parts: &Parts) -> Vec<Variant<String>> {
     vec![Variant::new(parts.with(|parts| other.clone_into(&mut parts.scheme)), finding, fix)]
 }
 
-fn slashes(parts: &Parts) -> Vec<Variant<String>> {
+fn slashes(parts: &UrlParts) -> Vec<Variant<String>> {
     let (path, finding, fix) = match parts.path.strip_suffix('/') {
         Some(bare) => (
             bare.to_owned(),
@@ -96,7 +96,7 @@ fn slashes(parts: &Parts) -> Vec<Variant<String>> {
 }
 
 /// The stack's own URLs, with the path that was given or that of a webhook.
-fn bases(parts: &Parts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
+fn bases(parts: &UrlParts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
     let of_base = |base: &BaseUrl| {
         let paths = [parts.path.as_str()].into_iter().chain(PATHS);
         let paths: Vec<_> = paths.flat_map(|path| [format!("{path}{}", parts.query), path.to_owned()]).collect();
@@ -106,7 +106,7 @@ fn bases(parts: &Parts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
     base_urls.iter().flat_map(of_base).collect()
 }
 
-fn hosts(parts: &Parts) -> Vec<Variant<String>> {
+fn hosts(parts: &UrlParts) -> Vec<Variant<String>> {
     let to = |host: String, finding: &str| Variant::new(parts.with(|parts| parts.host = host), finding, SET_AT_TWILIO);
     let www = match parts.host.strip_prefix("www.") {
         Some(bare) => to(bare.to_owned(), "the host without www."),
@@ -118,7 +118,7 @@ fn hosts(parts: &Parts) -> Vec<Variant<String>> {
     vec![small, www, dot, Variant::new(without_user, "without the user and password", SET_AT_TWILIO)]
 }
 
-fn queries(parts: &Parts) -> Vec<Variant<String>> {
+fn queries(parts: &UrlParts) -> Vec<Variant<String>> {
     let Some(query) = parts.query.strip_prefix('?') else { return Vec::new() };
     let to = |query: String, finding: &str, fix: &str| {
         Variant::new(
@@ -172,7 +172,7 @@ fn uppercased_escapes(query: &str) -> String {
     shown
 }
 
-fn paths(parts: &Parts) -> Vec<Variant<String>> {
+fn paths(parts: &UrlParts) -> Vec<Variant<String>> {
     let to =
         |path: String, finding: String, fix: &str| Variant::new(parts.with(|parts| parts.path = path), finding, fix);
     let prefix = "add the part that the gateway took away or put before the path to PublicBaseUrl, or take it away";
@@ -212,7 +212,7 @@ fn collapsed(path: &str) -> String {
 }
 
 /// A port that is the scheme's own is tried by the check itself.
-fn ports(parts: &Parts) -> Vec<Variant<String>> {
+fn ports(parts: &UrlParts) -> Vec<Variant<String>> {
     let to = |port: &str| {
         let finding = format!("with the port {port}");
         Variant::new(

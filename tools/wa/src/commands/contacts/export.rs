@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use domain::preference::Preference;
 use stores::contacts::{ContactRecord, RecordedFact};
 
-use crate::{contact_file::Line, exit::Failure, session::Session};
+use crate::{contact_file::CsvLine, exit::CommandError, session::Session};
 
 /// What to write.
 #[derive(Debug, clap::Args)]
@@ -14,14 +14,14 @@ CSV whatever --output says: the file is what `wa contacts import` reads. Reads t
 
 Example:
   wa contacts export --suppressed > suppressed.csv")]
-pub struct Arguments {
+pub struct ExportArguments {
     /// Only those who are suppressed now
     #[arg(long)]
     suppressed: bool,
 }
 
 /// Writes page by page, so that the file is as long as it was read where that is interrupted.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &ExportArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let bar = session.terminal.count("items read");
@@ -32,9 +32,9 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
         let page = contacts.list(&account_sid, from).await?;
         bar.inc(page.scanned);
         for listed in page.listed.into_iter().filter(|listed| !arguments.suppressed || is_suppressed(listed)) {
-            writer.serialize(Line::of(listed)).map_err(unwritable)?;
+            writer.serialize(CsvLine::of(listed)).map_err(unwritable)?;
         }
-        let bytes = writer.into_inner().map_err(|error| Failure::Usage(error.to_string()))?;
+        let bytes = writer.into_inner().map_err(|error| CommandError::Usage(error.to_string()))?;
         let mut stdout = io::stdout().lock();
         stdout.write_all(&bytes)?;
         stdout.flush()?;
@@ -51,6 +51,6 @@ fn is_suppressed(listed: &ContactRecord) -> bool {
     matches!(&listed.fact, RecordedFact::Preference { preference, .. } if preference.preference == Preference::OptedOut)
 }
 
-fn unwritable(error: csv::Error) -> Failure {
-    Failure::from(io::Error::from(error))
+fn unwritable(error: csv::Error) -> CommandError {
+    CommandError::from(io::Error::from(error))
 }

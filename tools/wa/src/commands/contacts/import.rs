@@ -12,10 +12,10 @@ use twilio_types::sid::AccountSid;
 
 use crate::{
     commands::consent::recorded_by,
-    contact_file::{self, Entry, Said},
-    exit::Failure,
-    output::{Format, Table},
-    people::{Kept, express, keep_consent},
+    contact_file::{self, ContactChange, ContactEntry},
+    exit::CommandError,
+    output::{Format, PropertyTable},
+    people::{ConsentWrite, record_consent, record_preference},
     session::Session,
     signing::read,
 };
@@ -35,7 +35,7 @@ read again, or after an interruption, changes nothing twice.
 
 Example:
   wa contacts import stops.csv")]
-pub struct Arguments {
+pub struct ImportArguments {
     /// A CSV file with a header; - is the standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -46,14 +46,14 @@ pub struct Arguments {
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
-struct Counts {
+struct ImportCounts {
     lines: u64,
     written: u64,
     unchanged: u64,
 }
 
 /// Checks, asks, and writes.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &ImportArguments, session: &Session) -> Result<(), CommandError> {
     let bytes = read(&arguments.file)?;
     let recorded_by = recorded_by(session).await;
     let entries = contact_file::read(&bytes, Timestamp::now(), recorded_by.as_deref()).map_err(|wrongs| {
@@ -61,10 +61,10 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
         if wrongs.len() > SHOWN {
             text.push(format!("and {} more", wrongs.len() - SHOWN));
         }
-        Failure::Usage(format!("{}: nothing was written\n  {}", arguments.file.display(), text.join("\n  ")))
+        CommandError::Usage(format!("{}: nothing was written\n  {}", arguments.file.display(), text.join("\n  ")))
     })?;
     if entries.is_empty() {
-        return Err(Failure::Usage(format!("{}: there is no line after the header", arguments.file.display())));
+        return Err(CommandError::Usage(format!("{}: there is no line after the header", arguments.file.display())));
     }
     let account_sid = session.account_sid().await?;
     session.terminal.confirm(&question(&entries, &account_sid))?;
@@ -72,17 +72,17 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
     let counts = write(session, &contacts, &account_sid, &entries, arguments.rate).await?;
     match session.output.format() {
         Format::Table => {
-            let Counts { lines, written, unchanged } = counts;
+            let ImportCounts { lines, written, unchanged } = counts;
             session.output.line(&format!("{lines} lines: {written} written, {unchanged} were so before."))
         }
-        _ => session.output.one(&Table::new(&["lines", "written", "unchanged"], [counts])?),
+        _ => session.output.one(&PropertyTable::new(&["lines", "written", "unchanged"], [counts])?),
     }
 }
 
-fn question(entries: &[Entry], account_sid: &AccountSid) -> String {
-    let count = |wanted: &dyn Fn(&Said) -> bool| entries.iter().filter(|entry| wanted(&entry.said)).count();
-    let of = |wish| count(&move |said| matches!(said, Said::Preference(_, known) if known.preference == wish));
-    let consents = count(&|said| matches!(said, Said::Consent(_)));
+fn question(entries: &[ContactEntry], account_sid: &AccountSid) -> String {
+    let count = |wanted: &dyn Fn(&ContactChange) -> bool| entries.iter().filter(|entry| wanted(&entry.said)).count();
+    let of = |wish| count(&move |said| matches!(said, ContactChange::Preference(_, known) if known.preference == wish));
+    let consents = count(&|said| matches!(said, ContactChange::Consent(_)));
     let (suppressed, lifted) = (of(Preference::OptedOut), of(Preference::OptedIn));
     format!("Write {suppressed} suppressions, {lifted} ends of suppressions and {consents} consents to {account_sid}?")
 }
@@ -91,9 +91,9 @@ async fn write(
     session: &Session,
     contacts: &Contacts,
     account_sid: &AccountSid,
-    entries: &[Entry],
+    entries: &[ContactEntry],
     rate: u32,
-) -> Result<Counts, Failure> {
+) -> Result<ImportCounts, CommandError> {
     let mut ticks = interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let paced = stream::unfold((ticks, entries.iter()), async |(mut ticks, mut left)| {
@@ -103,7 +103,7 @@ async fn write(
     });
     let bar = session.terminal.progress(entries.len(), "Writing");
     let written = paced.map(|entry| write_one(contacts, account_sid, entry)).buffer_unordered(AT_A_TIME);
-    let counted = written.try_fold(Counts::default(), async |mut counts, changed| {
+    let counted = written.try_fold(ImportCounts::default(), async |mut counts, changed| {
         bar.inc(1);
         counts.lines += 1;
         counts.written += u64::from(changed);
@@ -112,21 +112,23 @@ async fn write(
     });
     let counts = counted.await.map_err(|error| {
         session.terminal.note(&format!("{} lines were written; run it again to go on", bar.position()));
-        Failure::from(error)
+        CommandError::from(error)
     })?;
     bar.finish_and_clear();
     Ok(counts)
 }
 
 /// Gives whether that changed anything.
-async fn write_one(contacts: &Contacts, account_sid: &AccountSid, entry: &Entry) -> Result<bool, StoreError> {
-    let Entry { person, said, .. } = entry;
+async fn write_one(contacts: &Contacts, account_sid: &AccountSid, entry: &ContactEntry) -> Result<bool, StoreError> {
+    let ContactEntry { person, said, .. } = entry;
     let contact = person.key(account_sid);
     match said {
-        Said::Preference(scope, wish) => {
-            let expressed = express(contacts, &contact, &person.channel, scope, wish).await?;
+        ContactChange::Preference(scope, wish) => {
+            let expressed = record_preference(contacts, &contact, &person.channel, scope, wish).await?;
             Ok(expressed.effect != PreferenceEffect::Stale || !expressed.withdrawn.is_empty())
         }
-        Said::Consent(evidence) => Ok(keep_consent(contacts, &contact, evidence).await? == Kept::New),
+        ContactChange::Consent(evidence) => {
+            Ok(record_consent(contacts, &contact, evidence).await? == ConsentWrite::Recorded)
+        }
     }
 }

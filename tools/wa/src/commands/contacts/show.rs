@@ -5,24 +5,24 @@ use serde::Serialize;
 use stores::contacts::{ConsentHistory, ContactOverview, Suppression};
 
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
-    people::{Known, Person, scope_text},
+    exit::CommandError,
+    output::{Format, PropertyTable},
+    people::{ContactView, PersonAddress, scope_text},
     session::Session,
 };
 
 /// Who.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa contacts show +14155550123")]
-pub struct Arguments {
+pub struct ShowContactArguments {
     /// A number or a WhatsApp user id, with or without whatsapp: before it
     #[arg(value_name = "ADDRESS")]
-    person: Person,
+    person: PersonAddress,
 }
 
 /// Something that is known, as a row.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Row {
+struct ContactRow {
     what: &'static str,
     of: String,
     state: String,
@@ -31,31 +31,31 @@ struct Row {
 }
 
 /// Prints all that is known: in JSON as `GET /contacts/{e164}` shows it.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub async fn run(arguments: &ShowContactArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let overview = session.contacts().await?.overview(&arguments.person.key(&account_sid)).await?;
     let contact = arguments.person.identity.as_str().to_owned();
     if session.output.format() == Format::Json {
-        return session.output.json(&Known { account_sid, contact, overview });
+        return session.output.json(&ContactView { account_sid, contact, overview });
     }
     let rows = rows(&overview);
     if rows.is_empty() && session.output.format() == Format::Table {
         return session.output.line(&format!("Nothing is known of {contact}."));
     }
-    session.output.table(&Table::new(&["what", "of", "state", "since", "by"], rows)?)
+    session.output.table(&PropertyTable::new(&["what", "of", "state", "since", "by"], rows)?)
 }
 
-fn rows(overview: &ContactOverview) -> Vec<Row> {
+fn rows(overview: &ContactOverview) -> Vec<ContactRow> {
     let suppressions = overview.suppressions.iter().map(of_suppression);
     let consents = overview.consents.iter().flat_map(of_consent);
-    let windows = overview.windows.iter().map(|window| Row {
+    let windows = overview.windows.iter().map(|window| ContactRow {
         what: "window",
         of: window.sender.clone(),
         state: format!("until {}", window.open_until),
         since: window.last_inbound_at.to_string(),
         by: String::new(),
     });
-    let linked = overview.linked.iter().map(|linked| Row {
+    let linked = overview.linked.iter().map(|linked| ContactRow {
         what: "same person",
         of: linked.address.clone(),
         state: String::new(),
@@ -65,14 +65,14 @@ fn rows(overview: &ContactOverview) -> Vec<Row> {
     suppressions.chain(consents).chain(windows).chain(linked).collect()
 }
 
-fn of_suppression(known: &Suppression) -> Row {
+fn of_suppression(known: &Suppression) -> ContactRow {
     let preference = &known.preference;
     let state = match preference.preference {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "lifted",
     };
     let by = preference.message_sid.as_ref().map(ToString::to_string).or_else(|| preference.reason.clone());
-    Row {
+    ContactRow {
         what: "suppression",
         of: format!("{} {}", known.channel, scope_text(&known.scope)),
         state: state.to_owned(),
@@ -82,14 +82,14 @@ fn of_suppression(known: &Suppression) -> Row {
 }
 
 /// What holds, and the proofs of it.
-fn of_consent(history: &ConsentHistory) -> Vec<Row> {
+fn of_consent(history: &ConsentHistory) -> Vec<ContactRow> {
     let proof = |(index, evidence): (usize, &domain::consent::ConsentEvidence)| {
         let holds = if index == 0 && evidence.at == history.current.at { "" } else { " (before)" };
         let state = match evidence.state {
             ConsentState::Given => "given",
             ConsentState::Withdrawn => "withdrawn",
         };
-        Row {
+        ContactRow {
             what: "consent",
             of: evidence.category.as_str().to_owned(),
             state: format!("{state}{holds}"),
@@ -116,7 +116,7 @@ mod tests {
         };
         let known = Suppression { channel: "whatsapp".to_owned(), scope: Scope::All, preference };
         let overview = ContactOverview { suppressions: vec![known], ..ContactOverview::default() };
-        let expected = Row {
+        let expected = ContactRow {
             what: "suppression",
             of: "whatsapp all".to_owned(),
             state: "suppressed".to_owned(),

@@ -9,9 +9,9 @@ use serde::Serialize;
 use stores::contacts::{ContactOverview, Suppression};
 
 use crate::{
-    exit::Failure,
-    output::{Format, Table, readable},
-    people::{Expressed, Person, express, known, scope, scope_text, told},
+    exit::CommandError,
+    output::{Format, PropertyTable, readable},
+    people::{PersonAddress, PreferenceChange, known, record_preference, scope, scope_text, summary},
     session::Session,
 };
 
@@ -25,9 +25,9 @@ It holds from the next claim on, and takes back the consents that it covers, as 
 
 Example:
   wa contacts suppress whatsapp:+14155550123 --reason 'asked by letter, case 4711'")]
-pub struct Arguments {
+pub struct SuppressArguments {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: SuppressionTarget,
 }
 
 /// Who is to be written to again.
@@ -37,17 +37,17 @@ It may lift a person's own STOP, so it asks: be sure that the person wants it. A
 
 Example:
   wa contacts unsuppress whatsapp:+14155550123 --reason 'called on 20 November, wants the parcel updates'")]
-pub struct Lifting {
+pub struct UnsuppressArguments {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: SuppressionTarget,
 }
 
 /// Whom it is about, what of, and why.
 #[derive(Debug, clap::Args)]
-struct Wanted {
+struct SuppressionTarget {
     /// Numbers or WhatsApp user ids; sms:+14155550123 for SMS
     #[arg(required = true, value_name = "ADDRESS")]
-    people: Vec<Person>,
+    people: Vec<PersonAddress>,
     /// What of: all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID
     #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE")]
     scope: Scope,
@@ -58,7 +58,7 @@ struct Wanted {
 
 /// What became of one person.
 #[derive(Debug, Serialize)]
-struct Row {
+struct SuppressionRow {
     address: String,
     scope: String,
     state: &'static str,
@@ -77,8 +77,8 @@ pub fn reason(text: &str) -> Result<String, String> {
 }
 
 /// Suppresses.
-pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let Wanted { people, scope, reason } = &arguments.wanted;
+pub async fn run(arguments: &SuppressArguments, session: &Session) -> Result<(), CommandError> {
+    let SuppressionTarget { people, scope, reason } = &arguments.wanted;
     if people.len() > MANY {
         session.terminal.confirm(&format!("Suppress {} people?", people.len()))?;
     }
@@ -86,8 +86,8 @@ pub async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure
 }
 
 /// Lifts a suppression.
-pub async fn lift(arguments: &Lifting, session: &Session) -> Result<(), Failure> {
-    let Wanted { people, scope, reason } = &arguments.wanted;
+pub async fn lift(arguments: &UnsuppressArguments, session: &Session) -> Result<(), CommandError> {
+    let SuppressionTarget { people, scope, reason } = &arguments.wanted;
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let mut own = Vec::new();
@@ -111,7 +111,7 @@ pub async fn lift(arguments: &Lifting, session: &Session) -> Result<(), Failure>
     Ok(())
 }
 
-fn counted(people: &[Person]) -> String {
+fn counted(people: &[PersonAddress]) -> String {
     match people {
         [person] => person.to_string(),
         people => format!("{} people", people.len()),
@@ -119,14 +119,14 @@ fn counted(people: &[Person]) -> String {
 }
 
 /// The person's own STOP, if it is one that stands.
-fn stop(overview: &ContactOverview, person: &Person, scope: &Scope) -> Option<String> {
+fn stop(overview: &ContactOverview, person: &PersonAddress, scope: &Scope) -> Option<String> {
     let known = &known(overview, &person.channel, scope)?.preference;
     let sid = known.message_sid.as_ref().filter(|_| known.preference == Preference::OptedOut)?;
     Some(format!("{person} said STOP at {} ({sid})", known.changed_at))
 }
 
 /// What still keeps messages from the person, and what lifts it. A STOP on either channel holds for both.
-fn remaining(overview: &ContactOverview, person: &Person) -> Vec<String> {
+fn remaining(overview: &ContactOverview, person: &PersonAddress) -> Vec<String> {
     let stands = |known: &&Suppression| {
         known.preference.preference == Preference::OptedOut
             && CHANNELS.iter().any(|channel| channel.name() == known.channel)
@@ -146,11 +146,11 @@ fn remaining(overview: &ContactOverview, person: &Person) -> Vec<String> {
 
 async fn record(
     session: &Session,
-    people: &[Person],
+    people: &[PersonAddress],
     scope: &Scope,
     preference: Preference,
     reason: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let mut rows = Vec::new();
@@ -162,10 +162,10 @@ async fn record(
             message_sid: None,
             reason: Some(reason.to_owned()),
         };
-        match express(&contacts, &person.key(&account_sid), &person.channel, scope, &wish).await {
-            Ok(expressed) => rows.push(Row::of(person, scope, preference, expressed)),
+        match record_preference(&contacts, &person.key(&account_sid), &person.channel, scope, &wish).await {
+            Ok(expressed) => rows.push(SuppressionRow::of(person, scope, preference, expressed)),
             Err(error) => {
-                failed = Some(Failure::from(error));
+                failed = Some(CommandError::from(error));
                 break;
             }
         }
@@ -175,19 +175,19 @@ async fn record(
     failed.map_or(Ok(()), |failure| Err(failure.after(&done)))
 }
 
-fn show(session: &Session, rows: Vec<Row>) -> Result<(), Failure> {
+fn show(session: &Session, rows: Vec<SuppressionRow>) -> Result<(), CommandError> {
     if session.output.format() == Format::Table {
         return rows
             .iter()
             .try_for_each(|row| session.output.line(&readable(&format!("{}: {}", row.address, row.told))));
     }
-    session.output.table(&Table::new(&["address", "scope", "state", "changed", "before", "withdrawn"], rows)?)
+    session.output.table(&PropertyTable::new(&["address", "scope", "state", "changed", "before", "withdrawn"], rows)?)
 }
 
-impl Row {
-    fn of(person: &Person, scope: &Scope, preference: Preference, expressed: Expressed) -> Self {
-        let told = told(preference, &expressed);
-        let Expressed { before, effect, withdrawn } = expressed;
+impl SuppressionRow {
+    fn of(person: &PersonAddress, scope: &Scope, preference: Preference, expressed: PreferenceChange) -> Self {
+        let told = summary(preference, &expressed);
+        let PreferenceChange { before, effect, withdrawn } = expressed;
         let was_suppressed = before.as_ref().is_some_and(|before| before.preference == Preference::OptedOut);
         let is_suppressed =
             if effect == PreferenceEffect::Stale { was_suppressed } else { preference == Preference::OptedOut };
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_said() {
-        let person: Person = "+14155550123".parse().unwrap();
+        let person: PersonAddress = "+14155550123".parse().unwrap();
         for (before, effect, wish, changed, expected) in [
             (None, PreferenceEffect::Changed, Preference::OptedOut, true, "suppressed; nothing was known before"),
             (
@@ -240,8 +240,8 @@ mod tests {
                 "unchanged, a newer wish stands",
             ),
         ] {
-            let expressed = Expressed { before: before.map(preference), effect, withdrawn: Vec::new() };
-            let row = Row::of(&person, &Scope::All, wish, expressed);
+            let expressed = PreferenceChange { before: before.map(preference), effect, withdrawn: Vec::new() };
+            let row = SuppressionRow::of(&person, &Scope::All, wish, expressed);
             assert_eq!(row.changed, changed, "{expected}");
             assert!(row.told.starts_with(expected), "{}", row.told);
         }
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_stop_of_the_persons_own_is_told_from_an_operators() {
-        let person: Person = "+14155550123".parse().unwrap();
+        let person: PersonAddress = "+14155550123".parse().unwrap();
         let overview = |preference| ContactOverview {
             suppressions: vec![Suppression { channel: "whatsapp".to_owned(), scope: Scope::All, preference }],
             ..ContactOverview::default()
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_still_suppresses_on_either_channel_is_said_with_what_lifts_it() {
-        let person: Person = "+14155550123".parse().unwrap();
+        let person: PersonAddress = "+14155550123".parse().unwrap();
         let known = |channel: &str, scope, wish| Suppression {
             channel: channel.to_owned(),
             scope,

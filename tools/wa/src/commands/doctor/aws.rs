@@ -4,7 +4,7 @@ use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_types::SdkConfig;
 use shared::report::Chain;
 
-use crate::{exit::Failure, finding::Finding, session::Session, stack::Stack};
+use crate::{exit::CommandError, finding::Finding, session::Session, stack::DeployedStack};
 
 pub(super) const CREDENTIALS: &str = "AWS";
 pub(super) const STACK: &str = "stack";
@@ -14,18 +14,18 @@ pub(super) const ALARMS: &str = "alarms";
 const ALARMS_A_CALL: usize = 100;
 
 /// Who AWS takes this command for.
-pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let config = session.aws().await?;
     let region = config.region().map_or("no region", |region| region.as_ref());
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-    let caller = answer.map_err(|error| Failure::of_sdk("asking AWS who this is", &error))?;
+    let caller = answer.map_err(|error| CommandError::of_sdk("asking AWS who this is", &error))?;
     let (account, arn) = (caller.account.unwrap_or_default(), caller.arn.unwrap_or_default());
     Ok(vec![Finding::ok(CREDENTIALS, format!("account {account}, {region}, as {arn}"))])
 }
 
 /// Whether the stack was deployed to its end.
-pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, Failure> {
-    let Stack { name, status, .. } = session.stack().await?;
+pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, CommandError> {
+    let DeployedStack { name, status, .. } = session.stack().await?;
     Ok(vec![judged(name, status)])
 }
 
@@ -45,7 +45,7 @@ fn judged(name: &str, status: &str) -> Finding {
 }
 
 /// Whether the stack's alarms ring.
-pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let config = session.aws().await?;
     let stack = &session.stack().await?.name;
     let names = match alarm_names(config, stack).await {
@@ -78,12 +78,12 @@ pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, Failure> {
 }
 
 /// The names of the alarms that the stack made: another stack's may begin with its name.
-async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, Failure> {
+async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, CommandError> {
     let client = aws_sdk_cloudformation::Client::new(config);
     // It gives all pages, where DescribeStackResources stops at 100 resources.
     let resources = client.list_stack_resources().stack_name(stack).into_paginator().items().send();
     let resources: Result<Vec<_>, _> = resources.collect().await;
-    let resources = resources.map_err(|error| Failure::of_sdk("reading the stack's resources", &error))?;
+    let resources = resources.map_err(|error| CommandError::of_sdk("reading the stack's resources", &error))?;
     let alarms = resources.into_iter().filter(|found| found.resource_type() == Some("AWS::CloudWatch::Alarm"));
     Ok(alarms.filter_map(|alarm| alarm.physical_resource_id).collect())
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::header::DATE;
 
-use crate::{exit::Failure, finding::Finding, round_trip::knock, session::Session};
+use crate::{exit::CommandError, finding::Finding, session::Session, webhook_probe::probe};
 
 pub(super) const CHECK: &str = "clock";
 
@@ -13,10 +13,10 @@ const REFUSED: SignedDuration = SignedDuration::from_mins(5);
 const ASTRAY: SignedDuration = SignedDuration::from_secs(30);
 
 /// Compares with the API's clock, which is AWS's, and with Twilio's.
-pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
     let api = async {
-        let answer = knock(&stack.api_url, &stack.account_sid, None).await.ok()?;
+        let answer = probe(&stack.api_url, &stack.account_sid, None).await.ok()?;
         Some(("the API", answer.date?, Timestamp::now()))
     };
     let twilio = async {

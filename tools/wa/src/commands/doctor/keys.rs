@@ -5,11 +5,11 @@ use twilio_types::sid::AccountSid;
 use twilio_webhook::signature::SigningKeys;
 
 use crate::{
-    exit::Failure,
+    exit::CommandError,
     finding::Finding,
-    round_trip::{Door, knock},
     session::Session,
     twilio::{Payload, Product, TwilioFailure, credentials_in_secret},
+    webhook_probe::{SignatureCheck, probe},
 };
 
 pub(super) const SECRET: &str = "secret";
@@ -19,7 +19,7 @@ pub(super) const SIGNATURE: &str = "signature";
 const HELP: &str = "see docs/deploy.md, \"The secret\"";
 
 /// Whether the secret has what the functions need. What stands there is never shown.
-pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let account_sid = session.account_sid().await?;
     let accounts = match session.accounts().await {
         Ok(accounts) => accounts,
@@ -57,7 +57,7 @@ fn judged(account_sid: &AccountSid, keys: Option<&SigningKeys>, uses_key: bool) 
 }
 
 /// Whether Twilio lets the functions in.
-pub(super) async fn twilio(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn twilio(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let account_sid = session.account_sid().await?;
     let credentials = credentials_in_secret(session.accounts().await?, &account_sid)?;
     let kind = if credentials.username.starts_with("SK") { "the API key" } else { "the auth token" };
@@ -88,13 +88,13 @@ pub(super) async fn twilio(session: &Session) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Whether the functions take what is signed with each of the secret's tokens, and nothing else.
-pub(super) async fn signature(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn signature(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let (account_sid, api_url) = (session.account_sid().await?, &session.stack().await?.api_url);
-    let unsigned = knock(api_url, &account_sid, None).await.map(|answer| answer.door);
+    let unsigned = probe(api_url, &account_sid, None).await.map(|answer| answer.door);
     let mut findings = vec![unsigned_finding(api_url.as_str(), unsigned)];
     let keys = session.accounts().await?.signing_keys(Some(&account_sid)).unwrap_or_default();
     for (index, token) in keys.auth_tokens.iter().enumerate() {
-        let door = knock(api_url, &account_sid, Some(token)).await.map(|answer| answer.door);
+        let door = probe(api_url, &account_sid, Some(token)).await.map(|answer| answer.door);
         findings.push(signed_finding(api_url.as_str(), index + 1, door));
     }
     // One line says it where all is well.
@@ -106,28 +106,30 @@ pub(super) async fn signature(session: &Session) -> Result<Vec<Finding>, Failure
     Ok(findings)
 }
 
-fn unsigned_finding(api_url: &str, door: Result<Door, String>) -> Finding {
+fn unsigned_finding(api_url: &str, door: Result<SignatureCheck, String>) -> Finding {
     match door {
-        Ok(Door::KeptOut) => Finding::ok(SIGNATURE, "what is not signed is refused"),
-        Ok(Door::LetIn) => {
+        Ok(SignatureCheck::Refused) => Finding::ok(SIGNATURE, "what is not signed is refused"),
+        Ok(SignatureCheck::Accepted) => {
             let fix = "something between Twilio and the functions answers 400: ask it directly";
             Finding::wrong(SIGNATURE, format!("{api_url} does not refuse what is not signed (403)"), fix)
         }
-        Ok(Door::Unclear(status)) => unclear(api_url, status),
+        Ok(SignatureCheck::Unclear(status)) => unclear(api_url, status),
         Err(error) => unreachable(api_url, &error),
     }
 }
 
-fn signed_finding(api_url: &str, place: usize, door: Result<Door, String>) -> Finding {
+fn signed_finding(api_url: &str, place: usize, door: Result<SignatureCheck, String>) -> Finding {
     match door {
-        Ok(Door::LetIn) => Finding::ok(SIGNATURE, format!("what the secret's token number {place} signs is taken")),
-        Ok(Door::KeptOut) => {
+        Ok(SignatureCheck::Accepted) => {
+            Finding::ok(SIGNATURE, format!("what the secret's token number {place} signs is taken"))
+        }
+        Ok(SignatureCheck::Refused) => {
             let what = format!("{api_url} refuses what the secret's token number {place} signs (403)");
             let fix = "the functions check another URL than this one: PublicBaseUrl has to be the URL that Twilio calls. Just \
                        after the secret was changed: try again in half a minute";
             Finding::wrong(SIGNATURE, what, fix)
         }
-        Ok(Door::Unclear(status)) => unclear(api_url, status),
+        Ok(SignatureCheck::Unclear(status)) => unclear(api_url, status),
         Err(error) => unreachable(api_url, &error),
     }
 }
@@ -183,13 +185,13 @@ mod tests {
     fn each_answer_to_a_webhook_means_something() {
         let url = "https://wa.example.com";
         for (unsigned, signed) in [
-            (Ok(Door::KeptOut), Level::Wrong),
-            (Ok(Door::LetIn), Level::Ok),
-            (Ok(Door::Unclear(404)), Level::Wrong),
+            (Ok(SignatureCheck::Refused), Level::Wrong),
+            (Ok(SignatureCheck::Accepted), Level::Ok),
+            (Ok(SignatureCheck::Unclear(404)), Level::Wrong),
             (Err("refused".to_owned()), Level::Wrong),
         ] {
             assert_eq!(signed_finding(url, 1, unsigned.clone()).finding, signed, "{unsigned:?}");
-            let level = if unsigned == Ok(Door::KeptOut) { Level::Ok } else { Level::Wrong };
+            let level = if unsigned == Ok(SignatureCheck::Refused) { Level::Ok } else { Level::Wrong };
             assert_eq!(unsigned_finding(url, unsigned).finding, level);
         }
     }

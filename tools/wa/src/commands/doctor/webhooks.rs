@@ -8,11 +8,11 @@ use serde_json::Value;
 use twilio_types::{base_url::BaseUrl, sid::MessagingServiceSid};
 
 use crate::{
-    exit::Failure,
+    exit::CommandError,
     finding::Finding,
-    round_trip::STATUS_PATH,
     session::Session,
     twilio::{Payload, Product, Twilio, TwilioFailure},
+    webhook_probe::STATUS_PATH,
 };
 
 pub(super) const CHECK: &str = "webhooks";
@@ -21,13 +21,13 @@ const INBOUND_PATH: &str = "/twilio/inbound";
 
 /// Where webhook URLs are set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum WebhookOwner {
     Service(MessagingServiceSid),
     /// By its `sender_id`.
     Sender(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for WebhookOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service(sid) => write!(f, "Messaging Service {sid}"),
@@ -36,7 +36,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl WebhookOwner {
     /// By what they are changed.
     const fn remedy(&self) -> &'static str {
         match self {
@@ -48,8 +48,8 @@ impl Place {
 
 /// The URLs of a Messaging Service or of a sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Webhooks {
-    place: Place,
+struct WebhookSettings {
+    place: WebhookOwner,
     inbound: Option<String>,
     inbound_method: Option<String>,
     fallback: Option<String>,
@@ -58,7 +58,7 @@ struct Webhooks {
 
 /// Twilio's Messaging Service. Source: Twilio, "Services resource".
 #[derive(Debug, Deserialize)]
-struct Service {
+struct ServiceResource {
     inbound_request_url: Option<String>,
     inbound_method: Option<String>,
     fallback_url: Option<String>,
@@ -69,7 +69,7 @@ struct Service {
 
 /// Twilio's WhatsApp sender. Source: Twilio, "Senders API".
 #[derive(Debug, Deserialize)]
-struct Sender {
+struct SenderResource {
     sender_id: String,
     #[serde(default)]
     webhook: Option<SenderWebhook>,
@@ -84,7 +84,7 @@ struct SenderWebhook {
 }
 
 /// Compares all that is set.
-pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
     let twilio = match session.twilio().await {
         Ok(twilio) => twilio,
@@ -113,13 +113,13 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, Failure> {
     }
 }
 
-async fn service(twilio: &Twilio, sid: &MessagingServiceSid) -> Result<Service, TwilioFailure> {
+async fn service(twilio: &Twilio, sid: &MessagingServiceSid) -> Result<ServiceResource, TwilioFailure> {
     let path = format!("/v1/Services/{sid}");
     let found = twilio.call(Method::GET, Product::Messaging, &path, Payload::None).await?;
-    Service::deserialize(found).map_err(|error| TwilioFailure::NoAnswer(format!("{path}: {error}")))
+    ServiceResource::deserialize(found).map_err(|error| TwilioFailure::NoAnswer(format!("{path}: {error}")))
 }
 
-async fn senders(twilio: &Twilio) -> Result<Vec<Sender>, TwilioFailure> {
+async fn senders(twilio: &Twilio) -> Result<Vec<SenderResource>, TwilioFailure> {
     let path = "/v2/Channels/Senders";
     let query = [("Channel", "whatsapp".to_owned()), ("PageSize", "100".to_owned())];
     let mut found = twilio.call(Method::GET, Product::Messaging, path, Payload::Query(&query)).await?;
@@ -127,9 +127,9 @@ async fn senders(twilio: &Twilio) -> Result<Vec<Sender>, TwilioFailure> {
     Vec::deserialize(senders).map_err(|error| TwilioFailure::NoAnswer(format!("{path}: {error}")))
 }
 
-fn of_service(sid: &MessagingServiceSid, found: Service) -> Webhooks {
-    Webhooks {
-        place: Place::Service(sid.clone()),
+fn of_service(sid: &MessagingServiceSid, found: ServiceResource) -> WebhookSettings {
+    WebhookSettings {
+        place: WebhookOwner::Service(sid.clone()),
         inbound: found.inbound_request_url,
         inbound_method: found.inbound_method,
         fallback: found.fallback_url,
@@ -138,11 +138,11 @@ fn of_service(sid: &MessagingServiceSid, found: Service) -> Webhooks {
 }
 
 /// Senders may belong to other systems of the account: it is enough that one is ours.
-fn of_senders(senders: Vec<Sender>, service: Option<&MessagingServiceSid>, api_url: &BaseUrl) -> Vec<Finding> {
-    let webhooks = senders.into_iter().map(|Sender { sender_id, webhook }| {
+fn of_senders(senders: Vec<SenderResource>, service: Option<&MessagingServiceSid>, api_url: &BaseUrl) -> Vec<Finding> {
+    let webhooks = senders.into_iter().map(|SenderResource { sender_id, webhook }| {
         let webhook = webhook.unwrap_or_default();
-        Webhooks {
-            place: Place::Sender(sender_id),
+        WebhookSettings {
+            place: WebhookOwner::Sender(sender_id),
             inbound: webhook.callback_url,
             inbound_method: webhook.callback_method,
             fallback: webhook.fallback_url,
@@ -170,7 +170,7 @@ fn of_senders(senders: Vec<Sender>, service: Option<&MessagingServiceSid>, api_u
     )]
 }
 
-impl Webhooks {
+impl WebhookSettings {
     fn is_ours(&self, api_url: &BaseUrl) -> bool {
         self.inbound.as_deref().is_some_and(|url| without_overrides(url) == api_url.join(INBOUND_PATH))
     }
@@ -228,11 +228,11 @@ fn without_overrides(url: &str) -> &str {
 
 /// Sets the Messaging Service's URLs to the stack's own, where they are others, after asking. One that leaves webhooks to
 /// its senders is left so: other numbers of it may go elsewhere, and are meant to.
-pub(super) async fn mend(session: &Session) -> Result<(), Failure> {
+pub(super) async fn mend(session: &Session) -> Result<(), CommandError> {
     let stack = session.stack().await?;
     let Some(sid) = &stack.messaging_service_sid else {
         let remedy = "set the webhook of the WhatsApp sender in the Console";
-        return Err(Failure::Usage(format!("--fix: the stack has no Messaging Service: {remedy}")));
+        return Err(CommandError::Usage(format!("--fix: the stack has no Messaging Service: {remedy}")));
     };
     let twilio = session.twilio().await?;
     let service = service(&twilio, sid).await?;
@@ -255,7 +255,7 @@ pub(super) async fn mend(session: &Session) -> Result<(), Failure> {
 }
 
 /// What keeps its connection overrides is not touched; a status callback URL that is there may be meant.
-fn changes(service: &Service, api_url: &BaseUrl) -> Vec<(&'static str, String)> {
+fn changes(service: &ServiceResource, api_url: &BaseUrl) -> Vec<(&'static str, String)> {
     let (inbound, status) = (api_url.join(INBOUND_PATH), api_url.join(STATUS_PATH));
     let is =
         |url: &Option<String>, expected: &str| url.as_deref().is_some_and(|url| without_overrides(url) == expected);
@@ -290,8 +290,8 @@ mod tests {
 
     fn levels(inbound: Option<&str>, method: &str, fallback: Option<&str>, status: Option<&str>) -> Vec<Level> {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let webhooks = Webhooks {
-            place: Place::Service("MG00000000000000000000000000000001".parse().unwrap()),
+        let webhooks = WebhookSettings {
+            place: WebhookOwner::Service("MG00000000000000000000000000000001".parse().unwrap()),
             inbound: text(inbound),
             inbound_method: Some(method.to_owned()),
             fallback: text(fallback),

@@ -12,7 +12,7 @@ const BODY_CHARS: usize = 60;
 
 /// An event in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Line {
+pub(super) struct EventLine {
     pub(super) time: String,
     pub(super) event_type: String,
     /// A phone number or a user id, without the channel.
@@ -20,7 +20,7 @@ pub(super) struct Line {
     pub(super) what: String,
 }
 
-impl Line {
+impl EventLine {
     pub(super) fn of(event: &Value) -> Self {
         let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
         let event_type = text("event_type");
@@ -54,7 +54,7 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for EventLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { time, event_type, contact, what } = self;
         write!(f, "{}  {event_type:<23}  {:<15}  {}", readable(time), readable(contact), readable(what))
@@ -108,7 +108,7 @@ mod tests {
         ] {
             let mut dated = event.clone();
             dated["occurred_at"] = json!(at);
-            let line = Line::of(&dated);
+            let line = EventLine::of(&dated);
             assert_eq!((line.time.as_str(), line.contact.as_str(), line.what.as_str()), (at, contact, what), "{event}");
         }
     }
@@ -118,12 +118,12 @@ mod tests {
         let event = json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
                            "body": "\u{1b}[2J", "occurred_at": "2026-11-20T09:00:00.123456789Z"});
         let shown = "2026-11-20T09:00:00Z  twilio_inbound           +14155550123     SM1 \u{fffd}[2J";
-        assert_eq!(Line::of(&event).to_string(), shown);
+        assert_eq!(EventLine::of(&event).to_string(), shown);
     }
 
     #[test]
     fn what_people_write_is_shortened() {
-        let line = Line::of(&json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2}));
+        let line = EventLine::of(&json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2}));
         assert_eq!(line.what, format!("[2 files] {}…", "é".repeat(60)));
     }
 }

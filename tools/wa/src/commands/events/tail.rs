@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use serde_json::Value;
 use shared::archive;
 
-use super::line::{Line, without_channel};
+use super::line::{EventLine, without_channel};
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
+    exit::CommandError,
+    output::{Format, PropertyTable},
     session::Session,
 };
 
@@ -26,10 +26,10 @@ const REMEMBERED: usize = 100_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa events tail --since 1h --type twilio_status\n  \
                         wa events tail --contact +14155550123 --output json | jq .status")]
-pub struct Arguments {
+pub struct TailArguments {
     /// Begin so long ago, as in 30m, 1h or 2d, or at a time [default: now]
     #[arg(long, value_name = "AGO", value_parser = since)]
-    since: Option<Since>,
+    since: Option<TailStart>,
     /// Only events of these types, with commas between them: `twilio_inbound,twilio_status`
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
@@ -43,22 +43,22 @@ pub struct Arguments {
 
 /// When to begin.
 #[derive(Debug, Clone, Copy)]
-enum Since {
+enum TailStart {
     Ago(SignedDuration),
     At(Timestamp),
 }
 
-fn since(text: &str) -> Result<Since, String> {
+fn since(text: &str) -> Result<TailStart, String> {
     if let Ok(at) = text.parse() {
-        return Ok(Since::At(at));
+        return Ok(TailStart::At(at));
     }
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
     let ago = days.map(|days| SignedDuration::from_hours(24 * i64::from(days))).or_else(|| text.parse().ok());
-    let ago = ago.filter(SignedDuration::is_positive).map(Since::Ago);
+    let ago = ago.filter(SignedDuration::is_positive).map(TailStart::Ago);
     ago.ok_or_else(|| "expected how long ago, as in 30m, 1h or 2d, or a time, as in 2026-11-20T09:00:00Z".to_owned())
 }
 
-impl Since {
+impl TailStart {
     fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
@@ -67,18 +67,18 @@ impl Since {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &TailArguments, session: &Session) -> Result<(), CommandError> {
     let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
     let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
     let now = Timestamp::now();
     let from = arguments.since.map(|since| since.at(now));
-    let mut reader = Reader { client, bucket, seen: BTreeMap::new(), printed: HashSet::new() };
+    let mut reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), printed: HashSet::new() };
     let mut day = from.unwrap_or(now).to_zoned(TimeZone::UTC).date();
     if from.is_none() {
         // What is there already is not new, whatever the clocks say.
         reader.seen = reader.listed(day).await?;
     }
-    let mut printer = Printer { session, has_header: false };
+    let mut printer = EventPrinter { session, has_header: false };
     loop {
         let began = tokio::time::Instant::now();
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
@@ -96,9 +96,9 @@ pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), 
     }
 }
 
-impl Arguments {
+impl TailArguments {
     fn wants(&self, event: &Value) -> bool {
-        let line = Line::of(event);
+        let line = EventLine::of(event);
         let wanted = |contact: &String| without_channel(contact) == line.contact;
         (self.types.is_empty() || self.types.contains(&line.event_type)) && self.contact.as_ref().is_none_or(wanted)
     }
@@ -109,7 +109,7 @@ fn happened_at(event: &Value) -> Option<Timestamp> {
 }
 
 /// The archive, and what has been read of it.
-struct Reader {
+struct ArchiveReader {
     client: Client,
     bucket: String,
     /// Objects by their key, with what they held.
@@ -117,14 +117,14 @@ struct Reader {
     printed: HashSet<String>,
 }
 
-impl Reader {
+impl ArchiveReader {
     /// What is there of these days and was not before, in its order.
-    async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, Failure> {
+    async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, CommandError> {
         let mut listed = BTreeMap::new();
         let mut day = first;
         while day <= last {
             listed.extend(self.listed(day).await?);
-            day = day.tomorrow().map_err(|error| Failure::Usage(error.to_string()))?;
+            day = day.tomorrow().map_err(|error| CommandError::Usage(error.to_string()))?;
         }
         let mut events = Vec::new();
         for key in listed.iter().filter(|(key, tag)| self.seen.get(*key) != Some(tag)).map(|(key, _)| key) {
@@ -143,36 +143,36 @@ impl Reader {
         Ok(events)
     }
 
-    async fn listed(&self, day: Date) -> Result<BTreeMap<String, String>, Failure> {
+    async fn listed(&self, day: Date) -> Result<BTreeMap<String, String>, CommandError> {
         let prefix = archive::prefix(day);
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
         let mut pages = list.into_paginator().send();
         let mut listed = BTreeMap::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| Failure::of_sdk("reading the archive", &error))?;
+            let page = page.map_err(|error| CommandError::of_sdk("reading the archive", &error))?;
             let objects = page.contents.unwrap_or_default().into_iter();
             listed.extend(objects.filter_map(|object| Some((object.key?, object.e_tag.unwrap_or_default()))));
         }
         Ok(listed)
     }
 
-    async fn events(&self, key: &str) -> Result<Vec<Value>, Failure> {
+    async fn events(&self, key: &str) -> Result<Vec<Value>, CommandError> {
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = object.map_err(|error| Failure::of_sdk("reading the archive", &error))?;
-        let lost = |error| Failure::NoAnswer(format!("reading the archive: {error}"));
+        let object = object.map_err(|error| CommandError::of_sdk("reading the archive", &error))?;
+        let lost = |error| CommandError::NoAnswer(format!("reading the archive: {error}"));
         let bytes = object.body.collect().await.map_err(lost)?.into_bytes();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 }
 
-struct Printer<'a> {
+struct EventPrinter<'a> {
     session: &'a Session,
     has_header: bool,
 }
 
-impl Printer<'_> {
-    fn print(&mut self, events: &[Value]) -> Result<(), Failure> {
+impl EventPrinter<'_> {
+    fn print(&mut self, events: &[Value]) -> Result<(), CommandError> {
         let output = &self.session.output;
         if events.is_empty() {
             return Ok(());
@@ -180,10 +180,10 @@ impl Printer<'_> {
         match output.format() {
             Format::Json => return events.iter().try_for_each(|event| output.line(&event.to_string())),
             // A table's columns would be of another width in each round.
-            Format::Table => return events.iter().try_for_each(|event| output.line(&Line::of(event).to_string())),
+            Format::Table => return events.iter().try_for_each(|event| output.line(&EventLine::of(event).to_string())),
             Format::Csv | Format::Tsv => {}
         }
-        let table = Table::new(&["time", "event_type", "contact", "what"], events.iter().map(Line::of))?;
+        let table = PropertyTable::new(&["time", "event_type", "contact", "what"], events.iter().map(EventLine::of))?;
         output.more(&table, !std::mem::replace(&mut self.has_header, true))
     }
 }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn events_are_chosen_by_type_and_by_person() {
-        let arguments = |types: &[&str], contact: Option<&str>| Arguments {
+        let arguments = |types: &[&str], contact: Option<&str>| TailArguments {
             since: None,
             types: types.iter().map(|name| (*name).to_owned()).collect(),
             contact: contact.map(str::to_owned),

@@ -7,7 +7,7 @@ use twilio_types::address::Address;
 
 use super::{check, show};
 use crate::{
-    exit::Failure,
+    exit::CommandError,
     output::Properties,
     session::Session,
     twilio::{Payload, Product, TwilioFailure},
@@ -23,7 +23,7 @@ Example:
 /// A message.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Arguments {
+pub struct CreateMessageArguments {
     /// The recipient, as in whatsapp:+14155550123; a plain number gets an SMS
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
@@ -65,7 +65,7 @@ fn object(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &CreateMessageArguments, session: &Session) -> Result<(), CommandError> {
     check(&arguments.properties)?;
     ask(arguments, session).await?;
     let twilio = session.twilio().await?;
@@ -78,17 +78,17 @@ pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), 
 }
 
 /// Without an answer, or after a fault of Twilio's own, the message may be on its way: who tries again sends it twice.
-fn not_created(failure: TwilioFailure, to: &Address) -> Failure {
+fn not_created(failure: TwilioFailure, to: &Address) -> CommandError {
     match &failure {
         TwilioFailure::Refused(refusal) if refusal.status < 500 => failure.into(),
-        _ => Failure::NoAnswer(format!(
+        _ => CommandError::NoAnswer(format!(
             "{failure}; it may have been created: look with `wa messages list --to {to}` before trying again"
         )),
     }
 }
 
 /// Whoever opted out is not written to by a slip of the hand.
-async fn ask(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+async fn ask(arguments: &CreateMessageArguments, session: &Session) -> Result<(), CommandError> {
     let contact = ContactKey::new(&session.account_sid().await?, &arguments.to.identity);
     let overview = session.contacts().await?.overview(&contact).await?;
     let opted_out = overview.suppressions.iter().filter(|found| found.preference.preference == Preference::OptedOut);
@@ -102,7 +102,7 @@ async fn ask(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
     session.terminal.confirm(&format!("Write to {to} all the same?"))
 }
 
-impl Arguments {
+impl CreateMessageArguments {
     fn form(&self, configured_service: Option<String>) -> Vec<(&'static str, String)> {
         let service = self.messaging_service_sid.clone();
         let service = service.or(configured_service.filter(|_| self.from.is_none()));
@@ -146,16 +146,16 @@ mod tests {
     }
 
     #[derive(Debug, clap::Parser)]
-    struct Command {
+    struct CreateCommandLine {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: CreateMessageArguments,
     }
 
     #[test]
     fn flags_become_twilio_s_parameters() {
         let form = |flags: &str| {
             let words = std::iter::once("create").chain(flags.split_whitespace());
-            let arguments = Command::try_parse_from(words).unwrap().arguments;
+            let arguments = CreateCommandLine::try_parse_from(words).unwrap().arguments;
             arguments.form(Some("MG1".to_owned())).into_iter().map(|(name, value)| format!("{name}={value}")).collect()
         };
         let made: Vec<String> = form("--to whatsapp:+14155550123 --body Hi --send-at 2026-11-20T09:00:00Z");

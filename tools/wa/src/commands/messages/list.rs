@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::COLUMNS;
 use crate::{
-    exit::Failure,
-    output::{Properties, Table},
+    exit::CommandError,
+    output::{Properties, PropertyTable},
     session::Session,
     twilio::{Payload, Product, Twilio},
 };
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wa messages list --to whatsapp:+14155550123 --date-sent-after 2026-11-20 \
                         --properties sid,status,errorCode,body")]
-pub struct Arguments {
+pub struct ListMessagesArguments {
     /// Only those to this address
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
@@ -57,16 +57,16 @@ fn day(text: &str) -> Result<String, String> {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct MessageListPage {
     messages: Vec<Value>,
     next_page_uri: Option<String>,
 }
 
-pub(super) async fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &ListMessagesArguments, session: &Session) -> Result<(), CommandError> {
     let twilio = session.twilio().await?;
     let limit = if arguments.no_limit { usize::MAX } else { arguments.limit };
     let messages = collect(&twilio, &arguments.query(), limit, session).await?;
-    let table = Table::new(&COLUMNS, messages)?.pick(&arguments.properties)?;
+    let table = PropertyTable::new(&COLUMNS, messages)?.pick(&arguments.properties)?;
     session.output.table(&table)
 }
 
@@ -75,13 +75,14 @@ async fn collect(
     query: &[(&str, String)],
     limit: usize,
     session: &Session,
-) -> Result<Vec<Value>, Failure> {
+) -> Result<Vec<Value>, CommandError> {
     let progress = session.terminal.count("messages");
     let path = twilio.of_account("Messages.json");
     let mut answer = twilio.call(Method::GET, Product::Api, &path, Payload::Query(query)).await?;
     let mut messages = Vec::new();
     loop {
-        let page = Page::deserialize(answer).map_err(|_| Failure::NoAnswer("Twilio's list is not one".to_owned()))?;
+        let page = MessageListPage::deserialize(answer)
+            .map_err(|_| CommandError::NoAnswer("Twilio's list is not one".to_owned()))?;
         messages.extend(page.messages);
         progress.set_position(messages.len() as u64);
         // Only a path on the same host: the credentials go nowhere else.
@@ -94,7 +95,7 @@ async fn collect(
     Ok(messages)
 }
 
-impl Arguments {
+impl ListMessagesArguments {
     fn query(&self) -> Vec<(&'static str, String)> {
         let largest = if self.no_limit { self.page_size } else { u16::try_from(self.limit.max(1)).unwrap_or(u16::MAX) };
         let page_size = Some(self.page_size.min(largest).to_string());
@@ -119,14 +120,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
-    struct Command {
+    struct ListCommandLine {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: ListMessagesArguments,
     }
 
     fn query(flags: &str) -> Result<Vec<(&'static str, String)>, String> {
         let words = std::iter::once("list").chain(flags.split_whitespace());
-        Ok(Command::try_parse_from(words).map_err(|error| error.to_string())?.arguments.query())
+        Ok(ListCommandLine::try_parse_from(words).map_err(|error| error.to_string())?.arguments.query())
     }
 
     #[test]

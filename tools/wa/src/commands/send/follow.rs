@@ -13,8 +13,8 @@ use tokio::{
 };
 use twilio_types::message_status::{MessageStatus, Stage};
 
-use super::{Request, account};
-use crate::{commands::notifications, exit::Failure, output::Format, session::Session};
+use super::{NotificationRequest, account};
+use crate::{commands::notifications, exit::CommandError, output::Format, session::Session};
 
 /// A status callback takes a second and more.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const READS_AT_ONCE: usize = 32;
 
 /// What is to be seen of a notification at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Seen {
+struct FollowedState {
     state: Option<NotificationState>,
     attempts: usize,
     reason: Option<String>,
@@ -36,7 +36,7 @@ struct Seen {
 
 /// Whether there is more to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum FollowOutcome {
     NotYet,
     /// It reached the recipient.
     Arrived,
@@ -44,7 +44,7 @@ enum End {
     Lost,
 }
 
-impl Seen {
+impl FollowedState {
     fn of(history: &NotificationLog) -> Self {
         let delivery = latest(history);
         Self {
@@ -55,7 +55,7 @@ impl Seen {
         }
     }
 
-    fn end(&self) -> End {
+    fn end(&self) -> FollowOutcome {
         let stage = self.message.as_ref().and_then(|(_, status)| *status).map(MessageStatus::stage);
         match (self.state, stage) {
             (
@@ -67,9 +67,9 @@ impl Seen {
                 ),
                 _,
             )
-            | (Some(NotificationState::Accepted), Some(Stage::Lost)) => End::Lost,
-            (Some(NotificationState::Accepted), Some(Stage::Arrived)) => End::Arrived,
-            _ => End::NotYet,
+            | (Some(NotificationState::Accepted), Some(Stage::Lost)) => FollowOutcome::Lost,
+            (Some(NotificationState::Accepted), Some(Stage::Arrived)) => FollowOutcome::Arrived,
+            _ => FollowOutcome::NotYet,
         }
     }
 
@@ -89,7 +89,11 @@ fn latest(history: &NotificationLog) -> Option<&LoggedMessage> {
 }
 
 /// Follows all of them, says each change on the standard error, and prints how they ended.
-pub(super) async fn run(session: &Session, requests: &[Request], timeout: Duration) -> Result<(), Failure> {
+pub(super) async fn run(
+    session: &Session,
+    requests: &[NotificationRequest],
+    timeout: Duration,
+) -> Result<(), CommandError> {
     let histories = session.histories().await?;
     let deadline = Instant::now() + timeout;
     let reads = Semaphore::new(READS_AT_ONCE);
@@ -99,9 +103,9 @@ pub(super) async fn run(session: &Session, requests: &[Request], timeout: Durati
     for end in ends {
         let (end, history) = end?;
         match end {
-            End::Arrived => {}
-            End::Lost => lost += 1,
-            End::NotYet => late += 1,
+            FollowOutcome::Arrived => {}
+            FollowOutcome::Lost => lost += 1,
+            FollowOutcome::NotYet => late += 1,
         }
         found.extend(history);
     }
@@ -112,12 +116,12 @@ pub(super) async fn run(session: &Session, requests: &[Request], timeout: Durati
     }
     match (lost, late) {
         (0, 0) => Ok(()),
-        (0, late) => Err(Failure::NoAnswer(format!(
+        (0, late) => Err(CommandError::NoAnswer(format!(
             "{late} of {} not at the end within {} s: look again with `wa notifications show`",
             requests.len(),
             timeout.as_secs()
         ))),
-        (lost, _) => Err(Failure::No(format!("{lost} of {} did not reach the recipient", requests.len()))),
+        (lost, _) => Err(CommandError::No(format!("{lost} of {} did not reach the recipient", requests.len()))),
     }
 }
 
@@ -125,25 +129,25 @@ async fn one(
     session: &Session,
     histories: &NotificationLogs,
     reads: &Semaphore,
-    request: &Request,
+    request: &NotificationRequest,
     deadline: Instant,
-) -> Result<(End, Option<NotificationLog>), Failure> {
+) -> Result<(FollowOutcome, Option<NotificationLog>), CommandError> {
     let notification = &request.notification;
     let account_sid = account(session, notification).await?;
     let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };
-    let (mut history, mut seen, mut changed_at) = (None, Seen::default(), Instant::now());
+    let (mut history, mut seen, mut changed_at) = (None, FollowedState::default(), Instant::now());
     session.terminal.note(&seen.line(notification.id.as_str()));
     loop {
         let permit = reads.acquire().await;
-        let found = histories.find(&account_sid, &notification.id).await.map_err(Failure::from);
+        let found = histories.find(&account_sid, &notification.id).await.map_err(CommandError::from);
         drop(permit);
         match found {
             Ok(found) => history = found,
             // The next look may be answered.
-            Err(Failure::NoAnswer(said)) => session.terminal.warn(&format!("{}: {said}", notification.id)),
+            Err(CommandError::NoAnswer(said)) => session.terminal.warn(&format!("{}: {said}", notification.id)),
             Err(failure) => return Err(failure),
         }
-        let now = history.as_ref().map(Seen::of).unwrap_or_default();
+        let now = history.as_ref().map(FollowedState::of).unwrap_or_default();
         if now != seen {
             session.terminal.note(&now.line(notification.id.as_str()));
             (seen, changed_at) = (now, Instant::now());
@@ -151,9 +155,9 @@ async fn one(
         // Only a message's own failure is cured by a fallback.
         let may_go_on = seen.state == Some(NotificationState::Accepted) && changed_at.elapsed() < patience;
         match seen.end() {
-            End::Arrived => return Ok((End::Arrived, history)),
-            End::Lost if !may_go_on => return Ok((End::Lost, history)),
-            _ if Instant::now() >= deadline => return Ok((End::NotYet, history)),
+            FollowOutcome::Arrived => return Ok((FollowOutcome::Arrived, history)),
+            FollowOutcome::Lost if !may_go_on => return Ok((FollowOutcome::Lost, history)),
+            _ if Instant::now() >= deadline => return Ok((FollowOutcome::NotYet, history)),
             _ => sleep(PAUSE).await,
         }
     }
@@ -165,22 +169,22 @@ mod tests {
 
     #[test]
     fn an_end_is_what_the_recipient_has_or_will_never_have() {
-        let seen = |state, status: Option<MessageStatus>| Seen {
+        let seen = |state, status: Option<MessageStatus>| FollowedState {
             state,
             message: status.map(|status| ("SM1".to_owned(), Some(status))),
-            ..Seen::default()
+            ..FollowedState::default()
         };
         for (state, status, expected) in [
-            (None, None, End::NotYet),
-            (Some(NotificationState::Waiting), None, End::NotYet),
-            (Some(NotificationState::Accepted), None, End::NotYet),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), End::NotYet),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Delivered), End::Arrived),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Failed), End::Lost),
+            (None, None, FollowOutcome::NotYet),
+            (Some(NotificationState::Waiting), None, FollowOutcome::NotYet),
+            (Some(NotificationState::Accepted), None, FollowOutcome::NotYet),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), FollowOutcome::NotYet),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Delivered), FollowOutcome::Arrived),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Failed), FollowOutcome::Lost),
             // The first message failed, and a fallback is on its way.
-            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), End::NotYet),
-            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), End::NotYet),
-            (Some(NotificationState::Suppressed), None, End::Lost),
+            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), FollowOutcome::NotYet),
+            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), FollowOutcome::NotYet),
+            (Some(NotificationState::Suppressed), None, FollowOutcome::Lost),
         ] {
             assert_eq!(seen(state, status).end(), expected, "{state:?} {status:?}");
         }

@@ -18,10 +18,10 @@ use stores::{
     notifications::{ClaimState, NotificationState, Notifications},
 };
 
-use super::{Request, account};
+use super::{NotificationRequest, account};
 use crate::{
-    exit::Failure,
-    output::{Format, Table},
+    exit::CommandError,
+    output::{Format, PropertyTable},
     session::Session,
 };
 
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 8;
 /// What would be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+enum PreviewVerdict {
     /// Send it now.
     Send,
     /// Send it, or decide anew, at another time.
@@ -45,15 +45,15 @@ struct Preview {
     id: String,
     to: String,
     category: &'static str,
-    decision: Verdict,
+    decision: PreviewVerdict,
     /// Why, where it is not sent now.
     reason: Option<String>,
     /// When it is decided anew.
     until: Option<Timestamp>,
     /// The way it would go.
     #[serde(skip_serializing_if = "Option::is_none")]
-    way: Option<Way>,
-    facts: Known,
+    way: Option<PlannedRoute>,
+    facts: PreviewFacts,
 }
 
 /// In the order in which people ask.
@@ -61,7 +61,7 @@ const FIELDS: [&str; 8] = ["id", "to", "category", "decision", "reason", "until"
 
 /// One of a notification's ways.
 #[derive(Debug, Serialize)]
-struct Way {
+struct PlannedRoute {
     /// 0 is the content, 1 the first fallback.
     route: usize,
     channel: &'static str,
@@ -73,7 +73,7 @@ struct Way {
 
 /// What the decision stands on.
 #[derive(Debug, Serialize)]
-struct Known {
+struct PreviewFacts {
     country: Option<Region>,
     /// Where the notification stands already.
     state: Option<NotificationState>,
@@ -88,8 +88,8 @@ struct Known {
 }
 
 /// Says it of all of them. Where one would not be sent, the answer is no.
-pub(super) async fn run(session: &Session, requests: &[Request]) -> Result<(), Failure> {
-    let judge = Judge {
+pub(super) async fn run(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
+    let judge = Previewer {
         session,
         dynamodb: session.dynamodb().await?,
         contacts: session.contacts().await?,
@@ -101,31 +101,33 @@ pub(super) async fn run(session: &Session, requests: &[Request]) -> Result<(), F
         .try_collect()
         .await?;
     show(session, &previews)?;
-    let refused = previews.iter().filter(|preview| preview.decision == Verdict::Refuse).count();
+    let refused = previews.iter().filter(|preview| preview.decision == PreviewVerdict::Refuse).count();
     match (refused, previews.len()) {
         (0, _) => Ok(()),
-        (_, 1) => Err(Failure::No("it would not be sent".to_owned())),
-        (refused, total) => Err(Failure::No(format!("{refused} of {total} would not be sent"))),
+        (_, 1) => Err(CommandError::No("it would not be sent".to_owned())),
+        (refused, total) => Err(CommandError::No(format!("{refused} of {total} would not be sent"))),
     }
 }
 
-fn show(session: &Session, previews: &[Preview]) -> Result<(), Failure> {
+fn show(session: &Session, previews: &[Preview]) -> Result<(), CommandError> {
     match (previews, session.output.format()) {
         ([preview], Format::Table) => session.output.fields(&FIELDS, preview),
         ([preview], Format::Json) => session.output.json(preview),
-        _ => session.output.table(&Table::new(&["id", "to", "category", "decision", "reason", "until"], previews)?),
+        _ => session
+            .output
+            .table(&PropertyTable::new(&["id", "to", "category", "decision", "reason", "until"], previews)?),
     }
 }
 
-struct Judge<'a> {
+struct Previewer<'a> {
     session: &'a Session,
     dynamodb: aws_sdk_dynamodb::Client,
     contacts: Contacts,
     notifications: Notifications,
 }
 
-impl Judge<'_> {
-    async fn preview(&self, notification: &Notification) -> Result<Preview, Failure> {
+impl Previewer<'_> {
+    async fn preview(&self, notification: &Notification) -> Result<Preview, CommandError> {
         let now = Timestamp::now();
         let account_sid = account(self.session, notification).await?;
         let stack = self.session.stack().await?;
@@ -155,7 +157,7 @@ impl Judge<'_> {
             reason: finding.reason,
             until: finding.until,
             way: finding.way,
-            facts: Known::of(notification, &rules, &facts, country, state),
+            facts: PreviewFacts::of(notification, &rules, &facts, country, state),
         })
     }
 
@@ -164,7 +166,7 @@ impl Judge<'_> {
         case: Eligibility<'_>,
         progress: NotificationProgress,
         now: Timestamp,
-    ) -> Result<Facts, Failure> {
+    ) -> Result<Facts, CommandError> {
         let wanted = self.contacts.batch_keys(case.facet_keys().into_iter().map(|wanted| (case.contact, wanted)))?;
         let table = wanted.0.clone();
         let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", [wanted].into()).await?;
@@ -173,53 +175,66 @@ impl Judge<'_> {
     }
 }
 
-struct Finding {
-    verdict: Verdict,
+struct PreviewFinding {
+    verdict: PreviewVerdict,
     reason: Option<String>,
     until: Option<Timestamp>,
-    way: Option<Way>,
+    way: Option<PlannedRoute>,
 }
 
 /// A notification that is not decided upon now: it is done with, or somebody is at work on it.
-fn of_standing(standing: &ClaimState) -> Finding {
+fn of_standing(standing: &ClaimState) -> PreviewFinding {
     let (verdict, reason, until) = match standing {
-        ClaimState::LeasedUntil(end) => (Verdict::Wait, "it is being sent".to_owned(), Some(*end)),
-        ClaimState::OutcomeUnknown(_) => {
-            (Verdict::Wait, "whether it was sent is not known: Twilio's list is looked at first".to_owned(), None)
-        }
+        ClaimState::LeasedUntil(end) => (PreviewVerdict::Wait, "it is being sent".to_owned(), Some(*end)),
+        ClaimState::OutcomeUnknown(_) => (
+            PreviewVerdict::Wait,
+            "whether it was sent is not known: Twilio's list is looked at first".to_owned(),
+            None,
+        ),
         ClaimState::Finished(state) => {
-            (Verdict::Refuse, format!("id: it came to its end before, {}", state.as_str()), None)
+            (PreviewVerdict::Refuse, format!("id: it came to its end before, {}", state.as_str()), None)
         }
-        _ => (Verdict::Refuse, "id: used before for a notification with other content".to_owned(), None),
+        _ => (PreviewVerdict::Refuse, "id: used before for a notification with other content".to_owned(), None),
     };
-    Finding { verdict, reason: Some(reason), until, way: None }
+    PreviewFinding { verdict, reason: Some(reason), until, way: None }
 }
 
-fn of_policy(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> Finding {
+fn of_policy(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> PreviewFinding {
     match policy::decide(case.notification, case.rules, facts, now) {
         Decision::Send(plan) => {
             let Some((channel, content)) = case.notification.channel_option(plan.route) else {
                 let reason = "fallback: the notification has no such way any more".to_owned();
-                return Finding { verdict: Verdict::Refuse, reason: Some(reason), until: None, way: None };
+                return PreviewFinding {
+                    verdict: PreviewVerdict::Refuse,
+                    reason: Some(reason),
+                    until: None,
+                    way: None,
+                };
             };
             let sender = case.require_sender(channel);
-            let way = Way {
+            let way = PlannedRoute {
                 route: plan.route,
                 channel: channel.as_str(),
                 content: kind(content),
                 sender: case.sender(),
                 awaits_reply: plan.awaits_reply,
             };
-            let verdict = if sender.is_ok() { Verdict::Send } else { Verdict::Refuse };
+            let verdict = if sender.is_ok() { PreviewVerdict::Send } else { PreviewVerdict::Refuse };
             let reason = sender.err().map(|missing| missing.to_string());
-            Finding { verdict, reason, until: None, way: Some(way) }
+            PreviewFinding { verdict, reason, until: None, way: Some(way) }
         }
-        Decision::Later { until, reason } => {
-            Finding { verdict: Verdict::Wait, reason: Some(reason.to_string()), until: Some(until), way: None }
-        }
-        Decision::Never(refusal) => {
-            Finding { verdict: Verdict::Refuse, reason: Some(refusal.to_string()), until: None, way: None }
-        }
+        Decision::Later { until, reason } => PreviewFinding {
+            verdict: PreviewVerdict::Wait,
+            reason: Some(reason.to_string()),
+            until: Some(until),
+            way: None,
+        },
+        Decision::Never(refusal) => PreviewFinding {
+            verdict: PreviewVerdict::Refuse,
+            reason: Some(refusal.to_string()),
+            until: None,
+            way: None,
+        },
     }
 }
 
@@ -231,7 +246,7 @@ const fn kind(content: &Content) -> &'static str {
     }
 }
 
-impl Known {
+impl PreviewFacts {
     fn of(
         notification: &Notification,
         rules: &RecipientRules,
@@ -263,7 +278,7 @@ mod tests {
 
     use super::*;
 
-    fn found(facts: &Facts, service: Option<&str>) -> Finding {
+    fn found(facts: &Facts, service: Option<&str>) -> PreviewFinding {
         let text = json!({"id": "a", "to": "+14155550123", "category": "utility",
                           "content": {"type": "text", "body": "Hi"},
                           "fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]});
@@ -287,10 +302,10 @@ mod tests {
     fn the_way_it_would_go_is_named() {
         let open = Facts { last_inbound_at: "2026-11-20T08:00:00Z".parse().ok(), ..Facts::default() };
         let finding = found(&open, SERVICE);
-        assert_eq!((finding.verdict, finding.way.unwrap().channel), (Verdict::Send, "whatsapp"));
+        assert_eq!((finding.verdict, finding.way.unwrap().channel), (PreviewVerdict::Send, "whatsapp"));
         let finding = found(&Facts::default(), SERVICE);
         let way = finding.way.unwrap();
-        assert_eq!((finding.verdict, way.route, way.channel), (Verdict::Send, 1, "sms"));
+        assert_eq!((finding.verdict, way.route, way.channel), (PreviewVerdict::Send, 1, "sms"));
     }
 
     #[test]
@@ -299,9 +314,11 @@ mod tests {
         let finding = found(&opted_out, SERVICE);
         assert_eq!(
             (finding.verdict, finding.reason.as_deref()),
-            (Verdict::Refuse, Some("the recipient has opted out"))
+            (PreviewVerdict::Refuse, Some("the recipient has opted out"))
         );
         let finding = found(&Facts::default(), None);
-        assert!(finding.verdict == Verdict::Refuse && finding.reason.unwrap().starts_with("messaging_service_sid: "));
+        assert!(
+            finding.verdict == PreviewVerdict::Refuse && finding.reason.unwrap().starts_with("messaging_service_sid: ")
+        );
     }
 }

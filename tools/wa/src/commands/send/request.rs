@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use twilio_types::sid::AccountSid;
 use uuid::Uuid;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// A notification that can be sent.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct NotificationRequest {
     /// Its JSON.
     pub(super) body: String,
     /// What it says.
@@ -40,7 +40,7 @@ pub(super) const FLAGS: [&str; 18] = [
 
 /// A notification, flag by flag.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct Flags {
+pub(super) struct NotificationFlags {
     /// The idempotency key: the same id is never sent twice [default: a new one, which is printed]
     #[arg(long)]
     id: Option<String>,
@@ -106,10 +106,10 @@ fn json_value(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("expected JSON, it breaks off at column {}", error.column()))
 }
 
-impl Flags {
+impl NotificationFlags {
     /// The notification that the flags make.
-    pub(super) fn request(&self, account_sid: Option<&AccountSid>) -> Result<Request, Failure> {
-        Request::of(self.json(), account_sid)
+    pub(super) fn request(&self, account_sid: Option<&AccountSid>) -> Result<NotificationRequest, CommandError> {
+        NotificationRequest::of(self.json(), account_sid)
     }
 
     fn json(&self) -> Value {
@@ -169,9 +169,9 @@ fn object(pairs: &[(String, String)]) -> Option<Value> {
     (!object.is_empty()).then_some(Value::Object(object))
 }
 
-impl Request {
+impl NotificationRequest {
     /// `account_sid` is the account of a notification that names none; without one it is the stack's.
-    fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, Failure> {
+    fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, CommandError> {
         if let (Value::Object(fields), Some(account_sid)) = (&mut value, account_sid) {
             fields.entry("account_sid").or_insert_with(|| json!(account_sid));
         }
@@ -182,7 +182,7 @@ impl Request {
             } else {
                 ""
             };
-            Failure::Usage(format!("{invalid}{hint}"))
+            CommandError::Usage(format!("{invalid}{hint}"))
         })?;
         Ok(Self { body, notification })
     }
@@ -193,7 +193,7 @@ const SHOWN: usize = 20;
 
 /// The notifications of a file: one, an array, or several one after the other. Either all can be sent, or the error names
 /// those that cannot.
-pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Vec<Request>, Failure> {
+pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Vec<NotificationRequest>, CommandError> {
     let mut values = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         match value {
@@ -202,17 +202,17 @@ pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Ve
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 let problem = format!("--file: expected JSON, it breaks off at line {line}, column {column}");
-                return Err(Failure::Usage(problem));
+                return Err(CommandError::Usage(problem));
             }
         }
     }
     if values.is_empty() {
-        return Err(Failure::Usage("--file: there is no notification in it".to_owned()));
+        return Err(CommandError::Usage("--file: there is no notification in it".to_owned()));
     }
     let (mut requests, mut problems) = (Vec::new(), Vec::new());
     let mut ids = std::collections::BTreeMap::new();
     for (number, value) in (1..).zip(values) {
-        match Request::of(value, account_sid) {
+        match NotificationRequest::of(value, account_sid) {
             Err(failure) => problems.push(format!("notification {number}: {failure}")),
             Ok(request) => {
                 let id = request.notification.id.to_string();
@@ -231,7 +231,7 @@ pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Ve
     if more > 0 {
         problems.push(format!("and {more} more"));
     }
-    Err(Failure::Usage(format!("nothing was queued:\n  {}", problems.join("\n  "))))
+    Err(CommandError::Usage(format!("nothing was queued:\n  {}", problems.join("\n  "))))
 }
 
 #[cfg(test)]
@@ -241,16 +241,16 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
-    struct Command {
+    struct SendCommandLine {
         #[command(flatten)]
-        flags: Flags,
+        flags: NotificationFlags,
         #[arg(long)]
         file: Option<String>,
     }
 
     fn made(flags: &str) -> Result<Value, String> {
         let words = std::iter::once("send").chain(flags.split(' '));
-        let flags = Command::try_parse_from(words).map_err(|error| error.to_string())?.flags;
+        let flags = SendCommandLine::try_parse_from(words).map_err(|error| error.to_string())?.flags;
         let request = flags.request(None).map_err(|failure| failure.to_string())?;
         Ok(serde_json::from_str(&request.body).unwrap())
     }

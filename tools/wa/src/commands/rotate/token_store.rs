@@ -8,17 +8,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use twilio_types::sid::AccountSid;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// The secret in Secrets Manager.
-pub(super) struct Vault {
+pub(super) struct TokenStore {
     client: Client,
     arn: String,
     account_sid: AccountSid,
 }
 
 /// The secret as it was read.
-pub(super) struct Held {
+pub(super) struct AccountTokens {
     /// The account's auth tokens, in their order.
     pub(super) tokens: Vec<SecretString>,
     /// Since when it holds them.
@@ -27,25 +27,25 @@ pub(super) struct Held {
     text: SecretString,
 }
 
-impl Vault {
+impl TokenStore {
     pub(super) fn new(client: Client, arn: String, account_sid: AccountSid) -> Self {
         Self { client, arn, account_sid }
     }
 
-    pub(super) async fn read(&self) -> Result<Held, Failure> {
+    pub(super) async fn read(&self) -> Result<AccountTokens, CommandError> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
-        let answer = answer.map_err(|error| Failure::of_sdk("reading the stack's Twilio secret", &error))?;
+        let answer = answer.map_err(|error| CommandError::of_sdk("reading the stack's Twilio secret", &error))?;
         let text = answer.secret_string.unwrap_or_default();
         let tokens = tokens(&text, &self.account_sid)?;
         // Where nobody says when it was stored, it may have been this moment.
         let stored_at = answer.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
         let stored_at = stored_at.unwrap_or_else(Timestamp::now);
-        Ok(Held { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
+        Ok(AccountTokens { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
     }
 
     /// Puts a token that is known nowhere else before those that the secret holds now, whoever stored them, unless it is
     /// there.
-    pub(super) async fn rescue(&self, token: &SecretString) -> Result<(), Failure> {
+    pub(super) async fn rescue(&self, token: &SecretString) -> Result<(), CommandError> {
         let held = self.read().await?;
         if held.has(token) {
             return Ok(());
@@ -55,18 +55,18 @@ impl Vault {
     }
 
     /// Stores these tokens in place of those that were read, unless somebody else has changed the secret since.
-    pub(super) async fn store(&self, before: &Held, tokens: &[SecretString]) -> Result<(), Failure> {
+    pub(super) async fn store(&self, before: &AccountTokens, tokens: &[SecretString]) -> Result<(), CommandError> {
         if self.read().await?.version != before.version {
             let remedy = "find out by whom, then run this again: it goes on from what it finds";
-            return Err(Failure::Refused(format!("the secret was changed meanwhile: {remedy}")));
+            return Err(CommandError::Refused(format!("the secret was changed meanwhile: {remedy}")));
         }
         let text = with_tokens(before.text.expose_secret(), &self.account_sid, tokens)?;
         let put = self.client.put_secret_value().secret_id(&self.arn).secret_string(text).send().await;
-        put.map(drop).map_err(|error| Failure::of_sdk("storing the stack's Twilio secret", &error))
+        put.map(drop).map_err(|error| CommandError::of_sdk("storing the stack's Twilio secret", &error))
     }
 }
 
-impl Held {
+impl AccountTokens {
     /// Whether nobody has stored anything since.
     pub(super) fn is_as_in(&self, later: &Self) -> bool {
         self.version == later.version && self.text.expose_secret() == later.text.expose_secret()
@@ -79,16 +79,16 @@ impl Held {
 }
 
 /// The secret is never part of an error.
-fn malformed(what: &str) -> Failure {
-    Failure::Refused(format!("the secret: {what}: see docs/deploy.md, \"The secret\""))
+fn malformed(what: &str) -> CommandError {
+    CommandError::Refused(format!("the secret: {what}: see docs/deploy.md, \"The secret\""))
 }
 
-fn parsed(text: &str) -> Result<Value, Failure> {
+fn parsed(text: &str) -> Result<Value, CommandError> {
     serde_json::from_str(text).map_err(|_| malformed("expected JSON"))
 }
 
 /// Each token once: one that is listed twice is not a primary and a secondary one.
-fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Failure> {
+fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, CommandError> {
     let secret = parsed(text)?;
     let account = secret.pointer(&format!("/accounts/{account_sid}"));
     let Some(tokens) = account.and_then(|account| account.get("auth_tokens")) else { return Ok(Vec::new()) };
@@ -99,7 +99,7 @@ fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Fai
     Ok(texts.into_iter().filter(|text| seen.insert(*text)).map(SecretString::from).collect())
 }
 
-fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, Failure> {
+fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, CommandError> {
     let mut secret = parsed(text)?;
     let account = secret.pointer_mut(&format!("/accounts/{account_sid}")).and_then(Value::as_object_mut);
     let account = account.ok_or_else(|| malformed(&format!("it has no {account_sid}")))?;

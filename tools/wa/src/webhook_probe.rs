@@ -22,30 +22,30 @@ pub const STATUS_PATH: &str = "/twilio/status";
 
 /// What the stack made of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum SignatureCheck {
     /// The signature counts.
-    LetIn,
+    Accepted,
     /// It does not.
-    KeptOut,
+    Refused,
     /// Neither was said: by this status.
     Unclear(u16),
 }
 
 /// An answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer {
+pub struct ProbeAnswer {
     /// What it says of the signature.
-    pub door: Door,
+    pub door: SignatureCheck,
     /// The other side's clock, to the second.
     pub date: Option<Timestamp>,
 }
 
 /// Posts a form that says nothing, signed with a token or not at all. An error is one line for people.
-pub async fn knock(
+pub async fn probe(
     api_url: &BaseUrl,
     account_sid: &AccountSid,
     token: Option<&SecretString>,
-) -> Result<Answer, String> {
+) -> Result<ProbeAnswer, String> {
     let url = api_url.join(STATUS_PATH);
     let form: Form = [("AccountSid".to_owned(), account_sid.to_string())].into_iter().collect();
     let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
@@ -60,9 +60,9 @@ pub async fn knock(
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
     let date = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
     let door = match response.status().as_u16() {
-        400 => Door::LetIn,
-        403 => Door::KeptOut,
-        other => Door::Unclear(other),
+        400 => SignatureCheck::Accepted,
+        403 => SignatureCheck::Refused,
+        other => SignatureCheck::Unclear(other),
     };
-    Ok(Answer { door, date })
+    Ok(ProbeAnswer { door, date })
 }

@@ -36,7 +36,7 @@ pub struct TwilioClient {
 /// The HTTP client cannot be built: the machine has no usable TLS, or the user agent is not a valid header value.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client for Twilio cannot be built")]
-pub struct NoHttpClient(#[source] reqwest::Error);
+pub struct HttpClientError(#[source] reqwest::Error);
 
 /// The settings of a [`TwilioClient`].
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub struct TwilioClientBuilder {
 impl TwilioClient {
     /// A client with the default settings. `base_url` is where Twilio's main API is: [`DEFAULT_BASE_URL`], a region's, or
     /// a stand-in's for tests.
-    pub fn new(base_url: BaseUrl) -> Result<Self, NoHttpClient> {
+    pub fn new(base_url: BaseUrl) -> Result<Self, HttpClientError> {
         Self::builder(base_url).build()
     }
 
@@ -125,7 +125,7 @@ impl TwilioClientBuilder {
     }
 
     /// The client. No connection is opened yet.
-    pub fn build(self) -> Result<TwilioClient, NoHttpClient> {
+    pub fn build(self) -> Result<TwilioClient, HttpClientError> {
         let http = Client::builder()
             .connect_timeout(self.connect_timeout)
             .timeout(self.request_timeout)
@@ -134,7 +134,7 @@ impl TwilioClientBuilder {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(self.user_agent)
             .build()
-            .map_err(NoHttpClient)?;
+            .map_err(HttpClientError)?;
         Ok(TwilioClient { http, base_url: self.base_url, request_timeout: self.request_timeout })
     }
 }

@@ -25,7 +25,7 @@ mod request;
 
 pub use account::{AccountClient, Cancellation};
 pub use client::{
-    DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT, NoHttpClient,
+    DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT, HttpClientError,
     TwilioClient, TwilioClientBuilder,
 };
 pub use credentials::Credentials;

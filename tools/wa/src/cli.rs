@@ -1,4 +1,4 @@
-//! The command line as it is written.
+//! The command line: its commands and their arguments.
 
 use clap::{Parser, Subcommand};
 
@@ -7,14 +7,12 @@ use crate::{
     globals::Globals,
 };
 
-/// WhatsApp messaging from one command: send, look, and put right.
-#[derive(Debug, Parser)]
+/// WhatsApp messaging from the command line: send, look things up, and fix what is wrong.
+#[derive(Parser)]
 #[command(name = "wa", version, after_help = EXAMPLE)]
 pub struct CommandLine {
-    /// What holds for every command.
     #[command(flatten)]
     pub globals: Globals,
-    /// The command.
     #[command(subcommand)]
     pub command: TopLevelCommand,
 }
@@ -26,34 +24,33 @@ Exit codes:
 Example:
   wa --stack whatsapp-staging --profile staging messages list --to whatsapp:+14155550123";
 
-/// The commands.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum TopLevelCommand {
     /// Put notifications on the outbound queue
     Send(Box<send::SendArguments>),
     /// Twilio's record of messages
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
-    /// What became of notifications
+    /// The outcome of notifications
     #[command(subcommand)]
     Notifications(notifications::NotificationsCommand),
-    /// What the system tells others
+    /// The events that this system publishes
     #[command(subcommand)]
     Events(events::EventsCommand),
     /// Compute the signature of a webhook
     Sign(sign::SignArguments),
-    /// Check the signature of a webhook, and say which part differs: the answer to 403
+    /// Verify the signature of a webhook, and say which part differs: use it when a webhook is answered with 403
     Verify(verify::VerifyArguments),
-    /// People: show them, leave them alone, bring many in or out
+    /// People: show what is known of them, suppress messages to them, import and export
     #[command(subcommand)]
     Contacts(contacts::ContactsCommand),
-    /// What people agreed to
+    /// What people consented to
     #[command(subcommand)]
     Consent(consent::ConsentCommand),
-    /// Change the auth token without losing a webhook
+    /// Replace the auth token without losing a webhook
     Rotate(rotate::RotateArguments),
-    /// Find out what is wrong, and how to mend it
+    /// Check the whole system, and say how to fix what is wrong
     Doctor(doctor::DoctorArguments),
-    /// Print what completes this command in a shell
+    /// Print a script that completes this command in a shell
     Completions(completions::CompletionsArguments),
 }

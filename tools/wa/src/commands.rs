@@ -1,4 +1,4 @@
-//! The commands, a module each.
+//! The commands, one module for each.
 
 pub mod completions;
 pub mod consent;

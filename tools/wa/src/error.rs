@@ -1,91 +1,183 @@
-//! How a command ends, for people (one line that says what was wrong and what is right) and for scripts (a code).
+//! How a command fails: for people one line that says what is wrong and what would be right, for scripts an exit code.
 
-use std::{error::Error, io};
+use std::{error::Error, fmt, io};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use shared::{queues::QueueError, report::Chain, secrets::SecretsError};
 use stores::{dynamodb::StoreError, fault::AwsFault};
 
-/// Why a command did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// It was done, and the answer is "no".
-    #[error("{0}")]
-    No(String),
-    /// Wrong usage or bad input.
-    #[error("{0}")]
-    Usage(String),
-    /// What it was to be done to is not there.
-    #[error("{0}")]
-    NotFound(String),
-    /// AWS or Twilio refused: credentials, permission, or the request itself.
-    #[error("{0}")]
-    Refused(String),
-    /// Nobody answered in time.
-    #[error("{0}")]
-    NoAnswer(String),
-    /// Somebody pressed Ctrl-C.
-    #[error("interrupted")]
+/// Why a command ended without having done what it was asked. Each reason has its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitReason {
+    /// The program that reads the output closed it, as `head` does.
+    OutputClosed,
+    /// The command did its work, and the answer is "no".
+    AnswerIsNo,
+    /// Wrong usage, or input that cannot be used.
+    Usage,
+    /// The thing that the command is about does not exist.
+    NotFound,
+    /// AWS or Twilio refused: the credentials, the permission, or the request itself.
+    Refused,
+    /// AWS or Twilio did not answer in time.
+    NoAnswer,
+    /// Ctrl-C.
     Interrupted,
-    /// Whoever read the output has had enough of it, as `head` does.
-    #[error("the reader of the output has gone")]
-    Unread,
 }
 
-impl CommandError {
+impl ExitReason {
     /// The exit code.
-    pub const fn code(&self) -> u8 {
+    pub const fn code(self) -> u8 {
         match self {
-            Self::Unread => 0,
-            Self::No(_) => 1,
-            Self::Usage(_) => 2,
-            Self::NotFound(_) => 3,
-            Self::Refused(_) => 4,
-            Self::NoAnswer(_) => 5,
+            Self::OutputClosed => 0,
+            Self::AnswerIsNo => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Refused => 4,
+            Self::NoAnswer => 5,
             Self::Interrupted => 130,
         }
     }
+}
 
-    /// The same with something said before it, as in `3 of 5 were recorded`. The exit code stays.
+/// A command that failed. `Display` is the message alone, [`Self::describe`] has the causes too.
+///
+/// `Debug` shows what `describe` shows: the `Debug` of an error of the AWS SDK holds the raw answer, which may be a secret.
+#[derive(thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    reason: ExitReason,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl CommandError {
+    fn new(reason: ExitReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), source: None }
+    }
+
+    /// The command did its work, and the answer is "no".
+    pub fn answer_is_no(message: impl Into<String>) -> Self {
+        Self::new(ExitReason::AnswerIsNo, message)
+    }
+
+    /// Wrong usage, or input that cannot be used.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitReason::Usage, message)
+    }
+
+    /// The thing that the command is about does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ExitReason::NotFound, message)
+    }
+
+    /// AWS or Twilio refused.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(ExitReason::Refused, message)
+    }
+
+    /// AWS or Twilio did not answer in time.
+    pub fn no_answer(message: impl Into<String>) -> Self {
+        Self::new(ExitReason::NoAnswer, message)
+    }
+
+    /// Ctrl-C ended the command.
+    pub fn interrupted() -> Self {
+        Self::new(ExitReason::Interrupted, "interrupted")
+    }
+
+    /// The same error with its cause, whose text follows the message.
     #[must_use]
-    pub fn after(self, what: &str) -> Self {
-        match self {
-            Self::No(said) => Self::No(format!("{what}: {said}")),
-            Self::Usage(said) => Self::Usage(format!("{what}: {said}")),
-            Self::NotFound(said) => Self::NotFound(format!("{what}: {said}")),
-            Self::Refused(said) => Self::Refused(format!("{what}: {said}")),
-            Self::NoAnswer(said) => Self::NoAnswer(format!("{what}: {said}")),
-            Self::Interrupted | Self::Unread => self,
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// The same error with a message before its own, as in `3 of 5 were recorded`. The exit code stays.
+    #[must_use]
+    pub fn after(self, message: impl Into<String>) -> Self {
+        match self.reason {
+            ExitReason::OutputClosed | ExitReason::Interrupted => self,
+            reason => Self::new(reason, message).because(self),
         }
+    }
+
+    /// Why the command failed.
+    pub const fn reason(&self) -> ExitReason {
+        self.reason
+    }
+
+    /// The exit code.
+    pub const fn code(&self) -> u8 {
+        self.reason.code()
+    }
+
+    /// The message and its causes, in one line.
+    pub fn describe(&self) -> String {
+        Chain(self).to_string()
     }
 
     /// A call to AWS that failed. `what` is what was tried, as in `reading the stack`.
-    pub fn of_sdk<E, R>(what: &str, error: &SdkError<E, R>) -> Self
+    pub fn of_sdk<E, R>(what: &str, error: SdkError<E, R>) -> Self
     where
-        E: ProvideErrorMetadata + Error + 'static,
-        R: std::fmt::Debug + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
     {
-        let said = match error.as_service_error() {
-            Some(service) => [service.code(), service.message()].into_iter().flatten().collect::<Vec<_>>().join(": "),
-            None => Chain(error).to_string(),
-        };
-        Self::of_fault(AwsFault::of(error), what, &said, error)
+        let fault = Fault::of(&error);
+        match error.as_service_error() {
+            Some(service) => {
+                let answer = AwsAnswer { code: owned(service.code()), message: owned(service.message()) };
+                Self::of_fault(fault, what, answer)
+            }
+            None => Self::of_fault(fault, what, error),
+        }
     }
 
-    fn of_fault(fault: AwsFault, what: &str, said: &str, error: &(dyn Error + 'static)) -> Self {
-        if lacks_credentials(error) {
+    fn of_fault(fault: AwsFault, what: &str, cause: impl Error + Send + Sync + 'static) -> Self {
+        if lacks_credentials(&cause) {
             let remedy = "name a profile with --profile, log in with `aws sso login`, or set AWS_ACCESS_KEY_ID";
-            return Self::Refused(format!("{what}: no AWS credentials that can be used: {remedy}"));
+            // The cause is left out: it may repeat what a credential process wrote.
+            return Self::refused(format!("{what}: no AWS credentials that can be used: {remedy}"));
         }
-        match fault {
-            AwsFault::Unavailable => Self::NoAnswer(format!("{what}: no answer from AWS: {said}")),
-            AwsFault::Denied => Self::Refused(format!("{what}: refused by AWS: {said}")),
-            AwsFault::Invalid => Self::Usage(format!("{what}: {said}")),
+        let error = match fault {
+            AwsFault::Unavailable => Self::no_answer(format!("{what}: no answer from AWS")),
+            AwsFault::Denied => Self::refused(format!("{what}: refused by AWS")),
+            AwsFault::Invalid => Self::usage(what),
+        };
+        error.because(cause)
+    }
+}
+
+impl fmt::Debug for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({:?})", self.reason, self.describe())
+    }
+}
+
+/// What an AWS service answered when it refused: its code and its message, without the SDK's own wrapping.
+#[derive(Debug)]
+struct AwsAnswer {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+impl fmt::Display for AwsAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.code, &self.message) {
+            (Some(code), Some(message)) => write!(f, "{code}: {message}"),
+            (Some(text), None) | (None, Some(text)) => f.write_str(text),
+            (None, None) => f.write_str("no reason was given"),
         }
     }
 }
 
-/// The SDK reports credentials that cannot be had as a request that could not be sent.
+impl Error for AwsAnswer {}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+/// The SDK reports credentials that it cannot find as a request that could not be sent.
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -99,21 +191,21 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
 
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
-        Self::of_fault(error.fault(), "DynamoDB", &Chain(&error).to_string(), &error)
+        Self::of_fault(error.fault(), "DynamoDB", error)
     }
 }
 
 impl From<QueueError> for CommandError {
     fn from(error: QueueError) -> Self {
-        Self::of_fault(error.fault(), "SQS", &Chain(&error).to_string(), &error)
+        Self::of_fault(error.fault(), "SQS", error)
     }
 }
 
 impl From<SecretsError> for CommandError {
     fn from(error: SecretsError) -> Self {
-        match &error {
-            SecretsError::Unreadable(cause) => Self::of_sdk("reading the stack's Twilio secret", cause),
-            SecretsError::Malformed { .. } => Self::Refused(error.to_string()),
+        match error {
+            SecretsError::Unreadable(cause) => Self::of_sdk("reading the stack's Twilio secret", *cause),
+            malformed @ SecretsError::Malformed { .. } => Self::refused(malformed.to_string()),
         }
     }
 }
@@ -121,9 +213,11 @@ impl From<SecretsError> for CommandError {
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Unread,
-            io::ErrorKind::Interrupted => Self::Interrupted,
-            _ => Self::Usage(error.to_string()),
+            io::ErrorKind::BrokenPipe => {
+                Self::new(ExitReason::OutputClosed, "the program that reads the output closed it")
+            }
+            io::ErrorKind::Interrupted => Self::interrupted(),
+            _ => Self::usage("reading or writing failed").because(error),
         }
     }
 }
@@ -133,23 +227,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_end_has_the_code_that_scripts_expect() {
-        let text = String::new;
-        let codes = [
-            CommandError::Unread,
-            CommandError::No(text()),
-            CommandError::Usage(text()),
-            CommandError::NotFound(text()),
-            CommandError::Refused(text()),
-            CommandError::NoAnswer(text()),
-            CommandError::Interrupted,
-        ];
-        assert_eq!(codes.map(|failure| failure.code()), [0, 1, 2, 3, 4, 5, 130]);
+    fn each_exit_reason_has_the_code_that_scripts_expect() {
+        use ExitReason::{AnswerIsNo, Interrupted, NoAnswer, NotFound, OutputClosed, Refused, Usage};
+        let reasons = [OutputClosed, AnswerIsNo, Usage, NotFound, Refused, NoAnswer, Interrupted];
+        assert_eq!(reasons.map(ExitReason::code), [0, 1, 2, 3, 4, 5, 130]);
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_failure() {
-        let failure = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(failure.code(), 0);
+    fn an_output_that_was_closed_is_no_error_to_a_script() {
+        let error = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(error.code(), 0);
+    }
+
+    #[test]
+    fn an_error_keeps_its_cause_and_its_code_under_a_new_message() {
+        let cause = io::Error::other("disk full");
+        let error = CommandError::refused("storing the secret").because(cause).after("1 of 2 were stored");
+        assert_eq!((error.code(), error.to_string().as_str()), (4, "1 of 2 were stored"));
+        assert_eq!(error.describe(), "1 of 2 were stored: storing the secret: disk full");
+        let innermost = error.source().and_then(Error::source).unwrap();
+        assert!(innermost.is::<io::Error>());
+    }
+
+    #[test]
+    fn an_answer_of_aws_is_its_code_and_message() {
+        let answer = AwsAnswer { code: owned(Some("AccessDenied")), message: owned(Some("not you")) };
+        let error = CommandError::of_fault(Fault::Refused, "reading the stack", answer);
+        assert_eq!(
+            (error.code(), error.describe().as_str()),
+            (4, "reading the stack: refused by AWS: AccessDenied: not you")
+        );
     }
 }

@@ -1,23 +1,24 @@
-//! What an examination of the system found.
+//! The findings of `wa doctor`.
+
+use std::fmt;
 
 use serde::Serialize;
 
-/// How bad it is.
+/// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
     Ok,
-    /// It works, and something is to be known.
+    /// It works, but the operator should know of it.
     Warning,
     /// It does not work.
     Wrong,
-    /// It could not be found out.
+    /// It could not be checked.
     NotChecked,
 }
 
 impl Level {
-    /// For people who see no colour.
+    /// The symbol for people who see no colour.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::Ok => "✓",
@@ -28,37 +29,41 @@ impl Level {
     }
 }
 
-/// Something that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The result of one check. The fields are those of the JSON output. `Debug` shows neither of the two texts: they may name a
+/// sender's number.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The name of the check.
     pub check: &'static str,
-    /// How bad it is.
     pub finding: Level,
-    /// What was seen.
+    /// What was observed.
     pub what: String,
-    /// What is to be done, where something is.
+    /// What the operator should do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }
 
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { check, finding, .. } = self;
+        f.debug_struct("Finding").field("check", check).field("finding", finding).finish_non_exhaustive()
+    }
+}
+
 impl Finding {
-    /// As it should be.
     pub fn ok(check: &'static str, what: impl Into<String>) -> Self {
         Self { check, finding: Level::Ok, what: what.into(), fix: None }
     }
 
-    /// Something to know.
     pub fn warning(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { check, finding: Level::Warning, what: what.into(), fix: Some(fix.into()) }
     }
 
-    /// Something to mend.
     pub fn wrong(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { check, finding: Level::Wrong, what: what.into(), fix: Some(fix.into()) }
     }
 
-    /// Something that nobody told. `why` is the reason.
+    /// A check that could not be made. `why` is the reason.
     pub fn not_checked(check: &'static str, why: impl Into<String>) -> Self {
         Self { check, finding: Level::NotChecked, what: format!("not checked: {}", why.into()), fix: None }
     }

@@ -1,21 +1,25 @@
-//! `wa`, the operator's command line: it talks to a deployed stack, found by its name, and to Twilio.
+//! `wa`, the operator's command line. It works on a deployed stack, which it finds by name, and on Twilio.
 //!
-//! A command parses its words into types ([`cli`], [`commands`]), finds what it needs ([`session`], [`stack`],
-//! [`twilio`]), does its work with the stores and clients of `shared`, and prints what came of it ([`output`]). What goes
-//! wrong is one line and an exit code ([`exit`]); who is in front of it is asked and warned by [`terminal`].
+//! A command parses its arguments into types ([`cli`], [`globals`], [`commands`]), gets what it needs from the [`session`], does
+//! its work with the stores and the Twilio client, and prints the result ([`output`]). A failure is one line and an exit code
+//! ([`error`]); questions and warnings go to the person at the [`terminal`].
 //!
-//! What is decided without AWS and Twilio is beside the commands: why a signature does not match ([`diagnosis`]), in which
-//! order an auth token is changed ([`rotation`]), what a file of contacts says ([`contact_file`]).
+//! What can be decided without AWS and Twilio is in modules of pure functions: why a signature does not match
+//! ([`diagnosis`]), the order of steps that changes an auth token ([`rotation`]), a file of contacts ([`contact_file`]).
+//!
+//! *Invariant:* a type that holds an address, a text or a key as plain text does not derive `Debug`
+//! ([`redaction`]).
 
 pub mod cli;
 pub mod commands;
 pub mod contact_file;
 pub mod diagnosis;
-pub mod exit;
+pub mod error;
 pub mod finding;
 pub mod globals;
 pub mod output;
 pub mod people;
+pub mod redaction;
 pub mod rotation;
 pub mod session;
 pub mod signing;
@@ -27,17 +31,17 @@ pub mod webhook_probe;
 use clap::CommandFactory as _;
 
 use cli::{CommandLine, TopLevelCommand};
-use exit::CommandError;
+use error::CommandError;
 use session::Session;
 
-/// Runs a command to its end, or to the Ctrl-C that ends it.
-pub async fn run(cli: CommandLine) -> Result<(), CommandError> {
-    let session = Session::new(cli.globals);
+/// Runs a command until it is done or Ctrl-C ends it.
+pub async fn run(command_line: CommandLine) -> Result<(), CommandError> {
+    let session = Session::new(command_line.globals);
     tokio::select! {
-        // First of all, so that a question's Ctrl-C is already waited for when it is asked.
+        // Ctrl-C is polled first, so that it is listened to before a command asks its first question.
         biased;
-        _ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
-        done = dispatch(&session, &cli.command) => done,
+        _ = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
+        done = dispatch(&session, &command_line.command) => done,
     }
 }
 
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_whole_and_each_command_shows_an_example() {
+    fn each_command_is_well_formed_and_shows_an_example() {
         fn check(command: &clap::Command) {
             let children: Vec<_> = command.get_subcommands().filter(|child| child.get_name() != "help").collect();
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();

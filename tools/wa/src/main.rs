@@ -9,9 +9,9 @@ use wa::{cli::CommandLine, terminal::report};
 async fn main() -> ExitCode {
     match wa::run(CommandLine::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            report(&failure);
-            ExitCode::from(failure.code())
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.code())
         }
     }
 }

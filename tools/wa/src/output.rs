@@ -1,4 +1,4 @@
-//! What a command prints: a table for people, JSON, CSV or TSV for programs.
+//! The output of a command: a table for people; JSON, CSV or TSV for programs.
 
 use std::io::{self, Write as _};
 
@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exit::CommandError;
+use crate::{error::CommandError, redaction::redacted_debug};
 
-/// How rows are written.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// Columns for people.
@@ -20,34 +20,35 @@ pub enum Format {
     Json,
     /// Comma-separated, with a header (RFC 4180).
     Csv,
-    /// Tab-separated, with a header; tabs and line ends inside of a value are written \t and \n.
+    /// Tab-separated, with a header; tabs and line ends inside a value are written \t and \n.
     Tsv,
 }
 
-/// Which columns of rows are shown.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Properties {
-    /// The properties to show, in this order, with commas between them, as in sid,status
+    /// The properties to show, in this order, separated by commas, as in sid,status
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub properties: Vec<String>,
 }
 
-/// Rows with named properties. What a table shows of them where nobody says otherwise is `columns`; JSON shows all.
-#[derive(Debug, Clone)]
+/// Rows with named properties. JSON shows all of them, the other formats those in `columns`.
+#[derive(Clone)]
 pub struct PropertyTable {
     columns: Vec<String>,
     rows: Vec<Value>,
 }
 
+redacted_debug!(PropertyTable);
+
 impl PropertyTable {
-    /// Rows that are objects.
+    /// Each row is serialized to an object.
     pub fn new(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> Result<Self, CommandError> {
         let rows: Result<Vec<_>, _> = rows.into_iter().map(serde_json::to_value).collect();
-        let rows = rows.map_err(|error| CommandError::Usage(format!("a row cannot be shown: {error}")))?;
+        let rows = rows.map_err(unserializable)?;
         Ok(Self { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows })
     }
 
-    /// The same rows with only these properties, in this order. Names may be written as Twilio's CLI does (`dateSent`).
+    /// The same rows with these properties alone, in this order. A name may be written as in Twilio's CLI (`dateSent`).
     pub fn pick(mut self, properties: &Properties) -> Result<Self, CommandError> {
         if properties.properties.is_empty() {
             return Ok(self);
@@ -57,12 +58,14 @@ impl PropertyTable {
             self.columns.contains(name) || self.rows.is_empty() || self.rows.iter().any(|row| row.get(name).is_some())
         };
         if let Some(unknown) = columns.iter().find(|name| !known(name)) {
-            let there: Vec<_> = self.rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()).collect();
-            let mut there: Vec<&str> = there.into_iter().map(String::as_str).collect();
-            there.sort_unstable();
-            there.dedup();
-            let there = there.join(", ");
-            return Err(CommandError::Usage(format!("--properties: there is no {unknown}, expected some of {there}")));
+            let existing = self.rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys());
+            let mut existing: Vec<&str> = existing.map(String::as_str).collect();
+            existing.sort_unstable();
+            existing.dedup();
+            let existing = existing.join(", ");
+            return Err(CommandError::usage(format!(
+                "--properties: there is no {unknown}, expected some of {existing}"
+            )));
         }
         for row in &mut self.rows {
             *row = columns.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or_default())).collect();
@@ -71,22 +74,12 @@ impl PropertyTable {
         Ok(self)
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     fn cells<'a>(&'a self, row: &'a Value) -> impl Iterator<Item = String> + 'a {
         self.columns.iter().map(|column| row.get(column).map(plain).unwrap_or_default())
     }
 }
 
-/// Where the output goes.
+/// The standard output.
 #[derive(Debug)]
 pub struct CommandOutput {
     format: Format,
@@ -100,17 +93,15 @@ impl CommandOutput {
         Self { format, colour }
     }
 
-    /// The format that was asked for.
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// Prints rows.
     pub fn table(&self, table: &PropertyTable) -> Result<(), CommandError> {
         write(&self.rendered(table)?)
     }
 
-    /// Prints one thing: as an object in JSON, else as a row.
+    /// Prints a table of one row, which is an object in JSON.
     pub fn one(&self, table: &PropertyTable) -> Result<(), CommandError> {
         match (self.format, table.rows.as_slice()) {
             (Format::Json, [row]) => self.json(row),
@@ -118,52 +109,51 @@ impl CommandOutput {
         }
     }
 
-    /// Prints rows that follow others: people's columns, and the header once.
+    /// Prints rows that continue a table, with or without its header.
     pub fn more(&self, table: &PropertyTable, has_header: bool) -> Result<(), CommandError> {
         let text = self.rendered(table)?;
         let rows = if has_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
         write(rows)
     }
 
-    /// Prints these properties of one thing, a line each, for people: `facts.quiet_until  2026-11-20T09:00:00Z`. What is
-    /// not there is left out.
-    pub fn fields(&self, properties: &[&str], thing: &impl Serialize) -> Result<(), CommandError> {
-        let thing = serde_json::to_value(thing).map_err(|error| CommandError::Usage(error.to_string()))?;
+    /// Prints these properties of a value for people, one on each line, as in `facts.quiet_until  2026-11-20T09:00:00Z`.
+    /// A property without a value is left out.
+    pub fn fields(&self, properties: &[&str], value: &impl Serialize) -> Result<(), CommandError> {
+        let value = serde_json::to_value(value).map_err(unserializable)?;
         let mut lines = Vec::new();
         for property in properties {
-            flatten(property, thing.get(property).unwrap_or_default(), &mut lines);
+            flatten(property, value.get(property).unwrap_or_default(), &mut lines);
         }
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let shown = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", readable(value)));
         write(&shown.collect::<String>())
     }
 
-    /// Prints JSON, whatever the format.
+    /// Prints JSON, in every format.
     pub fn json(&self, value: &impl Serialize) -> Result<(), CommandError> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::Usage(error.to_string()))?;
+        let text = serde_json::to_string_pretty(value).map_err(unserializable)?;
         write(&format!("{text}\n"))
     }
 
-    /// Prints a line as it is.
     pub fn line(&self, line: &str) -> Result<(), CommandError> {
         write(&format!("{line}\n"))
     }
 
     fn rendered(&self, table: &PropertyTable) -> Result<String, CommandError> {
         match self.format {
-            Format::Table => Ok(self.people(table)),
+            Format::Table => Ok(self.for_people(table)),
             Format::Json => {
-                let text = serde_json::to_string_pretty(&table.rows);
-                text.map(|text| format!("{text}\n")).map_err(|error| CommandError::Usage(error.to_string()))
+                let text = serde_json::to_string_pretty(&table.rows).map_err(unserializable)?;
+                Ok(format!("{text}\n"))
             }
             Format::Csv => csv(table),
             Format::Tsv => Ok(tsv(table)),
         }
     }
 
-    fn people(&self, table: &PropertyTable) -> String {
+    fn for_people(&self, table: &PropertyTable) -> String {
         let mut shown = comfy_table::Table::new();
-        // A SID that is broken to fit a column cannot be copied: what is too long, the terminal breaks.
+        // A SID that is split to fit into a column cannot be copied. The terminal wraps lines that are too long.
         shown.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
         if self.colour {
             shown.enforce_styling();
@@ -206,7 +196,7 @@ fn write(text: &str) -> Result<(), CommandError> {
     Ok(stdout.flush()?)
 }
 
-/// Green for what went well, red for what did not.
+/// Green for success, red for failure.
 fn tone(column: &str, text: &str) -> Option<Color> {
     if !matches!(column, "state" | "status" | "current_status" | "outcome" | "finding") {
         return None;
@@ -219,7 +209,6 @@ fn tone(column: &str, text: &str) -> Option<Color> {
     }
 }
 
-/// A value as text.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -228,7 +217,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A value for people: times to the second, and nothing that a terminal would take for a command.
+/// A value for people: times to the second, and no control characters.
 pub fn readable(text: &str) -> String {
     match text.parse::<Timestamp>() {
         Ok(at) => format!("{at:.0}"),
@@ -236,19 +225,23 @@ pub fn readable(text: &str) -> String {
     }
 }
 
-/// What people wrote may hold what a terminal takes for a command: no control character reaches it.
+/// A text that people wrote may hold control characters, which a terminal would obey.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { if c == '\n' { '↵' } else { '\u{fffd}' } } else { c }).collect()
 }
 
+fn unserializable(error: serde_json::Error) -> CommandError {
+    CommandError::usage("the result cannot be written as JSON").because(error)
+}
+
 fn csv(table: &PropertyTable) -> Result<String, CommandError> {
-    let unwritable = |error: csv::Error| CommandError::Usage(format!("CSV cannot be written: {error}"));
+    let unwritable = |error: csv::Error| CommandError::usage("the result cannot be written as CSV").because(error);
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&table.columns).map_err(unwritable)?;
     for row in &table.rows {
         writer.write_record(table.cells(row)).map_err(unwritable)?;
     }
-    let bytes = writer.into_inner().map_err(|error| CommandError::Usage(error.to_string()))?;
+    let bytes = writer.into_inner().map_err(|error| unwritable(error.into_error().into()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -290,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn people_see_columns_and_nothing_that_commands_their_terminal() {
+    fn a_table_shows_columns_and_no_control_characters() {
         let expected = "SID  STATUS  ERROR_CODE  BODY\n\
                         SM1  read                one,\u{fffd}\"two\"↵three\n\
                         SM2  failed  63016       \u{fffd}[31m\n";
@@ -298,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_there_only_where_it_is_wanted() {
+    fn colour_is_used_only_in_a_table_on_a_terminal() {
         assert!(shown(Format::Table, true, &table()).contains("\u{1b}["));
         for format in [Format::Table, Format::Csv, Format::Tsv, Format::Json] {
             let shown = shown(format, false, &PropertyTable::new(&["sid"], [json!({"sid": "SM1"})]).unwrap());
@@ -307,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_back_what_was_there() {
+    fn csv_tsv_and_json_keep_every_value() {
         let shown_csv = shown(Format::Csv, false, &table());
         let mut reader = csv::Reader::from_reader(shown_csv.as_bytes());
         let records: Vec<_> = reader.records().map(Result::unwrap).collect();
@@ -320,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_choose_and_order_the_columns() {
+    fn properties_select_and_order_the_columns() {
         let picked = |names: &[&str]| {
             table().pick(&Properties { properties: names.iter().map(|name| (*name).to_owned()).collect() })
         };

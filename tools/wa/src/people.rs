@@ -1,6 +1,6 @@
-//! People, as an operator names them and as the Contacts table knows them.
+//! People, as an operator names them and as the Contacts table stores them.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use domain::{
     consent::{ConsentEvidence, ConsentState},
@@ -20,15 +20,17 @@ use twilio_types::{
     sid::{AccountSid, MessagingServiceSid},
 };
 
-/// A person: `whatsapp:+14155550123`, `whatsapp:US.1349...`, or the same without `whatsapp:`. For SMS it is
-/// `sms:+14155550123`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::redaction::redacted_debug;
+
+/// A person on a channel: `whatsapp:+14155550123`, `whatsapp:US.1349...`, the same without `whatsapp:`, or `sms:+14155550123`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PersonAddress {
-    /// The channel that a preference is about.
+    /// The channel on which a suppression is recorded.
     pub channel: Channel,
-    /// Who it is.
     pub identity: Identity,
 }
+
+redacted_debug!(PersonAddress);
 
 impl FromStr for PersonAddress {
     type Err = String;
@@ -43,7 +45,7 @@ impl FromStr for PersonAddress {
                 return Err(format!("{wrong}: only whatsapp: or sms: goes before it, in small letters"));
             }
         };
-        // A mistyped number would be taken for an id, and nobody would be suppressed.
+        // Otherwise a mistyped number would be an id, and a suppression of it would have no effect.
         match &identity {
             Identity::Opaque(id) if !is_user_id(id) => Err(format!(
                 "{wrong}: a number begins with + and has 7 to 15 digits alone, a user id has letters and a dot"
@@ -53,7 +55,7 @@ impl FromStr for PersonAddress {
     }
 }
 
-/// Whether it looks like a WhatsApp user id: `US.13491208655302741918`, a country and a number.
+/// Whether a text has the form of a WhatsApp user id, as in `US.13491208655302741918`: a country, a dot and a number.
 fn is_user_id(id: &str) -> bool {
     !id.starts_with('+') && id.contains('.') && id.bytes().any(|b| b.is_ascii_alphabetic())
 }
@@ -68,8 +70,8 @@ pub fn person_of_message(text: &str) -> Result<Person, String> {
     })
 }
 
-impl std::fmt::Display for PersonAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for PersonAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.channel.name(), self.identity.as_str())
     }
 }
@@ -81,8 +83,8 @@ impl PersonAddress {
     }
 }
 
-/// What a suppression covers, as an operator names it: `all`, `marketing`, a sender's address on WhatsApp or a Messaging
-/// Service's SID. Under any other name nothing is ever looked up.
+/// Parses the scope of a suppression as an operator writes it: `all`, `marketing`, the address of a sender on WhatsApp, or the
+/// SID of a Messaging Service. The functions look up no other scope.
 pub fn scope(text: &str) -> Result<Scope, String> {
     match text {
         "all" => Ok(Scope::All),
@@ -97,8 +99,8 @@ pub fn scope(text: &str) -> Result<Scope, String> {
     }
 }
 
-/// What a suppression covers, as it may stand in the Contacts table: what [`scope`] takes, and the number of a sender that
-/// a person has written STOP to by SMS.
+/// Parses a scope that the Contacts table may hold: those of [`scope`], and the number of a sender to which a person wrote
+/// STOP by SMS.
 pub fn recorded_scope(text: &str) -> Result<Scope, String> {
     if text.parse::<E164>().is_ok() { Ok(Scope::Sender(text.to_owned())) } else { scope(text) }
 }
@@ -112,7 +114,7 @@ pub fn scope_of_message(text: &str) -> Result<Scope, String> {
     recorded_scope(text).or_else(|problem| if is_address { Ok(Scope::Sender(text.to_owned())) } else { Err(problem) })
 }
 
-/// The scope as [`scope`] and [`recorded_scope`] read it.
+/// The text that [`scope`] and [`recorded_scope`] parse.
 pub fn scope_text(scope: &Scope) -> &str {
     match scope {
         Scope::All => "all",
@@ -121,91 +123,95 @@ pub fn scope_text(scope: &Scope) -> &str {
     }
 }
 
-/// What is known of a person, as `GET /contacts/{e164}` shows it.
-#[derive(Debug, Serialize)]
+/// What is stored of a person, in the JSON of `GET /contacts/{contact}`.
+#[derive(Serialize)]
 pub struct ContactView {
-    /// The account.
     pub account_sid: AccountSid,
     /// A number or a user id.
     pub contact: String,
-    /// What is known.
     #[serde(flatten)]
     pub overview: ContactOverview,
 }
 
-/// What became of a wish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What recording a preference changed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PreferenceChange {
-    /// What was there before.
+    /// The preference that was stored before.
     pub before: Option<RecordedPreference>,
-    /// What the wish did.
     pub effect: PreferenceEffect,
     /// The consents that were withdrawn with it.
     pub withdrawn: Vec<Category>,
 }
 
-/// Records a wish as a person's own message does: under all of the person's names, the newest wins, and an opt-out takes
-/// back the consents that it covers.
+/// Records a preference in the way a person's own message does: for all identities of the person, the newest preference
+/// wins, and an opt-out withdraws the consents that it covers.
 pub async fn record_preference(
     contacts: &Contacts,
     contact: &ContactKey,
     channel: &Channel,
     scope: &Scope,
-    wish: &RecordedPreference,
+    preference: &RecordedPreference,
 ) -> Result<PreferenceChange, StoreError> {
     let overview = contacts.overview(contact).await?;
-    let before = known(&overview, channel, scope).map(|known| known.preference.clone());
-    let effect = contacts.record_preference(contact, channel, scope, wish).await?;
+    let before = find_suppression(&overview, channel, scope).map(|found| found.preference.clone());
+    let effect = contacts.record_preference(contact, channel, scope, preference).await?;
     let mut withdrawn = Vec::new();
-    if wish.preference == Preference::OptedOut {
+    if preference.preference == Preference::OptedOut {
         let categories: &[Category] = if *scope == Scope::Marketing { &[Category::Marketing] } else { &Category::ALL };
-        let source = wish.reason.as_deref().map_or_else(|| "opt-out".to_owned(), |reason| format!("opt-out: {reason}"));
-        withdrawn = contacts.withdraw_consents(contact, categories, wish.changed_at, &source, Timestamp::now()).await?;
+        let reason = preference.reason.as_deref();
+        let source = reason.map_or_else(|| "opt-out".to_owned(), |reason| format!("opt-out: {reason}"));
+        let (at, now) = (preference.changed_at, Timestamp::now());
+        withdrawn = contacts.withdraw_consents(contact, categories, at, &source, now).await?;
         for linked in &overview.linked {
             let linked = contact.beside(&linked.address);
-            contacts.withdraw_consents(&linked, categories, wish.changed_at, &source, Timestamp::now()).await?;
+            contacts.withdraw_consents(&linked, categories, at, &source, Timestamp::now()).await?;
         }
     }
     Ok(PreferenceChange { before, effect, withdrawn })
 }
 
-/// What is known in a scope on a channel.
-pub fn known<'a>(overview: &'a ContactOverview, channel: &Channel, scope: &Scope) -> Option<&'a Suppression> {
-    overview.suppressions.iter().find(|known| known.channel == channel.name() && known.scope == *scope)
+/// The stored preference of a scope on a channel.
+pub fn find_suppression<'a>(
+    overview: &'a ContactOverview,
+    channel: &Channel,
+    scope: &Scope,
+) -> Option<&'a Suppression> {
+    overview.suppressions.iter().find(|found| found.channel == channel.name() && found.scope == *scope)
 }
 
-/// What became of a proof of consent.
+/// Whether a proof of consent was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsentWrite {
-    /// It is kept.
     Recorded,
-    /// The very same proof was there.
-    ContactView,
+    AlreadyRecorded,
 }
 
-/// Keeps a proof of consent unless the same is there: each proof has an item of its own, and a file that is read twice
-/// must not double them.
+/// Records a proof of consent unless the same proof is stored: each is an item of its own, and a file that is imported
+/// twice must not store them twice.
 pub async fn record_consent(
     contacts: &Contacts,
     contact: &ContactKey,
     evidence: &ConsentEvidence,
 ) -> Result<ConsentWrite, StoreError> {
     let overview = contacts.overview(contact).await?;
-    if overview.consents.iter().flat_map(|history| &history.evidence).any(|known| is_same(known, evidence)) {
-        return Ok(ConsentWrite::ContactView);
+    if overview.consents.iter().flat_map(|history| &history.evidence).any(|stored| is_same(stored, evidence)) {
+        return Ok(ConsentWrite::AlreadyRecorded);
     }
     contacts.record_consent(contact, evidence).await?;
     Ok(ConsentWrite::Recorded)
 }
 
-/// The same but for when and by whom it was recorded.
-fn is_same(known: &ConsentEvidence, evidence: &ConsentEvidence) -> bool {
-    let recorded =
-        ConsentEvidence { recorded_at: known.recorded_at, recorded_by: known.recorded_by.clone(), ..evidence.clone() };
-    *known == recorded
+/// Whether two proofs are the same, apart from when and by whom they were recorded.
+fn is_same(stored: &ConsentEvidence, evidence: &ConsentEvidence) -> bool {
+    let recorded = ConsentEvidence {
+        recorded_at: stored.recorded_at,
+        recorded_by: stored.recorded_by.clone(),
+        ..evidence.clone()
+    };
+    *stored == recorded
 }
 
-/// The word for a state of consent in a file of contacts.
+/// The action that records a state of consent, in a file of contacts.
 pub const fn consent_action(state: ConsentState) -> &'static str {
     match state {
         ConsentState::Given => "consent",
@@ -213,13 +219,13 @@ pub const fn consent_action(state: ConsentState) -> &'static str {
     }
 }
 
-/// What a wish made of what was known, for people.
-pub fn summary(wish: Preference, expressed: &PreferenceChange) -> String {
-    let now = match wish {
+/// Says for people what a preference changed.
+pub fn summary(preference: Preference, change: &PreferenceChange) -> String {
+    let now = match preference {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "not suppressed",
     };
-    let before = match &expressed.before {
+    let before = match &change.before {
         None => "nothing was known before".to_owned(),
         Some(before) => {
             let state = match before.preference {
@@ -234,8 +240,8 @@ pub fn summary(wish: Preference, expressed: &PreferenceChange) -> String {
             format!("before: {state} since {}{by}", before.changed_at)
         }
     };
-    match expressed.effect {
-        PreferenceEffect::Stale => format!("unchanged, a newer wish stands; {before}"),
+    match change.effect {
+        PreferenceEffect::Stale => format!("unchanged, because a newer preference is stored; {before}"),
         PreferenceEffect::Changed | PreferenceEffect::Repeated => format!("{now}; {before}"),
     }
 }
@@ -245,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_is_on_whatsapp_unless_the_address_says_otherwise() {
+    fn an_address_without_a_channel_is_on_whatsapp() {
         for (text, expected) in [
             ("+14155550123", "whatsapp:+14155550123"),
             ("whatsapp:+14155550123", "whatsapp:+14155550123"),
@@ -253,7 +259,9 @@ mod tests {
             ("US.13491208655302741918", "whatsapp:US.13491208655302741918"),
             ("whatsapp:US.13491208655302741918", "whatsapp:US.13491208655302741918"),
         ] {
-            assert_eq!(text.parse::<PersonAddress>().unwrap().to_string(), expected);
+            let address: PersonAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), expected);
+            assert!(!format!("{address:?}").contains(address.identity.as_str()), "{text}");
         }
         for text in [
             "",
@@ -277,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_is_read_as_it_is_written() {
+    fn a_scope_is_parsed_as_it_is_written() {
         for text in ["all", "marketing", "whatsapp:+14155238886", "MG00000000000000000000000000000001"] {
             assert_eq!(scope_text(&scope(text).unwrap()), text);
         }
@@ -317,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_proof_is_known_whoever_recorded_it() {
+    fn a_proof_recorded_by_somebody_else_is_the_same_proof() {
         let at = "2026-11-20T09:00:00Z".parse().unwrap();
         let evidence = ConsentEvidence::withdrawal(Category::Marketing, at, "form", at);
         let later =

@@ -1,75 +1,71 @@
-//! The order in which an auth token is changed, such that at every moment the secret holds the token that Twilio signs
-//! with, and an interruption anywhere is made up for by running it again.
+//! The order of steps that replaces an auth token.
 //!
-//! Nothing is remembered between runs: what is to be done next is told by which of the secret's tokens Twilio's API lets
-//! in. Source: Twilio, "Auth Tokens" and "Secondary Auth Token": both tokens are let in until the secondary one is
-//! promoted, and webhooks are signed with the primary one alone; from its promotion on the old one is refused.
+//! *Invariant:* at every moment the secret holds the token that Twilio signs with. A run that was interrupted anywhere is
+//! completed by running it again.
+//!
+//! Nothing is stored between runs. The next step follows from which of the secret's tokens Twilio's API accepts. Source:
+//! Twilio, "Auth Tokens" and "Secondary Auth Token": the API accepts both tokens until the secondary one is promoted, and
+//! webhooks are signed with the primary one alone; from the promotion on the API refuses the old one.
 
-/// What Twilio's API says to a token of the secret.
+/// Whether Twilio's API accepts a token of the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// It is the primary or the secondary one.
+    /// It is the account's primary or secondary token.
     Accepted,
-    /// It is neither.
+    /// It is neither of them.
     Refused,
 }
 
-/// Whether this run has done anything yet, or found a rotation that another one began.
+/// How far this run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunPhase {
-    /// It is to begin one.
+    /// It has done nothing yet: for a secret with a single token it begins a new rotation.
     Start,
-    /// It is to finish one.
+    /// It has done a step: a secret with a single token is the end.
     Underway,
 }
 
-/// What is done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationStep {
-    /// Have Twilio make a secondary token, and put it before the others in the secret at once: nobody will show it again.
+    /// Create a secondary token at Twilio, and store it before the others in the secret at once: Twilio shows it only this
+    /// once.
     Create,
     /// Make the secondary token the one that Twilio signs with.
     Promote,
-    /// Put the token in this place before the others, since REST calls are made with the first.
+    /// Move the token at this index before the others, because REST calls are made with the first.
     PutFirst(usize),
-    /// Take the refused tokens out of the secret.
+    /// Remove the refused tokens from the secret.
     Drop,
-    /// Nothing.
+    /// The rotation is complete.
     Done,
-    /// Nothing can be done.
+    /// No step is possible.
     Stop(RotationBlocked),
 }
 
 impl RotationStep {
-    /// Whether the token that Twilio signs with becomes another one by it.
+    /// Whether Twilio signs with another token after this step.
     pub const fn changes_the_token(self) -> bool {
         matches!(self, Self::Promote)
     }
 }
 
-/// Why nothing can be done.
+/// Why no step is possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RotationBlocked {
-    /// There is nothing to change.
     #[error("the secret has no auth token of the account: put the primary one of the Twilio Console into it first")]
     NoToken,
-    /// The secret is out of date already.
     #[error("Twilio refuses every auth token in the secret: put the primary one of the Twilio Console into it first")]
     AllRefused,
 }
 
-/// Says what is done next, from what Twilio says to the secret's tokens, in their order.
-pub fn next(standings: &[TokenStatus], begun: RunPhase) -> RotationStep {
-    let admitted: Vec<usize> = standings
-        .iter()
-        .enumerate()
-        .filter(|(_, standing)| **standing == TokenStatus::Accepted)
-        .map(|(i, _)| i)
-        .collect();
-    match (admitted.as_slice(), standings.len()) {
+/// The next step, from the statuses of the secret's tokens in their order.
+pub fn next(statuses: &[TokenStatus], phase: RunPhase) -> RotationStep {
+    let accepted: Vec<usize> =
+        statuses.iter().enumerate().filter(|(_, status)| **status == TokenStatus::Accepted).map(|(i, _)| i).collect();
+    match (accepted.as_slice(), statuses.len()) {
         ([], 0) => RotationStep::Stop(RotationBlocked::NoToken),
         ([], _) => RotationStep::Stop(RotationBlocked::AllRefused),
-        ([_], 1) if begun == RunPhase::Start => RotationStep::Create,
+        ([_], 1) if phase == RunPhase::Start => RotationStep::Create,
         ([_], 1) => RotationStep::Done,
         ([0], _) => RotationStep::Drop,
         ([only], _) => RotationStep::PutFirst(*only),
@@ -78,21 +74,21 @@ pub fn next(standings: &[TokenStatus], begun: RunPhase) -> RotationStep {
     }
 }
 
-/// What is expected to be done from here on, for people to read before.
-pub fn plan(standings: &[TokenStatus]) -> Vec<RotationStep> {
-    let (mut standings, mut begun, mut steps) = (standings.to_vec(), RunPhase::Start, Vec::new());
+/// All steps that are expected from here on, for people to read before the first.
+pub fn plan(statuses: &[TokenStatus]) -> Vec<RotationStep> {
+    let (mut statuses, mut phase, mut steps) = (statuses.to_vec(), RunPhase::Start, Vec::new());
     loop {
-        let step = next(&standings, begun);
+        let step = next(&statuses, phase);
         steps.push(step);
-        begun = RunPhase::Underway;
+        phase = RunPhase::Underway;
         match step {
-            RotationStep::Create => standings.insert(0, TokenStatus::Accepted),
-            RotationStep::Promote => standings.iter_mut().skip(1).for_each(|standing| *standing = TokenStatus::Refused),
-            RotationStep::PutFirst(place) => {
-                let token = standings.remove(place);
-                standings.insert(0, token);
+            RotationStep::Create => statuses.insert(0, TokenStatus::Accepted),
+            RotationStep::Promote => statuses.iter_mut().skip(1).for_each(|status| *status = TokenStatus::Refused),
+            RotationStep::PutFirst(index) => {
+                let token = statuses.remove(index);
+                statuses.insert(0, token);
             }
-            RotationStep::Drop => standings.retain(|standing| *standing == TokenStatus::Accepted),
+            RotationStep::Drop => statuses.retain(|status| *status == TokenStatus::Accepted),
             RotationStep::Done | RotationStep::Stop(_) => return steps,
         }
     }
@@ -106,145 +102,145 @@ mod tests {
     use TokenStatus::{Accepted, Refused};
 
     #[test]
-    fn what_is_found_says_what_is_next() {
+    fn the_next_step_follows_from_the_statuses() {
         use RunPhase::{Start, Underway};
-        for (standings, begun, expected, case) in [
+        for (statuses, phase, expected, case) in [
             (&[][..], Start, RotationStep::Stop(RotationBlocked::NoToken), "an empty secret"),
-            (&[Refused], Start, RotationStep::Stop(RotationBlocked::AllRefused), "a secret out of date"),
-            (&[Refused, Refused], Underway, RotationStep::Stop(RotationBlocked::AllRefused), "two of them"),
+            (&[Refused], Start, RotationStep::Stop(RotationBlocked::AllRefused), "an outdated secret"),
+            (&[Refused, Refused], Underway, RotationStep::Stop(RotationBlocked::AllRefused), "two outdated tokens"),
             (&[Accepted], Start, RotationStep::Create, "the usual beginning"),
             (&[Accepted], Underway, RotationStep::Done, "the end"),
-            (&[Accepted, Accepted], Start, RotationStep::Promote, "stopped after the secondary was stored"),
-            (&[Accepted, Refused], Start, RotationStep::Drop, "stopped after the promotion"),
+            (&[Accepted, Accepted], Start, RotationStep::Promote, "interrupted after the secondary was stored"),
+            (&[Accepted, Refused], Start, RotationStep::Drop, "interrupted after the promotion"),
             (&[Refused, Accepted], Start, RotationStep::PutFirst(1), "promoted by hand"),
-            (&[Refused, Accepted, Accepted], Start, RotationStep::Drop, "an old one was never dropped"),
-            (&[Refused, Refused, Accepted], Start, RotationStep::PutFirst(2), "two old ones were never dropped"),
+            (&[Refused, Accepted, Accepted], Start, RotationStep::Drop, "an old token was never removed"),
+            (&[Refused, Refused, Accepted], Start, RotationStep::PutFirst(2), "two old tokens were never removed"),
         ] {
-            assert_eq!(next(standings, begun), expected, "{case}");
+            assert_eq!(next(statuses, phase), expected, "{case}");
         }
     }
 
     #[test]
-    fn the_plan_is_what_is_done() {
-        assert_eq!(
-            plan(&[Accepted]),
-            [RotationStep::Create, RotationStep::Promote, RotationStep::Drop, RotationStep::Done]
-        );
-        assert_eq!(plan(&[Accepted, Accepted]), [RotationStep::Promote, RotationStep::Drop, RotationStep::Done]);
-        assert_eq!(plan(&[Refused, Accepted]), [RotationStep::PutFirst(1), RotationStep::Drop, RotationStep::Done]);
-        assert_eq!(plan(&[Refused]), [RotationStep::Stop(RotationBlocked::AllRefused)]);
-        for (standings, changes) in
+    fn the_plan_lists_the_steps_that_are_done() {
+        use RotationStep::{Create, Done, Drop, Promote, PutFirst, Stop};
+        assert_eq!(plan(&[Accepted]), [Create, Promote, Drop, Done]);
+        assert_eq!(plan(&[Accepted, Accepted]), [Promote, Drop, Done]);
+        assert_eq!(plan(&[Refused, Accepted]), [PutFirst(1), Drop, Done]);
+        assert_eq!(plan(&[Refused]), [Stop(RotationBlocked::AllRefused)]);
+        for (statuses, changes) in
             [(&[Accepted][..], true), (&[Accepted, Accepted], true), (&[Refused, Accepted], false)]
         {
-            assert_eq!(plan(standings).into_iter().any(RotationStep::changes_the_token), changes, "{standings:?}");
+            assert_eq!(plan(statuses).into_iter().any(RotationStep::changes_the_token), changes, "{statuses:?}");
         }
     }
 
-    /// Twilio and the secret, with tokens that are numbers.
+    /// Twilio and the secret, with numbers for tokens.
     #[derive(Debug, Clone)]
     struct SimulatedAccount {
         primary: u32,
         secondary: Option<u32>,
         secret: Vec<u32>,
-        made: u32,
+        created: u32,
     }
 
-    /// Something that reaches Twilio or Secrets Manager, after each of which a run may be interrupted.
+    /// A change at Twilio or in Secrets Manager. A run may be interrupted after each of them.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Act {
-        Deleted,
-        Made(u32),
-        Stored,
-        Promoted,
+    enum RemoteChange {
+        DeleteSecondary,
+        CreateSecondary,
+        Store,
+        Promote,
     }
 
     impl SimulatedAccount {
         fn new(secret: Vec<u32>) -> Self {
-            Self { primary: 1, secondary: None, secret, made: 1 }
+            Self { primary: 1, secondary: None, secret, created: 1 }
         }
 
-        fn standings(&self) -> Vec<TokenStatus> {
-            let is_admitted = |token: &u32| *token == self.primary || Some(*token) == self.secondary;
-            self.secret.iter().map(|token| if is_admitted(token) { Accepted } else { Refused }).collect()
+        fn statuses(&self) -> Vec<TokenStatus> {
+            let is_accepted = |token: &u32| *token == self.primary || Some(*token) == self.secondary;
+            self.secret.iter().map(|token| if is_accepted(token) { Accepted } else { Refused }).collect()
         }
 
-        /// Runs until the end or until so many acts were done. Gives whether it came to its end.
-        fn run(&mut self, mut acts: usize) -> Option<RotationStep> {
-            let mut begun = RunPhase::Start;
+        /// Runs until the last step or until this many changes were made. Gives the last step, if it came to it.
+        fn run(&mut self, mut changes_left: usize) -> Option<RotationStep> {
+            let mut phase = RunPhase::Start;
             loop {
-                let step = next(&self.standings(), begun);
-                begun = RunPhase::Underway;
+                let step = next(&self.statuses(), phase);
+                phase = RunPhase::Underway;
                 let mut token = 0;
-                let parts: &[Act] = match step {
-                    RotationStep::Create if self.secondary.is_some() => &[Act::Deleted, Act::Made(0), Act::Stored],
-                    RotationStep::Create => &[Act::Made(0), Act::Stored],
-                    RotationStep::Promote => &[Act::Promoted],
-                    RotationStep::PutFirst(_) | RotationStep::Drop => &[Act::Stored],
+                let changes: &[RemoteChange] = match step {
+                    RotationStep::Create if self.secondary.is_some() => {
+                        &[RemoteChange::DeleteSecondary, RemoteChange::CreateSecondary, RemoteChange::Store]
+                    }
+                    RotationStep::Create => &[RemoteChange::CreateSecondary, RemoteChange::Store],
+                    RotationStep::Promote => &[RemoteChange::Promote],
+                    RotationStep::PutFirst(_) | RotationStep::Drop => &[RemoteChange::Store],
                     RotationStep::Done | RotationStep::Stop(_) => return Some(step),
                 };
-                for act in parts {
-                    if acts == 0 {
+                for change in changes {
+                    if changes_left == 0 {
                         return None;
                     }
-                    acts -= 1;
-                    self.act(step, *act, &mut token);
-                    assert!(self.secret.contains(&self.primary), "{self:?} after {act:?} of {step:?}");
+                    changes_left -= 1;
+                    self.apply(step, *change, &mut token);
+                    assert!(self.secret.contains(&self.primary), "{self:?} after {change:?} of {step:?}");
                 }
             }
         }
 
-        fn act(&mut self, step: RotationStep, act: Act, token: &mut u32) {
-            match (act, step) {
-                (Act::Deleted, _) => self.secondary = None,
-                (Act::Made(_), _) => {
-                    self.made += 1;
-                    *token = self.made;
-                    self.secondary = Some(self.made);
+        fn apply(&mut self, step: RotationStep, change: RemoteChange, token: &mut u32) {
+            match (change, step) {
+                (RemoteChange::DeleteSecondary, _) => self.secondary = None,
+                (RemoteChange::CreateSecondary, _) => {
+                    self.created += 1;
+                    *token = self.created;
+                    self.secondary = Some(self.created);
                 }
-                (Act::Stored, RotationStep::Create) => self.secret.insert(0, *token),
-                (Act::Stored, RotationStep::PutFirst(place)) => {
-                    let token = self.secret.remove(place);
+                (RemoteChange::Store, RotationStep::Create) => self.secret.insert(0, *token),
+                (RemoteChange::Store, RotationStep::PutFirst(index)) => {
+                    let token = self.secret.remove(index);
                     self.secret.insert(0, token);
                 }
-                (Act::Stored, _) => {
-                    let standings = self.standings();
-                    let mut standings = standings.iter();
-                    self.secret.retain(|_| standings.next() == Some(&Accepted));
+                (RemoteChange::Store, _) => {
+                    let statuses = self.statuses();
+                    let mut statuses = statuses.iter();
+                    self.secret.retain(|_| statuses.next() == Some(&Accepted));
                 }
-                (Act::Promoted, _) => {
-                    self.primary = self.secondary.take().expect("there is one to promote");
+                (RemoteChange::Promote, _) => {
+                    self.primary = self.secondary.take().expect("there is a secondary token to promote");
                 }
             }
         }
     }
 
     #[test]
-    fn a_crash_after_any_act_is_made_up_for_by_running_again() {
-        for acts in 0..8 {
-            let mut world = SimulatedAccount::new(vec![1]);
-            let first = world.run(acts);
+    fn a_second_run_completes_a_run_that_was_interrupted_anywhere() {
+        for changes in 0..8 {
+            let mut account = SimulatedAccount::new(vec![1]);
+            let first = account.run(changes);
             if first.is_none() {
-                assert_eq!(world.run(usize::MAX), Some(RotationStep::Done), "{acts}");
+                assert_eq!(account.run(usize::MAX), Some(RotationStep::Done), "{changes}");
             }
-            assert!(world.secret == [world.primary] && world.primary != 1, "{acts}: {world:?}");
+            assert!(account.secret == [account.primary] && account.primary != 1, "{changes}: {account:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn however_often_it_is_stopped_the_secret_holds_the_token_that_signs(
-            stops in prop::collection::vec(0..6_usize, 0..12),
+        fn the_secret_always_holds_the_token_that_signs(
+            interruptions in prop::collection::vec(0..6_usize, 0..12),
             old in prop::collection::vec(100..110_u32, 0..3),
-            place in 0..3_usize,
+            index in 0..3_usize,
         ) {
             let mut secret = old;
-            secret.insert(place.min(secret.len()), 1);
-            let mut world = SimulatedAccount::new(secret);
-            for stop in stops {
-                world.run(stop);
+            secret.insert(index.min(secret.len()), 1);
+            let mut account = SimulatedAccount::new(secret);
+            for changes in interruptions {
+                account.run(changes);
             }
-            prop_assert_eq!(world.run(usize::MAX), Some(RotationStep::Done));
-            prop_assert_eq!(&world.secret, &[world.primary]);
+            prop_assert_eq!(account.run(usize::MAX), Some(RotationStep::Done));
+            prop_assert_eq!(&account.secret, &[account.primary]);
         }
     }
 }

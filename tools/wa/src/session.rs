@@ -9,33 +9,31 @@ use stores::{
     contacts::Contacts, messages::Messages, notification_log::NotificationLogs, notifications::Notifications,
 };
 use tokio::sync::OnceCell;
+use twilio_client::{AccountClient, TwilioClient};
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     globals::Globals,
     output::CommandOutput,
     stack::DeployedStack,
     terminal::Terminal,
-    twilio::{Twilio, credentials_in_environment, credentials_in_secret},
+    twilio::{client, credentials_in_environment, credentials_in_secret},
 };
 
-/// Another continent is 300 ms away, and a connection takes three of its round trips.
+/// Another continent is 300 ms away, and opening a connection takes three round trips.
 const CONNECT: Duration = Duration::from_secs(5);
-/// An answer that takes longer was lost on the way.
+/// An answer that takes longer was lost.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// As long as somebody waits in front of a terminal before they look for Ctrl-C.
+/// People wait about this long in front of a terminal before they press Ctrl-C.
 const OPERATION: Duration = Duration::from_secs(30);
-/// As the AWS command line does.
+/// The AWS command line's default.
 const ATTEMPTS: u32 = 3;
 
-/// A run of the command.
-#[derive(Debug)]
+/// One run of the command.
 pub struct Session {
     globals: Globals,
-    /// Where questions and warnings go.
     pub terminal: Terminal,
-    /// Where the answer goes.
     pub output: CommandOutput,
     aws: OnceCell<SdkConfig>,
     stack: OnceCell<DeployedStack>,
@@ -43,7 +41,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Nothing is looked up yet.
     pub fn new(globals: Globals) -> Self {
         Self {
             terminal: Terminal::new(globals.yes),
@@ -55,7 +52,7 @@ impl Session {
         }
     }
 
-    /// AWS, by the profile, the region and whatever else the AWS command line goes by.
+    /// The configuration of AWS clients, from the profile, the region and whatever else the AWS command line reads.
     pub async fn aws(&self) -> Result<&SdkConfig, CommandError> {
         let config = self.aws.get_or_init(async || {
             let timeouts = TimeoutConfig::builder()
@@ -76,22 +73,21 @@ impl Session {
         let config = config.await;
         if config.region().is_none() {
             let remedy = "name one with --region or AWS_REGION, or a profile that has one with --profile";
-            return Err(CommandError::Usage(format!("no AWS region: {remedy}")));
+            return Err(CommandError::usage(format!("no AWS region: {remedy}")));
         }
         Ok(config)
     }
 
-    /// The deployed stack.
     pub async fn stack(&self) -> Result<&DeployedStack, CommandError> {
         self.stack.get_or_try_init(async || DeployedStack::find(self.aws().await?, &self.globals.stack).await).await
     }
 
-    /// The account that the command line names.
+    /// The account that `--account-sid` names.
     pub fn named_account(&self) -> Option<&AccountSid> {
         self.globals.account_sid.as_ref()
     }
 
-    /// The account that the command is about: the one that is named, else the stack's.
+    /// The account that the command is about: the named one, or else the stack's.
     pub async fn account_sid(&self) -> Result<AccountSid, CommandError> {
         match self.named_account() {
             Some(account_sid) => Ok(account_sid.clone()),
@@ -99,7 +95,7 @@ impl Session {
         }
     }
 
-    /// The stack's Twilio secret.
+    /// The accounts in the stack's Twilio secret.
     pub async fn accounts(&self) -> Result<&Accounts, CommandError> {
         let read = async || {
             let client = aws_sdk_secretsmanager::Client::new(self.aws().await?);
@@ -109,39 +105,39 @@ impl Session {
         self.accounts.get_or_try_init(read).await
     }
 
-    /// Twilio, with the credentials of the environment or of the stack's secret.
-    pub async fn twilio(&self) -> Result<Twilio, CommandError> {
+    /// Twilio, at the base URL that the stack uses.
+    pub async fn twilio_client(&self) -> Result<TwilioClient, CommandError> {
+        Ok(client(self.stack().await?.twilio_api_base_url.clone())?)
+    }
+
+    /// The account's calls to Twilio, with the credentials of the environment or else of the stack's secret.
+    pub async fn twilio(&self) -> Result<AccountClient, CommandError> {
         let account_sid = self.account_sid().await?;
         let credentials = match credentials_in_environment(&account_sid) {
             Some(credentials) => credentials,
             None => credentials_in_secret(self.accounts().await?, &account_sid)?,
         };
-        Twilio::new(self.stack().await?.twilio_api_base_url.clone(), account_sid, credentials)
+        Ok(self.twilio_client().await?.account(account_sid, credentials))
     }
 
-    /// DynamoDB.
     pub async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, CommandError> {
         Ok(aws_sdk_dynamodb::Client::new(self.aws().await?))
     }
 
-    /// The stack's Contacts table.
     pub async fn contacts(&self) -> Result<Contacts, CommandError> {
         let table = self.stack().await?.output("ContactsTableName")?;
         Ok(Contacts::new(self.dynamodb().await?, table.to_owned()))
     }
 
-    /// The stack's Messages table.
     pub async fn messages(&self) -> Result<Messages, CommandError> {
         let table = self.stack().await?.output("MessagesTableName")?;
         Ok(Messages::new(self.dynamodb().await?, table.to_owned()))
     }
 
-    /// What became of notifications.
     pub async fn histories(&self) -> Result<NotificationLogs, CommandError> {
         Ok(NotificationLogs { notifications: self.notifications().await?, messages: self.messages().await? })
     }
 
-    /// The stack's Notifications table.
     pub async fn notifications(&self) -> Result<Notifications, CommandError> {
         let table = self.stack().await?.output("NotificationsTableName")?;
         Ok(Notifications::new(self.dynamodb().await?, table.to_owned()))

@@ -1,4 +1,4 @@
-//! What `wa sign` and `wa verify` are told: a request, and where the keys are.
+//! The arguments of `wa sign` and `wa verify`: a request, and where the keys come from.
 
 use std::{
     env, fs,
@@ -13,11 +13,12 @@ use twilio_webhook::form::Form;
 
 use crate::{
     diagnosis::{KeyRole, RequestContent, SigningKey},
-    exit::CommandError,
+    error::CommandError,
+    redaction::redacted_debug,
     session::Session,
 };
 
-/// Where the keys come from. Never the command line, which stands in the shell's history and in the process list.
+/// Where the keys come from. Never from the command line, which is in the shell's history and in the process list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum TokenFrom {
     /// The stack's secret: every auth token and shared key.
@@ -30,20 +31,18 @@ pub enum TokenFrom {
 }
 
 impl TokenFrom {
-    /// The keys, the first of them the one that Twilio signs with.
+    /// The keys. The first is the one that Twilio signs with.
     pub async fn keys(self, session: &Session) -> Result<Vec<SigningKey>, CommandError> {
         let token = match self {
             Self::Stack => return keys_of_stack(session).await,
             Self::Environment => {
-                env::var("TWILIO_AUTH_TOKEN").ok().filter(|token| !token.is_empty()).ok_or_else(|| {
-                    CommandError::Usage(
-                        "TWILIO_AUTH_TOKEN is not set: export it, or use --token-from prompt".to_owned(),
-                    )
-                })?
+                let token = env::var("TWILIO_AUTH_TOKEN").ok().filter(|token| !token.is_empty());
+                let missing = "TWILIO_AUTH_TOKEN is not set: export it, or use --token-from prompt";
+                token.ok_or_else(|| CommandError::usage(missing))?
             }
             Self::Prompt => Password::new().with_prompt("Auth token").interact().map_err(|error| match error {
                 dialoguer::Error::IO(error) if error.kind() == io::ErrorKind::NotConnected => {
-                    CommandError::Usage("there is no terminal to ask on: use --token-from environment".to_owned())
+                    CommandError::usage("there is no terminal to ask on: use --token-from environment")
                 }
                 dialoguer::Error::IO(error) => CommandError::from(error),
             })?,
@@ -63,19 +62,19 @@ async fn keys_of_stack(session: &Session) -> Result<Vec<SigningKey>, CommandErro
         keys.extend(found.auth_tokens.into_iter().enumerate().map(|(index, token)| key(role(index), token)));
         keys.extend(found.shared_keys.into_iter().map(|(id, secret)| key(KeyRole::Shared(id), secret)));
     }
-    // The stack's own account first: what is signed without an account's name is signed by it.
+    // The stack's own account comes first: its token signs a request that names no account.
     keys.sort_by_key(|key| key.account_sid.as_ref() != Some(&own));
     if keys.is_empty() {
         let remedy = "see docs/deploy.md, \"The secret\", or use --token-from environment";
-        return Err(CommandError::Refused(format!("the stack's secret has no auth token: {remedy}")));
+        return Err(CommandError::refused(format!("the stack's secret has no auth token: {remedy}")));
     }
     Ok(keys)
 }
 
-/// What a request carries, from the command line.
-#[derive(Debug, clap::Args)]
+/// The form or the body of a request.
+#[derive(clap::Args)]
 pub struct RequestContentArguments {
-    /// A parameter of the form; may be given repeatedly, a name too
+    /// A parameter of the form (repeatable, also with the same name)
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
     /// The form as it was posted, as in 'Body=hi&From=whatsapp%3A%2B14155550123'
@@ -84,13 +83,13 @@ pub struct RequestContentArguments {
     /// A file with the form as it was posted; - is the standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "form"])]
     form_file: Option<PathBuf>,
-    /// A file with a body that is no form, as JSON; - is the standard input
+    /// A file with a body that is not a form, such as JSON; - is the standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "form", "form_file"])]
     body_file: Option<PathBuf>,
 }
 
 impl RequestContentArguments {
-    /// What was given; a form without parameters where that is nothing.
+    /// The content that was given; a form without parameters if none was.
     pub fn content(&self) -> Result<RequestContent, CommandError> {
         let form = match (&self.form, &self.form_file, &self.body_file) {
             (_, _, Some(file)) => return Ok(RequestContent::Body(read(file)?)),
@@ -102,7 +101,7 @@ impl RequestContentArguments {
     }
 }
 
-/// A form out of a file, which an editor may have ended with a line end that no form has.
+/// Parses a form from a file, to which an editor may have added a line end that no form has.
 fn posted(body: &[u8]) -> Form {
     let body = body.strip_suffix(b"\n").unwrap_or(body);
     Form::parse(body.strip_suffix(b"\r").unwrap_or(body))
@@ -113,31 +112,32 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Reads a file, or the standard input.
+/// Reads a file, or the standard input for `-`.
 pub fn read(file: &Path) -> Result<Vec<u8>, CommandError> {
     if file == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
         return Ok(bytes);
     }
-    fs::read(file).map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))
+    fs::read(file).map_err(|error| CommandError::usage(file.display().to_string()).because(error))
 }
 
 /// A request as a proxy or a framework dumps it: the request line, headers, an empty line, the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestDump {
-    /// As far as the headers tell it.
+    /// The URL, if the headers name the host.
     pub url: Option<String>,
     /// `X-Twilio-Signature`
     pub signature: Option<String>,
     /// `X-Twilio-Webhooks-Signature-Settings`
     pub settings: Option<String>,
-    /// The body.
     pub content: RequestContent,
 }
 
+redacted_debug!(RequestDump);
+
 impl RequestDump {
-    /// Reads a dump. The line ends of its head are those of a file or of HTTP; the body is taken as it is.
+    /// Parses a dump. The lines of its head end as in a file or as in HTTP; the body is not changed.
     pub fn parse(bytes: &[u8]) -> Result<Self, CommandError> {
         let end = |separator: &[u8]| {
             bytes.windows(separator.len()).position(|window| window == separator).map(|at| (at, at + separator.len()))
@@ -146,14 +146,11 @@ impl RequestDump {
         let (head, body) = (bytes.get(..cut.0).unwrap_or(bytes), bytes.get(cut.1..).unwrap_or_default());
         let head = String::from_utf8_lossy(head);
         let mut lines = head.lines();
-        let first = lines.next().unwrap_or_default();
-        let target =
-            first.split_ascii_whitespace().nth(1).filter(|target| target.starts_with(['/', 'h'])).ok_or_else(|| {
-                CommandError::Usage(
-                    "--request: the first line: expected a request line, as in POST /twilio/inbound HTTP/1.1"
-                        .to_owned(),
-                )
-            })?;
+        let target = lines.next().unwrap_or_default().split_ascii_whitespace().nth(1);
+        let target = target.filter(|target| target.starts_with(['/', 'h'])).ok_or_else(|| {
+            let expected = "expected a request line, as in POST /twilio/inbound HTTP/1.1";
+            CommandError::usage(format!("--request: the first line: {expected}"))
+        })?;
         let headers: Vec<(&str, &str)> =
             lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim())).collect();
         let header = |wanted: &str| {
@@ -178,9 +175,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dump_is_read_whatever_its_line_ends() {
+    fn a_dump_is_parsed_with_either_kind_of_line_end() {
         let text = "POST /twilio/inbound?a=b HTTP/1.1\nHost: wa.example.com\nx-twilio-signature: abc=\n\
-                    RequestContent-Type: application/x-www-form-urlencoded; charset=utf-8\n\nBody=hi%0Athere&From=a\n";
+                    Content-Type: application/x-www-form-urlencoded; charset=utf-8\n\nBody=hi%0Athere&From=a\n";
         for text in [text.to_owned(), text.replace('\n', "\r\n")] {
             let dump = RequestDump::parse(text.as_bytes()).unwrap();
             assert_eq!(dump.url.as_deref(), Some("https://wa.example.com/twilio/inbound?a=b"));
@@ -196,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_a_name_and_a_value_with_whatever_is_in_it() {
+    fn a_parameter_is_split_at_its_first_equals_sign() {
         assert_eq!(pair("Body=a=b"), Ok(("Body".to_owned(), "a=b".to_owned())));
         assert!(pair("Body").is_err());
     }

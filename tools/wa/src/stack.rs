@@ -1,51 +1,51 @@
-//! The deployed stack: what CloudFormation says of it, read once.
+//! The deployed stack, as CloudFormation describes it.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
-use domain::{policy::Policy, suppression::OptOutScope};
+use domain::policy::Policy;
 use twilio_types::{
     base_url::BaseUrl,
     sid::{AccountSid, MessagingServiceSid},
 };
 
-use crate::exit::CommandError;
+pub use domain::callback_url::STATUS_PATH;
 
-/// A deployed stack.
+use crate::error::CommandError;
+
+/// The route of inbound messages.
+pub const INBOUND_PATH: &str = "/twilio/inbound";
+
 #[derive(Debug, Clone)]
 pub struct DeployedStack {
-    /// Its name.
     pub name: String,
-    /// What CloudFormation says of its last deployment, as in `UPDATE_COMPLETE`.
+    /// The status of the last deployment, as in `UPDATE_COMPLETE`.
     pub status: String,
-    /// `TwilioAccountSid`: the account of who names none.
+    /// The parameter `TwilioAccountSid`: the account of a notification that names none.
     pub account_sid: AccountSid,
-    /// `MessagingServiceSid`
     pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// `TwilioApiBaseUrl`
     pub twilio_api_base_url: BaseUrl,
-    /// `ApiUrl`: the base of the URLs that Twilio calls and signs, `PublicBaseUrl` where there is one.
+    /// The output `ApiUrl`: the base of the URLs that Twilio calls and signs. It is `PublicBaseUrl` if that is set.
     pub api_url: BaseUrl,
-    /// `SendPolicy`
+    /// The parameter `SendPolicy`.
     pub policy: Policy,
-    /// `OptOutScope`
-    pub opt_out_scope: OptOutScope,
     outputs: BTreeMap<String, String>,
     parameters: BTreeMap<String, String>,
 }
 
 impl DeployedStack {
-    /// Asks CloudFormation.
+    /// Reads the stack's description from CloudFormation.
     pub async fn find(aws: &SdkConfig, name: &str) -> Result<Self, CommandError> {
         let what = format!("reading the stack {name}");
         let answer = Client::new(aws).describe_stacks().stack_name(name).send().await.map_err(|error| {
-            // CloudFormation has no code of its own for it (AWS CloudFormation API, "DescribeStacks").
+            // CloudFormation has no error code for a stack that does not exist: it is a ValidationError like others
+            // (AWS CloudFormation API, "DescribeStacks").
             let missing = error.message().is_some_and(|message| message.contains("does not exist"));
-            if missing { not_there(aws, name) } else { CommandError::of_sdk(&what, &error) }
+            if missing { no_such_stack(aws, name) } else { CommandError::of_sdk(&what, error) }
         })?;
         let described = answer.stacks.unwrap_or_default().into_iter().next();
-        Self::read(name, described.ok_or_else(|| not_there(aws, name))?)
+        Self::read(name, described.ok_or_else(|| no_such_stack(aws, name))?)
     }
 
     fn read(name: &str, described: Described) -> Result<Self, CommandError> {
@@ -55,32 +55,32 @@ impl DeployedStack {
         let outputs = outputs.filter_map(|output| pairs(output.output_key, output.output_value)).collect();
         let parameters = described.parameters.unwrap_or_default().into_iter();
         let parameters = parameters.filter_map(|found| pairs(found.parameter_key, found.parameter_value)).collect();
-        let found = StackDescription { name, outputs, parameters };
+        let description = StackDescription { name, outputs, parameters };
         Ok(Self {
-            account_sid: found.required("TwilioAccountSid")?,
-            messaging_service_sid: found.parameter("MessagingServiceSid")?,
-            twilio_api_base_url: found.required("TwilioApiBaseUrl")?,
-            api_url: found.parsed("ApiUrl", output(name, &found.outputs, "ApiUrl")?)?,
-            policy: found.parameter("SendPolicy")?.unwrap_or_default(),
-            opt_out_scope: found.parameter("OptOutScope")?.unwrap_or_default(),
+            account_sid: description.required("TwilioAccountSid")?,
+            messaging_service_sid: description.parameter("MessagingServiceSid")?,
+            twilio_api_base_url: description.required("TwilioApiBaseUrl")?,
+            api_url: description.parse("ApiUrl", output(name, &description.outputs, "ApiUrl")?)?,
+            policy: description.parameter("SendPolicy")?.unwrap_or_default(),
             name: name.to_owned(),
             status,
-            outputs: found.outputs,
-            parameters: found.parameters,
+            outputs: description.outputs,
+            parameters: description.parameters,
         })
     }
 
-    /// An output of the template, such as `ContactsTableName`.
+    /// An output of the template, as in `ContactsTableName`.
     pub fn output(&self, key: &str) -> Result<&str, CommandError> {
         output(&self.name, &self.outputs, key)
     }
 
-    /// A parameter as it was deployed, if it is not empty.
+    /// The value of a parameter, if it is not empty.
     pub fn parameter(&self, key: &str) -> Option<&str> {
         self.parameters.get(key).map(String::as_str)
     }
 }
 
+/// The outputs and parameters, before they are parsed.
 struct StackDescription<'a> {
     name: &'a str,
     outputs: BTreeMap<String, String>,
@@ -88,33 +88,33 @@ struct StackDescription<'a> {
 }
 
 impl StackDescription<'_> {
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str, value: &str) -> Result<T, CommandError> {
+    fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str, value: &str) -> Result<T, CommandError> {
         let name = self.name;
-        value.parse().map_err(|error| CommandError::Usage(format!("the stack {name}: {key}: {error}")))
+        value.parse().map_err(|error| CommandError::usage(format!("the stack {name}: {key}: {error}")))
     }
 
     fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>, CommandError> {
-        self.parameters.get(key).map(|value| self.parsed(key, value)).transpose()
+        self.parameters.get(key).map(|value| self.parse(key, value)).transpose()
     }
 
     fn required<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<T, CommandError> {
-        self.parameter(key)?.ok_or_else(|| not_ours(self.name, key))
+        self.parameter(key)?.ok_or_else(|| wrong_template(self.name, key))
     }
 }
 
 fn output<'a>(name: &str, outputs: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, CommandError> {
-    outputs.get(key).map(String::as_str).ok_or_else(|| not_ours(name, key))
+    outputs.get(key).map(String::as_str).ok_or_else(|| wrong_template(name, key))
 }
 
-fn not_ours(name: &str, key: &str) -> CommandError {
+fn wrong_template(name: &str, key: &str) -> CommandError {
     let remedy = "it was not deployed from this template, or is still being deployed, or an older version is";
-    CommandError::NotFound(format!("the stack {name} has no {key}: {remedy}"))
+    CommandError::not_found(format!("the stack {name} has no {key}: {remedy}"))
 }
 
-fn not_there(aws: &SdkConfig, name: &str) -> CommandError {
+fn no_such_stack(aws: &SdkConfig, name: &str) -> CommandError {
     let region = aws.region().map_or("this region", |region| region.as_ref()).to_owned();
     let remedy = "name it with --stack (or WA_STACK), its region with --region, its account with --profile";
-    CommandError::NotFound(format!("there is no stack {name} in {region}: {remedy}"))
+    CommandError::not_found(format!("there is no stack {name} in {region}: {remedy}"))
 }
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ mod tests {
     const BASE: (&str, &str) = ("TwilioApiBaseUrl", "https://api.twilio.com");
 
     #[test]
-    fn a_stack_is_read_with_its_defaults() {
+    fn an_empty_parameter_has_its_default() {
         let stack = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE, ("MessagingServiceSid", "")])).unwrap();
         assert_eq!(stack.messaging_service_sid, None);
         assert_eq!(stack.output("ApiUrl").unwrap(), "https://wa.example.com");
@@ -149,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn another_stack_is_not_taken_for_ours() {
-        let failure = DeployedStack::read("other", described(&[BASE])).unwrap_err();
-        assert!(failure.to_string().starts_with("the stack other has no TwilioAccountSid"), "{failure}");
-        let failure = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE, ("SendPolicy", "{]")])).unwrap_err();
-        assert!(failure.to_string().starts_with("the stack whatsapp: SendPolicy: expected a policy"), "{failure}");
+    fn a_stack_of_another_template_is_refused() {
+        let error = DeployedStack::read("other", described(&[BASE])).unwrap_err();
+        assert!(error.to_string().starts_with("the stack other has no TwilioAccountSid"), "{error}");
+        let error = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE, ("SendPolicy", "{]")])).unwrap_err();
+        assert!(error.to_string().starts_with("the stack whatsapp: SendPolicy: expected a policy"), "{error}");
     }
 }

@@ -1,54 +1,53 @@
-//! The person at the terminal, if there is one: colour, questions and progress, all on the standard error.
+//! The person at the terminal, if there is one: questions, notes and progress, all on the standard error.
 
 use std::io::{self, IsTerminal as _};
 
 use dialoguer::{Confirm, console::Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::exit::CommandError;
+use crate::error::{CommandError, ExitReason};
 
-/// Whether questions are asked.
+/// How a question is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmation {
-    /// `--yes`: nobody is asked.
+    /// Yes, by `--yes`: the question is not shown.
     Given,
-    /// Somebody is there to be asked.
+    /// By the person at the terminal.
     Ask,
-    /// Nobody is there.
+    /// Not at all: there is neither `--yes` nor a terminal.
     Unobtainable,
 }
 
-/// Who is in front of the command.
 #[derive(Debug)]
 pub struct Terminal {
-    consent: Confirmation,
+    confirmation: Confirmation,
 }
 
 impl Terminal {
     /// The terminal of this process.
     pub fn new(yes: bool) -> Self {
         let is_attended = io::stdin().is_terminal() && io::stderr().is_terminal();
-        let consent = match (yes, is_attended) {
+        let confirmation = match (yes, is_attended) {
             (true, _) => Confirmation::Given,
             (false, true) => Confirmation::Ask,
             (false, false) => Confirmation::Unobtainable,
         };
-        Self { consent }
+        Self { confirmation }
     }
 
-    /// Asks before something is done that cannot be taken back, or to many. `what` is the question, as in `Delete the
-    /// body of SM...?`. A no ends the command; so does silence, where nobody can be asked.
-    pub fn confirm(&self, what: &str) -> Result<(), CommandError> {
-        match self.consent {
+    /// Asks before something is done that cannot be undone, or that concerns many people. `question` is a whole sentence,
+    /// as in `Delete the body of SM...?`. The command ends if the answer is no, or if there is nobody to ask.
+    pub fn confirm(&self, question: &str) -> Result<(), CommandError> {
+        match self.confirmation {
             Confirmation::Given => Ok(()),
-            Confirmation::Unobtainable => {
-                Err(CommandError::Usage(format!("{what} There is no terminal to ask on: say --yes if that is meant")))
-            }
-            Confirmation::Ask => match Confirm::new().with_prompt(what).default(false).interact() {
+            Confirmation::Unobtainable => Err(CommandError::usage(format!(
+                "{question} There is no terminal to ask on: say --yes if that is meant"
+            ))),
+            Confirmation::Ask => match Confirm::new().with_prompt(question).default(false).interact() {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(CommandError::No("nothing was done".to_owned())),
+                Ok(false) => Err(CommandError::answer_is_no("nothing was done")),
                 Err(dialoguer::Error::IO(error)) => {
-                    // Ctrl-C leaves it hidden, and there is nobody to tell where that fails.
+                    // Ctrl-C leaves the cursor hidden. If it cannot be shown again, the command ends all the same.
                     let _ = Term::stderr().show_cursor();
                     Err(error.into())
                 }
@@ -56,25 +55,25 @@ impl Terminal {
         }
     }
 
-    /// Says something that is no part of the output.
+    /// Prints a note, which is not a part of the output.
     pub fn note(&self, text: &str) {
         anstream::eprintln!("{text}");
     }
 
-    /// Says something to be careful about.
+    /// Prints a warning, which is not a part of the output.
     pub fn warn(&self, text: &str) {
         let style = anstyle::AnsiColor::Yellow.on_default();
         anstream::eprintln!("{style}warning:{style:#} {text}");
     }
 
-    /// A bar for work on so many things; nothing where no terminal shows it.
+    /// A progress bar for a known number of items. Without a terminal it shows nothing.
     pub fn progress(&self, length: usize, what: &'static str) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(length as u64).with_style(style).with_message(what)
     }
 
-    /// A count of what has come so far, where nobody knows how many will.
+    /// A counter for an unknown number of items. Without a terminal it shows nothing.
     pub fn count(&self, what: &'static str) -> ProgressBar {
         let style = ProgressStyle::with_template("{spinner} {pos} {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -82,14 +81,11 @@ impl Terminal {
     }
 }
 
-/// Says on the standard error why a command failed. Whoever ended it themselves knows.
-pub fn report(failure: &CommandError) {
-    match failure {
-        CommandError::Unread | CommandError::Interrupted => {}
-        failure => {
-            let style = anstyle::AnsiColor::Red.on_default();
-            anstream::eprintln!("{style}error:{style:#} {failure}");
-        }
+/// Prints why a command failed, unless its user ended it.
+pub fn report(error: &CommandError) {
+    if !matches!(error.reason(), ExitReason::OutputClosed | ExitReason::Interrupted) {
+        let style = anstyle::AnsiColor::Red.on_default();
+        anstream::eprintln!("{style}error:{style:#} {}", error.describe());
     }
 }
 
@@ -98,9 +94,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_terminal_only_yes_goes_on() {
-        assert!(Terminal { consent: Confirmation::Given }.confirm("Send 3 notifications?").is_ok());
-        let refused = Terminal { consent: Confirmation::Unobtainable }.confirm("Send 3 notifications?").unwrap_err();
+    fn without_a_terminal_only_yes_continues() {
+        assert!(Terminal { confirmation: Confirmation::Given }.confirm("Send 3 notifications?").is_ok());
+        let unattended = Terminal { confirmation: Confirmation::Unobtainable };
+        let refused = unattended.confirm("Send 3 notifications?").unwrap_err();
         assert_eq!(refused.code(), 2);
         assert!(refused.to_string().contains("--yes"), "{refused}");
     }

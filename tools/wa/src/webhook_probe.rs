@@ -1,7 +1,7 @@
-//! A webhook of our own to the stack: whether it lets in what is signed with a token, and keeps out what is not.
+//! A webhook that `wa` posts to the stack itself: are webhooks that a token signed accepted, and unsigned ones refused?
 //!
-//! It has no effect. `functions/status` checks the signature first (`shared::webhook::WebhookVerifier`: 403 where it is
-//! wrong), and then refuses a form without `MessageSid` with 400, before anything is read from a table or written to one.
+//! It has no effect. The status function verifies the signature first (403 if it is wrong), and then refuses a form without
+//! `MessageSid` with 400, before it reads or writes a table.
 
 use std::time::Duration;
 
@@ -11,58 +11,57 @@ use reqwest::{
     header::{CONTENT_TYPE, DATE},
 };
 use secrecy::SecretString;
-use shared::report::Chain;
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::{form::Form, signature::sign};
 
-/// A cold start takes a second, and whoever waits does so in front of a terminal.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// The route that takes status callbacks.
-pub const STATUS_PATH: &str = "/twilio/status";
+use crate::stack::STATUS_PATH;
 
-/// What the stack made of a webhook.
+/// A cold start takes a second; people wait longer than this only if something is wrong.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The stack's answer about a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureCheck {
-    /// The signature counts.
     Accepted,
-    /// It does not.
     Refused,
-    /// Neither was said: by this status.
+    /// This status tells neither.
     Unclear(u16),
 }
 
-/// An answer.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbeAnswer {
-    /// What it says of the signature.
-    pub door: SignatureCheck,
-    /// The other side's clock, to the second.
+    pub signature: SignatureCheck,
+    /// The clock of the stack's API, to the second.
     pub date: Option<Timestamp>,
 }
 
-/// Posts a form that says nothing, signed with a token or not at all. An error is one line for people.
+/// The webhook was not answered.
+#[derive(Debug, thiserror::Error)]
+#[error("a webhook got no answer")]
+pub struct ProbeError(#[from] reqwest::Error);
+
+/// Posts a form without `MessageSid`, signed with a token or not at all.
 pub async fn probe(
     api_url: &BaseUrl,
     account_sid: &AccountSid,
     token: Option<&SecretString>,
-) -> Result<ProbeAnswer, String> {
+) -> Result<ProbeAnswer, ProbeError> {
     let url = api_url.join(STATUS_PATH);
     let form: Form = [("AccountSid".to_owned(), account_sid.to_string())].into_iter().collect();
-    let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
-    let client = client.map_err(|error| Chain(&error).to_string())?;
+    let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
     let request = client.post(&url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let request = request.body(format!("AccountSid={account_sid}"));
     let request = match token {
         Some(token) => request.header("X-Twilio-Signature", sign(token, &url, &form)),
         None => request,
     };
-    let response = request.send().await.map_err(|error| Chain(&error).to_string())?;
+    let response = request.send().await?;
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
     let date = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
-    let door = match response.status().as_u16() {
+    let signature = match response.status().as_u16() {
         400 => SignatureCheck::Accepted,
         403 => SignatureCheck::Refused,
         other => SignatureCheck::Unclear(other),
     };
-    Ok(ProbeAnswer { door, date })
+    Ok(ProbeAnswer { signature, date })
 }

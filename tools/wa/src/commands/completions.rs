@@ -4,13 +4,12 @@ use std::io;
 
 use clap_complete::Shell;
 
-use crate::exit::CommandError;
+use crate::error::CommandError;
 
-/// The shell.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa completions bash > ~/.local/share/bash-completion/completions/wa")]
 pub struct CompletionsArguments {
-    /// Which shell
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -2,29 +2,27 @@
 
 use clap::Subcommand;
 
-use crate::{exit::CommandError, session::Session};
+use crate::{error::CommandError, session::Session};
 
 pub mod export;
 pub mod import;
 pub mod show;
 pub mod suppress;
 
-/// People: what they want, what they agreed to.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum ContactsCommand {
-    /// Show all that is known of a person
+    /// Show everything that is known of a person
     Show(show::ShowContactArguments),
-    /// Send a person nothing more, as if they had written STOP
+    /// Send a person no more messages, as after a STOP
     Suppress(suppress::SuppressArguments),
-    /// Lift a suppression, perhaps a person's own STOP
+    /// Lift a suppression, which may be a person's own STOP
     Unsuppress(suppress::UnsuppressArguments),
-    /// Read suppressions and consents from a CSV file
+    /// Import suppressions and consents from a CSV file
     Import(import::ImportArguments),
-    /// Write all suppressions and consents as a CSV file that `import` reads
+    /// Export all suppressions and consents as a CSV file that `import` reads
     Export(export::ExportArguments),
 }
 
-/// Runs one.
 pub async fn run(command: &ContactsCommand, session: &Session) -> Result<(), CommandError> {
     match command {
         ContactsCommand::Show(arguments) => show::run(arguments, session).await,

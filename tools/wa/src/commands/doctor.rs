@@ -10,7 +10,7 @@ use futures::{
 use tokio::time::timeout;
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     finding::{Finding, Level},
     output::{Format, PropertyTable, readable},
     session::Session,
@@ -22,14 +22,13 @@ mod keys;
 mod queues;
 mod webhooks;
 
-/// Longer than anything takes that is going to answer: the checks run side by side.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any check takes that is going to get an answer. The checks run concurrently.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to do.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
-Looks at the AWS credentials, the stack, its secret, Twilio's credentials, the webhook URLs set at Twilio, a webhook of its
-own (without effect), the queues, the alarms and the clocks. Exit code 1: something is wrong.
+Checks the AWS credentials, the stack, its secret, Twilio's credentials, the webhook URLs set at Twilio, a webhook that it
+posts itself (without effect), the queues, the alarms and the clocks. Exit code 1: something is wrong.
 
 Example:
   wa doctor --fix")]
@@ -39,29 +38,29 @@ pub struct DoctorArguments {
     fix: bool,
 }
 
-/// Examines everything, and says what was found.
+/// Checks everything, and prints the findings.
 pub async fn run(arguments: &DoctorArguments, session: &Session) -> Result<(), CommandError> {
     if arguments.fix {
-        webhooks::mend(session).await?;
+        webhooks::fix(session).await?;
     }
     let findings = examine(session).await;
     show(session, &findings)?;
     let wrong = findings.iter().filter(|found| found.finding == Level::Wrong).count();
     match wrong {
         0 => Ok(()),
-        1 => Err(CommandError::No("1 thing is wrong".to_owned())),
-        more => Err(CommandError::No(format!("{more} things are wrong"))),
+        1 => Err(CommandError::answer_is_no("1 thing is wrong")),
+        more => Err(CommandError::answer_is_no(format!("{more} things are wrong"))),
     }
 }
 
-/// A check by its name, and what it gives: findings, or why there are none.
+/// The name of a check, and its findings or why there are none.
 type Check<'a> = (&'static str, BoxFuture<'a, Result<Vec<Finding>, CommandError>>);
 
 async fn examine(session: &Session) -> Vec<Finding> {
     let first: [Check<'_>; 2] =
         [(aws::CREDENTIALS, aws::credentials(session).boxed()), (aws::STACK, aws::stack(session).boxed())];
     let mut findings = run_all(first.into_iter().collect()).await;
-    // Without the stack nothing else is known where to look for.
+    // The other checks find what they look at through the stack.
     if session.stack().await.is_err() {
         return findings;
     }
@@ -79,13 +78,13 @@ async fn examine(session: &Session) -> Vec<Finding> {
 }
 
 async fn run_all(checks: Vec<Check<'_>>) -> Vec<Finding> {
-    let ended = checks.into_iter().map(async |(name, check)| match timeout(PATIENCE, check).await {
+    let ended = checks.into_iter().map(async |(name, check)| match timeout(CHECK_TIMEOUT, check).await {
         Ok(Ok(findings)) => findings,
-        Ok(Err(failure)) => {
-            // A failure says itself what is right.
-            vec![Finding { check: name, finding: Level::Wrong, what: failure.to_string(), fix: None }]
+        Ok(Err(error)) => {
+            // The error itself says what would be right.
+            vec![Finding { check: name, finding: Level::Wrong, what: error.describe(), fix: None }]
         }
-        Err(_) => vec![Finding::not_checked(name, format!("no answer within {} s", PATIENCE.as_secs()))],
+        Err(_) => vec![Finding::not_checked(name, format!("no answer within {} s", CHECK_TIMEOUT.as_secs()))],
     });
     join_all(ended).await.concat()
 }

@@ -2,19 +2,17 @@
 
 use clap::Subcommand;
 
-use crate::{exit::CommandError, session::Session};
+use crate::{error::CommandError, session::Session};
 
 mod line;
 mod tail;
 
-/// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum EventsCommand {
-    /// Print events as they happen, from the archive: the queue's are their consumers' own
+    /// Print events as they happen, from the archive: it takes none from the consumers of the events queue
     Tail(tail::TailArguments),
 }
 
-/// Runs the command.
 pub async fn run(command: &EventsCommand, session: &Session) -> Result<(), CommandError> {
     let EventsCommand::Tail(arguments) = command;
     tail::run(arguments, session).await

@@ -8,24 +8,22 @@ use stores::notification_log::{ErrorDetail, LoggedMessage, NotificationLog};
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     output::{Format, PropertyTable},
     session::Session,
 };
 
-/// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum NotificationsCommand {
-    /// ShowNotificationArguments what became of a notification: its state, its attempts, and what Twilio reported of each message
+    /// Show a notification: its state, its attempts, and what Twilio reported of each message
     Show(ShowNotificationArguments),
 }
 
-/// Which one.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa notifications show order-18473-shipped\n  \
                         wa notifications show SM00000000000000000000000000000001 --output json")]
 pub struct ShowNotificationArguments {
-    /// Its id, or the SID of one of its messages
+    /// The notification's id, or the SID of one of its messages
     #[arg(value_parser = id)]
     id: NotificationId,
 }
@@ -34,20 +32,19 @@ fn id(text: &str) -> Result<NotificationId, String> {
     NotificationId::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Runs the command.
 pub async fn run(command: &NotificationsCommand, session: &Session) -> Result<(), CommandError> {
     let NotificationsCommand::Show(ShowNotificationArguments { id }) = command;
     let account_sid = session.account_sid().await?;
     let found = session.histories().await?.find(&account_sid, id).await?;
     let history = found.ok_or_else(|| {
-        let hint = "it may still be on the queue, or be so old that it is forgotten";
-        CommandError::NotFound(format!("there is no notification {id} of {account_sid}: {hint}"))
+        let hint = "it may still be on the queue, or be so old that it was deleted";
+        CommandError::not_found(format!("there is no notification {id} of {account_sid}: {hint}"))
     })?;
     show(session, &history)
 }
 
-/// A notification in a line.
-#[derive(Debug, Serialize)]
+/// A notification in one line.
+#[derive(Serialize)]
 struct NotificationLine<'a> {
     #[serde(flatten)]
     history: &'a NotificationLog,
@@ -55,13 +52,12 @@ struct NotificationLine<'a> {
     current_status: Option<&'static str>,
 }
 
-/// Notifications, a line each.
+/// Notifications, one in each line.
 pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandError> {
     let columns =
         ["id", "state", "recipient", "category", "message_sid", "current_status", "code", "reason", "updated_at"];
     let lines = histories.iter().map(|history| {
-        let latest = history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref());
-        let latest = latest.or(history.bound.as_ref());
+        let latest = latest_delivery(history);
         NotificationLine {
             history,
             message_sid: latest.map(|message| message.message_sid.as_str()),
@@ -71,12 +67,17 @@ pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandErro
     PropertyTable::new(&columns, lines)
 }
 
-/// What is shown of a notification before what happened to it.
+/// The last message of a notification.
+pub fn latest_delivery(history: &History) -> Option<&Delivery> {
+    history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(history.bound.as_ref())
+}
+
+/// The properties that are shown above the list of what happened.
 const FIELDS: [&str; 10] =
     ["id", "account_sid", "state", "reason", "code", "title", "recipient", "category", "metadata", "updated_at"];
 
-/// Something that happened to a notification or to one of its messages.
-#[derive(Debug, Serialize)]
+/// An attempt of a notification, or a status that Twilio reported of its message.
+#[derive(Serialize)]
 struct HistoryStep<'a> {
     at: Timestamp,
     channel: &'a str,
@@ -85,7 +86,7 @@ struct HistoryStep<'a> {
     reason: Option<String>,
 }
 
-/// A notification with all that happened to it; in JSON as `GET /notifications/{id}` gives it.
+/// Prints a notification with everything that happened to it. The JSON is that of `GET /notifications/{id}`.
 pub fn show(session: &Session, history: &NotificationLog) -> Result<(), CommandError> {
     let output = &session.output;
     match output.format() {
@@ -130,7 +131,7 @@ fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<It
     })
 }
 
-/// What is written down as the reason mostly names the code itself.
+/// The stored reason, or else the error. The reason mostly names the error's code itself.
 fn reason(text: Option<&str>, error: Option<&ErrorDetail>) -> Option<String> {
     let error = error.map(|error| match error.title {
         Some(title) => format!("{} {title}", error.code),

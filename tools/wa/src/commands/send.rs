@@ -1,29 +1,31 @@
 //! `wa send`
 
-use std::{io::Read as _, path::PathBuf, time::Duration};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use domain::notification::Notification;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::queues::{EnqueueOutcome, MessageBody, OutboundProducer, QueueEntry};
 use stores::notifications::ClaimState;
-use twilio_types::sid::AccountSid;
 
-use crate::{exit::CommandError, output::PropertyTable, session::Session};
+use crate::{error::CommandError, output::PropertyTable, session::Session};
 
 mod follow;
 mod preview;
 mod request;
 
-use request::{NotificationFlags, NotificationRequest};
+use request::{NotificationFlags, NotificationRequest, account_of};
 
 const EXAMPLE: &str = r"Example:
   wa send --to +14155550123 --category utility --template order_update --locale en --variable 1=Ava --wait
   wa send --file notification.json --dry-run
   jq -c '.[]' orders.json | wa send --file - --yes";
 
-/// Put notifications on the outbound queue, by flags or from a file. What is wrong with one is said before any is queued
-#[derive(Debug, clap::Args)]
+/// Put notifications on the outbound queue, by options or from a file. All are checked before any is queued
+#[derive(clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub struct SendArguments {
     #[command(flatten)]
@@ -31,18 +33,17 @@ pub struct SendArguments {
     /// A file of notifications as JSON (one, an array, or JSON lines); - is the standard input
     #[arg(long, short, value_name = "PATH", conflicts_with_all = request::FLAGS)]
     file: Option<PathBuf>,
-    /// Follow it to its end, and end with code 1 where it does not reach the recipient
+    /// Follow it until its outcome is known; the exit code is 1 if it does not reach the recipient
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
-    /// How many seconds to follow it
+    /// For how many seconds to follow it
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
     timeout: u64,
-    /// Only say what would be decided now and why; Twilio is not asked, and nothing is written
+    /// Only show what would be decided now, and why; Twilio is not called, and nothing is written
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Runs the command.
 pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), CommandError> {
     let requests = match &arguments.file {
         Some(path) => request::of_file(&read(path)?, session.named_account())?,
@@ -50,7 +51,7 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
     };
     let now = Timestamp::now();
     for request in &requests {
-        request.notification.check_times(now, now).map_err(|invalid| CommandError::Usage(invalid.to_string()))?;
+        request.notification.check_times(now, now).map_err(|invalid| CommandError::usage(invalid.to_string()))?;
     }
     if arguments.dry_run {
         return preview::run(session, &requests).await;
@@ -60,53 +61,51 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
     }
     if arguments.wait {
         refuse_reuse(session, &requests).await?;
-        // An id that was made here has to be known whatever happens: SQS may take what it does not answer for.
+        // A generated id has to be known whatever happens: SQS may store a message without answering.
         for NotificationRequest { notification, .. } in &requests {
             session.terminal.note(&format!("{}: being queued", notification.id));
         }
     }
-    let (taken, failure) = queue(session, &requests).await?;
+    let (outcomes, error) = queue(session, &requests).await?;
     if arguments.wait {
-        all_taken(&taken, failure)?;
+        require_all_queued(&outcomes, error)?;
         return follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await;
     }
-    show(session, &requests, &taken)?;
-    all_taken(&taken, failure)
+    show(session, &requests, &outcomes)?;
+    require_all_queued(&outcomes, error)
 }
 
-fn read(path: &PathBuf) -> Result<String, CommandError> {
+fn read(path: &Path) -> Result<String, CommandError> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| CommandError::Usage(format!("--file: {} cannot be read: {error}", path.display())))
+    read.map_err(|error| CommandError::usage(format!("--file: {} cannot be read", path.display())).because(error))
 }
 
-/// The account that a notification is sent from.
-async fn account(session: &Session, notification: &Notification) -> Result<AccountSid, CommandError> {
-    match &notification.account_sid {
-        Some(account_sid) => Ok(account_sid.clone()),
-        None => Ok(session.stack().await?.account_sid.clone()),
-    }
-}
-
-/// An id that stands for something else would be followed to the end of that.
+/// Refuses an id of another notification: `--wait` would follow that one.
 async fn refuse_reuse(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
     let notifications = session.notifications().await?;
     for NotificationRequest { notification, .. } in requests {
-        let stored = notifications.get(&account(session, notification).await?, &notification.id).await?;
+        let stored = notifications.get(&account_of(session, notification).await?, &notification.id).await?;
         if let ClaimState::IdReused = ClaimState::of(stored, &notification.digest(), Timestamp::now()) {
             let id = &notification.id;
-            return Err(CommandError::Usage(format!("id: {id} was used before for other content, expected a new one")));
+            return Err(CommandError::usage(format!("id: {id} was used before for other content, expected a new one")));
         }
     }
     Ok(())
 }
 
-/// What became of queueing one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueueOutcome {
+    Queued,
+    NotQueued,
+}
+
+/// The outcome of one notification. The fields are those of the JSON output.
+#[derive(Serialize)]
 struct QueuedNotification<'a> {
     id: &'a str,
     to: &'a str,
@@ -114,49 +113,55 @@ struct QueuedNotification<'a> {
     outcome: &'static str,
 }
 
-/// Gives for each whether it was queued, and the first error, if there was one.
+/// Gives the outcome of each notification, and the first error, if there was one.
 async fn queue(
     session: &Session,
     requests: &[NotificationRequest],
-) -> Result<(Vec<bool>, Option<CommandError>), CommandError> {
+) -> Result<(Vec<QueueOutcome>, Option<CommandError>), CommandError> {
     let mut entries = Vec::with_capacity(requests.len());
     for request in requests {
         entries.push(QueueEntry {
             body: MessageBody::json(request.body.as_str()),
-            group: account(session, &request.notification).await?,
+            group: account_of(session, &request.notification).await?,
             enqueued_at: Timestamp::now(),
             delay: Duration::ZERO,
         });
     }
     let client = aws_sdk_sqs::Client::new(session.aws().await?);
-    let door = OutboundProducer::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
+    let producer = OutboundProducer::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
     let progress = session.terminal.progress(entries.len(), "queueing");
-    let mut taken = Vec::with_capacity(entries.len());
+    let mut outcomes = Vec::with_capacity(entries.len());
     let mut first = None;
     for batch in batches(&entries) {
-        // What is queued already is queued: the answer says so, whatever becomes of the rest.
-        match door.enqueue_batch(batch).await {
-            Ok(outcomes) => taken.extend(outcomes.iter().map(|outcome| *outcome == EnqueueOutcome::Accepted)),
+        // After an error the other batches are tried too: the output says which notifications are queued.
+        match producer.enqueue_batch(batch).await {
+            Ok(queued) => outcomes.extend(
+                queued.into_iter().map(|queued| if queued { QueueOutcome::Queued } else { QueueOutcome::NotQueued }),
+            ),
             Err(error) => {
-                let failure = CommandError::from(error);
-                session.terminal.warn(&failure.to_string());
-                first.get_or_insert(failure);
-                taken.extend(batch.iter().map(|_| false));
+                let error = CommandError::from(error);
+                session.terminal.warn(&error.describe());
+                first.get_or_insert(error);
+                outcomes.extend(batch.iter().map(|_| QueueOutcome::NotQueued));
             }
         }
         progress.inc(batch.len() as u64);
     }
     progress.finish_and_clear();
-    Ok((taken, first))
+    Ok((outcomes, first))
 }
 
-fn show(session: &Session, requests: &[NotificationRequest], taken: &[bool]) -> Result<(), CommandError> {
-    let rows = requests.iter().zip(taken).map(|(NotificationRequest { notification, .. }, taken)| QueuedNotification {
-        id: notification.id.as_str(),
-        to: notification.to.as_str(),
-        category: notification.category.as_str(),
-        outcome: if *taken { "queued" } else { "not queued" },
-    });
+fn show(session: &Session, requests: &[NotificationRequest], outcomes: &[QueueOutcome]) -> Result<(), CommandError> {
+    let rows =
+        requests.iter().zip(outcomes).map(|(NotificationRequest { notification, .. }, outcome)| QueuedNotification {
+            id: notification.id.as_str(),
+            to: notification.to.as_str(),
+            category: notification.category.as_str(),
+            outcome: match outcome {
+                QueueOutcome::Queued => "queued",
+                QueueOutcome::NotQueued => "not queued",
+            },
+        });
     let table = PropertyTable::new(&["id", "to", "category", "outcome"], rows)?;
     match requests {
         [_] => session.output.one(&table),
@@ -164,18 +169,18 @@ fn show(session: &Session, requests: &[NotificationRequest], taken: &[bool]) -> 
     }
 }
 
-fn all_taken(taken: &[bool], failure: Option<CommandError>) -> Result<(), CommandError> {
-    let missing = taken.iter().filter(|taken| !**taken).count();
+fn require_all_queued(outcomes: &[QueueOutcome], error: Option<CommandError>) -> Result<(), CommandError> {
+    let missing = outcomes.iter().filter(|outcome| **outcome == QueueOutcome::NotQueued).count();
     if missing == 0 {
         return Ok(());
     }
-    let total = taken.len();
-    let said = format!("{missing} of {total} were not queued, send those again under the same ids");
-    Err(failure.unwrap_or_else(|| CommandError::NoAnswer("SQS did not take them".to_owned())).after(&said))
+    let total = outcomes.len();
+    let message = format!("{missing} of {total} were not queued, send those again under the same ids");
+    Err(error.unwrap_or_else(|| CommandError::no_answer("SQS did not accept them")).after(message))
 }
 
-/// What SQS takes at once. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for what SQS
-/// counts besides the bodies.
+/// What SQS accepts in one call. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all, of which a part is left for
+/// what SQS counts besides the bodies.
 fn batches(entries: &[QueueEntry]) -> Vec<&[QueueEntry]> {
     const MESSAGES: usize = 10;
     const BYTES: usize = 1_000_000;
@@ -199,18 +204,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_queued_ends_with_the_first_errors_code() {
-        assert!(all_taken(&[true, true], None).is_ok());
-        let refused = CommandError::Refused("SQS: refused by AWS: AccessDenied".to_owned());
-        for (failure, code) in [(None, 5), (Some(refused), 4)] {
-            let failure = all_taken(&[true, false], failure).unwrap_err();
-            assert_eq!(failure.code(), code);
-            assert!(failure.to_string().starts_with("1 of 2 were not queued, send those again"), "{failure}");
+    fn a_partial_failure_ends_with_the_first_errors_code() {
+        use QueueOutcome::{NotQueued, Queued};
+        assert!(require_all_queued(&[Queued, Queued], None).is_ok());
+        let refused = CommandError::refused("SQS: refused by AWS: AccessDenied");
+        for (error, code) in [(None, 5), (Some(refused), 4)] {
+            let error = require_all_queued(&[Queued, NotQueued], error).unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(error.describe().starts_with("1 of 2 were not queued, send those again"), "{error}");
         }
     }
 
     #[test]
-    fn batches_are_what_sqs_takes() {
+    fn a_batch_is_within_the_limits_of_sqs() {
         let entry = |bytes| QueueEntry {
             body: MessageBody::json("x".repeat(bytes)),
             group: "AC00000000000000000000000000000001".parse().unwrap(),

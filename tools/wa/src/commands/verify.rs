@@ -8,21 +8,20 @@ use twilio_types::base_url::BaseUrl;
 
 use crate::{
     diagnosis::{KeyRole, RequestPart, SignatureFinding, SignatureVerdict, VerificationContext, WebhookRequest},
-    exit::CommandError,
+    error::CommandError,
     output::{Format, PropertyTable, readable},
     session::Session,
     signing::{RequestContentArguments, RequestDump, TokenFrom, read},
 };
 
-/// A request to check.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
-Exit code 1: the signature does not match. What is printed says which part of the request differs.
+Exit code 1: the signature does not match. The output says which part of the request differs.
 
 Example:
   wa verify --url https://wa.example.com/twilio/inbound --form-file body.txt --signature 'RSOYDt4T1cUTdK1PDd93/VVr8B8='")]
 pub struct VerifyArguments {
-    /// The URL that stands at Twilio, query included
+    /// The URL that is set at Twilio, with its query
     #[arg(long, value_name = "URL", required_unless_present = "request")]
     url: Option<String>,
     #[command(flatten)]
@@ -42,17 +41,16 @@ pub struct VerifyArguments {
     token_from: TokenFrom,
 }
 
-/// The answer as it is printed.
-#[derive(Debug, Serialize)]
+/// The verdict. The fields are those of the JSON output.
+#[derive(Serialize)]
 struct VerificationRow {
     matches: bool,
-    /// The key that signed.
     key: Option<KeyRole>,
     #[serde(flatten)]
     finding: Option<SignatureFinding>,
 }
 
-/// Checks a signature; a wrong one ends with what differs.
+/// Verifies a signature, and prints the key or what differs.
 pub async fn run(arguments: &VerifyArguments, session: &Session) -> Result<(), CommandError> {
     let request = request(arguments)?;
     let keys = arguments.token_from.keys(session).await?;
@@ -64,7 +62,9 @@ pub async fn run(arguments: &VerifyArguments, session: &Session) -> Result<(), C
     show(session, &verdict)?;
     match verdict {
         SignatureVerdict::Signed(_) => Ok(()),
-        SignatureVerdict::Differs(_) => Err(CommandError::No(format!("the signature does not match {}", request.url))),
+        SignatureVerdict::Differs(_) => {
+            Err(CommandError::answer_is_no(format!("the signature does not match {}", request.url)))
+        }
     }
 }
 
@@ -78,12 +78,10 @@ fn request(arguments: &VerifyArguments) -> Result<WebhookRequest, CommandError> 
         });
     };
     let dump = RequestDump::parse(&read(file)?)?;
-    let url =
-        arguments.url.clone().or(dump.url).ok_or_else(|| {
-            CommandError::Usage("--request: there is no Host header: give the URL with --url".to_owned())
-        })?;
+    let url = arguments.url.clone().or(dump.url);
+    let missing = "--request: there is no Host header: give the URL with --url";
     Ok(WebhookRequest {
-        url,
+        url: url.ok_or_else(|| CommandError::usage(missing))?,
         content: dump.content,
         signature: arguments.signature.clone().or(dump.signature).unwrap_or_default().trim().to_owned(),
         settings: arguments.settings.clone().or(dump.settings),
@@ -98,22 +96,22 @@ async fn base_urls(session: &Session) -> Result<Vec<BaseUrl>, CommandError> {
 }
 
 fn show(session: &Session, verdict: &SignatureVerdict) -> Result<(), CommandError> {
-    let shown = match verdict {
+    let row = match verdict {
         SignatureVerdict::Signed(role) => {
-            VerificationRow { matches: true, key: Some(role.clone()), finding: advice(role) }
+            VerificationRow { matches: true, key: Some(role.clone()), finding: outdated_key(role) }
         }
         SignatureVerdict::Differs(finding) => {
             VerificationRow { matches: false, key: None, finding: Some(finding.clone()) }
         }
     };
     if session.output.format() != Format::Table {
-        let row = serde_json::to_value(&shown).unwrap_or(Value::Null);
+        let row = serde_json::to_value(&row).unwrap_or(Value::Null);
         return session.output.one(&PropertyTable::new(&["matches", "key", "part", "finding", "fix"], [row])?);
     }
-    if let Some(role) = &shown.key {
+    if let Some(role) = &row.key {
         session.output.line(&format!("The signature matches: signed with {role}."))?;
     }
-    if let Some(SignatureFinding { part, finding, fix }) = &shown.finding {
+    if let Some(SignatureFinding { part, finding, fix }) = &row.finding {
         let part =
             serde_json::to_value(part).ok().and_then(|part| part.as_str().map(str::to_owned)).unwrap_or_default();
         session.output.line(&readable(&format!("{part}: {finding}.")))?;
@@ -122,9 +120,9 @@ fn show(session: &Session, verdict: &SignatureVerdict) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Twilio signs with the primary token alone, so that another one of the secret's being it says where a rotation stands.
-/// Source: Twilio, "Webhooks Security".
-fn advice(role: &KeyRole) -> Option<SignatureFinding> {
+/// Twilio signs with the primary token alone. If the secret has that token in another place than the first, a rotation was not
+/// completed. Source: Twilio, "Webhooks Security".
+fn outdated_key(role: &KeyRole) -> Option<SignatureFinding> {
     let KeyRole::Further(_) = role else { return None };
     Some(SignatureFinding {
         part: RequestPart::Key,

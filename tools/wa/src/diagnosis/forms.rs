@@ -1,4 +1,4 @@
-//! The parameters that may have been signed instead.
+//! Variants of a form: the parameters that Twilio may have signed instead.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use twilio_webhook::form::Form;
@@ -6,10 +6,10 @@ use twilio_webhook::form::Form;
 use super::Variant;
 
 type Pair = (String, String);
-/// What is said of a value, and how it is rewritten.
+/// How the signed value differs, and the function that makes it from the value that came.
 type Rewrite<'a> = (&'a str, &'a dyn Fn(&str) -> String);
 
-/// Parameters whose value can be told from the others', as Twilio sends them. Source: Twilio, "Twilio's request".
+/// Parameters whose value follows from another one's, and parameters with a usual value. Source: Twilio, "Twilio's request".
 const COPIES: [(&str, &str); 6] = [
     ("SmsSid", "MessageSid"),
     ("SmsMessageSid", "MessageSid"),
@@ -30,7 +30,7 @@ const CONSTANTS: [(&str, &str); 10] = [
     ("EventType", "READ"),
     ("Forwarded", "true"),
 ];
-/// Parameters that Twilio sends empty, and frameworks then drop.
+/// Parameters that Twilio sends empty, and that some frameworks drop.
 const EMPTY: [&str; 12] = [
     "Body",
     "ProfileName",
@@ -61,7 +61,7 @@ pub(super) fn variants(form: &Form) -> Vec<Variant<Form>> {
     variants
 }
 
-/// Rewrites the values, each alone and all at once.
+/// Rewrites each value alone, and all of them at once.
 fn values(pairs: &[Pair]) -> Vec<Variant<Form>> {
     let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
     let rewrites: [Rewrite<'_>; 14] = [
@@ -104,7 +104,7 @@ fn unescaped(value: &str) -> String {
     value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
 }
 
-/// Takes away what somebody may have added.
+/// Removes parameters that something may have added on the way.
 fn added(pairs: &[Pair]) -> Vec<Variant<Form>> {
     let mut variants = Vec::new();
     let fix = "check with the parameters of the body alone, without what the query or a framework adds";
@@ -115,13 +115,13 @@ fn added(pairs: &[Pair]) -> Vec<Variant<Form>> {
     }
     let filled = pairs.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
     variants.push(Variant::new(form_of(filled), "signed without the empty parameters", fix));
-    let finding = "signed without any parameter: as a GET, or as a body that is no form";
+    let finding = "signed without any parameter: as a GET, or as a body that is not a form";
     let fix = "set the webhook's method to POST at Twilio, or check a GET without parameters (--param)";
     variants.push(Variant::new(Form::default(), finding, fix));
     variants
 }
 
-/// Adds what somebody may have dropped, where its value can be told.
+/// Adds parameters that something may have dropped on the way, if their value can be derived.
 fn missing(pairs: &[Pair]) -> Vec<Variant<Form>> {
     let get = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let copies = COPIES.iter().filter_map(|(name, of)| Some(((*name).to_owned(), get(of)?)));
@@ -143,7 +143,7 @@ fn missing(pairs: &[Pair]) -> Vec<Variant<Form>> {
     candidates.map(with).collect()
 }
 
-/// Makes one of what came repeatedly, as frameworks do that keep one value for a name.
+/// Reduces repeated parameters to one, as frameworks do that keep one value for a name, and the reverse.
 fn repeated(pairs: &[Pair]) -> Vec<Variant<Form>> {
     let mut variants = Vec::new();
     let names = pairs.iter().map(|(name, _)| name);

@@ -3,6 +3,7 @@ use secrecy::SecretString;
 use twilio_webhook::signature::{sign, sign_with_shared_key};
 
 use super::*;
+use domain::digest::sha256_hex;
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
@@ -22,7 +23,7 @@ fn key(account: &str, role: KeyRole, secret: &str) -> SigningKey {
     SigningKey { account_sid: Some(account.parse().unwrap()), role, secret: SecretString::from(secret) }
 }
 
-fn around() -> VerificationContext {
+fn context() -> VerificationContext {
     let shared = KeyRole::Shared("key_1".to_owned());
     VerificationContext {
         keys: vec![
@@ -45,27 +46,27 @@ fn request(signed_url: &str, signed: &[(&str, &str)], url: &str, came: &[(&str, 
 }
 
 fn finding(request: &WebhookRequest) -> SignatureFinding {
-    match request.examine(&around()) {
+    match request.examine(&context()) {
         SignatureVerdict::Differs(finding) => finding,
-        SignatureVerdict::Signed(role) => panic!("it is signed with {role}"),
+        SignatureVerdict::Signed(role) => panic!("it matches {role}"),
     }
 }
 
 #[test]
-fn a_correct_request_is_signed_with_a_key_that_is_named() {
+fn a_matching_signature_names_its_key() {
     for (secret, role) in [("one", KeyRole::Primary), ("two", KeyRole::Further(2))] {
         let mut request = request(URL, SIGNED, URL, SIGNED);
         request.signature = sign(&secret.into(), URL, &form(SIGNED));
-        assert_eq!(request.examine(&around()), SignatureVerdict::Signed(role));
+        assert_eq!(request.examine(&context()), SignatureVerdict::Signed(role));
     }
     let mut request = request(URL, SIGNED, URL, SIGNED);
     request.signature = sign_with_shared_key(&"three".into(), URL, &form(SIGNED));
     request.settings = Some("key=key_1,algorithm=HMAC_SHA256".to_owned());
-    assert_eq!(request.examine(&around()), SignatureVerdict::Signed(KeyRole::Shared("key_1".to_owned())));
+    assert_eq!(request.examine(&context()), SignatureVerdict::Signed(KeyRole::Shared("key_1".to_owned())));
 }
 
 #[test]
-fn another_url_is_named() {
+fn a_request_signed_for_another_url_is_explained() {
     for (signed, given, expected) in [
         ("http://wa.example.com/a", "https://wa.example.com/a", "http, not https"),
         ("https://wa.example.com/a", "http://wa.example.com/a", "https, not http"),
@@ -91,13 +92,13 @@ fn another_url_is_named() {
         ("https://wa.example.com/a", "https://wa.example.com//a", "one slash where there are two"),
     ] {
         let found = finding(&request(signed, SIGNED, given, SIGNED));
-        assert_eq!(found.part, RequestPart::Url, "{signed}: {found:?}");
-        assert!(found.finding.contains(expected) && found.finding.contains(signed), "{signed}: {found:?}");
+        assert_eq!(found.part, RequestPart::Url, "{signed}: {}", found.finding);
+        assert!(found.finding.contains(expected) && found.finding.contains(signed), "{signed}: {}", found.finding);
     }
 }
 
 #[test]
-fn other_parameters_are_named() {
+fn a_request_signed_with_other_parameters_is_explained() {
     let changed = |name: &str, value: &'static str| -> Vec<(&str, &str)> {
         SIGNED.iter().map(|(known, old)| (*known, if *known == name { value } else { *old })).collect()
     };
@@ -116,8 +117,8 @@ fn other_parameters_are_named() {
         (changed("ToCity", "null"), "signed with ToCity empty"),
     ] {
         let found = finding(&request(URL, SIGNED, URL, &came));
-        assert_eq!(found.part, RequestPart::Parameters, "{found:?}");
-        assert!(found.finding.starts_with(expected), "{expected}: {found:?}");
+        assert_eq!(found.part, RequestPart::Parameters, "{}", found.finding);
+        assert!(found.finding.starts_with(expected), "{expected}: {}", found.finding);
     }
     for (signed, came, expected) in [
         ("text ", "text", "with a space at its end, which was trimmed"),
@@ -126,31 +127,31 @@ fn other_parameters_are_named() {
         ("a%2Bb", "a+b", "encoded: it was decoded twice"),
     ] {
         let found = finding(&request(URL, &[("Body", signed)], URL, &[("Body", came)]));
-        assert!(found.finding.contains(expected), "{found:?}");
+        assert!(found.finding.contains(expected), "{}", found.finding);
     }
     let twice = request(URL, &[("A", "1"), ("A", "2")], URL, &[("A", "1,2")]);
-    assert!(finding(&twice).finding.contains("A repeatedly, whose values were joined"), "{twice:?}");
+    assert!(finding(&twice).finding.contains("A repeatedly, whose values were joined"));
     assert!(finding(&request(URL, &[], URL, SIGNED)).finding.contains("without any parameter"));
 }
 
 #[test]
-fn another_key_is_named() {
+fn a_request_signed_with_another_key_is_explained() {
     let mut request = request(URL, SIGNED, URL, SIGNED);
     request.signature = sign(&"four".into(), URL, &form(SIGNED));
     let found = finding(&request);
     assert_eq!(found.part, RequestPart::Key);
-    assert!(found.finding.contains(OTHER_ACCOUNT), "{found:?}");
+    assert!(found.finding.contains(OTHER_ACCOUNT), "{}", found.finding);
     request.signature = sign(&"five".into(), URL, &form(SIGNED));
     assert_eq!(finding(&request).part, RequestPart::Unknown);
     request.signature = sign_with_shared_key(&"three".into(), URL, &form(SIGNED));
     let found = finding(&request);
-    assert!(found.part == RequestPart::Settings && found.finding.contains("HMAC-SHA256"), "{found:?}");
+    assert!(found.part == RequestPart::Settings && found.finding.contains("HMAC-SHA256"), "{}", found.finding);
     request.settings = Some("key=key_2,algorithm=HMAC_SHA256".to_owned());
     assert!(finding(&request).finding.contains("known: key_1"));
 }
 
 #[test]
-fn a_signature_that_is_none_is_named() {
+fn an_unusable_signature_is_explained() {
     let mut request = request(URL, SIGNED, URL, SIGNED);
     for (signature, expected) in [
         ("", "there is no signature"),
@@ -160,12 +161,12 @@ fn a_signature_that_is_none_is_named() {
     ] {
         signature.clone_into(&mut request.signature);
         let found = finding(&request);
-        assert!(found.part == RequestPart::Signature && found.finding.contains(expected), "{found:?}");
+        assert!(found.part == RequestPart::Signature && found.finding.contains(expected), "{}", found.finding);
     }
 }
 
 #[test]
-fn a_body_that_was_written_again_is_named() {
+fn a_rewritten_body_is_explained() {
     let url = format!("{URL}&bodySHA256={}", sha256_hex(b"{\"a\":1}"));
     let signature = sign(&"one".into(), &url, &Form::default());
     let of = |url: &str, body: &[u8]| WebhookRequest {
@@ -174,21 +175,21 @@ fn a_body_that_was_written_again_is_named() {
         signature: signature.clone(),
         settings: None,
     };
-    assert_eq!(of(&url, b"{\"a\":1}").examine(&around()), SignatureVerdict::Signed(KeyRole::Primary));
+    assert_eq!(of(&url, b"{\"a\":1}").examine(&context()), SignatureVerdict::Signed(KeyRole::Primary));
     let found = finding(&of(&url, b"{\"a\": 1}"));
-    assert!(found.part == RequestPart::Body && found.finding.starts_with("the URL is signed"), "{found:?}");
+    assert!(found.part == RequestPart::Body && found.finding.starts_with("the URL is signed"), "{}", found.finding);
     assert_eq!(finding(&of(URL, b"{\"a\":1}")).part, RequestPart::Body);
     assert_eq!(finding(&of(&url.replace("https", "http"), b"{\"a\":1}")).part, RequestPart::Url);
 }
 
 #[test]
-fn a_url_and_a_parameter_at_once_are_both_named() {
+fn a_changed_url_and_parameter_are_both_explained() {
     let came: Vec<_> = SIGNED.iter().copied().filter(|(name, _)| *name != "ToCity").collect();
     let found = finding(&request("http://wa.example.com/a", SIGNED, "https://wa.example.com/a", &came));
-    assert!(found.finding.contains("http, not https") && found.finding.contains("ToCity"), "{found:?}");
+    assert!(found.finding.contains("http, not https") && found.finding.contains("ToCity"), "{}", found.finding);
 }
 
-/// What may happen to one part of a request on its way.
+/// A change to one part of a request.
 #[derive(Debug, Clone)]
 enum Mutation {
     Scheme,
@@ -218,7 +219,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn each_single_mutation_of_a_correct_request_is_named(
+    fn each_single_mutation_is_explained(
         words in prop::collection::vec("[A-Za-zé🙂+]{1,8} [a-z+]{1,8}", 4),
         path in "/[a-z]{1,8}/[a-z]{1,8}",
         mutation in mutations(),
@@ -256,7 +257,7 @@ proptest! {
         let signature = sign(&"one".into(), &signed_url, &signed);
         let request = WebhookRequest { url, content: RequestContent::Form(came.into_iter().collect()), signature, settings: None };
         let found = finding(&request);
-        prop_assert_eq!(found.part, part, "{:?}", &found);
-        prop_assert!(found.finding.contains(&named), "{:?}", &found);
+        prop_assert_eq!(found.part, part, "{}", found.finding);
+        prop_assert!(found.finding.contains(&named), "{}", found.finding);
     }
 }

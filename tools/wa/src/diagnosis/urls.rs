@@ -1,23 +1,24 @@
-//! The URLs that may have been signed instead.
+//! Variants of a URL: those that Twilio may have signed instead.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use twilio_types::base_url::BaseUrl;
 
 use super::Variant;
+use crate::stack::{INBOUND_PATH, STATUS_PATH};
 
-/// What frameworks encode in a query beyond what has to be.
+/// Characters that frameworks encode in a query although they need not.
 const QUERY: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'+').add(b':').add(b'/').add(b'@');
-/// Where development servers listen.
+/// Ports of development servers.
 const PORTS: [&str; 8] = ["80", "443", "8080", "8443", "3000", "5000", "8000", "8090"];
-/// What gateways put before the path.
+/// Stages that gateways put before the path.
 const STAGES: [&str; 5] = ["prod", "Prod", "dev", "staging", "default"];
 /// The paths of the two webhooks.
-const PATHS: [&str; 2] = ["/twilio/inbound", "/twilio/status"];
+const PATHS: [&str; 2] = [INBOUND_PATH, STATUS_PATH];
 
 const SET_AT_TWILIO: &str = "set the webhook at Twilio and PublicBaseUrl to the same URL, to the letter";
 
-/// A URL cut as it is written, since a parser would change what the signature covers.
+/// A URL that is split without any change: a parser would normalize what the signature covers.
 #[derive(Debug, Clone)]
 struct UrlParts {
     scheme: String,
@@ -84,18 +85,18 @@ fn slashes(parts: &UrlParts) -> Vec<Variant<String>> {
         Some(bare) => (
             bare.to_owned(),
             "without the slash at the end",
-            "take the slash at the end away where the URL is checked, or add it at Twilio",
+            "remove the slash at the end where the URL is checked, or add it at Twilio",
         ),
         None => (
             format!("{}/", parts.path),
             "with a slash at the end",
-            "take the slash at the end away in the URL that stands at Twilio",
+            "remove the slash at the end of the URL that is set at Twilio",
         ),
     };
     vec![Variant::new(parts.with(|parts| parts.path = path), finding, fix)]
 }
 
-/// The stack's own URLs, with the path that was given or that of a webhook.
+/// The stack's own base URLs, with the given path or with that of a webhook.
 fn bases(parts: &UrlParts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
     let of_base = |base: &BaseUrl| {
         let paths = [parts.path.as_str()].into_iter().chain(PATHS);
@@ -128,13 +129,13 @@ fn queries(parts: &UrlParts) -> Vec<Variant<String>> {
         )
     };
     let as_sent = "check with the query as it came, neither decoded nor encoded again";
-    let mut variants = vec![to(String::new(), "without the query", "take the query away that was added on the way")];
+    let mut variants = vec![to(String::new(), "without the query", "remove the query, which was added on the way")];
     let pairs: Vec<&str> = query.split('&').collect();
     for (index, pair) in pairs.iter().enumerate() {
         let others: Vec<_> =
             pairs.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, pair)| *pair).collect();
         let finding = format!("without {} in the query", pair.split('=').next().unwrap_or_default());
-        variants.push(to(others.join("&"), &finding, "take the query's parameter away that was added on the way"));
+        variants.push(to(others.join("&"), &finding, "remove the parameter of the query, which was added on the way"));
     }
     let mut sorted = pairs.clone();
     sorted.sort_unstable();
@@ -175,14 +176,14 @@ fn uppercased_escapes(query: &str) -> String {
 fn paths(parts: &UrlParts) -> Vec<Variant<String>> {
     let to =
         |path: String, finding: String, fix: &str| Variant::new(parts.with(|parts| parts.path = path), finding, fix);
-    let prefix = "add the part that the gateway took away or put before the path to PublicBaseUrl, or take it away";
+    let prefix = "make PublicBaseUrl end with the same path that the gateway removed or put before it";
     let mut variants = vec![
         to(parts.path.to_lowercase(), "the path in small letters".to_owned(), SET_AT_TWILIO),
         to(collapsed(&parts.path), "one slash where there are two".to_owned(), SET_AT_TWILIO),
         to(
             format!("/{}", parts.path),
             "two slashes before the path".to_owned(),
-            "take the slash away at the end of the base URL at Twilio",
+            "remove the slash at the end of the base URL at Twilio",
         ),
         to(
             percent_decode_str(&parts.path).decode_utf8_lossy().into_owned(),
@@ -211,7 +212,7 @@ fn collapsed(path: &str) -> String {
     collapsed
 }
 
-/// A port that is the scheme's own is tried by the check itself.
+/// The verification itself tries the default port of the scheme.
 fn ports(parts: &UrlParts) -> Vec<Variant<String>> {
     let to = |port: &str| {
         let finding = format!("with the port {port}");

@@ -5,22 +5,21 @@ use std::io::{self, Write as _};
 use domain::preference::Preference;
 use stores::contacts::{ContactRecord, RecordedFact};
 
-use crate::{contact_file::CsvLine, exit::CommandError, session::Session};
+use crate::{contact_file::CsvLine, error::CommandError, session::Session};
 
-/// What to write.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
-CSV whatever --output says: the file is what `wa contacts import` reads. Reads the whole Contacts table.
+The output is always CSV, as `wa contacts import` reads it. Reads the whole Contacts table.
 
 Example:
   wa contacts export --suppressed > suppressed.csv")]
 pub struct ExportArguments {
-    /// Only those who are suppressed now
+    /// Only suppressions that are in force
     #[arg(long)]
     suppressed: bool,
 }
 
-/// Writes page by page, so that the file is as long as it was read where that is interrupted.
+/// Writes page by page, so that an interrupted export has written all that it had read.
 pub async fn run(arguments: &ExportArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
@@ -34,7 +33,7 @@ pub async fn run(arguments: &ExportArguments, session: &Session) -> Result<(), C
         for listed in page.listed.into_iter().filter(|listed| !arguments.suppressed || is_suppressed(listed)) {
             writer.serialize(CsvLine::of(listed)).map_err(unwritable)?;
         }
-        let bytes = writer.into_inner().map_err(|error| CommandError::Usage(error.to_string()))?;
+        let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
         let mut stdout = io::stdout().lock();
         stdout.write_all(&bytes)?;
         stdout.flush()?;

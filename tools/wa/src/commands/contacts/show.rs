@@ -1,18 +1,20 @@
 //! `wa contacts show`
 
-use domain::{consent::ConsentState, preference::Preference};
+use domain::{
+    consent::{ConsentEvidence, ConsentState},
+    preference::Preference,
+};
 use serde::Serialize;
 use stores::contacts::{ConsentHistory, ContactOverview, Suppression};
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     output::{Format, PropertyTable},
     people::{ContactView, PersonAddress, scope_text},
     session::Session,
 };
 
-/// Who.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa contacts show +14155550123")]
 pub struct ShowContactArguments {
     /// A number or a WhatsApp user id, with or without whatsapp: before it
@@ -20,8 +22,8 @@ pub struct ShowContactArguments {
     person: PersonAddress,
 }
 
-/// Something that is known, as a row.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// One thing that is stored of a person.
+#[derive(PartialEq, Eq, Serialize)]
 struct ContactRow {
     what: &'static str,
     of: String,
@@ -30,7 +32,7 @@ struct ContactRow {
     by: String,
 }
 
-/// Prints all that is known: in JSON as `GET /contacts/{e164}` shows it.
+/// Prints everything that is stored of a person. The JSON is that of `GET /contacts/{contact}`.
 pub async fn run(arguments: &ShowContactArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let overview = session.contacts().await?.overview(&arguments.person.key(&account_sid)).await?;
@@ -46,8 +48,8 @@ pub async fn run(arguments: &ShowContactArguments, session: &Session) -> Result<
 }
 
 fn rows(overview: &ContactOverview) -> Vec<ContactRow> {
-    let suppressions = overview.suppressions.iter().map(of_suppression);
-    let consents = overview.consents.iter().flat_map(of_consent);
+    let suppressions = overview.suppressions.iter().map(suppression_row);
+    let consents = overview.consents.iter().flat_map(consent_rows);
     let windows = overview.windows.iter().map(|window| ContactRow {
         what: "window",
         of: window.sender.clone(),
@@ -65,8 +67,8 @@ fn rows(overview: &ContactOverview) -> Vec<ContactRow> {
     suppressions.chain(consents).chain(windows).chain(linked).collect()
 }
 
-fn of_suppression(known: &Suppression) -> ContactRow {
-    let preference = &known.preference;
+fn suppression_row(suppression: &Suppression) -> ContactRow {
+    let preference = &suppression.preference;
     let state = match preference.preference {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "lifted",
@@ -74,17 +76,17 @@ fn of_suppression(known: &Suppression) -> ContactRow {
     let by = preference.message_sid.as_ref().map(ToString::to_string).or_else(|| preference.reason.clone());
     ContactRow {
         what: "suppression",
-        of: format!("{} {}", known.channel, scope_text(&known.scope)),
+        of: format!("{} {}", suppression.channel, scope_text(&suppression.scope)),
         state: state.to_owned(),
         since: preference.changed_at.to_string(),
         by: by.unwrap_or_default(),
     }
 }
 
-/// What holds, and the proofs of it.
-fn of_consent(history: &ConsentHistory) -> Vec<ContactRow> {
-    let proof = |(index, evidence): (usize, &domain::consent::ConsentEvidence)| {
-        let holds = if index == 0 && evidence.at == history.current.at { "" } else { " (before)" };
+/// The proofs of a category, the current one marked apart from those before it.
+fn consent_rows(history: &ConsentHistory) -> Vec<ContactRow> {
+    let row = |(index, evidence): (usize, &ConsentEvidence)| {
+        let is_current = index == 0 && evidence.at == history.current.at;
         let state = match evidence.state {
             ConsentState::Given => "given",
             ConsentState::Withdrawn => "withdrawn",
@@ -92,12 +94,12 @@ fn of_consent(history: &ConsentHistory) -> Vec<ContactRow> {
         ContactRow {
             what: "consent",
             of: evidence.category.as_str().to_owned(),
-            state: format!("{state}{holds}"),
+            state: format!("{state}{}", if is_current { "" } else { " (before)" }),
             since: evidence.at.to_string(),
             by: evidence.source.clone(),
         }
     };
-    history.evidence.iter().enumerate().map(proof).collect()
+    history.evidence.iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]
@@ -107,22 +109,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suppression_says_who_made_it() {
+    fn an_operators_suppression_is_shown_with_its_reason() {
         let preference = RecordedPreference {
             preference: Preference::OptedOut,
             changed_at: "2026-11-20T09:00:00Z".parse().unwrap(),
             message_sid: None,
             reason: Some("asked by letter".to_owned()),
         };
-        let known = Suppression { channel: "whatsapp".to_owned(), scope: Scope::All, preference };
-        let overview = ContactOverview { suppressions: vec![known], ..ContactOverview::default() };
-        let expected = ContactRow {
-            what: "suppression",
-            of: "whatsapp all".to_owned(),
-            state: "suppressed".to_owned(),
-            since: "2026-11-20T09:00:00Z".to_owned(),
-            by: "asked by letter".to_owned(),
-        };
-        assert_eq!(rows(&overview), [expected]);
+        let suppression = Suppression { channel: "whatsapp".to_owned(), scope: Scope::All, preference };
+        let overview = ContactOverview { suppressions: vec![suppression], ..ContactOverview::default() };
+        let [row] = rows(&overview).try_into().ok().unwrap();
+        let ContactRow { what, of, state, since, by } = row;
+        assert_eq!((what, of.as_str(), state.as_str()), ("suppression", "whatsapp all", "suppressed"));
+        assert_eq!((since.as_str(), by.as_str()), ("2026-11-20T09:00:00Z", "asked by letter"));
     }
 }

@@ -1,50 +1,49 @@
-//! AWS's side: who calls, the stack, its alarms.
+//! Checks of AWS: the credentials, the stack, and its alarms.
 
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_types::SdkConfig;
-use shared::report::Chain;
 
-use crate::{exit::CommandError, finding::Finding, session::Session, stack::DeployedStack};
+use crate::{error::CommandError, finding::Finding, session::Session, stack::DeployedStack};
 
 pub(super) const CREDENTIALS: &str = "AWS";
 pub(super) const STACK: &str = "stack";
 pub(super) const ALARMS: &str = "alarms";
 
-/// As many names as one call takes (AWS `CloudWatch` API, `DescribeAlarms`).
-const ALARMS_A_CALL: usize = 100;
+/// The most names that one call accepts. Source: Amazon `CloudWatch` API, `DescribeAlarms`.
+const ALARMS_PER_CALL: usize = 100;
 
-/// Who AWS takes this command for.
+/// Which principal AWS knows this command as.
 pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let config = session.aws().await?;
     let region = config.region().map_or("no region", |region| region.as_ref());
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-    let caller = answer.map_err(|error| CommandError::of_sdk("asking AWS who this is", &error))?;
+    let caller = answer.map_err(|error| CommandError::of_sdk("asking AWS for the caller's identity", error))?;
     let (account, arn) = (caller.account.unwrap_or_default(), caller.arn.unwrap_or_default());
     Ok(vec![Finding::ok(CREDENTIALS, format!("account {account}, {region}, as {arn}"))])
 }
 
-/// Whether the stack was deployed to its end.
+/// Whether the last deployment was completed.
 pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let DeployedStack { name, status, .. } = session.stack().await?;
-    Ok(vec![judged(name, status)])
+    Ok(vec![stack_finding(name, status)])
 }
 
-fn judged(name: &str, status: &str) -> Finding {
+fn stack_finding(name: &str, status: &str) -> Finding {
     let what = format!("{name} is {status}");
     let events = format!("aws cloudformation describe-stack-events --stack-name {name}");
     match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::ok(STACK, what),
         "UPDATE_ROLLBACK_COMPLETE" => {
-            Finding::warning(STACK, what, format!("the last deployment was taken back: `{events}` says why"))
+            Finding::warning(STACK, what, format!("the last deployment was rolled back: `{events}` says why"))
         }
         status if status.ends_with("_IN_PROGRESS") => {
-            Finding::warning(STACK, what, "a deployment is under way: look again when it is done")
+            Finding::warning(STACK, what, "a deployment is under way: check again when it is done")
         }
         _ => Finding::wrong(STACK, what, format!("`{events}` says why; deploy again")),
     }
 }
 
-/// Whether the stack's alarms ring.
+/// Whether any alarm of the stack is in the state ALARM.
 pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let config = session.aws().await?;
     let stack = &session.stack().await?.name;
@@ -53,17 +52,17 @@ pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, CommandErr
             return Ok(vec![Finding::not_checked(ALARMS, format!("the stack {stack} has no alarm"))]);
         }
         Ok(names) => names,
-        Err(failure) => return Ok(vec![Finding::not_checked(ALARMS, failure.to_string())]),
+        Err(error) => return Ok(vec![Finding::not_checked(ALARMS, error.describe())]),
     };
     let client = aws_sdk_cloudwatch::Client::new(config);
     let mut alarms = Vec::new();
-    for names in names.chunks(ALARMS_A_CALL) {
-        let asked = client.describe_alarms().set_alarm_names(Some(names.to_vec())).max_records(100);
-        match asked.send().await {
+    for names in names.chunks(ALARMS_PER_CALL) {
+        let call = client.describe_alarms().set_alarm_names(Some(names.to_vec())).max_records(100);
+        match call.send().await {
             Ok(answer) => alarms.extend(answer.metric_alarms.unwrap_or_default()),
             Err(error) => {
-                let why = format!("CloudWatch does not tell of alarms: {}", Chain(&error));
-                return Ok(vec![Finding::not_checked(ALARMS, why)]);
+                let error = CommandError::of_sdk("reading the alarms", error);
+                return Ok(vec![Finding::not_checked(ALARMS, error.describe())]);
             }
         }
     }
@@ -74,21 +73,21 @@ pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, CommandErr
     if ringing.is_empty() {
         return Ok(vec![Finding::ok(ALARMS, format!("none of {} rings", alarms.len()))]);
     }
-    Ok(ringing.into_iter().map(rings).collect())
+    Ok(ringing.into_iter().map(alarm_finding).collect())
 }
 
-/// The names of the alarms that the stack made: another stack's may begin with its name.
+/// The names of the alarms among the stack's resources. A prefix would not do: another stack's name may begin with this one's.
 async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, CommandError> {
     let client = aws_sdk_cloudformation::Client::new(config);
-    // It gives all pages, where DescribeStackResources stops at 100 resources.
+    // ListStackResources has pages, while DescribeStackResources ends at 100 resources.
     let resources = client.list_stack_resources().stack_name(stack).into_paginator().items().send();
     let resources: Result<Vec<_>, _> = resources.collect().await;
-    let resources = resources.map_err(|error| CommandError::of_sdk("reading the stack's resources", &error))?;
+    let resources = resources.map_err(|error| CommandError::of_sdk("reading the stack's resources", error))?;
     let alarms = resources.into_iter().filter(|found| found.resource_type() == Some("AWS::CloudWatch::Alarm"));
     Ok(alarms.filter_map(|alarm| alarm.physical_resource_id).collect())
 }
 
-fn rings(alarm: &MetricAlarm) -> Finding {
+fn alarm_finding(alarm: &MetricAlarm) -> Finding {
     let what =
         format!("{} rings: {}", alarm.alarm_name().unwrap_or_default(), alarm.alarm_description().unwrap_or_default());
     let fix = "see docs/operate.md, \"Alarms\", and the logs of the function";
@@ -101,7 +100,7 @@ mod tests {
     use crate::finding::Level;
 
     #[test]
-    fn a_stack_is_well_when_its_last_deployment_came_to_its_end() {
+    fn a_stack_is_ok_after_a_completed_deployment() {
         for (status, expected) in [
             ("CREATE_COMPLETE", Level::Ok),
             ("UPDATE_COMPLETE", Level::Ok),
@@ -111,7 +110,7 @@ mod tests {
             ("UPDATE_ROLLBACK_FAILED", Level::Wrong),
             ("ROLLBACK_COMPLETE", Level::Wrong),
         ] {
-            assert_eq!(judged("whatsapp", status).finding, expected, "{status}");
+            assert_eq!(stack_finding("whatsapp", status).finding, expected, "{status}");
         }
     }
 }

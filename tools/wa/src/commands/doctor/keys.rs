@@ -1,14 +1,16 @@
-//! The secret, Twilio's credentials, and whether the functions take what is signed with them.
+//! Checks of the secret, of Twilio's credentials, and of what the functions accept with them.
 
-use reqwest::Method;
+use serde_json::Value;
+use shared::report::Chain;
+use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::sid::AccountSid;
 use twilio_webhook::signature::SigningKeys;
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     finding::Finding,
     session::Session,
-    twilio::{Payload, Product, TwilioFailure, credentials_in_secret},
+    twilio::{credentials_in_secret, refusal},
     webhook_probe::{SignatureCheck, probe},
 };
 
@@ -18,22 +20,23 @@ pub(super) const SIGNATURE: &str = "signature";
 
 const HELP: &str = "see docs/deploy.md, \"The secret\"";
 
-/// Whether the secret has what the functions need. What stands there is never shown.
+/// Whether the secret has what the functions need. Its values are never shown.
 pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let account_sid = session.account_sid().await?;
     let accounts = match session.accounts().await {
         Ok(accounts) => accounts,
-        Err(failure) => return Ok(vec![Finding::wrong(SECRET, failure.to_string(), HELP)]),
+        Err(error) => return Ok(vec![Finding::wrong(SECRET, error.describe(), HELP)]),
     };
     let keys = accounts.signing_keys(Some(&account_sid)).unwrap_or_default();
-    let is_there = accounts.sids().any(|sid| *sid == account_sid);
-    let uses_key = accounts.credentials(&account_sid).is_some_and(|credentials| credentials.username.starts_with("SK"));
-    Ok(vec![judged(&account_sid, is_there.then_some(&keys), uses_key)])
+    let has_account = accounts.sids().any(|sid| *sid == account_sid);
+    let credentials = accounts.credentials(&account_sid);
+    let uses_key = credentials.is_some_and(|credentials| credentials.username.starts_with("SK"));
+    let calls = if uses_key { "REST calls use its API key" } else { "REST calls use its auth token" };
+    Ok(vec![secret_finding(&account_sid, has_account.then_some(&keys), calls)])
 }
 
 /// `keys` are the account's, if the secret has the account.
-fn judged(account_sid: &AccountSid, keys: Option<&SigningKeys>, uses_key: bool) -> Finding {
-    let calls = if uses_key { "REST calls use its API key" } else { "REST calls use its auth token" };
+fn secret_finding(account_sid: &AccountSid, keys: Option<&SigningKeys>, calls: &str) -> Finding {
     let Some(keys) = keys else {
         return Finding::wrong(SECRET, format!("it has no {account_sid}"), HELP);
     };
@@ -44,8 +47,9 @@ fn judged(account_sid: &AccountSid, keys: Option<&SigningKeys>, uses_key: bool) 
             Finding::wrong(SECRET, what, fix)
         }
         (0, _) => {
-            let what =
-                format!("{account_sid} has shared keys and no auth token: only what they sign is let in; {calls}");
+            let what = format!(
+                "{account_sid} has shared keys and no auth token: only webhooks signed with them are accepted; {calls}"
+            );
             Finding::warning(SECRET, what, fix)
         }
         (1, _) => Finding::ok(SECRET, format!("{account_sid} has an auth token; {calls}")),
@@ -56,76 +60,79 @@ fn judged(account_sid: &AccountSid, keys: Option<&SigningKeys>, uses_key: bool) 
     }
 }
 
-/// Whether Twilio lets the functions in.
+/// Whether Twilio accepts the credentials of the secret.
 pub(super) async fn twilio(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let account_sid = session.account_sid().await?;
     let credentials = credentials_in_secret(session.accounts().await?, &account_sid)?;
     let kind = if credentials.username.starts_with("SK") { "the API key" } else { "the auth token" };
     let name = credentials.username.clone();
-    let twilio = session.twilio().await?.with_credentials(credentials);
-    let query = [("PageSize", "1".to_owned())];
-    let path = twilio.of_account("Messages.json");
-    let finding = match twilio.call(Method::GET, Product::Api, &path, Payload::Query(&query)).await {
-        Ok(_) => Finding::ok(TWILIO, format!("lets {kind} of the secret in ({name})")),
-        Err(TwilioFailure::Refused(refusal)) if refusal.status == 401 => {
-            let fix = format!(
-                "put current credentials of {account_sid} into the secret, of the region that TwilioApiBaseUrl names: {HELP}"
-            );
-            Finding::wrong(TWILIO, format!("{kind} of the secret ({name}): {refusal}"), fix)
-        }
-        Err(failure @ TwilioFailure::Refused(_)) => Finding::wrong(
-            TWILIO,
-            format!("{kind} of the secret ({name}): {failure}"),
-            "give the API key the permission",
-        ),
-        Err(failure @ TwilioFailure::NoAnswer(_)) => Finding::wrong(
-            TWILIO,
-            failure.to_string(),
-            "look at https://status.twilio.com and the stack's TwilioApiBaseUrl",
-        ),
+    let account = session.twilio_client().await?.account(account_sid.clone(), credentials);
+    let request = ApiRequest::get(Product::Api, account.resource_path("Messages.json")).query([("PageSize", "1")]);
+    let finding = match account.call::<Value>(request).await {
+        Ok(_) => Finding::ok(TWILIO, format!("accepts {kind} of the secret ({name})")),
+        Err(error) => match (error.response(), &error) {
+            (Some(response), TwilioError::Unauthorized(_)) => {
+                let fix = format!(
+                    "put current credentials of {account_sid} into the secret, of the region that TwilioApiBaseUrl names: {HELP}"
+                );
+                Finding::wrong(TWILIO, format!("{kind} of the secret ({name}): {}", refusal(response)), fix)
+            }
+            (Some(response), _) => Finding::wrong(
+                TWILIO,
+                format!("{kind} of the secret ({name}): {}", refusal(response)),
+                "give the API key the permission",
+            ),
+            (None, _) => Finding::wrong(
+                TWILIO,
+                CommandError::from(error).describe(),
+                "look at https://status.twilio.com and the stack's TwilioApiBaseUrl",
+            ),
+        },
     };
     Ok(vec![finding])
 }
 
-/// Whether the functions take what is signed with each of the secret's tokens, and nothing else.
+/// Whether the functions accept webhooks that each of the secret's tokens signed, and no others.
 pub(super) async fn signature(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let (account_sid, api_url) = (session.account_sid().await?, &session.stack().await?.api_url);
-    let unsigned = probe(api_url, &account_sid, None).await.map(|answer| answer.door);
-    let mut findings = vec![unsigned_finding(api_url.as_str(), unsigned)];
+    let check = async |token| match probe(api_url, &account_sid, token).await {
+        Ok(answer) => Ok(answer.signature),
+        Err(error) => Err(Chain(&error).to_string()),
+    };
+    let mut findings = vec![unsigned_finding(api_url.as_str(), check(None).await)];
     let keys = session.accounts().await?.signing_keys(Some(&account_sid)).unwrap_or_default();
     for (index, token) in keys.auth_tokens.iter().enumerate() {
-        let door = probe(api_url, &account_sid, Some(token)).await.map(|answer| answer.door);
-        findings.push(signed_finding(api_url.as_str(), index + 1, door));
+        findings.push(signed_finding(api_url.as_str(), index + 1, check(Some(token)).await));
     }
-    // One line says it where all is well.
+    // If all is well, one line is enough.
     if findings.iter().all(|found| found.fix.is_none()) {
-        let what = format!("{api_url} takes what is signed with the secret's tokens, and refuses the rest");
+        let what = format!("{api_url} accepts webhooks that the secret's tokens signed, and refuses all others");
         return Ok(vec![Finding::ok(SIGNATURE, what)]);
     }
     findings.retain(|found| found.fix.is_some());
     Ok(findings)
 }
 
-fn unsigned_finding(api_url: &str, door: Result<SignatureCheck, String>) -> Finding {
-    match door {
-        Ok(SignatureCheck::Refused) => Finding::ok(SIGNATURE, "what is not signed is refused"),
+fn unsigned_finding(api_url: &str, check: Result<SignatureCheck, String>) -> Finding {
+    match check {
+        Ok(SignatureCheck::Refused) => Finding::ok(SIGNATURE, "unsigned webhooks are refused"),
         Ok(SignatureCheck::Accepted) => {
-            let fix = "something between Twilio and the functions answers 400: ask it directly";
-            Finding::wrong(SIGNATURE, format!("{api_url} does not refuse what is not signed (403)"), fix)
+            let fix = "something between Twilio and the functions answers 400: call the API without it";
+            Finding::wrong(SIGNATURE, format!("{api_url} does not refuse unsigned webhooks (403)"), fix)
         }
         Ok(SignatureCheck::Unclear(status)) => unclear(api_url, status),
         Err(error) => unreachable(api_url, &error),
     }
 }
 
-fn signed_finding(api_url: &str, place: usize, door: Result<SignatureCheck, String>) -> Finding {
-    match door {
+fn signed_finding(api_url: &str, number: usize, check: Result<SignatureCheck, String>) -> Finding {
+    match check {
         Ok(SignatureCheck::Accepted) => {
-            Finding::ok(SIGNATURE, format!("what the secret's token number {place} signs is taken"))
+            Finding::ok(SIGNATURE, format!("webhooks that the secret's token number {number} signed are accepted"))
         }
         Ok(SignatureCheck::Refused) => {
-            let what = format!("{api_url} refuses what the secret's token number {place} signs (403)");
-            let fix = "the functions check another URL than this one: PublicBaseUrl has to be the URL that Twilio calls. Just \
+            let what = format!("{api_url} refuses webhooks that the secret's token number {number} signed (403)");
+            let fix = "the functions verify another URL than this one: PublicBaseUrl has to be the URL that Twilio calls. Just \
                        after the secret was changed: try again in half a minute";
             Finding::wrong(SIGNATURE, what, fix)
         }
@@ -138,7 +145,7 @@ fn unclear(api_url: &str, status: u16) -> Finding {
     let fix = match status {
         404 => "this is not the stack's API: look at PublicBaseUrl, and at what it leads to",
         500..=599 => "the function fails: its log says why",
-        _ => "look at what stands before the API: it does not let webhooks through",
+        _ => "look at what is in front of the API: it does not let webhooks through",
     };
     Finding::wrong(SIGNATURE, format!("{api_url} answers a webhook with {status}"), fix)
 }
@@ -154,7 +161,7 @@ mod tests {
     use crate::finding::Level;
 
     #[test]
-    fn what_is_missing_in_the_secret_is_named() {
+    fn a_secret_is_reported_by_the_keys_it_has() {
         let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
         let keys = |tokens: &[&str], shared: &[&str]| {
             let keys = SigningKeys::from_auth_tokens(tokens.iter().copied());
@@ -175,24 +182,24 @@ mod tests {
             ),
             (Some(keys(&["a", "b"], &["k"])), Level::Warning, "AC00000000000000000000000000000001 has 2 auth tokens"),
         ] {
-            let found = judged(&account_sid, keys.as_ref(), true);
-            assert_eq!(found.finding, level, "{found:?}");
-            assert!(found.what.starts_with(expected), "{found:?}");
+            let found = secret_finding(&account_sid, keys.as_ref(), "REST calls use its API key");
+            assert_eq!(found.finding, level, "{}", found.what);
+            assert!(found.what.starts_with(expected), "{}", found.what);
         }
     }
 
     #[test]
-    fn each_answer_to_a_webhook_means_something() {
+    fn each_answer_to_a_webhook_is_judged() {
         let url = "https://wa.example.com";
-        for (unsigned, signed) in [
+        for (check, signed) in [
             (Ok(SignatureCheck::Refused), Level::Wrong),
             (Ok(SignatureCheck::Accepted), Level::Ok),
             (Ok(SignatureCheck::Unclear(404)), Level::Wrong),
-            (Err("refused".to_owned()), Level::Wrong),
+            (Err("connection refused".to_owned()), Level::Wrong),
         ] {
-            assert_eq!(signed_finding(url, 1, unsigned.clone()).finding, signed, "{unsigned:?}");
-            let level = if unsigned == Ok(SignatureCheck::Refused) { Level::Ok } else { Level::Wrong };
-            assert_eq!(unsigned_finding(url, unsigned).finding, level);
+            assert_eq!(signed_finding(url, 1, check.clone()).finding, signed, "{check:?}");
+            let unsigned = if check == Ok(SignatureCheck::Refused) { Level::Ok } else { Level::Wrong };
+            assert_eq!(unsigned_finding(url, check).finding, unsigned);
         }
     }
 }

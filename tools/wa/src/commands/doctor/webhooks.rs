@@ -1,29 +1,27 @@
-//! The webhook URLs that are set at Twilio, against the stack's own: one letter of difference is a 403 on every webhook.
+//! A check of the webhook URLs that are set at Twilio: if one letter differs from the stack's own, every webhook is refused with 403.
 
 use std::fmt;
 
-use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::{base_url::BaseUrl, sid::MessagingServiceSid};
 
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     finding::Finding,
     session::Session,
-    twilio::{Payload, Product, Twilio, TwilioFailure},
-    webhook_probe::STATUS_PATH,
+    stack::{INBOUND_PATH, STATUS_PATH},
 };
 
 pub(super) const CHECK: &str = "webhooks";
 
-const INBOUND_PATH: &str = "/twilio/inbound";
+const NOT_FOUND: u16 = 404;
 
-/// Where webhook URLs are set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the webhook URLs are set on.
+#[derive(Clone, PartialEq, Eq)]
 enum WebhookOwner {
     Service(MessagingServiceSid),
-    /// By its `sender_id`.
+    /// A WhatsApp sender, by its `sender_id`.
     Sender(String),
 }
 
@@ -37,7 +35,7 @@ impl fmt::Display for WebhookOwner {
 }
 
 impl WebhookOwner {
-    /// By what they are changed.
+    /// How the operator changes the URLs.
     const fn remedy(&self) -> &'static str {
         match self {
             Self::Service(_) => "`wa doctor --fix`",
@@ -47,17 +45,16 @@ impl WebhookOwner {
 }
 
 /// The URLs of a Messaging Service or of a sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
 struct WebhookSettings {
-    place: WebhookOwner,
+    owner: WebhookOwner,
     inbound: Option<String>,
     inbound_method: Option<String>,
     fallback: Option<String>,
     status: Option<String>,
 }
 
-/// Twilio's Messaging Service. Source: Twilio, "Services resource".
-#[derive(Debug, Deserialize)]
+/// A Messaging Service. Source: Twilio, "Services resource".
+#[derive(Deserialize)]
 struct ServiceResource {
     inbound_request_url: Option<String>,
     inbound_method: Option<String>,
@@ -67,15 +64,21 @@ struct ServiceResource {
     use_inbound_webhook_on_number: bool,
 }
 
-/// Twilio's WhatsApp sender. Source: Twilio, "Senders API".
-#[derive(Debug, Deserialize)]
+/// A page of WhatsApp senders. Source: Twilio, "Senders API".
+#[derive(Deserialize)]
+struct SendersPage {
+    #[serde(default)]
+    senders: Vec<SenderResource>,
+}
+
+#[derive(Deserialize)]
 struct SenderResource {
     sender_id: String,
     #[serde(default)]
     webhook: Option<SenderWebhook>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 struct SenderWebhook {
     callback_url: Option<String>,
     callback_method: Option<String>,
@@ -83,163 +86,161 @@ struct SenderWebhook {
     status_callback_url: Option<String>,
 }
 
-/// Compares all that is set.
+/// Compares the URLs of the Messaging Service with the stack's own, or those of the senders if the service leaves webhooks to
+/// them.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
-    let twilio = match session.twilio().await {
-        Ok(twilio) => twilio,
-        Err(failure) => return Ok(vec![Finding::not_checked(CHECK, failure.to_string())]),
+    let not_checked = |error: CommandError| Ok(vec![Finding::not_checked(CHECK, error.describe())]);
+    let account = match session.twilio().await {
+        Ok(account) => account,
+        Err(error) => return not_checked(error),
     };
-    let service = match &stack.messaging_service_sid {
-        Some(sid) => match service(&twilio, sid).await {
-            Ok(found) => Some((sid, found)),
-            Err(TwilioFailure::Refused(refusal)) if refusal.status == 404 => {
+    let service_sid = stack.messaging_service_sid.as_ref();
+    if let Some(sid) = service_sid {
+        match account.call::<ServiceResource>(service_request(sid)).await {
+            Ok(service) if !service.use_inbound_webhook_on_number => {
+                return Ok(service_settings(sid, service).findings(&stack.api_url));
+            }
+            Ok(_) => {}
+            Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => {
                 let fix = "set the stack's MessagingServiceSid to one of this account";
                 return Ok(vec![Finding::wrong(CHECK, format!("there is no Messaging Service {sid}"), fix)]);
             }
-            Err(failure) => return Ok(vec![Finding::not_checked(CHECK, failure.to_string())]),
-        },
-        None => None,
-    };
-    match service {
-        Some((sid, found)) if !found.use_inbound_webhook_on_number => Ok(of_service(sid, found).judged(&stack.api_url)),
-        service => {
-            let senders = match senders(&twilio).await {
-                Ok(senders) => senders,
-                Err(failure) => return Ok(vec![Finding::not_checked(CHECK, failure.to_string())]),
-            };
-            Ok(of_senders(senders, service.map(|(sid, _)| sid), &stack.api_url))
+            Err(error) => return not_checked(error.into()),
         }
+    }
+    let request = ApiRequest::get(Product::Messaging, "/v2/Channels/Senders");
+    let request = request.query([("Channel", "whatsapp"), ("PageSize", "100")]);
+    match account.call::<SendersPage>(request).await {
+        Ok(page) => Ok(sender_findings(page.senders, service_sid, &stack.api_url)),
+        Err(error) => not_checked(error.into()),
     }
 }
 
-async fn service(twilio: &Twilio, sid: &MessagingServiceSid) -> Result<ServiceResource, TwilioFailure> {
-    let path = format!("/v1/Services/{sid}");
-    let found = twilio.call(Method::GET, Product::Messaging, &path, Payload::None).await?;
-    ServiceResource::deserialize(found).map_err(|error| TwilioFailure::NoAnswer(format!("{path}: {error}")))
+fn service_path(sid: &MessagingServiceSid) -> String {
+    format!("/v1/Services/{sid}")
 }
 
-async fn senders(twilio: &Twilio) -> Result<Vec<SenderResource>, TwilioFailure> {
-    let path = "/v2/Channels/Senders";
-    let query = [("Channel", "whatsapp".to_owned()), ("PageSize", "100".to_owned())];
-    let mut found = twilio.call(Method::GET, Product::Messaging, path, Payload::Query(&query)).await?;
-    let senders = found.get_mut("senders").map(Value::take).unwrap_or_default();
-    Vec::deserialize(senders).map_err(|error| TwilioFailure::NoAnswer(format!("{path}: {error}")))
+fn service_request(sid: &MessagingServiceSid) -> ApiRequest {
+    ApiRequest::get(Product::Messaging, service_path(sid))
 }
 
-fn of_service(sid: &MessagingServiceSid, found: ServiceResource) -> WebhookSettings {
+fn service_settings(sid: &MessagingServiceSid, service: ServiceResource) -> WebhookSettings {
     WebhookSettings {
-        place: WebhookOwner::Service(sid.clone()),
-        inbound: found.inbound_request_url,
-        inbound_method: found.inbound_method,
-        fallback: found.fallback_url,
-        status: found.status_callback,
+        owner: WebhookOwner::Service(sid.clone()),
+        inbound: service.inbound_request_url,
+        inbound_method: service.inbound_method,
+        fallback: service.fallback_url,
+        status: service.status_callback,
     }
 }
 
-/// Senders may belong to other systems of the account: it is enough that one is ours.
-fn of_senders(senders: Vec<SenderResource>, service: Option<&MessagingServiceSid>, api_url: &BaseUrl) -> Vec<Finding> {
-    let webhooks = senders.into_iter().map(|SenderResource { sender_id, webhook }| {
-        let webhook = webhook.unwrap_or_default();
-        WebhookSettings {
-            place: WebhookOwner::Sender(sender_id),
-            inbound: webhook.callback_url,
-            inbound_method: webhook.callback_method,
-            fallback: webhook.fallback_url,
-            status: webhook.status_callback_url,
-        }
-    });
-    let webhooks: Vec<_> = webhooks.collect();
-    let ours: Vec<_> = webhooks.iter().filter(|webhooks| webhooks.is_ours(api_url)).collect();
-    if !ours.is_empty() {
-        return ours.into_iter().flat_map(|webhooks| webhooks.judged(api_url)).collect();
+fn sender_settings(SenderResource { sender_id, webhook }: SenderResource) -> WebhookSettings {
+    let webhook = webhook.unwrap_or_default();
+    WebhookSettings {
+        owner: WebhookOwner::Sender(sender_id),
+        inbound: webhook.callback_url,
+        inbound_method: webhook.callback_method,
+        fallback: webhook.fallback_url,
+        status: webhook.status_callback_url,
     }
-    let whose = match service {
+}
+
+/// Other senders may belong to other systems of the account: one that calls this stack is enough.
+fn sender_findings(
+    senders: Vec<SenderResource>,
+    service: Option<&MessagingServiceSid>,
+    api_url: &BaseUrl,
+) -> Vec<Finding> {
+    let all: Vec<_> = senders.into_iter().map(sender_settings).collect();
+    let own: Vec<_> = all.iter().filter(|settings| settings.calls(api_url)).collect();
+    if !own.is_empty() {
+        return own.into_iter().flat_map(|settings| settings.findings(api_url)).collect();
+    }
+    let context = match service {
         Some(sid) => format!("Messaging Service {sid} leaves webhooks to its senders, and "),
         None => "The stack has no Messaging Service, and ".to_owned(),
     };
-    let set: Vec<_> = webhooks
+    let found: Vec<_> = all
         .iter()
-        .map(|webhooks| format!("{}: {}", webhooks.place, webhooks.inbound.as_deref().unwrap_or("none")))
+        .map(|settings| format!("{}: {}", settings.owner, settings.inbound.as_deref().unwrap_or("none")))
         .collect();
-    let what = format!("{whose}no WhatsApp sender's webhook is {} ({})", api_url.join(INBOUND_PATH), set.join(", "));
-    vec![Finding::wrong(
-        CHECK,
-        what,
-        "set it in the Console, on the WhatsApp sender: see docs/deploy.md, \"Connect Twilio\"",
-    )]
+    let what =
+        format!("{context}no WhatsApp sender's webhook is {} ({})", api_url.join(INBOUND_PATH), found.join(", "));
+    let fix = "set it in the Console, on the WhatsApp sender: see docs/deploy.md, \"Connect Twilio\"";
+    vec![Finding::wrong(CHECK, what, fix)]
 }
 
 impl WebhookSettings {
-    fn is_ours(&self, api_url: &BaseUrl) -> bool {
+    /// Whether inbound messages go to the stack.
+    fn calls(&self, api_url: &BaseUrl) -> bool {
         self.inbound.as_deref().is_some_and(|url| without_overrides(url) == api_url.join(INBOUND_PATH))
     }
 
-    fn judged(&self, api_url: &BaseUrl) -> Vec<Finding> {
+    fn findings(&self, api_url: &BaseUrl) -> Vec<Finding> {
         let (inbound, status) = (api_url.join(INBOUND_PATH), api_url.join(STATUS_PATH));
-        let mut findings = vec![self.inbound_judged(&inbound)];
-        let (place, remedy) = (&self.place, self.place.remedy());
+        let mut findings = vec![self.inbound_finding(&inbound)];
+        let (owner, remedy) = (&self.owner, self.owner.remedy());
         if self.inbound_method.as_deref().is_some_and(|method| method != "POST") {
-            let what = format!("{place} calls the inbound URL by GET, which no route takes");
+            let what = format!("{owner} calls the inbound URL by GET, which no route accepts");
             findings.push(Finding::wrong(CHECK, what, format!("set the method to POST: {remedy}")));
         }
         match self.fallback.as_deref().map(without_overrides) {
             None => findings.push(Finding::warning(
                 CHECK,
-                format!("{place} has no fallback URL: a webhook that failed is called once, and found again by reconcile only"),
+                format!("{owner} has no fallback URL: a webhook that failed is called once, and only reconcile finds it again"),
                 format!("set it to {inbound}: {remedy}"),
             )),
             Some(fallback) if fallback != inbound => findings.push(Finding::warning(
                 CHECK,
-                format!("{place}'s fallback URL is {fallback}: what fails goes there"),
+                format!("{owner}'s fallback URL is {fallback}: webhooks that failed go there"),
                 format!("set it to {inbound}, unless that is meant: {remedy}"),
             )),
             Some(_) => {}
         }
         if let Some(other) = self.status.as_deref().map(without_overrides).filter(|url| *url != status) {
             let what = format!(
-                "{place}'s status callback URL is {other}: statuses of messages that other systems send go there"
+                "{owner}'s status callback URL is {other}: statuses of messages that other systems send go there"
             );
             findings.push(Finding::warning(CHECK, what, format!("set it to {status}, unless that is meant")));
         }
         findings
     }
 
-    fn inbound_judged(&self, expected: &str) -> Finding {
-        let (place, remedy) = (&self.place, self.place.remedy());
+    fn inbound_finding(&self, expected: &str) -> Finding {
+        let (owner, remedy) = (&self.owner, self.owner.remedy());
         let fix =
-            format!("set it to {expected}, to the letter ({remedy}), or deploy with PublicBaseUrl as it stands there");
+            format!("set it to {expected}, to the letter ({remedy}), or deploy with PublicBaseUrl as it is set there");
         let Some(url) = self.inbound.as_deref() else {
-            return Finding::wrong(CHECK, format!("{place} has no inbound URL: what people write goes nowhere"), fix);
+            return Finding::wrong(CHECK, format!("{owner} has no inbound URL: inbound messages are lost"), fix);
         };
-        let overrides = url.split_once('#').map(|(_, overrides)| format!(" (connection overrides {overrides})"));
         if without_overrides(url) == expected {
-            let overrides = overrides.unwrap_or_default();
-            return Finding::ok(CHECK, format!("{place} calls {expected}{overrides}"));
+            let overrides = url.split_once('#').map(|(_, overrides)| format!(" (connection overrides {overrides})"));
+            return Finding::ok(CHECK, format!("{owner} calls {expected}{}", overrides.unwrap_or_default()));
         }
-        Finding::wrong(CHECK, format!("{place} calls {url}, and the stack checks signatures for {expected}"), fix)
+        Finding::wrong(CHECK, format!("{owner} calls {url}, and the stack checks signatures for {expected}"), fix)
     }
 }
 
-/// The URL that is signed: connection overrides stand in the fragment. Source: Twilio, "Webhooks connection overrides".
+/// The URL that Twilio signs: connection overrides are in its fragment. Source: Twilio, "Webhooks connection overrides".
 fn without_overrides(url: &str) -> &str {
     url.split_once('#').map_or(url, |(url, _)| url)
 }
 
-/// Sets the Messaging Service's URLs to the stack's own, where they are others, after asking. One that leaves webhooks to
-/// its senders is left so: other numbers of it may go elsewhere, and are meant to.
-pub(super) async fn mend(session: &Session) -> Result<(), CommandError> {
+/// Sets the Messaging Service's URLs to the stack's own where they differ, after asking. A service that leaves webhooks to its
+/// senders is not changed: its other numbers may go to other systems, and are meant to.
+pub(super) async fn fix(session: &Session) -> Result<(), CommandError> {
     let stack = session.stack().await?;
     let Some(sid) = &stack.messaging_service_sid else {
         let remedy = "set the webhook of the WhatsApp sender in the Console";
-        return Err(CommandError::Usage(format!("--fix: the stack has no Messaging Service: {remedy}")));
+        return Err(CommandError::usage(format!("--fix: the stack has no Messaging Service: {remedy}")));
     };
-    let twilio = session.twilio().await?;
-    let service = service(&twilio, sid).await?;
+    let account = session.twilio().await?;
+    let service: ServiceResource = account.call(service_request(sid)).await?;
     if service.use_inbound_webhook_on_number {
         let remedy = "set the webhook of the WhatsApp sender in the Console, where it is not as it should be";
-        let what = format!("Messaging Service {sid} leaves webhooks to its senders, and nothing was changed: {remedy}");
-        session.terminal.note(&what);
+        let note = format!("Messaging Service {sid} leaves webhooks to its senders, and nothing was changed: {remedy}");
+        session.terminal.note(&note);
         return Ok(());
     }
     let changes = changes(&service, &stack.api_url);
@@ -249,12 +250,12 @@ pub(super) async fn mend(session: &Session) -> Result<(), CommandError> {
     }
     let shown: Vec<_> = changes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     session.terminal.confirm(&format!("Set {} on Messaging Service {sid}?", shown.join(", ")))?;
-    let path = format!("/v1/Services/{sid}");
-    twilio.call(Method::POST, Product::Messaging, &path, Payload::Form(&changes)).await?;
+    let update = ApiRequest::post(Product::Messaging, service_path(sid)).form(changes);
+    account.call::<ServiceResource>(update).await?;
     Ok(())
 }
 
-/// What keeps its connection overrides is not touched; a status callback URL that is there may be meant.
+/// The parameters that differ. Connection overrides are kept, and so is a status callback URL, which may be meant.
 fn changes(service: &ServiceResource, api_url: &BaseUrl) -> Vec<(&'static str, String)> {
     let (inbound, status) = (api_url.join(INBOUND_PATH), api_url.join(STATUS_PATH));
     let is =
@@ -276,82 +277,4 @@ fn changes(service: &ServiceResource, api_url: &BaseUrl) -> Vec<(&'static str, S
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::finding::Level;
-
-    const OURS: &str = "https://wa.example.com/twilio/inbound";
-
-    fn api_url() -> BaseUrl {
-        "https://wa.example.com".parse().unwrap()
-    }
-
-    fn levels(inbound: Option<&str>, method: &str, fallback: Option<&str>, status: Option<&str>) -> Vec<Level> {
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        let webhooks = WebhookSettings {
-            place: WebhookOwner::Service("MG00000000000000000000000000000001".parse().unwrap()),
-            inbound: text(inbound),
-            inbound_method: Some(method.to_owned()),
-            fallback: text(fallback),
-            status: text(status),
-        };
-        webhooks.judged(&api_url()).into_iter().map(|found| found.finding).collect()
-    }
-
-    #[test]
-    fn urls_are_compared_to_the_letter_but_for_the_connection_overrides() {
-        use Level::{Ok, Warning, Wrong};
-        let with_overrides = format!("{OURS}#rc=3&rp=all");
-        assert_eq!(levels(Some(OURS), "POST", Some(OURS), None), [Ok]);
-        assert_eq!(
-            levels(Some(&with_overrides), "POST", Some(&with_overrides), Some("https://wa.example.com/twilio/status")),
-            [Ok]
-        );
-        for wrong in [
-            "https://wa.example.com/twilio/inbound/",
-            "http://wa.example.com/twilio/inbound",
-            "https://WA.example.com/twilio/inbound",
-        ] {
-            assert_eq!(levels(Some(wrong), "POST", Some(OURS), None), [Wrong], "{wrong}");
-        }
-        assert_eq!(levels(None, "POST", None, Some("https://other.example.com")), [Wrong, Warning, Warning]);
-        assert_eq!(levels(Some(OURS), "GET", Some("https://other.example.com"), None), [Ok, Wrong, Warning]);
-    }
-
-    #[test]
-    fn of_the_senders_one_has_to_be_ours() {
-        let senders = |urls: &[Option<&str>]| {
-            let senders = urls.iter().map(|url| {
-                let sender = json!({"sender_id": "whatsapp:+14155238886", "webhook": {"callback_url": url, "fallback_url": OURS}});
-                serde_json::from_value(sender).unwrap()
-            });
-            let found = of_senders(senders.collect(), None, &api_url());
-            found.into_iter().map(|found| found.finding).collect::<Vec<_>>()
-        };
-        assert_eq!(senders(&[Some(OURS), Some("https://other.example.com")]), [Level::Ok]);
-        assert_eq!(senders(&[None]), [Level::Wrong]);
-        assert_eq!(senders(&[]), [Level::Wrong]);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_sender_is_mended_in_the_console() {
-        let sender =
-            json!({"sender_id": "whatsapp:+14155238886", "webhook": {"callback_url": OURS, "callback_method": "GET"}});
-        let found = of_senders(vec![serde_json::from_value(sender).unwrap()], None, &api_url());
-        let fixes: Vec<_> = found.into_iter().filter_map(|found| found.fix).collect();
-        assert_eq!(fixes.len(), 2);
-        assert!(fixes.iter().all(|fix| fix.contains("in the Console") && !fix.contains("--fix")), "{fixes:?}");
-    }
-
-    #[test]
-    fn only_what_differs_is_set() {
-        let service = |service: Value| changes(&serde_json::from_value(service).unwrap(), &api_url());
-        let overrides = format!("{OURS}#rc=3");
-        let right = json!({"inbound_request_url": overrides, "inbound_method": "POST", "fallback_url": OURS, "status_callback": "https://x"});
-        assert_eq!(service(right), []);
-        let names: Vec<_> = service(json!({})).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["InboundRequestUrl", "FallbackUrl", "StatusCallback"]);
-    }
-}
+mod tests;

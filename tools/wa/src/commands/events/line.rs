@@ -1,4 +1,4 @@
-//! An event as a line that people read.
+//! An event in one line, for people.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::output::readable;
 
-/// So much of what a person wrote is shown.
+/// How many characters of a message are shown.
 const BODY_CHARS: usize = 60;
 
-/// An event in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An event in short. The fields are the columns of CSV and TSV.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub(super) struct EventLine {
     pub(super) time: String,
     pub(super) event_type: String,
@@ -31,7 +31,7 @@ impl EventLine {
         };
         let code = event.get("error_code").or_else(|| event.get("code")).and_then(Value::as_u64);
         let parts = match event_type {
-            "twilio_inbound" => vec![text("message_sid").to_owned(), said(event)],
+            "twilio_inbound" => vec![text("message_sid").to_owned(), shortened_message(event)],
             "twilio_status" => {
                 vec![text("status").to_owned(), text("message_sid").to_owned(), text("notification_id").to_owned()]
             }
@@ -61,7 +61,7 @@ impl fmt::Display for EventLine {
     }
 }
 
-fn said(event: &Value) -> String {
+fn shortened_message(event: &Value) -> String {
     let body = event.get("body").and_then(Value::as_str).unwrap_or_default();
     let files = event.get("num_media").and_then(Value::as_u64).filter(|files| *files > 0);
     let files = files.map(|files| format!("[{files} files] ")).unwrap_or_default();
@@ -70,7 +70,6 @@ fn said(event: &Value) -> String {
     format!("{files}{short}{rest}")
 }
 
-/// The channel is not what people name somebody by.
 pub(super) fn without_channel(address: &str) -> &str {
     address.split_once(':').map_or(address, |(_, identity)| identity)
 }
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_event_says_who_and_what() {
+    fn an_event_is_shown_with_its_contact_and_details() {
         let at = "2026-11-20T09:00:00Z";
         for (event, contact, what) in [
             (
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_nothing_that_commands_a_terminal() {
+    fn a_line_has_no_control_characters() {
         let event = json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
                            "body": "\u{1b}[2J", "occurred_at": "2026-11-20T09:00:00.123456789Z"});
         let shown = "2026-11-20T09:00:00Z  twilio_inbound           +14155550123     SM1 \u{fffd}[2J";
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_shortened() {
+    fn a_long_message_is_shortened() {
         let line = EventLine::of(&json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2}));
         assert_eq!(line.what, format!("[2 files] {}…", "é".repeat(60)));
     }

@@ -1,4 +1,4 @@
-//! `wa events tail`: reads the archive, to which each batch of events is appended as an object.
+//! `wa events tail`: reads the archive, in which each batch of events is an object.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,36 +12,34 @@ use shared::archive;
 
 use super::line::{EventLine, without_channel};
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     output::{Format, PropertyTable},
     session::Session,
 };
 
-/// A list request for each: 5 dollars for a million of them.
+/// Between two list requests, which cost 5 dollars per million.
 const PAUSE: Duration = Duration::from_secs(2);
-/// The ids that are remembered, against events that come with two batches.
+/// How many event ids are remembered, so that an event in two batches is printed once.
 const REMEMBERED: usize = 100_000;
 
-/// Which events.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa events tail --since 1h --type twilio_status\n  \
                         wa events tail --contact +14155550123 --output json | jq .status")]
 pub struct TailArguments {
-    /// Begin so long ago, as in 30m, 1h or 2d, or at a time [default: now]
+    /// Begin this long ago, as in 30m, 1h or 2d, or at a time [default: now]
     #[arg(long, value_name = "AGO", value_parser = since)]
     since: Option<TailStart>,
-    /// Only events of these types, with commas between them: `twilio_inbound,twilio_status`
+    /// Only events of these types, separated by commas, as in `twilio_inbound,twilio_status`
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
     /// Only events about this person: a phone number or a user id
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
-    /// End when all that is there is printed; needs --since
+    /// End when all existing events are printed; needs --since
     #[arg(long, requires = "since")]
     no_follow: bool,
 }
 
-/// When to begin.
 #[derive(Debug, Clone, Copy)]
 enum TailStart {
     Ago(SignedDuration),
@@ -75,7 +73,7 @@ pub(super) async fn run(arguments: &TailArguments, session: &Session) -> Result<
     let mut reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), printed: HashSet::new() };
     let mut day = from.unwrap_or(now).to_zoned(TimeZone::UTC).date();
     if from.is_none() {
-        // What is there already is not new, whatever the clocks say.
+        // Objects that exist already are not new, even if the clocks differ.
         reader.seen = reader.listed(day).await?;
     }
     let mut printer = EventPrinter { session, has_header: false };
@@ -89,9 +87,9 @@ pub(super) async fn run(arguments: &TailArguments, session: &Session) -> Result<
         if arguments.no_follow {
             return Ok(());
         }
-        // A batch is filed under the day of its first event, which may be yesterday.
+        // A batch is stored under the day of its first event, which may be yesterday.
         day = day.max(today.saturating_sub(1.day()));
-        // A day's list may have many pages: it is read no more than half of the time.
+        // A day's list may have many pages: reading it may take up half of the time, and no more.
         tokio::time::sleep(PAUSE.max(began.elapsed())).await;
     }
 }
@@ -108,23 +106,23 @@ fn happened_at(event: &Value) -> Option<Timestamp> {
     event.get("occurred_at")?.as_str()?.parse().ok()
 }
 
-/// The archive, and what has been read of it.
+/// The archive, and what was read of it.
 struct ArchiveReader {
     client: Client,
     bucket: String,
-    /// Objects by their key, with what they held.
+    /// The keys of the objects that were read, with their `ETag`s.
     seen: BTreeMap<String, String>,
     printed: HashSet<String>,
 }
 
 impl ArchiveReader {
-    /// What is there of these days and was not before, in its order.
+    /// The events of these days that were not read before, by time.
     async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, CommandError> {
         let mut listed = BTreeMap::new();
         let mut day = first;
         while day <= last {
             listed.extend(self.listed(day).await?);
-            day = day.tomorrow().map_err(|error| CommandError::Usage(error.to_string()))?;
+            day = day.tomorrow().map_err(|error| CommandError::usage(error.to_string()))?;
         }
         let mut events = Vec::new();
         for key in listed.iter().filter(|(key, tag)| self.seen.get(*key) != Some(tag)).map(|(key, _)| key) {
@@ -134,7 +132,7 @@ impl ArchiveReader {
         if self.printed.len() > REMEMBERED {
             self.printed.clear();
         }
-        // A batch that was archived again with more in it is read again.
+        // A batch that was archived again with more events is read again.
         events.retain(|event| {
             let id = event.get("event_id").and_then(Value::as_str).unwrap_or_default();
             self.printed.insert(id.to_owned())
@@ -149,7 +147,7 @@ impl ArchiveReader {
         let mut pages = list.into_paginator().send();
         let mut listed = BTreeMap::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CommandError::of_sdk("reading the archive", &error))?;
+            let page = page.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
             let objects = page.contents.unwrap_or_default().into_iter();
             listed.extend(objects.filter_map(|object| Some((object.key?, object.e_tag.unwrap_or_default()))));
         }
@@ -158,9 +156,9 @@ impl ArchiveReader {
 
     async fn events(&self, key: &str) -> Result<Vec<Value>, CommandError> {
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = object.map_err(|error| CommandError::of_sdk("reading the archive", &error))?;
-        let lost = |error| CommandError::NoAnswer(format!("reading the archive: {error}"));
-        let bytes = object.body.collect().await.map_err(lost)?.into_bytes();
+        let object = object.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
+        let broken_off = |error| CommandError::no_answer("reading the archive").because(error);
+        let bytes = object.body.collect().await.map_err(broken_off)?.into_bytes();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
@@ -179,7 +177,7 @@ impl EventPrinter<'_> {
         }
         match output.format() {
             Format::Json => return events.iter().try_for_each(|event| output.line(&event.to_string())),
-            // A table's columns would be of another width in each round.
+            // A table would have columns of another width in each round.
             Format::Table => return events.iter().try_for_each(|event| output.line(&EventLine::of(event).to_string())),
             Format::Csv | Format::Tsv => {}
         }
@@ -195,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn since_is_how_long_ago_or_when() {
+    fn since_is_a_duration_or_a_time() {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
         for (text, expected) in [
             ("30m", "2026-11-20T08:30:00Z"),
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_chosen_by_type_and_by_person() {
+    fn events_are_selected_by_type_and_contact() {
         let arguments = |types: &[&str], contact: Option<&str>| TailArguments {
             since: None,
             types: types.iter().map(|name| (*name).to_owned()).collect(),

@@ -1,27 +1,21 @@
 //! `wa messages create`
 
 use domain::{contact_key::ContactKey, preference::Preference};
-use reqwest::Method;
 use serde_json::Value;
+use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::address::Address;
 
-use super::{check, show};
-use crate::{
-    exit::CommandError,
-    output::Properties,
-    session::Session,
-    twilio::{Payload, Product, TwilioFailure},
-};
+use super::resource::{check, show};
+use crate::{error::CommandError, output::Properties, session::Session};
 
 const HELP: &str = "\
-Past this system: no consent, window, quiet hours or rate is checked, nothing keeps it from being sent twice, and no
-notification remembers it. Where the recipient has opted out, it asks first. What people are to be told goes with `wa send`.
+Without this system's checks: not of consent, window, quiet hours or rate; nothing prevents a second message, and no
+notification records it. It asks first if the recipient has opted out. For notifications to people use `wa send`.
 
 Example:
   wa messages create --to whatsapp:+14155550123 --from whatsapp:+14155238886 --body 'Testing the sender'";
 
-/// A message.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub struct CreateMessageArguments {
     /// The recipient, as in whatsapp:+14155550123; a plain number gets an SMS
@@ -30,10 +24,10 @@ pub struct CreateMessageArguments {
     /// The sender
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
-    /// The Messaging Service [default: the stack's, where there is no --from]
+    /// The Messaging Service [default: the stack's, if there is no --from]
     #[arg(long, value_name = "SID")]
     messaging_service_sid: Option<String>,
-    /// What it says
+    /// The text
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["media_url", "content_sid"])]
     body: Option<String>,
     /// The URL of a file (repeatable)
@@ -45,13 +39,13 @@ pub struct CreateMessageArguments {
     /// The template's variables, as a JSON object
     #[arg(long, value_name = "JSON", requires = "content_sid", value_parser = object)]
     content_variables: Option<String>,
-    /// Where Twilio reports its status
+    /// The URL to which Twilio reports the status
     #[arg(long, value_name = "URL")]
     status_callback: Option<String>,
-    /// When Twilio is to send it, as in 2026-11-20T09:00:00Z; needs a Messaging Service
+    /// When Twilio should send it, as in 2026-11-20T09:00:00Z; needs a Messaging Service
     #[arg(long, value_name = "TIME")]
     send_at: Option<jiff::Timestamp>,
-    /// Seconds for which Twilio may try
+    /// For how many seconds Twilio may try
     #[arg(long, value_name = "SECONDS")]
     validity_period: Option<u32>,
     #[command(flatten)]
@@ -68,38 +62,35 @@ fn object(text: &str) -> Result<String, String> {
 pub(super) async fn run(arguments: &CreateMessageArguments, session: &Session) -> Result<(), CommandError> {
     check(&arguments.properties)?;
     ask(arguments, session).await?;
-    let twilio = session.twilio().await?;
+    let account = session.twilio().await?;
     let service = session.stack().await?.messaging_service_sid.as_ref().map(ToString::to_string);
-    let path = twilio.of_account("Messages.json");
-    let form = arguments.form(service);
-    let created = twilio.call(Method::POST, Product::Api, &path, Payload::Form(&form)).await;
-    let message = created.map_err(|failure| not_created(failure, &arguments.to))?;
-    show(session, message, &arguments.properties)
+    let path = account.resource_path("Messages.json");
+    let created = account.call(ApiRequest::post(Product::Api, path).form(arguments.form(service))).await;
+    show(session, created.map_err(|error| not_created(error, &arguments.to))?, &arguments.properties)
 }
 
-/// Without an answer, or after a fault of Twilio's own, the message may be on its way: who tries again sends it twice.
-fn not_created(failure: TwilioFailure, to: &Address) -> CommandError {
-    match &failure {
-        TwilioFailure::Refused(refusal) if refusal.status < 500 => failure.into(),
-        _ => CommandError::NoAnswer(format!(
-            "{failure}; it may have been created: look with `wa messages list --to {to}` before trying again"
-        )),
+/// If the outcome is unknown, a second try may send the message twice.
+fn not_created(error: TwilioError, to: &Address) -> CommandError {
+    let hint = format!("it may have been created, so look with `wa messages list --to {to}` before trying again");
+    match error {
+        TwilioError::Unknown { .. } => CommandError::no_answer(hint).because(CommandError::from(error)),
+        error => error.into(),
     }
 }
 
-/// Whoever opted out is not written to by a slip of the hand.
+/// Asks before a message to a person who has opted out, so that none is sent by mistake.
 async fn ask(arguments: &CreateMessageArguments, session: &Session) -> Result<(), CommandError> {
     let contact = ContactKey::new(&session.account_sid().await?, &arguments.to.identity);
     let overview = session.contacts().await?.overview(&contact).await?;
     let opted_out = overview.suppressions.iter().filter(|found| found.preference.preference == Preference::OptedOut);
-    let wishes: Vec<_> =
+    let suppressions: Vec<_> =
         opted_out.map(|found| format!("{} since {}", found.channel, found.preference.changed_at)).collect();
-    if wishes.is_empty() {
+    if suppressions.is_empty() {
         return Ok(());
     }
     let to = &arguments.to;
-    session.terminal.warn(&format!("{to} has opted out: {}", wishes.join(", ")));
-    session.terminal.confirm(&format!("Write to {to} all the same?"))
+    session.terminal.warn(&format!("{to} has opted out: {}", suppressions.join(", ")));
+    session.terminal.confirm(&format!("Send a message to {to} all the same?"))
 }
 
 impl CreateMessageArguments {
@@ -114,7 +105,7 @@ impl CreateMessageArguments {
             ("ContentSid", self.content_sid.clone()),
             ("ContentVariables", self.content_variables.clone()),
             ("StatusCallback", self.status_callback.clone()),
-            // Source: Twilio, "Message scheduling": `SendAt` goes with this type only.
+            // Source: Twilio, "Message scheduling": `SendAt` needs this type.
             ("ScheduleType", self.send_at.map(|_| "fixed".to_owned())),
             ("SendAt", self.send_at.map(|at| at.to_string())),
             ("ValidityPeriod", self.validity_period.map(|seconds| seconds.to_string())),
@@ -127,36 +118,44 @@ impl CreateMessageArguments {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use twilio_client::ErrorResponse;
 
     use super::*;
-    use crate::twilio::Refusal;
 
     #[test]
-    fn what_may_have_been_created_is_to_be_looked_for() {
-        let refused = |status| TwilioFailure::Refused(Refusal { status, code: None, message: None, request_id: None });
-        let timed_out = TwilioFailure::NoAnswer("timed out".to_owned());
-        for (failure, code, may_be_there) in
-            [(refused(400), 4, false), (refused(429), 5, false), (refused(503), 5, true), (timed_out, 5, true)]
-        {
-            let failure = not_created(failure, &"whatsapp:+14155550123".parse().unwrap());
-            assert_eq!(failure.code(), code, "{failure}");
-            let is_said = failure.to_string().contains("`wa messages list --to whatsapp:+14155550123`");
-            assert_eq!(is_said, may_be_there, "{failure}");
+    fn only_an_unknown_outcome_asks_to_look_for_the_message() {
+        let response = |status| ErrorResponse::new(status, None);
+        let waiting = TwilioError::NotDone { retry_after: None, response: Some(response(429)), source: None };
+        let unreachable = TwilioError::NotDone { retry_after: None, response: None, source: None };
+        let failed = TwilioError::Unknown { response: Some(response(503)), source: None };
+        let timed_out = TwilioError::Unknown { response: None, source: None };
+        for (error, code, may_exist) in [
+            (TwilioError::Rejected(response(400)), 4, false),
+            (waiting, 5, false),
+            (unreachable, 5, false),
+            (failed, 5, true),
+            (timed_out, 5, true),
+        ] {
+            let error = not_created(error, &"whatsapp:+14155550123".parse().unwrap());
+            assert_eq!(error.code(), code, "{error}");
+            let has_hint = error.describe().contains("`wa messages list --to whatsapp:+14155550123`");
+            assert_eq!(has_hint, may_exist, "{error}");
         }
     }
 
-    #[derive(Debug, clap::Parser)]
+    #[derive(clap::Parser)]
     struct CreateCommandLine {
         #[command(flatten)]
         arguments: CreateMessageArguments,
     }
 
     #[test]
-    fn flags_become_twilio_s_parameters() {
-        let form = |flags: &str| {
-            let words = std::iter::once("create").chain(flags.split_whitespace());
-            let arguments = CreateCommandLine::try_parse_from(words).unwrap().arguments;
-            arguments.form(Some("MG1".to_owned())).into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    fn options_become_twilios_parameters() {
+        let form = |options: &str| {
+            let words = std::iter::once("create").chain(options.split_whitespace());
+            let Ok(parsed) = CreateCommandLine::try_parse_from(words) else { panic!("{options}") };
+            let form = parsed.arguments.form(Some("MG1".to_owned()));
+            form.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
         };
         let made: Vec<String> = form("--to whatsapp:+14155550123 --body Hi --send-at 2026-11-20T09:00:00Z");
         let expected = [

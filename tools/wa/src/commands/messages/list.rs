@@ -1,52 +1,50 @@
 //! `wa messages list`
 
 use jiff::{Timestamp, civil::Date};
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
+use twilio_client::{AccountClient, ApiRequest, PagePath, Product};
 
-use super::COLUMNS;
+use super::resource::COLUMNS;
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     output::{Properties, PropertyTable},
     session::Session,
-    twilio::{Payload, Product, Twilio},
 };
 
-/// Which messages.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa messages list --to whatsapp:+14155550123 --date-sent-after 2026-11-20 \
                         --properties sid,status,errorCode,body")]
 pub struct ListMessagesArguments {
-    /// Only those to this address
+    /// Only messages to this address
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
-    /// Only those from this address
+    /// Only messages from this address
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
-    /// Only those sent on this day (GMT), or at this time
+    /// Only messages sent on this day (GMT), or at this time
     #[arg(long, value_name = "DAY", value_parser = day, conflicts_with_all = ["date_sent_before", "date_sent_after"])]
     date_sent: Option<String>,
-    /// Only those sent on or before this day (GMT), or at or before this time
+    /// Only messages sent on or before this day (GMT), or at or before this time
     #[arg(long, value_name = "DAY", value_parser = day)]
     date_sent_before: Option<String>,
-    /// Only those sent on or after this day (GMT), or at or after this time
+    /// Only messages sent on or after this day (GMT), or at or after this time
     #[arg(long, value_name = "DAY", value_parser = day)]
     date_sent_after: Option<String>,
-    /// How many are asked for at a time
+    /// How many are requested at a time
     #[arg(long, default_value_t = 50, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     page_size: u16,
     /// How many are shown at most
     #[arg(long, default_value_t = 50, value_name = "NUMBER", conflicts_with = "no_limit")]
     limit: usize,
-    /// Show all, however many
+    /// Show all of them
     #[arg(long)]
     no_limit: bool,
     #[command(flatten)]
     properties: Properties,
 }
 
-/// Twilio takes both and understands anything else as no filter at all.
+/// Twilio accepts both forms, and ignores a filter with any other text.
 fn day(text: &str) -> Result<String, String> {
     let is_day = text.parse::<Date>().is_ok_and(|date| date.to_string() == text);
     if is_day || text.parse::<Timestamp>().is_ok() {
@@ -56,6 +54,7 @@ fn day(text: &str) -> Result<String, String> {
     }
 }
 
+/// A page of messages with all their properties, also those that the client has no field for.
 #[derive(Deserialize)]
 struct MessageListPage {
     messages: Vec<Value>,
@@ -63,32 +62,29 @@ struct MessageListPage {
 }
 
 pub(super) async fn run(arguments: &ListMessagesArguments, session: &Session) -> Result<(), CommandError> {
-    let twilio = session.twilio().await?;
+    let account = session.twilio().await?;
     let limit = if arguments.no_limit { usize::MAX } else { arguments.limit };
-    let messages = collect(&twilio, &arguments.query(), limit, session).await?;
+    let messages = collect(&account, arguments.query(), limit, session).await?;
     let table = PropertyTable::new(&COLUMNS, messages)?.pick(&arguments.properties)?;
     session.output.table(&table)
 }
 
 async fn collect(
-    twilio: &Twilio,
-    query: &[(&str, String)],
+    account: &AccountClient,
+    query: Vec<(&'static str, String)>,
     limit: usize,
     session: &Session,
 ) -> Result<Vec<Value>, CommandError> {
     let progress = session.terminal.count("messages");
-    let path = twilio.of_account("Messages.json");
-    let mut answer = twilio.call(Method::GET, Product::Api, &path, Payload::Query(query)).await?;
+    let mut request = ApiRequest::get(Product::Api, account.resource_path("Messages.json")).query(query);
     let mut messages = Vec::new();
     loop {
-        let page = MessageListPage::deserialize(answer)
-            .map_err(|_| CommandError::NoAnswer("Twilio's list is not one".to_owned()))?;
+        let page: MessageListPage = account.call(request).await?;
         messages.extend(page.messages);
         progress.set_position(messages.len() as u64);
-        // Only a path on the same host: the credentials go nowhere else.
-        let next = page.next_page_uri.filter(|uri| uri.starts_with('/') && messages.len() < limit);
-        let Some(next) = next else { break };
-        answer = twilio.call(Method::GET, Product::Api, &next, Payload::None).await?;
+        let next = page.next_page_uri.and_then(|path| path.parse::<PagePath>().ok());
+        let Some(next) = next.filter(|_| messages.len() < limit) else { break };
+        request = ApiRequest::get(Product::Api, next.as_str());
     }
     progress.finish_and_clear();
     messages.truncate(limit);
@@ -119,19 +115,19 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, clap::Parser)]
+    #[derive(clap::Parser)]
     struct ListCommandLine {
         #[command(flatten)]
         arguments: ListMessagesArguments,
     }
 
-    fn query(flags: &str) -> Result<Vec<(&'static str, String)>, String> {
-        let words = std::iter::once("list").chain(flags.split_whitespace());
+    fn query(options: &str) -> Result<Vec<(&'static str, String)>, String> {
+        let words = std::iter::once("list").chain(options.split_whitespace());
         Ok(ListCommandLine::try_parse_from(words).map_err(|error| error.to_string())?.arguments.query())
     }
 
     #[test]
-    fn flags_become_twilio_s_filters() {
+    fn options_become_twilios_filters() {
         let expected = |pairs: &[(&'static str, &str)]| {
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
         };
@@ -146,8 +142,8 @@ mod tests {
             ])
         );
         assert_eq!(query("--no-limit --page-size 1000").unwrap(), expected(&[("PageSize", "1000")]));
-        for flags in ["--date-sent yesterday", "--page-size 0", "--page-size 1001", "--date-sent 20.11.2026"] {
-            assert!(query(flags).is_err(), "{flags}");
+        for options in ["--date-sent yesterday", "--page-size 0", "--page-size 1001", "--date-sent 20.11.2026"] {
+            assert!(query(options).is_err(), "{options}");
         }
     }
 }

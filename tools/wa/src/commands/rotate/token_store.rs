@@ -1,16 +1,16 @@
-//! The stack's secret, of which the tokens of one account are changed and nothing else.
+//! The auth tokens of one account in the stack's secret. Nothing else in the secret is changed.
 
 use std::collections::HashSet;
 
 use aws_sdk_secretsmanager::Client;
+use domain::digest::sha256_hex;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use twilio_types::sid::AccountSid;
 
-use crate::exit::CommandError;
+use crate::error::CommandError;
 
-/// The secret in Secrets Manager.
 pub(super) struct TokenStore {
     client: Client,
     arn: String,
@@ -21,7 +21,7 @@ pub(super) struct TokenStore {
 pub(super) struct AccountTokens {
     /// The account's auth tokens, in their order.
     pub(super) tokens: Vec<SecretString>,
-    /// Since when it holds them.
+    /// When this version of the secret was stored.
     pub(super) stored_at: Timestamp,
     version: Option<String>,
     text: SecretString,
@@ -34,62 +34,66 @@ impl TokenStore {
 
     pub(super) async fn read(&self) -> Result<AccountTokens, CommandError> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
-        let answer = answer.map_err(|error| CommandError::of_sdk("reading the stack's Twilio secret", &error))?;
+        let answer = answer.map_err(|error| CommandError::of_sdk("reading the stack's Twilio secret", error))?;
         let text = answer.secret_string.unwrap_or_default();
         let tokens = tokens(&text, &self.account_sid)?;
-        // Where nobody says when it was stored, it may have been this moment.
+        // Without a date, the secret may have been stored just now.
         let stored_at = answer.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
         let stored_at = stored_at.unwrap_or_else(Timestamp::now);
         Ok(AccountTokens { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
     }
 
-    /// Puts a token that is known nowhere else before those that the secret holds now, whoever stored them, unless it is
-    /// there.
-    pub(super) async fn rescue(&self, token: &SecretString) -> Result<(), CommandError> {
-        let held = self.read().await?;
-        if held.has(token) {
+    /// Stores a token before those that the secret holds now, unless it is among them.
+    pub(super) async fn ensure(&self, token: &SecretString) -> Result<(), CommandError> {
+        let secret = self.read().await?;
+        if secret.contains(token) {
             return Ok(());
         }
-        let tokens: Vec<_> = [token].into_iter().chain(&held.tokens).cloned().collect();
-        self.store(&held, &tokens).await
+        let tokens: Vec<_> = [token].into_iter().chain(&secret.tokens).cloned().collect();
+        self.write(&secret, &tokens).await
     }
 
-    /// Stores these tokens in place of those that were read, unless somebody else has changed the secret since.
-    pub(super) async fn store(&self, before: &AccountTokens, tokens: &[SecretString]) -> Result<(), CommandError> {
+    /// Replaces the tokens that were read by these, unless the secret has changed since.
+    pub(super) async fn write(&self, before: &AccountTokens, tokens: &[SecretString]) -> Result<(), CommandError> {
         if self.read().await?.version != before.version {
-            let remedy = "find out by whom, then run this again: it goes on from what it finds";
-            return Err(CommandError::Refused(format!("the secret was changed meanwhile: {remedy}")));
+            let remedy = "find out by whom, then run this again: it continues from what it finds";
+            return Err(CommandError::refused(format!("the secret was changed meanwhile: {remedy}")));
         }
         let text = with_tokens(before.text.expose_secret(), &self.account_sid, tokens)?;
         let put = self.client.put_secret_value().secret_id(&self.arn).secret_string(text).send().await;
-        put.map(drop).map_err(|error| CommandError::of_sdk("storing the stack's Twilio secret", &error))
+        put.map(drop).map_err(|error| CommandError::of_sdk("storing the stack's Twilio secret", error))
     }
 }
 
 impl AccountTokens {
-    /// Whether nobody has stored anything since.
-    pub(super) fn is_as_in(&self, later: &Self) -> bool {
+    /// Whether the secret has not changed between the two reads.
+    pub(super) fn is_same_version(&self, later: &Self) -> bool {
         self.version == later.version && self.text.expose_secret() == later.text.expose_secret()
     }
 
-    /// Whether the token is one of the account's.
-    pub(super) fn has(&self, token: &SecretString) -> bool {
-        self.tokens.iter().any(|held| held.expose_secret() == token.expose_secret())
+    pub(super) fn contains(&self, token: &SecretString) -> bool {
+        self.tokens.iter().any(|own| own.expose_secret() == token.expose_secret())
     }
 }
 
-/// The secret is never part of an error.
-fn malformed(what: &str) -> CommandError {
-    CommandError::Refused(format!("the secret: {what}: see docs/deploy.md, \"The secret\""))
+/// Identifies a token without showing it: the first characters of its SHA-256.
+pub(super) fn fingerprint(token: &SecretString) -> String {
+    let digest = sha256_hex(token.expose_secret().as_bytes());
+    format!("#{}", digest.get(..4).unwrap_or_default())
 }
 
-fn parsed(text: &str) -> Result<Value, CommandError> {
+/// The error never repeats a part of the secret.
+fn malformed(what: &str) -> CommandError {
+    CommandError::refused(format!("the secret: {what}: see docs/deploy.md, \"The secret\""))
+}
+
+fn parse(text: &str) -> Result<Value, CommandError> {
     serde_json::from_str(text).map_err(|_| malformed("expected JSON"))
 }
 
-/// Each token once: one that is listed twice is not a primary and a secondary one.
+/// Each token once: one that is listed twice is not a primary and a secondary token.
 fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, CommandError> {
-    let secret = parsed(text)?;
+    let secret = parse(text)?;
     let account = secret.pointer(&format!("/accounts/{account_sid}"));
     let Some(tokens) = account.and_then(|account| account.get("auth_tokens")) else { return Ok(Vec::new()) };
     let tokens = tokens.as_array().ok_or_else(|| malformed("auth_tokens: expected a list of texts"))?;
@@ -100,7 +104,7 @@ fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Com
 }
 
 fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, CommandError> {
-    let mut secret = parsed(text)?;
+    let mut secret = parse(text)?;
     let account = secret.pointer_mut(&format!("/accounts/{account_sid}")).and_then(Value::as_object_mut);
     let account = account.ok_or_else(|| malformed(&format!("it has no {account_sid}")))?;
     let tokens = tokens.iter().map(|token| Value::from(token.expose_secret()));
@@ -117,7 +121,7 @@ mod tests {
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
     #[test]
-    fn only_the_accounts_tokens_are_changed() {
+    fn a_write_changes_the_accounts_tokens_alone() {
         let account: AccountSid = ACCOUNT.parse().unwrap();
         let secret = |tokens: Value| {
             json!({"accounts": {
@@ -132,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_listed_twice_is_one() {
+    fn a_token_that_is_listed_twice_counts_once() {
         let secret = json!({"accounts": {ACCOUNT: {"auth_tokens": ["b", "a", "b", "a"]}}}).to_string();
         let read = tokens(&secret, &ACCOUNT.parse().unwrap()).unwrap();
         assert_eq!(read.iter().map(secrecy::ExposeSecret::expose_secret).collect::<Vec<_>>(), ["b", "a"]);
     }
 
     #[test]
-    fn a_malformed_secret_is_not_shown() {
+    fn an_error_does_not_repeat_the_secret() {
         let account = ACCOUNT.parse().unwrap();
         for text in ["hidden", r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": "hidden"}}}"#] {
             let error = tokens(text, &account).unwrap_err().to_string();

@@ -1,11 +1,11 @@
-//! Following notifications to their ends.
+//! Follows notifications until their outcome is known.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use stores::{
-    notification_log::{LoggedMessage, NotificationLog, NotificationLogs},
-    notifications::NotificationState,
+    notification_log::{Histories, History},
+    notifications::State,
 };
 use tokio::{
     sync::Semaphore,
@@ -13,19 +13,24 @@ use tokio::{
 };
 use twilio_types::message_status::{MessageStatus, Stage};
 
-use super::{NotificationRequest, account};
-use crate::{commands::notifications, exit::CommandError, output::Format, session::Session};
+use super::request::{NotificationRequest, account_of};
+use crate::{
+    commands::notifications,
+    error::{CommandError, ExitReason},
+    output::Format,
+    session::Session,
+};
 
 /// A status callback takes a second and more.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How soon a fallback takes over once a status callback has told that a message failed: what reads the stream is seconds
+/// How long after the report of a failed message a fallback may start. It starts from the table's stream, which is seconds
 /// behind at most.
-const TAKEN_OVER: Duration = Duration::from_secs(20);
+const FALLBACK_STARTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many are looked at at once: a file may have thousands.
-const READS_AT_ONCE: usize = 32;
+/// How many notifications are read at the same time: a file may have thousands.
+const CONCURRENT_READS: usize = 32;
 
-/// What is to be seen of a notification at one time.
+/// The state of a notification at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct FollowedState {
     state: Option<NotificationState>,
@@ -34,19 +39,18 @@ struct FollowedState {
     message: Option<(String, Option<MessageStatus>)>,
 }
 
-/// Whether there is more to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FollowOutcome {
-    NotYet,
+    Pending,
     /// It reached the recipient.
     Arrived,
-    /// It did not; where it has a fallback, that may take over yet.
+    /// It did not reach the recipient. A fallback may still start.
     Lost,
 }
 
 impl FollowedState {
     fn of(history: &NotificationLog) -> Self {
-        let delivery = latest(history);
+        let delivery = notifications::latest_delivery(history);
         Self {
             state: Some(history.state),
             attempts: history.attempts.len(),
@@ -55,7 +59,7 @@ impl FollowedState {
         }
     }
 
-    fn end(&self) -> FollowOutcome {
+    fn outcome(&self) -> FollowOutcome {
         let stage = self.message.as_ref().and_then(|(_, status)| *status).map(MessageStatus::stage);
         match (self.state, stage) {
             (
@@ -69,7 +73,7 @@ impl FollowedState {
             )
             | (Some(NotificationState::Accepted), Some(Stage::Lost)) => FollowOutcome::Lost,
             (Some(NotificationState::Accepted), Some(Stage::Arrived)) => FollowOutcome::Arrived,
-            _ => FollowOutcome::NotYet,
+            _ => FollowOutcome::Pending,
         }
     }
 
@@ -84,11 +88,7 @@ impl FollowedState {
     }
 }
 
-fn latest(history: &NotificationLog) -> Option<&LoggedMessage> {
-    history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(history.bound.as_ref())
-}
-
-/// Follows all of them, says each change on the standard error, and prints how they ended.
+/// Follows all of them, notes each change on the standard error, and prints their outcomes.
 pub(super) async fn run(
     session: &Session,
     requests: &[NotificationRequest],
@@ -96,16 +96,16 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let histories = session.histories().await?;
     let deadline = Instant::now() + timeout;
-    let reads = Semaphore::new(READS_AT_ONCE);
-    // All are followed, however many are looked at: what never ends keeps no other one waiting.
-    let ends = join_all(requests.iter().map(|request| one(session, &histories, &reads, request, deadline))).await;
-    let (mut found, mut lost, mut late) = (Vec::new(), 0, 0);
-    for end in ends {
-        let (end, history) = end?;
-        match end {
+    let reads = Semaphore::new(CONCURRENT_READS);
+    // All are followed at once, so that one without an outcome does not delay the others.
+    let followed = join_all(requests.iter().map(|request| one(session, &histories, &reads, request, deadline))).await;
+    let (mut found, mut lost, mut pending) = (Vec::new(), 0, 0);
+    for outcome in followed {
+        let (outcome, history) = outcome?;
+        match outcome {
             FollowOutcome::Arrived => {}
             FollowOutcome::Lost => lost += 1,
-            FollowOutcome::NotYet => late += 1,
+            FollowOutcome::Pending => pending += 1,
         }
         found.extend(history);
     }
@@ -114,14 +114,13 @@ pub(super) async fn run(
         (many, Format::Json) => session.output.json(&many)?,
         (many, _) => session.output.table(&notifications::table(many)?)?,
     }
-    match (lost, late) {
+    let (total, seconds) = (requests.len(), timeout.as_secs());
+    match (lost, pending) {
         (0, 0) => Ok(()),
-        (0, late) => Err(CommandError::NoAnswer(format!(
-            "{late} of {} not at the end within {} s: look again with `wa notifications show`",
-            requests.len(),
-            timeout.as_secs()
+        (0, pending) => Err(CommandError::no_answer(format!(
+            "{pending} of {total} have no outcome after {seconds} s: look again with `wa notifications show`"
         ))),
-        (lost, _) => Err(CommandError::No(format!("{lost} of {} did not reach the recipient", requests.len()))),
+        (lost, _) => Err(CommandError::answer_is_no(format!("{lost} of {total} did not reach the recipient"))),
     }
 }
 
@@ -133,31 +132,33 @@ async fn one(
     deadline: Instant,
 ) -> Result<(FollowOutcome, Option<NotificationLog>), CommandError> {
     let notification = &request.notification;
-    let account_sid = account(session, notification).await?;
-    let patience = if notification.fallback.is_empty() { Duration::ZERO } else { TAKEN_OVER };
-    let (mut history, mut seen, mut changed_at) = (None, FollowedState::default(), Instant::now());
-    session.terminal.note(&seen.line(notification.id.as_str()));
+    let account_sid = account_of(session, notification).await?;
+    let fallback_within = if notification.fallback.is_empty() { Duration::ZERO } else { FALLBACK_STARTS_WITHIN };
+    let (mut history, mut state, mut changed_at) = (None, FollowedState::default(), Instant::now());
+    session.terminal.note(&state.line(notification.id.as_str()));
     loop {
         let permit = reads.acquire().await;
         let found = histories.find(&account_sid, &notification.id).await.map_err(CommandError::from);
         drop(permit);
         match found {
             Ok(found) => history = found,
-            // The next look may be answered.
-            Err(CommandError::NoAnswer(said)) => session.terminal.warn(&format!("{}: {said}", notification.id)),
-            Err(failure) => return Err(failure),
+            // The next read may succeed.
+            Err(error) if error.reason() == ExitReason::NoAnswer => {
+                session.terminal.warn(&format!("{}: {}", notification.id, error.describe()));
+            }
+            Err(error) => return Err(error),
         }
         let now = history.as_ref().map(FollowedState::of).unwrap_or_default();
-        if now != seen {
+        if now != state {
             session.terminal.note(&now.line(notification.id.as_str()));
-            (seen, changed_at) = (now, Instant::now());
+            (state, changed_at) = (now, Instant::now());
         }
-        // Only a message's own failure is cured by a fallback.
-        let may_go_on = seen.state == Some(NotificationState::Accepted) && changed_at.elapsed() < patience;
-        match seen.end() {
+        // A fallback follows only a message that failed, not a notification that was refused.
+        let may_continue = state.state == Some(NotificationState::Accepted) && changed_at.elapsed() < fallback_within;
+        match state.outcome() {
             FollowOutcome::Arrived => return Ok((FollowOutcome::Arrived, history)),
-            FollowOutcome::Lost if !may_go_on => return Ok((FollowOutcome::Lost, history)),
-            _ if Instant::now() >= deadline => return Ok((FollowOutcome::NotYet, history)),
+            FollowOutcome::Lost if !may_continue => return Ok((FollowOutcome::Lost, history)),
+            _ if Instant::now() >= deadline => return Ok((FollowOutcome::Pending, history)),
             _ => sleep(PAUSE).await,
         }
     }
@@ -168,25 +169,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_what_the_recipient_has_or_will_never_have() {
-        let seen = |state, status: Option<MessageStatus>| FollowedState {
+    fn an_outcome_is_known_when_the_message_arrived_or_cannot() {
+        let state = |state, status: Option<MessageStatus>| FollowedState {
             state,
             message: status.map(|status| ("SM1".to_owned(), Some(status))),
             ..FollowedState::default()
         };
-        for (state, status, expected) in [
-            (None, None, FollowOutcome::NotYet),
-            (Some(NotificationState::Waiting), None, FollowOutcome::NotYet),
-            (Some(NotificationState::Accepted), None, FollowOutcome::NotYet),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), FollowOutcome::NotYet),
+        for (stored, status, expected) in [
+            (None, None, FollowOutcome::Pending),
+            (Some(NotificationState::Waiting), None, FollowOutcome::Pending),
+            (Some(NotificationState::Accepted), None, FollowOutcome::Pending),
+            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), FollowOutcome::Pending),
             (Some(NotificationState::Accepted), Some(MessageStatus::Delivered), FollowOutcome::Arrived),
             (Some(NotificationState::Accepted), Some(MessageStatus::Failed), FollowOutcome::Lost),
             // The first message failed, and a fallback is on its way.
-            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), FollowOutcome::NotYet),
-            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), FollowOutcome::NotYet),
+            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), FollowOutcome::Pending),
+            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), FollowOutcome::Pending),
             (Some(NotificationState::Suppressed), None, FollowOutcome::Lost),
         ] {
-            assert_eq!(seen(state, status).end(), expected, "{state:?} {status:?}");
+            assert_eq!(state(stored, status).outcome(), expected, "{stored:?} {status:?}");
         }
     }
 }

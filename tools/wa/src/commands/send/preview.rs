@@ -1,4 +1,4 @@
-//! What would be decided about a notification if it came now, with the facts that the decision stands on.
+//! The decision that the send function would make about a notification now, with the facts that it follows from.
 
 use domain::{
     contact_key::ContactKey,
@@ -18,64 +18,64 @@ use stores::{
     notifications::{ClaimState, NotificationState, Notifications},
 };
 
-use super::{NotificationRequest, account};
+use super::request::{NotificationRequest, account_of};
 use crate::{
-    exit::CommandError,
+    error::CommandError,
     output::{Format, PropertyTable},
     session::Session,
 };
 
-/// So many are looked at side by side.
-const AT_ONCE: usize = 8;
+/// How many are looked up at the same time.
+const CONCURRENT_LOOKUPS: usize = 8;
 
-/// What would be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum PreviewVerdict {
-    /// Send it now.
+    /// It would be sent now.
     Send,
-    /// Send it, or decide anew, at another time.
+    /// It would be decided again later.
     Wait,
-    /// Not send it.
+    /// It would never be sent.
     Refuse,
 }
 
-#[derive(Debug, Serialize)]
+/// The preview of one notification. The fields are those of the JSON output.
+#[derive(Serialize)]
 struct Preview {
     id: String,
     to: String,
     category: &'static str,
     decision: PreviewVerdict,
-    /// Why, where it is not sent now.
+    /// Why it would not be sent now.
     reason: Option<String>,
-    /// When it is decided anew.
+    /// When it would be decided again.
     until: Option<Timestamp>,
-    /// The way it would go.
+    /// How it would be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     way: Option<PlannedRoute>,
     facts: PreviewFacts,
 }
 
-/// In the order in which people ask.
+/// The properties in the order of their importance to people.
 const FIELDS: [&str; 8] = ["id", "to", "category", "decision", "reason", "until", "way", "facts"];
 
-/// One of a notification's ways.
-#[derive(Debug, Serialize)]
+/// The content or one of the fallbacks, and how it would be sent.
+#[derive(Serialize)]
 struct PlannedRoute {
-    /// 0 is the content, 1 the first fallback.
+    /// 0 for the content, 1 for the first fallback.
     route: usize,
     channel: &'static str,
     content: &'static str,
     sender: String,
-    /// The content follows when the person answers.
+    /// A template is sent first, and the content follows when the person answers.
     awaits_reply: bool,
 }
 
-/// What the decision stands on.
-#[derive(Debug, Serialize)]
+/// What the decision follows from.
+#[derive(Serialize)]
 struct PreviewFacts {
     country: Option<Region>,
-    /// Where the notification stands already.
+    /// The stored state, if the notification is known.
     state: Option<NotificationState>,
     suppressed: Option<Scope>,
     needs_consent: bool,
@@ -87,25 +87,25 @@ struct PreviewFacts {
     marketing_sent: usize,
 }
 
-/// Says it of all of them. Where one would not be sent, the answer is no.
+/// Previews all of them. If one would never be sent, the answer is no.
 pub(super) async fn run(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
-    let judge = Previewer {
+    let previewer = Previewer {
         session,
         dynamodb: session.dynamodb().await?,
         contacts: session.contacts().await?,
         notifications: session.notifications().await?,
     };
     let previews: Vec<_> = futures::stream::iter(requests)
-        .map(|request| judge.preview(&request.notification))
-        .buffered(AT_ONCE)
+        .map(|request| previewer.preview(&request.notification))
+        .buffered(CONCURRENT_LOOKUPS)
         .try_collect()
         .await?;
     show(session, &previews)?;
     let refused = previews.iter().filter(|preview| preview.decision == PreviewVerdict::Refuse).count();
     match (refused, previews.len()) {
         (0, _) => Ok(()),
-        (_, 1) => Err(CommandError::No("it would not be sent".to_owned())),
-        (refused, total) => Err(CommandError::No(format!("{refused} of {total} would not be sent"))),
+        (_, 1) => Err(CommandError::answer_is_no("it would not be sent")),
+        (refused, total) => Err(CommandError::answer_is_no(format!("{refused} of {total} would not be sent"))),
     }
 }
 
@@ -129,7 +129,7 @@ struct Previewer<'a> {
 impl Previewer<'_> {
     async fn preview(&self, notification: &Notification) -> Result<Preview, CommandError> {
         let now = Timestamp::now();
-        let account_sid = account(self.session, notification).await?;
+        let account_sid = account_of(self.session, notification).await?;
         let stack = self.session.stack().await?;
         let stored = self.notifications.get(&account_sid, &notification.id).await?;
         let state = stored.as_ref().map(|stored| stored.state);
@@ -142,13 +142,13 @@ impl Previewer<'_> {
             rules: &rules,
             configured_service: stack.messaging_service_sid.as_ref(),
         };
-        let (progress, stands) = match ClaimState::of(stored, &notification.digest(), now) {
+        let (progress, finished) = match ClaimState::of(stored, &notification.digest(), now) {
             ClaimState::New => (NotificationProgress::default(), None),
             ClaimState::Claimable(found) => (found.progress(), None),
-            standing => (NotificationProgress::default(), Some(of_standing(&standing))),
+            standing => (NotificationProgress::default(), Some(stored_finding(&standing))),
         };
         let facts = self.facts(case, progress, now).await?;
-        let finding = stands.unwrap_or_else(|| of_policy(case, &facts, now));
+        let finding = finished.unwrap_or_else(|| policy_finding(case, &facts, now));
         Ok(Preview {
             id: notification.id.to_string(),
             to: notification.to.to_string(),
@@ -182,34 +182,33 @@ struct PreviewFinding {
     way: Option<PlannedRoute>,
 }
 
-/// A notification that is not decided upon now: it is done with, or somebody is at work on it.
-fn of_standing(standing: &ClaimState) -> PreviewFinding {
-    let (verdict, reason, until) = match standing {
-        ClaimState::LeasedUntil(end) => (PreviewVerdict::Wait, "it is being sent".to_owned(), Some(*end)),
-        ClaimState::OutcomeUnknown(_) => (
-            PreviewVerdict::Wait,
-            "whether it was sent is not known: Twilio's list is looked at first".to_owned(),
-            None,
-        ),
-        ClaimState::Finished(state) => {
-            (PreviewVerdict::Refuse, format!("id: it came to its end before, {}", state.as_str()), None)
-        }
-        _ => (PreviewVerdict::Refuse, "id: used before for a notification with other content".to_owned(), None),
-    };
-    PreviewFinding { verdict, reason: Some(reason), until, way: None }
+impl PreviewFinding {
+    fn wait(reason: impl Into<String>, until: Option<Timestamp>) -> Self {
+        Self { verdict: PreviewVerdict::Wait, reason: Some(reason.into()), until, way: None }
+    }
+
+    fn refuse(reason: impl Into<String>) -> Self {
+        Self { verdict: PreviewVerdict::Refuse, reason: Some(reason.into()), until: None, way: None }
+    }
 }
 
-fn of_policy(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> PreviewFinding {
+/// A notification that would not be decided now: it is finished, or it is being sent.
+fn stored_finding(standing: &Standing) -> PreviewFinding {
+    match standing {
+        Standing::HeldUntil(end) => PreviewFinding::wait("it is being sent", Some(*end)),
+        Standing::InDoubt(_) => {
+            PreviewFinding::wait("whether it was sent is not known: Twilio's list is searched first", None)
+        }
+        Standing::Finished(state) => PreviewFinding::refuse(format!("id: it is finished, {}", state.as_str())),
+        _ => PreviewFinding::refuse("id: used before for a notification with other content"),
+    }
+}
+
+fn policy_finding(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> PreviewFinding {
     match policy::decide(case.notification, case.rules, facts, now) {
         Decision::Send(plan) => {
             let Some((channel, content)) = case.notification.channel_option(plan.route) else {
-                let reason = "fallback: the notification has no such way any more".to_owned();
-                return PreviewFinding {
-                    verdict: PreviewVerdict::Refuse,
-                    reason: Some(reason),
-                    until: None,
-                    way: None,
-                };
+                return PreviewFinding::refuse("fallback: the notification does not have this fallback any more");
             };
             let sender = case.require_sender(channel);
             let way = PlannedRoute {
@@ -223,18 +222,8 @@ fn of_policy(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> PreviewFin
             let reason = sender.err().map(|missing| missing.to_string());
             PreviewFinding { verdict, reason, until: None, way: Some(way) }
         }
-        Decision::Later { until, reason } => PreviewFinding {
-            verdict: PreviewVerdict::Wait,
-            reason: Some(reason.to_string()),
-            until: Some(until),
-            way: None,
-        },
-        Decision::Never(refusal) => PreviewFinding {
-            verdict: PreviewVerdict::Refuse,
-            reason: Some(refusal.to_string()),
-            until: None,
-            way: None,
-        },
+        Decision::Later { until, reason } => PreviewFinding::wait(reason.to_string(), Some(until)),
+        Decision::Never(refusal) => PreviewFinding::refuse(refusal.to_string()),
     }
 }
 
@@ -278,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    fn found(facts: &Facts, service: Option<&str>) -> PreviewFinding {
+    fn preview(facts: &Facts, service: Option<&str>) -> PreviewFinding {
         let text = json!({"id": "a", "to": "+14155550123", "category": "utility",
                           "content": {"type": "text", "body": "Hi"},
                           "fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]});
@@ -293,30 +282,30 @@ mod tests {
             rules: &rules,
             configured_service: service.as_ref(),
         };
-        of_policy(case, facts, "2026-11-20T09:00:00Z".parse().unwrap())
+        policy_finding(case, facts, "2026-11-20T09:00:00Z".parse().unwrap())
     }
 
     const SERVICE: Option<&str> = Some("MG00000000000000000000000000000001");
 
     #[test]
-    fn the_way_it_would_go_is_named() {
+    fn a_preview_names_the_channel_and_content() {
         let open = Facts { last_inbound_at: "2026-11-20T08:00:00Z".parse().ok(), ..Facts::default() };
-        let finding = found(&open, SERVICE);
+        let finding = preview(&open, SERVICE);
         assert_eq!((finding.verdict, finding.way.unwrap().channel), (PreviewVerdict::Send, "whatsapp"));
-        let finding = found(&Facts::default(), SERVICE);
+        let finding = preview(&Facts::default(), SERVICE);
         let way = finding.way.unwrap();
         assert_eq!((finding.verdict, way.route, way.channel), (PreviewVerdict::Send, 1, "sms"));
     }
 
     #[test]
-    fn what_would_not_be_sent_has_its_reason() {
+    fn a_refusal_has_its_reason() {
         let opted_out = Facts { suppressed: Some(Scope::All), ..Facts::default() };
-        let finding = found(&opted_out, SERVICE);
+        let finding = preview(&opted_out, SERVICE);
         assert_eq!(
             (finding.verdict, finding.reason.as_deref()),
             (PreviewVerdict::Refuse, Some("the recipient has opted out"))
         );
-        let finding = found(&Facts::default(), None);
+        let finding = preview(&Facts::default(), None);
         assert!(
             finding.verdict == PreviewVerdict::Refuse && finding.reason.unwrap().starts_with("messaging_service_sid: ")
         );

@@ -5,18 +5,24 @@ use serde_json::{Map, Value, json};
 use twilio_types::sid::AccountSid;
 use uuid::Uuid;
 
-use crate::exit::CommandError;
+use crate::{error::CommandError, session::Session};
 
-/// A notification that can be sent.
-#[derive(Debug)]
+/// A valid notification.
 pub(super) struct NotificationRequest {
-    /// Its JSON.
+    /// The notification's JSON, as it is put on the queue.
     pub(super) body: String,
-    /// What it says.
     pub(super) notification: Notification,
 }
 
-/// The flags that make a notification.
+/// The account that a notification is sent from.
+pub(super) async fn account_of(session: &Session, notification: &Notification) -> Result<AccountSid, CommandError> {
+    match &notification.account_sid {
+        Some(account_sid) => Ok(account_sid.clone()),
+        None => Ok(session.stack().await?.account_sid.clone()),
+    }
+}
+
+/// The ids of all options in [`NotificationFlags`].
 pub(super) const FLAGS: [&str; 18] = [
     "id",
     "to",
@@ -38,16 +44,16 @@ pub(super) const FLAGS: [&str; 18] = [
     "metadata",
 ];
 
-/// A notification, flag by flag.
-#[derive(Debug, Default, clap::Args)]
+/// A notification, one option for each of its fields.
+#[derive(Default, clap::Args)]
 pub(super) struct NotificationFlags {
-    /// The idempotency key: the same id is never sent twice [default: a new one, which is printed]
+    /// The idempotency key: a notification with the same id is never sent twice [default: a new one, which is printed]
     #[arg(long)]
     id: Option<String>,
     /// The recipient, as in +14155550123
     #[arg(long, value_name = "NUMBER", required_unless_present = "file")]
     to: Option<String>,
-    /// What it is for: marketing, utility, authentication or service
+    /// The category: marketing, utility, authentication or service
     #[arg(long, required_unless_present = "file")]
     category: Option<String>,
     /// Free-form text, which needs an open service window
@@ -74,7 +80,7 @@ pub(super) struct NotificationFlags {
     /// A template's variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     variable: Vec<(String, String)>,
-    /// What to try when it cannot be delivered, as JSON: {"channel": "sms", "content": {"type": "text", "body": "..."}}
+    /// What to send if it cannot be delivered, as JSON: {"channel": "sms", "content": {"type": "text", "body": "..."}}
     #[arg(long, value_name = "JSON", value_parser = json_value)]
     fallback: Option<Value>,
     /// Not before this time, as in 2026-11-20T09:00:00Z
@@ -89,10 +95,10 @@ pub(super) struct NotificationFlags {
     /// The Messaging Service [default: the stack's]
     #[arg(long, value_name = "SID")]
     messaging_service_sid: Option<String>,
-    /// Seconds for which Twilio may try
+    /// For how many seconds Twilio may try
     #[arg(long, value_name = "SECONDS")]
     validity_period: Option<u32>,
-    /// Handed back in events (repeatable)
+    /// Metadata that is returned in events (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
 }
@@ -107,14 +113,14 @@ fn json_value(text: &str) -> Result<Value, String> {
 }
 
 impl NotificationFlags {
-    /// The notification that the flags make.
+    /// The notification that the options describe.
     pub(super) fn request(&self, account_sid: Option<&AccountSid>) -> Result<NotificationRequest, CommandError> {
         NotificationRequest::of(self.json(), account_sid)
     }
 
     fn json(&self) -> Value {
         let id = self.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
-        // People copy addresses out of Twilio's console.
+        // People copy addresses with the prefix from Twilio's console.
         let to = self.to.as_deref().map(|to| to.strip_prefix("whatsapp:").unwrap_or(to));
         let fallback = self.fallback.clone().map(|fallback| match fallback {
             Value::Array(list) => Value::Array(list),
@@ -170,7 +176,7 @@ fn object(pairs: &[(String, String)]) -> Option<Value> {
 }
 
 impl NotificationRequest {
-    /// `account_sid` is the account of a notification that names none; without one it is the stack's.
+    /// `account_sid` is the account of a notification that names none. If it is missing too, that is the stack's.
     fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, CommandError> {
         if let (Value::Object(fields), Some(account_sid)) = (&mut value, account_sid) {
             fields.entry("account_sid").or_insert_with(|| json!(account_sid));
@@ -182,17 +188,17 @@ impl NotificationRequest {
             } else {
                 ""
             };
-            CommandError::Usage(format!("{invalid}{hint}"))
+            CommandError::usage(format!("{invalid}{hint}"))
         })?;
         Ok(Self { body, notification })
     }
 }
 
-/// So many problems of a file are shown at once.
-const SHOWN: usize = 20;
+/// How many problems of a file are listed.
+const MAX_LISTED: usize = 20;
 
-/// The notifications of a file: one, an array, or several one after the other. Either all can be sent, or the error names
-/// those that cannot.
+/// The notifications of a file: one, an array, or several one after the other. If any is invalid, the error lists all that
+/// are.
 pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Vec<NotificationRequest>, CommandError> {
     let mut values = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
@@ -202,18 +208,18 @@ pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Ve
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 let problem = format!("--file: expected JSON, it breaks off at line {line}, column {column}");
-                return Err(CommandError::Usage(problem));
+                return Err(CommandError::usage(problem));
             }
         }
     }
     if values.is_empty() {
-        return Err(CommandError::Usage("--file: there is no notification in it".to_owned()));
+        return Err(CommandError::usage("--file: there is no notification in it"));
     }
     let (mut requests, mut problems) = (Vec::new(), Vec::new());
     let mut ids = std::collections::BTreeMap::new();
     for (number, value) in (1..).zip(values) {
         match NotificationRequest::of(value, account_sid) {
-            Err(failure) => problems.push(format!("notification {number}: {failure}")),
+            Err(error) => problems.push(format!("notification {number}: {}", error.describe())),
             Ok(request) => {
                 let id = request.notification.id.to_string();
                 if let Some(first) = ids.insert(id, number) {
@@ -226,115 +232,13 @@ pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Ve
     if problems.is_empty() {
         return Ok(requests);
     }
-    let more = problems.len().saturating_sub(SHOWN);
-    problems.truncate(SHOWN);
+    let more = problems.len().saturating_sub(MAX_LISTED);
+    problems.truncate(MAX_LISTED);
     if more > 0 {
         problems.push(format!("and {more} more"));
     }
-    Err(CommandError::Usage(format!("nothing was queued:\n  {}", problems.join("\n  "))))
+    Err(CommandError::usage(format!("nothing was queued:\n  {}", problems.join("\n  "))))
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct SendCommandLine {
-        #[command(flatten)]
-        flags: NotificationFlags,
-        #[arg(long)]
-        file: Option<String>,
-    }
-
-    fn made(flags: &str) -> Result<Value, String> {
-        let words = std::iter::once("send").chain(flags.split(' '));
-        let flags = SendCommandLine::try_parse_from(words).map_err(|error| error.to_string())?.flags;
-        let request = flags.request(None).map_err(|failure| failure.to_string())?;
-        Ok(serde_json::from_str(&request.body).unwrap())
-    }
-
-    const TO: &str = "--to whatsapp:+14155550123 --category utility --id a";
-
-    #[test]
-    fn flags_make_the_notification_that_the_readme_shows() {
-        let base = json!({"id": "a", "to": "+14155550123", "category": "utility"});
-        let sid = "HX00000000000000000000000000000001";
-        for (flags, content) in [
-            ("--text Hello".to_owned(), json!({"type": "text", "body": "Hello"})),
-            (
-                "--media-url https://a.example/b.png --media-key k/1.png --caption Look".to_owned(),
-                json!({"type": "media", "media": [{"url": "https://a.example/b.png"}, {"key": "k/1.png"}], "body": "Look"}),
-            ),
-            (
-                format!("--content-sid {sid} --variable 1=Ava --variable 2=a=b"),
-                json!({"type": "template", "content_sid": sid, "variables": {"1": "Ava", "2": "a=b"}}),
-            ),
-            ("--template t --locale en".to_owned(), json!({"type": "template", "name": "t", "locale": "en"})),
-        ] {
-            let mut expected = base.clone();
-            expected["content"] = content;
-            assert_eq!(made(&format!("{TO} {flags}")).unwrap(), expected);
-        }
-        let fallback = r#"{"channel":"sms","content":{"type":"text","body":"x"}}"#;
-        let more = made(&format!("{TO} --text Hi --metadata order=1 --fallback {fallback}")).unwrap();
-        assert_eq!(more["metadata"], json!({"order": "1"}));
-        assert_eq!(more["fallback"][0]["channel"], "sms");
-    }
-
-    #[test]
-    fn without_an_id_each_has_one_of_its_own() {
-        let flags = "--to +14155550123 --category utility --text Hi";
-        assert_ne!(made(flags).unwrap()["id"], made(flags).unwrap()["id"]);
-    }
-
-    #[test]
-    fn the_account_of_the_command_line_is_that_of_a_notification_which_names_none() {
-        let (one, two) = ("AC00000000000000000000000000000001", "AC00000000000000000000000000000002");
-        let named = |account_sid: Option<&str>| {
-            let mut value = json!({"id": "a", "to": "+14155550123", "category": "utility",
-                                   "content": {"type": "text", "body": "Hi"}});
-            if let Some(account_sid) = account_sid {
-                value["account_sid"] = json!(account_sid);
-            }
-            let requests = of_file(&value.to_string(), Some(&one.parse().unwrap())).unwrap();
-            requests[0].notification.account_sid.as_ref().map(ToString::to_string)
-        };
-        assert_eq!(named(None).as_deref(), Some(one));
-        assert_eq!(named(Some(two)).as_deref(), Some(two));
-    }
-
-    #[test]
-    fn what_is_wrong_is_refused_here_with_the_field_s_name() {
-        for (flags, expected) in [
-            ("--to 0123 --category utility --text Hi", "to: expected an E.164 phone number"),
-            ("--to +14155550123 --category news --text Hi", "category: expected marketing, utility"),
-            ("--to +14155550123 --category utility", "content: missing, and required: say --text"),
-            ("--to +14155550123 --category utility --text Hi --send-at now", "send_at: expected a time"),
-            ("--to +14155550123 --category utility --text Hi --from +1", "from: expected a WhatsApp sender"),
-        ] {
-            let error = made(flags).unwrap_err();
-            assert!(error.starts_with(expected), "{flags}: {error}");
-        }
-        assert!(made(&format!("{TO} --text Hi --content-sid HX1")).unwrap_err().contains("cannot be used with"));
-        assert!(made(&format!("{TO} --template t")).unwrap_err().contains("--locale"));
-    }
-
-    #[test]
-    fn a_file_holds_one_an_array_or_lines() {
-        let one = |id: &str| json!({"id": id, "to": "+14155550123", "category": "utility", "content": {"type": "text", "body": "Hi"}});
-        let (a, b) = (one("a").to_string(), one("b").to_string());
-        for (text, count) in [(a.clone(), 1), (format!("[{a}, {b}]"), 2), (format!("{a}\n{b}\n"), 2)] {
-            assert_eq!(of_file(&text, None).unwrap().len(), count, "{text}");
-        }
-        for (text, expected) in [
-            (String::new(), "--file: there is no notification in it"),
-            (format!("{a}\n{{\"id\": "), "--file: expected JSON, it breaks off at line 2, column 7"),
-            (format!("{a}\n{a}"), "nothing was queued:\n  notification 2: id: the same as that of notification 1"),
-            (format!("{a}\n{{\"id\": \"c\"}}"), "nothing was queued:\n  notification 2: to: missing, and required"),
-        ] {
-            assert_eq!(of_file(&text, None).unwrap_err().to_string(), expected);
-        }
-    }
-}
+mod tests;

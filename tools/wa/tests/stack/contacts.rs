@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::operator::{Ran, new_id, new_number, notification, until, wa, wa_reading, write};
+use crate::operator::{CommandRun, new_id, new_number, notification, until, wa, wa_reading, write};
 
 fn show(number: &str) -> Value {
     wa(&["contacts", "show", number, "--output", "json"]).json()
@@ -12,23 +12,23 @@ fn suppression(number: &str) -> Value {
     show(number)["suppressions"][0].clone()
 }
 
-/// Sends, and gives the state that it ends in.
+/// Sends a notification, and gives its final state.
 fn send(number: &str) -> Value {
     let id = new_id("contacts");
     wa_reading(&["send", "--file", "-"], &notification(&id, number).to_string()).done();
-    until("the end of the notification", || {
+    until("the final state of the notification", || {
         let shown = wa(&["notifications", "show", &id, "--output", "json"]);
         let shown: Value = serde_json::from_str(&shown.stdout).ok()?;
         matches!(shown["state"].as_str()?, "suppressed" | "accepted").then(|| shown["state"].clone())
     })
 }
 
-fn import(file: &str) -> Ran {
+fn import(file: &str) -> CommandRun {
     wa_reading(&["contacts", "import", "-", "--yes", "--output", "json"], file)
 }
 
 #[test]
-fn who_is_suppressed_is_sent_nothing_until_that_is_lifted() {
+fn a_suppressed_person_gets_nothing_until_it_is_lifted() {
     let number = new_number();
     let suppressed = wa(&["contacts", "suppress", &number, "--reason", "asked by letter"]).done();
     assert_eq!(suppressed, format!("whatsapp:{number}: suppressed; nothing was known before\n"));
@@ -36,8 +36,8 @@ fn who_is_suppressed_is_sent_nothing_until_that_is_lifted() {
     assert_eq!((&known["preference"], &known["reason"]), (&json!("opted_out"), &json!("asked by letter")));
     assert_eq!(send(&number), "suppressed");
 
-    let unasked = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);
-    assert!(unasked.contains("say --yes if that is meant"), "{unasked}");
+    let unconfirmed = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);
+    assert!(unconfirmed.contains("say --yes if that is meant"), "{unconfirmed}");
     let lifted = wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--yes"]).done();
     assert!(
         lifted.contains("not suppressed; before: suppressed since") && lifted.contains("asked by letter"),
@@ -47,7 +47,7 @@ fn who_is_suppressed_is_sent_nothing_until_that_is_lifted() {
 }
 
 #[test]
-fn a_persons_own_stop_is_shown_and_named_before_it_is_lifted() {
+fn a_persons_own_stop_is_named_before_it_is_lifted() {
     let number = new_number();
     write(&number, "STOP");
     until("the STOP", || (suppression(&number)["preference"] == "opted_out").then_some(()));
@@ -60,7 +60,7 @@ fn a_persons_own_stop_is_shown_and_named_before_it_is_lifted() {
 }
 
 #[test]
-fn a_scope_leaves_the_others_alone_and_takes_back_its_consent() {
+fn a_scope_is_suppressed_alone_and_loses_its_consent() {
     let number = new_number();
     let consent = ["--category", "marketing", "--source", "form", "--text", "Offers, please."];
     wa(&[&["consent", "add", &number][..], &consent].concat()).done();
@@ -77,7 +77,7 @@ fn a_scope_leaves_the_others_alone_and_takes_back_its_consent() {
 }
 
 #[test]
-fn a_consent_is_kept_with_its_proof_and_by_the_apis_rules() {
+fn a_consent_is_recorded_with_its_proof_by_the_apis_rules() {
     let number = new_number();
     let add = |more: &[&str]| {
         wa(&[&["consent", "add", &number, "--category", "marketing", "--source", "counter"][..], more].concat())
@@ -88,7 +88,7 @@ fn a_consent_is_kept_with_its_proof_and_by_the_apis_rules() {
     assert_eq!((&added["state"], &added["recorded"]), (&json!("given"), &json!("current")));
     assert!(add(&["--withdraw"]).done().starts_with("Consent to marketing is withdrawn since "));
     let older = add(&["--text", "Offers, please.", "--at", "2025-01-01T00:00:00Z"]).done();
-    assert!(older.starts_with("The proof is kept, and something newer holds."), "{older}");
+    assert!(older.starts_with("The proof is recorded, but a newer one counts."), "{older}");
     let shown = wa(&["consent", "show", &number, "--output", "json"]).json();
     assert_eq!(shown[0]["current"]["state"], "withdrawn");
     assert_eq!(shown[0]["evidence"].as_array().unwrap().len(), 3);
@@ -100,7 +100,7 @@ fn a_consent_is_kept_with_its_proof_and_by_the_apis_rules() {
 }
 
 #[test]
-fn a_file_is_written_whole_or_not_at_all_and_twice_is_once() {
+fn a_file_is_imported_as_a_whole_or_not_and_only_once() {
     let [one, two] = [new_number(), new_number()];
     let header = "address,action,scope,category,at,source,text,reason\n";
     let good = format!(
@@ -121,9 +121,9 @@ fn a_file_is_written_whole_or_not_at_all_and_twice_is_once() {
     assert_eq!(show(&two)["consents"][0]["evidence"].as_array().unwrap().len(), 1);
 
     let exported = wa(&["contacts", "export"]).done();
-    let of_them: Vec<_> = exported.lines().filter(|line| line.contains(&one) || line.contains(&two)).collect();
-    assert_eq!(of_them.len(), 2, "{of_them:?}");
-    let again = format!("{}\n{}\n", exported.lines().next().unwrap(), of_them.join("\n"));
+    let theirs: Vec<_> = exported.lines().filter(|line| line.contains(&one) || line.contains(&two)).collect();
+    assert_eq!(theirs.len(), 2, "{theirs:?}");
+    let again = format!("{}\n{}\n", exported.lines().next().unwrap(), theirs.join("\n"));
     assert_eq!(import(&again).json()["unchanged"], 2);
     let suppressed = wa(&["contacts", "export", "--suppressed"]).done();
     assert!(suppressed.contains(&one) && !suppressed.contains(&two));

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::operator::{Running, new_id, new_number, notification, until, wa, wa_reading, write};
+use crate::operator::{RunningCommand, new_id, new_number, notification, until, wa, wa_reading, write};
 
 #[test]
-fn events_are_printed_as_they_happen_and_from_some_time_on() {
+fn events_are_printed_as_they_happen_and_since_a_time() {
     let to = new_number();
-    let following = Running::start(&["events", "tail", "--since", "1m", "--contact", &to, "--output", "json"]);
+    let following = RunningCommand::start(&["events", "tail", "--since", "1m", "--contact", &to, "--output", "json"]);
     write(&to, "Where is my order?");
     let line = following.line(|line| line.contains("twilio_inbound"));
     let event: Value = serde_json::from_str(&line).unwrap();

@@ -31,16 +31,16 @@ fn a_message_is_created_fetched_listed_and_redacted() {
     let limited = wa(&[&list[..], &["--limit", "1"]].concat()).done();
     assert_eq!(limited.lines().count(), 2, "{limited}");
 
-    let told = wa(&["messages", "redact", sid]).failed(2);
-    assert!(told.contains("It cannot be brought back. There is no terminal to ask on"), "{told}");
-    until("the end of the message", || {
+    let stderr = wa(&["messages", "redact", sid]).failed(2);
+    assert!(stderr.contains("It cannot be brought back. There is no terminal to ask on"), "{stderr}");
+    until("the final status of the message", || {
         let redacted = wa(&["messages", "redact", "--sid", sid, "--yes", "--output", "json"]);
         (redacted.code == 0).then(|| assert_eq!(redacted.json()["body"], ""))
     });
 }
 
 #[test]
-fn a_scheduled_message_is_cancelled() {
+fn a_scheduled_message_is_canceled() {
     let to = new_number();
     let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
     let service = stack::run::MESSAGING_SERVICE_SID;
@@ -48,26 +48,26 @@ fn a_scheduled_message_is_cancelled() {
     assert_eq!(scheduled["status"], "scheduled");
     let cancel = ["messages", "cancel", scheduled["sid"].as_str().unwrap()];
     wa(&cancel).failed(2);
-    let cancelled = wa(&[&cancel[..], &["--yes", "--output", "json"]].concat()).json();
-    assert_eq!(cancelled["status"], "canceled");
+    let canceled = wa(&[&cancel[..], &["--yes", "--output", "json"]].concat()).json();
+    assert_eq!(canceled["status"], "canceled");
 }
 
 #[test]
-fn whoever_opted_out_is_not_written_to_by_a_slip_of_the_hand() {
+fn a_message_to_an_opted_out_person_needs_a_yes() {
     let to = new_number();
     write(&to, "STOP");
     let address = format!("whatsapp:{to}");
     let words = ["messages", "create", "--to", &address, "--from", SENDER, "--body", "Hello"];
-    let told = until("the suppression", || {
+    let stderr = until("the suppression", || {
         let ran = wa(&words);
         (ran.code == 2).then_some(ran.stderr)
     });
-    assert!(told.contains("has opted out") && told.contains("--yes"), "{told}");
+    assert!(stderr.contains("has opted out") && stderr.contains("--yes"), "{stderr}");
     wa(&[&words[..], &["--yes"]].concat()).done();
 }
 
 #[test]
-fn people_get_a_table_without_colour_where_no_terminal_is() {
+fn a_table_has_no_colour_without_a_terminal() {
     let to = new_number();
     let created = create(&to, &["--from", SENDER, "--body", "Hello"]);
     let fetch = ["messages", "fetch", created["sid"].as_str().unwrap()];
@@ -83,36 +83,39 @@ fn people_get_a_table_without_colour_where_no_terminal_is() {
 }
 
 #[test]
-fn what_is_not_there_and_who_is_not_let_in_have_their_codes() {
+fn missing_messages_and_wrong_credentials_have_their_codes() {
     let sid = format!("SM{}", uuid::Uuid::new_v4().simple());
-    let told = wa(&["messages", "fetch", &sid]).failed(3);
-    assert!(told.contains("HTTP 404, code 20404") && told.contains("https://www.twilio.com/docs/api/errors/20404"));
-    let told = wa(&["messages", "fetch", "SM1"]).failed(2);
-    assert!(told.contains("expected SM or MM and 32 hexadecimal digits"), "{told}");
-    let mut stranger = command(&["messages", "list"]);
-    stranger.env("TWILIO_ACCOUNT_SID", stack::run::ACCOUNT_SID);
-    stranger.env("TWILIO_API_KEY", "SK00000000000000000000000000000009").env("TWILIO_API_SECRET", "wrong-secret");
-    let told = ran(&mut stranger).failed(4);
-    assert!(told.contains("HTTP 401") && !told.contains("wrong-secret"), "{told}");
+    let stderr = wa(&["messages", "fetch", &sid]).failed(3);
+    assert!(stderr.contains("HTTP 404, code 20404") && stderr.contains("https://www.twilio.com/docs/api/errors/20404"));
+    let stderr = wa(&["messages", "fetch", "SM1"]).failed(2);
+    assert!(stderr.contains("expected SM or MM and 32 hexadecimal digits"), "{stderr}");
+    let mut unauthorized = command(&["messages", "list"]);
+    unauthorized.env("TWILIO_ACCOUNT_SID", stack::run::ACCOUNT_SID);
+    unauthorized.env("TWILIO_API_KEY", "SK00000000000000000000000000000009").env("TWILIO_API_SECRET", "wrong-secret");
+    let stderr = ran(&mut unauthorized).failed(4);
+    assert!(stderr.contains("HTTP 401") && !stderr.contains("wrong-secret"), "{stderr}");
     let to = new_number();
     let created = create(&to, &["--from", SENDER, "--body", "Hello"]);
     let sid = created["sid"].as_str().unwrap();
-    let told = wa(&["messages", "fetch", sid, "--properties", "sid,colour"]).failed(2);
-    assert!(told.contains("--properties: there is no colour, expected some of account_sid"), "{told}");
+    let stderr = wa(&["messages", "fetch", sid, "--properties", "sid,colour"]).failed(2);
+    assert!(stderr.contains("--properties: there is no colour, expected some of account_sid"), "{stderr}");
 }
 
 #[test]
-fn a_stack_that_is_not_there_and_an_aws_that_does_not_answer_are_told_apart() {
+fn a_missing_stack_and_a_silent_aws_have_their_codes() {
     let mut other = command(&["messages", "list"]);
     other.args(["--stack", "no-such-stack"]);
-    let told = ran(&mut other).failed(3);
-    assert!(told.contains("there is no stack no-such-stack in us-east-1: name it with --stack"), "{told}");
+    let stderr = ran(&mut other).failed(3);
+    assert!(stderr.contains("there is no stack no-such-stack in us-east-1: name it with --stack"), "{stderr}");
     let mut nowhere = command(&["messages", "list"]);
     nowhere.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
-    let told = ran(&mut nowhere).failed(5);
-    assert!(told.contains("no answer from AWS"), "{told}");
-    let mut nobody = command(&["messages", "list"]);
-    nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_EC2_METADATA_DISABLED", "true");
-    let told = ran(&mut nobody).failed(4);
-    assert!(told.contains("no AWS credentials that can be used"), "{told}");
+    let stderr = ran(&mut nowhere).failed(5);
+    assert!(stderr.contains("no answer from AWS"), "{stderr}");
+    let mut anonymous = command(&["messages", "list"]);
+    anonymous
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    let stderr = ran(&mut anonymous).failed(4);
+    assert!(stderr.contains("no AWS credentials that can be used"), "{stderr}");
 }

@@ -20,7 +20,7 @@ fn a_notification_is_found_by_its_id_and_by_its_message() {
 }
 
 #[test]
-fn a_stranger_is_not_found() {
-    let told = wa(&["notifications", "show", &new_id("stranger")]).failed(3);
-    assert!(told.contains("there is no notification stranger-"), "{told}");
+fn an_unknown_notification_is_not_found() {
+    let stderr = wa(&["notifications", "show", &new_id("unknown")]).failed(3);
+    assert!(stderr.contains("there is no notification unknown-"), "{stderr}");
 }

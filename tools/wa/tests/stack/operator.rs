@@ -1,4 +1,4 @@
-//! Somebody with a terminal, and what they see.
+//! Runs of the command, and what else a test does to the local stack.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -11,43 +11,43 @@ use stack::Stack;
 
 /// The stack's name, from samconfig.toml's `local`.
 const STACK: &str = "whatsapp-local";
-/// Longer than anything takes that is not broken.
+/// Longer than anything takes that works.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What a run of the command came to.
+/// A run of the command that has ended.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct CommandRun {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ran {
-    /// The output, where the command did what it was asked.
+impl CommandRun {
+    /// The output of a command that succeeded.
     pub(crate) fn done(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.stdout
     }
 
-    /// As [`Self::done`], of a command that prints JSON.
+    /// The output of a command that succeeded, as JSON.
     pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.done()).unwrap()
     }
 
-    /// What was told where the command ended with this code.
+    /// The standard error of a command that ended with this code.
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(self.code, code, "{self:?}");
         self.stderr
     }
 }
 
-/// The command, as it is run in the environment that `make test` makes.
+/// The command, in the environment that `make test` sets up.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     command_in(STACK, arguments)
 }
 
-/// The command for another stack in the same place.
+/// The command for another stack in the same environment.
 pub(crate) fn command_in(name: &str, arguments: &[&str]) -> Command {
     let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_wa"));
@@ -59,15 +59,16 @@ pub(crate) fn command_in(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the command to its end.
-pub(crate) fn wa(arguments: &[&str]) -> Ran {
+/// Runs the command until it ends.
+pub(crate) fn wa(arguments: &[&str]) -> CommandRun {
     ran(&mut command(arguments))
 }
 
-pub(crate) fn ran(command: &mut Command) -> Ran {
+pub(crate) fn ran(command: &mut Command) -> CommandRun {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    let ran =
+        CommandRun { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
     for secret in [stack::run::AUTH_TOKEN, stack::run::API_KEY_SECRET] {
         assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "a secret was printed");
     }
@@ -75,7 +76,7 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
 }
 
 /// Runs the command with this on its standard input.
-pub(crate) fn wa_reading(arguments: &[&str], input: &str) -> Ran {
+pub(crate) fn wa_reading(arguments: &[&str], input: &str) -> CommandRun {
     let mut child = command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.as_mut().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -85,25 +86,25 @@ pub(crate) fn wa_reading(arguments: &[&str], input: &str) -> Ran {
         text
     };
     let (stdout, stderr) = (read(child.stdout.as_mut().unwrap()), read(child.stderr.as_mut().unwrap()));
-    Ran { code: child.wait().unwrap().code().unwrap(), stdout, stderr }
+    CommandRun { code: child.wait().unwrap().code().unwrap(), stdout, stderr }
 }
 
-/// A run that goes on until it is ended.
-pub(crate) struct Running {
+/// A run of the command that continues until it is interrupted.
+pub(crate) struct RunningCommand {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
 }
 
-impl Running {
-    /// Its output is listened to.
+impl RunningCommand {
+    /// Starts the command, whose standard output is read.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         Self::listen(child, stdout)
     }
 
-    /// What it says beside its output is listened to.
-    pub(crate) fn start_listening_to_notes(arguments: &[&str]) -> Self {
+    /// Starts the command, whose standard error is read.
+    pub(crate) fn start_with_stderr(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         Self::listen(child, stderr)
@@ -121,7 +122,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Waits for the line that is wanted.
+    /// Waits for a line.
     pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -133,7 +134,7 @@ impl Running {
         }
     }
 
-    /// Ctrl-C. Gives the exit code.
+    /// Presses Ctrl-C. Gives the exit code.
     pub(crate) fn interrupt(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -181,12 +182,12 @@ pub(crate) fn sandbox(method: reqwest::Method, path: &str, body: &Value) -> Valu
     })
 }
 
-/// A person writes to us.
+/// A person writes to the stack.
 pub(crate) fn write(from: &str, body: &str) {
     sandbox(reqwest::Method::POST, "/sandbox/inbound", &json!({"from": format!("whatsapp:{from}"), "body": body}));
 }
 
-/// What a person was sent.
+/// The messages that a person was sent.
 pub(crate) fn sent_to(number: &str) -> Vec<Value> {
     let address = format!("whatsapp%3A%2B{}", number.trim_start_matches('+'));
     let messages = sandbox(reqwest::Method::GET, &format!("/sandbox/messages?address={address}"), &Value::Null);

@@ -19,7 +19,7 @@ fn sign(url: &str, form: &str) -> String {
 }
 
 #[test]
-fn what_is_signed_here_is_let_in_there() {
+fn a_signed_webhook_is_accepted_by_the_stack() {
     let signature = sign(&url(), &form());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let post = async |signature: &str| {
@@ -27,7 +27,7 @@ fn what_is_signed_here_is_let_in_there() {
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form());
         request.send().await.unwrap().status().as_u16()
     };
-    // A signed form without a message is refused for what it lacks, and an unsigned one for its signature.
+    // A signed form without a message SID is refused with 400, and one with another signature with 403.
     assert_eq!(
         runtime.block_on(async { (post(&signature).await, post("RSOYDt4T1cUTdK1PDd93/VVr8B8=").await) }),
         (400, 403)
@@ -35,7 +35,7 @@ fn what_is_signed_here_is_let_in_there() {
 }
 
 #[test]
-fn what_is_signed_here_is_verified_here() {
+fn a_signature_is_verified_with_its_own_form() {
     let signature = sign(&url(), &form());
     let verified = wa_reading(&["verify", "--url", &url(), "--form-file", "-", "--signature", &signature], &form());
     assert!(verified.done().starts_with("The signature matches: signed with the secret's first auth token"));
@@ -48,7 +48,7 @@ fn what_is_signed_here_is_verified_here() {
 }
 
 #[test]
-fn a_request_that_differs_is_told_where() {
+fn a_request_that_differs_is_explained() {
     let dump = format!(
         "POST /twilio/status HTTP/1.1\nHost: wa.example.com\nContent-Type: application/x-www-form-urlencoded\n\
          X-Twilio-Signature: {}\n\n{}",
@@ -63,7 +63,7 @@ fn a_request_that_differs_is_told_where() {
 }
 
 #[test]
-fn a_body_that_is_no_form_is_signed_by_its_hash() {
+fn a_body_that_is_not_a_form_is_signed_through_its_hash() {
     let signed =
         wa_reading(&["sign", "--url", "https://wa.example.com/a", "--body-file", "-", "--output", "json"], "{}");
     let signed = signed.json();
@@ -74,7 +74,7 @@ fn a_body_that_is_no_form_is_signed_by_its_hash() {
 }
 
 #[test]
-fn a_token_of_the_environment_needs_no_stack() {
+fn a_token_from_the_environment_needs_no_stack() {
     let arguments = [
         "sign",
         "--url",

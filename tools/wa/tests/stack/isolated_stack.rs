@@ -1,5 +1,5 @@
-//! A stack of a test's own, for what others must not see: a secret, a stand-in for Twilio and a door that lets in what
-//! the secret's keys have signed. The rest of the template is not there.
+//! A stack of one test, for changes that other tests must not see: a secret, a stand-in for Twilio, and a webhook that accepts
+//! what the secret's keys signed. It has nothing else of the template.
 
 use std::{process::Command, sync::Arc};
 
@@ -16,29 +16,29 @@ use stack::Stack;
 use tokio::{net::TcpListener, runtime::Runtime};
 use twilio_webhook::signature::{SignatureError, UnverifiedRequest};
 
-use crate::operator::{Ran, command_in, new_id, ran};
+use crate::operator::{CommandRun, command_in, new_id, ran};
 
 /// The account that the stack sends from.
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000077";
-/// The auth token that it begins with.
+/// The auth token that the account begins with.
 pub(crate) const TOKEN: &str = "abababababababababababababababab";
 
-/// A stack that lives as long as the test.
-pub(crate) struct OwnStack {
+/// A stack that exists as long as the test.
+pub(crate) struct IsolatedStack {
     name: String,
     runtime: Runtime,
-    /// Where its webhooks go.
+    /// The base URL of its webhooks.
     pub(crate) api_url: String,
-    /// Its stand-in for Twilio.
+    /// The base URL of its stand-in for Twilio.
     pub(crate) sandbox_url: String,
     secret_arn: String,
 }
 
-impl OwnStack {
+impl IsolatedStack {
     /// A stack whose secret holds these auth tokens.
     pub(crate) fn new(tokens: &[&str]) -> Self {
         let runtime = Runtime::new().unwrap();
-        let (door, api_url) = runtime.block_on(listen());
+        let (webhook, api_url) = runtime.block_on(listen());
         let (sandbox, sandbox_url) = runtime.block_on(listen());
         let config = sandbox::Config {
             account_sid: ACCOUNT_SID.parse().unwrap(),
@@ -47,27 +47,27 @@ impl OwnStack {
         };
         let messaging_service_sid = config.messaging_service_sid.to_string();
         runtime.spawn(sandbox::serve(config, sandbox));
-        let name = new_id("own");
+        let name = new_id("isolated");
         let parameters = [
             ("TwilioAccountSid", ACCOUNT_SID),
             ("TwilioApiBaseUrl", &sandbox_url),
             ("MessagingServiceSid", &messaging_service_sid),
         ];
         let secret_arn = runtime.block_on(deploy(&name, &api_url, &parameters));
-        let own = Self { name, runtime, api_url, sandbox_url, secret_arn };
-        own.store(tokens);
-        own.runtime.block_on(async {
+        let isolated = Self { name, runtime, api_url, sandbox_url, secret_arn };
+        isolated.store(tokens);
+        isolated.runtime.block_on(async {
             let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
-            let secrets = Secrets::load(client, own.secret_arn.clone()).await.unwrap();
-            let state = Arc::new((secrets, own.api_url.clone()));
-            let app = Router::new().route("/twilio/status", post(open)).with_state(state);
-            tokio::spawn(async { axum::serve(door, app).await });
+            let secrets = Secrets::load(client, isolated.secret_arn.clone()).await.unwrap();
+            let state = Arc::new((secrets, isolated.api_url.clone()));
+            let app = Router::new().route("/twilio/status", post(answer_webhook)).with_state(state);
+            tokio::spawn(async { axum::serve(webhook, app).await });
         });
-        own
+        isolated
     }
 
     /// Runs the command for this stack.
-    pub(crate) fn wa(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn wa(&self, arguments: &[&str]) -> CommandRun {
         let ran = ran(&mut self.command(arguments));
         for token in self.tokens().iter().map(String::as_str).chain([TOKEN]) {
             assert!(!ran.stdout.contains(token) && !ran.stderr.contains(token), "a token was printed");
@@ -129,8 +129,8 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// As a function of the stack: the signature first, and then what the form lacks.
-async fn open(State(state): State<Arc<(Secrets, String)>>, headers: HeaderMap, body: String) -> StatusCode {
+/// Answers as the status function does: 403 for a wrong signature, then 400 for a form without a message SID.
+async fn answer_webhook(State(state): State<Arc<(Secrets, String)>>, headers: HeaderMap, body: String) -> StatusCode {
     let (secrets, api_url) = state.as_ref();
     let request = UnverifiedRequest::new(format!("{api_url}/twilio/status"), &headers, body);
     let account_sid = ACCOUNT_SID.parse().unwrap();

@@ -135,7 +135,7 @@ pub struct ContactView {
 
 /// What recording a preference changed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PreferenceChange {
+pub struct PreferenceOutcome {
     /// The preference that was stored before.
     pub before: Option<RecordedPreference>,
     pub effect: PreferenceEffect,
@@ -151,7 +151,7 @@ pub async fn record_preference(
     channel: &Channel,
     scope: &Scope,
     preference: &RecordedPreference,
-) -> Result<PreferenceChange, StoreError> {
+) -> Result<PreferenceOutcome, StoreError> {
     let overview = contacts.overview(contact).await?;
     let before = find_suppression(&overview, channel, scope).map(|found| found.preference.clone());
     let effect = contacts.record_preference(contact, channel, scope, preference).await?;
@@ -167,7 +167,7 @@ pub async fn record_preference(
             contacts.withdraw_consents(&linked, categories, at, &source, Timestamp::now()).await?;
         }
     }
-    Ok(PreferenceChange { before, effect, withdrawn })
+    Ok(PreferenceOutcome { before, effect, withdrawn })
 }
 
 /// The stored preference of a scope on a channel.
@@ -220,7 +220,7 @@ pub const fn consent_action(state: ConsentState) -> &'static str {
 }
 
 /// Says for people what a preference changed.
-pub fn summary(preference: Preference, change: &PreferenceChange) -> String {
+pub fn summary(preference: Preference, change: &PreferenceOutcome) -> String {
     let now = match preference {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "not suppressed",

@@ -9,7 +9,7 @@ use crate::error::{CommandError, ExitReason};
 
 /// How a question is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmation {
+pub enum AnswerMode {
     /// Yes, by `--yes`: the question is not shown.
     Given,
     /// By the person at the terminal.
@@ -20,30 +20,30 @@ pub enum Confirmation {
 
 #[derive(Debug)]
 pub struct Terminal {
-    confirmation: Confirmation,
+    answer_mode: AnswerMode,
 }
 
 impl Terminal {
     /// The terminal of this process.
     pub fn new(yes: bool) -> Self {
         let is_attended = io::stdin().is_terminal() && io::stderr().is_terminal();
-        let confirmation = match (yes, is_attended) {
-            (true, _) => Confirmation::Given,
-            (false, true) => Confirmation::Ask,
-            (false, false) => Confirmation::Unobtainable,
+        let answer_mode = match (yes, is_attended) {
+            (true, _) => AnswerMode::Given,
+            (false, true) => AnswerMode::Ask,
+            (false, false) => AnswerMode::Unobtainable,
         };
-        Self { confirmation }
+        Self { answer_mode }
     }
 
     /// Asks before something is done that cannot be undone, or that concerns many people. `question` is a whole sentence,
     /// as in `Delete the body of SM...?`. The command ends if the answer is no, or if there is nobody to ask.
     pub fn confirm(&self, question: &str) -> Result<(), CommandError> {
-        match self.confirmation {
-            Confirmation::Given => Ok(()),
-            Confirmation::Unobtainable => Err(CommandError::usage(format!(
+        match self.answer_mode {
+            AnswerMode::Given => Ok(()),
+            AnswerMode::Unobtainable => Err(CommandError::usage(format!(
                 "{question} There is no terminal to ask on: say --yes if that is meant"
             ))),
-            Confirmation::Ask => match Confirm::new().with_prompt(question).default(false).interact() {
+            AnswerMode::Ask => match Confirm::new().with_prompt(question).default(false).interact() {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(CommandError::answer_is_no("nothing was done")),
                 Err(dialoguer::Error::IO(error)) => {
@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn without_a_terminal_only_yes_continues() {
-        assert!(Terminal { confirmation: Confirmation::Given }.confirm("Send 3 notifications?").is_ok());
-        let unattended = Terminal { confirmation: Confirmation::Unobtainable };
+        assert!(Terminal { answer_mode: AnswerMode::Given }.confirm("Send 3 notifications?").is_ok());
+        let unattended = Terminal { answer_mode: AnswerMode::Unobtainable };
         let refused = unattended.confirm("Send 3 notifications?").unwrap_err();
         assert_eq!(refused.code(), 2);
         assert!(refused.to_string().contains("--yes"), "{refused}");

@@ -20,7 +20,7 @@ const SET_AT_TWILIO: &str = "set the webhook at Twilio and PublicBaseUrl to the 
 
 /// A URL that is split without any change: a parser would normalize what the signature covers.
 #[derive(Debug, Clone)]
-struct UrlParts {
+struct SplitUrl {
     scheme: String,
     user_info: String,
     host: String,
@@ -30,7 +30,7 @@ struct UrlParts {
     query: String,
 }
 
-impl UrlParts {
+impl SplitUrl {
     fn of(url: &str) -> Option<Self> {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let (scheme, after) = url.split_once("://")?;
@@ -59,7 +59,7 @@ impl UrlParts {
 
 /// The likeliest first.
 pub(super) fn variants(url: &str, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
-    let Some(parts) = UrlParts::of(url) else { return Vec::new() };
+    let Some(parts) = SplitUrl::of(url) else { return Vec::new() };
     let mut variants = schemes(&parts);
     variants.extend(slashes(&parts));
     variants.extend(bases(&parts, base_urls));
@@ -71,7 +71,7 @@ pub(super) fn variants(url: &str, base_urls: &[BaseUrl]) -> Vec<Variant<String>>
     variants
 }
 
-fn schemes(parts: &UrlParts) -> Vec<Variant<String>> {
+fn schemes(parts: &SplitUrl) -> Vec<Variant<String>> {
     let other = if parts.scheme.eq_ignore_ascii_case("https") { "http" } else { "https" };
     let finding = format!("{other}, not {}", parts.scheme);
     let fix = format!(
@@ -80,7 +80,7 @@ fn schemes(parts: &UrlParts) -> Vec<Variant<String>> {
     vec![Variant::new(parts.with(|parts| other.clone_into(&mut parts.scheme)), finding, fix)]
 }
 
-fn slashes(parts: &UrlParts) -> Vec<Variant<String>> {
+fn slashes(parts: &SplitUrl) -> Vec<Variant<String>> {
     let (path, finding, fix) = match parts.path.strip_suffix('/') {
         Some(bare) => (
             bare.to_owned(),
@@ -97,7 +97,7 @@ fn slashes(parts: &UrlParts) -> Vec<Variant<String>> {
 }
 
 /// The stack's own base URLs, with the given path or with that of a webhook.
-fn bases(parts: &UrlParts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
+fn bases(parts: &SplitUrl, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
     let of_base = |base: &BaseUrl| {
         let paths = [parts.path.as_str()].into_iter().chain(PATHS);
         let paths: Vec<_> = paths.flat_map(|path| [format!("{path}{}", parts.query), path.to_owned()]).collect();
@@ -107,7 +107,7 @@ fn bases(parts: &UrlParts, base_urls: &[BaseUrl]) -> Vec<Variant<String>> {
     base_urls.iter().flat_map(of_base).collect()
 }
 
-fn hosts(parts: &UrlParts) -> Vec<Variant<String>> {
+fn hosts(parts: &SplitUrl) -> Vec<Variant<String>> {
     let to = |host: String, finding: &str| Variant::new(parts.with(|parts| parts.host = host), finding, SET_AT_TWILIO);
     let www = match parts.host.strip_prefix("www.") {
         Some(bare) => to(bare.to_owned(), "the host without www."),
@@ -119,7 +119,7 @@ fn hosts(parts: &UrlParts) -> Vec<Variant<String>> {
     vec![small, www, dot, Variant::new(without_user, "without the user and password", SET_AT_TWILIO)]
 }
 
-fn queries(parts: &UrlParts) -> Vec<Variant<String>> {
+fn queries(parts: &SplitUrl) -> Vec<Variant<String>> {
     let Some(query) = parts.query.strip_prefix('?') else { return Vec::new() };
     let to = |query: String, finding: &str, fix: &str| {
         Variant::new(
@@ -173,7 +173,7 @@ fn uppercased_escapes(query: &str) -> String {
     shown
 }
 
-fn paths(parts: &UrlParts) -> Vec<Variant<String>> {
+fn paths(parts: &SplitUrl) -> Vec<Variant<String>> {
     let to =
         |path: String, finding: String, fix: &str| Variant::new(parts.with(|parts| parts.path = path), finding, fix);
     let prefix = "make PublicBaseUrl end with the same path that the gateway removed or put before it";
@@ -213,7 +213,7 @@ fn collapsed(path: &str) -> String {
 }
 
 /// The verification itself tries the default port of the scheme.
-fn ports(parts: &UrlParts) -> Vec<Variant<String>> {
+fn ports(parts: &SplitUrl) -> Vec<Variant<String>> {
     let to = |port: &str| {
         let finding = format!("with the port {port}");
         Variant::new(

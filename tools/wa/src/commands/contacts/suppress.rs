@@ -12,7 +12,7 @@ use stores::contacts::{ContactOverview, Suppression};
 use crate::{
     error::CommandError,
     output::{Format, PropertyTable, readable},
-    people::{PersonAddress, PreferenceChange, find_suppression, record_preference, scope, scope_text, summary},
+    people::{PersonAddress, PreferenceOutcome, find_suppression, record_preference, scope, scope_text, summary},
     session::Session,
 };
 
@@ -180,9 +180,9 @@ fn show(session: &Session, rows: Vec<SuppressionRow>) -> Result<(), CommandError
 }
 
 impl SuppressionRow {
-    fn new(person: &PersonAddress, scope: &Scope, preference: Preference, change: PreferenceChange) -> Self {
+    fn new(person: &PersonAddress, scope: &Scope, preference: Preference, change: PreferenceOutcome) -> Self {
         let summary = summary(preference, &change);
-        let PreferenceChange { before, effect, withdrawn } = change;
+        let PreferenceOutcome { before, effect, withdrawn } = change;
         let was_suppressed = before.as_ref().is_some_and(|before| before.preference == Preference::OptedOut);
         let is_suppressed =
             if effect == PreferenceEffect::Stale { was_suppressed } else { preference == Preference::OptedOut };
@@ -224,7 +224,7 @@ mod tests {
                 "unchanged, because a newer preference is stored",
             ),
         ] {
-            let change = PreferenceChange { before: before.map(recorded), effect, withdrawn: Vec::new() };
+            let change = PreferenceOutcome { before: before.map(recorded), effect, withdrawn: Vec::new() };
             let row = SuppressionRow::new(&person, &Scope::All, preference, change);
             assert_eq!(row.changed, changed, "{expected}");
             assert!(row.summary.starts_with(expected), "{}", row.summary);

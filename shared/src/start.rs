@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use twilio_client::NoHttpClient;
+use twilio_client::HttpClientError;
 
 use crate::{env::EnvError, queues::QueueError, report::Chain, secrets::SecretsError};
 
@@ -23,7 +23,7 @@ pub enum StartError {
     Queue(#[from] QueueError),
     /// The HTTP client for Twilio cannot be built: the machine has no usable TLS.
     #[error(transparent)]
-    Twilio(#[from] NoHttpClient),
+    Twilio(#[from] HttpClientError),
 }
 
 /// Logs why the function cannot start.

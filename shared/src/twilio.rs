@@ -77,7 +77,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use secrecy::ExposeSecret as _;
-    use twilio_client::Refusal;
+    use twilio_client::ErrorResponse;
 
     use super::*;
     use crate::secrets::tests::{ONE, TWO, secrets};
@@ -91,16 +91,16 @@ mod tests {
     }
 
     fn unauthorized() -> TwilioError {
-        TwilioError::Unauthorized(Refusal { status: 401, code: None, request_id: None })
+        TwilioError::Unauthorized(ErrorResponse::new(401, None))
     }
 
     /// Calls an imitation of Twilio that accepts the token `new`. Gives the answer, and how often Twilio was asked.
     async fn call(accounts: &TwilioAccounts, account_sid: &str) -> (Result<(), AccountCallError>, usize) {
         let requests = AtomicUsize::new(0);
         let answer = accounts
-            .call(&account_sid.parse().unwrap(), async |_, credentials| {
+            .call(&account_sid.parse().unwrap(), async |account| {
                 requests.fetch_add(1, Relaxed);
-                if credentials.password.expose_secret() == "new" { Ok(()) } else { Err(unauthorized()) }
+                if account.credentials().password.expose_secret() == "new" { Ok(()) } else { Err(unauthorized()) }
             })
             .await;
         (answer, requests.load(Relaxed))

@@ -86,7 +86,9 @@ impl ReconcileFunction {
         let mut cancelled = 0;
         for address in self.addresses(message).await? {
             for scheduled in self.scheduled(&account, &address).await? {
-                if covers(&scopes, &scheduled) && self.cancel_message(&account, &scheduled).await? == Cancellation::Canceled {
+                if covers(&scopes, &scheduled)
+                    && self.cancel_message(&account, &scheduled).await? == Cancellation::Canceled
+                {
                     cancelled += 1;
                 }
             }

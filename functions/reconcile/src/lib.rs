@@ -144,8 +144,4 @@ impl ReconcileFunction {
         }
         failure.map_or(Ok(reports), Err)
     }
-
-    fn account(&self, sid: AccountSid, credentials: Credentials) -> Account {
-        Account { twilio: self.twilio.account(sid.clone(), credentials), sid }
-    }
 }

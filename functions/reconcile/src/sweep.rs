@@ -36,15 +36,17 @@ impl ReconcileFunction {
                     let filter = filter.with_page_size(self.requests.page_size);
                     self.twilio.call(&account.sid, async |twilio| twilio.list(&filter).await).await?
                 }
-                ListPosition::Page(path) => match self.twilio.call(&account.sid, async |twilio| twilio.list_page(path).await).await {
-                    // Twilio forgets its pages in time.
-                    Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) => {
-                        tracing::warn!(%refusal, "sweep begins anew");
-                        progress.restart(now);
-                        continue;
+                ListPosition::Page(path) => {
+                    match self.twilio.call(&account.sid, async |twilio| twilio.list_page(path).await).await {
+                        // Twilio forgets its pages in time.
+                        Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) => {
+                            tracing::warn!(%refusal, "sweep begins anew");
+                            progress.restart(now);
+                            continue;
+                        }
+                        page => page?,
                     }
-                    page => page?,
-                },
+                }
             };
             if page.unreadable > 0 {
                 tracing::error!(page.unreadable, "messages of the list that cannot be understood are left out");

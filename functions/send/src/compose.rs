@@ -144,9 +144,7 @@ impl TemplateNames {
         if let Some(sid) = known {
             return Ok(sid);
         }
-        let found = twilio
-            .call(account_sid, async |twilio| twilio.find_content(name, locale).await)
-            .await?;
+        let found = twilio.call(account_sid, async |twilio| twilio.find_content(name, locale).await).await?;
         let sid = found.ok_or_else(|| {
             ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())
         })?;

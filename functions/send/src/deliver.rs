@@ -65,10 +65,7 @@ impl SendFunction {
     /// Asks Twilio to create the message.
     pub(crate) async fn deliver(&self, subject: &Subject, message: &NewMessage, attempts: usize) -> Delivery {
         let account_sid = &subject.account_sid;
-        let created = self
-            .twilio
-            .call(account_sid, async |twilio| twilio.create(message).await)
-            .await;
+        let created = self.twilio.call(account_sid, async |twilio| twilio.create(message).await).await;
         match created {
             Ok(message) => Delivery::Taken(message.sid),
             Err(error) => {

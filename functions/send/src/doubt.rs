@@ -92,7 +92,6 @@ impl SendFunction {
             .compose(job, found.route, found.attempts.len(), &self.twilio)
             .await
             .map_err(NoAnswer::Unclear)?;
-        let account = self.twilio.client.account(account_sid.clone(), credentials);
         let recipients = recipients(job, found);
         let sent = sent(job, found, &message, &recipients);
         for to in &recipients {

@@ -45,6 +45,11 @@ impl AccountClient {
         Self { client, account_sid, credentials, timeout: None, deadline: None }
     }
 
+    /// The credentials of its calls.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// The account.
     pub fn account_sid(&self) -> &AccountSid {
         &self.account_sid

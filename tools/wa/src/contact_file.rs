@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, fmt};
 
-use domain::preference::Preference;
+use domain::{preference::Preference, suppression::stored_channel};
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::contacts::{ContactRecord, RecordedFact};
 use twilio_types::address::Identity;
 
 use crate::{
-    people::{PersonAddress, consent_action, person_of_message, scope_text}, scope_of_message,
+    people::{PersonAddress, consent_action, scope_text},
     redaction::redacted_debug,
 };
 

@@ -123,7 +123,7 @@ impl CommandError {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        let fault = Fault::of(&error);
+        let fault = AwsFault::of(&error);
         match error.as_service_error() {
             Some(service) => {
                 let answer = AwsAnswer { code: owned(service.code()), message: owned(service.message()) };
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn an_answer_of_aws_is_its_code_and_message() {
         let answer = AwsAnswer { code: owned(Some("AccessDenied")), message: owned(Some("not you")) };
-        let error = CommandError::of_fault(Fault::Refused, "reading the stack", answer);
+        let error = CommandError::of_fault(AwsFault::Denied, "reading the stack", answer);
         assert_eq!(
             (error.code(), error.describe().as_str()),
             (4, "reading the stack: refused by AWS: AccessDenied: not you")

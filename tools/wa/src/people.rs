@@ -62,11 +62,11 @@ fn is_user_id(id: &str) -> bool {
 
 /// A person whom a message named, as the export writes them: any address that Twilio has given, on any channel. Its
 /// channel is the one that suppressions are stored under.
-pub fn person_of_message(text: &str) -> Result<Person, String> {
+pub fn person_of_message(text: &str) -> Result<PersonAddress, String> {
     text.parse().or_else(|problem| match text.parse() {
         // Without a channel it was typed.
         Ok(Address { channel: Channel::Sms, .. }) | Err(_) => Err(problem),
-        Ok(Address { channel, identity }) => Ok(Person { channel: stored_channel(channel.name()), identity }),
+        Ok(Address { channel, identity }) => Ok(PersonAddress { channel: stored_channel(channel.name()), identity }),
     })
 }
 

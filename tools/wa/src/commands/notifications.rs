@@ -68,8 +68,8 @@ pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandErro
 }
 
 /// The last message of a notification.
-pub fn latest_delivery(history: &History) -> Option<&Delivery> {
-    history.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(history.bound.as_ref())
+pub fn latest_delivery(log: &NotificationLog) -> Option<&LoggedMessage> {
+    log.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(log.bound.as_ref())
 }
 
 /// The properties that are shown above the list of what happened.

@@ -135,9 +135,10 @@ async fn queue(
     for batch in batches(&entries) {
         // After an error the other batches are tried too: the output says which notifications are queued.
         match producer.enqueue_batch(batch).await {
-            Ok(queued) => outcomes.extend(
-                queued.into_iter().map(|queued| if queued { QueueOutcome::Queued } else { QueueOutcome::NotQueued }),
-            ),
+            Ok(answers) => outcomes.extend(answers.into_iter().map(|answer| match answer {
+                EnqueueOutcome::Accepted => QueueOutcome::Queued,
+                EnqueueOutcome::Refused => QueueOutcome::NotQueued,
+            })),
             Err(error) => {
                 let error = CommandError::from(error);
                 session.terminal.warn(&error.describe());

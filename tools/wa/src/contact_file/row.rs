@@ -12,7 +12,7 @@ use serde_json::Value;
 use twilio_types::sid::InvalidSid;
 
 use crate::{
-    people::{PersonAddress, recorded_scope},
+    people::{PersonAddress, person_of_message, recorded_scope, scope_of_message},
     redaction::redacted_debug,
 };
 
@@ -44,7 +44,9 @@ impl CsvRow<'_> {
         now: Timestamp,
         recorded_by: Option<&str>,
     ) -> Result<(PersonAddress, ContactChange), Problem> {
-        let person = self.required("address")?.parse().map_err(|problem| at("address", problem))?;
+        let address = self.required("address")?;
+        let person = if self.is_of_message() { person_of_message(address) } else { address.parse() };
+        let person = person.map_err(|problem| at("address", problem))?;
         let change = match self.required("action")? {
             "suppress" => self.preference(Preference::OptedOut, now)?,
             "unsuppress" => self.preference(Preference::OptedIn, now)?,
@@ -53,6 +55,11 @@ impl CsvRow<'_> {
             other => return Err(at("action", format!("{other:?}: expected {ACTIONS}"))),
         };
         Ok((person, change))
+    }
+
+    /// Whether the row is about a message of the person. Then Twilio wrote the addresses, so that they have no typing error.
+    fn is_of_message(&self) -> bool {
+        self.fields.contains_key("message_sid")
     }
 
     fn required(&self, column: &'static str) -> Result<&str, Problem> {
@@ -70,7 +77,9 @@ impl CsvRow<'_> {
 
     fn preference(&self, preference: Preference, now: Timestamp) -> Result<ContactChange, Problem> {
         self.none_of(&["category", "text", "locale", "ip", "user_agent"])?;
-        let scope = self.fields.get("scope").map_or(Ok(Scope::All), |text| recorded_scope(text));
+        let scope = self.fields.get("scope").map_or(Ok(Scope::All), |text| {
+            if self.is_of_message() { scope_of_message(text) } else { recorded_scope(text) }
+        });
         let scope = scope.map_err(|problem| at("scope", problem))?;
         let changed_at = self.changed_at(now)?;
         let message_sid = self.fields.get("message_sid").map(|sid| sid.parse()).transpose();

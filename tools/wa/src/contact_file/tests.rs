@@ -59,22 +59,43 @@ fn each_invalid_line_is_named_with_its_column_and_problem() {
     assert_eq!(columns, ["acton", "action", "at"]);
 }
 
-fn listed() -> impl Strategy<Value = Listed> {
-    let identity = prop_oneof!["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"].prop_map(|text| text.parse().unwrap());
-    let at = (0..1_700_000_000_000_i64).prop_map(|at| Timestamp::from_millisecond(at).unwrap());
-    let scope =
-        prop_oneof![Just(Scope::All), Just(Scope::Marketing), Just(Scope::Sender("whatsapp:+14155238886".to_owned())),];
+fn any_identity(patterns: [&'static str; 2]) -> impl Strategy<Value = Identity> {
+    let [one, other] = patterns;
+    prop_oneof![one, other].prop_map(|text| text.parse().unwrap())
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    (0..1_700_000_000_000_i64).prop_map(|at| Timestamp::from_millisecond(at).unwrap())
+}
+
+fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> impl Strategy<Value = RecordedFact> {
+    // As items of older versions are stored as well.
+    let channel = prop_oneof!["whatsapp", "sms", "rcs", "messenger", "WhatsApp"];
+    let scope = prop_oneof![Just(Scope::All), Just(Scope::Marketing), scope];
     let choice = prop_oneof![Just(Preference::OptedOut), Just(Preference::OptedIn)];
     let reason = prop::option::of("[a-z,\"é\n]{1,20}");
-    let preference = (scope, choice, at.clone(), reason).prop_map(|(scope, preference, changed_at, reason)| {
-        let preference = RecordedPreference { preference, changed_at, message_sid: None, reason };
-        Fact::Preference { channel: "whatsapp".to_owned(), scope, preference }
-    });
-    let consent = (at, "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
+    (channel, scope, choice, any_time(), reason, sid).prop_map(
+        |(channel, scope, preference, changed_at, reason, sid)| {
+            let message_sid = (!sid.is_empty()).then(|| sid.parse().unwrap());
+            let preference = RecordedPreference { preference, changed_at, message_sid, reason };
+            RecordedFact::Preference { channel, scope, preference }
+        },
+    )
+}
+
+fn listed() -> impl Strategy<Value = ContactRecord> {
+    let known = ["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"];
+    let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
+    let consent = (any_time(), "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
         let withdrawal = ConsentEvidence::withdrawal(Category::Marketing, at, "form", now());
-        Fact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
+        RecordedFact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
     });
-    (identity, prop_oneof![preference, consent]).prop_map(|(identity, fact)| Listed { identity, fact })
+    let of_known = (any_identity(known), prop_oneof![by_operator, consent]);
+    // A message comes from any address, and is written to any sender.
+    let sender = prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "rcs:[a-z_]{3,20}", "\\+1415523[0-9]{4}", "[0-9]{5,6}"];
+    let by_message = any_preference(sender.prop_map(Scope::Sender), "SM[0-9a-f]{32}");
+    let anybody = prop_oneof![any_identity(known), any_identity(["[0-9]{3,6}", "[A-Za-z&:_-]{3,11}"])];
+    prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| ContactRecord { identity, fact })
 }
 
 proptest! {
@@ -85,10 +106,11 @@ proptest! {
         let entries = read(&writer.into_inner().unwrap(), now(), None).unwrap();
         prop_assert_eq!(&entries[0].person.identity, &listed.identity);
         match (&entries[0].change, &listed.fact) {
-            (ContactChange::Preference(scope, read), Fact::Preference { scope: listed, preference, .. }) => {
+            (ContactChange::Preference(scope, read), RecordedFact::Preference { channel, scope: listed, preference }) => {
                 prop_assert_eq!((scope, read), (listed, preference));
+                prop_assert_eq!(&entries[0].person.channel, &stored_channel(channel));
             }
-            (ContactChange::Consent(read), Fact::Consent(listed)) => prop_assert_eq!(read, listed),
+            (ContactChange::Consent(read), RecordedFact::Consent(listed)) => prop_assert_eq!(read, listed),
             _ => prop_assert!(false, "a preference is not a consent"),
         }
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use stores::{
-    notification_log::{Histories, History},
-    notifications::State,
+    notification_log::{NotificationLog, NotificationLogs},
+    notifications::NotificationState,
 };
 use tokio::{
     sync::Semaphore,

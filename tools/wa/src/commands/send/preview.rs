@@ -193,13 +193,13 @@ impl PreviewFinding {
 }
 
 /// A notification that would not be decided now: it is finished, or it is being sent.
-fn stored_finding(standing: &Standing) -> PreviewFinding {
-    match standing {
-        Standing::HeldUntil(end) => PreviewFinding::wait("it is being sent", Some(*end)),
-        Standing::InDoubt(_) => {
+fn stored_finding(state: &ClaimState) -> PreviewFinding {
+    match state {
+        ClaimState::LeasedUntil(end) => PreviewFinding::wait("it is being sent", Some(*end)),
+        ClaimState::OutcomeUnknown(_) => {
             PreviewFinding::wait("whether it was sent is not known: Twilio's list is searched first", None)
         }
-        Standing::Finished(state) => PreviewFinding::refuse(format!("id: it is finished, {}", state.as_str())),
+        ClaimState::Finished(state) => PreviewFinding::refuse(format!("id: it is finished, {}", state.as_str())),
         _ => PreviewFinding::refuse("id: used before for a notification with other content"),
     }
 }

@@ -17,7 +17,7 @@ use crate::report::Chain;
 
 /// What is wrong with a request, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct RequestProblem {
     pub status: StatusCode,
     /// Empty where no field of the request is wrong.
     pub field: Cow<'static, str>,
@@ -25,7 +25,7 @@ pub struct Problem {
     pub message: String,
 }
 
-impl Problem {
+impl RequestProblem {
     pub fn new(status: StatusCode, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { status, field: field.into(), message: message.into() }
     }
@@ -36,22 +36,22 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RequestProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.message)
     }
 }
 
-impl Serialize for Problem {
+impl Serialize for RequestProblem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Detail<'a> {
+        struct ProblemDetail<'a> {
             field: &'a str,
             message: &'a str,
         }
 
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &Detail { field: &self.field, message: &self.message })?;
+        map.serialize_entry("error", &ProblemDetail { field: &self.field, message: &self.message })?;
         map.end()
     }
 }
@@ -61,14 +61,14 @@ impl Serialize for Problem {
 pub enum RequestError {
     /// The caller must change the request.
     #[error("the request was refused: {0}")]
-    Refused(Problem),
+    Refused(RequestProblem),
     /// AWS did not do its part: time or the operator helps.
     #[error("the request failed")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl From<Problem> for RequestError {
-    fn from(problem: Problem) -> Self {
+impl From<RequestProblem> for RequestError {
+    fn from(problem: RequestProblem) -> Self {
         Self::Refused(problem)
     }
 }
@@ -85,7 +85,7 @@ pub fn respond(handled: Result<Response<Body>, RequestError>) -> Response<Body> 
         RequestError::Refused(problem) => json(problem.status, &problem),
         RequestError::Internal(source) => {
             tracing::error!(error = %Chain(source.as_ref()), "a request failed and was answered with status 500");
-            let problem = Problem::internal();
+            let problem = RequestProblem::internal();
             json(problem.status, &problem)
         }
     })
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn refused_request_is_answered_with_its_problem() {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "key", "there is no such object");
+        let problem = RequestProblem::new(StatusCode::NOT_FOUND, "key", "there is no such object");
         let response = respond(Err(problem.into()));
         assert_eq!(response.status(), 404);
         assert_eq!(body(&response), r#"{"error":{"field":"key","message":"there is no such object"}}"#);

@@ -15,7 +15,7 @@ use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use shared::{
     env,
-    http_reply::{Problem, RequestError, json, respond},
+    http_reply::{RequestError, RequestProblem, json, respond},
     start::{self, StartError},
 };
 use stores::{
@@ -90,7 +90,7 @@ impl ContactsFunction {
         match route {
             ContactsRoute::Consent(contact) => {
                 let request = ConsentRequest::parse(text(request)?, now, caller(request))
-                    .map_err(|invalid| Problem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
+                    .map_err(|invalid| RequestProblem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
                 Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, request).await?))
             }
             ContactsRoute::Contact(contact) => {
@@ -99,7 +99,7 @@ impl ContactsFunction {
             }
             ContactsRoute::Notification(id) => match self.histories.find(&account_sid, &id).await? {
                 Some(history) => Ok(json(StatusCode::OK, &history)),
-                None => Err(Problem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
+                None => Err(RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
         }
     }

@@ -9,7 +9,7 @@ use lambda_http::{
     request::RequestContext,
 };
 use percent_encoding::percent_decode_str;
-use shared::http_reply::Problem;
+use shared::http_reply::RequestProblem;
 use twilio_types::{address::E164, sid::AccountSid};
 
 /// A route and the contact or notification of its path.
@@ -37,7 +37,7 @@ impl fmt::Debug for ContactsRoute {
 impl ContactsRoute {
     /// Reads the raw path. API Gateway has decoded everything in it but `%25`: so it is decoded here once more, which
     /// decodes nothing twice. A decoded slash may be part of an id, and so does not end it.
-    pub(crate) fn parse(request: &Request) -> Result<Self, Problem> {
+    pub(crate) fn parse(request: &Request) -> Result<Self, RequestProblem> {
         let path = request.raw_http_path();
         match (request.method(), path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
             (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
@@ -51,42 +51,43 @@ impl ContactsRoute {
     }
 }
 
-fn unknown_route() -> Problem {
+fn unknown_route() -> RequestProblem {
     let expected = "expected PUT /contacts/{e164}/consent, GET /contacts/{e164} or GET /notifications/{id}";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
+    RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
 /// Reads a number with its `+`, encoded or not, or without it.
-fn phone_number(text: &str) -> Result<E164, Problem> {
+fn phone_number(text: &str) -> Result<E164, RequestProblem> {
     let decoded = decoded("e164", text)?;
     let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
     let number = format!("+{digits}").parse();
     number.map_err(|error: twilio_types::address::InvalidAddress| {
-        Problem::new(StatusCode::BAD_REQUEST, "e164", error.to_string())
+        RequestProblem::new(StatusCode::BAD_REQUEST, "e164", error.to_string())
     })
 }
 
-fn notification_id(text: &str) -> Result<NotificationId, Problem> {
+fn notification_id(text: &str) -> Result<NotificationId, RequestProblem> {
     let id = NotificationId::try_from(decoded("id", text)?.into_owned());
-    id.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "id", error.to_string()))
+    id.map_err(|error| RequestProblem::new(StatusCode::BAD_REQUEST, "id", error.to_string()))
 }
 
-fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, Problem> {
+fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, RequestProblem> {
     percent_decode_str(text)
         .decode_utf8()
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, field, "expected UTF-8 once decoded"))
+        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, field, "expected UTF-8 once decoded"))
 }
 
 /// The account that the query names.
-pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, Problem> {
+pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, RequestProblem> {
     let named = request.query_string_parameters_ref().and_then(|parameters| parameters.first("account_sid"));
     named.map(str::parse).transpose().map_err(|error: twilio_types::sid::InvalidSid| {
-        Problem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string())
+        RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string())
     })
 }
 
-pub(crate) fn text(request: &Request) -> Result<&str, Problem> {
-    std::str::from_utf8(request.body()).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
+pub(crate) fn text(request: &Request) -> Result<&str, RequestProblem> {
+    std::str::from_utf8(request.body())
+        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
 }
 
 /// The ARN of the principal that API Gateway authorized.
@@ -103,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    fn route(method: Method, path: &str) -> Result<ContactsRoute, Problem> {
+    fn route(method: Method, path: &str) -> Result<ContactsRoute, RequestProblem> {
         let mut request = Request::default().with_raw_http_path(path);
         *request.method_mut() = method;
         ContactsRoute::parse(&request)

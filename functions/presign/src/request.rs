@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use domain::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
-use shared::http_reply::Problem;
+use shared::http_reply::RequestProblem;
 
 /// The lifetimes of a download link, in seconds. At least ten minutes, so that a slow download ends in time. At most twelve
 /// hours, because the function's own credentials, which sign the link, do not last longer.
@@ -25,59 +25,63 @@ pub(crate) struct DownloadRequest {
 }
 
 impl UploadRequest {
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestProblem> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Fields {
+        struct UploadFields {
             content_type: String,
             content_length: u64,
         }
 
-        let fields: Fields = serde_json::from_slice(body).map_err(|error| {
+        let fields: UploadFields = serde_json::from_slice(body).map_err(|error| {
             let message = format!(
                 "expected JSON with content_type (a string) and content_length (a whole number of bytes) alone: {error}"
             );
-            Problem::new(StatusCode::BAD_REQUEST, "body", message)
+            RequestProblem::new(StatusCode::BAD_REQUEST, "body", message)
         })?;
         let media_type: MediaType = fields.content_type.parse().map_err(|error: UnsupportedType| {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
+            RequestProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
         })?;
         media_type
             .check_size(fields.content_length)
-            .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
+            .map_err(|error| RequestProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
         Ok(Self { media_type, content_length: fields.content_length })
     }
 }
 
 impl DownloadRequest {
     /// API Gateway has decoded the key already.
-    pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, Problem> {
+    pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, RequestProblem> {
         let key = key.parse().map_err(|error: domain::media::InvalidMediaKey| {
-            Problem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
+            RequestProblem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
         })?;
         let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
         let seconds = seconds.ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, "expires_in", "expected a whole number of seconds from 600 to 43200")
+            RequestProblem::new(
+                StatusCode::BAD_REQUEST,
+                "expires_in",
+                "expected a whole number of seconds from 600 to 43200",
+            )
         })?;
         Ok(Self { key, lifetime: Duration::from_secs(seconds) })
     }
 }
 
-pub(crate) fn unknown_route() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}")
+pub(crate) fn unknown_route() -> RequestProblem {
+    RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}")
 }
 
-pub(crate) fn object_not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "key", "there is no such object")
+pub(crate) fn object_not_found() -> RequestProblem {
+    RequestProblem::new(StatusCode::NOT_FOUND, "key", "there is no such object")
 }
 
-pub(crate) fn unsupported_object(error: UnsupportedType) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
+pub(crate) fn unsupported_object(error: UnsupportedType) -> RequestProblem {
+    RequestProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_type", format!("of the object: {error}"))
 }
 
-pub(crate) fn wrong_object_size(error: WrongSize) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
+pub(crate) fn wrong_object_size(error: WrongSize) -> RequestProblem {
+    RequestProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "content_length", format!("of the object: {error}"))
 }
 
 #[cfg(test)]

@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_whose_stored_page_is_not_a_path_begins_at_the_newest() {
+        let unfinished = Some(Unfinished { sweep_started_at: at(NOON), resume: "https://elsewhere.example/".into() });
+        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished }), at(LATER));
+        assert_eq!(progress.next(), Some(&ListPosition::Newest));
+        progress.advance(None, None);
+        assert_eq!(progress.mark().since, at(LATER));
+    }
+
+    #[test]
     fn a_sweep_that_has_lost_its_place_begins_anew() {
         let unfinished = Some(UnfinishedSweep { sweep_started_at: at(NOON), resume: "/gone".into() });
         let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished }), at(LATER));

@@ -34,8 +34,8 @@ impl AccountClient {
     /// The template of a name (`friendly_name`) and a language, as in `en` or `pt_BR`; none if the account has none of them
     /// among its first 12,000.
     ///
-    /// The templates are those of the account whose credentials are used. The list is read page by page, each a request
-    /// of its own under the time limits of this client.
+    /// The templates are those of the account whose credentials are used. The list is read page by page, with one request for
+    /// each page; the time limits of this client apply to each request, a deadline to all of them.
     pub async fn find_content(&self, name: &str, language: &str) -> Result<Option<ContentSid>, TwilioError> {
         let mut path = FIRST_PAGE.to_owned();
         for _ in 0..MAX_PAGES {

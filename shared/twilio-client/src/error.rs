@@ -11,8 +11,8 @@ use twilio_types::error_code::{Certainty, ErrorCode};
 
 /// A call that did not succeed. Each variant says what is certain, and so what may be done next.
 ///
-/// There will be no further variant: who handles this error decides for each of the four. Neither `Display` nor `Debug` shows
-/// an address, what a message says, or credentials.
+/// The four variants are final, so that a `match` has to decide each case. Neither `Display` nor `Debug` shows an address, the
+/// text of a message, or credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum TwilioError {
     /// Twilio refused the request as it is (a 4xx status). Nothing was done, and the same request will be refused again.

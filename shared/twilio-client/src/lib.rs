@@ -7,8 +7,8 @@
 //! - [`ApiRequest`] is a call to any other resource of Twilio's REST API.
 //!
 //! *Imports:* twilio-types, reqwest, jiff and secrecy, whose types are part of the public interface
-//! ([`TwilioClient::http`], [`MessageFilter::with_sent_since`], [`Credentials`]). Nothing here logs, retries or reads a clock but for
-//! the caller's deadline.
+//! ([`TwilioClient::http`], [`MessageFilter::with_sent_since`], [`Credentials`]). The crate does not log and does not retry, and it
+//! reads the clock only for the caller's deadline.
 
 #![warn(missing_docs)]
 

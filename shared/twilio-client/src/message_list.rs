@@ -78,9 +78,9 @@ impl fmt::Debug for MessageFilter {
 
 /// A page of the list, the newest message first.
 ///
-/// Messages that cannot be understood, such as one with a status that this version does not know, are counted and left
-/// out: one of them must not keep all others from being read. Who concludes something from a message's absence has to look
-/// at [`Self::unreadable`] first.
+/// A message that cannot be understood, such as one with a status that this version does not know, is counted and left out, so
+/// that the others can still be read. Before you conclude anything from the absence of a message, look at
+/// [`Self::unreadable`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MessagePage {

@@ -36,11 +36,11 @@ pub enum MessageSender {
 /// What a message says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NewContent {
-    /// `Body`
+    /// `Body`, at most 1,600 characters (Twilio, error 21617).
     Text(String),
-    /// `MediaUrl`, repeated, at most ten; and `Body` as the caption.
+    /// `MediaUrl`, repeated up to ten times, and `Body` as the caption.
     Media(Vec<String>, Option<String>),
-    /// `ContentSid`; and `ContentVariables`, a JSON object as text.
+    /// `ContentSid`, and `ContentVariables`: a JSON object as text.
     Template(ContentSid, String),
 }
 

@@ -42,7 +42,8 @@ impl ExitReason {
 
 /// A command that failed. `Display` is the message alone, [`Self::describe`] has the causes too.
 ///
-/// `Debug` shows what `describe` shows: the `Debug` of an error of the AWS SDK holds the raw answer, which may be a secret.
+/// `Debug` shows the reason alone: a message may name a phone number, and the `Debug` of an AWS SDK error holds the raw
+/// answer, which may be a secret.
 #[derive(thiserror::Error)]
 #[error("{message}")]
 pub struct CommandError {
@@ -150,7 +151,7 @@ impl CommandError {
 
 impl fmt::Debug for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({:?})", self.reason, self.describe())
+        f.debug_struct("CommandError").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
@@ -245,6 +246,7 @@ mod tests {
         let error = CommandError::refused("storing the secret").because(cause).after("1 of 2 were stored");
         assert_eq!((error.code(), error.to_string().as_str()), (4, "1 of 2 were stored"));
         assert_eq!(error.describe(), "1 of 2 were stored: storing the secret: disk full");
+        assert_eq!(format!("{error:?}"), "CommandError { reason: Refused, .. }");
         let innermost = error.source().and_then(Error::source).unwrap();
         assert!(innermost.is::<io::Error>());
     }

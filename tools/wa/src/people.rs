@@ -186,8 +186,8 @@ pub enum ConsentWrite {
     AlreadyRecorded,
 }
 
-/// Records a proof of consent unless the same proof is stored: each is an item of its own, and a file that is imported
-/// twice must not store them twice.
+/// Records a proof of consent unless the same proof is stored: each is a separate item, and a file that is imported twice
+/// must not store them twice.
 pub async fn record_consent(
     contacts: &Contacts,
     contact: &ContactKey,

@@ -12,12 +12,12 @@ use twilio_types::{
 
 pub use domain::callback_url::STATUS_PATH;
 
-use crate::error::CommandError;
+use crate::{error::CommandError, redaction::redacted_debug};
 
 /// The route of inbound messages.
 pub const INBOUND_PATH: &str = "/twilio/inbound";
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DeployedStack {
     pub name: String,
     /// The status of the last deployment, as in `UPDATE_COMPLETE`.
@@ -33,6 +33,8 @@ pub struct DeployedStack {
     outputs: BTreeMap<String, String>,
     parameters: BTreeMap<String, String>,
 }
+
+redacted_debug!(DeployedStack);
 
 impl DeployedStack {
     /// Reads the stack's description from CloudFormation.

@@ -19,7 +19,7 @@ const PATHS: [&str; 2] = [INBOUND_PATH, STATUS_PATH];
 const SET_AT_TWILIO: &str = "set the webhook at Twilio and PublicBaseUrl to the same URL, to the letter";
 
 /// A URL that is split without any change: a parser would normalize what the signature covers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct SplitUrl {
     scheme: String,
     user_info: String,

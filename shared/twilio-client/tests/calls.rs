@@ -28,8 +28,8 @@ enum Script {
     Redirect(String),
     /// It reads the request and closes the connection.
     Close,
-    /// It reads the request and answers nothing, until the client gives up.
-    Hang,
+    /// It reads the request and answers only when the client has not given up for a long time.
+    AnswerLate(String),
 }
 
 /// An HTTP server that serves one connection for each line of its script.
@@ -66,9 +66,11 @@ impl Server {
 }
 
 fn account_at(url: &str) -> AccountClient {
-    let account_sid = ACCOUNT.parse().unwrap();
-    let credentials = Credentials::auth_token(&account_sid, "the-token".into());
-    TwilioClient::new(url.parse().unwrap()).unwrap().account(account_sid, credentials)
+    TwilioClient::new(url.parse().unwrap()).unwrap().account(ACCOUNT.parse().unwrap(), credentials())
+}
+
+fn credentials() -> Credentials {
+    Credentials::auth_token(&ACCOUNT.parse().unwrap(), "the-token".into())
 }
 
 fn read_request(stream: &mut TcpStream) -> String {
@@ -95,10 +97,13 @@ fn play(script: &Script, stream: &mut TcpStream) {
         }
         Script::Redirect(to) => format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
         Script::Close => return,
-        Script::Hang => {
-            // Ends when the client closes its side.
-            let _ = stream.read(&mut [0; 1]);
-            return;
+        Script::AnswerLate(body) => {
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            if stream.read(&mut [0; 1]).is_ok() {
+                // The client has closed the connection.
+                return;
+            }
+            format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
         }
     };
     stream.write_all(answer.as_bytes()).unwrap();
@@ -181,11 +186,15 @@ async fn after_the_deadline_no_request_is_sent() {
 
 #[tokio::test]
 async fn a_request_under_way_ends_with_its_time_limit() {
-    let (soon, server) = (Duration::from_secs(1), Server::start(vec![Script::Hang, Script::Hang]));
+    let late = || Script::AnswerLate(message(1).to_string());
+    let (soon, server) = (Duration::from_secs(1), Server::start(vec![late(), late()]));
+    let client = TwilioClient::builder(server.url.parse().unwrap()).request_timeout(Duration::from_mins(1)).build();
+    let client = client.unwrap();
     let limits: [fn(AccountClient, Duration) -> AccountClient; 2] =
         [AccountClient::with_timeout, |account, soon| account.with_deadline(Instant::now() + soon)];
     for limit in limits {
-        let answer = limit(server.account(), soon).create(&text()).await;
+        let account = client.account(ACCOUNT.parse().unwrap(), credentials());
+        let answer = limit(account, soon).create(&text()).await;
         assert!(matches!(answer, Err(TwilioError::Unknown { response: None, source: Some(_) })), "{answer:?}");
         server.request();
     }

@@ -49,7 +49,10 @@ impl ReconcileFunction {
                 }
             };
             if page.unreadable > 0 {
-                tracing::error!(unreadable = page.unreadable, "messages of the list that cannot be understood are left out");
+                tracing::error!(
+                    unreadable = page.unreadable,
+                    "messages of the list that cannot be understood are left out"
+                );
             }
             report.listed += page.messages.len() + page.unreadable;
             let due = oldest(now)..=now.saturating_sub(minimum_age).unwrap_or(Timestamp::MIN);

@@ -147,8 +147,9 @@ mod tests {
 
     #[test]
     fn a_sweep_whose_stored_page_is_not_a_path_begins_at_the_newest() {
-        let unfinished = Some(Unfinished { sweep_started_at: at(NOON), resume: "https://elsewhere.example/".into() });
-        let mut progress = Progress::resume(Some(Mark { since: at(NOON), unfinished }), at(LATER));
+        let unfinished =
+            Some(UnfinishedSweep { sweep_started_at: at(NOON), resume: "https://elsewhere.example/".into() });
+        let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished }), at(LATER));
         assert_eq!(progress.next(), Some(&ListPosition::Newest));
         progress.advance(None, None);
         assert_eq!(progress.mark().since, at(LATER));

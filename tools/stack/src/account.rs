@@ -1,4 +1,4 @@
-//! The Twilio account that a stack is deployed for: a real one, from `.env` in the checkout, or the sandbox's made-up one.
+//! The Twilio account that a stack is deployed for: a real account from `.env` in the checkout, or the sandbox's account.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,14 +12,14 @@ use twilio_types::{
 
 mod problem;
 
-pub use problem::Problem;
+pub use problem::EnvFileProblem;
 
-/// Twilio's API, where nothing else is said.
-const TWILIO: &str = "https://api.twilio.com";
-/// An auth token is so many hexadecimal digits.
+/// The default of `TWILIO_API_BASE_URL`.
+const DEFAULT_API_BASE_URL: &str = "https://api.twilio.com";
+/// The number of hexadecimal digits in an auth token.
 const TOKEN_DIGITS: usize = 32;
 
-/// All that may stand in `.env` of Twilio.
+/// The variables of `.env` that begin with `TWILIO_`; any other is a typing mistake.
 const NAMES: [&str; 7] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
@@ -30,51 +30,51 @@ const NAMES: [&str; 7] = [
     "TWILIO_API_BASE_URL",
 ];
 
-/// A Twilio account, and how Twilio and the stack find each other.
+/// A Twilio account, and the URLs at which Twilio and the stack reach each other.
 #[derive(Debug, Clone)]
-pub struct Account {
-    /// The account.
+pub struct TwilioAccount {
+    /// The account's SID.
     pub account_sid: AccountSid,
-    /// What its webhooks are signed with.
+    /// The token that Twilio signs webhooks with.
     pub auth_token: SecretString,
-    /// What its REST calls authenticate with; without it, the auth token.
+    /// The key that authenticates REST requests; without a key, the auth token does.
     pub api_key: Option<ApiKey>,
-    /// The service of notifications that name no sender.
+    /// The Messaging Service of notifications that name no sender.
     pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// The sender that notifications have to name where there is no service.
+    /// The sender that notifications have to name if there is no Messaging Service.
     pub whatsapp_from: Option<WhatsAppSender>,
-    /// Where Twilio's API is.
+    /// The base URL of Twilio's API.
     pub api_base_url: BaseUrl,
-    /// Where Twilio finds the stack, which its signatures cover.
+    /// The base URL at which Twilio calls the stack; Twilio's signatures cover it.
     pub public_base_url: BaseUrl,
 }
 
 /// An API key of an account.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Its name.
+    /// The key's SID.
     pub sid: ApiKeySid,
-    /// Its secret.
+    /// The key's secret.
     pub secret: SecretString,
 }
 
-impl Account {
-    /// Reads the account from a file of variables: all that is wrong with it, or the account. `api_port` is where the
+impl TwilioAccount {
+    /// Reads the account from a file of variables, or returns every problem of the file. `api_port` is the port to which the
     /// tunnel has to lead.
-    pub fn from_file(path: &Path, api_port: u16) -> Result<Self, Vec<Problem>> {
-        let lines = dotenvy::from_path_iter(path).map_err(|_| vec![Problem::NoFile])?;
+    pub fn from_file(path: &Path, api_port: u16) -> Result<Self, Vec<EnvFileProblem>> {
+        let lines = dotenvy::from_path_iter(path).map_err(|_| vec![EnvFileProblem::NoFile])?;
         let mut variables = BTreeMap::new();
         let mut last = None;
         for line in lines {
-            // The error quotes the line, which may be a secret.
-            let (name, value) = line.map_err(|_| vec![Problem::Line { after: last.clone() }])?;
+            // The error is dropped, because it quotes the line, which may contain a secret.
+            let (name, value) = line.map_err(|_| vec![EnvFileProblem::Line { after: last.clone() }])?;
             last = Some(name.clone());
             variables.insert(name, value);
         }
         Self::from_variables(&variables, api_port)
     }
 
-    fn from_variables(variables: &BTreeMap<String, String>, api_port: u16) -> Result<Self, Vec<Problem>> {
+    fn from_variables(variables: &BTreeMap<String, String>, api_port: u16) -> Result<Self, Vec<EnvFileProblem>> {
         let mut reader = Reader { variables, problems: Vec::new() };
         reader.check_names();
         let account_sid = reader.required("TWILIO_ACCOUNT_SID", "the account's SID, AC and 32 hexadecimal digits");
@@ -84,15 +84,15 @@ impl Account {
         let messaging_service_sid = reader.optional("TWILIO_MESSAGING_SERVICE_SID");
         let whatsapp_from = reader.parsed("TWILIO_WHATSAPP_FROM", |text| WhatsAppSender::try_from(text.to_owned()));
         if !reader.has("TWILIO_MESSAGING_SERVICE_SID") && !reader.has("TWILIO_WHATSAPP_FROM") {
-            reader.problems.push(Problem::NoSender);
+            reader.problems.push(EnvFileProblem::NoSender);
         }
         let api_base_url = reader.base_url("TWILIO_API_BASE_URL");
         let public_base_url = reader.base_url("PUBLIC_BASE_URL");
         if !reader.has("PUBLIC_BASE_URL") {
-            reader.problems.push(Problem::NoTunnel { api_port });
+            reader.problems.push(EnvFileProblem::NoTunnel { api_port });
         }
         reader.check_reach();
-        match (account_sid, auth_token, public_base_url, TWILIO.parse()) {
+        match (account_sid, auth_token, public_base_url, DEFAULT_API_BASE_URL.parse()) {
             (Some(account_sid), Some(auth_token), Some(public_base_url), Ok(twilio)) if reader.problems.is_empty() => {
                 let api_base_url = api_base_url.unwrap_or(twilio);
                 Ok(Self {
@@ -109,7 +109,7 @@ impl Account {
         }
     }
 
-    /// The account as the stack's secret holds it.
+    /// The value of the stack's secret: the account's credentials as JSON.
     pub fn secret(&self) -> SecretString {
         let mut account = json!({"auth_tokens": [self.auth_token.expose_secret()]});
         if let (Some(key), Some(fields)) = (&self.api_key, account.as_object_mut()) {
@@ -120,14 +120,14 @@ impl Account {
     }
 }
 
-/// Takes variables out of a file, and notes what is wrong with them.
+/// Parses the variables of a file and collects their problems.
 struct Reader<'a> {
     variables: &'a BTreeMap<String, String>,
-    problems: Vec<Problem>,
+    problems: Vec<EnvFileProblem>,
 }
 
 impl Reader<'_> {
-    /// An empty one is as good as none: that is how the example file has those that are not needed.
+    /// A variable's value. An empty value counts as missing, because `.env.example` has empty values for optional variables.
     fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -139,7 +139,7 @@ impl Reader<'_> {
     fn check_names(&mut self) {
         let unknown =
             self.variables.keys().filter(|name| name.starts_with("TWILIO_") && !NAMES.contains(&name.as_str()));
-        self.problems.extend(unknown.map(|name| Problem::Unknown { name: name.clone() }));
+        self.problems.extend(unknown.map(|name| EnvFileProblem::Unknown { name: name.clone() }));
     }
 
     fn parsed<T, E: std::fmt::Display>(
@@ -150,7 +150,7 @@ impl Reader<'_> {
         match parse(self.get(name)?) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.problems.push(Problem::Malformed { name, error: error.to_string() });
+                self.problems.push(EnvFileProblem::Malformed { name, error: error.to_string() });
                 None
             }
         }
@@ -166,14 +166,14 @@ impl Reader<'_> {
         expected: &'static str,
     ) -> Option<T> {
         if !self.has(name) {
-            self.problems.push(Problem::Missing { name, expected });
+            self.problems.push(EnvFileProblem::Missing { name, expected });
         }
         self.optional(name)
     }
 
     fn secret(&mut self, name: &'static str, expected: &'static str) -> Option<SecretString> {
         if !self.has(name) {
-            self.problems.push(Problem::Missing { name, expected });
+            self.problems.push(EnvFileProblem::Missing { name, expected });
         }
         self.get(name).map(SecretString::from)
     }
@@ -185,18 +185,18 @@ impl Reader<'_> {
                 "not an auth token: expected {TOKEN_DIGITS} hexadecimal digits, got {} characters",
                 token.chars().count()
             );
-            self.problems.push(Problem::Malformed { name: "TWILIO_AUTH_TOKEN", error });
+            self.problems.push(EnvFileProblem::Malformed { name: "TWILIO_AUTH_TOKEN", error });
         }
     }
 
-    /// Both halves of a key, or neither.
+    /// The API key, whose SID and secret must be set together.
     fn api_key(&mut self) -> Option<ApiKey> {
         const SID: &str = "TWILIO_API_KEY_SID";
         const SECRET: &str = "TWILIO_API_KEY_SECRET";
         match (self.has(SID), self.has(SECRET)) {
             (false, false) => None,
             (true, false) => {
-                self.problems.push(Problem::Missing { name: SECRET, expected: "the secret of the API key" });
+                self.problems.push(EnvFileProblem::Missing { name: SECRET, expected: "the secret of the API key" });
                 None
             }
             (_, true) => {
@@ -207,7 +207,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The template takes a base URL without a path.
+    /// The template accepts only base URLs without a path.
     fn base_url(&mut self, name: &'static str) -> Option<BaseUrl> {
         self.parsed(name, |text| {
             let url: BaseUrl =
@@ -217,13 +217,13 @@ impl Reader<'_> {
         })
     }
 
-    /// What only this machine can reach is of no use to Twilio itself.
+    /// Twilio cannot call an address that only this machine can reach.
     fn check_reach(&mut self) {
         let is_twilio = self.get("TWILIO_API_BASE_URL").is_none_or(|url| url.contains("twilio.com"));
         let public = self.get("PUBLIC_BASE_URL").unwrap_or_default();
         let is_local = ["//127.", "//localhost", "//[::1]"].iter().any(|host| public.contains(host));
         if is_twilio && is_local {
-            self.problems.push(Problem::Unreachable);
+            self.problems.push(EnvFileProblem::Unreachable);
         }
     }
 }
@@ -246,18 +246,18 @@ pub(crate) mod tests {
         all.collect()
     }
 
-    /// An account with these variables, besides those that every account needs.
-    pub(crate) fn account(changes: &[(&str, &str)]) -> Account {
-        Account::from_variables(&variables(changes), 8080).unwrap()
+    /// A valid account with these changes to its variables.
+    pub(crate) fn account(changes: &[(&str, &str)]) -> TwilioAccount {
+        TwilioAccount::from_variables(&variables(changes), 8080).unwrap()
     }
 
     fn problems(changes: &[(&str, &str)]) -> Vec<String> {
-        let read = Account::from_variables(&variables(changes), 8080);
-        read.map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
+        let account = TwilioAccount::from_variables(&variables(changes), 8080);
+        account.map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn an_account_is_read_and_its_secret_is_what_the_functions_read() {
+    fn account_secret_can_be_read_by_the_functions() {
         let read = account(&[]);
         assert_eq!(read.api_base_url.as_str(), "https://api.twilio.com");
         assert_eq!(read.public_base_url.as_str(), "https://wa.example.com");
@@ -271,7 +271,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_variable_that_is_missing_or_malformed_has_a_line() {
+    fn missing_or_malformed_variable_has_a_line() {
         let cases: [(&[(&str, &str)], &str); 12] = [
             (
                 &[("TWILIO_ACCOUNT_SID", " ")],
@@ -318,7 +318,7 @@ pub(crate) mod tests {
             ),
             (
                 &[("TWILIO_ACCOUNT_ID", "AC")],
-                "TWILIO_ACCOUNT_ID: not known here: expected TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_API_KEY_SID, \
+                "TWILIO_ACCOUNT_ID: unknown variable: expected TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_API_KEY_SID, \
                  TWILIO_API_KEY_SECRET, TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM or TWILIO_API_BASE_URL",
             ),
         ];
@@ -328,7 +328,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once_and_nothing_of_it_is_repeated() {
+    fn all_problems_are_reported_together_without_values() {
         let wrong = problems(&[
             ("TWILIO_ACCOUNT_SID", "private1"),
             ("TWILIO_AUTH_TOKEN", "private2"),
@@ -339,25 +339,25 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn where_something_else_plays_twilio_it_may_be_on_this_machine() {
+    fn local_public_url_is_accepted_with_a_local_twilio_api() {
         let local = [("TWILIO_API_BASE_URL", "http://127.0.0.1:9000"), ("PUBLIC_BASE_URL", "http://127.0.0.1:8080")];
         assert_eq!(account(&local).public_base_url.as_str(), "http://127.0.0.1:8080");
     }
 
     #[test]
-    fn a_file_that_is_not_there_or_cannot_be_read_is_told_without_its_content() {
+    fn unreadable_file_is_reported_without_its_content() {
         let path = std::env::temp_dir().join(format!("account-{}", std::process::id()));
-        let lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let told = lines(Account::from_file(&path, 8080).map(|_| ()).unwrap_err());
-        assert_eq!(told, [".env is missing: copy .env.example to .env and fill it in"]);
+        let lines = |problems: Vec<EnvFileProblem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let reported = lines(TwilioAccount::from_file(&path, 8080).map(|_| ()).unwrap_err());
+        assert_eq!(reported, [".env is missing: copy .env.example to .env and fill it in"]);
         std::fs::write(&path, "TWILIO_ACCOUNT_SID=AC1\nprivate words\n").unwrap();
-        let told = lines(Account::from_file(&path, 8080).map(|_| ()).unwrap_err());
-        assert_eq!(told, [".env: the line after TWILIO_ACCOUNT_SID is no variable: expected NAME=value"]);
+        let reported = lines(TwilioAccount::from_file(&path, 8080).map(|_| ()).unwrap_err());
+        assert_eq!(reported, [".env: the line after TWILIO_ACCOUNT_SID is not a variable: expected NAME=value"]);
         std::fs::remove_file(path).unwrap();
     }
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn account_debug_shows_no_secret() {
         let read = account(&[]);
         assert!(!format!("{read:?}").contains(TOKEN));
     }

@@ -1,4 +1,4 @@
-//! The main job, shown: what `make run` does before it stays up.
+//! A demonstration of the main cases: `make run` runs it once after the start.
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value gives null for a field that it does not have")]
 
@@ -9,77 +9,76 @@ use serde_json::{Value, json};
 
 use crate::{invitation, run::Running, stack::Stack};
 
-/// Ava's number, made up: 555-01xx is nobody's.
+/// Ava's phone number. Numbers 555-01xx are reserved for fiction (North American Numbering Plan).
 const AVA: &str = "+14155550123";
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Shows a person writing in, a notification going out, and an opt-out that holds and is taken back: on the page and in
-/// words.
+/// Shows an inbound message, a notification, and an opt-out that is followed by an opt-in, on the page and in the terminal.
 pub async fn run(running: &Running) -> Result<()> {
     let Running { stack, shell, .. } = running;
     eprintln!("{}", invitation::page(stack));
-    let show = Show::new(stack);
-    show.person_writes().await?;
-    show.notification_goes_out().await?;
-    show.opt_out_holds().await?;
-    eprintln!("{}", invitation::to_play(stack, shell, AVA));
+    let demo = Demo::new(stack);
+    demo.receive_message().await?;
+    demo.send_notification().await?;
+    demo.opt_out_and_in().await?;
+    eprintln!("{}", invitation::with_sandbox(stack, shell, AVA));
     Ok(())
 }
 
-struct Show<'a> {
+struct Demo<'a> {
     stack: &'a Stack,
     http: reqwest::Client,
     sqs: aws_sdk_sqs::Client,
 }
 
-impl<'a> Show<'a> {
+impl<'a> Demo<'a> {
     fn new(stack: &'a Stack) -> Self {
         Self { stack, http: reqwest::Client::new(), sqs: aws_sdk_sqs::Client::new(&stack.aws()) }
     }
 
-    async fn person_writes(&self) -> Result<()> {
-        say("Ava writes \"Where is my order?\"");
+    async fn receive_message(&self) -> Result<()> {
+        announce("Ava writes \"Where is my order?\"");
         self.write("Where is my order?").await?;
         let event = self.event("twilio_inbound").await?;
-        told(&format!("event twilio_inbound: {} says {}", event["from"], event["body"]));
+        report(&format!("event twilio_inbound: {} says {}", event["from"], event["body"]));
         Ok(())
     }
 
-    async fn notification_goes_out(&self) -> Result<()> {
-        say("A notification for her is put on the queue");
+    async fn send_notification(&self) -> Result<()> {
+        announce("A notification for Ava is sent to the queue");
         self.notify("order-18473-shipped").await?;
         for _ in 0..4 {
             let event = self.event("twilio_status").await?;
-            told(&format!("event twilio_status: {} is {}", event["notification_id"], event["status"]));
+            report(&format!("event twilio_status: {} is {}", event["notification_id"], event["status"]));
         }
         Ok(())
     }
 
-    async fn opt_out_holds(&self) -> Result<()> {
-        say("Ava writes \"STOP\"");
-        let taken = self.write("STOP").await?;
-        told(&format!("she is answered: {}", taken["reply"]));
+    async fn opt_out_and_in(&self) -> Result<()> {
+        announce("Ava writes \"STOP\"");
+        let delivered = self.write("STOP").await?;
+        report(&format!("the system replies: {}", delivered["reply"]));
         self.event("contact_opted_out").await?;
-        told("event contact_opted_out");
-        say("The next notification for her is put on the queue");
+        report("event contact_opted_out");
+        announce("The next notification for Ava is sent to the queue");
         self.notify("order-18474-shipped").await?;
         let event = self.event("notification_suppressed").await?;
-        told(&format!("event notification_suppressed: {} did not go out", event["notification_id"]));
-        say("Ava writes \"START\"");
+        report(&format!("event notification_suppressed: {} was not sent", event["notification_id"]));
+        announce("Ava writes \"START\"");
         self.write("START").await?;
         self.event("contact_opted_in").await?;
-        told("event contact_opted_in");
+        report("event contact_opted_in");
         Ok(())
     }
 
     async fn write(&self, body: &str) -> Result<Value> {
-        let writing = json!({"from": format!("whatsapp:{AVA}"), "body": body});
+        let message = json!({"from": format!("whatsapp:{AVA}"), "body": body});
         let url = format!("{}/sandbox/inbound", self.stack.sandbox_url);
-        let taken: Value = self.http.post(url).json(&writing).send().await?.json().await?;
-        if taken["status"] != 200 {
-            bail!("the inbound webhook was answered with {}", taken["status"]);
+        let delivered: Value = self.http.post(url).json(&message).send().await?.json().await?;
+        if delivered["status"] != 200 {
+            bail!("the inbound webhook was answered with {}", delivered["status"]);
         }
-        Ok(taken)
+        Ok(delivered)
     }
 
     async fn notify(&self, id: &str) -> Result<()> {
@@ -92,7 +91,7 @@ impl<'a> Show<'a> {
         Ok(())
     }
 
-    /// Takes events from the queue until one is of a type.
+    /// Receives and deletes events from the queue until one has the type `event_type`.
     async fn event(&self, event_type: &str) -> Result<Value> {
         let queue_url = &self.stack.outputs.events_queue_url;
         let end = Instant::now() + DEADLINE;
@@ -107,14 +106,14 @@ impl<'a> Show<'a> {
                 }
             }
         }
-        bail!("no event {event_type} within {DEADLINE:?}: the logs say why")
+        bail!("no event {event_type} was published within {DEADLINE:?}: see the logs in the stack's folder")
     }
 }
 
-fn say(what: &str) {
+fn announce(what: &str) {
     eprintln!("\n{what}");
 }
 
-fn told(what: &str) {
+fn report(what: &str) {
     eprintln!("  -> {what}");
 }

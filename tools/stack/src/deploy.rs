@@ -1,4 +1,4 @@
-//! `sam build` and `sam deploy` of the project's own template to the emulator.
+//! Runs `sam build` and `sam deploy`, which deploy the project's template to the emulator.
 
 use std::{env::consts::ARCH, ffi::OsString, path::Path};
 
@@ -7,46 +7,46 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::{
-    account::Account,
+    account::TwilioAccount,
     process::{Group, log_to, run_logged, tail},
     stack::{Administrator, Outputs, aws_environment},
 };
 
-/// The stack's name, as samconfig.toml has it.
+/// The name of the CloudFormation stack, as in samconfig.toml.
 pub const STACK_NAME: &str = "whatsapp-local";
 
-/// The template that [`build`] makes, in a stack's own folder, so that one can run while another is built.
+/// The template that [`build`] writes. It is in the folder of the stack, so that a stack can run while another is built.
 pub const BUILT_TEMPLATE: &str = "build/template.yaml";
 
-/// What a deployment to the emulator is told, beyond samconfig.toml.
+/// The parameters of a deployment to the emulator that are not in samconfig.toml.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
-    /// Where the functions find AWS.
+    /// The endpoint at which the functions call AWS.
     pub aws_endpoint: &'a str,
-    /// Who deploys.
+    /// The administrator, whose keys SAM uses.
     pub administrator: &'a Administrator,
     /// The Twilio account.
-    pub account: &'a Account,
-    /// Who may receive what, as JSON; none is the template's default.
+    pub account: &'a TwilioAccount,
+    /// The send policy as JSON; `None` is the template's default.
     pub send_policy: Option<&'a str>,
 }
 
-/// Compiles the functions as `sam build` will, with Cargo's own progress on the terminal: SAM shows none of it.
+/// Compiles the functions with the options of `sam build`. Cargo's progress is shown on the terminal, which SAM would hide.
 pub async fn compile(root: &Path) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(["lambda", "build", "--release"]).current_dir(root).env("PATH", path_with_tools(root)?);
-    // As SAM does: Cargo compiles again where the flags differ.
+    // The same option as SAM's: with other options Cargo would compile everything again.
     if architecture()? == "arm64" {
         command.arg("--arm64");
     }
     let status = Group::spawn(&mut command)?.wait().await?;
     if !status.success() {
-        bail!("the functions do not compile; Cargo says why above");
+        bail!("the functions do not compile: see Cargo's errors above");
     }
     Ok(())
 }
 
-/// Packs the functions for deployment.
+/// Packages the functions for deployment.
 pub async fn build(root: &Path, scratch: &Path) -> Result<()> {
     let mut command = sam(root)?;
     command.args(["build", "--parameter-overrides", &format!("Architecture={}", architecture()?)]);
@@ -54,11 +54,11 @@ pub async fn build(root: &Path, scratch: &Path) -> Result<()> {
     run_logged(&mut command, &scratch.join("sam-build.log")).await
 }
 
-/// Deploys what [`build`] packed.
+/// Deploys the functions that [`build`] packaged.
 pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) -> Result<Outputs> {
     let mut command = sam(root)?;
     command.args(["deploy", "--config-env", "local"]);
-    // Named, because SAM looks for it beside the built template.
+    // Without this option SAM looks for the file beside the built template.
     command.arg("--config-file").arg(root.join("samconfig.toml"));
     command.arg("--template-file").arg(scratch.join(BUILT_TEMPLATE));
     command.arg("--parameter-overrides").args(overrides(parameters, architecture()?));
@@ -67,7 +67,7 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
     outputs(root, scratch, parameters).await
 }
 
-/// The template's parameters as SAM reads them. It takes no empty ones, which are the defaults.
+/// The template's parameters in SAM's form. SAM accepts no empty values; a missing parameter has its default.
 fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
     let Parameters { aws_endpoint, account, send_policy, .. } = parameters;
     let always = [
@@ -78,7 +78,7 @@ fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
         format!("TwilioAccountSid={}", account.account_sid),
     ];
     let service = account.messaging_service_sid.as_ref().map(|sid| format!("MessagingServiceSid={sid}"));
-    // SAM splits at spaces and takes quotes away, unless they are escaped.
+    // SAM splits values at spaces and removes quotes that are not escaped.
     let policy = send_policy.map(|policy| format!("SendPolicy=\"{}\"", policy.replace('"', "\\\"")));
     always.into_iter().chain(service).chain(policy).collect()
 }
@@ -117,14 +117,14 @@ fn sam(root: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The path with cargo-lambda on it, which both SAM and Cargo look for there.
+/// The variable `PATH` with the folder of cargo-lambda, which SAM and Cargo look for there.
 fn path_with_tools(root: &Path) -> Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(root.join(".tools/sam/bin")).chain(std::env::split_paths(&path));
     Ok(std::env::join_paths(folders)?)
 }
 
-/// This machine's processor by Lambda's name: the emulator runs the functions as its own processes.
+/// Lambda's name of this machine's processor, because the emulator runs the functions as processes of this machine.
 pub(crate) fn architecture() -> Result<&'static str> {
     match ARCH {
         "x86_64" => Ok("x86_64"),
@@ -139,7 +139,7 @@ mod tests {
     use crate::account::tests::account;
 
     #[test]
-    fn what_an_account_does_not_have_is_left_to_the_template() {
+    fn parameter_without_a_value_is_left_to_the_template() {
         let sender = [("TWILIO_MESSAGING_SERVICE_SID", ""), ("TWILIO_WHATSAPP_FROM", "whatsapp:+14155238886")];
         let (service, sender) = (account(&[]), account(&sender));
         let always = [

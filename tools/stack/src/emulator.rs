@@ -1,4 +1,4 @@
-//! The emulator of AWS: ministack, with what it lacks (see `emulator.py`).
+//! Starts the emulator of AWS: ministack with the additions of `emulator.py`.
 
 use std::{
     fs,
@@ -22,37 +22,37 @@ use crate::{
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A running emulator. It and the functions it started end when this is dropped.
+/// A running emulator. Dropping it stops the emulator and the functions that the emulator started.
 #[derive(Debug)]
 pub struct Emulator {
     _group: Group,
-    /// What it and the functions say.
+    /// The log of the emulator and the functions.
     pub log: PathBuf,
-    /// Where AWS is.
+    /// The endpoint of AWS.
     pub endpoint: String,
-    /// Where the deployed HTTP API is, at the root.
+    /// The base URL of the deployed HTTP API, whose routes begin at the root.
     pub front_door: String,
-    /// Who may do everything there.
+    /// The administrator, who has every permission.
     pub administrator: Administrator,
 }
 
-/// Where an emulator listens, and for whom.
+/// The ports of an emulator, and who calls them.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
     /// The port of AWS.
     pub aws_port: u16,
     /// The port of the deployed HTTP API.
     pub api_port: u16,
-    /// The URL at which Twilio itself calls the API. The API's port then serves Twilio's routes and no others.
+    /// The URL at which a real Twilio account calls the API. The API's port then serves only Twilio's routes.
     pub twilio_calls: Option<&'a BaseUrl>,
-    /// This machine's address on Docker's bridge, where AWS is served to functions in containers too.
+    /// This machine's address on Docker's bridge, where functions in containers can also call AWS.
     pub bridge: Option<Ipv4Addr>,
 }
 
 impl Emulator {
     /// Starts an emulator without any state and waits until it answers.
     ///
-    /// `root` is the checkout, `scratch` a folder of the emulator's own.
+    /// `root` is the checkout, `scratch` a folder for the emulator's log and temporary files.
     pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
         let Settings { aws_port, api_port, twilio_calls, bridge } = settings;
         let python = root.join(".tools/ministack/bin/python");
@@ -67,7 +67,7 @@ impl Emulator {
             .args([aws_port, api_port].map(|port| port.to_string()))
             .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
             .args(bridge.iter().flat_map(|address| ["--bridge".to_owned(), address.to_string()]))
-            // The functions inherit its environment: on AWS they get nothing of this machine's either.
+            // The functions inherit the emulator's environment, which must not contain this machine's variables.
             .env_clear()
             .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)])
@@ -91,7 +91,7 @@ async fn wait_until_ready(group: &mut Group, endpoint: &str, log: &Path) -> Resu
     let client = reqwest::Client::new();
     let url = format!("{endpoint}/_ministack/ready");
     loop {
-        if client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        if client.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
             return Ok(());
         }
         if let Some(status) = group.ended()? {

@@ -1,5 +1,5 @@
-//! What runs the functions by hand beside a running stack, with the environment that they were deployed with: files in the
-//! stack's folder for `sam local`, which runs them in containers, and for `cargo lambda watch`.
+//! Writes files into the stack's folder with which the functions can be run by hand beside a running stack, with the
+//! environment they were deployed with: for `sam local`, which runs them in containers, and for `cargo lambda watch`.
 
 use std::{collections::BTreeMap, fs, net::Ipv4Addr, path::Path};
 
@@ -13,26 +13,26 @@ use crate::{
     stack::Stack,
 };
 
-/// For `sam local`, and the events in `events/`.
+/// The environments for `sam local` with the events in `events/`.
 const ENVIRONMENTS: &str = "env.json";
-/// For `sam local start-api`, which is called at its own address.
+/// The environments for `sam local start-api`, where the functions verify signatures for that command's address.
 const API_ENVIRONMENTS: &str = "env-start-api.json";
-/// What makes the options of `sam local` short.
+/// The configuration that replaces most options of `sam local`.
 const CONFIGURATION: &str = "samconfig.toml";
-/// For `cargo lambda watch`, which has one environment for all functions.
+/// The environment for `cargo lambda watch`, which has only one for all functions.
 const VARIABLES: &str = "functions.env";
 
 /// The domain that the events in `events/` are signed for.
-const EVENTS: &str = "https://wa.example.com";
+const EVENTS_URL: &str = "https://wa.example.com";
 /// Where `sam local start-api` listens. Source: AWS SAM, "sam local start-api", options `--host` and `--port`.
-const START_API: &str = "http://127.0.0.1:3000";
+const START_API_URL: &str = "http://127.0.0.1:3000";
 /// The functions that verify the URL under which they are called.
 const CALLED_BY_TWILIO: [&str; 2] = ["InboundFunction", "StatusFunction"];
 
 /// The variables of each function, by the function's logical id.
 type Environments = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Writes the files. Containers find AWS and the sandbox at the address `bridge`, where there is one.
+/// Writes the files. With an address `bridge`, containers reach AWS and the sandbox there.
 pub(crate) async fn write(stack: &Stack, folder: &Path, bridge: Option<Ipv4Addr>) -> Result<()> {
     let deployed = deployed(stack).await.context("cannot read the functions' environments")?;
     for (name, content) in files(deployed, folder, bridge, architecture()?)? {
@@ -44,37 +44,40 @@ pub(crate) async fn write(stack: &Stack, folder: &Path, bridge: Option<Ipv4Addr>
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Functions {
-    functions: Vec<Function>,
+struct FunctionList {
+    functions: Vec<DeployedFunction>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Function {
+struct DeployedFunction {
     function_name: String,
-    environment: Environment,
+    environment: FunctionEnvironment,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Environment {
+struct FunctionEnvironment {
     variables: BTreeMap<String, String>,
 }
 
-/// Source: AWS Lambda API, "ListFunctions": up to 50 functions in one answer.
+/// The environments of the deployed functions. One page of the list is enough, because it has up to 50 functions. Source: AWS
+/// Lambda API, "ListFunctions".
 async fn deployed(stack: &Stack) -> Result<Environments> {
     let url = format!("{}/2015-03-31/functions/", stack.aws_endpoint);
     let list = UnsignedRequest { service: "lambda", method: "GET", url: &url, body: "" };
     let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), list)?;
-    let listed: Functions = request.send().await?.error_for_status()?.json().await?;
-    let named = listed.functions.into_iter().map(|Function { function_name, environment }| {
-        let logical_id = logical_id(&function_name).with_context(|| format!("the stack has no {function_name}"))?;
+    let listed: FunctionList = request.send().await?.error_for_status()?.json().await?;
+    let named = listed.functions.into_iter().map(|DeployedFunction { function_name, environment }| {
+        let logical_id =
+            logical_id(&function_name).with_context(|| format!("{function_name} is not a function of the stack"))?;
         Ok((logical_id.to_owned(), environment.variables))
     });
     named.collect()
 }
 
-/// Source: AWS CloudFormation, "Name type": the stack's name, the logical id, and what makes the name unique.
+/// The logical id in a generated name: the stack's name, the logical id and a unique suffix, separated by hyphens. Source:
+/// AWS CloudFormation, "Name type".
 fn logical_id(name: &str) -> Option<&str> {
     let (id, _unique) = name.strip_prefix(STACK_NAME)?.strip_prefix('-')?.rsplit_once('-')?;
     Some(id)
@@ -86,14 +89,14 @@ fn files(
     bridge: Option<Ipv4Addr>,
     architecture: &str,
 ) -> Result<[(&'static str, String); 4]> {
-    let here = called_at(EVENTS, deployed);
-    let in_containers = bridge.map_or_else(|| here.clone(), |address| reaching(address, here.clone()));
-    let api = called_at(START_API, in_containers.clone());
+    let on_host = called_at(EVENTS_URL, deployed);
+    let in_containers = bridge.map_or_else(|| on_host.clone(), |address| with_address(address, on_host.clone()));
+    let api = called_at(START_API_URL, in_containers.clone());
     Ok([
         (ENVIRONMENTS, serde_json::to_string_pretty(&in_containers)?),
         (API_ENVIRONMENTS, serde_json::to_string_pretty(&api)?),
         (CONFIGURATION, configuration(folder, architecture)),
-        (VARIABLES, variables(here)),
+        (VARIABLES, variables(on_host)),
     ])
 }
 
@@ -104,20 +107,22 @@ fn called_at(url: &str, mut environments: Environments) -> Environments {
     environments
 }
 
-/// The environments of functions that reach this machine at another address. Where Twilio reaches it does not change.
-fn reaching(address: Ipv4Addr, mut environments: Environments) -> Environments {
-    let (own, address) = (Ipv4Addr::LOCALHOST.to_string(), address.to_string());
+/// The environments of functions that reach this machine at another address. The URL at which Twilio calls the functions does
+/// not change.
+fn with_address(address: Ipv4Addr, mut environments: Environments) -> Environments {
+    let (loopback, address) = (Ipv4Addr::LOCALHOST.to_string(), address.to_string());
     for variables in environments.values_mut() {
         for name in ["AWS_ENDPOINT_URL", "TWILIO_API_BASE_URL"] {
             if let Some(url) = variables.get_mut(name) {
-                *url = url.replace(&own, &address);
+                *url = url.replace(&loopback, &address);
             }
         }
     }
     environments
 }
 
-/// One environment for all functions: the webhooks' functions say where they are called.
+/// One environment for all functions. The variables of the webhooks' functions have precedence, because these verify the URL at
+/// which they are called.
 fn variables(mut environments: Environments) -> String {
     let last = CALLED_BY_TWILIO.map(|function| environments.remove(function).unwrap_or_default());
     let all: BTreeMap<_, _> = environments.into_values().chain(last).flatten().collect();
@@ -125,7 +130,7 @@ fn variables(mut environments: Environments) -> String {
     lines.concat()
 }
 
-/// The options of SAM's commands, as TOML: a string of JSON is one of TOML, too.
+/// The options of SAM's commands as TOML. A JSON string is also a valid TOML string.
 fn configuration(folder: &Path, architecture: &str) -> String {
     let file = |name: &str| json!(folder.join(name));
     let overrides = json!([format!("Architecture={architecture}")]);
@@ -163,19 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_named_by_its_logical_id() {
+    fn function_name_contains_its_logical_id() {
         assert_eq!(logical_id("whatsapp-local-SendFunction-74E94104CB715"), Some("SendFunction"));
         assert_eq!(logical_id("another-SendFunction-74E94104CB715"), None);
     }
 
     #[test]
-    fn a_container_reaches_everything_at_the_bridge() {
+    fn container_environment_has_the_address_of_the_bridge() {
         let environments: Environments = serde_json::from_str(&written()[ENVIRONMENTS]).unwrap();
         let (inbound, send) = (&environments["InboundFunction"], &environments["SendFunction"]);
         assert_eq!(send["AWS_ENDPOINT_URL"], "http://172.17.0.1:4566");
         assert_eq!(send["TWILIO_API_BASE_URL"], "http://172.17.0.1:8090");
         assert_eq!(send["SEND_POLICY"], r#"{"on_unknown": {}}"#);
-        // Statuses come to the deployed function.
+        // Status callbacks go to the deployed function.
         assert_eq!(send["PUBLIC_BASE_URL"], "http://127.0.0.1:8080");
         assert_eq!(inbound["PUBLIC_BASE_URL"], "https://wa.example.com");
         let environments: Environments = serde_json::from_str(&written()[API_ENVIRONMENTS]).unwrap();
@@ -184,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn without_containers_everything_is_where_it_was_deployed() {
+    fn environment_without_bridge_is_the_deployed_one() {
         let expected = [
             "AWS_ENDPOINT_URL='http://127.0.0.1:4566'",
             "PUBLIC_BASE_URL='https://wa.example.com'",
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_names_the_built_template_and_this_machines_processor() {
+    fn configuration_names_the_built_template_and_the_processor() {
         let configuration = &written()[CONFIGURATION];
         let of_invoke = [
             "[default.local_invoke.parameters]",

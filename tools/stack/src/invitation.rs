@@ -1,76 +1,76 @@
-//! What is printed once a stack is up: where its page is, and what to try.
+//! The texts that `make run` prints when a stack is running: the page's URL, and what to try.
 
 use std::{fmt::Write as _, path::Path};
 
-use crate::{Stack, account::Account, tunnel::Tunnel};
+use crate::{Stack, account::TwilioAccount, tunnel::Tunnel};
 
-/// Where the page is, before anything else.
+/// The URL of the page, which is printed first.
 pub fn page(stack: &Stack) -> String {
-    format!("\n    The system is up. Open {}\n", stack.sandbox_url)
+    format!("\n    The system is running. Open {}\n", stack.sandbox_url)
 }
 
-/// What to try where the sandbox plays Twilio. `to` is a person's number.
-pub fn to_play(stack: &Stack, shell: &Path, to: &str) -> String {
+/// What to try with the sandbox in place of Twilio. `to` is a person's phone number.
+pub fn with_sandbox(stack: &Stack, shell: &Path, to: &str) -> String {
     let Stack { api_url, sandbox_url, .. } = stack;
     let send = send(shell, to, "");
     format!(
         r"
-It stays up. On the page, {sandbox_url}:
+The system keeps running. On the page, {sandbox_url}:
 
-  write as Ava, Ben or Chloe, press a button, send STOP, let a delivery fail, let a day pass
+  write as Ava, Ben or Chloe, press a button, send STOP, make a delivery fail, advance the clock by a day
 
 From another terminal:
 
-  # a notification for Ava goes out, and is followed to its end
+  # send a notification to Ava and follow it until its final status
 {send}
 
-  # what may happen to the next one, and why; what the system does, as it does it
+  # see whether the next one would be sent, and why; follow the published events
   wa send --to {to} --category marketing --text Offers --dry-run
   wa events tail
 
-  # nobody but Twilio is let in: 403
+  # a request without Twilio's signature is refused: 403
   curl -si {api_url}/twilio/inbound -d 'Body=hello'
 
-Ctrl-C ends it and leaves nothing running.",
+Ctrl-C stops the system and all its processes.",
     )
 }
 
-/// What to do where Twilio itself plays. Nobody is messaged without being asked.
-pub fn to_connect(stack: &Stack, shell: &Path, account: &Account, tunnel: &Tunnel) -> String {
+/// What to do with a real Twilio account. The stack sends no message until the user asks for one.
+pub fn with_twilio(stack: &Stack, shell: &Path, account: &TwilioAccount, tunnel: &Tunnel) -> String {
     let Stack { api_url, .. } = stack;
-    let Account { account_sid, public_base_url, .. } = account;
+    let TwilioAccount { account_sid, public_base_url, .. } = account;
     let from = account.whatsapp_from.as_ref().filter(|_| account.messaging_service_sid.is_none());
     let from = from.map(|from| format!(" --from {from}")).unwrap_or_default();
     let send = send(shell, "+YOUR_NUMBER", &from);
     format!(
         r"
-It is connected to Twilio's account {account_sid}: phones are real, and the page shows what the system does.
+The system uses the Twilio account {account_sid}: it sends to real phones, and the page shows what the system does.
 
 1. The tunnel. {public_base_url} has to lead to {api_url}, and {tunnel}.
 
      cloudflared tunnel --url {api_url}
      ngrok http {api_url}
 
-   Either is enough. Where it prints another URL, put that into .env as PUBLIC_BASE_URL and start again: Twilio's
-   signature covers it. The tunnel reaches Twilio's two webhooks and nothing else.
+   One of the two is enough. If it prints another URL, set PUBLIC_BASE_URL in .env to that URL and start again: Twilio's
+   signature covers the URL. Only Twilio's two webhooks can be reached through the tunnel.
 
-2. At Twilio, let messages come to {inbound}, by POST:
+2. In the Twilio Console, set the webhook for incoming messages to {inbound}, by POST:
 
 {places}
-   Statuses come by themselves: each message names {public_base_url}/twilio/status.
+   Status callbacks need no setting: each message names {public_base_url}/twilio/status.
 
-3. Write to your sender from your phone: that opens its service window. Then send a notification:
+3. Send a message from your phone to your sender: this opens the service window. Then send a notification:
 
 {send}
 
-Ctrl-C ends it and leaves nothing running.",
+Ctrl-C stops the system and all its processes.",
         inbound = public_base_url.join("/twilio/inbound"),
         places = places(account),
     )
 }
 
-/// Where in Twilio's Console the webhook is set.
-fn places(account: &Account) -> String {
+/// The places in the Twilio Console where the webhook is set.
+fn places(account: &TwilioAccount) -> String {
     let mut places = String::new();
     if let Some(service) = &account.messaging_service_sid {
         let _ = writeln!(
@@ -89,8 +89,8 @@ fn places(account: &Account) -> String {
     places
 }
 
-/// The command that sends a notification and follows it to its end. `from` names a sender, with a space before it, or is
-/// empty.
+/// The commands that send a notification and follow it until its final status. `from` is the option for a sender, with a space
+/// before it, or empty.
 fn send(shell: &Path, to: &str, from: &str) -> String {
     format!("  . {shell}\n  wa send --to {to}{from} --category service --text Hello --wait", shell = shell.display())
 }
@@ -101,17 +101,17 @@ mod tests {
     use crate::{account::tests::account, stack::tests::stack};
 
     #[test]
-    fn the_page_comes_first() {
-        assert_eq!(page(&stack()).trim(), "The system is up. Open http://sandbox");
+    fn page_is_named_in_the_first_line() {
+        assert_eq!(page(&stack()).trim(), "The system is running. Open http://sandbox");
         assert!(
-            to_play(&stack(), Path::new("env"), "+14155550123")
+            with_sandbox(&stack(), Path::new("env"), "+14155550123")
                 .trim_start()
-                .starts_with("It stays up. On the page, http://sandbox:")
+                .starts_with("The system keeps running. On the page, http://sandbox:")
         );
     }
 
     #[test]
-    fn who_connects_an_account_is_told_where_and_by_which_sender() {
+    fn text_for_an_account_has_its_console_pages_and_its_sender() {
         let service = ("TWILIO_MESSAGING_SERVICE_SID", "MG000000000000000000000000000000aa");
         let sender = ("TWILIO_WHATSAPP_FROM", "whatsapp:+14155238886");
         let cases = [
@@ -123,17 +123,17 @@ mod tests {
             ),
             (vec![service, sender], vec!["Services > MG", "WhatsApp senders >"], vec!["--from"]),
         ];
-        for (variables, said, unsaid) in cases {
+        for (variables, present, absent) in cases {
             let account = account(&variables);
-            let text = to_connect(&stack(), Path::new("env"), &account, &Tunnel::Nowhere);
-            for words in said.iter().chain(&[
-                "nothing answers there",
+            let text = with_twilio(&stack(), Path::new("env"), &account, &Tunnel::Nowhere);
+            for words in present.iter().chain(&[
+                "no server answers there",
                 "https://wa.example.com/twilio/inbound",
                 "cloudflared tunnel --url http://api\n",
             ]) {
                 assert!(text.contains(words), "{words} is not in: {text}");
             }
-            for words in unsaid {
+            for words in absent {
                 assert!(!text.contains(words), "{words} is in: {text}");
             }
         }

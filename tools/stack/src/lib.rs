@@ -1,7 +1,7 @@
-//! The local stack: `template.yaml` deployed to an emulator of AWS, with a stand-in for Twilio beside it, or Twilio itself.
+//! The local stack: `template.yaml` deployed to an emulator of AWS, connected to the sandbox or to a real Twilio account.
 //!
-//! `make run` leaves it running for people, `make test` runs the tests inside it; there is one description of it, the
-//! template, and one way to start it, [`run::start`]. A test connects to the running one with [`Stack::from_env`].
+//! `make run` keeps the stack running for people, `make test` runs the tests inside it. Both deploy the same template and
+//! start the stack with [`run::start`]. A test connects to the running stack with [`Stack::from_env`].
 
 pub mod account;
 pub mod bridge;

@@ -1,4 +1,4 @@
-//! Child processes that end with the stack.
+//! Child processes, which are stopped with the stack.
 
 use std::{
     fs::{self, File},
@@ -10,12 +10,13 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// As much of a log as helps, once its command has failed.
+/// How many lines of its log the error of a failed command shows.
 const TAIL_LINES: usize = 30;
 
-/// A child process, killed on drop together with every process that it started.
+/// A child process in its own process group. Dropping it kills the child and every process that the child started.
 ///
-/// Its standard input stays open until then, so that a child can tell when even this process was killed.
+/// Its standard input stays open until then: a child that reads the end of it knows that this process has ended, even when
+/// it was killed.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
@@ -23,7 +24,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts `command` at the head of a process group of its own.
+    /// Starts `command` as the leader of a new process group.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         let program = command.as_std().get_program().to_owned();
         let child = command
@@ -31,16 +32,16 @@ impl Group {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("the child ended at once")?;
+        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("the child ended immediately")?;
         Ok(Self { child, id })
     }
 
-    /// Waits until the process itself has ended.
+    /// Waits until the child has ended.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait().await?)
     }
 
-    /// How the process ended, if it has.
+    /// The child's exit status, if it has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -48,12 +49,12 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The only error is that nobody of the group is left, which is what was wanted.
+        // The only possible error is that no process of the group exists any more.
         let _ = kill_process_group(self.id, Signal::KILL);
     }
 }
 
-/// Runs `command` to its end with its output in the file `log`, whose last lines are in the error where it fails.
+/// Runs `command` until it ends, with its output in the file `log`. The error of a failed command has the last lines of the log.
 pub async fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     log_to(command, log)?;
     let status = Group::spawn(command)?.wait().await?;
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_dropped_group_takes_its_grandchildren_along() {
+    async fn dropped_group_ends_its_grandchildren() {
         let log = std::env::temp_dir().join(format!("group-{}", std::process::id()));
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & echo $!; wait"]);
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_command_is_named_with_the_end_of_its_log() {
+    async fn failed_command_is_reported_with_the_end_of_its_log() {
         let log = std::env::temp_dir().join(format!("failed-{}", std::process::id()));
         let error = run_logged(Command::new("sh").args(["-c", "echo first; echo last >&2; exit 3"]), &log).await;
         let error = error.unwrap_err().to_string();
@@ -114,7 +115,7 @@ mod tests {
         fs::remove_file(log).unwrap();
     }
 
-    /// Gone, or a zombie that nobody has collected yet.
+    /// Whether the process does not exist or is a zombie that its parent has not waited for.
     fn ended(id: Pid) -> bool {
         fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).map_or(true, |stat| stat.contains(") Z "))
     }

@@ -1,4 +1,4 @@
-//! What is going on, for whoever waits for it: a spinner on a terminal, plain lines elsewhere.
+//! Progress messages: a spinner on a terminal, plain lines elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Something that takes a while.
+/// A step of the start that takes some time.
 #[derive(Debug)]
 pub struct Step {
     title: String,
@@ -15,7 +15,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Begins a step and says so.
+    /// Starts a step and prints its title.
     pub fn start(title: impl Into<String>) -> Self {
         let title = title.into();
         let spinner =
@@ -27,7 +27,7 @@ impl Step {
         Self { title, started: Instant::now(), spinner }
     }
 
-    /// Ends a step that went well and says how long it took.
+    /// Ends a successful step and prints its duration.
     pub fn done(self) {
         self.spinner.finish_and_clear();
         eprintln!("ok  {} ({:.1} s)", self.title, self.started.elapsed().as_secs_f32());

@@ -1,4 +1,4 @@
-//! Starting the local stack, and ending it.
+//! Starts and stops the local stack.
 
 use std::{
     fs, io,
@@ -13,65 +13,65 @@ use secrecy::ExposeSecret as _;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::{
-    account::{Account, ApiKey},
+    account::{ApiKey, TwilioAccount},
     bridge,
     deploy::{self, Parameters},
     emulator::{Emulator, Settings},
     functions,
-    ports::{Ports, Reservation, Reserved},
+    ports::{Ports, ReservedPort, ReservedPorts},
     progress::Step,
     shell,
     stack::Stack,
     watch::Watch,
 };
 
-/// The made-up account that the stack and its stand-in for Twilio share.
+/// The SID of the sandbox's account, which does not exist at Twilio.
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
-/// What its webhooks are signed with.
+/// The token that the account's webhooks are signed with.
 pub const AUTH_TOKEN: &str = "12345678901234567890123456789012";
-/// What its REST calls authenticate with.
+/// The SID of the API key that authenticates the account's REST requests.
 pub const API_KEY_SID: &str = "SK00000000000000000000000000000001";
-/// The key's secret.
+/// The secret of the API key.
 pub const API_KEY_SECRET: &str = "sandbox-secret";
-/// Its Messaging Service.
+/// The Messaging Service of the account.
 pub const MESSAGING_SERVICE_SID: &str = "MG00000000000000000000000000000001";
 
-/// The stack's policy: rules of their own for countries that are small enough to be left to it. Of the others marketing
-/// needs a consent, as without any policy.
+/// The send policy of the stack. Only the countries that the policy's tests use have rules here. In all other countries
+/// marketing needs a consent, as without a policy.
 pub const SEND_POLICY: &str = concat!(
     r#"{"countries":{"#,
-    // Iceland is left alone nearly always, the Faroes get two marketing messages a week, and Malta's consents live for
-    // thirty days.
+    // Iceland has quiet hours for all but one minute of the day, the Faroe Islands allow two marketing messages a week, and
+    // consents for marketing in Malta expire after 30 days.
     r#""IS":{"consent":{},"quiet_hours":{"from":"00:01","to":"00:00"}},"#,
     r#""FO":{"consent":{},"marketing_cap":{"messages":2,"days":7}},"#,
     r#""MT":{"consent":{"marketing":{"days":30},"utility":{}}}}}"#,
 );
 
-/// Who plays Twilio to a stack.
+/// What a stack is connected to on Twilio's side.
 #[derive(Debug, Clone)]
-pub enum Twilio {
-    /// The sandbox, by these rules.
+pub enum TwilioSide {
+    /// The sandbox, which applies these rules.
     Sandbox(WhatsAppRules),
-    /// Twilio itself, with this account: the sandbox's page shows what the system does.
-    Itself(Box<Account>),
+    /// A real Twilio account. The sandbox then only shows what the system does.
+    Account(Box<TwilioAccount>),
 }
 
 /// A local stack that lives as long as this value.
 #[derive(Debug)]
 pub struct Running {
-    /// How to reach it.
+    /// The stack's URLs and outputs.
     pub stack: Stack,
-    /// Its folder: logs, what was deployed, and what `sam local` needs.
+    /// The stack's folder: logs, the deployed functions, and the files for `sam local`.
     pub folder: PathBuf,
-    /// What a shell reads to have `wa`, and to bring it and the AWS command line here; from the checkout.
+    /// The file that a shell reads to have `wa` and to connect `wa` and the AWS CLI to the stack; relative to the checkout.
     pub shell: PathBuf,
-    // Ends before what it reads does.
+    // The first of the three to be dropped, because it reads from the emulator and records in the sandbox.
     _watch: AbortOnDrop,
     _emulator: Emulator,
     _sandbox: JoinSet<io::Result<()>>,
 }
 
-/// A task that ends with its owner.
+/// A task that is aborted when its owner is dropped.
 #[derive(Debug)]
 struct AbortOnDrop(AbortHandle);
 
@@ -82,7 +82,7 @@ impl Drop for AbortOnDrop {
 }
 
 impl Running {
-    /// Ends a stack that nobody will have questions about: nothing of it is left.
+    /// Stops the stack and removes its folder with all logs.
     pub fn discard(self) -> Result<()> {
         let Self { folder, _watch: watch, _emulator: emulator, .. } = self;
         drop(watch);
@@ -91,23 +91,23 @@ impl Running {
     }
 }
 
-/// The folder that everything is built from.
+/// The folder of the checkout, from which everything is built.
 pub fn checkout() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the checkout's folder has gone")
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the folder of the checkout does not exist")
 }
 
-/// Builds, starts and deploys everything, and says on the standard error what it is doing.
-pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
+/// Builds, starts and deploys the stack, and prints its progress on the standard error.
+pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
     let root = checkout()?;
     let (twilio_calls, bridge) = match &twilio {
-        Twilio::Sandbox(_) => (None, bridge::address()),
-        // No container has to do with a real account.
-        Twilio::Itself(account) => (Some(&account.public_base_url), None),
+        TwilioSide::Sandbox(_) => (None, bridge::address()),
+        // Functions in containers run with the sandbox only, never with a real account.
+        TwilioSide::Account(account) => (Some(&account.public_base_url), None),
     };
-    let Reserved { api, aws, sandbox } = Reserved::new(ports, bridge)?;
+    let ReservedPorts { api, aws, sandbox } = ReservedPorts::new(ports, bridge)?;
     let scratch = empty_folder(root.join(".local").join(aws.port()?.to_string()))?;
 
-    eprintln!("Compiling the functions: the first time this takes some minutes");
+    eprintln!("Compiling the functions (this takes some minutes the first time)");
     deploy::compile(root).await?;
 
     let step = Step::start("sam build");
@@ -121,9 +121,9 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
 
     let sandbox_url = format!("http://127.0.0.1:{}", sandbox.port()?);
     let (account, send_policy) = match &twilio {
-        Twilio::Sandbox(_) => (made_up_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
-        // Its policy is the one that a first deployment has: marketing needs a consent.
-        Twilio::Itself(account) => (Account::clone(account), None),
+        TwilioSide::Sandbox(_) => (sandbox_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
+        // The default policy, as in a first deployment: marketing needs a consent.
+        TwilioSide::Account(account) => (TwilioAccount::clone(account), None),
     };
     let step = Step::start("sam deploy");
     let Emulator { endpoint, front_door, administrator, .. } = &emulator;
@@ -138,28 +138,28 @@ pub async fn start(ports: Ports, twilio: Twilio) -> Result<Running> {
     };
     put_credentials(&stack, &account).await?;
     step.done();
-    // The events of `events/` are the made-up account's.
-    if let Twilio::Sandbox(_) = &twilio {
+    // The events in `events/` belong to the sandbox's account.
+    if let TwilioSide::Sandbox(_) = &twilio {
         functions::write(&stack, &scratch, bridge).await?;
     }
     let shell = shell::write(&stack, root, &scratch)?;
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
-    let (watch, sandbox) = show(&stack, &emulator.log, twilio, sandbox, bridge).await?;
+    let (watch, sandbox) = serve_sandbox(&stack, &emulator.log, twilio, sandbox, bridge).await?;
     Ok(Running { stack, folder: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
 }
 
-/// The sandbox in this process, and what tells it what the system does.
-async fn show(
+/// Serves the sandbox in this process, and starts the watcher that records in its timeline what the system does.
+async fn serve_sandbox(
     stack: &Stack,
     log: &Path,
-    twilio: Twilio,
-    reservation: Reservation,
+    twilio: TwilioSide,
+    port: ReservedPort,
     bridge: Option<Ipv4Addr>,
 ) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
     let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
     let config = match twilio {
-        Twilio::Sandbox(rules) => Config { rules, ..config },
-        Twilio::Itself(account) => Config {
+        TwilioSide::Sandbox(rules) => Config { rules, ..config },
+        TwilioSide::Account(account) => Config {
             account_sid: account.account_sid,
             inbound_url: account.public_base_url.join("/twilio/inbound"),
             role: SandboxRole::Viewer,
@@ -171,7 +171,7 @@ async fn show(
     let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
     let mut serving = JoinSet::new();
-    for listener in reservation.into_listeners() {
+    for listener in port.into_listeners() {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         serving.spawn(sandbox::serve(Arc::clone(&sandbox), listener));
@@ -179,9 +179,9 @@ async fn show(
     Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving))
 }
 
-/// The account that the sandbox plays.
-fn made_up_account(sandbox_url: &str, api_url: &str) -> Result<Account> {
-    Ok(Account {
+/// The sandbox's account.
+fn sandbox_account(sandbox_url: &str, api_url: &str) -> Result<TwilioAccount> {
+    Ok(TwilioAccount {
         account_sid: ACCOUNT_SID.parse()?,
         auth_token: AUTH_TOKEN.into(),
         api_key: Some(ApiKey { sid: API_KEY_SID.parse()?, secret: API_KEY_SECRET.into() }),
@@ -200,8 +200,8 @@ fn empty_folder(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Does what an operator does after a first deployment.
-async fn put_credentials(stack: &Stack, account: &Account) -> Result<()> {
+/// Puts the account's credentials into the stack's secret, as an operator does after a first deployment.
+async fn put_credentials(stack: &Stack, account: &TwilioAccount) -> Result<()> {
     aws_sdk_secretsmanager::Client::new(&stack.aws())
         .put_secret_value()
         .secret_id(&stack.outputs.twilio_secret_arn)

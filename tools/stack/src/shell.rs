@@ -1,4 +1,4 @@
-//! What a shell reads to work with a running stack, and the commands that it then has.
+//! The file that a shell reads to work with a running stack, and the commands that the shell then has.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Writes the file `env` and the commands into a stack's folder: `wa` for this stack, and the pinned SAM CLI and cargo-lambda
-/// out of `root`. Gives the file.
+/// of the checkout `root`. Returns the path of `env`.
 pub(crate) fn write(stack: &Stack, root: &Path, folder: &Path) -> Result<PathBuf> {
     let (tools, commands, shell) = (root.join(".tools/sam/bin"), folder.join("bin"), folder.join("env"));
     let linked = [("wa", wa()?), ("sam", tools.join("sam")), ("cargo-lambda", tools.join("cargo-lambda"))];
@@ -24,14 +24,14 @@ pub(crate) fn write(stack: &Stack, root: &Path, folder: &Path) -> Result<PathBuf
     Ok(shell)
 }
 
-/// `make run` builds it beside this program.
+/// The program `wa`, which `make run` builds beside this program.
 fn wa() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("this program's own path is not known")?;
-    let programs = own.parent().context("this program is in no folder")?;
+    let program = std::env::current_exe().context("the path of this program cannot be read")?;
+    let programs = program.parent().context("this program is in no folder")?;
     Ok(programs.join("wa"))
 }
 
-/// Not the tools' folder itself: the shell would also get the Python interpreter in it.
+/// Links single programs, because the tools' folder on the path would also replace the shell's Python interpreter.
 fn link(linked: &[(&str, PathBuf)], commands: &Path) -> io::Result<()> {
     fs::create_dir_all(commands)?;
     linked.iter().try_for_each(|(name, program)| symlink(program, commands.join(name)))
@@ -45,7 +45,7 @@ fn script(stack: &Stack, commands: &Path) -> String {
     lines.concat() + &format!("export PATH='{}':\"$PATH\"\n", commands.display())
 }
 
-/// Writes what only this user may read: the administrator's key is in it.
+/// Writes a file that only this user may read, because it contains the administrator's key.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
@@ -58,7 +58,7 @@ mod tests {
     use crate::stack::tests::stack;
 
     #[test]
-    fn a_shell_that_reads_it_has_the_command_line_and_the_stack() {
+    fn shell_that_reads_the_file_has_wa_and_the_stack() {
         let folder = std::env::temp_dir().join(format!("shell-{}", std::process::id()));
         let commands = folder.join("bin");
         link(&[("wa", "/bin/echo".into())], &commands).unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_key_is_its_users_alone() {
+    fn file_with_a_key_is_readable_by_its_user_only() {
         let path = std::env::temp_dir().join(format!("private-{}", std::process::id()));
         write_private(&path, "key").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

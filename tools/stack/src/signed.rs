@@ -1,4 +1,4 @@
-//! Requests to AWS with its signature, for calls that none of the SDKs used here makes.
+//! Signed requests to AWS, for calls that are in none of the SDK crates that this package uses.
 
 use std::time::SystemTime;
 
@@ -14,13 +14,13 @@ use crate::stack::REGION;
 /// A request before it is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct UnsignedRequest<'a> {
-    /// The service by its name in signatures, as in `lambda`.
+    /// The service's name in signatures, such as `lambda`.
     pub service: &'a str,
-    /// GET and the like.
+    /// The HTTP method, such as `GET`.
     pub method: &'a str,
-    /// The whole URL.
+    /// The URL, with scheme and host.
     pub url: &'a str,
-    /// The body.
+    /// The body, which may be empty.
     pub body: &'a str,
 }
 

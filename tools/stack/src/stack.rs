@@ -1,4 +1,4 @@
-//! A running local stack, as its users see it.
+//! A running local stack: its URLs, its template's outputs, and the environment of processes that use it.
 
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
 
-/// The region that everything is in.
+/// The AWS region of the stack.
 pub const REGION: &str = "us-east-1";
 
 const API_URL: &str = "STACK_API_URL";
@@ -17,10 +17,10 @@ const AWS_ENDPOINT: &str = "STACK_AWS_ENDPOINT";
 const OUTPUTS: &str = "STACK_OUTPUTS";
 const ADMINISTRATOR_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
-/// The template's outputs.
+/// The outputs of the deployed template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[expect(missing_docs, reason = "each is described where it is made, in template.yaml")]
+#[expect(missing_docs, reason = "template.yaml describes each output")]
 pub struct Outputs {
     pub api_url: String,
     pub outbound_queue_url: String,
@@ -38,8 +38,8 @@ pub struct Outputs {
     pub reconcile_function_name: String,
 }
 
-/// The administrator of the emulator, with a secret key that is random for each run: with `make run TWILIO=1` the emulator
-/// holds the credentials of a real account.
+/// The administrator of the emulator. The secret key is random for each run, because with `make run TWILIO=1` the emulator
+/// stores the credentials of a real account.
 #[derive(Debug, Clone)]
 pub struct Administrator {
     secret_key: SecretString,
@@ -48,17 +48,17 @@ pub struct Administrator {
 impl Administrator {
     const ACCESS_KEY: &str = "LOCALADMINISTRATOR";
 
-    /// One for a new run.
+    /// An administrator with a new secret key.
     pub fn random() -> Self {
         Self { secret_key: uuid::Uuid::new_v4().simple().to_string().into() }
     }
 
-    /// The keys as AWS's tools and SDKs read them.
+    /// The keys as environment variables for AWS tools and SDKs.
     pub fn environment(&self) -> [(&'static str, &str); 2] {
         [("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY), (ADMINISTRATOR_SECRET, self.secret_key.expose_secret())]
     }
 
-    /// The keys as the SDK takes them.
+    /// The keys as credentials for the SDK.
     pub fn credentials(&self) -> Credentials {
         Credentials::new(Self::ACCESS_KEY, self.secret_key.expose_secret(), None, None, "local stack")
     }
@@ -67,28 +67,29 @@ impl Administrator {
 /// A running local stack.
 #[derive(Debug, Clone)]
 pub struct Stack {
-    /// The deployed API, which Twilio calls. Without a slash at the end, as the others.
+    /// The base URL of the deployed API, which Twilio calls. Like the other URLs it has no slash at the end.
     pub api_url: String,
-    /// The stand-in for Twilio.
+    /// The base URL of the sandbox.
     pub sandbox_url: String,
-    /// The emulator of AWS.
+    /// The endpoint of the emulator of AWS.
     pub aws_endpoint: String,
-    /// Who may do everything there.
+    /// The emulator's administrator, who has every permission.
     pub administrator: Administrator,
-    /// What the template says about itself.
+    /// The outputs of the template.
     pub outputs: Outputs,
 }
 
 impl Stack {
-    /// The stack that this process was started in, by `make test` or `stack exec`.
+    /// The stack in which `make test` or `stack exec` started this process.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let variable = |name| {
-            variable(name)
-                .with_context(|| format!("{name} is not set: `make test` starts the local stack that this needs"))
+            variable(name).with_context(|| {
+                format!("{name} is not set: `make test` starts the local stack that this program needs")
+            })
         };
         Ok(Self {
             api_url: variable(API_URL)?,
@@ -99,8 +100,8 @@ impl Stack {
         })
     }
 
-    /// The environment for a process that is to run in this stack: what [`Self::from_env`] reads, and what brings any
-    /// AWS SDK or tool to the emulator.
+    /// The environment of a process in this stack: the variables that [`Self::from_env`] reads, and those that connect AWS
+    /// SDKs and tools to the emulator.
     pub fn environment(&self) -> Result<Vec<(&'static str, String)>> {
         Ok([
             (API_URL, self.api_url.clone()),
@@ -113,7 +114,7 @@ impl Stack {
         .collect())
     }
 
-    /// The SDK's configuration for the emulator, as an administrator.
+    /// The SDK's configuration for calls to the emulator as its administrator.
     pub fn aws(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -125,8 +126,8 @@ impl Stack {
 }
 
 impl Stack {
-    /// An environment for each function, for one that is started by hand with events like those in `events/`, which are
-    /// signed for the domain `wa.example.com`.
+    /// The environment of each function by its logical id, for functions that a test starts itself with events like those in
+    /// `events/`, which are signed for the domain `wa.example.com`.
     pub fn function_environments(&self) -> serde_json::Value {
         let Outputs {
             messages_table_name, contacts_table_name, notifications_table_name, rate_limits_table_name, ..
@@ -168,7 +169,7 @@ impl Stack {
     }
 }
 
-/// The variables that bring any AWS SDK or tool to the emulator, and never to a real account.
+/// The variables that connect AWS SDKs and tools to the emulator, and that prevent them from using a real account.
 pub fn aws_environment(endpoint: &str, administrator: &Administrator) -> impl Iterator<Item = (&'static str, String)> {
     [
         ("AWS_ENDPOINT_URL", endpoint),
@@ -209,7 +210,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_process_of_the_stack_reads_the_stack_that_started_it() {
+    fn environment_of_a_stack_is_read_as_the_same_stack() {
         let environment: BTreeMap<_, _> = stack().environment().unwrap().into_iter().collect();
         assert_eq!(environment["STACK_API_URL"], "http://api");
         let read = Stack::from_variables(|name| environment.get(name).cloned()).unwrap();
@@ -217,8 +218,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn outside_of_a_stack_one_line_says_what_to_do() {
+    fn process_outside_a_stack_is_refused_with_instructions() {
         let error = Stack::from_variables(|_| None).unwrap_err().to_string();
-        assert_eq!(error, "STACK_API_URL is not set: `make test` starts the local stack that this needs");
+        assert_eq!(error, "STACK_API_URL is not set: `make test` starts the local stack that this program needs");
     }
 }

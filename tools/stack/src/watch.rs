@@ -1,8 +1,8 @@
-//! What the deployed system does, told to the sandbox's timeline while the stack is up.
+//! Shows what the deployed system does on the sandbox's timeline while the stack runs.
 //!
-//! The watcher reads and takes nothing away: the streams of the tables ([`streams`]) and the archive of events
-//! ([`archive`]), never a queue, and the log of the emulator for webhooks that were refused ([`front_door`]). What an item
-//! says in words is in [`messages`], [`contacts`] and [`decisions`], what an event says in [`events`]: pure functions.
+//! The watcher only reads: the streams of the tables ([`streams`]), the archive of events ([`archive`]), and the emulator's
+//! log for refused webhooks ([`front_door`]). It never reads a queue, because it would take messages from their consumer.
+//! Pure functions turn items and events into timeline entries: [`messages`], [`contacts`], [`decisions`] and [`events`].
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -20,82 +20,84 @@ mod front_door;
 mod messages;
 mod streams;
 
-use archive::Archive;
+use archive::EventArchive;
 use front_door::FrontDoor;
-use streams::{Change, Table, TableStream};
+use streams::{ItemChange, TableStream, WatchedTable};
 
-/// What a person sees at once is what is shown within a second.
+/// A person sees a change as immediate when it is shown within a second.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A round that takes long shares its machine with others that have more to do: of all time it gets a fifth.
-const SHARE: u32 = 4;
-/// And yet it comes back soon.
+/// After a round the watcher pauses this many times the round's duration, so that it uses a fifth of the time at most and
+/// leaves the machine to the functions.
+const PAUSE_FACTOR: u32 = 4;
+/// The limit of that pause, so that the page stays current.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// Watches a stack and tells the sandbox beside it.
+/// Watches a stack and records what it does on the sandbox's timeline.
 #[derive(Debug)]
 pub struct Watch {
     streams: [TableStream; 3],
-    archive: Archive,
+    archive: EventArchive,
     front_door: FrontDoor,
     sandbox: Arc<Sandbox>,
 }
 
 impl Watch {
-    /// Opens all that is read; `log` is the emulator's. What happens from now on is told, and what has happened since the
-    /// deployment.
+    /// Opens the streams and the archive; `log` is the emulator's log. The timeline begins with the deployment.
     pub async fn open(stack: &Stack, log: &Path, sandbox: Arc<Sandbox>) -> Result<Self> {
         let aws = stack.aws();
         let outputs = &stack.outputs;
         let open = |table, name| TableStream::open(&aws, table, name);
         Ok(Self {
             streams: [
-                open(Table::Messages, &outputs.messages_table_name).await?,
-                open(Table::Contacts, &outputs.contacts_table_name).await?,
-                open(Table::Notifications, &outputs.notifications_table_name).await?,
+                open(WatchedTable::Messages, &outputs.messages_table_name).await?,
+                open(WatchedTable::Contacts, &outputs.contacts_table_name).await?,
+                open(WatchedTable::Notifications, &outputs.notifications_table_name).await?,
             ],
-            archive: Archive::new(&aws, outputs.archive_bucket_name.clone()),
+            archive: EventArchive::new(&aws, outputs.archive_bucket_name.clone()),
             front_door: FrontDoor::new(log),
             sandbox,
         })
     }
 
-    /// Watches until it is dropped. What cannot be read is tried again, and said once.
+    /// Watches until it is dropped. A failed read is retried, and reported once.
     pub async fn run(mut self) {
-        let mut has_complained = false;
+        let mut has_reported = false;
         loop {
             let begin = Instant::now();
             match self.round().await {
-                Ok(()) => has_complained = false,
-                Err(error) if has_complained => drop(error),
+                Ok(()) => has_reported = false,
+                Err(error) if has_reported => drop(error),
                 Err(error) => {
-                    eprintln!("What the system does is not shown on the page for now: {error:#}");
-                    has_complained = true;
+                    eprintln!("The timeline is not updated at the moment; reading is retried: {error:#}");
+                    has_reported = true;
                 }
             }
-            let took = begin.elapsed();
-            sleep((took * SHARE).min(LONGEST_PAUSE).max(PAUSE.saturating_sub(took))).await;
+            let duration = begin.elapsed();
+            sleep((duration * PAUSE_FACTOR).min(LONGEST_PAUSE).max(PAUSE.saturating_sub(duration))).await;
         }
     }
 
     async fn round(&mut self) -> Result<()> {
-        for refused in self.front_door.next().await? {
-            self.sandbox.record(front_door::told(&refused));
+        for webhook in self.front_door.next().await? {
+            self.sandbox.record(front_door::timeline_event(&webhook));
         }
         let (mut changes, read) = self.changes().await;
-        // The tables' changes in the order in which they were made: sequence numbers of one length grow.
+        // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length and
+        // increase.
         changes.sort_by(|one, other| one.1.sequence_number.cmp(&other.1.sequence_number));
-        for happening in changes.iter().filter_map(|(table, change)| told(*table, change)) {
-            self.sandbox.record(happening);
+        for event in changes.iter().filter_map(|(table, change)| timeline_event(*table, change)) {
+            self.sandbox.record(event);
         }
         read?;
-        for happening in self.archive.next(Instant::now()).await?.iter().filter_map(events::told) {
-            self.sandbox.record(happening);
+        for event in self.archive.next(Instant::now()).await?.iter().filter_map(events::timeline_event) {
+            self.sandbox.record(event);
         }
         Ok(())
     }
 
-    /// What could be read, and whether all could: what was read is not brought again.
-    async fn changes(&mut self) -> (Vec<(Table, Change)>, Result<()>) {
+    /// The changes that could be read, and the error of the last stream that could not be read. They are returned together,
+    /// because a stream does not return a change twice.
+    async fn changes(&mut self) -> (Vec<(WatchedTable, ItemChange)>, Result<()>) {
         let (mut changes, mut read) = (Vec::new(), Ok(()));
         for stream in &mut self.streams {
             match stream.next().await {
@@ -110,15 +112,15 @@ impl Watch {
     }
 }
 
-fn told(table: Table, change: &Change) -> Option<TimelineEvent> {
+fn timeline_event(table: WatchedTable, change: &ItemChange) -> Option<TimelineEvent> {
     match table {
-        Table::Messages => messages::told(change),
-        Table::Contacts => contacts::told(change),
-        Table::Notifications => decisions::told(change),
+        WatchedTable::Messages => messages::timeline_event(change),
+        WatchedTable::Contacts => contacts::timeline_event(change),
+        WatchedTable::Notifications => decisions::timeline_event(change),
     }
 }
 
-/// A SID as a person tells two of them apart: its last digits.
+/// The prefix and the last digits of a SID, by which a person distinguishes two of them.
 fn short(sid: &str) -> String {
     let (start, end) = (sid.get(..2).unwrap_or(sid), sid.len().saturating_sub(6));
     format!("{start}...{}", sid.get(end..).unwrap_or_default())
@@ -130,14 +132,14 @@ mod tests {
 
     use super::*;
 
-    /// A change as a stream tells it.
-    pub(super) fn change(before: Option<&Value>, now: &Value) -> Change {
+    /// A change as it is read from a stream.
+    pub(super) fn change(before: Option<&Value>, now: &Value) -> ItemChange {
         let item = |value: &Value| serde_dynamo::to_item(value).unwrap();
-        Change { old: before.map(item), new: item(now), sequence_number: String::new() }
+        ItemChange { old: before.map(item), new: item(now), sequence_number: String::new() }
     }
 
     #[test]
-    fn two_sids_are_told_apart_by_their_ends() {
+    fn short_sid_has_its_prefix_and_its_last_digits() {
         assert_eq!(short("SM0000000000000000000000000000beef"), "SM...00beef");
         assert_eq!(short(""), "...");
     }

@@ -1,62 +1,62 @@
-//! What is wrong with `.env`, one line for each variable.
+//! The problems of the file `.env`, each printed as one line.
 
 use std::fmt;
 
 use super::NAMES;
 
-/// Something that is wrong with `.env`. Values are not repeated: they may be secrets.
+/// A problem of `.env`. It never contains a value, because values may be secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    /// There is none.
+pub enum EnvFileProblem {
+    /// The file does not exist.
     NoFile,
-    /// A line that is no variable, after this one.
+    /// A line is not a variable.
     Line {
-        /// The last that could be read.
+        /// The name of the last variable before the line.
         after: Option<String>,
     },
-    /// A variable that has to be there.
+    /// A required variable is not set.
     Missing {
-        /// The variable.
+        /// The variable's name.
         name: &'static str,
-        /// What belongs there.
+        /// A description of the expected value.
         expected: &'static str,
     },
-    /// A variable that has another form than it should.
+    /// A variable has the wrong form.
     Malformed {
-        /// The variable.
+        /// The variable's name.
         name: &'static str,
-        /// What was wrong and what is right.
+        /// The error and the expected form.
         error: String,
     },
-    /// A variable that nobody reads: a typing mistake.
+    /// A variable is unknown, probably because of a typing mistake.
     Unknown {
-        /// The variable.
+        /// The variable's name.
         name: String,
     },
-    /// Neither a Messaging Service nor a sender.
+    /// Neither a Messaging Service nor a sender is set.
     NoSender,
-    /// Nothing that Twilio could call.
+    /// The public URL is not set.
     NoTunnel {
-        /// Where a tunnel would have to lead.
+        /// The port to which the tunnel has to lead.
         api_port: u16,
     },
-    /// An address of this machine.
+    /// The public URL is a local address, which Twilio cannot reach.
     Unreachable,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for EnvFileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFile => f.write_str(".env is missing: copy .env.example to .env and fill it in"),
-            Self::Line { after: None } => f.write_str(".env: its first line is no variable: expected NAME=value"),
+            Self::Line { after: None } => f.write_str(".env: the first line is not a variable: expected NAME=value"),
             Self::Line { after: Some(name) } => {
-                write!(f, ".env: the line after {name} is no variable: expected NAME=value")
+                write!(f, ".env: the line after {name} is not a variable: expected NAME=value")
             }
             Self::Missing { name, expected } => write!(f, "{name} is not set in .env: expected {expected}"),
             Self::Malformed { name, error } => write!(f, "{name}: {error}"),
             Self::Unknown { name } => {
                 let [others @ .., last] = NAMES;
-                write!(f, "{name}: not known here: expected {} or {last}", others.join(", "))
+                write!(f, "{name}: unknown variable: expected {} or {last}", others.join(", "))
             }
             Self::NoSender => f.write_str(
                 "TWILIO_MESSAGING_SERVICE_SID or TWILIO_WHATSAPP_FROM is not set in .env: expected one of them, as in MG and 32 \

@@ -1,4 +1,5 @@
-//! The events that went out: the new objects of the archive, which publish writes when the queue has taken them.
+//! The published events: the new objects of the archive, which the publish function writes after the queue has accepted the
+//! events.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -11,35 +12,34 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// How long after the latest change of a table its events are looked for.
+/// How long after the latest change of a table the archive is read for its events.
 const EXPECTED_FOR: Duration = Duration::from_mins(2);
-/// How much later than an object another may come whose key is before its own: the tables are published beside each
-/// other.
+/// How much later than an object another object may appear whose key sorts before it: the tables are published concurrently.
 const OUT_OF_ORDER: Duration = Duration::from_mins(1);
-/// How many objects are read at once, at the most.
-const AT_ONCE: usize = 50;
+/// How many objects one call reads at most.
+const OBJECTS_PER_CALL: usize = 50;
 
-/// The archive bucket, read as it grows.
+/// The archive bucket, whose new objects are read.
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(super) struct EventArchive {
     client: Client,
     bucket: String,
-    read: Read,
+    read: ReadObjects,
     expected_until: Option<Instant>,
 }
 
-impl Archive {
+impl EventArchive {
     pub(super) fn new(aws: &SdkConfig, bucket: String) -> Self {
         let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build();
-        Self { client: Client::from_conf(config), bucket, read: Read::default(), expected_until: None }
+        Self { client: Client::from_conf(config), bucket, read: ReadObjects::default(), expected_until: None }
     }
 
-    /// Something changed of which there may be events soon.
+    /// Reads the archive from now on: a table changed, so that events may follow.
     pub(super) fn expect_events(&mut self, now: Instant) {
         self.expected_until = Some(now + EXPECTED_FOR);
     }
 
-    /// The events that came since the last call; many of them in several calls.
+    /// The events that were archived since the last call, a limited number of objects in each call.
     pub(super) async fn next(&mut self, now: Instant) -> Result<Vec<Value>> {
         if self.expected_until.is_none_or(|until| until < now) {
             return Ok(Vec::new());
@@ -51,7 +51,8 @@ impl Archive {
         for key in self.read.new_ones(keys) {
             match self.object(&key).await {
                 Ok(body) => events.extend(lines(&body)),
-                // What was read is not brought again, so it goes out first.
+                // The events read so far are returned first, because their objects are not read again; the next call meets
+                // the error again.
                 Err(_) if !events.is_empty() => break,
                 Err(error) => return Err(error),
             }
@@ -71,28 +72,28 @@ fn lines(body: &[u8]) -> impl Iterator<Item = Value> {
     body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
-/// Which objects were read.
+/// The keys of the objects that were read.
 #[derive(Debug, Default)]
-struct Read {
-    /// Nothing new comes at or before this key.
-    floor: Option<String>,
-    /// Those after it, the first read at the front.
+struct ReadObjects {
+    /// No new object appears at or before this key.
+    start: Option<String>,
+    /// The keys read after it, in the order in which they were read.
     keys: VecDeque<(Instant, String)>,
     known: HashSet<String>,
 }
 
-impl Read {
-    /// The key after which there may be new ones.
+impl ReadObjects {
+    /// The key after which new objects may appear.
     fn start_after(&mut self, now: Instant) -> Option<String> {
         while let Some((_, key)) = self.keys.pop_front_if(|(at, _)| now.duration_since(*at) > OUT_OF_ORDER) {
             self.known.remove(&key);
-            self.floor = self.floor.take().max(Some(key));
+            self.start = self.start.take().max(Some(key));
         }
-        self.floor.clone()
+        self.start.clone()
     }
 
     fn new_ones(&self, listed: impl Iterator<Item = String>) -> Vec<String> {
-        listed.filter(|key| !self.known.contains(key)).take(AT_ONCE).collect()
+        listed.filter(|key| !self.known.contains(key)).take(OBJECTS_PER_CALL).collect()
     }
 
     fn note(&mut self, key: String, now: Instant) {
@@ -106,9 +107,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_read_once_and_a_late_one_too() {
+    fn object_is_read_once_also_when_late() {
         let begin = Instant::now();
-        let mut read = Read::default();
+        let mut read = ReadObjects::default();
         let listed = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into_iter();
         assert_eq!(read.start_after(begin), None);
         for (now, keys, new) in [(begin, &["1", "3"][..], &["1", "3"][..]), (begin, &["1", "2", "3"], &["2"])] {
@@ -124,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn not_all_are_read_at_once() {
-        let listed = (0..=AT_ONCE).map(|number| number.to_string());
-        assert_eq!(Read::default().new_ones(listed).len(), AT_ONCE);
+    fn listed_objects_are_limited_per_call() {
+        let listed = (0..=OBJECTS_PER_CALL).map(|number| number.to_string());
+        assert_eq!(ReadObjects::default().new_ones(listed).len(), OBJECTS_PER_CALL);
     }
 
     #[test]
-    fn each_line_is_an_event() {
+    fn each_json_line_is_an_event() {
         assert_eq!(lines(b"{\"a\":1}\n2\n\n").collect::<Vec<_>>(), [serde_json::json!({"a": 1}), 2.into()]);
     }
 }

@@ -1,4 +1,4 @@
-//! A notification's state, in words.
+//! States of a notification as timeline entries.
 
 use domain::notification::{Content, Notification};
 use sandbox::{TimelineEvent, TimelineOutcome};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use stores::notifications::{Attempt, NotificationState, StoredNotification};
 use twilio_types::{error_code::ErrorCode, sid::MessageSid};
 
-use super::{short, streams::Change};
+use super::{short, streams::ItemChange};
 
-pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
+pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     let now: StoredNotification = change.read()?;
     let before: Option<StoredNotification> = change.read_old();
     if !is_news(before.as_ref(), &now) {
@@ -19,7 +19,7 @@ pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
         kind: "decision".to_owned(),
         outcome,
         summary: format!("{}: {words}", now.id),
-        // Every notification begins on WhatsApp, and its person is one there.
+        // A notification is first sent over WhatsApp, and the timeline shows it with the person's WhatsApp address.
         person: now.recipient.as_ref().map(|to| format!("whatsapp:{to}")),
         message_sid: message(&now).map(str::to_owned),
         notification_id: Some(now.id.to_string()),
@@ -27,7 +27,7 @@ pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     })
 }
 
-/// Of all that is written of a notification, what a person would want to know.
+/// Whether the change is of interest to a person: many writes concern only the functions.
 fn is_news(before: Option<&StoredNotification>, now: &StoredNotification) -> bool {
     let Some(before) = before else { return true };
     before.state != now.state
@@ -40,16 +40,21 @@ fn words(before: Option<&StoredNotification>, now: &StoredNotification) -> (Stri
     let reason = now.reason.as_deref().unwrap_or("no reason given");
     match now.state {
         NotificationState::Claimed => (claimed(before, now), TimelineOutcome::Neutral),
-        NotificationState::Accepted => (format!("accepted by Twilio{}", taken(before, now)), TimelineOutcome::Good),
+        NotificationState::Accepted => {
+            (format!("accepted by Twilio{}", message_details(before, now)), TimelineOutcome::Good)
+        }
         NotificationState::AwaitingReply => {
-            let words = format!("its template accepted by Twilio{}, the rest follows the answer", taken(before, now));
+            let words = format!(
+                "its template accepted by Twilio{}, the rest is sent after the reply",
+                message_details(before, now)
+            );
             (words, TimelineOutcome::Good)
         }
         NotificationState::Waiting => waiting(before, now),
         NotificationState::Suppressed => (format!("suppressed, {reason}"), TimelineOutcome::Refused),
         NotificationState::Expired => (format!("expired, {reason}"), TimelineOutcome::Refused),
         NotificationState::Rejected => (format!("rejected, {reason}"), TimelineOutcome::Bad),
-        NotificationState::Unknown => (format!("whether it was sent is not known, {reason}"), TimelineOutcome::Bad),
+        NotificationState::Unknown => (format!("it is unknown whether it was sent, {reason}"), TimelineOutcome::Bad),
     }
 }
 
@@ -58,12 +63,12 @@ fn claimed(before: Option<&StoredNotification>, now: &StoredNotification) -> Str
         before.is_some_and(|before| before.state == NotificationState::Claimed && before.lease == now.lease);
     match &now.message_sid {
         Some(sid) if was_claimed => format!("a status callback names its message, {}", short(sid.as_str())),
-        _ => format!("claimed, goes out as {}", way(now)),
+        _ => format!("claimed, goes out as {}", channel_option(now)),
     }
 }
 
-/// As which message, and after what.
-fn taken(before: Option<&StoredNotification>, now: &StoredNotification) -> String {
+/// The message SID, the number of the attempt if it is not the first, and whether the message was found at Twilio.
+fn message_details(before: Option<&StoredNotification>, now: &StoredNotification) -> String {
     let sid = message(now).map(|sid| format!(" as {}", short(sid))).unwrap_or_default();
     let found = before.is_some_and(|before| before.state == NotificationState::Unknown);
     let after = match tries(now) {
@@ -74,43 +79,45 @@ fn taken(before: Option<&StoredNotification>, now: &StoredNotification) -> Strin
     format!("{sid}{after}{found}")
 }
 
-/// It waits by its policy, or because an attempt has failed.
+/// The notification waits because of the policy, or because an attempt failed.
 fn waiting(before: Option<&StoredNotification>, now: &StoredNotification) -> (String, TimelineOutcome) {
     let known = before.map_or(0, |before| before.attempts.len());
-    let title = |code: ErrorCode| format!("code {code} ({})", code.title().unwrap_or("not known"));
-    let reason = now.reason.clone().or_else(|| now.code.map(title)).unwrap_or_else(|| "Twilio did not take it".into());
+    let title = |code: ErrorCode| format!("code {code} ({})", code.title().unwrap_or("unknown code"));
+    let reason =
+        now.reason.clone().or_else(|| now.code.map(title)).unwrap_or_else(|| "Twilio did not accept it".into());
     let Some(failed) = now.attempts.get(known..).and_then(<[_]>::last) else {
         return (format!("waits, {reason}"), TimelineOutcome::Neutral);
     };
     let next = if before.is_some_and(|before| before.route == now.route) {
-        "tried again".to_owned()
+        "it is retried".to_owned()
     } else {
-        format!("{} takes over", way(now))
+        format!("{} takes over", channel_option(now))
     };
-    // What failed after Twilio had taken it says so.
+    // The reason of a message that failed after Twilio had accepted it begins with "failed".
     let how = if failed.message_sid.is_some() { reason } else { format!("failed, {reason}") };
     (format!("attempt {} over {} {how}; {next}", tries(now), failed.channel), TimelineOutcome::Bad)
 }
 
-/// A message that failed after Twilio had taken it stands there twice: as taken and as failed.
+/// The number of attempts. A message that failed after Twilio had accepted it is in the list twice: as accepted, and as
+/// failed with its message SID.
 fn tries(now: &StoredNotification) -> usize {
     let is_try = |attempt: &&Attempt| attempt.outcome != NotificationState::Waiting || attempt.message_sid.is_none();
     now.attempts.iter().filter(is_try).count()
 }
 
-/// Its message, or that of its last attempt.
+/// The SID of the notification's message, or of the message of its last attempt.
 fn message(now: &StoredNotification) -> Option<&str> {
     let last = || now.attempts.last().and_then(|attempt| attempt.message_sid.as_ref());
     now.message_sid.as_ref().or_else(last).map(MessageSid::as_str)
 }
 
-/// Which of its ways, as in `its template over whatsapp` or `fallback 1, text over sms`.
-fn way(now: &StoredNotification) -> String {
+/// The current channel option, as in `template over whatsapp` or `fallback 1, text over sms`.
+fn channel_option(now: &StoredNotification) -> String {
     let number = if now.route == 0 { String::new() } else { format!("fallback {}, ", now.route) };
     let request = now.request.as_deref().and_then(|request| Notification::parse(request).ok());
     let Some((channel, content)) = request.as_ref().and_then(|notification| notification.channel_option(now.route))
     else {
-        return format!("{number}what it says");
+        return format!("{number}its content");
     };
     let kind = match content {
         Content::Text { .. } => "text",
@@ -120,7 +127,7 @@ fn way(now: &StoredNotification) -> String {
     format!("{number}{kind} over {}", channel.as_str())
 }
 
-/// All but what it says, and what only its functions need.
+/// The details of the entry: without the content, and without attributes that only the functions need.
 fn details(now: &StoredNotification) -> Value {
     json!({
         "table": "Notifications",
@@ -167,27 +174,27 @@ mod tests {
 
     fn check(cases: Vec<(Option<&Value>, Value, TimelineOutcome, &str)>) {
         for (before, now, outcome, words) in cases {
-            let happening = told(&change(before, &now)).unwrap();
-            assert_eq!(happening.summary, format!("order-1: {words}"));
-            assert_eq!(happening.outcome, outcome, "{words}");
-            assert_eq!(happening.person.as_deref(), Some("whatsapp:+14155550123"));
-            assert_eq!(happening.notification_id.as_deref(), Some("order-1"));
+            let entry = timeline_event(&change(before, &now)).unwrap();
+            assert_eq!(entry.summary, format!("order-1: {words}"));
+            assert_eq!(entry.outcome, outcome, "{words}");
+            assert_eq!(entry.person.as_deref(), Some("whatsapp:+14155550123"));
+            assert_eq!(entry.notification_id.as_deref(), Some("order-1"));
         }
     }
 
     #[test]
-    fn what_is_on_its_way_is_told_with_its_way() {
+    fn sent_notification_is_shown_with_its_channel_option() {
         let claimed = item("claimed", &json!({"lease": "l"}));
         let fallback = item("claimed", &json!({"lease": "l", "route": 1}));
         let bound = item("claimed", &json!({"lease": "l", "message_sid": SID}));
-        let taken = item("accepted", &json!({"message_sid": SID, "attempts": [attempt("accepted", Some(SID))]}));
+        let accepted = item("accepted", &json!({"message_sid": SID, "attempts": [attempt("accepted", Some(SID))]}));
         let tries = json!({"attempts": [attempt("waiting", None), attempt("accepted", Some(SID))]});
         let template = item("awaiting_reply", &json!({"message_sid": SID}));
         check(vec![
             (None, claimed.clone(), TimelineOutcome::Neutral, "claimed, goes out as text over whatsapp"),
             (None, fallback, TimelineOutcome::Neutral, "claimed, goes out as fallback 1, text over sms"),
             (Some(&claimed), bound, TimelineOutcome::Neutral, "a status callback names its message, SM...00beef"),
-            (Some(&claimed), taken, TimelineOutcome::Good, "accepted by Twilio as SM...00beef"),
+            (Some(&claimed), accepted, TimelineOutcome::Good, "accepted by Twilio as SM...00beef"),
             (
                 Some(&claimed),
                 item("accepted", &tries),
@@ -198,18 +205,18 @@ mod tests {
                 Some(&claimed),
                 template,
                 TimelineOutcome::Good,
-                "its template accepted by Twilio as SM...00beef, the rest follows the answer",
+                "its template accepted by Twilio as SM...00beef, the rest is sent after the reply",
             ),
         ]);
     }
 
     #[test]
-    fn what_failed_is_told_with_what_takes_over() {
+    fn failed_attempt_is_shown_with_the_next_one() {
         let claimed = item("claimed", &json!({"lease": "l"}));
-        let taken = item("accepted", &json!({"message_sid": SID, "attempts": [attempt("accepted", Some(SID))]}));
+        let accepted = item("accepted", &json!({"message_sid": SID, "attempts": [attempt("accepted", Some(SID))]}));
         let refused = item("waiting", &json!({"code": 20503, "attempts": [attempt("waiting", None)]}));
         let failed = json!({
-            "code": 63016, "route": 1, "reason": "failed after Twilio had taken it",
+            "code": 63016, "route": 1, "reason": "failed after Twilio had accepted it",
             "attempts": [attempt("accepted", Some(SID)), attempt("waiting", Some(SID))],
         });
         check(vec![
@@ -217,47 +224,47 @@ mod tests {
                 Some(&claimed),
                 refused,
                 TimelineOutcome::Bad,
-                "attempt 1 over whatsapp failed, code 20503 (Service unavailable); tried again",
+                "attempt 1 over whatsapp failed, code 20503 (Service unavailable); it is retried",
             ),
             (
-                Some(&taken),
+                Some(&accepted),
                 item("waiting", &failed),
                 TimelineOutcome::Bad,
-                "attempt 1 over whatsapp failed after Twilio had taken it; fallback 1, text over sms takes over",
+                "attempt 1 over whatsapp failed after Twilio had accepted it; fallback 1, text over sms takes over",
             ),
         ]);
     }
 
     #[test]
-    fn what_is_not_sent_is_told_with_its_reason() {
+    fn unsent_notification_is_shown_with_its_reason() {
         let because = |state: &str, reason: &str| item(state, &json!({"reason": reason}));
         check(vec![
             (None, because("waiting", "quiet hours"), TimelineOutcome::Neutral, "waits, quiet hours"),
             (None, because("suppressed", "opted out"), TimelineOutcome::Refused, "suppressed, opted out"),
             (None, because("expired", "too late"), TimelineOutcome::Refused, "expired, too late"),
             (None, because("rejected", "no such number"), TimelineOutcome::Bad, "rejected, no such number"),
-            (None, because("unknown", "no list"), TimelineOutcome::Bad, "whether it was sent is not known, no list"),
+            (None, because("unknown", "no list"), TimelineOutcome::Bad, "it is unknown whether it was sent, no list"),
         ]);
     }
 
     #[test]
-    fn the_message_is_named_also_after_it_has_failed() {
+    fn failed_message_is_still_named_by_its_entry() {
         let failed = item("waiting", &json!({"attempts": [attempt("waiting", Some(SID))]}));
-        assert_eq!(told(&change(None, &failed)).unwrap().message_sid.as_deref(), Some(SID));
+        assert_eq!(timeline_event(&change(None, &failed)).unwrap().message_sid.as_deref(), Some(SID));
     }
 
     #[test]
-    fn what_says_nothing_new_is_not_told() {
-        let taken = item("accepted", &json!({"message_sid": SID, "open": "AC1"}));
+    fn write_of_no_interest_has_no_entry() {
+        let accepted = item("accepted", &json!({"message_sid": SID, "open": "AC1"}));
         let closed = item("accepted", &json!({"message_sid": SID}));
-        assert_eq!(told(&change(Some(&taken), &closed)), None);
+        assert_eq!(timeline_event(&change(Some(&accepted), &closed)), None);
         let owner = json!({"notification": "message#AC1#SM1", "owner": "order-1", "expires_at": 1});
-        assert_eq!(told(&change(None, &owner)), None);
+        assert_eq!(timeline_event(&change(None, &owner)), None);
     }
 
     #[test]
-    fn what_it_says_is_left_out() {
-        let happening = told(&change(None, &item("claimed", &json!({})))).unwrap();
-        assert!(!serde_json::to_string(&happening).unwrap().contains("Hi"));
+    fn notification_entry_leaves_out_its_content() {
+        let entry = timeline_event(&change(None, &item("claimed", &json!({})))).unwrap();
+        assert!(!serde_json::to_string(&entry).unwrap().contains("Hi"));
     }
 }

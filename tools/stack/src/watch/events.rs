@@ -1,4 +1,4 @@
-//! An event, in words.
+//! Published events as timeline entries.
 
 use sandbox::{TimelineEvent, TimelineOutcome};
 use serde_json::Value;
@@ -6,14 +6,14 @@ use twilio_types::message_status::MessageStatus;
 
 use super::messages;
 
-/// None for a line that is no event.
-pub(super) fn told(event: &Value) -> Option<TimelineEvent> {
+/// The timeline entry of an event; none for a JSON value without an event type.
+pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let owned = |name: &str| text(name).map(str::to_owned);
     let event_type = text("event_type")?;
     let reason = || text("reason").unwrap_or("no reason given");
     let (words, outcome, person) = match event_type {
-        "twilio_inbound" => (said(event), TimelineOutcome::Good, owned("from")),
+        "twilio_inbound" => (inbound(event), TimelineOutcome::Good, owned("from")),
         "twilio_status" => (status(event), outcome(event), owned("to")),
         "contact_opted_out" => (preference(event), TimelineOutcome::Refused, contact(event)),
         "contact_opted_in" => (preference(event), TimelineOutcome::Good, contact(event)),
@@ -33,8 +33,8 @@ pub(super) fn told(event: &Value) -> Option<TimelineEvent> {
     })
 }
 
-/// What a person wrote, or what came without words.
-fn said(event: &Value) -> String {
+/// What a person wrote, and what was attached to it.
+fn inbound(event: &Value) -> String {
     let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
     let files = match event.get("num_media").and_then(Value::as_u64) {
         None | Some(0) => String::new(),
@@ -42,8 +42,8 @@ fn said(event: &Value) -> String {
         Some(number) => format!(" with {number} files"),
     };
     let place = if event.get("location").is_some_and(Value::is_object) { " with a location" } else { "" };
-    let look = if event.get("possible_opt_out").is_some() { ", perhaps an opt-out" } else { "" };
-    format!("{} wrote \"{}\"{files}{place}{look}", text("from"), text("body"))
+    let opt_out = if event.get("possible_opt_out").is_some() { ", perhaps an opt-out" } else { "" };
+    format!("{} wrote \"{}\"{files}{place}{opt_out}", text("from"), text("body"))
 }
 
 fn status(event: &Value) -> String {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_event_is_told_in_words() {
+    fn event_of_each_type_has_a_summary_and_an_outcome() {
         let ava = "whatsapp:+14155550123";
         let cases = [
             (
@@ -126,13 +126,13 @@ mod tests {
             (json!({"event_type": "something_new"}), TimelineOutcome::Neutral, "something_new"),
         ];
         for (event, outcome, summary) in cases {
-            let happening = told(&event).unwrap();
-            assert_eq!((happening.summary.as_str(), happening.outcome), (summary, outcome));
+            let entry = timeline_event(&event).unwrap();
+            assert_eq!((entry.summary.as_str(), entry.outcome), (summary, outcome));
             if summary != "something_new" {
-                assert_eq!(happening.person.as_deref(), Some(ava));
+                assert_eq!(entry.person.as_deref(), Some(ava));
             }
-            assert_eq!(happening.details, event);
+            assert_eq!(entry.details, event);
         }
-        assert_eq!(told(&json!("no event")), None);
+        assert_eq!(timeline_event(&json!("no event")), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks that were refused, and why: the emulator's log tells it, since no table does.
+//! Refused webhooks and the reasons, read from the emulator's log: the functions store nothing about them.
 
 use std::{
     io::SeekFrom,
@@ -13,19 +13,19 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncSeekExt as _},
 };
 
-/// How `emulator.py` begins such a line.
+/// The start of a log line of `emulator.py` about a refused webhook.
 const MARK: &str = "front door: ";
 
-/// A webhook that was not taken.
+/// A webhook that a function answered with an error.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Refused {
+pub(super) struct RefusedWebhook {
     path: String,
     status: u16,
-    /// The function's own words.
+    /// The body of the function's answer.
     answer: String,
 }
 
-/// The emulator's log, read as it grows.
+/// The emulator's log, whose new lines are read.
 #[derive(Debug)]
 pub(super) struct FrontDoor {
     log: PathBuf,
@@ -38,7 +38,7 @@ impl FrontDoor {
     }
 
     /// The webhooks that were refused since the last call.
-    pub(super) async fn next(&mut self) -> Result<Vec<Refused>> {
+    pub(super) async fn next(&mut self) -> Result<Vec<RefusedWebhook>> {
         let mut file = File::open(&self.log).await.context("cannot read the emulator's log")?;
         file.seek(SeekFrom::Start(self.read)).await?;
         let mut new = Vec::new();
@@ -49,19 +49,19 @@ impl FrontDoor {
     }
 }
 
-/// What the whole lines say, and their length: the last one may still be on its way.
-fn refused(log: &[u8]) -> (u64, Vec<Refused>) {
+/// The refused webhooks in the complete lines, and the length of these lines: the last line may be incomplete.
+fn refused(log: &[u8]) -> (u64, Vec<RefusedWebhook>) {
     let length = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let whole = String::from_utf8_lossy(log.get(..length).unwrap_or_default());
     let refused = whole.lines().filter_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok()).collect();
     (u64::try_from(length).unwrap_or_default(), refused)
 }
 
-pub(super) fn told(refused: &Refused) -> TimelineEvent {
-    let Refused { path, status, answer } = refused;
+pub(super) fn timeline_event(webhook: &RefusedWebhook) -> TimelineEvent {
+    let RefusedWebhook { path, status, answer } = webhook;
     let outcome = if *status < 500 { TimelineOutcome::Refused } else { TimelineOutcome::Bad };
     let summary = format!("{path} answered with {status}: {answer}");
-    TimelineEvent { details: serde_json::json!(refused), ..TimelineEvent::new("decision", outcome, summary) }
+    TimelineEvent { details: serde_json::json!(webhook), ..TimelineEvent::new("decision", outcome, summary) }
 }
 
 #[cfg(test)]
@@ -69,20 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_lines_of_the_front_door_are_read() {
+    fn incomplete_log_line_is_left_for_the_next_read() {
         let line =
             r#"front door: {"path": "/twilio/inbound", "status": 403, "answer": "no X-Twilio-Signature header"}"#;
         let log = format!("something else\n{line}\nfront door: {{\"pa");
         let (length, refused) = refused(log.as_bytes());
         assert_eq!(usize::try_from(length).unwrap(), log.rfind("front").unwrap());
-        let [refused] = refused.try_into().unwrap();
-        let happening = told(&refused);
-        assert_eq!(happening.summary, "/twilio/inbound answered with 403: no X-Twilio-Signature header");
-        assert_eq!((happening.outcome, &happening.details["status"]), (TimelineOutcome::Refused, &403.into()));
+        let [webhook] = refused.try_into().unwrap();
+        let entry = timeline_event(&webhook);
+        assert_eq!(entry.summary, "/twilio/inbound answered with 403: no X-Twilio-Signature header");
+        assert_eq!((entry.outcome, &entry.details["status"]), (TimelineOutcome::Refused, &403.into()));
     }
 
     #[tokio::test]
-    async fn each_line_is_read_once() {
+    async fn log_line_is_read_once() {
         let log = std::env::temp_dir().join(format!("front-door-{}", std::process::id()));
         let line = |status: u16| format!("front door: {{\"path\": \"/\", \"status\": {status}, \"answer\": \"\"}}\n");
         std::fs::write(&log, line(403)).unwrap();

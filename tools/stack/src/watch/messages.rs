@@ -1,4 +1,4 @@
-//! An item of the Messages table, in words.
+//! Items of the Messages table as timeline entries.
 
 use domain::preference::Preference;
 use sandbox::{TimelineEvent, TimelineOutcome};
@@ -9,19 +9,19 @@ use twilio_types::{
 };
 use twilio_webhook::form::Form;
 
-use super::{short, streams::Change};
+use super::{short, streams::ItemChange};
 
-pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
+pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     let stored: StoredMessage = change.read()?;
     let key = format!("{} {}", stored.message_sid, stored.event);
-    // The webhook's own entry shows the form.
+    // `raw` is left out, because the webhook's entry on the timeline shows the form.
     let details = change.details("Messages", &key, &["raw", "expires_at"]);
     let form = Form::from(stored.raw);
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
     let (what, outcome, person) = match stored.event {
         MessageEvent::Inbound => {
-            (format!("inbound of {of} stored{}", wish(stored.preference)), TimelineOutcome::Good, "From")
+            (format!("inbound of {of} stored{}", preference(stored.preference)), TimelineOutcome::Good, "From")
         }
         MessageEvent::Status(status) => {
             (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
@@ -38,22 +38,22 @@ pub(super) fn told(change: &Change) -> Option<TimelineEvent> {
     })
 }
 
-fn wish(preference: Option<Preference>) -> &'static str {
+fn preference(preference: Option<Preference>) -> &'static str {
     match preference {
-        Some(Preference::OptedOut) => ", taken for a STOP",
-        Some(Preference::OptedIn) => ", taken for a START",
+        Some(Preference::OptedOut) => ", recognised as STOP",
+        Some(Preference::OptedIn) => ", recognised as START",
         None => "",
     }
 }
 
-/// A code as a person reads it.
+/// An error code with its title, or an empty string.
 pub(super) fn error(code: Option<u32>) -> String {
     let Some(code) = code else { return String::new() };
     let title = code.to_string().parse::<ErrorCode>().ok().and_then(ErrorCode::title);
     title.map_or_else(|| format!(", error {code}"), |title| format!(", error {code} ({title})"))
 }
 
-/// How it goes with a message that has this status.
+/// The outcome that the timeline shows for a message status.
 pub(super) fn outcome(status: MessageStatus) -> TimelineOutcome {
     match status.stage() {
         Stage::Lost => TimelineOutcome::Bad,
@@ -80,20 +80,20 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_to_a_message_is_told_in_words() {
+    fn message_item_has_a_summary_and_an_outcome() {
         let cases = [
             ("inbound", json!({}), TimelineOutcome::Good, "inbound of SM...00beef stored"),
             (
                 "inbound",
                 json!({"preference": "opted_out"}),
                 TimelineOutcome::Good,
-                "inbound of SM...00beef stored, taken for a STOP",
+                "inbound of SM...00beef stored, recognised as STOP",
             ),
             (
                 "inbound",
                 json!({"preference": "opted_in"}),
                 TimelineOutcome::Good,
-                "inbound of SM...00beef stored, taken for a START",
+                "inbound of SM...00beef stored, recognised as START",
             ),
             (
                 "status#sent",
@@ -110,22 +110,19 @@ mod tests {
             ),
         ];
         for (event, fields, outcome, words) in cases {
-            let happening = told(&change(None, &item(event, &fields))).unwrap();
-            assert_eq!((happening.summary, happening.outcome), (format!("Messages: {words}"), outcome));
+            let entry = timeline_event(&change(None, &item(event, &fields))).unwrap();
+            assert_eq!((entry.summary, entry.outcome), (format!("Messages: {words}"), outcome));
             let inbound = event == "inbound";
-            assert_eq!(
-                happening.person.unwrap(),
-                if inbound { "whatsapp:+14155550123" } else { "whatsapp:+14155550199" }
-            );
-            assert_eq!(happening.message_sid.unwrap(), "SM0000000000000000000000000000beef");
-            assert_eq!(happening.notification_id, fields["notification_id"].as_str().map(str::to_owned));
-            assert_eq!(happening.details["key"], format!("SM0000000000000000000000000000beef {event}"));
-            assert_eq!(happening.details["item"]["raw"], Value::Null);
+            assert_eq!(entry.person.unwrap(), if inbound { "whatsapp:+14155550123" } else { "whatsapp:+14155550199" });
+            assert_eq!(entry.message_sid.unwrap(), "SM0000000000000000000000000000beef");
+            assert_eq!(entry.notification_id, fields["notification_id"].as_str().map(str::to_owned));
+            assert_eq!(entry.details["key"], format!("SM0000000000000000000000000000beef {event}"));
+            assert_eq!(entry.details["item"]["raw"], Value::Null);
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_told() {
-        assert_eq!(told(&change(None, &item("lost", &json!({})))), None);
+    fn unreadable_message_item_has_no_entry() {
+        assert_eq!(timeline_event(&change(None, &item("lost", &json!({})))), None);
     }
 }

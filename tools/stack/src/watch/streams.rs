@@ -1,4 +1,4 @@
-//! A table's stream, read from where it was left.
+//! Reads a table's stream from where the last read ended.
 
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
 
-/// What a table is about.
+/// A table whose stream the timeline shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum WatchedTable {
     Messages,
     Contacts,
     Notifications,
@@ -22,37 +22,37 @@ pub(super) enum Table {
 
 /// An item that was written.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Change {
-    /// The item before; none where there was none, or where the stream does not tell.
+pub(super) struct ItemChange {
+    /// The item before the write. None for a new item, and where the stream has no old images.
     pub(super) old: Option<Item>,
-    /// The item now.
+    /// The item after the write.
     pub(super) new: Item,
-    /// Its place among all changes.
+    /// The position of the change in its stream.
     pub(super) sequence_number: String,
 }
 
-impl Change {
-    /// The item now, as a type.
+impl ItemChange {
+    /// The new item as a `T`, if it has that form.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
         serde_dynamo::from_item(self.new.clone()).ok()
     }
 
-    /// The item before, as a type.
+    /// The old item as a `T`, if there is one of that form.
     pub(super) fn read_old<T: DeserializeOwned>(&self) -> Option<T> {
         serde_dynamo::from_item(self.old.clone()?).ok()
     }
 
-    /// A text of the item now.
+    /// A string attribute of the new item.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         text(&self.new, name)
     }
 
-    /// A text of the item before.
+    /// A string attribute of the old item.
     pub(super) fn old_text(&self, name: &str) -> Option<&str> {
         text(self.old.as_ref()?, name)
     }
 
-    /// What the timeline shows of the item on request: where it is, and all of it but what is said elsewhere.
+    /// The details of the timeline entry: the item's table and key, and its attributes except `left_out`.
     pub(super) fn details(&self, table: &str, key: &str, left_out: &[&str]) -> Value {
         let mut item = self.read::<serde_json::Map<String, Value>>().unwrap_or_default();
         item.retain(|name, _| !left_out.contains(&name.as_str()));
@@ -68,43 +68,44 @@ fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     }
 }
 
-/// A table's stream.
+/// The stream of one table.
 #[derive(Debug)]
 pub(super) struct TableStream {
-    pub(super) table: Table,
+    pub(super) table: WatchedTable,
     client: Client,
     arn: String,
-    /// Where each shard was left.
+    /// One iterator for each shard: where the next read begins.
     iterators: Vec<String>,
 }
 
 impl TableStream {
-    /// Opens the stream of a table at its beginning.
-    pub(super) async fn open(aws: &SdkConfig, table: Table, name: &str) -> Result<Self> {
+    /// Opens the stream of a table at its oldest record.
+    pub(super) async fn open(aws: &SdkConfig, table: WatchedTable, name: &str) -> Result<Self> {
         let arn = arn(&aws_sdk_dynamodb::Client::new(aws), name).await?;
         let mut stream = Self { table, client: Client::new(aws), arn, iterators: Vec::new() };
         stream.iterators = stream.begin(ShardIteratorType::TrimHorizon).await?;
         Ok(stream)
     }
 
-    /// What was written since the last call, the oldest first: a page of each shard, which is at most a thousand.
-    pub(super) async fn next(&mut self) -> Result<Vec<Change>> {
+    /// The changes since the last call, the oldest first: one page of each shard, at most 1,000 records. Source: DynamoDB
+    /// Streams API, "GetRecords".
+    pub(super) async fn next(&mut self) -> Result<Vec<ItemChange>> {
         let mut changes = Vec::new();
         let mut left = Vec::new();
         for iterator in &self.iterators {
-            let answer = match self.client.get_records().shard_iterator(iterator).send().await {
-                Ok(answer) => answer,
+            let page = match self.client.get_records().shard_iterator(iterator).send().await {
+                Ok(page) => page,
                 Err(error) => {
-                    // An iterator lives for fifteen minutes, which a machine may sleep through. After any other failure all
-                    // shards are read again from where they were.
+                    // An iterator expires after fifteen minutes, which is possible when the machine was suspended. After any
+                    // other failure all shards are read again from their stored iterators.
                     if error.as_service_error().is_some_and(GetRecordsError::is_expired_iterator_exception) {
                         self.iterators = self.begin(ShardIteratorType::Latest).await?;
                     }
                     return Err(error).context("cannot read a table's stream");
                 }
             };
-            changes.extend(answer.records.unwrap_or_default().into_iter().filter_map(change));
-            left.extend(answer.next_shard_iterator);
+            changes.extend(page.records.unwrap_or_default().into_iter().filter_map(change));
+            left.extend(page.next_shard_iterator);
         }
         self.iterators = left;
         Ok(changes)
@@ -127,7 +128,7 @@ impl TableStream {
     }
 }
 
-/// The ARN of a table's stream. A table whose stream nothing in the template needs gets one, here in the emulator.
+/// The ARN of a table's stream. Enables a stream, in the emulator only, for a table that has none in the template.
 async fn arn(dynamodb: &aws_sdk_dynamodb::Client, table: &str) -> Result<String> {
     let describe = || dynamodb.describe_table().table_name(table).send();
     let known = describe().await?.table.and_then(|table| table.latest_stream_arn);
@@ -139,15 +140,15 @@ async fn arn(dynamodb: &aws_sdk_dynamodb::Client, table: &str) -> Result<String>
         .stream_view_type(StreamViewType::NewAndOldImages)
         .build()?;
     dynamodb.update_table().table_name(table).stream_specification(stream).send().await?;
-    let switched_on = describe().await?.table.and_then(|table| table.latest_stream_arn);
-    switched_on.with_context(|| format!("{table} has no stream"))
+    let enabled = describe().await?.table.and_then(|table| table.latest_stream_arn);
+    enabled.with_context(|| format!("{table} has no stream"))
 }
 
-/// What time deletes is no change.
-fn change(record: Record) -> Option<Change> {
+/// None for a removal: items are removed only when they expire, which the timeline does not show.
+fn change(record: Record) -> Option<ItemChange> {
     let is_write = matches!(record.event_name, Some(OperationType::Insert | OperationType::Modify));
     let stream = record.dynamodb.filter(|_| is_write)?;
-    Some(Change {
+    Some(ItemChange {
         old: stream.old_image.map(Into::into),
         new: stream.new_image?.into(),
         sequence_number: stream.sequence_number.unwrap_or_default(),

@@ -1,5 +1,5 @@
 // Unpacks the Chromium of the npm package @sparticuz/chromium, installed below the folder of the first argument, into TMPDIR.
-// The package is made for AWS Lambda: its own start flags, and its guess of which libraries are missing, are of no use here.
+// The package is made for AWS Lambda, so its start flags and its detection of missing libraries are not used here.
 
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -11,11 +11,11 @@ const require = createRequire(join(resolve(process.argv[2]), "package.json"));
 const entry = require.resolve("@sparticuz/chromium");
 const { inflate } = await import(pathToFileURL(entry));
 
-// Chromium itself, the libraries that a machine without a desktop has not, and a font.
+// Chromium, the libraries that are missing on a machine without a desktop, and a font.
 for (const file of ["chromium.br", "al2023.tar.br", "fonts.tar.br"]) {
   await inflate(join(dirname(entry), "..", "bin", file));
 }
 
-// Only the font that comes along, so that a page looks the same on each machine.
+// Only the package's font is used, so that a page looks the same on every machine.
 const fonts = '<?xml version="1.0"?><fontconfig><dir prefix="relative">fonts</dir></fontconfig>\n';
 await writeFile(join(tmpdir(), "fonts.conf"), fonts);

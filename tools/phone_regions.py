@@ -1,23 +1,23 @@
-"""Writes shared/domain/src/region/table.rs: the country and the time zones that the first digits of a phone number tell.
+"""Generates shared/domain/src/region/table.rs: the country and the time zones for the first digits of a phone number.
 
-The data is Google's libphonenumber (Apache-2.0) as the package phonenumbers carries it, narrowed by the time zone
-database's own list of each country's zones (public domain). To bring the table up to date, raise the versions here, and
-raise jiff too: a test asserts that both have one release of the time zone database.
+The data is that of Google's libphonenumber (Apache-2.0) in the package phonenumbers, restricted to the zones of each country
+in the time zone database (public domain). To update the table, raise the versions below and the version of jiff: a test
+asserts that both have the same release of the time zone database.
 
     python3 -m venv /tmp/phone-regions
     /tmp/phone-regions/bin/pip install phonenumbers==9.0.43 tzdata==2026.6 regex==2026.11.15
     /tmp/phone-regions/bin/python tools/phone_regions.py
     cargo fmt --package domain
 
-What a prefix's row says:
-- The country is the first of those with the country code whose people's numbers may begin so. What is nobody's (not in
-  use, or toll-free) has the row of its neighbours; in North America, whose new area codes are mostly for the United
-  States, it has theirs.
-- The zones of a landline are those of its area. A mobile number tells no area in most countries: it gets every zone of
-  its country, as libphonenumber's own time zone mapper does.
-- Areas are told apart by three digits after the country code, by more only where two countries share them: a number
-  within a split area gets the zones of both halves, which also holds for numbers that moved.
-- Zones stand in the order of how many numbers are theirs, the most first.
+The row of a prefix:
+- The country is the first country with the country code in which people's numbers may begin with the prefix. A prefix
+  without such numbers (unused, or toll-free) has the row of its neighbours. In North America it has the row of the United
+  States, because most new area codes are assigned there.
+- The zones of a landline number are those of its area. In most countries a mobile number has no area: it gets every zone of
+  its country, as in libphonenumber's time zone mapper.
+- Areas are distinguished by three digits after the country code, and by more digits only where two countries share these
+  digits. A number in a split area gets the zones of both parts, which is also right for a ported number.
+- Zones are ordered by their share of the numbers, the largest first.
 """
 
 import importlib.metadata
@@ -30,17 +30,18 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 TABLE = pathlib.Path(__file__).resolve().parent.parent / "shared/domain/src/region/table.rs"
-# Digits after the country code by which areas are told apart, and countries that share a code.
+# The number of digits after the country code that distinguish areas, and that distinguish countries with a common code.
 AREA_DIGITS = 3
 SHARED_DIGITS = 6
-# libphonenumber's name for "no single country", such as +800 and +870.
+# libphonenumber's region code for numbers of no single country, such as +800 and +870.
 NO_COUNTRY = "001"
-# What a person may have. Toll-free numbers and their like stand with the country code's first country.
+# The types of numbers that people have. Toll-free numbers and similar ones get the first country of the country code.
 TYPES = ["fixed_line", "mobile", "voip", "personal_number"]
-# Where a mobile number tells its area: Mexico, Argentina, Brazil, and China, which has one zone. libphonenumber adds
-# Indonesia, for a few landlines without a line.
+# Country codes whose mobile numbers contain the area: Mexico, Argentina, Brazil, and China, which has one zone.
+# libphonenumber's list also has Indonesia, for a few numbers of fixed wireless phones.
 AREA_IN_MOBILE = {"52", "54", "55", "86"}
-# What the time zone database calls the zone today. Kaliningrad stands under a zone whose clocks it once shared.
+# The current names of zones in the time zone database. libphonenumber lists Kaliningrad under a zone that had the same time
+# in the past.
 RENAMED = {
     ("AR", "America/Buenos_Aires"): "America/Argentina/Buenos_Aires",
     ("FM", "Pacific/Ponape"): "Pacific/Pohnpei",
@@ -50,9 +51,9 @@ RENAMED = {
     ("MN", "Asia/Choibalsan"): "Asia/Ulaanbaatar",
     ("RU", "Europe/Bucharest"): "Europe/Kaliningrad",
 }
-# Where libphonenumber is behind the time zone database (its files "southamerica" and "northamerica"): Recife is given
-# the time of the island Fernando de Noronha; Pará has had Brasília's time since 2008; Chihuahua has had Mexico City's
-# since 2022, but for its border.
+# Areas whose zones in libphonenumber are older than those in the time zone database (files "southamerica" and
+# "northamerica"): libphonenumber gives Recife the time of the island Fernando de Noronha; Pará has had Brasília's time since
+# 2008; Chihuahua has had Mexico City's time since 2022, except at the border.
 CORRECTED = {
     "5581": ("America/Recife", "America/Noronha"),
     "5591": ("America/Belem",),
@@ -89,7 +90,7 @@ class CountryCode:
         self.code = str(code)
         self.countries = countries
         self.metadata = {country: PhoneMetadata.metadata_for_region(country) for country in countries}
-        # No country code begins with another one, so that these are this code's rows only.
+        # No country code is a prefix of another, so these are only the rows of this code.
         self.rows = {
             prefix: {RENAMED.get((countries[0], zone), zone) for zone in zones}
             for prefix, zones in TIMEZONE_DATA.items()
@@ -101,7 +102,7 @@ class CountryCode:
                 self.weight[zone] += 10.0 ** -len(prefix) / len(zones)
 
     def candidates(self, digits):
-        """The countries to which people's numbers may belong that begin with these digits."""
+        """Returns the countries in which people's numbers may begin with these digits."""
         found = []
         for country in self.countries:
             metadata = self.metadata[country]
@@ -133,19 +134,19 @@ class CountryCode:
             above = (prefix[:end] for end in range(len(prefix), len(self.code), -1))
             found.update(next((self.rows[row] for row in above if row in self.rows), ()))
         found = found or set(self.rows.get(self.code, ()))
-        # A country code that is shared lists the zones of all who share it.
+        # The row of a shared country code has the zones of all its countries.
         return tuple(sorted(found & own or own or found, key=lambda zone: (-self.weight[zone], zone)))
 
     def table(self):
-        """The rows, as prefix to (country, zones), each differing from the next shorter prefix that has one."""
+        """Returns the rows by prefix, as (country, zones). Each row differs from that of the next shorter prefix with a row."""
         value = (self.countries[0], self.zones(self.countries[0], ""))
-        # North America puts new area codes into use every year; elsewhere nobody has a number that no area has.
+        # In North America new area codes come into use every year. Elsewhere an unknown area has no numbers.
         unused = value if self.code == "1" else None
         rows = fewest_rows(self.tree("", unused), value)
         return {self.code: value} | {self.code + digits: row for digits, row in rows.items()}
 
     def tree(self, digits, unused):
-        """Either what holds for every number that begins so, or the ten subtrees; none where nobody has a number."""
+        """Returns the row of all numbers that begin with these digits, or the ten subtrees, or `unused` if there are none."""
         countries = self.candidates(digits)
         if not countries:
             return unused
@@ -169,7 +170,7 @@ def below(tree, inherited):
 
 
 def fewest_rows(tree, inherited):
-    """The rows to add where `inherited` is what holds without them."""
+    """Returns the fewest rows that describe the tree, given the row `inherited` of a shorter prefix."""
     values = leaves(tree)
     if all(value == inherited for value in values):
         return {}
@@ -215,7 +216,7 @@ def rust(rows):
 
 
 def release():
-    """The release of the time zone database in its own form, as in 2026f: PyPI's is 2026.6."""
+    """Returns the release of the time zone database in its own notation, such as 2026f for PyPI's version 2026.6."""
     year, number = importlib.metadata.version("tzdata").split(".")
     return year + chr(ord("a") + int(number) - 1)
 

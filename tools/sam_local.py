@@ -1,8 +1,9 @@
 """Invokes each function with each file of events/ and compares the answer with events/answers.json.
 
-With Docker by `sam local invoke`. Without it, or with `--emulated`, in the runtime interface emulator that SAM CLI brings
-along, which is what `sam local` runs inside its container. Run by `make sam-local` and `make test` in the local stack; the
-folder STACK_FOLDER has what the stack wrote for `sam local`, and the functions that it deployed.
+The functions run with `sam local invoke` if Docker is available. Otherwise, or with `--emulated`, they run in the runtime
+interface emulator of the SAM CLI, which `sam local` also runs inside its container. `make sam-local` and `make test` run
+this file in the local stack; the folder STACK_FOLDER has the files that the stack wrote for `sam local` and the deployed
+functions.
 """
 
 import json
@@ -30,7 +31,7 @@ READY_WITHIN = 20
 
 
 class Failure(Exception):
-    """A function that did not answer."""
+    """An invocation without an answer."""
 
 
 def succeeds(*command):
@@ -40,18 +41,18 @@ def succeeds(*command):
         return False
 
 
-def why_not_in_containers(environments):
+def reason_against_containers(environments):
     if not succeeds("docker", "info"):
-        return "no Docker engine answers"
+        return "the Docker engine does not answer"
     endpoint = environments["InboundFunction"]["AWS_ENDPOINT_URL"]
     if urlsplit(endpoint).hostname == "127.0.0.1":
-        return "this machine has no address on a bridge of Docker's, at which containers would find the stack"
+        return "this machine has no address on Docker's bridge at which containers could reach the stack"
     return None
 
 
 def invoke_in_container(function, event):
     command = ["sam", "local", "invoke", function, "--event", event, "--config-file", FOLDER / "samconfig.toml"]
-    # SAM asks the registry for a newer image each time, and fails where it cannot be reached.
+    # By default SAM asks the registry for a newer image each time, and fails if the registry cannot be reached.
     if succeeds("docker", "image", "inspect", IMAGE):
         command.append("--skip-pull-image")
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -63,7 +64,7 @@ def invoke_in_container(function, event):
 
 @contextmanager
 def emulated(function, environment):
-    """Runs a function in the runtime interface emulator: gives what invokes it."""
+    """Runs a function in the runtime interface emulator and yields a callable that invokes it."""
     (emulator,) = ROOT.glob(f".tools/sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE}")
     port, runtime_port = free_port(), free_port()
     process = subprocess.Popen(
@@ -98,7 +99,7 @@ def free_port():
 
 
 def differences(expected, answer):
-    """What is documented must be there; an answer may say more."""
+    """Yields the fields of the expected answer that differ; an answer may have more fields."""
     for name, value in expected.items():
         found = (answer or {}).get(name)
         if isinstance(value, dict):
@@ -107,7 +108,7 @@ def differences(expected, answer):
             yield f"{name}: expected {value!r}, got {found!r}"
 
 
-def wrong_with(invoke, event, expected):
+def errors_of(invoke, event, expected):
     try:
         return list(differences(expected, invoke(event)))
     except Failure as failure:
@@ -117,17 +118,17 @@ def wrong_with(invoke, event, expected):
 def main(emulate):
     answers = json.loads((EVENTS / "answers.json").read_text())
     environments = json.loads((FOLDER / "env.json").read_text())
-    why_not = "--emulated" if emulate else why_not_in_containers(environments)
-    print(f"in SAM's runtime interface emulator: {why_not}" if why_not else "in containers, by sam local invoke", flush=True)
+    reason = "--emulated" if emulate else reason_against_containers(environments)
+    print(f"in SAM's runtime interface emulator: {reason}" if reason else "in containers, by sam local invoke", flush=True)
     failed = 0
     for function in sorted({entry["function"] for entry in answers.values()}):
         in_container = nullcontext(partial(invoke_in_container, function))
-        with emulated(function, environments[function]) if why_not else in_container as invoke:
+        with emulated(function, environments[function]) if reason else in_container as invoke:
             for name, entry in answers.items():
                 if entry["function"] == function:
-                    wrong = wrong_with(invoke, EVENTS / f"{name}.json", entry["answer"])
-                    failed += bool(wrong)
-                    print("\n         ".join([f"{'FAILED' if wrong else 'ok    '} {name}", *wrong]), flush=True)
+                    errors = errors_of(invoke, EVENTS / f"{name}.json", entry["answer"])
+                    failed += bool(errors)
+                    print("\n         ".join([f"{'FAILED' if errors else 'ok    '} {name}", *errors]), flush=True)
     print(f"{len(answers) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

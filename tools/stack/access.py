@@ -1,7 +1,7 @@
-"""Which requests the emulator answers.
+"""Decides which requests the emulator answers.
 
-Every web page in a browser on this machine can call its ports, and a tunnel opens the API's port to the Internet. A browser
-names the calling page in the Origin header, and in the Host header the name under which the page found this machine.
+Every web page in a browser on this machine can call the emulator's ports, and a tunnel opens the API's port to the Internet.
+A browser sends the calling page's origin in the Origin header, and the host name that the page used in the Host header.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 LOCAL = frozenset({"127.0.0.1", "localhost"})
 WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status"})
 SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/")
-# What the emulator serves to callers without a signature.
+# Paths that the emulator serves to callers without a signature.
 UNSIGNED = ("/_", "/health", "/v2/")
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one run. With a Twilio account `public_base_url` is the URL that Twilio calls, else it is None. Containers
-    call `bridge`, this machine's address in Docker's network, where there is one."""
+    """The rules of one run. `public_base_url` is the URL that Twilio calls, or None without a Twilio account. `bridge` is
+    this machine's address in Docker's network, which containers call, or None without Docker."""
 
     api_port: int
     public_base_url: str | None
     bridge: str | None
 
     def refusal(self, server: tuple[str, int], path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-        """The status and the reason of a refusal, or None where the request may pass. `server` is the address and the port
-        that were called; names of headers are in lower case."""
+        """Returns the status and the reason of a refusal, or None if the request is allowed. `server` is the address and the
+        port that were called; header names are in lower case."""
         address, port = server
         if any(name == b"origin" for name, _ in headers):
             return 403, "Origin: the local stack answers no web page"
@@ -34,12 +34,12 @@ class Access:
         if not hosts or not all(is_one_of(expected, host) for host in hosts):
             reason = f"Host: expected {' or '.join(sorted(expected))}"
             if self.public_base_url and port == self.api_port:
-                reason += "; where the tunnel has another name, set PUBLIC_BASE_URL to it"
+                reason += "; if the tunnel has another name, set PUBLIC_BASE_URL to its URL"
             return 403, reason
         if address == self.bridge and path.startswith(UNSIGNED):
             return 404, "Containers are served AWS alone"
         if port == self.api_port and path not in WEBHOOKS:
-            # The tunnel is for Twilio alone: what this machine's own systems call is not served beside it.
+            # The tunnel is only for Twilio, so the port does not serve the routes that systems on this machine call.
             if self.public_base_url:
                 return 404, f"With a Twilio account this port serves {' and '.join(sorted(WEBHOOKS))} alone"
             if path != "/media" and not path.startswith(SIGNED_ROUTES):
@@ -55,7 +55,7 @@ class Access:
 
 
 def is_one_of(expected: frozenset[str], host: str) -> bool:
-    """Whether a Host header has one of these names. The port does not count: port forwarding may change it."""
+    """Whether a Host header has one of these names. The port is ignored, because port forwarding may change it."""
     name = host.partition(":")[0].lower()
     # AWS SDKs put a bucket's name in front of localhost. Browsers resolve such names to this machine only.
     return name in expected or (name.endswith(".localhost") and "localhost" in expected)

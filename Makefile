@@ -30,7 +30,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Variables on make's command line are passed to the program: TWILIO=1 for a real Twilio account (see .env.example),
 # API_PORT, AWS_PORT and SANDBOX_PORT.

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_beyond_its_limit_is_marked_and_counted() {
+    fn row_beyond_its_limit_is_marked_and_counted() {
         let mut table = Table::default();
         table.add("size", 6.5, "MB", Some(Limit::AtMost(6.5)));
         table.add("size", 6.6, "MB", Some(Limit::AtMost(6.5)));

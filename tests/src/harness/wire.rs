@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_is_stopped_before_its_request_has_gone_on_or_after_its_answer_has_come() {
+    async fn process_is_stopped_before_a_request_or_after_its_response() {
         for (at, side, arrived) in
             [(1, Side::Before, 0), (2, Side::After, 1), (3, Side::Before, 1), (4, Side::After, 2)]
         {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_named_by_what_it_asks_of_whom() {
+    fn request_is_named_by_its_operation_and_tables() {
         let tables = vec![("Contacts", "stack-Contacts-1".to_owned()), ("Notifications", "stack-Notes-1".to_owned())];
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-target", "DynamoDB_20120810.TransactWriteItems".parse().unwrap());

@@ -41,7 +41,7 @@ struct Crashes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_is_stopped_anywhere_leaves_exactly_one_message_for_each_notification() {
+async fn notification_is_sent_once_wherever_its_process_is_killed() {
     let kills = number_from_env("CRASH_KILLS", 60);
     let seed = number_from_env("CRASH_SEED", fastrand::u64(..));
     println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
@@ -210,7 +210,7 @@ impl InDoubt {
 }
 
 #[tokio::test]
-async fn what_nobody_can_tell_of_is_held_and_told_to_a_person() {
+async fn unresolvable_outcome_is_held_with_a_dead_letter() {
     let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"2": "1"}});
     let mut doubt = InDoubt::arrange("held", "utility", content).await;
     doubt.deliver_too_early().await;
@@ -225,7 +225,7 @@ async fn what_nobody_can_tell_of_is_held_and_told_to_a_person() {
 }
 
 #[tokio::test]
-async fn a_password_that_nobody_can_tell_of_is_sent_again() {
+async fn authentication_with_an_unresolvable_outcome_is_sent_again() {
     let content =
         json!({"type": "template", "content_sid": sandbox::VERIFICATION_CODE_SID, "variables": {"1": "4711"}});
     let mut doubt = InDoubt::arrange("again", "authentication", content).await;
@@ -238,9 +238,9 @@ async fn a_password_that_nobody_can_tell_of_is_sent_again() {
 }
 
 #[tokio::test]
-async fn two_that_say_the_same_are_two_messages_where_one_was_taken_for_the_other_that_never_was() {
+async fn identical_notifications_get_two_messages_when_one_was_lost() {
     let lost = json!({"kind": "refuse", "status": 500, "code": 20500});
-    two_that_say_the_same(
+    identical_notifications_are_resolved(
         [json!({"kind": "accept_then_refuse", "status": 500, "code": 20500}), lost],
         ["second", "first"],
     )
@@ -248,14 +248,14 @@ async fn two_that_say_the_same_are_two_messages_where_one_was_taken_for_the_othe
 }
 
 #[tokio::test]
-async fn two_that_say_the_same_are_two_messages_where_each_was_taken_for_the_other() {
+async fn identical_notifications_each_get_their_own_message() {
     let made = json!({"kind": "accept_then_refuse", "status": 500, "code": 20500});
-    two_that_say_the_same([made.clone(), made], ["first", "second"]).await;
+    identical_notifications_are_resolved([made.clone(), made], ["first", "second"]).await;
 }
 
 /// Two notifications in doubt, looked up in this order. The one finds the other's message; a late callback then names
 /// the message's true one, which must not be content with it, nor be sent a third time.
-async fn two_that_say_the_same(faults: [Value; 2], [finder, owner]: [&str; 2]) {
+async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner]: [&str; 2]) {
     let (world, person) = (World::new(), stranger());
     for fault in faults {
         world.plan(&person, 1, fault).await;
@@ -296,7 +296,7 @@ async fn two_that_say_the_same(faults: [Value; 2], [finder, owner]: [&str; 2]) {
 
 /// Each request that a send makes to DynamoDB, refused before and after it did what was asked.
 #[tokio::test]
-async fn whatever_dynamodb_refuses_a_notification_comes_again_and_goes_out_once() {
+async fn notification_throttled_by_dynamodb_is_sent_once_on_retry() {
     let world = World::new();
     let queue_url = queue_of_ours(&world).await;
     let operations = [

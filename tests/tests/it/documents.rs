@@ -91,7 +91,7 @@ fn references(text: &str) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
+fn document_links_lead_to_existing_files_and_headings() {
     let files = files();
     let mut broken = Vec::new();
     for (document, text) in files.iter().filter(|(path, _)| is_document(path)) {
@@ -113,7 +113,7 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn every_source_file_that_a_document_names_exists() {
+fn source_files_named_in_documents_exist() {
     let files = files();
     let root = files.keys().find(|path| path.ends_with("template.yaml")).and_then(|path| path.parent()).unwrap();
     let documents = files.iter().filter(|(path, _)| is_document(path) && !path.ends_with("CHANGELOG.md"));
@@ -126,7 +126,7 @@ fn every_source_file_that_a_document_names_exists() {
 }
 
 #[test]
-fn every_document_that_a_source_names_has_the_heading() {
+fn documents_named_in_sources_have_the_heading() {
     let files = files();
     let mut wrong = Vec::new();
     for (source, text) in files.iter().filter(|(path, _)| !is_document(path)) {

@@ -38,7 +38,7 @@ fn verify(event: &str) -> Result<VerifiedForm, SignatureError> {
 }
 
 #[test]
-fn every_event_has_a_documented_answer_and_every_answer_an_event() {
+fn event_files_and_documented_answers_have_the_same_names() {
     let answers: BTreeMap<String, Value> = serde_json::from_str(&read("answers.json")).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -49,7 +49,7 @@ fn every_event_has_a_documented_answer_and_every_answer_an_event() {
 }
 
 #[test]
-fn inbound_events_are_signed_for_the_documented_token() {
+fn inbound_events_are_signed_with_the_documented_token() {
     let events = events("InboundFunction");
     assert!(events.len() >= 7);
     for (name, event) in events {
@@ -74,7 +74,7 @@ fn status_events_are_signed_and_name_their_notification() {
 }
 
 #[test]
-fn the_batch_has_a_good_and_a_bad_record() {
+fn sqs_event_has_a_valid_and_an_invalid_notification() {
     for event in events("SendFunction").values() {
         let event: SqsEvent = serde_json::from_str(event).unwrap();
         let parsed: Vec<_> = event.records.iter().map(|r| Notification::parse(r.body.as_deref().unwrap())).collect();
@@ -84,7 +84,7 @@ fn the_batch_has_a_good_and_a_bad_record() {
 }
 
 #[test]
-fn consent_events_are_what_their_names_say() {
+fn consent_events_parse_as_their_names_say() {
     let events = events("ContactsFunction");
     let parse = |name: &str| {
         let event: ApiGatewayV2httpRequest = serde_json::from_str(&events[name]).unwrap();
@@ -95,7 +95,7 @@ fn consent_events_are_what_their_names_say() {
 }
 
 #[test]
-fn stream_events_are_of_the_type_that_publish_takes() {
+fn stream_events_parse_and_have_a_new_image() {
     let events = events("PublishFunction");
     assert!(events.len() >= 3);
     for (name, event) in events {
@@ -105,7 +105,7 @@ fn stream_events_are_of_the_type_that_publish_takes() {
 }
 
 #[test]
-fn reconcile_is_told_to_sweep_and_of_an_opt_out() {
+fn reconcile_events_are_a_sweep_and_an_opt_out() {
     let events = events("ReconcileFunction");
     assert_eq!(events.keys().collect::<Vec<_>>(), ["reconcile-opt-out", "reconcile-sweep"]);
     let changes: dynamodb::Event = serde_json::from_str(&events["reconcile-opt-out"]).unwrap();

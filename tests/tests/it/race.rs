@@ -38,7 +38,7 @@ struct Races {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_goes_out_whose_claim_came_after_an_answered_stop() {
+async fn notification_claimed_after_an_answered_stop_is_not_sent() {
     let rounds: u64 = number_from_env("RACE_ROUNDS", 40);
     let seed = number_from_env("RACE_SEED", fastrand::u64(..));
     println!("RACE_SEED={seed} RACE_ROUNDS={rounds}");

@@ -57,7 +57,7 @@ fn text(body: &str) -> NewMessage {
 }
 
 #[tokio::test]
-async fn a_message_is_created_fetched_and_listed_with_either_way_to_authenticate() {
+async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
     let twilio = Twilio::start().await;
     let created = twilio.create(&text("hello")).await.unwrap();
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_message_is_created_fetched_and_listed_with_either_way_to_authenticate
 }
 
 #[tokio::test]
-async fn a_long_list_comes_page_by_page_and_holds_each_message_once() {
+async fn long_list_has_each_message_once_across_its_pages() {
     let twilio = Twilio::start().await;
     let mut created = Vec::new();
     for number in 0..5 {
@@ -89,7 +89,7 @@ async fn a_long_list_comes_page_by_page_and_holds_each_message_once() {
 }
 
 #[tokio::test]
-async fn a_list_is_read_from_any_of_its_pages() {
+async fn list_page_can_be_read_repeatedly() {
     let twilio = Twilio::start().await;
     for number in 0..3 {
         twilio.create(&text(&format!("number {number}"))).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_list_is_read_from_any_of_its_pages() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_sent_or_missing_is_too_late_to_cancel() {
+async fn cancelling_a_sent_or_missing_message_is_too_late() {
     let twilio = Twilio::start().await;
     let sent = twilio.create(&text("hello")).await.unwrap().sid;
     for sid in [sent, "SM00000000000000000000000000000001".parse().unwrap()] {
@@ -117,7 +117,7 @@ async fn a_message_that_is_sent_or_missing_is_too_late_to_cancel() {
 }
 
 #[tokio::test]
-async fn what_an_answer_leaves_certain_is_told_apart() {
+async fn create_error_is_rejected_not_done_or_unknown_by_its_status() {
     let twilio = Twilio::start().await;
     let refuse = |status: u16, code: u32| json!({"kind": "refuse", "status": status, "code": code, "retry_after": 7});
 
@@ -138,7 +138,7 @@ async fn what_an_answer_leaves_certain_is_told_apart() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_apart() {
+async fn wrong_credentials_are_unauthorized() {
     let twilio = Twilio::start().await;
     let wrong = Credentials::api_key(&API_KEY_SID.parse().unwrap(), "retired".into());
     let answer = twilio.account.with_credentials(wrong).create(&text("hello")).await;
@@ -146,7 +146,7 @@ async fn wrong_credentials_are_told_apart() {
 }
 
 #[tokio::test]
-async fn no_connection_is_certainly_not_sent_and_no_answer_is_not() {
+async fn no_connection_is_not_done_and_no_response_is_unknown() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -161,7 +161,7 @@ async fn no_connection_is_certainly_not_sent_and_no_answer_is_not() {
 }
 
 #[tokio::test]
-async fn the_sandbox_refuses_with_twilios_codes() {
+async fn sandbox_refuses_invalid_parameters_with_twilios_codes() {
     let twilio = Twilio::start().await;
     let long = "x".repeat(1_601);
     let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", twilio.url);

@@ -46,7 +46,7 @@ fn headers_for_pages(answer: &Response) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_api_port_serves_nothing_of_the_emulator() {
+async fn api_port_does_not_serve_the_emulators_routes() {
     let world = World::without_consumers();
     for (method, path) in OPEN {
         let request = world.http.request(method, format!("{}{path}", world.stack.api_url)).body("{}");
@@ -55,7 +55,7 @@ async fn the_api_port_serves_nothing_of_the_emulator() {
 }
 
 #[tokio::test]
-async fn a_web_page_is_refused_on_both_ports() {
+async fn request_from_a_web_page_is_refused_on_both_ports() {
     let world = World::without_consumers();
     for url in [&world.stack.aws_endpoint, &format!("{}/twilio/inbound", world.stack.api_url)] {
         let preflight = world.http.request(Method::OPTIONS, url).header("Access-Control-Request-Method", "POST");
@@ -68,7 +68,7 @@ async fn a_web_page_is_refused_on_both_ports() {
 }
 
 #[tokio::test]
-async fn an_answer_never_opens_itself_to_web_pages() {
+async fn response_has_no_cors_headers() {
     let world = World::without_consumers();
     let url = &world.stack.aws_endpoint;
     let answer = list_secrets(world.signed("secretsmanager", "POST", url, "{}")).send().await.unwrap();
@@ -78,7 +78,7 @@ async fn an_answer_never_opens_itself_to_web_pages() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_this_machine_is_refused_on_both_ports() {
+async fn foreign_host_header_is_refused_on_both_ports() {
     let world = World::without_consumers();
     for url in [&world.stack.aws_endpoint, &world.stack.api_url] {
         for host in ["page.example", "page.example:4566", "127.0.0.1.page.example", "localhost.page.example"] {
@@ -93,7 +93,7 @@ async fn a_name_that_is_not_this_machine_is_refused_on_both_ports() {
 }
 
 #[tokio::test]
-async fn only_the_keys_of_this_run_are_the_administrators() {
+async fn only_the_keys_of_this_run_have_administrator_access() {
     let world = World::without_consumers();
     let [(_, access_key), _] = world.stack.administrator.environment();
     // The emulator's own administrators: a name, and the number of any account.
@@ -143,7 +143,7 @@ fn free_ports() -> [u16; 2] {
 }
 
 #[tokio::test]
-async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
+async fn api_port_with_a_tunnel_serves_only_twilios_routes() {
     let public_base_url = "https://tunnel.example".parse().unwrap();
     let empty = Empty::start(Some(&public_base_url), None).await;
     let post = |host, path| empty.http.post(format!("{}{path}", empty.emulator.front_door)).header("Host", host);
@@ -170,7 +170,7 @@ async fn beside_a_tunnel_the_api_port_serves_twilios_routes_alone() {
 }
 
 #[tokio::test]
-async fn a_container_is_served_aws_alone_and_only_at_the_bridge() {
+async fn container_reaches_only_aws_and_only_at_the_bridge() {
     let empty = Empty::start(None, Some(Ipv4Addr::new(127, 0, 0, 2))).await;
     let (own, credentials) = (&empty.emulator.endpoint, empty.emulator.administrator.credentials());
     let bridge = own.replace("127.0.0.1", "127.0.0.2");

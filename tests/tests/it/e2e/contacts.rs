@@ -39,7 +39,7 @@ fn ago(seconds: i64) -> Timestamp {
 }
 
 #[tokio::test]
-async fn consent_is_read_back_with_all_that_proves_it() {
+async fn consent_is_read_back_with_all_its_evidence() {
     let (world, person) = (World::new(), Person::new());
     let mut consent = marketing_at("2026-01-02T03:04:05.678Z".parse().unwrap());
     consent["locale"] = json!("pt-BR");
@@ -60,7 +60,7 @@ async fn consent_is_read_back_with_all_that_proves_it() {
 }
 
 #[tokio::test]
-async fn consent_is_withdrawn_and_what_arrives_late_changes_nothing() {
+async fn consent_older_than_its_withdrawal_changes_nothing() {
     let (world, person) = (World::new(), Person::new());
     record(&world, &person, &marketing_at(ago(300))).await;
     let withdrawal = json!({"category": "marketing", "state": "withdrawn", "source": "call-centre", "at": ago(100)});
@@ -75,7 +75,7 @@ async fn consent_is_withdrawn_and_what_arrives_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_many_at_once_the_newest_holds_and_all_are_kept() {
+async fn concurrent_consents_keep_the_newest_and_all_evidence() {
     let (world, person) = (World::new(), Person::new());
     let newest = ago(10);
     let consents: Vec<_> =
@@ -88,7 +88,7 @@ async fn of_many_at_once_the_newest_holds_and_all_are_kept() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_at_the_same_moment_holds_whichever_comes_first() {
+async fn withdrawal_overrides_a_consent_of_the_same_time() {
     let world = World::new();
     let at = ago(60);
     let withdrawal = json!({"category": "marketing", "state": "withdrawn", "source": "app", "at": at});
@@ -102,7 +102,7 @@ async fn a_withdrawal_at_the_same_moment_holds_whichever_comes_first() {
 }
 
 #[tokio::test]
-async fn an_opt_out_withdraws_what_was_given_before_it_and_once() {
+async fn opt_out_withdraws_earlier_consent_once() {
     let (world, person) = (World::new(), Person::new());
     let contacts = Contacts::new(world.dynamodb.clone(), world.stack.outputs.contacts_table_name.clone());
     let contact = ContactKey::of_phone(&ACCOUNT_SID.parse().unwrap(), &person.identity.parse().unwrap());
@@ -123,7 +123,7 @@ async fn an_opt_out_withdraws_what_was_given_before_it_and_once() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_and_nothing_is_written() {
+async fn invalid_consent_is_refused_by_field_and_not_stored() {
     let (world, person) = (World::new(), Person::new());
     let path = format!("/contacts/{}/consent", person.identity);
     for (field, value) in [("category", json!("promo")), ("text", json!(null)), ("at", json!("2999-01-01T00:00:00Z"))] {
@@ -139,7 +139,7 @@ async fn what_is_wrong_is_named_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_contact_is_one_in_every_spelling_and_another_in_another_account() {
+async fn contact_is_one_in_every_spelling_and_separate_per_account() {
     let (world, person) = (World::new(), Person::new());
     record(&world, &person, &marketing()).await;
     let digits = person.identity.trim_start_matches('+');
@@ -153,7 +153,7 @@ async fn a_contact_is_one_in_every_spelling_and_another_in_another_account() {
 }
 
 #[tokio::test]
-async fn a_stop_and_a_window_are_in_the_overview() {
+async fn contact_overview_has_the_opt_out_and_the_window() {
     let (world, person) = (World::new(), Person::new());
     world.write(&person, "STOP").await;
     let known = world
@@ -166,7 +166,7 @@ async fn a_stop_and_a_window_are_in_the_overview() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_by_iam_learns_and_writes_nothing() {
+async fn contact_request_without_iam_permission_is_refused() {
     let (world, person) = (World::new(), Person::new());
     let url = |path: &str| format!("{}{path}", world.stack.api_url);
     let consent = url(&format!("/contacts/{}/consent", person.identity));
@@ -178,7 +178,7 @@ async fn who_is_not_let_in_by_iam_learns_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_notification_is_shown_with_every_status_of_its_message() {
+async fn notification_log_has_every_status_of_its_message() {
     let (world, person, id) = (World::new(), Person::new(), new_id("log/of a"));
     world.notify(&template_notification(&id, &person)).await;
     world.events("four statuses", of_notification("twilio_status", &id), 4).await;
@@ -203,7 +203,7 @@ async fn a_notification_is_shown_with_every_status_of_its_message() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_a_notifications_latest_is_found_by_its_statuses() {
+async fn earlier_message_of_a_notification_is_found_by_its_sid() {
     let (world, person, id, earlier) = (World::new(), Person::new(), new_id("log"), new_sid());
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "accepted").await;
@@ -220,7 +220,7 @@ async fn a_message_that_is_not_a_notifications_latest_is_found_by_its_statuses()
 }
 
 #[tokio::test]
-async fn why_a_notification_did_not_go_out_is_shown() {
+async fn notification_log_has_the_suppression_reason() {
     let (world, person, id) = (World::new(), Person::new(), new_id("suppressed"));
     world.write(&person, "STOP").await;
     world.notify(&template_notification(&id, &person)).await;

@@ -20,7 +20,7 @@ fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static s
 }
 
 #[tokio::test]
-async fn a_message_comes_out_as_an_event_and_opens_the_window() {
+async fn message_is_published_as_an_event_and_opens_the_window() {
     let (world, person) = (World::new(), Person::new());
     let taken = world.write(&person, "Where is my order? 👋 & <more>").await;
     assert_eq!((taken["status"].as_u64(), taken["twiml"].as_str()), (Some(200), Some("<Response/>")));
@@ -48,7 +48,7 @@ async fn a_message_comes_out_as_an_event_and_opens_the_window() {
 }
 
 #[tokio::test]
-async fn media_buttons_and_locations_arrive_as_they_were_sent() {
+async fn media_buttons_and_locations_are_in_the_event() {
     let (world, person) = (World::new(), Person::new());
     let media = json!([{"url": "https://api.twilio.com/a", "content_type": "image/jpeg"}]);
     let button = json!({"ButtonText": "Yes", "ButtonPayload": "yes-1", "Latitude": "37.78", "Longitude": "-122.39"});
@@ -60,7 +60,7 @@ async fn media_buttons_and_locations_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn noncharacters_arrive_as_sent_and_hold_up_no_other_person() {
+async fn noncharacters_are_published_and_do_not_block_others() {
     let (world, person, other, sid) = (World::new(), Person::new(), Person::new(), new_sid());
     let address = person.address();
     let mut parameters = parameters(&sid, &address, "\u{ffff}");
@@ -75,7 +75,7 @@ async fn noncharacters_arrive_as_sent_and_hold_up_no_other_person() {
 }
 
 #[tokio::test]
-async fn the_same_webhook_twenty_times_at_once_is_one_message() {
+async fn concurrent_duplicate_webhook_is_one_message() {
     let (world, person, sid) = (World::new(), Person::new(), new_sid());
     let address = person.address();
     let parameters = parameters(&sid, &address, "hello");
@@ -91,7 +91,7 @@ async fn the_same_webhook_twenty_times_at_once_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_sender_without_a_phone_number_is_taken_like_any_other() {
+async fn sender_without_a_phone_number_is_accepted() {
     let (world, person) = (World::new(), Person::without_number());
     let taken =
         world.write_with(&person, json!({"body": "hi", "parameters": {"ExternalUserId": person.address()}})).await;
@@ -102,7 +102,7 @@ async fn a_sender_without_a_phone_number_is_taken_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_first_stop_is_confirmed_a_repeated_one_is_not_and_a_start_lifts_it() {
+async fn only_the_first_stop_is_confirmed_until_a_start_lifts_it() {
     let (world, person) = (World::new(), Person::new());
     let first = world.write(&person, "Stop.").await;
     assert!(first["reply"].as_str().unwrap().contains("unsubscribed"), "{first}");
@@ -128,7 +128,7 @@ async fn a_first_stop_is_confirmed_a_repeated_one_is_not_and_a_start_lifts_it() 
 }
 
 #[tokio::test]
-async fn a_stop_that_comes_twenty_times_at_once_is_answered_alike_every_time() {
+async fn concurrent_duplicate_stop_gets_the_same_reply_each_time() {
     let (world, person, sid) = (World::new(), Person::new(), new_sid());
     let address = person.address();
     let parameters = parameters(&sid, &address, "STOP");
@@ -141,7 +141,7 @@ async fn a_stop_that_comes_twenty_times_at_once_is_answered_alike_every_time() {
 }
 
 #[tokio::test]
-async fn ten_stops_of_one_person_at_once_are_confirmed_once() {
+async fn concurrent_stops_of_one_person_are_confirmed_once() {
     let (world, person) = (World::new(), Person::new());
     let taken = futures::future::join_all((0..10).map(|_| world.write(&person, "STOP"))).await;
     assert!(taken.iter().all(|taken| taken["status"] == 200), "{taken:?}");
@@ -149,7 +149,7 @@ async fn ten_stops_of_one_person_at_once_are_confirmed_once() {
 }
 
 #[tokio::test]
-async fn what_twilio_has_answered_is_not_answered_again() {
+async fn stop_that_twilio_answered_is_not_answered_again() {
     let (world, person) = (World::new(), Person::new());
     let taken = world.write_with(&person, json!({"body": "Basta", "parameters": {"OptOutType": "STOP"}})).await;
     assert_eq!(taken["twiml"], "<Response/>");
@@ -157,7 +157,7 @@ async fn what_twilio_has_answered_is_not_answered_again() {
 }
 
 #[tokio::test]
-async fn a_pressed_stop_button_is_an_opt_out() {
+async fn stop_button_is_an_opt_out() {
     let (world, person) = (World::new(), Person::new());
     let button = json!({"ButtonText": "No more", "ButtonPayload": "STOP"});
     let taken = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
@@ -173,7 +173,7 @@ async fn refuses_to_send(world: &World, person: &Person) {
 }
 
 #[tokio::test]
-async fn a_tapped_yes_does_not_lift_a_stop() {
+async fn yes_button_does_not_lift_a_stop() {
     let (world, person) = (World::new(), Person::new());
     world.write(&person, "STOP").await;
     let button = json!({"MessageType": "button", "ButtonText": "Yes", "ButtonPayload": "confirm-1"});
@@ -184,7 +184,7 @@ async fn a_tapped_yes_does_not_lift_a_stop() {
 }
 
 #[tokio::test]
-async fn a_tapped_cancel_is_an_answer_and_no_opt_out() {
+async fn cancel_button_is_not_an_opt_out() {
     let (world, person, id) = (World::new(), Person::new(), new_id("after-cancel"));
     let button = json!({"ButtonText": "Cancel", "ButtonPayload": "cancel-appointment-42"});
     let taken = world.write_with(&person, json!({"body": "Cancel", "parameters": button})).await;
@@ -197,7 +197,7 @@ async fn a_tapped_cancel_is_an_answer_and_no_opt_out() {
 }
 
 #[tokio::test]
-async fn a_stop_over_rcs_holds_for_whatsapp_and_sms() {
+async fn stop_over_rcs_holds_for_whatsapp_and_sms() {
     let (world, person) = (World::new(), Person::new());
     let address = format!("rcs:{}", person.identity);
     let post = async |sid: &str, body: &str| {
@@ -236,7 +236,7 @@ fn opted_out(item: Option<&Item>) -> bool {
 }
 
 #[tokio::test]
-async fn a_stop_holds_for_every_name_that_the_message_has() {
+async fn stop_holds_for_every_identity_in_the_message() {
     let (world, number, id) = (World::new(), Person::new(), Person::without_number());
     let names = |body: &str| json!({"body": body, "parameters": {"ExternalUserId": id.address()}});
     assert!(world.write_with(&number, names("STOP")).await["reply"].is_string());
@@ -251,7 +251,7 @@ async fn a_stop_holds_for_every_name_that_the_message_has() {
 }
 
 #[tokio::test]
-async fn a_message_that_may_mean_stop_is_marked_for_a_person_to_look_at() {
+async fn possible_stop_is_marked_in_the_event() {
     let (world, person) = (World::new(), Person::new());
     for (body, marked) in [("stop, the parcel never came", json!(true)), ("Where is my order?", Value::Null)] {
         let taken = world.write(&person, body).await;

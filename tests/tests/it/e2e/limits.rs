@@ -24,7 +24,7 @@ fn keys(name: &str, count: usize) -> KeysAndAttributes {
 }
 
 #[tokio::test]
-async fn a_read_of_101_keys_over_two_tables_is_refused() {
+async fn read_of_101_keys_from_two_tables_is_refused() {
     let world = World::without_consumers();
     let outputs = &world.stack.outputs;
     let read = async |notifications, buckets| {
@@ -68,7 +68,7 @@ fn keys_read(moments: &[Moment]) -> usize {
 }
 
 #[tokio::test]
-async fn a_batch_that_needs_more_than_100_keys_is_all_sent() {
+async fn batch_that_needs_more_than_100_keys_is_sent_completely() {
     let world = World::new();
     let queue_url = queue_of_ours(&world).await;
     let people: Vec<_> = (0..10).map(|_| Person::new()).collect();

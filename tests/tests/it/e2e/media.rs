@@ -18,7 +18,7 @@ async fn upload(world: &World, content_type: &str, bytes: &[u8]) -> Value {
 }
 
 #[tokio::test]
-async fn a_file_goes_in_and_comes_out_by_links() {
+async fn file_is_uploaded_and_downloaded_by_links() {
     let world = World::new();
     let link = upload(&world, "image/png", b"not really a picture").await;
     let signed = link["upload_url"].as_str().unwrap();
@@ -33,7 +33,7 @@ async fn a_file_goes_in_and_comes_out_by_links() {
 }
 
 #[tokio::test]
-async fn what_whatsapp_would_refuse_gets_no_link() {
+async fn file_that_whatsapp_refuses_gets_no_link() {
     let world = World::new();
     let cases = [
         (json!({"content_type": "image/gif", "content_length": 1}), 415, "content_type"),
@@ -53,7 +53,7 @@ async fn what_whatsapp_would_refuse_gets_no_link() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_by_iam_gets_no_link() {
+async fn media_request_without_iam_permission_is_refused() {
     let world = World::new();
     let url = format!("{}/media", world.stack.api_url);
     let wanted = json!({"content_type": "image/png", "content_length": 1});
@@ -61,7 +61,7 @@ async fn who_is_not_let_in_by_iam_gets_no_link() {
 }
 
 #[tokio::test]
-async fn a_file_by_key_is_sent_as_a_link_that_outlives_twilios_queue() {
+async fn file_by_key_is_sent_as_a_link_that_outlives_twilios_queue() {
     let (world, person, id) = (World::new(), Person::new(), new_id("media"));
     world.write(&person, "send me the picture").await;
     let key = upload(&world, "image/jpeg", b"a picture").await["key"].clone();

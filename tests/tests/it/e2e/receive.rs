@@ -46,7 +46,7 @@ async fn window_opened(world: &World, person: &Person) {
 }
 
 #[tokio::test]
-async fn free_form_outside_of_the_window_needs_a_template() {
+async fn free_form_outside_the_window_needs_a_template_fallback() {
     let (world, person, id) = (World::new(), Person::new(), new_id("closed"));
     world.notify(&text_notification(&id, &person)).await;
     let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
@@ -61,7 +61,7 @@ async fn free_form_outside_of_the_window_needs_a_template() {
 }
 
 #[tokio::test]
-async fn a_template_takes_over_once_where_whatsapp_says_that_the_window_is_closed() {
+async fn template_fallback_is_sent_once_after_error_63016() {
     let (world, person, id) = (World::new(), Person::new(), new_id("believed-open"));
     window_opened(&world, &person).await;
     world.plan(&person, 1, json!({"kind": "fail", "code": 63016})).await;
@@ -78,7 +78,7 @@ async fn a_template_takes_over_once_where_whatsapp_says_that_the_window_is_close
 }
 
 #[tokio::test]
-async fn another_channel_takes_over_where_there_is_nobody_on_whatsapp() {
+async fn sms_fallback_is_sent_when_recipient_is_not_on_whatsapp() {
     let (world, person, id) = (World::new(), Person::new(), new_id("no-whatsapp"));
     world.plan(&person, 1, json!({"kind": "fail", "code": 63003})).await;
     let sms = json!({"type": "text", "body": "Your order 18473 is on its way."});
@@ -95,7 +95,7 @@ async fn another_channel_takes_over_where_there_is_nobody_on_whatsapp() {
 }
 
 #[tokio::test]
-async fn an_opt_out_that_twilio_knows_of_becomes_ours() {
+async fn opt_out_reported_by_twilio_suppresses_later_messages() {
     let world = World::new();
     let refused = json!({"kind": "refuse", "status": 400, "code": 21610});
     let failed = json!({"kind": "fail", "code": 63014});
@@ -114,7 +114,7 @@ async fn an_opt_out_that_twilio_knows_of_becomes_ours() {
 }
 
 #[tokio::test]
-async fn who_wants_no_marketing_still_hears_of_an_order() {
+async fn marketing_opt_out_still_allows_utility_messages() {
     let (world, person) = (World::new(), Person::new());
     agree(&world, &person).await;
     let (first, second, third) = (new_id("offer"), new_id("another-offer"), new_id("order"));
@@ -128,7 +128,7 @@ async fn who_wants_no_marketing_still_hears_of_an_order() {
 }
 
 #[tokio::test]
-async fn a_stop_is_the_persons_and_not_a_spellings() {
+async fn stop_holds_for_every_spelling_of_the_number() {
     let world = World::new();
     let digits = uuid::Uuid::new_v4().as_u128() % 10_000_000;
     let spellings = [
@@ -145,7 +145,7 @@ async fn a_stop_is_the_persons_and_not_a_spellings() {
 }
 
 #[tokio::test]
-async fn a_stop_of_a_user_id_holds_for_the_number_it_was_seen_with() {
+async fn stop_by_user_id_holds_for_its_linked_phone_number() {
     let (world, person, hidden, id) = (World::new(), Person::new(), Person::without_number(), new_id("hidden"));
     world.write_with(&person, json!({"body": "hi", "external_user_id": hidden.address()})).await;
     let link = format!("identity#{}", hidden.identity);
@@ -156,7 +156,7 @@ async fn a_stop_of_a_user_id_holds_for_the_number_it_was_seen_with() {
 }
 
 #[tokio::test]
-async fn marketing_needs_a_consent_which_a_stop_takes_back() {
+async fn marketing_needs_consent_and_a_stop_withdraws_it() {
     let (world, person) = (World::new(), Person::new());
     let (stranger, asked, again) = (new_id("stranger"), new_id("asked"), new_id("again"));
     world.notify(&marketing(&stranger, &person)).await;
@@ -178,7 +178,7 @@ async fn marketing_needs_a_consent_which_a_stop_takes_back() {
 }
 
 #[tokio::test]
-async fn a_country_has_rules_of_its_own() {
+async fn country_policy_sets_cap_quiet_hours_and_consent() {
     let world = World::new();
     let digits = || uuid::Uuid::new_v4().as_u128() % 100_000;
     let faroese = Person { identity: format!("+2982{:05}", digits()) };
@@ -206,7 +206,7 @@ async fn a_country_has_rules_of_its_own() {
 }
 
 #[tokio::test]
-async fn content_follows_when_its_template_is_answered() {
+async fn content_awaiting_a_reply_is_sent_after_the_reply() {
     let (world, person, id) = (World::new(), Person::new(), new_id("asked-first"));
     let mut notification = with_fallback(text_notification(&id, &person), &[("whatsapp", template())]);
     notification["wait_for_reply"] = json!(true);
@@ -220,7 +220,7 @@ async fn content_follows_when_its_template_is_answered() {
 }
 
 #[tokio::test]
-async fn content_whose_template_nobody_answers_ends_with_an_event() {
+async fn content_awaiting_a_reply_expires_with_an_event() {
     let (world, person, id) = (World::new(), Person::new(), new_id("unanswered"));
     let mut notification = with_fallback(text_notification(&id, &person), &[("whatsapp", template())]);
     notification["wait_for_reply"] = json!(true);
@@ -234,7 +234,7 @@ async fn content_whose_template_nobody_answers_ends_with_an_event() {
 }
 
 #[tokio::test]
-async fn what_failed_at_whatsapp_for_a_moment_is_tried_again() {
+async fn temporary_whatsapp_failure_is_retried() {
     let (world, person, id) = (World::new(), Person::new(), new_id("moment"));
     world.plan(&person, 1, json!({"kind": "fail", "code": 63010})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -245,7 +245,7 @@ async fn what_failed_at_whatsapp_for_a_moment_is_tried_again() {
 }
 
 #[tokio::test]
-async fn bad_input_is_named_and_the_rest_goes_on() {
+async fn invalid_notifications_are_rejected_and_valid_ones_are_sent() {
     let (world, person) = (World::new(), Person::new());
     let wrong = |id: &str, change: &dyn Fn(&mut Value)| {
         let mut notification = template_notification(id, &person);
@@ -292,7 +292,7 @@ async fn bad_input_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_reason_with_a_noncharacter_reaches_the_dead_letters() {
+async fn reason_with_a_noncharacter_reaches_the_dead_letter_queue() {
     let (world, person, id) = (World::new(), Person::new(), new_id("noncharacter"));
     let mut notification = template_notification(&id, &person);
     notification["\u{ffff}"] = json!("red");

@@ -59,7 +59,7 @@ fn count_by_id(events: &[Value]) -> BTreeMap<String, usize> {
 }
 
 #[tokio::test]
-async fn after_one_sweep_nothing_of_a_lost_fifth_is_missing_and_nothing_is_double() {
+async fn one_sweep_recovers_lost_webhooks_without_duplicates() {
     const PREFIX: &str = "+1999";
     let seed = uuid::Uuid::new_v4().as_u64_pair().0;
     println!("seed {seed}");
@@ -110,7 +110,7 @@ async fn after_one_sweep_nothing_of_a_lost_fifth_is_missing_and_nothing_is_doubl
 }
 
 #[tokio::test]
-async fn a_stop_that_was_lost_counts_once_it_is_found() {
+async fn lost_stop_is_recorded_by_a_sweep() {
     let (world, person) = (World::new(), Person::new());
     lose(&world, &person.identity, 1.0, 1).await;
     let lost = world.write(&person, "STOP").await;
@@ -126,7 +126,7 @@ async fn a_stop_that_was_lost_counts_once_it_is_found() {
 }
 
 #[tokio::test]
-async fn a_stop_by_sms_or_rcs_that_was_lost_counts_once_it_is_found() {
+async fn lost_stop_by_sms_or_rcs_is_recorded_by_a_sweep() {
     let world = World::new();
     for channel in ["", "rcs:"] {
         let (person, id) = (Person::new(), new_id("after-lost-stop"));
@@ -144,7 +144,7 @@ async fn a_stop_by_sms_or_rcs_that_was_lost_counts_once_it_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_scheduled_at_twilio_is_cancelled_by_a_stop() {
+async fn stop_cancels_messages_scheduled_at_twilio() {
     let (world, person) = (World::new(), Person::new());
     let send_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", world.stack.sandbox_url);

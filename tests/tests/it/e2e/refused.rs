@@ -24,7 +24,7 @@ async fn post(world: &World, url: &str, content_type: &str, body: &str, signatur
 }
 
 #[tokio::test]
-async fn a_request_that_twilio_did_not_sign_is_refused_and_leaves_nothing() {
+async fn request_without_a_valid_signature_is_refused_and_not_stored() {
     let (world, sid) = (World::new(), new_sid());
     let body = format!(
         "MessageSid={sid}&AccountSid={ACCOUNT_SID}&From=whatsapp%3A%2B14155550123&To=whatsapp%3A%2B14155238886&Body=hi"
@@ -50,7 +50,7 @@ async fn a_request_that_twilio_did_not_sign_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_host_header_cannot_choose_the_url_that_is_checked() {
+async fn forwarded_host_header_does_not_change_the_verified_url() {
     let world = World::new();
     let body = format!("MessageSid={}&AccountSid={ACCOUNT_SID}", new_sid());
     let signature = sign(&AUTH_TOKEN.into(), "http://elsewhere.example/twilio/inbound", &Form::parse(body.as_bytes()));
@@ -61,7 +61,7 @@ async fn a_host_header_cannot_choose_the_url_that_is_checked() {
 }
 
 #[tokio::test]
-async fn a_signed_json_body_without_its_hash_is_refused() {
+async fn signed_json_body_without_its_hash_is_refused() {
     let world = World::new();
     let url = format!("{}/twilio/inbound", world.stack.api_url);
     let signature = sign(&AUTH_TOKEN.into(), &url, &Form::default());
@@ -69,7 +69,7 @@ async fn a_signed_json_body_without_its_hash_is_refused() {
 }
 
 #[tokio::test]
-async fn a_signed_form_that_cannot_be_read_is_named() {
+async fn signed_form_with_an_invalid_field_is_refused_by_name() {
     let world = World::new();
     let inbound = [("AccountSid", ACCOUNT_SID), ("From", "whatsapp:+14155550123"), ("To", "whatsapp:+14155238886")];
     let answer = world.post_signed("/twilio/inbound", &inbound).await;
@@ -83,7 +83,7 @@ async fn a_signed_form_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn odd_bytes_are_answered_and_never_break_the_function() {
+async fn malformed_body_is_refused_without_a_server_error() {
     let world = World::new();
     let url = format!("{}/twilio/inbound", world.stack.api_url);
     for body in ["", "=", "&&&", "%", "%zz=%", "a=%ff%fe", "\u{0}", "Body=\u{feff}&Body=", &"x".repeat(300_000)] {

@@ -14,7 +14,7 @@ const SHARED_KEY_ID: &str = "webhooks_sharedkey_01";
 const SHARED_KEY: &str = "c2hhcmVkIGtleSBvZiB0aGUgbG9jYWwgc3RhY2s=";
 
 #[tokio::test]
-async fn a_new_token_and_a_shared_key_count_without_a_deploy() {
+async fn new_token_and_shared_key_are_accepted_without_a_deploy() {
     let world = World::new();
     let secret = json!({"accounts": {ACCOUNT_SID: {
         "auth_tokens": [AUTH_TOKEN, NEXT_TOKEN], "shared_keys": {SHARED_KEY_ID: SHARED_KEY},

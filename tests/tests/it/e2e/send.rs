@@ -9,7 +9,7 @@ fn statuses(events: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_template_is_accepted_sent_delivered_and_read() {
+async fn template_is_accepted_sent_delivered_and_read() {
     let (world, person, id) = (World::new(), Person::new(), new_id("shipped"));
     world.notify(&template_notification(&id, &person)).await;
     let events = world.events("four statuses", of_notification("twilio_status", &id), 4).await;
@@ -24,7 +24,7 @@ async fn a_template_is_accepted_sent_delivered_and_read() {
 }
 
 #[tokio::test]
-async fn text_goes_out_inside_the_window_from_the_sender_that_is_named() {
+async fn text_inside_the_window_is_sent_from_the_named_sender() {
     let (world, person, id) = (World::new(), Person::new(), new_id("text"));
     world.write(&person, "hi").await;
     world.until("the window", async || world.contact(&person, "window#whatsapp:+14155238886").await).await;
@@ -37,7 +37,7 @@ async fn text_goes_out_inside_the_window_from_the_sender_that_is_named() {
 }
 
 #[tokio::test]
-async fn a_template_is_found_by_its_name() {
+async fn template_is_found_by_its_name() {
     let (world, person, id) = (World::new(), Person::new(), new_id("named"));
     let mut notification = template_notification(&id, &person);
     notification["content"] =
@@ -53,7 +53,7 @@ async fn a_template_is_found_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_notification_that_comes_again_and_again_goes_out_once() {
+async fn repeated_notification_is_sent_once() {
     let (world, person, id) = (World::new(), Person::new(), new_id("replayed"));
     let notification = template_notification(&id, &person);
     futures::future::join_all((0..10).map(|_| world.notify(&notification))).await;
@@ -67,7 +67,7 @@ async fn a_notification_that_comes_again_and_again_goes_out_once() {
 }
 
 #[tokio::test]
-async fn nobody_who_opted_out_is_messaged_until_they_opt_in_again() {
+async fn opted_out_recipient_is_messaged_only_after_opting_in() {
     let (world, person, id) = (World::new(), Person::new(), new_id("suppressed"));
     world.write(&person, "STOP").await;
     world.notify(&template_notification(&id, &person)).await;
@@ -82,7 +82,7 @@ async fn nobody_who_opted_out_is_messaged_until_they_opt_in_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_good_ends_in_an_event_with_twilios_code() {
+async fn permanent_refusal_ends_in_an_event_with_twilios_code() {
     let (world, person, id) = (World::new(), Person::new(), new_id("refused"));
     world.plan(&person, 9, json!({"kind": "refuse", "status": 400, "code": 21211})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -93,7 +93,7 @@ async fn a_refusal_for_good_ends_in_an_event_with_twilios_code() {
 }
 
 #[tokio::test]
-async fn a_request_for_patience_is_followed_by_another_try() {
+async fn too_many_requests_response_is_retried_until_accepted() {
     let (world, person, id) = (World::new(), Person::new(), new_id("patience"));
     world.plan(&person, 2, json!({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 1})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -106,7 +106,7 @@ async fn a_request_for_patience_is_followed_by_another_try() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_goes_to_the_dead_letters_and_the_rest_goes_out() {
+async fn unreadable_message_is_dead_lettered_and_the_rest_is_sent() {
     let (world, person) = (World::new(), Person::new());
     let (good, bad) = (new_id("good"), new_id("bad"));
     let marker = new_id("not json");
@@ -131,7 +131,7 @@ async fn what_cannot_be_read_goes_to_the_dead_letters_and_the_rest_goes_out() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_used_again_for_something_else_is_refused() {
+async fn reused_id_with_different_content_is_refused() {
     let (world, person, id) = (World::new(), Person::new(), new_id("twice"));
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "accepted").await;
@@ -146,7 +146,7 @@ async fn an_id_that_is_used_again_for_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn its_own_times_are_kept() {
+async fn send_at_and_expires_at_are_respected() {
     let (world, person) = (World::new(), Person::new());
     let (late, early) = (new_id("late"), new_id("early"));
     let mut expired = template_notification(&late, &person);

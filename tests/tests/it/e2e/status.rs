@@ -6,7 +6,7 @@ use stack::run::ACCOUNT_SID;
 use crate::world::{Person, World, is, new_id, new_sid, of_notification, template_notification, text};
 
 #[tokio::test]
-async fn statuses_in_any_order_and_number_give_one_current_status() {
+async fn statuses_in_any_order_give_one_current_status() {
     let (world, person, sid) = (World::new(), Person::new(), new_sid());
     let address = person.address();
     for status in ["read", "sent", "delivered", "sent", "read"] {
@@ -29,7 +29,7 @@ async fn statuses_in_any_order_and_number_give_one_current_status() {
 }
 
 #[tokio::test]
-async fn the_same_status_twenty_times_at_once_is_one_item_and_one_event() {
+async fn concurrent_duplicate_status_is_one_item_and_one_event() {
     let (world, sid) = (World::new(), new_sid());
     let parameters = [("MessageSid", sid.as_str()), ("AccountSid", ACCOUNT_SID), ("MessageStatus", "sent")];
     let answers = futures::future::join_all((0..20).map(|_| world.post_signed("/twilio/status", &parameters))).await;
@@ -39,7 +39,7 @@ async fn the_same_status_twenty_times_at_once_is_one_item_and_one_event() {
 }
 
 #[tokio::test]
-async fn a_callback_that_comes_before_the_send_is_recorded_binds_its_message() {
+async fn callback_before_the_send_is_recorded_binds_its_message() {
     let (world, person, id) = (World::new(), Person::new(), new_id("early"));
     world.plan(&person, 1, json!({"kind": "report_first"})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -52,7 +52,7 @@ async fn a_callback_that_comes_before_the_send_is_recorded_binds_its_message() {
 }
 
 #[tokio::test]
-async fn a_status_of_a_notification_that_is_not_known_is_kept_all_the_same() {
+async fn status_of_an_unknown_notification_is_stored() {
     let (world, sid) = (World::new(), new_sid());
     let parameters = [("MessageSid", sid.as_str()), ("AccountSid", ACCOUNT_SID), ("MessageStatus", "sent")];
     let answer = world.post_signed("/twilio/status?notification=nobody%20knows%20it", &parameters).await;

@@ -61,7 +61,7 @@ fn entries(change: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_stop_and_what_it_prevents_are_told() {
+async fn timeline_shows_a_stop_and_the_suppression_it_causes() {
     let (world, person, id) = (World::new(), Person::new(), new_id("told"));
     let mut timeline = Timeline::watch(&world).await;
     let sid = world.write(&person, "STOP").await["message_sid"].clone();
@@ -89,7 +89,7 @@ async fn a_stop_and_what_it_prevents_are_told() {
 }
 
 #[tokio::test]
-async fn a_failure_and_the_fallback_that_takes_over_are_told() {
+async fn timeline_shows_a_failure_and_its_fallback() {
     let (world, person, id) = (World::new(), Person::new(), new_id("told"));
     let mut timeline = Timeline::watch(&world).await;
     world.write(&person, "Hello").await;

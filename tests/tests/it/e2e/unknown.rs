@@ -10,7 +10,7 @@ use crate::world::{Person, World, new_id, of_notification, template_notification
 const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
 
 #[tokio::test]
-async fn a_message_whose_answer_was_lost_is_known_by_its_callback() {
+async fn lost_response_is_resolved_by_the_status_callback() {
     let (world, person, id) = (World::new(), Person::new(), new_id("lost-answer"));
     world.plan(&person, 9, json!({"kind": "accept_then_hang"})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -26,7 +26,7 @@ async fn a_message_whose_answer_was_lost_is_known_by_its_callback() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_exist_is_sent_once_that_is_known() {
+async fn lost_request_is_resolved_and_sent_once() {
     let (world, person, id) = (World::new(), Person::new(), new_id("nowhere"));
     world.plan(&person, 1, json!({"kind": "hang"})).await;
     world.notify(&template_notification(&id, &person)).await;
@@ -41,7 +41,7 @@ async fn a_message_that_does_not_exist_is_sent_once_that_is_known() {
 }
 
 #[tokio::test]
-async fn a_message_that_only_twilios_list_knows_is_found_there() {
+async fn lost_response_without_callbacks_is_resolved_by_twilios_list() {
     let (world, person, id) = (World::new(), Person::new(), new_id("listed"));
     world.plan(&person, 1, json!({"kind": "silent"})).await;
     world.plan(&person, 1, json!({"kind": "accept_then_hang"})).await;
@@ -67,7 +67,7 @@ async fn lose_callbacks(world: &World, person: &Person) {
 }
 
 #[tokio::test]
-async fn an_error_upon_which_a_message_may_exist_is_no_reason_to_send_again() {
+async fn server_error_after_a_created_message_does_not_send_again() {
     let (world, person, id) = (World::new(), Person::new(), new_id("error-after"));
     world.plan(&person, 9, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
     world.notify(&template_notification(&id, &person)).await;

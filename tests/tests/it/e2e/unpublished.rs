@@ -111,7 +111,7 @@ fn note_of<'a>(notes: &'a [Value], sid: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn what_can_never_be_published_does_not_hold_up_the_rest() {
+async fn unpublishable_records_do_not_block_the_others() {
     let world = World::new();
     let mut publisher = Publisher::start(&world).await;
     let [first, refused, unmade, too_long, last] = std::array::from_fn(|_| new_sid());
@@ -156,7 +156,7 @@ async fn archived(world: &World, note: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_throttled_queue_brings_the_records_again() {
+async fn throttled_queue_returns_the_records_for_retry() {
     let world = World::new();
     let mut publisher = Publisher::start(&world).await;
     let [first, unmade, last] = std::array::from_fn(|_| new_sid());
@@ -175,7 +175,7 @@ async fn a_throttled_queue_brings_the_records_again() {
 }
 
 #[tokio::test]
-async fn an_item_is_published_again_by_hand() {
+async fn item_is_published_again_from_a_record_made_by_hand() {
     let world = World::new();
     let mut publisher = Publisher::start(&world).await;
     let sid = new_sid();
@@ -190,7 +190,7 @@ async fn an_item_is_published_again_by_hand() {
 }
 
 #[tokio::test]
-async fn the_deployed_function_may_note_an_unreadable_item() {
+async fn deployed_function_may_report_an_unreadable_item() {
     let world = World::new();
     let sid = new_sid();
     let put = world.dynamodb.put_item().table_name(&world.stack.outputs.messages_table_name);

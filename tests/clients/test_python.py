@@ -70,13 +70,18 @@ def test_a_message_goes_out_with_either_credentials_and_is_read(sandbox, receive
     sandbox.write(AVA, "hi")
     messages = client_of(sandbox, *credentials).messages
     created = messages.create(to=AVA, from_=SENDER, body="Hello Ava", status_callback=receiver.status_url)
-    assert (created.status, created.direction, created.num_media) == ("queued", "outbound-api", "0")
-    assert (created.account_sid, created.from_, created.to) == (ACCOUNT_SID, SENDER, AVA)
+    assert created.status == "queued"
+    assert created.direction == "outbound-api"
+    assert created.num_media == "0"
+    assert created.account_sid == ACCOUNT_SID
+    assert created.from_ == SENDER
+    assert created.to == AVA
     assert created.date_created and not created.date_sent and created.error_code is None
     for status in ["sent", "delivered", "read"]:
         assert signed(receiver.expect_status(created.sid, status), AUTH_TOKEN)
     fetched = messages(created.sid).fetch()
-    assert (fetched.body, fetched.status) == ("Hello Ava", "read")
+    assert fetched.body == "Hello Ava"
+    assert fetched.status == "read"
     assert abs(datetime.now(timezone.utc) - fetched.date_sent) < timedelta(minutes=1)
 
 
@@ -85,7 +90,9 @@ def test_a_service_chooses_the_sender(client, receiver):
     message = client.messages.create(
         to=AVA, messaging_service_sid=SERVICE, status_callback=receiver.status_url, **parameters
     )
-    assert (message.status, message.from_, message.messaging_service_sid) == ("accepted", None, SERVICE)
+    assert message.status == "accepted"
+    assert message.from_ is None
+    assert message.messaging_service_sid == SERVICE
     queued = receiver.expect_status(message.sid, "queued")
     assert queued.form["MessagingServiceSid"] == SERVICE
     receiver.expect_status(message.sid, "read")
@@ -125,7 +132,8 @@ def test_a_message_is_redacted_and_deleted(sandbox, client, receiver):
     assert message.fetch().body == ""
     assert message.delete()
     gone = refusal(message.fetch)
-    assert (gone.status, gone.code) == (404, 20404)
+    assert gone.status == 404
+    assert gone.code == 20404
 
 
 def test_a_scheduled_message_can_be_cancelled_or_waits_for_its_day(sandbox, client, receiver):
@@ -153,7 +161,8 @@ def test_media_goes_both_ways(sandbox, client, receiver):
     url = receiver.serve("/cat.png", "image/png", PNG)
     inbound = sandbox.write(AVA, "look", media=[{"url": url, "content_type": "image/png"}])["message_sid"]
     [file] = client.messages(inbound).media.list()
-    assert (file.content_type, file.parent_sid) == ("image/png", inbound)
+    assert file.content_type == "image/png"
+    assert file.parent_sid == inbound
     assert client.messages(inbound).media(file.sid).fetch().sid == file.sid
     assert client.messages(inbound).fetch().num_media == "1"
     outbound = client.messages.create(
@@ -206,7 +215,8 @@ def test_a_template_is_made_approved_and_sent(sandbox, client, receiver):
     asked = template.approval_create.create(
         ApprovalCreateList.ContentApprovalRequest({"name": "visit", "category": "UTILITY"})
     )
-    assert (asked.name, asked.category) == ("visit", "UTILITY")
+    assert asked.name == "visit"
+    assert asked.category == "UTILITY"
     assert asked.status in ("received", "pending", "approved")
     sandbox.advance(48 * 60 * 60)
     eventually(lambda: template.approval_fetch().fetch().whatsapp["status"] == "approved", "the approval")
@@ -243,13 +253,15 @@ def test_a_refusal_says_what_was_wrong(client):
     ]
     for parameters, code in cases:
         error = create(**parameters)
-        assert (error.status, error.code) == (400, code), parameters
+        assert error.status == 400, parameters
+        assert error.code == code, parameters
         assert error.msg and error.uri.endswith("/Messages.json"), parameters
 
 
 def test_what_is_not_there_is_refused_with_20404(client):
     unknown = refusal(client.messages("SM" + "0" * 32).fetch)
-    assert (unknown.status, unknown.code) == (404, 20404)
+    assert unknown.status == 404
+    assert unknown.code == 20404
     assert f"/Accounts/{ACCOUNT_SID}/Messages/SM{'0' * 32}.json was not found" in unknown.msg
     assert refusal(client.content.v1.contents("HX" + "f" * 32).fetch).code == 20404
     assert refusal(client.messaging.v1.services("MG" + "f" * 32).fetch).code == 20404
@@ -261,14 +273,17 @@ def test_wrong_credentials_are_refused_with_20003(sandbox):
         content, service = client.content.v1.contents(ORDER_UPDATE), client.messaging.v1.services(SERVICE)
         for resource in [client.messages("SM" + "0" * 32), content, service]:
             error = refusal(resource.fetch)
-            assert (error.status, error.code, error.msg.split()[-1]) == (401, 20003, "Authenticate")
+            assert error.status == 401
+            assert error.code == 20003
+            assert error.msg.split()[-1] == "Authenticate"
 
 
 def test_twilio_itself_holds_an_opt_out(sandbox, client, receiver):
     sandbox.write(AVA, "STOP")
     assert receiver.expect_message("STOP").form["OptOutType"] == "STOP"
     stopped = refusal(client.messages.create, to=AVA, from_=SENDER, content_sid=ORDER_UPDATE)
-    assert (stopped.status, stopped.code) == (400, 21610)
+    assert stopped.status == 400
+    assert stopped.code == 21610
     sandbox.write(AVA, "START")
     assert client.messages.create(to=AVA, from_=SENDER, content_sid=ORDER_UPDATE).sid
 
@@ -289,7 +304,8 @@ def test_feedback_is_taken(client):
 def test_too_many_requests_say_when_to_come_back(sandbox, client):
     sandbox.misbehave({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 2}, to=AVA)
     error = refusal(client.messages.create, to=AVA, from_=SENDER, content_sid=ORDER_UPDATE)
-    assert (error.status, error.code) == (429, 20429)
+    assert error.status == 429
+    assert error.code == 20429
     assert client.http_client._test_only_last_response.headers["Retry-After"] == "2"
     assert client.messages.create(to=AVA, from_=SENDER, content_sid=ORDER_UPDATE).sid
 
@@ -349,7 +365,10 @@ def test_a_code_is_verified(sandbox, client):
     service = client.verify.v2.services("VA" + "0" * 31 + "1")
     number = AVA.removeprefix("whatsapp:")
     started = service.verifications.create(to=number, channel="whatsapp")
-    assert (started.status, started.to, started.channel, started.valid) == ("pending", number, "whatsapp", False)
+    assert started.status == "pending"
+    assert started.to == number
+    assert started.channel == "whatsapp"
+    assert started.valid is False
     [message] = sandbox.control("GET", f"messages?address={AVA.replace('+', '%2B')}").json()
     code = next(word for word in message["body"].replace(".", "").split() if word.isdigit())
     wrong = "0" * len(code) if code.strip("0") else "1" * len(code)
@@ -373,4 +392,5 @@ def test_a_service_says_where_messages_go(client, receiver):
     assert moved.inbound_request_url == f"{receiver.url}/moved"
     assert [found.sid for found in client.messaging.v1.services.list()] == [SERVICE]
     [sender] = client.messaging.v2.channels_senders.list(channel="whatsapp")
-    assert (sender.sender_id, sender.status) == (SENDER, "ONLINE")
+    assert sender.sender_id == SENDER
+    assert sender.status == "ONLINE"

@@ -29,7 +29,8 @@ def ava(page):
 def test_a_conversation_goes_there_and_back(page, sandbox, receiver, ava):
     ava.write("Where is my order?")
     call = receiver.expect_message("Where is my order?")
-    assert (call.form["From"], call.form["ProfileName"]) == (AVA, "Ava")
+    assert call.form["From"] == AVA
+    assert call.form["ProfileName"] == "Ava"
     expect_status(ava.said("Where is my order?"), "200")
     sandbox.misbehave({"kind": "report", "statuses": ["sent"]}, to=AVA)
     sid = sandbox.send(To=AVA, Body="On its way", StatusCallback=receiver.status_url)
@@ -62,7 +63,8 @@ def test_a_templates_button_answers_it(page, sandbox, receiver, ava):
     expect_status(template, "read")
     template.get_by_role("button", name="Confirm").click()
     call = receiver.expect_message("Confirm")
-    assert (call.form["ButtonText"], call.form["ButtonPayload"]) == ("Confirm", "confirm")
+    assert call.form["ButtonText"] == "Confirm"
+    assert call.form["ButtonPayload"] == "confirm"
     assert call.form["OriginalRepliedMessageSid"] == sid
     expect_status(ava.said("Confirm"), "200")
 
@@ -73,7 +75,8 @@ def test_a_file_is_sent_and_shown(sandbox, receiver, ava):
     expect(ava.region.get_by_role("list", name="Files to send").get_by_role("listitem")).to_contain_text(["cat.png"])
     ava.write("My cat")
     call = receiver.expect_message("My cat")
-    assert (call.form["NumMedia"], call.form["MediaContentType0"]) == ("1", "image/png")
+    assert call.form["NumMedia"] == "1"
+    assert call.form["MediaContentType0"] == "image/png"
     file = requests.get(call.form["MediaUrl0"], auth=(API_KEY, API_KEY_SECRET), timeout=DEADLINE)
     assert file.content == PNG
     expect(ava.said("My cat").get_by_role("img").first).to_be_visible()
@@ -89,8 +92,11 @@ def test_a_location_is_shared(receiver, ava):
         place.get_by_role("textbox", name=name).fill(value)
     place.get_by_role("button", name="Share").click()
     call = receiver.expect(lambda call: "Latitude" in call.form, "the location")
-    assert (float(call.form["Latitude"]), float(call.form["Longitude"])) == (52.52, 13.405)
-    assert (call.form["Label"], call.form["Address"], call.form["Body"]) == ("Town hall", "Main street 1", "")
+    assert float(call.form["Latitude"]) == 52.52
+    assert float(call.form["Longitude"]) == 13.405
+    assert call.form["Label"] == "Town hall"
+    assert call.form["Address"] == "Main street 1"
+    assert call.form["Body"] == ""
     expect_status(ava.said("Town hall"), "200")
     expect(place).to_be_hidden()
 

@@ -338,7 +338,8 @@ mod tests {
             };
             assert!(!process.wait().await.unwrap().success(), "stopped");
             wire.settled().await.unwrap();
-            assert_eq!((moment.side, count.load(Ordering::SeqCst)), (side, arrived), "moment {at}");
+            assert_eq!(moment.side, side, "moment {at}");
+            assert_eq!(count.load(Ordering::SeqCst), arrived, "moment {at}");
             assert_eq!(wire.moments().len(), at);
         }
     }

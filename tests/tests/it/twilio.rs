@@ -60,10 +60,9 @@ fn text(body: &str) -> NewMessage {
 async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
     let twilio = Twilio::start().await;
     let created = twilio.create(&text("hello")).await.unwrap();
-    assert_eq!(
-        (created.status, created.to.as_str(), created.direction.as_str()),
-        (MessageStatus::Queued, TO, "outbound-api")
-    );
+    assert_eq!(created.status, MessageStatus::Queued);
+    assert_eq!(created.to.as_str(), TO);
+    assert_eq!(created.direction.as_str(), "outbound-api");
     let account = twilio.account.with_credentials(Credentials::auth_token(&account_sid(), AUTH_TOKEN.into()));
     let fetched = account.fetch(&created.sid).await.unwrap();
     assert_eq!(fetched.sid, created.sid);
@@ -123,7 +122,8 @@ async fn create_error_is_rejected_not_done_or_unknown_by_its_status() {
 
     twilio.plan(refuse(400, 21211)).await;
     let Err(TwilioError::Rejected(refusal)) = twilio.create(&text("hello")).await else { panic!() };
-    assert_eq!((refusal.status, refusal.code), (400, "21211".parse::<ErrorCode>().ok()));
+    assert_eq!(refusal.status, 400);
+    assert_eq!(refusal.code, "21211".parse::<ErrorCode>().ok());
     assert!(refusal.request_id.unwrap().starts_with("RQ"));
 
     twilio.plan(refuse(429, 20429)).await;
@@ -186,6 +186,7 @@ async fn sandbox_refuses_invalid_parameters_with_twilios_codes() {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 400);
         let error: Value = answer.json().await.unwrap();
-        assert_eq!((&error["code"], &error["status"]), (&json!(code), &json!(400)), "{parameters:?}");
+        assert_eq!(error["code"], json!(code), "{parameters:?}");
+        assert_eq!(error["status"], 400, "{parameters:?}");
     }
 }

@@ -38,7 +38,8 @@ async fn assert_refused(request: RequestBuilder, status: StatusCode, reason: &st
     let answer = request.send().await.unwrap();
     let (url, found) = (answer.url().clone(), answer.status());
     let body = answer.text().await.unwrap();
-    assert_eq!((found, body.as_str()), (status, reason), "{url}");
+    assert_eq!(found, status, "{url}: {body}");
+    assert_eq!(body, reason, "{url}");
 }
 
 fn headers_for_pages(answer: &Response) -> Vec<&str> {
@@ -72,9 +73,11 @@ async fn response_has_no_cors_headers() {
     let world = World::without_consumers();
     let url = &world.stack.aws_endpoint;
     let answer = list_secrets(world.signed("secretsmanager", "POST", url, "{}")).send().await.unwrap();
-    assert_eq!((answer.status(), headers_for_pages(&answer)), (StatusCode::OK, vec![]));
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(headers_for_pages(&answer).is_empty(), "{:?}", answer.headers());
     let preflight = world.http.request(Method::OPTIONS, url).send().await.unwrap();
-    assert_eq!((preflight.status(), headers_for_pages(&preflight)), (StatusCode::OK, vec![]));
+    assert_eq!(preflight.status(), StatusCode::OK);
+    assert!(headers_for_pages(&preflight).is_empty(), "{:?}", preflight.headers());
 }
 
 #[tokio::test]

@@ -46,11 +46,14 @@ async fn consent_is_read_back_with_all_its_evidence() {
     consent["ip"] = json!("2001:db8::1");
     consent["user_agent"] = json!("Mozilla/5.0");
     let holding = record(&world, &person, &consent).await;
-    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("current"), &json!("given")));
+    assert_eq!(holding["recorded"], "current");
+    assert_eq!(holding["state"], "given");
     let known = known(&world, &person).await;
-    assert_eq!((&known["contact"], &known["account_sid"]), (&json!(person.identity), &json!(ACCOUNT_SID)));
+    assert_eq!(known["contact"], person.identity);
+    assert_eq!(known["account_sid"], ACCOUNT_SID);
     let history = &known["consents"][0];
-    assert_eq!((&history["current"]["state"], &history["current"]["at"]), (&json!("given"), &consent["at"]));
+    assert_eq!(history["current"]["state"], "given");
+    assert_eq!(history["current"]["at"], consent["at"]);
     let proof = &history["evidence"][0];
     for (field, value) in consent.as_object().unwrap() {
         assert_eq!(&proof[field], value, "{field}");
@@ -65,9 +68,11 @@ async fn consent_older_than_its_withdrawal_changes_nothing() {
     record(&world, &person, &marketing_at(ago(300))).await;
     let withdrawal = json!({"category": "marketing", "state": "withdrawn", "source": "call-centre", "at": ago(100)});
     let holding = record(&world, &person, &withdrawal).await;
-    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("current"), &json!("withdrawn")));
+    assert_eq!(holding["recorded"], "current");
+    assert_eq!(holding["state"], "withdrawn");
     let holding = record(&world, &person, &marketing_at(ago(200))).await;
-    assert_eq!((&holding["recorded"], &holding["state"]), (&json!("historic"), &json!("withdrawn")));
+    assert_eq!(holding["recorded"], "historic");
+    assert_eq!(holding["state"], "withdrawn");
     let history = known(&world, &person).await["consents"][0].clone();
     assert_eq!(history["current"]["state"], "withdrawn");
     let states: Vec<_> = history["evidence"].as_array().unwrap().iter().map(|proof| &proof["state"]).collect();
@@ -130,7 +135,8 @@ async fn invalid_consent_is_refused_by_field_and_not_stored() {
         let mut consent = marketing();
         consent[field] = value;
         let (status, problem) = world.call("PUT", &path, &consent.to_string()).await;
-        assert_eq!((status, &problem["error"]["field"]), (400, &json!(field)));
+        assert_eq!(status, 400, "{problem}");
+        assert_eq!(problem["error"]["field"], field);
     }
     let known = known(&world, &person).await;
     for list in ["suppressions", "consents", "windows", "linked"] {
@@ -145,11 +151,13 @@ async fn contact_is_one_in_every_spelling_and_separate_per_account() {
     let digits = person.identity.trim_start_matches('+');
     for spelling in [digits.to_owned(), format!("%2B{digits}")] {
         let (status, known) = world.call("GET", &format!("/contacts/{spelling}"), "").await;
-        assert_eq!((status, known["consents"].as_array().unwrap().len()), (200, 1), "{spelling}");
+        assert_eq!(status, 200, "{spelling}");
+        assert_eq!(known["consents"].as_array().unwrap().len(), 1, "{spelling}");
     }
     let path = format!("/contacts/{digits}?account_sid={OTHER_ACCOUNT}");
     let (_, elsewhere) = world.call("GET", &path, "").await;
-    assert_eq!((&elsewhere["account_sid"], &elsewhere["consents"]), (&json!(OTHER_ACCOUNT), &json!([])));
+    assert_eq!(elsewhere["account_sid"], OTHER_ACCOUNT);
+    assert_eq!(elsewhere["consents"], json!([]));
 }
 
 #[tokio::test]
@@ -160,7 +168,8 @@ async fn contact_overview_has_the_opt_out_and_the_window() {
         .until("the window", async || Some(known(&world, &person).await).filter(|known| known["windows"] != json!([])))
         .await;
     let all = known["suppressions"].as_array().unwrap().iter().find(|found| found["scope"] == "all").unwrap();
-    assert_eq!((&all["preference"], &all["channel"]), (&json!("opted_out"), &json!("whatsapp")));
+    assert_eq!(all["preference"], "opted_out");
+    assert_eq!(all["channel"], "whatsapp");
     let time = |name: &str| known["windows"][0][name].as_str().unwrap().parse::<Timestamp>().unwrap();
     assert_eq!(time("open_until").duration_since(time("last_inbound_at")), SignedDuration::from_hours(24));
 }
@@ -188,11 +197,14 @@ async fn notification_log_has_every_status_of_its_message() {
     for path in [by_id, format!("/notifications/{sid}")] {
         let (status, shown) = world.call("GET", &path, "").await;
         assert_eq!(status, 200, "{shown}");
-        assert_eq!((&shown["id"], &shown["state"]), (&json!(id), &json!("accepted")), "{path}");
-        assert_eq!((&shown["recipient"], &shown["category"]), (&json!(person.identity), &json!("utility")));
+        assert_eq!(shown["id"], id, "{path}");
+        assert_eq!(shown["state"], "accepted", "{path}");
+        assert_eq!(shown["recipient"], person.identity);
+        assert_eq!(shown["category"], "utility");
         assert_eq!(shown["metadata"]["order"], id);
         let attempt = &shown["attempts"][0];
-        assert_eq!((&attempt["channel"], &attempt["message_sid"]), (&json!("whatsapp"), &json!(sid)));
+        assert_eq!(attempt["channel"], "whatsapp");
+        assert_eq!(attempt["message_sid"], json!(sid));
         assert_eq!(attempt["current_status"], "read");
         let statuses: Vec<_> = attempt["statuses"].as_array().unwrap().iter().map(|found| &found["status"]).collect();
         assert_eq!(statuses, ["queued", "sent", "delivered", "read"]);
@@ -216,7 +228,8 @@ async fn earlier_message_of_a_notification_is_found_by_its_sid() {
     let answer = world.post_signed(&format!("/twilio/status?notification={id}"), &callback).await;
     assert_eq!(answer.status(), 204);
     let (status, shown) = world.call("GET", &format!("/notifications/{earlier}"), "").await;
-    assert_eq!((status, &shown["id"]), (200, &json!(id)));
+    assert_eq!(status, 200, "{shown}");
+    assert_eq!(shown["id"], id);
 }
 
 #[tokio::test]
@@ -226,5 +239,6 @@ async fn notification_log_has_the_suppression_reason() {
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "suppressed").await;
     let (_, shown) = world.call("GET", &format!("/notifications/{id}"), "").await;
-    assert_eq!((&shown["state"], &shown["reason"]), (&json!("suppressed"), &json!("the recipient has opted out")));
+    assert_eq!(shown["state"], "suppressed");
+    assert_eq!(shown["reason"], "the recipient has opted out");
 }

@@ -72,7 +72,8 @@ async fn template_fallback_is_sent_once_after_error_63016() {
     assert_eq!(sent.len(), 2, "the text that failed, and the template");
     assert_eq!(event["message_sid"], sent[1]["sid"]);
     let (status, log) = world.call("GET", &format!("/notifications/{id}"), "").await;
-    assert_eq!((status, &log["state"]), (200, &json!("accepted")));
+    assert_eq!(status, 200, "{log}");
+    assert_eq!(log["state"], "accepted");
     let outcomes: Vec<_> = log["attempts"].as_array().unwrap().iter().map(|tried| tried["outcome"].clone()).collect();
     assert_eq!(outcomes, ["accepted", "waiting", "accepted"]);
 }
@@ -106,7 +107,8 @@ async fn opt_out_reported_by_twilio_suppresses_later_messages() {
         let contact = is("contact", &person.identity);
         let opted_out = |event: &Value| event["event_type"] == "contact_opted_out" && contact(event);
         let event = world.event("the opt-out", opted_out).await;
-        assert_eq!((&event["code"], &event["scope"]), (&json!(code), &json!("all")));
+        assert_eq!(event["code"], json!(code));
+        assert_eq!(event["scope"], "all");
         world.notify(&template_notification(&second, &person)).await;
         assert_eq!(suppressed(&world, &second).await, "the recipient has opted out");
         assert!(world.sent_to(&person).await.len() <= 1, "never tried again");

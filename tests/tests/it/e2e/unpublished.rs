@@ -137,13 +137,15 @@ async fn unpublishable_records_do_not_block_the_others() {
     {
         let note = note_of(&notes, sid);
         assert!(note["reason"].as_str().unwrap().starts_with(reason), "{note}");
-        assert_eq!((&note["event_id"], &note["sequence_number"]), (&json!(sid), &json!(sid)));
+        assert_eq!(note["event_id"], json!(sid));
+        assert_eq!(note["sequence_number"], json!(sid));
         assert!(archived(&world, note).await["body"].as_str().unwrap().starts_with("xxx"));
     }
     let note = note_of(&notes, &unmade);
     assert!(note["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{note}");
     assert_eq!(note["table"], world.stack.outputs.messages_table_name);
-    assert_eq!((&note["event_id"], &note["archive_key"]), (&Value::Null, &Value::Null));
+    assert_eq!(note["event_id"], Value::Null);
+    assert_eq!(note["archive_key"], Value::Null);
 }
 
 /// The event that a note points at.

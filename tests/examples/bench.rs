@@ -10,7 +10,7 @@ use stack::Stack;
 use tests::{
     bench::{
         pace, root, send, sizes, slots,
-        table::{Limit, Table},
+        table::{Limit, ReportTable},
         webhooks,
     },
     harness::bootstrap,
@@ -19,7 +19,7 @@ use tests::{
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let stack = Stack::from_env()?;
-    let mut table = Table::default();
+    let mut table = ReportTable::default();
     sizes::sizes(&mut table)?;
     sizes::signature(&python(), &mut table)?;
     webhooks(&stack, &mut table).await?;
@@ -28,7 +28,7 @@ async fn main() -> Result<ExitCode> {
     Ok(if table.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn webhooks(stack: &Stack, table: &mut Table) -> Result<()> {
+async fn webhooks(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     webhooks::writes(stack, table).await?;
     let inbound = webhooks::measure(stack, &bootstrap("inbound"), &[], "InboundFunction").await?;
     inbound.report(table, "inbound", Some(Limit::AtMost(12.0)));
@@ -47,7 +47,7 @@ async fn webhooks(stack: &Stack, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn sending(stack: &Stack, table: &mut Table) -> Result<()> {
+async fn sending(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     send::requests(stack, table).await?;
     send::resources(stack, table).await?;
     pace::functions(stack, table).await?;

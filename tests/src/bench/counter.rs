@@ -24,7 +24,7 @@ pub struct Counter {
 }
 
 #[derive(Clone)]
-struct Shared {
+struct CountingProxy {
     endpoint: String,
     http: reqwest::Client,
     counted: Counted,
@@ -51,11 +51,15 @@ impl Counter {
 
     async fn start(endpoint: &str, counted: Counted) -> Result<Self> {
         let count = Arc::new(AtomicU64::new(0));
-        let shared =
-            Shared { endpoint: endpoint.to_owned(), http: reqwest::Client::new(), counted, count: Arc::clone(&count) };
+        let proxy = CountingProxy {
+            endpoint: endpoint.to_owned(),
+            http: reqwest::Client::new(),
+            counted,
+            count: Arc::clone(&count),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let router = Router::new().fallback(pass_on).with_state(shared);
+        let router = Router::new().fallback(pass_on).with_state(proxy);
         tokio::spawn(async { axum::serve(listener, router).await });
         Ok(Self { url, count })
     }
@@ -67,21 +71,21 @@ impl Counter {
 }
 
 async fn pass_on(
-    State(shared): State<Shared>,
+    State(proxy): State<CountingProxy>,
     method: Method,
     uri: Uri,
     mut headers: HeaderMap,
     body: Bytes,
 ) -> impl IntoResponse {
     let to_dynamodb = |value: &axum::http::HeaderValue| value.as_bytes().starts_with(b"DynamoDB_");
-    if shared.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
-        shared.count.fetch_add(1, Ordering::SeqCst);
+    if proxy.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
+        proxy.count.fetch_add(1, Ordering::SeqCst);
     }
     // For AWS the Host header stays, because it is signed. The sandbox answers to its own name alone.
-    if shared.counted == Counted::Everything {
+    if proxy.counted == Counted::Everything {
         headers.remove(HOST);
     }
-    let request = shared.http.request(method, format!("{}{uri}", shared.endpoint)).headers(headers).body(body);
+    let request = proxy.http.request(method, format!("{}{uri}", proxy.endpoint)).headers(headers).body(body);
     match request.send().await {
         Ok(answer) => (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap_or_default()),
         Err(_) => (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new()),

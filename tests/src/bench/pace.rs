@@ -14,10 +14,10 @@ use stack::Stack;
 use super::{
     notifications::{BATCH, Queued, event, failures, notifications},
     send::environment,
-    table::{Limit, Table},
-    twilio::{Rates, Twilio},
+    table::{Limit, ReportTable},
+    twilio::{BenchSandbox, Rates},
 };
-use crate::harness::{bootstrap, function::Function};
+use crate::harness::{bootstrap, function::FunctionProcess};
 
 /// How many run at the same time.
 pub(super) const CONCURRENT: usize = 8;
@@ -27,13 +27,13 @@ const MESSAGES: usize = 1_500;
 const DELAY: Duration = Duration::from_secs(1);
 
 /// Send functions side by side, all working on one queue that is never empty.
-pub async fn functions(stack: &Stack, table: &mut Table) -> Result<()> {
+pub async fn functions(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     without_stream(stack).await?;
-    let twilio = Twilio::start().await?;
+    let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": PACE})).await?;
     let environment = environment(stack, &stack.aws_endpoint, &twilio.url, PACE)?;
     let program = bootstrap("send");
-    let started = join_all((0..CONCURRENT).map(|_| Function::start(&program, &[], &environment))).await;
+    let started = join_all((0..CONCURRENT).map(|_| FunctionProcess::start(&program, &[], &environment))).await;
     let mut functions = started.into_iter().collect::<Result<Vec<_>>>()?;
     let queue = Queue::of(notifications(MESSAGES));
     try_join_all(functions.iter_mut().map(|function| work(function, &queue, stack))).await?;
@@ -45,7 +45,7 @@ pub async fn functions(stack: &Stack, table: &mut Table) -> Result<()> {
 }
 
 /// Adds what was seen of a pace that has to be kept, and used.
-pub(super) fn report(table: &mut Table, name: &str, rates: &Rates, pace: u32, messages: usize) -> Result<()> {
+pub(super) fn report(table: &mut ReportTable, name: &str, rates: &Rates, pace: u32, messages: usize) -> Result<()> {
     ensure!(usize::try_from(rates.messages)? == messages, "{name}: {} messages of {messages}", rates.messages);
     let (limit, busiest) = (f64::from(pace), f64::from(rates.busiest_second));
     table.add(&format!("{name}, busiest second"), busiest, "messages", Some(Limit::AtMost(limit)));
@@ -65,7 +65,7 @@ async fn without_stream(stack: &Stack) -> Result<()> {
 }
 
 /// Works on the queue until there is nothing left.
-async fn work(function: &mut Function, queue: &Queue, stack: &Stack) -> Result<()> {
+async fn work(function: &mut FunctionProcess, queue: &Queue, stack: &Stack) -> Result<()> {
     loop {
         match queue.receive() {
             Received::Batch(batch) => {
@@ -81,10 +81,10 @@ async fn work(function: &mut Function, queue: &Queue, stack: &Stack) -> Result<(
 
 /// A queue with delays.
 #[derive(Debug)]
-struct Queue(Mutex<State>);
+struct Queue(Mutex<QueueState>);
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     waiting: Vec<(Instant, Queued)>,
     in_flight: usize,
     returned: u32,
@@ -102,7 +102,7 @@ impl Queue {
     fn of(messages: Vec<Queued>) -> Self {
         let now = Instant::now();
         let waiting = messages.into_iter().map(|message| (now, message)).collect();
-        Self(Mutex::new(State { waiting, in_flight: 0, returned: 0 }))
+        Self(Mutex::new(QueueState { waiting, in_flight: 0, returned: 0 }))
     }
 
     fn receive(&self) -> Received {
@@ -129,7 +129,7 @@ impl Queue {
         self.state().returned
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,10 @@ use super::{
     counter::Counter,
     megabytes, milliseconds,
     notifications::{BATCH, event, failures, notifications},
-    table::{Limit, Table},
-    twilio::Twilio,
+    table::{Limit, ReportTable},
+    twilio::BenchSandbox,
 };
-use crate::harness::{bootstrap, function::Function};
+use crate::harness::{bootstrap, function::FunctionProcess};
 
 /// Batches that open connections and fill what is remembered, before anything is counted.
 const WARMING: usize = 10;
@@ -20,12 +20,12 @@ const COUNTED: usize = 30;
 const TIMED: u32 = 100;
 
 /// Requests for a message, counted on their way.
-pub async fn requests(stack: &Stack, table: &mut Table) -> Result<()> {
-    let twilio = Twilio::start().await?;
+pub async fn requests(stack: &Stack, table: &mut ReportTable) -> Result<()> {
+    let twilio = BenchSandbox::start().await?;
     let (to_dynamodb, to_twilio) =
         (Counter::of_dynamodb(&stack.aws_endpoint).await?, Counter::of_everything(&twilio.url).await?);
     let environment = environment(stack, &to_dynamodb.url, &to_twilio.url, 80)?;
-    let mut function = Function::start(&bootstrap("send"), &[], &environment).await?;
+    let mut function = FunctionProcess::start(&bootstrap("send"), &[], &environment).await?;
     send(&mut function, stack, WARMING).await?;
     let before = [&to_dynamodb, &to_twilio].map(Counter::count);
     send(&mut function, stack, COUNTED).await?;
@@ -36,10 +36,10 @@ pub async fn requests(stack: &Stack, table: &mut Table) -> Result<()> {
 }
 
 /// Time of the processor, and memory.
-pub async fn resources(stack: &Stack, table: &mut Table) -> Result<()> {
-    let twilio = Twilio::start().await?;
+pub async fn resources(stack: &Stack, table: &mut ReportTable) -> Result<()> {
+    let twilio = BenchSandbox::start().await?;
     let environment = environment(stack, &stack.aws_endpoint, &twilio.url, 80)?;
-    let mut function = Function::start(&bootstrap("send"), &[], &environment).await?;
+    let mut function = FunctionProcess::start(&bootstrap("send"), &[], &environment).await?;
     let start = milliseconds(function.start);
     send(&mut function, stack, WARMING).await?;
     let before = function.cpu()?;
@@ -56,7 +56,7 @@ pub async fn resources(stack: &Stack, table: &mut Table) -> Result<()> {
 }
 
 /// Sends batches one after the other, each to people who have had no message before.
-async fn send(function: &mut Function, stack: &Stack, batches: usize) -> Result<()> {
+async fn send(function: &mut FunctionProcess, stack: &Stack, batches: usize) -> Result<()> {
     for _ in 0..batches {
         let batch = notifications(BATCH);
         let (_, answer) = function.runtime.invoke(&event(&batch, &stack.outputs.outbound_queue_url)).await?;

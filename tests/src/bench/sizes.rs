@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result};
 
 use super::{
     megabytes, root,
-    table::{Limit, Table},
+    table::{Limit, ReportTable},
 };
 use crate::harness::bootstrap;
 
 /// The size of each function.
-pub fn sizes(table: &mut Table) -> Result<()> {
+pub fn sizes(table: &mut ReportTable) -> Result<()> {
     for function in ["inbound", "status", "send", "presign", "contacts", "publish", "reconcile"] {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(Limit::AtMost(6.5)));
@@ -20,7 +20,7 @@ pub fn sizes(table: &mut Table) -> Result<()> {
 }
 
 /// The verification alone, in a program that is built as the functions are, and by Twilio's own library for Python.
-pub fn signature(python: &Path, table: &mut Table) -> Result<()> {
+pub fn signature(python: &Path, table: &mut ReportTable) -> Result<()> {
     let script = root().join("tests/bench/signature.py");
     let ours = microseconds(&mut Command::new(bootstrap("signature")))?;
     let theirs = microseconds(Command::new(python).arg(script))?;

@@ -18,16 +18,16 @@ use super::{
     milliseconds,
     notifications::{BATCH, people},
     pace::{CONCURRENT, report},
-    table::Table,
-    twilio::{Answer, Twilio},
+    table::ReportTable,
+    twilio::{BenchSandbox, CreateResponse},
 };
 
 /// How far ahead the send function takes times for what is urgent, in microseconds.
 const HORIZON: i64 = 5_000_000;
 
 /// Takers side by side at a pace, with Twilio's limit the same.
-pub async fn pace(stack: &Stack, table: &mut Table, per_second: u32, messages: usize) -> Result<()> {
-    let twilio = Twilio::start().await?;
+pub async fn pace(stack: &Stack, table: &mut ReportTable, per_second: u32, messages: usize) -> Result<()> {
+    let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": per_second})).await?;
     let sending = Sending::new(&twilio, per_second, messages)?;
     sending.run(stack).await?;
@@ -39,9 +39,9 @@ pub async fn pace(stack: &Stack, table: &mut Table, per_second: u32, messages: u
 }
 
 /// Twilio takes half of what the pace says: less is asked for, and everything goes out in the end.
-pub async fn adaptation(stack: &Stack, table: &mut Table) -> Result<()> {
+pub async fn adaptation(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let (pace, limit, messages) = (80, 40, 1_000);
-    let twilio = Twilio::start().await?;
+    let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": limit, "on_excess": "refuse"})).await?;
     let sending = Sending::new(&twilio, pace, messages)?;
     sending.run(stack).await?;
@@ -54,13 +54,13 @@ pub async fn adaptation(stack: &Stack, table: &mut Table) -> Result<()> {
 
 /// Messages that several takers send out of one bucket.
 struct Sending<'a> {
-    twilio: &'a Twilio,
+    twilio: &'a BenchSandbox,
     key: BucketKey,
     pace: RateLimit,
-    state: Mutex<State>,
+    state: Mutex<SendingState>,
 }
 
-struct State {
+struct SendingState {
     waiting: Vec<String>,
     refused: u32,
     /// The longest from a message's time to its creation's answer, in microseconds.
@@ -68,12 +68,12 @@ struct State {
 }
 
 impl<'a> Sending<'a> {
-    fn new(twilio: &'a Twilio, per_second: u32, messages: usize) -> Result<Self> {
+    fn new(twilio: &'a BenchSandbox, per_second: u32, messages: usize) -> Result<Self> {
         Ok(Self {
             twilio,
             key: BucketKey::of_sender(&ACCOUNT_SID.parse()?, &format!("bench at {}", twilio.url)),
             pace: RateLimit::new(per_second, 1)?,
-            state: Mutex::new(State { waiting: people(messages).collect(), refused: 0, latest: 0 }),
+            state: Mutex::new(SendingState { waiting: people(messages).collect(), refused: 0, latest: 0 }),
         })
     }
 
@@ -118,7 +118,7 @@ impl<'a> Sending<'a> {
             until(at).await;
             let answer = self.twilio.create(&format!("whatsapp:{person}")).await?;
             self.note_answer_to(at);
-            if answer == Answer::Refused {
+            if answer == CreateResponse::Refused {
                 self.state().refused += 1;
                 self.give_back(vec![person]);
                 limits.throttle(&self.key, self.pace, taken, Timestamp::now()).await?;
@@ -144,7 +144,7 @@ impl<'a> Sending<'a> {
         self.state().waiting.extend(people);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SendingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,20 +27,20 @@ impl Limit {
 
 /// A table that grows by a row for each value.
 #[derive(Debug)]
-pub struct Table {
+pub struct ReportTable {
     /// The table so far.
     pub text: String,
     /// How many rows have missed their limit.
     pub missed: usize,
 }
 
-impl Default for Table {
+impl Default for ReportTable {
     fn default() -> Self {
         Self { text: "| what | measured | limit |\n|---|---|---|\n".to_owned(), missed: 0 }
     }
 }
 
-impl Table {
+impl ReportTable {
     /// A value with its unit.
     pub fn add(&mut self, what: &str, measured: f64, unit: &str, limit: Option<Limit>) {
         let missed = limit.is_some_and(|limit| limit.is_missed(measured));
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn row_beyond_its_limit_is_marked_and_counted() {
-        let mut table = Table::default();
+        let mut table = ReportTable::default();
         table.add("size", 6.5, "MB", Some(Limit::AtMost(6.5)));
         table.add("size", 6.6, "MB", Some(Limit::AtMost(6.5)));
         table.add("used", 94.0, "%", Some(Limit::AtLeast(95.0)));

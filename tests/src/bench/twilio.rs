@@ -1,42 +1,41 @@
-//! A stand-in for Twilio of a benchmark's own: what it measures is this benchmark's alone, and so are its limits.
+//! A sandbox for one benchmark: no other program's messages count in its measurements and rate limits.
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use sandbox::{Config, ORDER_UPDATE_SID};
+use sandbox::{Config, ORDER_UPDATE_SID, SandboxServer, serve_on_free_port};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID};
-use tokio::{net::TcpListener, task::JoinHandle};
 
 /// The sender whose pace is measured.
 pub const SENDER: &str = "whatsapp:+14155238886";
 
-/// A stand-in that lives as long as this value.
+/// A sandbox that is served until this value is dropped.
 #[derive(Debug)]
-pub struct Twilio {
-    /// Where it is.
+pub struct BenchSandbox {
+    /// Its base URL.
     pub url: String,
     http: reqwest::Client,
-    serving: JoinHandle<std::io::Result<()>>,
+    _server: SandboxServer,
 }
 
-/// What became of a request to create a message.
+/// The response to a request to create a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum CreateResponse {
     Created,
-    /// Too many at a time.
+    /// Too many requests (429).
     Refused,
 }
 
-/// How fast messages came.
+/// How fast messages were created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Rates {
-    /// All of them.
+    /// The number of messages created.
     pub messages: u32,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
-    /// The most in any one second.
+    /// The most messages created within one second.
     pub busiest_second: u32,
 }
 
@@ -48,25 +47,17 @@ impl Rates {
     }
 }
 
-impl Drop for Twilio {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-impl Twilio {
-    /// Serves on a free port, and tells nobody what becomes of its messages: answering webhooks would take time of the
-    /// processor from what is measured.
+impl BenchSandbox {
+    /// Serves on a free port and posts no status callbacks: answering them would take processor time from what is
+    /// measured.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let serving = tokio::spawn(sandbox::serve(Config::documented(format!("{url}/nobody")), listener));
-        let twilio = Self { url, http: reqwest::Client::new(), serving };
+        let server = serve_on_free_port(|url| Config::documented(format!("{url}/nowhere"))).await?;
+        let twilio = Self { url: server.url.clone(), http: reqwest::Client::new(), _server: server };
         twilio.put("drops", &json!({"to_prefix": "", "fraction": 1})).await?;
         Ok(twilio)
     }
 
-    /// Holds callers to these limits.
+    /// Sets the sandbox's rate limits.
     pub async fn limit(&self, limits: &Value) -> Result<()> {
         self.put("limits", limits).await
     }
@@ -76,20 +67,20 @@ impl Twilio {
         Ok(())
     }
 
-    /// How fast all messages came.
+    /// How fast all messages were created.
     pub async fn rates(&self) -> Result<Rates> {
         let answer = self.http.get(format!("{}/sandbox/rates", self.url)).send().await?.error_for_status()?;
-        answer.json().await.context("the sandbox does not tell rates as it did")
+        answer.json().await.context("the sandbox's answer to GET /sandbox/rates has another form than expected")
     }
 
     /// Creates a message of the sender.
-    pub(super) async fn create(&self, to: &str) -> Result<Answer> {
+    pub(super) async fn create(&self, to: &str) -> Result<CreateResponse> {
         let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", self.url);
         let form = [("From", SENDER), ("To", to), ("ContentSid", ORDER_UPDATE_SID)];
         let request = self.http.post(url).basic_auth(API_KEY_SID, Some(API_KEY_SECRET)).form(&form);
         match request.send().await?.status() {
-            StatusCode::CREATED => Ok(Answer::Created),
-            StatusCode::TOO_MANY_REQUESTS => Ok(Answer::Refused),
+            StatusCode::CREATED => Ok(CreateResponse::Created),
+            StatusCode::TOO_MANY_REQUESTS => Ok(CreateResponse::Refused),
             status => bail!("the sandbox answered {status} to a message"),
         }
     }

@@ -10,16 +10,16 @@ use stack::Stack;
 use super::{
     counter::Counter,
     median, megabytes, milliseconds,
-    table::{Limit, Table},
+    table::{Limit, ReportTable},
     webhook_events::{inbound_event, status_event},
 };
-use crate::harness::{bootstrap, function::Function};
+use crate::harness::{bootstrap, function::FunctionProcess};
 
 const STARTS: usize = 20;
 const INVOCATIONS: u32 = 2_000;
 
 /// Durable writes per webhook, counted between the function and the emulator.
-pub async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
+pub async fn writes(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let counter = Counter::of_dynamodb(&stack.aws_endpoint).await?;
     let environments = stack.function_environments();
     let mut count = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
@@ -28,7 +28,7 @@ pub async fn writes(stack: &Stack, table: &mut Table) -> Result<()> {
             variables.insert("AWS_ENDPOINT_URL".to_owned(), counter.url.clone().into());
         }
         let binary = bootstrap(function.trim_end_matches("Function").to_lowercase().as_str());
-        let mut function = Function::start(&binary, &[], &environment).await?;
+        let mut function = FunctionProcess::start(&binary, &[], &environment).await?;
         for (event, what) in events.iter().zip(["", ", its duplicate"]) {
             let before = counter.count();
             let (_, answer) = function.runtime.invoke(event).await?;
@@ -65,11 +65,11 @@ pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &s
     let event = || if name == "StatusFunction" { status_event() } else { inbound_event("Where is my order?") };
     let (mut starts, mut firsts) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let mut function = Function::start(program, arguments, environment).await?;
+        let mut function = FunctionProcess::start(program, arguments, environment).await?;
         starts.push(function.start);
         firsts.push(function.runtime.invoke(&event()).await?.0);
     }
-    let mut function = Function::start(program, arguments, environment).await?;
+    let mut function = FunctionProcess::start(program, arguments, environment).await?;
     let mut times = Vec::new();
     for _ in 0..50 {
         function.runtime.invoke(&event()).await?;
@@ -90,7 +90,7 @@ pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &s
 
 impl Measured {
     /// Adds a row for each. The times have no limit here: they depend on the machine.
-    pub fn report(&self, table: &mut Table, name: &str, resident: Option<Limit>) {
+    pub fn report(&self, table: &mut ReportTable, name: &str, resident: Option<Limit>) {
         table.add(&format!("{name}, exec to first request for work"), self.start, "ms", None);
         let later = self.first - self.median;
         table.add(&format!("{name}, first invocation over the median"), later, "ms", None);

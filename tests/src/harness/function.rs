@@ -16,7 +16,7 @@ use super::runtime_api::RuntimeApi;
 
 /// A function that runs.
 #[derive(Debug)]
-pub struct Function {
+pub struct FunctionProcess {
     /// Its Lambda.
     pub runtime: RuntimeApi,
     /// From exec to its first request for work.
@@ -24,7 +24,7 @@ pub struct Function {
     process: Child,
 }
 
-impl Function {
+impl FunctionProcess {
     /// Starts a program as Lambda does, and waits until it asks for work.
     pub async fn start(program: &Path, arguments: &[&str], environment: &Value) -> Result<Self> {
         let mut runtime = RuntimeApi::start().await?;

@@ -34,7 +34,7 @@ pub struct RuntimeApi {
     _server: JoinSet<std::io::Result<()>>,
 }
 
-struct Shared {
+struct InvocationQueue {
     events: Mutex<mpsc::UnboundedReceiver<Bytes>>,
     answers: mpsc::UnboundedSender<Bytes>,
     asked: mpsc::UnboundedSender<Instant>,
@@ -46,12 +46,12 @@ impl RuntimeApi {
         let (events, handed_out) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::unbounded_channel();
-        let shared = Shared { events: Mutex::new(handed_out), answers: answered, asked: asks };
+        let invocations = InvocationQueue { events: Mutex::new(handed_out), answers: answered, asked: asks };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(answer))
-            .with_state(Arc::new(shared));
+            .with_state(Arc::new(invocations));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut server = JoinSet::new();
@@ -73,9 +73,9 @@ impl RuntimeApi {
     }
 }
 
-async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
-    let _ = shared.asked.send(Instant::now());
-    let event = shared.events.lock().await.recv().await.unwrap_or_default();
+async fn next(State(invocations): State<Arc<InvocationQueue>>) -> (HeaderMap, Bytes) {
+    let _ = invocations.asked.send(Instant::now());
+    let event = invocations.events.lock().await.recv().await.unwrap_or_default();
     let mut headers = HeaderMap::new();
     headers.insert("lambda-runtime-aws-request-id", HeaderValue::from_static("8476a536-e9f4-11e8-9739-2dfe598c3fcd"));
     headers.insert("lambda-runtime-deadline-ms", HeaderValue::from_static("4102444800000"));
@@ -84,6 +84,6 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
     (headers, event)
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) {
-    let _ = shared.answers.send(body);
+async fn answer(State(invocations): State<Arc<InvocationQueue>>, body: Bytes) {
+    let _ = invocations.answers.send(body);
 }

@@ -9,7 +9,7 @@ use stack::Stack;
 
 use super::{
     bootstrap,
-    function::Function,
+    function::FunctionProcess,
     wire::{Moment, Side, Wire},
 };
 
@@ -27,12 +27,12 @@ pub struct Record {
 pub struct Sender {
     /// What passes between it and the world.
     pub wire: Wire,
-    function: Function,
+    function: FunctionProcess,
 }
 
 /// When a process was stopped.
 #[derive(Debug)]
-pub enum Stop {
+pub enum ProcessStop {
     /// At this moment of its talk with the world.
     At(Moment),
     /// All was done, and Lambda did not get the answer.
@@ -60,7 +60,7 @@ impl Sender {
         for (name, value) in ours.iter().chain(different) {
             variables.insert((*name).to_owned(), (*value).into());
         }
-        let function = Function::start(&bootstrap("send"), &[], environment).await?;
+        let function = FunctionProcess::start(&bootstrap("send"), &[], environment).await?;
         Ok(Self { wire, function })
     }
 
@@ -84,12 +84,12 @@ impl Sender {
     }
 
     /// Delivers messages and stops the process at the moment of this number, from 1, or at the latest when it answers.
-    pub async fn deliver_and_stop(mut self, records: &[Record], at: usize) -> Result<Stop> {
+    pub async fn deliver_and_stop(mut self, records: &[Record], at: usize) -> Result<ProcessStop> {
         self.wire.arm_to_cut(self.function.pid()?, at)?;
         let event = event(records);
         let stop = tokio::select! {
-            moment = self.wire.cut() => Stop::At(moment?),
-            answered = self.function.runtime.invoke(&event) => answered.map(|_| Stop::Answering)?,
+            moment = self.wire.cut() => ProcessStop::At(moment?),
+            answered = self.function.runtime.invoke(&event) => answered.map(|_| ProcessStop::Answering)?,
         };
         self.function.kill().await?;
         self.wire.settled().await?;

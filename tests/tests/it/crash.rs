@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tests::harness::{
-    sender::{Record, Sender, Stop},
+    sender::{ProcessStop, Record, Sender},
     wire::Side,
 };
 
@@ -103,11 +103,11 @@ impl Crashes {
             // Beyond the last moment it is stopped as it answers, which is no await of its own and does not count.
             let at = rng.usize(1..=self.moments[&records.len()] + 1);
             match sender.deliver_and_stop(&records, at).await? {
-                Stop::At(moment) => {
+                ProcessStop::At(moment) => {
                     story.push(format!("{:?} {}", moment.side, moment.operation));
                     *tally.entry((moment.operation, moment.side)).or_default() += 1;
                 }
-                Stop::Answering => story.push("as it answered".to_owned()),
+                ProcessStop::Answering => story.push("as it answered".to_owned()),
             }
             // Status callbacks come before, amid and after what follows.
             tokio::time::sleep(Duration::from_millis(rng.u64(..CALLBACKS_TAKE))).await;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use sandbox::{Config, ORDER_UPDATE_SID, serve};
+use sandbox::{Config, ORDER_UPDATE_SID, SandboxServer, serve_on_free_port};
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 use tokio::net::TcpListener;
@@ -14,22 +14,23 @@ use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, message_status::Mes
 
 const TO: &str = "whatsapp:+14155550123";
 
-struct Twilio {
+struct SandboxClient {
     account: AccountClient,
     url: String,
+    /// None where no sandbox is served.
+    _server: Option<SandboxServer>,
 }
 
-impl Twilio {
+impl SandboxClient {
     async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(Config::documented(format!("{url}/nobody")), listener));
-        Self::at(&url)
+        let server = serve_on_free_port(|url| Config::documented(format!("{url}/nowhere"))).await.unwrap();
+        let client = Self::at(&server.url);
+        Self { _server: Some(server), ..client }
     }
 
     fn at(url: &str) -> Self {
         let client = TwilioClient::new(url.parse::<BaseUrl>().unwrap()).unwrap();
-        Self { account: client.account(account_sid(), with_key()), url: url.to_owned() }
+        Self { account: client.account(account_sid(), with_key()), url: url.to_owned(), _server: None }
     }
 
     async fn plan(&self, fault: Value) {
@@ -58,7 +59,7 @@ fn text(body: &str) -> NewMessage {
 
 #[tokio::test]
 async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let created = twilio.create(&text("hello")).await.unwrap();
     assert_eq!(created.status, MessageStatus::Queued);
     assert_eq!(created.to.as_str(), TO);
@@ -72,7 +73,7 @@ async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
 
 #[tokio::test]
 async fn long_list_has_each_message_once_across_its_pages() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let mut created = Vec::new();
     for number in 0..5 {
         created.push(twilio.create(&text(&format!("number {number}"))).await.unwrap().sid);
@@ -89,7 +90,7 @@ async fn long_list_has_each_message_once_across_its_pages() {
 
 #[tokio::test]
 async fn list_page_can_be_read_repeatedly() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     for number in 0..3 {
         twilio.create(&text(&format!("number {number}"))).await.unwrap();
     }
@@ -108,7 +109,7 @@ async fn list_page_can_be_read_repeatedly() {
 
 #[tokio::test]
 async fn cancelling_a_sent_or_missing_message_is_too_late() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let sent = twilio.create(&text("hello")).await.unwrap().sid;
     for sid in [sent, "SM00000000000000000000000000000001".parse().unwrap()] {
         assert_eq!(twilio.account.cancel(&sid).await.unwrap(), Cancellation::TooLate);
@@ -117,7 +118,7 @@ async fn cancelling_a_sent_or_missing_message_is_too_late() {
 
 #[tokio::test]
 async fn create_error_is_rejected_not_done_or_unknown_by_its_status() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let refuse = |status: u16, code: u32| json!({"kind": "refuse", "status": status, "code": code, "retry_after": 7});
 
     twilio.plan(refuse(400, 21211)).await;
@@ -139,7 +140,7 @@ async fn create_error_is_rejected_not_done_or_unknown_by_its_status() {
 
 #[tokio::test]
 async fn wrong_credentials_are_unauthorized() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let wrong = Credentials::api_key(&API_KEY_SID.parse().unwrap(), "retired".into());
     let answer = twilio.account.with_credentials(wrong).create(&text("hello")).await;
     assert!(matches!(answer, Err(TwilioError::Unauthorized(refusal)) if refusal.code == "20003".parse().ok()));
@@ -150,10 +151,10 @@ async fn no_connection_is_not_done_and_no_response_is_unknown() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let answer = Twilio::at(&closed).create(&text("hello")).await;
+    let answer = SandboxClient::at(&closed).create(&text("hello")).await;
     assert!(matches!(answer, Err(TwilioError::NotDone { response: None, .. })), "{answer:?}");
 
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     twilio.plan(json!({"kind": "accept_then_hang"})).await;
     let answer = twilio.create(&text("hello")).await;
     assert!(matches!(answer, Err(TwilioError::Unknown { response: None, .. })), "{answer:?}");
@@ -162,7 +163,7 @@ async fn no_connection_is_not_done_and_no_response_is_unknown() {
 
 #[tokio::test]
 async fn sandbox_refuses_invalid_parameters_with_twilios_codes() {
-    let twilio = Twilio::start().await;
+    let twilio = SandboxClient::start().await;
     let long = "x".repeat(1_601);
     let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", twilio.url);
     let from = ("From", "whatsapp:+14155238886");

@@ -1,7 +1,6 @@
 //! The stack with verbs: what a test does and what it waits for.
 
 use std::{
-    collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,14 +13,13 @@ use stack::{
     run::{ACCOUNT_SID, AUTH_TOKEN},
     signed::{UnsignedRequest, signed},
 };
+use stores::dynamodb::Item;
 use twilio_webhook::{form::Form, signature::sign};
 
 /// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
 /// emulator, and other tests' messages are in the queues too.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
-
-pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The running stack. All tests read its events through one consumer, since a queue gives each message once.
 pub(crate) struct World {

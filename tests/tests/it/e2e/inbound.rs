@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
+use stores::dynamodb::Item;
 
 use crate::world::{
-    Item, Person, World, is, new_id, new_sid, of_notification, template_notification, text, text_notification,
+    Person, World, is, new_id, new_sid, of_notification, template_notification, text, text_notification,
 };
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {

@@ -9,7 +9,7 @@ use crate::world::{
 const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
 
 /// What makes a right notification a wrong one.
-type Change = Box<dyn Fn(&mut Value)>;
+type Edit = Box<dyn Fn(&mut Value)>;
 
 fn template() -> Value {
     json!({"type": "template", "content_sid": TEMPLATE, "variables": {"1": "Ava", "2": "18473"}})
@@ -256,7 +256,7 @@ async fn invalid_notifications_are_rejected_and_valid_ones_are_sent() {
     };
     let long = "x".repeat(1_601);
     let key = json!([{"key": "uploads/there-is-none.png"}]);
-    let cases: Vec<(&str, Change)> = vec![
+    let cases: Vec<(&str, Edit)> = vec![
         ("colour: unknown field", Box::new(|n: &mut Value| n["colour"] = json!("red"))),
         ("to: expected an E.164", Box::new(|n: &mut Value| n["to"] = json!("0171 123"))),
         ("content.variables: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!(1))),

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, AUTH_TOKEN};
-use tests::harness::{bootstrap, function::Function};
+use tests::harness::{bootstrap, function::FunctionProcess};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -124,7 +124,7 @@ async fn malformed_url_of_an_unsigned_webhook_is_refused() {
     let world = World::new();
     let environments = world.stack.function_environments();
     for (function, resource) in [("inbound", "InboundFunction"), ("status", "StatusFunction")] {
-        let mut function = Function::start(&bootstrap(function), &[], &environments[resource]).await.unwrap();
+        let mut function = FunctionProcess::start(&bootstrap(function), &[], &environments[resource]).await.unwrap();
         for event in malformed_events() {
             let answer = function.invoke(&event.to_string().into()).await.unwrap();
             assert_eq!(answer["statusCode"], 403, "{resource}: {event}");

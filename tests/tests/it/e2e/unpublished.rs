@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
 use tests::harness::{
     bootstrap,
-    function::Function,
+    function::FunctionProcess,
     wire::{Side, Wire},
 };
 
@@ -20,7 +20,7 @@ const LONGEST: usize = 4_096;
 
 struct Publisher {
     wire: Wire,
-    function: Function,
+    function: FunctionProcess,
     events_url: String,
     unpublished_url: String,
 }
@@ -37,7 +37,7 @@ impl Publisher {
         environment["AWS_ENDPOINT_URL"] = json!(wire.aws_url);
         environment["EVENTS_QUEUE_URL"] = json!(events_url);
         environment["UNPUBLISHED_QUEUE_URL"] = json!(unpublished_url);
-        let function = Function::start(&bootstrap("publish"), &[], &environment).await.unwrap();
+        let function = FunctionProcess::start(&bootstrap("publish"), &[], &environment).await.unwrap();
         Self { wire, function, events_url, unpublished_url }
     }
 

@@ -1,8 +1,8 @@
-//! The send function's process is stopped (SIGKILL) at every moment of its talk with AWS and Twilio, and its messages
-//! come again: each notification is one message at Twilio.
+//! The send function's process is killed (SIGKILL) before or after any of its requests to AWS and Twilio, and its queue
+//! messages are delivered again: each notification must be exactly one message at Twilio.
 //!
-//! Run by `make test`, and for longer by `make soak`. `CRASH_KILLS` is how often, `CRASH_SEED` repeats the choices of an
-//! earlier run; what happens side by side within a batch is left to chance all the same.
+//! Run by `make test`, and for longer by `make soak`. `CRASH_KILLS` is the number of kills. `CRASH_SEED` repeats the random
+//! choices of an earlier run, except the order of concurrent requests within a batch.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,22 +21,22 @@ use tests::harness::{
 use crate::world::{DEADLINE, World, new_id, of_notification, text};
 
 const LARGEST_BATCH: usize = 4;
-/// From here on chance leaves nothing out.
+/// From this number of kills on, every request must have been hit before and after at least once.
 const ENOUGH_FOR_ALL: usize = 200;
-/// Milliseconds within which the stand-in's first callbacks come, through the emulator.
+/// Milliseconds within which the sandbox's first callbacks arrive, through the emulator.
 const CALLBACKS_TAKE: u64 = 300;
-/// Batches that are worked on at the same time, each by processes of its own.
+/// Batches that are sent at the same time, each by separate processes.
 const LANES: usize = 4;
 
-/// How often a process was stopped at which side of which operation.
+/// The number of kills by operation and side.
 type Tally = BTreeMap<(String, Side), usize>;
 
 struct Crashes {
     world: World,
     queue_url: String,
-    /// How many moments a batch of each size has when nothing goes wrong.
+    /// The number of moments in a batch of each size when no request fails.
     moments: BTreeMap<usize, usize>,
-    /// The operations among them.
+    /// The operations of these moments.
     operations: BTreeSet<String>,
 }
 
@@ -55,7 +55,7 @@ async fn notification_is_sent_once_wherever_its_process_is_killed() {
         }
     }
     print_table(&total);
-    crashes.assert_all_was_hit(&total, seed);
+    crashes.assert_every_operation_was_hit(&total, seed);
 }
 
 fn seeded<T>(seed: u64, result: Result<T>) -> T {
@@ -63,7 +63,7 @@ fn seeded<T>(seed: u64, result: Result<T>) -> T {
 }
 
 impl Crashes {
-    /// Sends a batch of each size while nothing goes wrong.
+    /// Sends a batch of each size without a fault.
     async fn learn(seed: u64) -> Result<Self> {
         let world = World::new();
         let queue_url = queue_of_ours(&world).await;
@@ -72,7 +72,7 @@ impl Crashes {
             let batch = Batch::prepare(&world, &mut Rng::with_seed(seed), size).await;
             let mut sender = Sender::start(&world.stack, &queue_url, &[]).await?;
             let again = sender.deliver(&batch.records()).await?;
-            ensure!(again.is_empty(), "{again:?} come again though nothing went wrong");
+            ensure!(again.is_empty(), "{again:?} are returned to the queue without a fault");
             let passed = sender.wire.moments();
             moments.insert(size, passed.len());
             operations.extend(passed.into_iter().map(|moment| moment.operation));
@@ -81,44 +81,44 @@ impl Crashes {
         Ok(Self { world, queue_url, moments, operations })
     }
 
-    /// Batch after batch, until processes were stopped so often.
+    /// Sends batch after batch, until this number of processes has been killed.
     async fn lane(&self, mut rng: Rng, kills: usize) -> Result<Tally> {
         let mut tally = Tally::new();
         while tally.values().sum::<usize>() < kills {
             let size = rng.usize(1..=LARGEST_BATCH);
             let batch = Batch::prepare(&self.world, &mut rng, size).await;
             batch.trouble(&self.world, &mut rng).await;
-            let told = self.round(&batch, &mut rng, &mut tally).await;
-            told.with_context(|| format!("batch {:?}", batch.ids()))?;
+            let result = self.round(&batch, &mut rng, &mut tally).await;
+            result.with_context(|| format!("batch {:?}", batch.ids()))?;
         }
         Ok(tally)
     }
 
-    /// One batch: stopped up to three times, and then brought to its end.
+    /// Delivers one batch: kills the process up to three times, and then lets one finish.
     async fn round(&self, batch: &Batch, rng: &mut Rng, tally: &mut Tally) -> Result<()> {
         let records = batch.records();
-        let mut story = Vec::new();
+        let mut kills = Vec::new();
         for _ in 0..rng.usize(1..=3) {
             let sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
-            // Beyond the last moment it is stopped as it answers, which is no await of its own and does not count.
+            // After the last moment the process is killed when it has answered. That kill is not counted: it hits no request.
             let at = rng.usize(1..=self.moments[&records.len()] + 1);
             match sender.deliver_and_stop(&records, at).await? {
                 ProcessStop::At(moment) => {
-                    story.push(format!("{:?} {}", moment.side, moment.operation));
+                    kills.push(format!("{:?} {}", moment.side, moment.operation));
                     *tally.entry((moment.operation, moment.side)).or_default() += 1;
                 }
-                ProcessStop::Answering => story.push("as it answered".to_owned()),
+                ProcessStop::Answering => kills.push("as it answered".to_owned()),
             }
-            // Status callbacks come before, amid and after what follows.
+            // So that status callbacks arrive before, during and after the next delivery.
             tokio::time::sleep(Duration::from_millis(rng.u64(..CALLBACKS_TAKE))).await;
-            self.a_minute_passes(batch).await;
+            self.end_all_waiting(batch).await;
         }
-        let story = || format!("stopped {}", story.join(", then "));
-        self.finish(batch, records).await.with_context(story)?;
-        batch.check(&self.world).await.with_context(story)
+        let history = || format!("killed {}", kills.join(", then "));
+        self.finish(batch, records).await.with_context(history)?;
+        batch.check(&self.world).await.with_context(history)
     }
 
-    /// Delivers what is to come again, until nothing is.
+    /// Delivers what the function returns to the queue, until it returns nothing.
     async fn finish(&self, batch: &Batch, mut pending: Vec<Record>) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         let mut sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
@@ -132,32 +132,32 @@ impl Crashes {
             if pending.is_empty() {
                 return Ok(());
             }
-            ensure!(Instant::now() < end, "{again:?} still come again after {DEADLINE:?}");
-            self.a_minute_passes(batch).await;
+            ensure!(Instant::now() < end, "{again:?} are still returned to the queue after {DEADLINE:?}");
+            self.end_all_waiting(batch).await;
         }
     }
 
-    async fn a_minute_passes(&self, batch: &Batch) {
+    async fn end_all_waiting(&self, batch: &Batch) {
         for id in batch.ids() {
             crate::support::end_waiting(&self.world, id).await;
         }
     }
 
-    fn assert_all_was_hit(&self, tally: &Tally, seed: u64) {
+    fn assert_every_operation_was_hit(&self, tally: &Tally, seed: u64) {
         if tally.values().sum::<usize>() < ENOUGH_FOR_ALL {
             return;
         }
         for operation in &self.operations {
             for side in [Side::Before, Side::After] {
                 let hit = tally.contains_key(&(operation.clone(), side));
-                assert!(hit, "CRASH_SEED={seed}: nothing was ever stopped {side:?} {operation}");
+                assert!(hit, "CRASH_SEED={seed}: no process was killed {side:?} {operation}");
             }
         }
     }
 }
 
 fn print_table(tally: &Tally) {
-    println!("| stopped | at | times |\n|---|---|---|");
+    println!("| killed | operation | times |\n|---|---|---|");
     for ((operation, side), count) in tally {
         let side = if *side == Side::Before { "before" } else { "after" };
         println!("| {side} | {operation} | {count} |");
@@ -165,8 +165,9 @@ fn print_table(tally: &Tally) {
     println!("{} in all", tally.values().sum::<usize>());
 }
 
-/// A message that Twilio took, while its answer said otherwise, its callbacks went nowhere and its list is out of order.
-struct InDoubt {
+/// A notification with an unknown outcome: Twilio created the message but answered with 500, the status callbacks do not
+/// arrive, and Twilio's list of messages fails.
+struct UnknownOutcome {
     world: World,
     person: crate::world::Person,
     id: String,
@@ -174,7 +175,7 @@ struct InDoubt {
     sender: Sender,
 }
 
-impl InDoubt {
+impl UnknownOutcome {
     async fn arrange(name: &str, category: &str, content: Value) -> Self {
         let (world, person, id) = (World::new(), stranger(), new_id(name));
         world.plan(&person, 1, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
@@ -187,24 +188,24 @@ impl InDoubt {
         Self { world, person, id, records, sender }
     }
 
-    /// Delivers until the message leaves the queue.
+    /// Delivers until the function no longer returns the message to the queue.
     async fn deliver(&mut self) {
         let Self { world, id, records, sender, .. } = self;
         world
-            .until("the message off the queue", async || {
+            .until("the end of the redeliveries", async || {
                 crate::support::end_waiting(world, id).await;
                 sender.deliver(records).await.unwrap().is_empty().then_some(())
             })
             .await;
     }
 
-    /// Delivers once, while it is too early to give up.
+    /// Delivers twice while the claim is recent, when the function must still look for the message.
     async fn deliver_too_early(&mut self) {
         for _ in 0..2 {
-            assert!(!self.sender.deliver(&self.records).await.unwrap().is_empty(), "given up at once");
+            assert!(!self.sender.deliver(&self.records).await.unwrap().is_empty(), "still looked for");
             crate::support::end_waiting(&self.world, &self.id).await;
         }
-        assert_eq!(self.world.sent_to(&self.person).await.len(), 1, "not sent again while there is hope");
+        assert_eq!(self.world.sent_to(&self.person).await.len(), 1, "not sent again while the message may be found");
         crate::support::claim_was_long_ago(&self.world, &self.id).await;
     }
 }
@@ -212,10 +213,10 @@ impl InDoubt {
 #[tokio::test]
 async fn unresolvable_outcome_is_held_with_a_dead_letter() {
     let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"2": "1"}});
-    let mut doubt = InDoubt::arrange("held", "utility", content).await;
-    doubt.deliver_too_early().await;
-    doubt.deliver().await;
-    let InDoubt { world, person, id, .. } = &doubt;
+    let mut unknown = UnknownOutcome::arrange("held", "utility", content).await;
+    unknown.deliver_too_early().await;
+    unknown.deliver().await;
+    let UnknownOutcome { world, person, id, .. } = &unknown;
     world.notification_in(id, "unknown").await;
     let event = world.event("the failure", of_notification("notification_failed", id)).await;
     assert_eq!(event["state"], "unknown");
@@ -228,9 +229,9 @@ async fn unresolvable_outcome_is_held_with_a_dead_letter() {
 async fn authentication_with_an_unresolvable_outcome_is_sent_again() {
     let content =
         json!({"type": "template", "content_sid": sandbox::VERIFICATION_CODE_SID, "variables": {"1": "4711"}});
-    let mut doubt = InDoubt::arrange("again", "authentication", content).await;
-    doubt.deliver().await;
-    let InDoubt { world, person, id, .. } = &doubt;
+    let mut unknown = UnknownOutcome::arrange("again", "authentication", content).await;
+    unknown.deliver().await;
+    let UnknownOutcome { world, person, id, .. } = &unknown;
     let accepted = world.notification_in(id, "accepted").await;
     let sent = world.sent_to(person).await;
     assert_eq!(sent.len(), 2, "twice does less harm than not at all");
@@ -253,8 +254,8 @@ async fn identical_notifications_each_get_their_own_message() {
     identical_notifications_are_resolved([made.clone(), made], ["first", "second"]).await;
 }
 
-/// Two notifications in doubt, looked up in this order. The one finds the other's message; a late callback then names
-/// the message's true one, which must not be content with it, nor be sent a third time.
+/// Two identical notifications with unknown outcomes, delivered in this order: `finder` is resolved as the message of
+/// `owner`. A late status callback then names `owner`, which needs another message, and no third one may be created.
 async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner]: [&str; 2]) {
     let (world, person) = (World::new(), stranger());
     for fault in faults {
@@ -270,13 +271,13 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
     };
     let ids = std::collections::BTreeMap::from([("first", new_id("first")), ("second", new_id("second"))]);
     for id in ids.values() {
-        assert!(!sender.deliver(&record(id)).await.unwrap().is_empty(), "in doubt");
+        assert!(!sender.deliver(&record(id)).await.unwrap().is_empty(), "unknown outcome");
         crate::support::end_waiting(&world, id).await;
     }
     let (finder, owner) = (&ids[finder], &ids[owner]);
     assert!(sender.deliver(&record(finder)).await.unwrap().is_empty(), "found in the list");
     let message_sid = text(&world.notification_in(finder, "accepted").await, "message_sid").unwrap().to_owned();
-    // Late, and true: it was the other one's.
+    // A late status callback: the message belongs to the other notification.
     let address = person.address();
     let parameters = [
         ("MessageSid", message_sid.as_str()),
@@ -287,14 +288,14 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
     let reported = world.post_signed(&format!("/twilio/status?notification={owner}"), &parameters).await;
     assert!(reported.status().is_success());
 
-    assert!(sender.deliver(&record(owner)).await.unwrap().is_empty(), "found, or sent");
+    assert!(sender.deliver(&record(owner)).await.unwrap().is_empty(), "resolved or sent");
     let accepted = world.notification_in(owner, "accepted").await;
     let sent = world.sent_to(&person).await;
-    assert_eq!(sent.len(), 2, "one for each");
-    assert_ne!(text(&accepted, "message_sid"), Some(message_sid.as_str()), "each its own");
+    assert_eq!(sent.len(), 2, "one message for each");
+    assert_ne!(text(&accepted, "message_sid"), Some(message_sid.as_str()), "different messages");
 }
 
-/// Each request that a send makes to DynamoDB, refused before and after it did what was asked.
+/// DynamoDB throttles each request of a send, before and after it has executed the request.
 #[tokio::test]
 async fn notification_throttled_by_dynamodb_is_sent_once_on_retry() {
     let world = World::new();
@@ -316,8 +317,8 @@ async fn refused(world: &World, queue_url: &str, operation: &str, side: Side) {
     let records = vec![Record { message_id: id.clone(), body }];
     let mut sender = Sender::start(&world.stack, queue_url, &[]).await.unwrap();
     let again = sender.deliver_refused(&records, operation, side).await.unwrap();
-    // What was written all the same may be known to be, and then there is nothing to come again for.
-    assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: it comes again");
+    // A write that DynamoDB executed may be recognised as done, and then no retry is necessary.
+    assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: returned to the queue");
     world
         .until("the notification accepted", async || {
             crate::support::end_waiting(world, &id).await;

@@ -1,5 +1,4 @@
-//! What a document, an error message or a comment points to exists: files, headings, and the source files that the documents
-//! name. Needs no stack.
+//! The files, headings and source files exist that the documents, error messages and comments refer to. Needs no stack.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +15,7 @@ fn files() -> BTreeMap<PathBuf, String> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() && !matches!(name.as_str(), "target" | "node_modules") {
-                // Hidden folders hold what was built or installed, except GitHub's.
+                // Hidden folders hold build results and installed tools, except GitHub's.
                 if !name.starts_with('.') || name == ".github" {
                     folders.push(path);
                 }
@@ -47,8 +46,8 @@ fn headings(text: &str) -> Vec<String> {
     headings.map(|heading| heading.trim().to_owned()).collect()
 }
 
-/// The anchors of a document, as GitHub makes them: small letters, digits, `_` and `-`, a `-` for each space, and a number behind
-/// what comes again.
+/// The anchors of a document, as GitHub makes them: lower-case letters, digits, `_` and `-`, a `-` for each space, and a number
+/// after a repeated anchor.
 fn anchors(text: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let anchor = |heading: String| {

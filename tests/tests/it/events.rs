@@ -1,4 +1,4 @@
-//! The sample events stay what they say they are. Needs no stack; `make sam-local` compares the functions' answers.
+//! The sample events parse, verify and are documented. Needs no stack; `make sam-local` compares the functions' answers.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

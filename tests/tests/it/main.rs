@@ -2,7 +2,7 @@
 //! with a filter such as `e2e::send` runs a part of it, inside `make run` or the stack's `exec`.
 //!
 //! - [`e2e`]: the functions as `sam deploy` deploys them, driven over HTTP as Twilio drives them.
-//! - [`crash`] and [`race`]: the send function's process is stopped and delayed at each of its requests.
+//! - [`crash`] and [`race`]: the send function's process is killed at each of its requests, and races a STOP.
 //! - [`twilio`], [`events`] and [`documents`] need no stack.
 //!
 //! All tests share one stack, so each has people and notifications that no other test uses.

@@ -1,6 +1,6 @@
-//! A STOP races a notification: none goes out whose claim came after the STOP was answered.
+//! A STOP races a notification: a notification claimed after the STOP was answered must not be sent.
 //!
-//! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is how often.
+//! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is the number of races.
 
 use std::time::Duration;
 
@@ -16,24 +16,25 @@ use tokio::time::{Instant, sleep};
 
 use crate::world::{Person, World, new_id, new_sid, text};
 
-/// Rounds that are run at the same time, each with a process of its own.
+/// Rounds that run at the same time, each with a separate process.
 const LANES: u64 = 4;
-/// The STOP is posted at most this much before or after the time at which it and the notification come closest.
+/// Milliseconds: the STOP is posted at most this long before or after the time at which both win equally often.
 const SPREAD: i64 = 40;
-/// After a race that one of them won, the other starts this much earlier.
+/// Milliseconds: after each race the loser starts this much earlier.
 const STEP: i64 = 5;
 
-/// What the rounds came to.
+/// The results of all rounds.
 #[derive(Debug, Default)]
 struct Races {
-    /// No message.
+    /// Rounds without a message.
     stopped: usize,
-    /// A message, though a STOP was on its way.
+    /// Rounds with a message.
     sent: usize,
-    /// No message, and the claim was never asked for: the STOP was seen before.
+    /// Rounds in which the function read the opt-out and requested no claim.
     seen_before: usize,
-    /// The STOP was answered before the claim was asked for.
+    /// Rounds in which the STOP was answered before the claim was requested.
     answered_first: usize,
+    /// The longest time from a claim's response to the request that creates the message.
     longest: Duration,
 }
 
@@ -54,11 +55,9 @@ async fn notification_claimed_after_an_answered_stop_is_not_sent() {
         total.longest = total.longest.max(races.longest);
     }
     let Races { stopped, seen_before, sent, answered_first, longest } = total;
-    println!(
-        "the STOP came first in {stopped} rounds: {seen_before} times it was seen before the claim was asked for,"
-    );
-    println!("and {answered_first} times the claim was asked for after its answer");
-    println!("the message came first in {sent} rounds; at most {longest:?} from the claim to the request");
+    println!("the STOP won {stopped} rounds: in {seen_before} the function read the opt-out and requested no claim,");
+    println!("and in {answered_first} it requested the claim after the STOP was answered");
+    println!("the message won {sent} rounds; at most {longest:?} from the claim to the request");
     assert!(stopped > 0 && sent > 0, "no race: one side always won");
 }
 
@@ -70,11 +69,11 @@ async fn run_lane(world: &World, queue_url: &str, seed: u64, rounds: u64) -> Rac
     let mut lead = 0;
     for _ in 0..rounds {
         let round = race(world, &mut sender, lead + rng.i64(-SPREAD..=SPREAD)).await;
-        let answered_first = round.claim_asked_at.is_some_and(|at| round.stop_answered_at < at);
-        races.seen_before += usize::from(round.claim_asked_at.is_none());
+        let answered_first = round.claim_requested_at.is_some_and(|at| round.stop_answered_at < at);
+        races.seen_before += usize::from(round.claim_requested_at.is_none());
         races.answered_first += usize::from(answered_first);
         if let Some(to_request) = round.claim_to_request {
-            assert!(!answered_first, "a message went out whose claim came after an answered STOP");
+            assert!(!answered_first, "a notification claimed after an answered STOP was sent");
             races.sent += 1;
             races.longest = races.longest.max(to_request);
             lead -= STEP;
@@ -88,9 +87,9 @@ async fn run_lane(world: &World, queue_url: &str, seed: u64, rounds: u64) -> Rac
 
 struct Round {
     stop_answered_at: Instant,
-    /// None where nobody asked.
-    claim_asked_at: Option<Instant>,
-    /// Where a message was asked for: the time between the claim's answer and that.
+    /// None where the function requested no claim.
+    claim_requested_at: Option<Instant>,
+    /// Where a message was requested: the time from the claim's response to that request.
     claim_to_request: Option<Duration>,
 }
 
@@ -115,13 +114,13 @@ async fn race(world: &World, sender: &mut Sender, lead: i64) -> Round {
     assert!(messages < 2 && state == Some(expected), "{messages} messages for {id}, which is {state:?}");
     let request = moments.iter().position(|moment| is(moment, "POST Messages.json", Side::Before, &person.identity));
     assert_eq!(request.is_some(), messages == 1);
-    // The last claim before the request is the one that it stands on.
+    // The last claim before the request is the one that permits it.
     let before = &moments[..request.unwrap_or(moments.len())];
     let claim =
         |side| before.iter().rfind(|moment| is(moment, "TransactWriteItems", side, &id)).map(|moment| moment.at);
     Round {
         stop_answered_at,
-        claim_asked_at: claim(Side::Before),
+        claim_requested_at: claim(Side::Before),
         claim_to_request: request.map(|request| moments[request].at - claim(Side::After).unwrap()),
     }
 }
@@ -132,7 +131,7 @@ fn is(moment: &Moment, operation: &str, side: Side, about: &str) -> bool {
     moment.operation.starts_with(operation) && moment.side == side && names
 }
 
-/// Gives when it was answered.
+/// Posts a STOP and returns the time of its answer.
 async fn stop(world: &World, person: &Person) -> Instant {
     let (sid, address) = (new_sid(), person.address());
     let parameters = [
@@ -149,14 +148,14 @@ async fn stop(world: &World, person: &Person) -> Instant {
     answered_at
 }
 
-/// Delivers until the notification leaves the queue, and gives what passed on the way.
+/// Delivers until the function no longer returns the notification to the queue, and returns its requests.
 async fn send(world: &World, sender: &mut Sender, person: &Person, id: &str) -> Vec<Moment> {
     let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
     let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
     let records = [Record { message_id: id.to_owned(), body }];
     let mut moments = Vec::new();
     world
-        .until("the notification off the queue", async || {
+        .until("the end of the redeliveries", async || {
             let again = sender.deliver(&records).await.unwrap();
             moments.extend(sender.wire.moments());
             crate::support::end_waiting(world, id).await;

@@ -1,4 +1,4 @@
-//! The Twilio client against the sandbox, over HTTP: neither needs the stack.
+//! The Twilio client against the sandbox, over HTTP, without the stack.
 
 use std::net::Ipv4Addr;
 

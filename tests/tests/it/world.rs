@@ -1,4 +1,4 @@
-//! The stack with verbs: what a test does and what it waits for.
+//! The running stack, with a method for each thing that a test does or waits for.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -16,8 +16,8 @@ use stack::{
 use stores::dynamodb::Item;
 use twilio_webhook::{form::Form, signature::sign};
 
-/// Longer than anything takes that is not broken: a notification passes four functions, at some 100 ms each in the
-/// emulator, and other tests' messages are in the queues too.
+/// A working system needs less: a notification passes four functions, at some 100 ms each in the emulator, and other
+/// tests' messages are in the queues too.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -33,7 +33,7 @@ pub(crate) struct World {
 static EVENTS: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 static DEAD_LETTERS: Mutex<Vec<DeadLetter>> = Mutex::new(Vec::new());
 
-/// A copy on the outbound dead-letter queue.
+/// A message on the outbound dead-letter queue.
 #[derive(Clone)]
 pub(crate) struct DeadLetter {
     pub(crate) body: String,
@@ -87,20 +87,20 @@ impl World {
         .await;
     }
 
-    async fn drain(&self, queue_url: &str, mut take: impl FnMut(&aws_sdk_sqs::types::Message)) {
+    async fn drain(&self, queue_url: &str, mut collect: impl FnMut(&aws_sdk_sqs::types::Message)) {
         loop {
             let receive =
                 self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10).wait_time_seconds(1);
             let Ok(received) = receive.message_attribute_names("All").send().await else { continue };
             for message in received.messages() {
-                take(message);
+                collect(message);
                 let handle = message.receipt_handle().unwrap_or_default();
                 let _ = self.sqs.delete_message().queue_url(queue_url).receipt_handle(handle).send().await;
             }
         }
     }
 
-    /// Waits until the events so far satisfy, and gives them.
+    /// Waits until `count` events match, and returns them.
     pub(crate) async fn events(&self, what: &str, wanted: impl Fn(&Value) -> bool, count: usize) -> Vec<Value> {
         self.until(what, async || {
             let events = EVENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,14 +110,14 @@ impl World {
         .await
     }
 
-    /// Waits for the one event.
+    /// Waits for one event.
     pub(crate) async fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.events(what, wanted, 1).await.remove(0)
     }
 
-    /// Waits for a copy on the dead-letter queue.
+    /// Waits for a message on the outbound dead-letter queue.
     pub(crate) async fn dead_letter(&self, wanted: impl Fn(&DeadLetter) -> bool) -> DeadLetter {
-        self.until("a copy on the dead-letter queue", async || {
+        self.until("a message on the dead-letter queue", async || {
             DEAD_LETTERS.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|letter| wanted(letter)).cloned()
         })
         .await
@@ -153,7 +153,7 @@ impl World {
         request.send().await.unwrap()
     }
 
-    /// Calls a route that API Gateway opens by IAM.
+    /// Calls a route with IAM authorization, as the administrator.
     pub(crate) async fn call(&self, method: &str, path_and_query: &str, body: &str) -> (u16, Value) {
         let url = format!("{}{path_and_query}", self.stack.api_url);
         let answer = self.signed("execute-api", method, &url, body).send().await.unwrap();
@@ -186,33 +186,33 @@ impl World {
         self.sqs.send_message().queue_url(queue).message_body(body).send().await.unwrap();
     }
 
-    /// What the sandbox has of a person's messages, the oldest first.
+    /// A person's messages in the sandbox, the oldest first.
     pub(crate) async fn messages_at_twilio(&self, person: &Person) -> Vec<Value> {
         let url = format!("{}/sandbox/messages", self.stack.sandbox_url);
         let request = self.http.get(url).query(&[("address", person.address())]);
         request.send().await.unwrap().json().await.unwrap()
     }
 
-    /// What went out to a person by the API.
+    /// The messages that were sent to a person through the API.
     pub(crate) async fn sent_to(&self, person: &Person) -> Vec<Value> {
         let messages = self.messages_at_twilio(person).await;
         messages.into_iter().filter(|message| message["direction"] == "outbound-api").collect()
     }
 
-    /// Plans misbehaviour of Twilio's for the next messages to a person.
+    /// Plans a fault for the next messages to a person.
     pub(crate) async fn plan(&self, person: &Person, times: u32, fault: Value) {
         let plan = json!({"to": person.address(), "times": times, "fault": fault});
         let url = format!("{}/sandbox/faults", self.stack.sandbox_url);
         let answer = self.http.post(url).json(&plan).send().await.unwrap();
-        assert!(answer.status().is_success(), "the sandbox refused the plan");
+        assert!(answer.status().is_success(), "the sandbox refused the fault");
     }
 
-    /// A person writes in. Gives what the sandbox says of it.
+    /// A person sends a message. Returns the sandbox's report of it.
     pub(crate) async fn write(&self, person: &Person, body: &str) -> Value {
         self.write_with(person, json!({"body": body})).await
     }
 
-    /// On WhatsApp, unless the writing names another address.
+    /// As [`World::write`], with more fields. The message comes by WhatsApp unless `writing` has another `from`.
     pub(crate) async fn write_with(&self, person: &Person, mut writing: Value) -> Value {
         if writing["from"].is_null() {
             writing["from"] = json!(person.address());
@@ -221,7 +221,7 @@ impl World {
         self.http.post(url).json(&writing).send().await.unwrap().json().await.unwrap()
     }
 
-    /// A notification as it stands in its table.
+    /// A notification's item.
     pub(crate) async fn notification(&self, id: &str) -> Option<Item> {
         let key = AttributeValue::S(format!("{ACCOUNT_SID}#{id}"));
         let get = self.dynamodb.get_item().table_name(&self.stack.outputs.notifications_table_name);
@@ -244,7 +244,7 @@ impl World {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    /// A facet of a person in the Contacts table.
+    /// A person's item of a facet in the Contacts table.
     pub(crate) async fn contact(&self, person: &Person, facet: &str) -> Option<Item> {
         let contact = AttributeValue::S(format!("{ACCOUNT_SID}#{}", person.identity));
         let get = self.dynamodb.get_item().table_name(&self.stack.outputs.contacts_table_name);
@@ -253,7 +253,7 @@ impl World {
     }
 }
 
-/// The events so far.
+/// The matching events that have arrived so far.
 pub(crate) fn events_so_far(wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
     EVENTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|event| wanted(event)).cloned().collect()
 }
@@ -262,7 +262,7 @@ pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// Somebody on WhatsApp whom no other test knows.
+/// A WhatsApp user that no other test uses.
 pub(crate) struct Person {
     pub(crate) identity: String,
 }
@@ -273,7 +273,7 @@ impl Person {
         Self { identity: format!("+1415{:07}", uuid::Uuid::new_v4().as_u128() % 10_000_000) }
     }
 
-    /// With a user id in the place of a phone number.
+    /// With a user id instead of a phone number.
     pub(crate) fn without_number() -> Self {
         Self { identity: format!("US.{}", uuid::Uuid::new_v4().as_u128() % 10_000_000_000_000) }
     }
@@ -305,13 +305,13 @@ pub(crate) fn template_notification(id: &str, person: &Person) -> Value {
            "content": {"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": id}}})
 }
 
-/// Whether an event has a field of a value.
+/// Matches events whose field has this value.
 pub(crate) fn is(field: &'static str, value: &str) -> impl Fn(&Value) -> bool {
     let value = value.to_owned();
     move |event| event[field] == value.as_str()
 }
 
-/// Whether an event is of a type and about a notification.
+/// Matches events of this type about this notification.
 pub(crate) fn of_notification(event_type: &'static str, id: &str) -> impl Fn(&Value) -> bool {
     let id = id.to_owned();
     move |event| event["event_type"] == event_type && event["notification_id"] == id.as_str()

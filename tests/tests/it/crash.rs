@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{batch::Batch, number_from_env, queue_of_ours, stranger};
+use crate::support::{batch::Batch, number_from_env, queue_of_the_test, stranger};
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ impl Crashes {
     /// Sends a batch of each size without a fault.
     async fn learn(seed: u64) -> Result<Self> {
         let world = World::new();
-        let queue_url = queue_of_ours(&world).await;
+        let queue_url = queue_of_the_test(&world).await;
         let (mut moments, mut operations) = (BTreeMap::new(), BTreeSet::new());
         for size in 1..=LARGEST_BATCH {
             let batch = Batch::prepare(&world, &mut Rng::with_seed(seed), size).await;
@@ -87,7 +87,7 @@ impl Crashes {
         while tally.values().sum::<usize>() < kills {
             let size = rng.usize(1..=LARGEST_BATCH);
             let batch = Batch::prepare(&self.world, &mut rng, size).await;
-            batch.trouble(&self.world, &mut rng).await;
+            batch.plan_faults(&self.world, &mut rng).await;
             let result = self.round(&batch, &mut rng, &mut tally).await;
             result.with_context(|| format!("batch {:?}", batch.ids()))?;
         }
@@ -181,7 +181,7 @@ impl UnknownOutcome {
         world.plan(&person, 1, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
         crate::support::break_list(&world, &person).await;
         let body = json!({"id": id, "to": person.identity, "category": category, "content": content}).to_string();
-        let queue_url = queue_of_ours(&world).await;
+        let queue_url = queue_of_the_test(&world).await;
         let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
         let sender = Sender::start(&world.stack, &queue_url, &[nowhere]).await.unwrap();
         let records = vec![Record { message_id: id.clone(), body }];
@@ -261,7 +261,7 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
     for fault in faults {
         world.plan(&person, 1, fault).await;
     }
-    let queue_url = queue_of_ours(&world).await;
+    let queue_url = queue_of_the_test(&world).await;
     let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
     let mut sender = Sender::start(&world.stack, &queue_url, &[nowhere]).await.unwrap();
     let record = |id: &str| {
@@ -299,7 +299,7 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
 #[tokio::test]
 async fn notification_throttled_by_dynamodb_is_sent_once_on_retry() {
     let world = World::new();
-    let queue_url = queue_of_ours(&world).await;
+    let queue_url = queue_of_the_test(&world).await;
     let operations = [
         "BatchGetItem of Contacts and Notifications and RateLimits",
         "UpdateItem of RateLimits",

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::support::{number_from_env, queue_of_ours, stranger};
+use crate::support::{number_from_env, queue_of_the_test, stranger};
 use fastrand::Rng;
 use serde_json::json;
 use stack::run::ACCOUNT_SID;
@@ -44,7 +44,7 @@ async fn notification_claimed_after_an_answered_stop_is_not_sent() {
     let seed = number_from_env("RACE_SEED", fastrand::u64(..));
     println!("RACE_SEED={seed} RACE_ROUNDS={rounds}");
     let world = World::without_consumers();
-    let queue_url = queue_of_ours(&world).await;
+    let queue_url = queue_of_the_test(&world).await;
     let lanes = (0..LANES).map(|lane| run_lane(&world, &queue_url, seed.wrapping_add(lane), rounds.div_ceil(LANES)));
     let mut total = Races::default();
     for races in futures::future::join_all(lanes).await {

@@ -1,4 +1,5 @@
-//! The local stack's ports are open to every page in this machine's browsers, and one of them to the Internet through a tunnel.
+//! Who may call the local stack: every page in this machine's browsers can reach its ports, and through a tunnel the
+//! Internet can reach one of them.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -17,13 +18,13 @@ use twilio_types::base_url::BaseUrl;
 use crate::world::World;
 
 /// What the emulator serves to callers without a signature.
-const OPEN: [(Method, &str); 6] = [
+const UNSIGNED_ROUTES: [(Method, &str); 6] = [
     (Method::GET, "/_ministack/sqs/messages"),
     (Method::POST, "/_ministack/config"),
     (Method::GET, "/health"),
     (Method::GET, "/v2/"),
     (Method::GET, "/_aws/execute-api/00000000/$default/twilio/inbound"),
-    // The last: where it is answered, the stack has lost everything.
+    // Last, because the stack loses all its data if this request is answered.
     (Method::POST, "/_ministack/reset"),
 ];
 
@@ -42,14 +43,14 @@ async fn assert_refused(request: RequestBuilder, status: StatusCode, reason: &st
     assert_eq!(body, reason, "{url}");
 }
 
-fn headers_for_pages(answer: &Response) -> Vec<&str> {
+fn cors_headers(answer: &Response) -> Vec<&str> {
     answer.headers().keys().map(HeaderName::as_str).filter(|name| name.starts_with("access-control-")).collect()
 }
 
 #[tokio::test]
 async fn api_port_does_not_serve_the_emulators_routes() {
     let world = World::without_consumers();
-    for (method, path) in OPEN {
+    for (method, path) in UNSIGNED_ROUTES {
         let request = world.http.request(method, format!("{}{path}", world.stack.api_url)).body("{}");
         assert_refused(request, StatusCode::NOT_FOUND, "The API has no such route").await;
     }
@@ -74,10 +75,10 @@ async fn response_has_no_cors_headers() {
     let url = &world.stack.aws_endpoint;
     let answer = list_secrets(world.signed("secretsmanager", "POST", url, "{}")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    assert!(headers_for_pages(&answer).is_empty(), "{:?}", answer.headers());
+    assert!(cors_headers(&answer).is_empty(), "{:?}", answer.headers());
     let preflight = world.http.request(Method::OPTIONS, url).send().await.unwrap();
     assert_eq!(preflight.status(), StatusCode::OK);
-    assert!(headers_for_pages(&preflight).is_empty(), "{:?}", preflight.headers());
+    assert!(cors_headers(&preflight).is_empty(), "{:?}", preflight.headers());
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn foreign_host_header_is_refused_on_both_ports() {
 async fn only_the_keys_of_this_run_have_administrator_access() {
     let world = World::without_consumers();
     let [(_, access_key), _] = world.stack.administrator.environment();
-    // The emulator's own administrators: a name, and the number of any account.
+    // The emulator's default administrators: a name, and any account number.
     for (access_key, secret_key, code) in [
         ("test", "test", "UnrecognizedClientException"),
         ("000000000000", "test", "UnrecognizedClientException"),
@@ -115,14 +116,14 @@ async fn only_the_keys_of_this_run_have_administrator_access() {
     assert_eq!(world.http.get(bucket).send().await.unwrap().status(), StatusCode::FORBIDDEN, "unsigned");
 }
 
-/// An emulator that nothing is deployed to.
-struct Empty {
+/// An emulator to which nothing is deployed.
+struct EmptyEmulator {
     emulator: Emulator,
     scratch: PathBuf,
     http: reqwest::Client,
 }
 
-impl Empty {
+impl EmptyEmulator {
     async fn start(twilio_calls: Option<&BaseUrl>, bridge: Option<Ipv4Addr>) -> Self {
         let scratch = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
         std::fs::create_dir_all(&scratch).unwrap();
@@ -139,7 +140,7 @@ impl Empty {
     }
 }
 
-/// Held both at the same time, so that they differ.
+/// Both ports are bound at the same time, so that they differ.
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
@@ -148,17 +149,17 @@ fn free_ports() -> [u16; 2] {
 #[tokio::test]
 async fn api_port_with_a_tunnel_serves_only_twilios_routes() {
     let public_base_url = "https://tunnel.example".parse().unwrap();
-    let empty = Empty::start(Some(&public_base_url), None).await;
+    let empty = EmptyEmulator::start(Some(&public_base_url), None).await;
     let post = |host, path| empty.http.post(format!("{}{path}", empty.emulator.front_door)).header("Host", host);
     let no_route = "With a Twilio account this port serves /twilio/inbound and /twilio/status alone";
-    for (_, path) in OPEN {
+    for (_, path) in UNSIGNED_ROUTES {
         assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
     }
     for path in ["/media", "/media/key", "/contacts/+14155550123", "/notifications/id", "/twilio/", "/twilio/inbound/"]
     {
         assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
     }
-    // Nothing is deployed, so that API Gateway itself has to say so.
+    // Nothing is deployed, so the answer is API Gateway's.
     for path in ["/twilio/inbound", "/twilio/status"] {
         for host in ["tunnel.example", "127.0.0.1"] {
             assert_refused(post(host, path), StatusCode::NOT_FOUND, r#"{"message": "Not Found"}"#).await;
@@ -174,13 +175,13 @@ async fn api_port_with_a_tunnel_serves_only_twilios_routes() {
 
 #[tokio::test]
 async fn container_reaches_only_aws_and_only_at_the_bridge() {
-    let empty = Empty::start(None, Some(Ipv4Addr::new(127, 0, 0, 2))).await;
+    let empty = EmptyEmulator::start(None, Some(Ipv4Addr::new(127, 0, 0, 2))).await;
     let (own, credentials) = (&empty.emulator.endpoint, empty.emulator.administrator.credentials());
     let bridge = own.replace("127.0.0.1", "127.0.0.2");
     let list = UnsignedRequest { service: "secretsmanager", method: "POST", url: &bridge, body: "{}" };
     let answer = list_secrets(signed(&empty.http, &credentials, list).unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    for (method, path) in OPEN {
+    for (method, path) in UNSIGNED_ROUTES {
         let request = empty.http.request(method, format!("{bridge}{path}"));
         assert_refused(request, StatusCode::NOT_FOUND, "Containers are served AWS alone").await;
     }

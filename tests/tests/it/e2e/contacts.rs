@@ -1,4 +1,4 @@
-//! What a person agreed to, what is known of a person, and what became of a notification.
+//! A person's consent, the contact overview, and a notification's log.
 
 use domain::{contact_key::ContactKey, notification::Category};
 use futures::future::join_all;
@@ -28,10 +28,10 @@ async fn record(world: &World, person: &Person, consent: &Value) -> Value {
     holding
 }
 
-async fn known(world: &World, person: &Person) -> Value {
-    let (status, known) = world.call("GET", &format!("/contacts/{}", person.identity), "").await;
-    assert_eq!(status, 200, "{known}");
-    known
+async fn overview(world: &World, person: &Person) -> Value {
+    let (status, overview) = world.call("GET", &format!("/contacts/{}", person.identity), "").await;
+    assert_eq!(status, 200, "{overview}");
+    overview
 }
 
 fn ago(seconds: i64) -> Timestamp {
@@ -48,10 +48,10 @@ async fn consent_is_read_back_with_all_its_evidence() {
     let holding = record(&world, &person, &consent).await;
     assert_eq!(holding["recorded"], "current");
     assert_eq!(holding["state"], "given");
-    let known = known(&world, &person).await;
-    assert_eq!(known["contact"], person.identity);
-    assert_eq!(known["account_sid"], ACCOUNT_SID);
-    let history = &known["consents"][0];
+    let overview = overview(&world, &person).await;
+    assert_eq!(overview["contact"], person.identity);
+    assert_eq!(overview["account_sid"], ACCOUNT_SID);
+    let history = &overview["consents"][0];
     assert_eq!(history["current"]["state"], "given");
     assert_eq!(history["current"]["at"], consent["at"]);
     let proof = &history["evidence"][0];
@@ -73,7 +73,7 @@ async fn consent_older_than_its_withdrawal_changes_nothing() {
     let holding = record(&world, &person, &marketing_at(ago(200))).await;
     assert_eq!(holding["recorded"], "historic");
     assert_eq!(holding["state"], "withdrawn");
-    let history = known(&world, &person).await["consents"][0].clone();
+    let history = overview(&world, &person).await["consents"][0].clone();
     assert_eq!(history["current"]["state"], "withdrawn");
     let states: Vec<_> = history["evidence"].as_array().unwrap().iter().map(|proof| &proof["state"]).collect();
     assert_eq!(states, ["withdrawn", "given", "given"], "the newest first");
@@ -86,7 +86,7 @@ async fn concurrent_consents_keep_the_newest_and_all_evidence() {
     let consents: Vec<_> =
         (0..10).map(|step| marketing_at(newest - SignedDuration::from_secs(7 * (step * 3 % 10)))).collect();
     join_all(consents.iter().map(|consent| record(&world, &person, consent))).await;
-    let history = known(&world, &person).await["consents"][0].clone();
+    let history = overview(&world, &person).await["consents"][0].clone();
     let at: Timestamp = history["current"]["at"].as_str().unwrap().parse().unwrap();
     assert_eq!(at.as_millisecond(), newest.as_millisecond());
     assert_eq!(history["evidence"].as_array().unwrap().len(), 10);
@@ -102,7 +102,7 @@ async fn withdrawal_overrides_a_consent_of_the_same_time() {
         for consent in &order {
             record(&world, &person, consent).await;
         }
-        assert_eq!(known(&world, &person).await["consents"][0]["current"]["state"], "withdrawn");
+        assert_eq!(overview(&world, &person).await["consents"][0]["current"]["state"], "withdrawn");
     }
 }
 
@@ -116,12 +116,12 @@ async fn opt_out_withdraws_earlier_consent_once() {
         let categories = [Category::Marketing, Category::Utility];
         contacts.withdraw_consents(&contact, &categories, at, "STOP by SM1", Timestamp::now()).await.unwrap()
     };
-    assert_eq!(withdraw(ago(400)).await, [], "it was not given yet");
+    assert_eq!(withdraw(ago(400)).await, [], "before the consent");
     assert_eq!(withdraw(ago(200)).await, [Category::Marketing]);
-    assert_eq!(withdraw(ago(200)).await, [], "it is withdrawn");
-    let known = known(&world, &person).await;
-    assert_eq!(known["consents"].as_array().unwrap().len(), 1);
-    let history = &known["consents"][0];
+    assert_eq!(withdraw(ago(200)).await, [], "already withdrawn");
+    let overview = overview(&world, &person).await;
+    assert_eq!(overview["consents"].as_array().unwrap().len(), 1);
+    let history = &overview["consents"][0];
     assert_eq!(history["current"]["state"], "withdrawn");
     assert_eq!(history["evidence"][0]["source"], "STOP by SM1");
     assert_eq!(history["evidence"].as_array().unwrap().len(), 2);
@@ -138,9 +138,9 @@ async fn invalid_consent_is_refused_by_field_and_not_stored() {
         assert_eq!(status, 400, "{problem}");
         assert_eq!(problem["error"]["field"], field);
     }
-    let known = known(&world, &person).await;
+    let overview = overview(&world, &person).await;
     for list in ["suppressions", "consents", "windows", "linked"] {
-        assert_eq!(known[list], json!([]), "of a stranger nothing is known");
+        assert_eq!(overview[list], json!([]), "{list} of a person without records");
     }
 }
 
@@ -150,9 +150,9 @@ async fn contact_is_one_in_every_spelling_and_separate_per_account() {
     record(&world, &person, &marketing()).await;
     let digits = person.identity.trim_start_matches('+');
     for spelling in [digits.to_owned(), format!("%2B{digits}")] {
-        let (status, known) = world.call("GET", &format!("/contacts/{spelling}"), "").await;
+        let (status, overview) = world.call("GET", &format!("/contacts/{spelling}"), "").await;
         assert_eq!(status, 200, "{spelling}");
-        assert_eq!(known["consents"].as_array().unwrap().len(), 1, "{spelling}");
+        assert_eq!(overview["consents"].as_array().unwrap().len(), 1, "{spelling}");
     }
     let path = format!("/contacts/{digits}?account_sid={OTHER_ACCOUNT}");
     let (_, elsewhere) = world.call("GET", &path, "").await;
@@ -164,13 +164,15 @@ async fn contact_is_one_in_every_spelling_and_separate_per_account() {
 async fn contact_overview_has_the_opt_out_and_the_window() {
     let (world, person) = (World::new(), Person::new());
     world.write(&person, "STOP").await;
-    let known = world
-        .until("the window", async || Some(known(&world, &person).await).filter(|known| known["windows"] != json!([])))
+    let overview = world
+        .until("the window", async || {
+            Some(overview(&world, &person).await).filter(|overview| overview["windows"] != json!([]))
+        })
         .await;
-    let all = known["suppressions"].as_array().unwrap().iter().find(|found| found["scope"] == "all").unwrap();
+    let all = overview["suppressions"].as_array().unwrap().iter().find(|found| found["scope"] == "all").unwrap();
     assert_eq!(all["preference"], "opted_out");
     assert_eq!(all["channel"], "whatsapp");
-    let time = |name: &str| known["windows"][0][name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let time = |name: &str| overview["windows"][0][name].as_str().unwrap().parse::<Timestamp>().unwrap();
     assert_eq!(time("open_until").duration_since(time("last_inbound_at")), SignedDuration::from_hours(24));
 }
 
@@ -183,7 +185,7 @@ async fn contact_request_without_iam_permission_is_refused() {
     for path in [format!("/contacts/{}", person.identity), "/notifications/order-1".to_owned()] {
         assert_eq!(world.http.get(url(&path)).send().await.unwrap().status(), 403, "{path}");
     }
-    assert_eq!(known(&world, &person).await["consents"], json!([]));
+    assert_eq!(overview(&world, &person).await["consents"], json!([]));
 }
 
 #[tokio::test]
@@ -208,7 +210,7 @@ async fn notification_log_has_every_status_of_its_message() {
         assert_eq!(attempt["current_status"], "read");
         let statuses: Vec<_> = attempt["statuses"].as_array().unwrap().iter().map(|found| &found["status"]).collect();
         assert_eq!(statuses, ["queued", "sent", "delivered", "read"]);
-        assert!(!shown.to_string().contains("content"), "what it said is not shown: {shown}");
+        assert!(!shown.to_string().contains("content"), "the content is not shown: {shown}");
     }
     assert_eq!(world.call("GET", &format!("/notifications/{sid}-not"), "").await.0, 404);
     assert_eq!(world.call("GET", &format!("/notifications/{}", new_sid()), "").await.0, 404);

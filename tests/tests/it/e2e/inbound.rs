@@ -1,4 +1,4 @@
-//! A person writes in.
+//! A person sends a message to the business.
 
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
@@ -23,12 +23,12 @@ fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static s
 #[tokio::test]
 async fn message_is_published_as_an_event_and_opens_the_window() {
     let (world, person) = (World::new(), Person::new());
-    let taken = world.write(&person, "Where is my order? 👋 & <more>").await;
-    assert_eq!(taken["status"], 200);
-    assert_eq!(taken["twiml"], "<Response/>");
-    assert!(taken["content_type"].as_str().unwrap().starts_with("text/xml"));
+    let receipt = world.write(&person, "Where is my order? 👋 & <more>").await;
+    assert_eq!(receipt["status"], 200);
+    assert_eq!(receipt["twiml"], "<Response/>");
+    assert!(receipt["content_type"].as_str().unwrap().starts_with("text/xml"));
 
-    let sid = taken["message_sid"].as_str().unwrap();
+    let sid = receipt["message_sid"].as_str().unwrap();
     let event = world.event("the event", is("message_sid", sid)).await;
     assert_eq!(event["event_type"], "twilio_inbound");
     assert_eq!(event["schema"], "twilio.inbound.v1");
@@ -43,7 +43,7 @@ async fn message_is_published_as_an_event_and_opens_the_window() {
     assert_eq!(event["raw"]["ProfileName"], "Ava");
     assert_eq!(event["occurred_at"], event["received_at"]);
 
-    let window = world.contact(&person, "window#whatsapp:+14155238886").await.expect("the window is open by now");
+    let window = world.contact(&person, "window#whatsapp:+14155238886").await.expect("the window is open");
     assert!(text(&window, "last_inbound_at").is_some());
     let items = world.items(sid).await;
     assert_eq!(items.len(), 1);
@@ -55,8 +55,8 @@ async fn media_buttons_and_locations_are_in_the_event() {
     let (world, person) = (World::new(), Person::new());
     let media = json!([{"url": "https://api.twilio.com/a", "content_type": "image/jpeg"}]);
     let button = json!({"ButtonText": "Yes", "ButtonPayload": "yes-1", "Latitude": "37.78", "Longitude": "-122.39"});
-    let taken = world.write_with(&person, json!({"media": media, "parameters": button})).await;
-    let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+    let receipt = world.write_with(&person, json!({"media": media, "parameters": button})).await;
+    let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
     assert_eq!(event["num_media"], 1);
     assert_eq!(event["media"], media);
     assert_eq!(event["button"]["payload"], "yes-1");
@@ -98,9 +98,9 @@ async fn concurrent_duplicate_webhook_is_one_message() {
 #[tokio::test]
 async fn sender_without_a_phone_number_is_accepted() {
     let (world, person) = (World::new(), Person::without_number());
-    let taken =
+    let receipt =
         world.write_with(&person, json!({"body": "hi", "parameters": {"ExternalUserId": person.address()}})).await;
-    let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+    let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
     assert_eq!(event["from"], person.address());
     assert!(world.contact(&person, "window#whatsapp:+14155238886").await.is_some());
     assert!(world.write(&person, "STOP").await["reply"].is_string());
@@ -141,7 +141,7 @@ async fn concurrent_duplicate_stop_gets_the_same_reply_each_time() {
     let answers = futures::future::join_all((0..20).map(|_| world.post_signed("/twilio/inbound", &parameters))).await;
     for answer in answers {
         assert_eq!(answer.status(), 200);
-        assert!(answer.text().await.unwrap().contains("<Message>"), "a duplicate is answered as the first was");
+        assert!(answer.text().await.unwrap().contains("<Message>"), "a duplicate gets the same answer as the first");
     }
     assert_eq!(world.items(&sid).await.len(), 1);
 }
@@ -149,16 +149,16 @@ async fn concurrent_duplicate_stop_gets_the_same_reply_each_time() {
 #[tokio::test]
 async fn concurrent_stops_of_one_person_are_confirmed_once() {
     let (world, person) = (World::new(), Person::new());
-    let taken = futures::future::join_all((0..10).map(|_| world.write(&person, "STOP"))).await;
-    assert!(taken.iter().all(|taken| taken["status"] == 200), "{taken:?}");
-    assert_eq!(taken.iter().filter(|taken| taken["reply"].is_string()).count(), 1);
+    let receipt = futures::future::join_all((0..10).map(|_| world.write(&person, "STOP"))).await;
+    assert!(receipt.iter().all(|receipt| receipt["status"] == 200), "{receipt:?}");
+    assert_eq!(receipt.iter().filter(|receipt| receipt["reply"].is_string()).count(), 1);
 }
 
 #[tokio::test]
 async fn stop_that_twilio_answered_is_not_answered_again() {
     let (world, person) = (World::new(), Person::new());
-    let taken = world.write_with(&person, json!({"body": "Basta", "parameters": {"OptOutType": "STOP"}})).await;
-    assert_eq!(taken["twiml"], "<Response/>");
+    let receipt = world.write_with(&person, json!({"body": "Basta", "parameters": {"OptOutType": "STOP"}})).await;
+    assert_eq!(receipt["twiml"], "<Response/>");
     assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
 }
 
@@ -166,8 +166,8 @@ async fn stop_that_twilio_answered_is_not_answered_again() {
 async fn stop_button_is_an_opt_out() {
     let (world, person) = (World::new(), Person::new());
     let button = json!({"ButtonText": "No more", "ButtonPayload": "STOP"});
-    let taken = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
-    assert!(taken["reply"].is_string(), "{taken}");
+    let receipt = world.write_with(&person, json!({"body": "No more", "parameters": button})).await;
+    assert!(receipt["reply"].is_string(), "{receipt}");
 }
 
 /// Waits until a notification to the person has been refused, since the person has opted out.
@@ -193,8 +193,8 @@ async fn yes_button_does_not_lift_a_stop() {
 async fn cancel_button_is_not_an_opt_out() {
     let (world, person, id) = (World::new(), Person::new(), new_id("after-cancel"));
     let button = json!({"ButtonText": "Cancel", "ButtonPayload": "cancel-appointment-42"});
-    let taken = world.write_with(&person, json!({"body": "Cancel", "parameters": button})).await;
-    assert_eq!(taken["twiml"], "<Response/>");
+    let receipt = world.write_with(&person, json!({"body": "Cancel", "parameters": button})).await;
+    assert_eq!(receipt["twiml"], "<Response/>");
     let item = json!({"ListTitle": "Baja", "ListId": "prioridad-baja"});
     world.write_with(&person, json!({"body": "Baja", "parameters": item})).await;
     assert!(world.contact(&person, "opt#whatsapp").await.is_none());
@@ -249,7 +249,7 @@ async fn stop_holds_for_every_identity_in_the_message() {
     for person in [&number, &id] {
         assert!(opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
     }
-    assert!(world.write_with(&id, names("stop")).await["reply"].is_null(), "a second STOP, under the other name");
+    assert!(world.write_with(&id, names("stop")).await["reply"].is_null(), "a second STOP, from the other identity");
     world.write_with(&number, names("start")).await;
     for person in [&number, &id] {
         assert!(!opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
@@ -260,9 +260,9 @@ async fn stop_holds_for_every_identity_in_the_message() {
 async fn possible_stop_is_marked_in_the_event() {
     let (world, person) = (World::new(), Person::new());
     for (body, marked) in [("stop, the parcel never came", json!(true)), ("Where is my order?", Value::Null)] {
-        let taken = world.write(&person, body).await;
-        assert_eq!(taken["twiml"], "<Response/>");
-        let event = world.event("the event", is("message_sid", taken["message_sid"].as_str().unwrap())).await;
+        let receipt = world.write(&person, body).await;
+        assert_eq!(receipt["twiml"], "<Response/>");
+        let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
         assert_eq!(event["possible_opt_out"], marked, "{body}");
     }
     assert!(world.contact(&person, "opt#whatsapp").await.is_none());

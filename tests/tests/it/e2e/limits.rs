@@ -1,4 +1,4 @@
-//! The most that DynamoDB reads in one request: the emulator refuses more, and the largest batch is sent all the same.
+//! DynamoDB's limit of 100 keys in a BatchGetItem: the emulator refuses more, and the largest batch is sent nevertheless.
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata as _,
@@ -14,7 +14,7 @@ use tests::harness::{
 
 use crate::{
     e2e::receive::agree,
-    support::{end_waiting, queue_of_ours},
+    support::{end_waiting, queue_of_the_test},
     world::{Person, World, new_id},
 };
 
@@ -38,8 +38,8 @@ async fn read_of_101_keys_from_two_tables_is_refused() {
     assert_eq!(refusal.message(), Some("Too many items requested for the BatchGetItem call"));
 }
 
-/// A notification whose decision depends on as much as possible: every scope of an opt-out, the service window, the
-/// consent and the frequency cap.
+/// A notification whose decision needs the most keys: every scope of an opt-out, the service window, the consent and the
+/// frequency cap.
 fn richest(person: &Person) -> Record {
     let id = new_id("richest");
     let template = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
@@ -55,7 +55,7 @@ fn richest(person: &Person) -> Record {
     Record { message_id: id, body: notification.to_string() }
 }
 
-/// The keys of the reads that went over the wire.
+/// The number of keys in the reads that passed the wire.
 fn keys_read(moments: &[Moment]) -> usize {
     let reads = moments.iter().filter(|moment| moment.side == Side::Before);
     let reads = reads.filter(|moment| moment.operation.starts_with("BatchGetItem"));
@@ -70,7 +70,7 @@ fn keys_read(moments: &[Moment]) -> usize {
 #[tokio::test]
 async fn batch_that_needs_more_than_100_keys_is_sent_completely() {
     let world = World::new();
-    let queue_url = queue_of_ours(&world).await;
+    let queue_url = queue_of_the_test(&world).await;
     let people: Vec<_> = (0..10).map(|_| Person::new()).collect();
     join_all(people.iter().map(|person| agree(&world, person))).await;
     let records: Vec<_> = people.iter().map(richest).collect();
@@ -79,12 +79,12 @@ async fn batch_that_needs_more_than_100_keys_is_sent_completely() {
     let mut most_keys = 0;
     world
         .until("the whole batch sent", async || {
-            let again = sender.deliver(&records).await.unwrap();
+            let retried = sender.deliver(&records).await.unwrap();
             most_keys = most_keys.max(keys_read(&sender.wire.moments()));
             for record in &records {
                 end_waiting(&world, &record.message_id).await;
             }
-            again.is_empty().then_some(())
+            retried.is_empty().then_some(())
         })
         .await;
     assert!(most_keys > 100, "the batch needs only {most_keys} keys");

@@ -1,4 +1,4 @@
-//! Files: into the bucket, out of it, and to a person.
+//! Files: upload, download, and sending to a person.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The whole system, deployed by `sam deploy` to the local stack and driven over HTTP as Twilio drives it.
 //!
-//! Run by `make test`. All tests share one stack, so each has people and notifications of its own.
+//! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses.
 
 mod access;
 mod contacts;

@@ -1,4 +1,4 @@
-//! Who may receive what, by which way, and when.
+//! Which notifications a person may receive, by which channel, and when.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::world::{
 
 const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
 
-/// What makes a right notification a wrong one.
+/// Makes a valid notification invalid.
 type Edit = Box<dyn Fn(&mut Value)>;
 
 fn template() -> Value {
@@ -21,9 +21,9 @@ fn marketing(id: &str, person: &Person) -> Value {
     notification
 }
 
-fn with_fallback(mut notification: Value, ways: &[(&str, Value)]) -> Value {
+fn with_fallback(mut notification: Value, deliveries: &[(&str, Value)]) -> Value {
     notification["fallback"] =
-        ways.iter().map(|(channel, content)| json!({"channel": channel, "content": content})).collect();
+        deliveries.iter().map(|(channel, content)| json!({"channel": channel, "content": content})).collect();
     notification
 }
 
@@ -56,7 +56,7 @@ async fn free_form_outside_the_window_needs_a_template_fallback() {
     world.notify(&with_fallback(text_notification(&id, &person), &[("whatsapp", template())])).await;
     world.notification_in(&id, "accepted").await;
     let sent = world.sent_to(&person).await;
-    assert_eq!(sent.len(), 1, "the text never went out");
+    assert_eq!(sent.len(), 1, "the text was not sent");
     assert_eq!(sent[0]["body"], "Hello Ava, your order 18473 is on its way.");
 }
 
@@ -101,7 +101,7 @@ async fn opt_out_reported_by_twilio_suppresses_later_messages() {
     let refused = json!({"kind": "refuse", "status": 400, "code": 21610});
     let failed = json!({"kind": "fail", "code": 63014});
     for (code, fault) in [(21610, refused), (63014, failed)] {
-        let (person, first, second) = (Person::new(), new_id("told"), new_id("known"));
+        let (person, first, second) = (Person::new(), new_id("reported"), new_id("known"));
         world.plan(&person, 1, fault).await;
         world.notify(&template_notification(&first, &person)).await;
         let contact = is("contact", &person.identity);
@@ -111,7 +111,7 @@ async fn opt_out_reported_by_twilio_suppresses_later_messages() {
         assert_eq!(event["scope"], "all");
         world.notify(&template_notification(&second, &person)).await;
         assert_eq!(suppressed(&world, &second).await, "the recipient has opted out");
-        assert!(world.sent_to(&person).await.len() <= 1, "never tried again");
+        assert!(world.sent_to(&person).await.len() <= 1, "not sent again");
     }
 }
 
@@ -290,7 +290,7 @@ async fn invalid_notifications_are_rejected_and_valid_ones_are_sent() {
     }
     world.notify(&template_notification(&good, &person)).await;
     world.notification_in(&good, "accepted").await;
-    assert_eq!(world.sent_to(&person).await.len(), 1, "the good one");
+    assert_eq!(world.sent_to(&person).await.len(), 1, "the valid one");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What Twilio has and we have not.
+//! Messages and statuses whose webhooks were lost are recovered from Twilio.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use stack::run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID};
 
 use crate::world::{Person, World, events_so_far, is, new_id, of_notification, template_notification, text};
 
-/// Loses webhooks about people whose number begins like this.
+/// Drops a fraction of the webhooks about people whose number has this prefix.
 async fn lose(world: &World, prefix: &str, fraction: f64, seed: u64) {
     lose_from(world, &format!("whatsapp:{prefix}"), fraction, seed).await;
 }
 
-/// Loses webhooks about people whose address begins like this.
+/// Drops a fraction of the webhooks about people whose address has this prefix.
 async fn lose_from(world: &World, prefix: &str, fraction: f64, seed: u64) {
     let loss = json!({"to_prefix": prefix, "fraction": fraction, "seed": seed});
     let url = format!("{}/sandbox/drops", world.stack.sandbox_url);
     assert!(world.http.put(url).json(&loss).send().await.unwrap().status().is_success());
 }
 
-/// Invokes the function and gives what it says of the account.
+/// Invokes the function and returns its report of the account.
 async fn sweep_once(world: &World) -> Value {
     let name = &world.stack.outputs.reconcile_function_name;
     let url = format!("{}/2015-03-31/functions/{name}/invocations", world.stack.aws_endpoint);
@@ -31,7 +31,7 @@ async fn sweep_once(world: &World) -> Value {
     accounts.iter().find(|account| account["account_sid"] == ACCOUNT_SID).unwrap().clone()
 }
 
-/// One sweep, once nobody else is at it.
+/// One complete sweep, as soon as no other one runs.
 async fn sweep(world: &World) -> Value {
     let swept = world
         .until("a sweep", async || Some(sweep_once(world).await).filter(|report| report["outcome"] != "busy"))
@@ -40,7 +40,7 @@ async fn sweep(world: &World) -> Value {
     swept
 }
 
-/// Waits until a person's message is read, whoever hears of it.
+/// Waits until Twilio has a person's messages as read, whether or not a status callback arrives.
 async fn read_at_twilio(world: &World, person: &Person) {
     world
         .until("a message that is read", async || {
@@ -71,7 +71,7 @@ async fn one_sweep_recovers_lost_webhooks_without_duplicates() {
     let mut inbound = Vec::new();
     let mut notifications = Vec::new();
     for person in &people {
-        for body in ["hello", "is anybody there?"] {
+        for body in ["hello", "are you open?"] {
             inbound.push(world.write(person, body).await["message_sid"].as_str().unwrap().to_owned());
         }
         let id = new_id("reconciled");
@@ -123,7 +123,7 @@ async fn lost_stop_is_recorded_by_a_sweep() {
     assert_eq!(event["recovered"], true);
     assert_eq!(event["body"], "STOP");
     world.event("the opt-out", is("event_id", &format!("{sid}.contact_opted_out"))).await;
-    assert!(text(&world.items(sid).await[0], "answer").is_none(), "nobody was there to be answered");
+    assert!(text(&world.items(sid).await[0], "answer").is_none(), "a recovered message gets no reply");
 }
 
 #[tokio::test]
@@ -138,7 +138,11 @@ async fn lost_stop_by_sms_or_rcs_is_recorded_by_a_sweep() {
         lose_from(&world, &address, 0.0, 1).await;
         sweep(&world).await;
         assert_eq!(world.items(stop["message_sid"].as_str().unwrap()).await.len(), 1, "{channel}");
-        assert_eq!(world.items(hello["message_sid"].as_str().unwrap()).await.len(), 0, "another system's, perhaps");
+        assert_eq!(
+            world.items(hello["message_sid"].as_str().unwrap()).await.len(),
+            0,
+            "it may belong to another system"
+        );
         world.notify(&template_notification(&id, &person)).await;
         world.event("the suppression", of_notification("notification_suppressed", &id)).await;
     }

@@ -1,4 +1,4 @@
-//! What is not Twilio's, or cannot be read.
+//! Webhooks that Twilio did not sign, or that cannot be parsed.
 
 use std::{fs, path::Path};
 
@@ -95,7 +95,7 @@ async fn malformed_body_is_refused_without_a_server_error() {
     }
 }
 
-/// Posts without a client that would encode the URL. Gives the answer's status line.
+/// Posts without an HTTP client, which would encode the URL. Returns the response's status line.
 async fn post_raw(world: &World, path_and_query: &str) -> String {
     let host = world.stack.api_url.strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(host).await.unwrap();
@@ -118,7 +118,8 @@ async fn unencoded_query_of_an_unsigned_webhook_is_refused() {
     }
 }
 
-/// What API Gateway itself may refuse, the functions refuse as well: an event is not parsed before it is verified.
+/// API Gateway may refuse these requests itself. The functions refuse them as well, because an event is not parsed before
+/// it is verified.
 #[tokio::test]
 async fn malformed_url_of_an_unsigned_webhook_is_refused() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Keys change while the functions run.
+//! The signing keys in the secret change while the functions run.
 
 use serde_json::json;
 use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};

@@ -1,4 +1,4 @@
-//! A notification goes out.
+//! A notification is sent.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What became of a message.
+//! Status callbacks.
 
 use serde_json::json;
 use stack::run::ACCOUNT_SID;
@@ -57,9 +57,9 @@ async fn callback_before_the_send_is_recorded_binds_its_message() {
 async fn status_of_an_unknown_notification_is_stored() {
     let (world, sid) = (World::new(), new_sid());
     let parameters = [("MessageSid", sid.as_str()), ("AccountSid", ACCOUNT_SID), ("MessageStatus", "sent")];
-    let answer = world.post_signed("/twilio/status?notification=nobody%20knows%20it", &parameters).await;
+    let answer = world.post_signed("/twilio/status?notification=not%20in%20the%20table", &parameters).await;
     assert_eq!(answer.status(), 204);
     let event = world.event("the status", is("message_sid", &sid)).await;
-    assert_eq!(event["notification_id"], "nobody knows it");
-    assert!(world.notification("nobody knows it").await.is_none());
+    assert_eq!(event["notification_id"], "not in the table");
+    assert!(world.notification("not in the table").await.is_none());
 }

@@ -1,10 +1,10 @@
-//! What the system does is told to the sandbox, as it does it: what the page shows.
+//! The stack reports the system's events, decisions and stored items to the sandbox, whose page shows them.
 
 use serde_json::{Value, json};
 
 use crate::world::{DEADLINE, Person, World, new_id, text_notification};
 
-/// The stream that the page reads.
+/// The event stream that the page reads.
 struct Timeline {
     stream: reqwest::Response,
     unread: Vec<u8>,
@@ -16,8 +16,8 @@ impl Timeline {
         Self { stream, unread: Vec::new() }
     }
 
-    /// Reads on until each of the kinds and words was told of the person, and gives those entries.
-    async fn until_told(&mut self, person: &Person, wanted: &[(&str, &str)]) -> Vec<Value> {
+    /// Reads until the person has an entry of each kind with these words, and returns those entries.
+    async fn until_reported(&mut self, person: &Person, wanted: &[(&str, &str)]) -> Vec<Value> {
         let mut found = vec![None; wanted.len()];
         let reading = async {
             while found.contains(&None) {
@@ -33,11 +33,11 @@ impl Timeline {
             }
         };
         let read = tokio::time::timeout(DEADLINE, reading).await;
-        assert!(read.is_ok(), "of {wanted:?} was told within {DEADLINE:?}: {found:?}");
+        assert!(read.is_ok(), "of {wanted:?} these entries came within {DEADLINE:?}: {found:?}");
         found.into_iter().flatten().collect()
     }
 
-    /// The entries of the next change, if it is one of the timeline.
+    /// The timeline entries of the stream's next change; none where it is a change of something else.
     async fn next(&mut self) -> Vec<Value> {
         loop {
             if let Some(end) = self.unread.windows(2).position(|end| end == b"\n\n") {
@@ -54,7 +54,7 @@ fn entries(change: &str) -> Vec<Value> {
     let data = || serde_json::from_str::<Value>(field("data:").unwrap()).unwrap();
     match field("event:") {
         Some("entry") => vec![data()],
-        // Who was too slow begins anew.
+        // A reader that is too slow gets a new snapshot.
         Some("snapshot") => data()["timeline"].as_array().unwrap().clone(),
         _ => Vec::new(),
     }
@@ -62,12 +62,12 @@ fn entries(change: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn timeline_shows_a_stop_and_the_suppression_it_causes() {
-    let (world, person, id) = (World::new(), Person::new(), new_id("told"));
+    let (world, person, id) = (World::new(), Person::new(), new_id("reported"));
     let mut timeline = Timeline::watch(&world).await;
     let sid = world.write(&person, "STOP").await["message_sid"].clone();
     world.notify(&text_notification(&id, &person)).await;
-    let told = timeline
-        .until_told(
+    let reported = timeline
+        .until_reported(
             &person,
             &[
                 ("item", "Messages: inbound of "),
@@ -81,25 +81,25 @@ async fn timeline_shows_a_stop_and_the_suppression_it_causes() {
         )
         .await;
     for index in [0, 1, 3, 4] {
-        assert_eq!(told[index]["message_sid"], sid, "{}", told[index]);
+        assert_eq!(reported[index]["message_sid"], sid, "{}", reported[index]);
     }
     for index in [5, 6] {
-        assert_eq!(told[index]["notification_id"], id.as_str(), "{}", told[index]);
+        assert_eq!(reported[index]["notification_id"], id.as_str(), "{}", reported[index]);
     }
 }
 
 #[tokio::test]
 async fn timeline_shows_a_failure_and_its_fallback() {
-    let (world, person, id) = (World::new(), Person::new(), new_id("told"));
+    let (world, person, id) = (World::new(), Person::new(), new_id("reported"));
     let mut timeline = Timeline::watch(&world).await;
     world.write(&person, "Hello").await;
-    timeline.until_told(&person, &[("item", "Contacts: service window ")]).await;
+    timeline.until_reported(&person, &[("item", "Contacts: service window ")]).await;
     world.plan(&person, 1, json!({"kind": "fail", "code": 63016})).await;
     let mut notification = text_notification(&id, &person);
     notification["fallback"] = json!([{"channel": "sms", "content": {"type": "text", "body": "On its way."}}]);
     world.notify(&notification).await;
-    let told = timeline
-        .until_told(
+    let reported = timeline
+        .until_reported(
             &person,
             &[
                 ("decision", "claimed, goes out as text over whatsapp"),
@@ -109,6 +109,6 @@ async fn timeline_shows_a_failure_and_its_fallback() {
             ],
         )
         .await;
-    assert_eq!(told[1]["details"]["code"], 63016);
-    assert!(told.iter().all(|entry| entry["notification_id"] == id.as_str()), "{told:?}");
+    assert_eq!(reported[1]["details"]["code"], 63016);
+    assert!(reported.iter().all(|entry| entry["notification_id"] == id.as_str()), "{reported:?}");
 }

@@ -1,4 +1,4 @@
-//! Twilio's answer is lost: nobody is messaged twice.
+//! Twilio's response to a create request is lost: the outcome is resolved, and no person receives the message twice.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::{Person, World, new_id, of_notification, template_notification, text};
 
-/// The call's time limit, the rest of its claim's lease, and what the queue and the emulator take.
+/// The call's time limit, the rest of its claim's lease, and the delays of the queue and the emulator.
 const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn lost_response_is_resolved_by_the_status_callback() {
         })
         .await;
     let sent = world.sent_to(&person).await;
-    assert_eq!(sent.len(), 1, "never sent again");
+    assert_eq!(sent.len(), 1, "not sent again");
     assert_eq!(text(&accepted, "message_sid"), sent[0]["sid"].as_str());
 }
 
@@ -56,7 +56,7 @@ async fn lost_response_without_callbacks_is_resolved_by_twilios_list() {
         })
         .await;
     let sent = world.sent_to(&person).await;
-    assert_eq!(sent.len(), 2, "one of each");
+    assert_eq!(sent.len(), 2, "one message for each notification");
     assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str(), "not the other notification's");
 }
 

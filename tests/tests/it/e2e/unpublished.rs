@@ -1,7 +1,7 @@
-//! What can never be published is set aside, and the rest goes on.
+//! A record that can never be published is reported on the unpublished queue, and the other records are published.
 //!
-//! Mostly, the publish function runs as a process of the test, with queues of the test, because the deployed events queue
-//! accepts every event that a person can cause.
+//! Most tests start the publish function themselves, with separate queues, because the deployed events queue accepts every
+//! event that a person can cause.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName::{FifoQueue, MaximumMessageSize};
@@ -41,7 +41,7 @@ impl Publisher {
         Self { wire, function, events_url, unpublished_url }
     }
 
-    /// Delivers a batch of a stream and gives the sequence number from which it is to come again.
+    /// Delivers a batch of a stream and returns the sequence number from which it has to be retried.
     async fn deliver(&mut self, records: &[Value]) -> Option<String> {
         let event = json!({"Records": records}).to_string().into();
         let (_, answer) = self.function.runtime.invoke(&event).await.unwrap();
@@ -55,12 +55,12 @@ impl Publisher {
         events.iter().map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn notes(&self, world: &World) -> Vec<Value> {
+    async fn reports(&self, world: &World) -> Vec<Value> {
         received(world, &self.unpublished_url).await
     }
 }
 
-/// All that is on a queue, which is filled by now.
+/// Receives and deletes all messages of a queue.
 async fn received(world: &World, queue_url: &str) -> Vec<Value> {
     let mut bodies = Vec::new();
     loop {
@@ -77,7 +77,7 @@ async fn received(world: &World, queue_url: &str) -> Vec<Value> {
     }
 }
 
-/// What a table's stream says of a message that a person wrote.
+/// The stream record of an inbound message.
 fn inbound(world: &World, sid: &str, body: &str) -> Value {
     let text = |text: &str| json!({"S": text});
     let raw = json!({
@@ -99,26 +99,26 @@ fn inbound(world: &World, sid: &str, body: &str) -> Value {
     })
 }
 
-/// As [`inbound`], with an item that cannot be read.
+/// As [`inbound`], with an item that cannot be parsed.
 fn unreadable(world: &World, sid: &str) -> Value {
     let mut record = inbound(world, sid, "hello");
     record["dynamodb"]["NewImage"]["received_at"] = json!({"S": "yesterday"});
     record
 }
 
-fn note_of<'a>(notes: &'a [Value], sid: &str) -> &'a Value {
-    notes.iter().find(|note| note["keys"]["message_sid"]["S"] == sid).unwrap()
+fn report_of<'a>(reports: &'a [Value], sid: &str) -> &'a Value {
+    reports.iter().find(|report| report["keys"]["message_sid"]["S"] == sid).unwrap()
 }
 
 #[tokio::test]
 async fn unpublishable_records_do_not_block_the_others() {
     let world = World::new();
     let mut publisher = Publisher::start(&world).await;
-    let [first, refused, unmade, too_long, last] = std::array::from_fn(|_| new_sid());
+    let [first, refused, unreadable_sid, too_long, last] = std::array::from_fn(|_| new_sid());
     let records = [
         inbound(&world, &first, "hello"),
         inbound(&world, &refused, &"x".repeat(LONGEST)),
-        unreadable(&world, &unmade),
+        unreadable(&world, &unreadable_sid),
         // An event has the body twice, and SQS accepts 1 MiB.
         inbound(&world, &too_long, &"x".repeat(600_000)),
         inbound(&world, &last, "hello"),
@@ -130,50 +130,51 @@ async fn unpublishable_records_do_not_block_the_others() {
     expected.sort();
     assert_eq!(event_ids, expected);
 
-    let notes = publisher.notes(&world).await;
-    assert_eq!(notes.len(), 3);
+    let reports = publisher.reports(&world).await;
+    assert_eq!(reports.len(), 3);
     for (sid, reason) in
         [(&refused, "SQS refused it with the code InvalidParameterValue"), (&too_long, "its JSON has 12")]
     {
-        let note = note_of(&notes, sid);
-        assert!(note["reason"].as_str().unwrap().starts_with(reason), "{note}");
-        assert_eq!(note["event_id"], json!(sid));
-        assert_eq!(note["sequence_number"], json!(sid));
-        assert!(archived(&world, note).await["body"].as_str().unwrap().starts_with("xxx"));
+        let report = report_of(&reports, sid);
+        assert!(report["reason"].as_str().unwrap().starts_with(reason), "{report}");
+        assert_eq!(report["event_id"], json!(sid));
+        assert_eq!(report["sequence_number"], json!(sid));
+        assert!(archived(&world, report).await["body"].as_str().unwrap().starts_with("xxx"));
     }
-    let note = note_of(&notes, &unmade);
-    assert!(note["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{note}");
-    assert_eq!(note["table"], world.stack.outputs.messages_table_name);
-    assert_eq!(note["event_id"], Value::Null);
-    assert_eq!(note["archive_key"], Value::Null);
+    let report = report_of(&reports, &unreadable_sid);
+    assert!(report["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{report}");
+    assert_eq!(report["table"], world.stack.outputs.messages_table_name);
+    assert_eq!(report["event_id"], Value::Null);
+    assert_eq!(report["archive_key"], Value::Null);
 }
 
-/// The event that a note points at.
-async fn archived(world: &World, note: &Value) -> Value {
+/// The archived event that a report refers to.
+async fn archived(world: &World, report: &Value) -> Value {
     let get = world.s3.get_object().bucket(&world.stack.outputs.archive_bucket_name);
-    let object = get.key(note["archive_key"].as_str().unwrap()).send().await.unwrap();
+    let object = get.key(report["archive_key"].as_str().unwrap()).send().await.unwrap();
     let lines = object.body.collect().await.unwrap().into_bytes();
     let mut events = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    events.find(|event| event["event_id"] == note["event_id"]).unwrap()
+    events.find(|event| event["event_id"] == report["event_id"]).unwrap()
 }
 
 #[tokio::test]
 async fn throttled_queue_returns_the_records_for_retry() {
     let world = World::new();
     let mut publisher = Publisher::start(&world).await;
-    let [first, unmade, last] = std::array::from_fn(|_| new_sid());
-    let records = [inbound(&world, &first, "hello"), unreadable(&world, &unmade), inbound(&world, &last, "hello")];
+    let [first, unreadable_sid, last] = std::array::from_fn(|_| new_sid());
+    let records =
+        [inbound(&world, &first, "hello"), unreadable(&world, &unreadable_sid), inbound(&world, &last, "hello")];
     publisher.wire.arm_to_refuse("SendMessageBatch", Side::Before);
     assert_eq!(publisher.deliver(&records).await.as_deref(), Some(first.as_str()));
-    // The note names the table, and the events do not.
+    // Only the report names the table, so the wire calls its request this.
     publisher.wire.arm_to_refuse("SendMessageBatch of Messages", Side::Before);
-    assert_eq!(publisher.deliver(&records[1..]).await.as_deref(), Some(unmade.as_str()));
-    assert_eq!(publisher.notes(&world).await.len(), 0);
+    assert_eq!(publisher.deliver(&records[1..]).await.as_deref(), Some(unreadable_sid.as_str()));
+    assert_eq!(publisher.reports(&world).await.len(), 0);
     publisher.wire.arm();
     assert_eq!(publisher.deliver(&records).await, None);
     let event_ids = publisher.event_ids(&world).await;
     assert_eq!(event_ids, [last, first], "the second delivery published the last one already");
-    assert_eq!(publisher.notes(&world).await.len(), 1);
+    assert_eq!(publisher.reports(&world).await.len(), 1);
 }
 
 #[tokio::test]
@@ -182,7 +183,7 @@ async fn item_is_published_again_from_a_record_made_by_hand() {
     let mut publisher = Publisher::start(&world).await;
     let sid = new_sid();
     let image = inbound(&world, &sid, "hello")["dynamodb"]["NewImage"].clone();
-    // As the README has it.
+    // As the README describes.
     let again = json!({
         "eventID": "again-1", "eventName": "INSERT", "awsRegion": "",
         "dynamodb": {"NewImage": image, "SequenceNumber": new_id("again"), "SizeBytes": 0}
@@ -199,8 +200,8 @@ async fn deployed_function_may_report_an_unreadable_item() {
     let put =
         put.item("message_sid", AttributeValue::S(sid.clone())).item("event", AttributeValue::S("inbound".into()));
     put.send().await.unwrap();
-    let of_item = |note: &Value| note["keys"]["message_sid"]["S"] == sid.as_str();
+    let of_item = |report: &Value| report["keys"]["message_sid"]["S"] == sid.as_str();
     let queue_url = &world.stack.outputs.unpublished_queue_url;
-    let note = world.until("the note", async || received(&world, queue_url).await.into_iter().find(of_item)).await;
-    assert_eq!(note["table"], world.stack.outputs.messages_table_name);
+    let report = world.until("the report", async || received(&world, queue_url).await.into_iter().find(of_item)).await;
+    assert_eq!(report["table"], world.stack.outputs.messages_table_name);
 }

@@ -13,7 +13,7 @@ use crate::world::{Person, World, new_id, text};
 /// Notifications that are delivered together.
 pub(crate) struct Batch(Vec<Recipient>);
 
-/// A person, and the notifications to them.
+/// A person, and the notifications to this person.
 struct Recipient {
     person: Person,
     records: Vec<Record>,
@@ -24,12 +24,12 @@ enum Kind {
     Template,
     Text,
     Authentication,
-    /// Two notifications that say the same.
+    /// Two notifications with the same content.
     Twins,
 }
 
 impl Batch {
-    /// Makes up people and notifications, and lets the people write who have to before they get a text.
+    /// Makes random people and notifications. People who get a text write first, so that their service window is open.
     pub(crate) async fn prepare(world: &World, rng: &mut Rng, size: usize) -> Self {
         let mut recipients = Vec::new();
         let mut left = size;
@@ -50,10 +50,10 @@ impl Batch {
         Self(recipients)
     }
 
-    /// Has Twilio treat some of the people badly.
-    pub(crate) async fn trouble(&self, world: &World, rng: &mut Rng) {
+    /// Plans random faults of Twilio for some of the people.
+    pub(crate) async fn plan_faults(&self, world: &World, rng: &mut Rng) {
         for recipient in &self.0 {
-            trouble(world, rng, &recipient.person).await;
+            plan_random_faults(world, rng, &recipient.person).await;
         }
     }
 
@@ -69,7 +69,7 @@ impl Batch {
         text(&world.notification(id).await?, "state").map(str::to_owned)
     }
 
-    /// One message for each notification, and each notification knows one of its person's.
+    /// Checks that Twilio has one message for each notification, and that each notification names a different one.
     pub(crate) async fn check(&self, world: &World) -> Result<()> {
         for Recipient { person, records } in &self.0 {
             let sent = world.sent_to(person).await;
@@ -116,9 +116,9 @@ async fn open_window(world: &World, person: &Person) {
     world.until("the window open", async || world.contact(person, "window").await).await;
 }
 
-/// Perhaps no callback ever comes, or only some; perhaps Twilio is slow, or its first answer an error, with a message
-/// made or not.
-async fn trouble(world: &World, rng: &mut Rng, person: &Person) {
+/// Drops none, some or all of a person's callbacks, and may make Twilio slow or make its first response an error, with or
+/// without a created message.
+async fn plan_random_faults(world: &World, rng: &mut Rng, person: &Person) {
     let fraction = [0.0, 0.0, 0.5, 1.0, 1.0][rng.usize(..5)];
     if fraction > 0.0 {
         let loss = json!({"to_prefix": person.address(), "fraction": fraction, "seed": rng.u32(..)});

@@ -1,4 +1,4 @@
-//! What the tests that run the send function themselves have in common.
+//! Helpers of the tests that start the send function themselves.
 
 pub(crate) mod batch;
 
@@ -17,13 +17,13 @@ use stack::run::ACCOUNT_SID;
 
 use crate::world::{Person, World};
 
-/// A setting of this run.
+/// A number from an environment variable, or `otherwise` where it is not set.
 pub(crate) fn number_from_env<T: FromStr>(name: &str, otherwise: T) -> T {
     let Ok(text) = std::env::var(name) else { return otherwise };
     text.parse().unwrap_or_else(|_| panic!("{name}: expected a number, not {text}"))
 }
 
-/// Somebody whom no other test knows: thousands of them, which are too many for the numbers that other tests use.
+/// A person that no other test uses. Thousands are needed, which are too many for the numbers that other tests use.
 pub(crate) fn stranger() -> Person {
     const NUMBERS: u64 = 1_000_000_000;
     static FIRST: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..NUMBERS));
@@ -32,13 +32,13 @@ pub(crate) fn stranger() -> Person {
     Person { identity: format!("+4915{number:09}") }
 }
 
-/// A queue that no deployed function reads: what the function under test puts back stays away from the others.
-pub(crate) async fn queue_of_ours(world: &World) -> String {
+/// A queue that no deployed function reads, so that none receives what the function under test returns.
+pub(crate) async fn queue_of_the_test(world: &World) -> String {
     let name = format!("under-test-{}", uuid::Uuid::new_v4().simple());
     world.sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()
 }
 
-/// Makes the time pass for which a notification is held by a process that has gone, or put off.
+/// Ends a notification's lease or delay, as if the time had passed.
 pub(crate) async fn end_waiting(world: &World, id: &str) {
     let past = Timestamp::now() - SignedDuration::from_secs(1);
     for time in ["lease_until", "not_before"] {
@@ -46,7 +46,7 @@ pub(crate) async fn end_waiting(world: &World, id: &str) {
     }
 }
 
-/// Makes a claim so old that the function looks for its message no longer.
+/// Makes a claim so old that the function no longer looks for its message.
 pub(crate) async fn claim_was_long_ago(world: &World, id: &str) {
     move_time(world, id, "claimed_at", Timestamp::now() - SignedDuration::from_mins(11)).await;
 }
@@ -61,7 +61,7 @@ async fn move_time(world: &World, id: &str, name: &str, to: Timestamp) {
         .expression_attribute_values(":to", AttributeValue::S(to.to_string()));
     match update.send().await {
         Ok(_) => {}
-        // There is none, or it is over.
+        // The notification has no such time, or it has passed.
         Err(SdkError::ServiceError(error))
             if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) => {}
         Err(error) => panic!("{name} of {id}: {error:?}"),

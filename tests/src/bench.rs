@@ -1,4 +1,4 @@
-//! Measuring the functions as they are deployed: the release binaries, under a Lambda Runtime API.
+//! Measures the functions' release binaries, under a Lambda Runtime API.
 
 use std::{
     path::{Path, PathBuf},

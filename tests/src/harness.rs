@@ -1,5 +1,5 @@
-//! The functions as they are deployed, the release binaries, as processes of ours: under a Lambda Runtime API, and where
-//! a test wants it with a [`wire::Wire`] between them and the world.
+//! Starts the functions' release binaries as processes, under a Lambda Runtime API. A test may put a [`wire::Wire`] between
+//! a process and AWS and Twilio.
 
 pub mod function;
 pub mod runtime_api;

@@ -1,4 +1,4 @@
-//! What the end-to-end tests and the benchmarks have in common.
+//! The harness of the end-to-end tests and the benchmarks, and the benchmarks themselves.
 
 pub mod bench;
 pub mod harness;

@@ -1,4 +1,4 @@
-//! A function's process, and what it uses.
+//! A function's process, and its CPU time and memory.
 
 use std::{
     fs,
@@ -14,18 +14,18 @@ use tokio::process::{Child, Command};
 
 use super::runtime_api::RuntimeApi;
 
-/// A function that runs.
+/// A running function.
 #[derive(Debug)]
 pub struct FunctionProcess {
-    /// Its Lambda.
+    /// The Runtime API that the function calls.
     pub runtime: RuntimeApi,
-    /// From exec to its first request for work.
+    /// The time from exec to the first request for an event.
     pub start: Duration,
     process: Child,
 }
 
 impl FunctionProcess {
-    /// Starts a program as Lambda does, and waits until it asks for work.
+    /// Starts a program as Lambda does, and waits until it requests an event.
     pub async fn start(program: &Path, arguments: &[&str], environment: &Value) -> Result<Self> {
         let mut runtime = RuntimeApi::start().await?;
         let mut command = Command::new(program);
@@ -43,11 +43,11 @@ impl FunctionProcess {
         let started = Instant::now();
         let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let asked = tokio::time::timeout(Duration::from_secs(20), runtime.asked()).await;
-        let asked = asked.with_context(|| format!("{} never asked for work", program.display()))??;
+        let asked = asked.with_context(|| format!("{} did not request an event", program.display()))??;
         Ok(Self { runtime, start: asked - started, process })
     }
 
-    /// Invokes the function. An error where its process ends instead of answering.
+    /// Invokes the function. An error if its process ends before it answers.
     pub async fn invoke(&mut self, event: &Bytes) -> Result<Value> {
         tokio::select! {
             answered = self.runtime.invoke(event) => answered.map(|(_, answer)| answer),
@@ -55,7 +55,7 @@ impl FunctionProcess {
         }
     }
 
-    /// User and system time so far.
+    /// The process's user and system time so far.
     pub fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
         // Behind the name in parentheses: fields 14 and 15 are user and system time in ticks (proc_pid_stat(5)).
@@ -71,18 +71,18 @@ impl FunctionProcess {
         Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1_024)
     }
 
-    /// Its process.
+    /// The process's id.
     pub fn pid(&self) -> Result<u32> {
         self.process.id().context("the function has ended")
     }
 
-    /// Stops the process with SIGKILL, if nobody has yet, and waits until it has gone.
+    /// Kills the process with SIGKILL, if it still runs, and waits for its end.
     pub async fn kill(&mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
 }
 
-/// Where a function's log goes: nowhere, or to the end of the file that `FUNCTION_LOG` names.
+/// Appends a function's log to the file that `FUNCTION_LOG` names, or discards it if the variable is not set.
 fn log() -> Result<Stdio> {
     let Some(path) = std::env::var_os("FUNCTION_LOG") else { return Ok(Stdio::null()) };
     let file = fs::File::options().create(true).append(true).open(&path);

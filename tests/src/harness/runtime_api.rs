@@ -1,4 +1,4 @@
-//! Lambda's side of a function: hands out events and takes answers.
+//! The Lambda Runtime API of one function: gives it events and accepts its responses.
 //!
 //! Source: AWS Lambda, "Using the Lambda runtime API for custom runtimes".
 
@@ -23,10 +23,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// One function's Runtime API.
+/// A Runtime API that is served until this value is dropped.
 #[derive(Debug)]
 pub struct RuntimeApi {
-    /// Where the function finds it.
+    /// The address for `AWS_LAMBDA_RUNTIME_API`.
     pub address: SocketAddr,
     events: mpsc::UnboundedSender<Bytes>,
     answers: mpsc::UnboundedReceiver<Bytes>,
@@ -41,7 +41,7 @@ struct InvocationQueue {
 }
 
 impl RuntimeApi {
-    /// Serves on a free port, until it is dropped.
+    /// Serves on a free port.
     pub async fn start() -> Result<Self> {
         let (events, handed_out) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
@@ -59,16 +59,16 @@ impl RuntimeApi {
         Ok(Self { address, events, answers, asked, _server: server })
     }
 
-    /// Waits until the function asks for work for the first time.
+    /// Waits until the function requests its first event.
     pub async fn asked(&mut self) -> Result<Instant> {
-        self.asked.recv().await.context("the Runtime API has gone")
+        self.asked.recv().await.context("the Runtime API has ended")
     }
 
-    /// Invokes the function, and gives how long that took and what it answered.
+    /// Invokes the function, and returns the time that it took and its response.
     pub async fn invoke(&mut self, event: &Bytes) -> Result<(Duration, Value)> {
         let start = Instant::now();
         self.events.send(event.clone())?;
-        let answer = self.answers.recv().await.context("the Runtime API has gone")?;
+        let answer = self.answers.recv().await.context("the Runtime API has ended")?;
         Ok((start.elapsed(), serde_json::from_slice(&answer)?))
     }
 }

@@ -1,4 +1,4 @@
-//! The send function as a process of its own, with queue messages in and a [`Wire`] around it.
+//! The send function as a process with a [`Wire`], to which a test delivers queue messages.
 
 use std::collections::BTreeSet;
 
@@ -16,36 +16,36 @@ use super::{
 /// A queue message with a notification.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The queue's id of it; a notification's own id does well.
+    /// The message's id on the queue. The tests use the notification's id.
     pub message_id: String,
     /// The notification's JSON.
     pub body: String,
 }
 
-/// The function.
+/// The send function's process.
 #[derive(Debug)]
 pub struct Sender {
-    /// What passes between it and the world.
+    /// The wire between the process and AWS and Twilio.
     pub wire: Wire,
     function: FunctionProcess,
 }
 
-/// When a process was stopped.
+/// When a process was killed.
 #[derive(Debug)]
 pub enum ProcessStop {
-    /// At this moment of its talk with the world.
+    /// At this moment of a request.
     At(Moment),
-    /// All was done, and Lambda did not get the answer.
+    /// After its last request, when it had answered the Runtime API.
     Answering,
 }
 
 impl Sender {
-    /// Starts the process, with a wire of its own.
+    /// Starts the process and its wire.
     ///
-    /// The queue it believes to serve is none that a deployed function reads. `different` are variables that differ from
-    /// the deployed function's.
+    /// The function returns messages to `queue_url`, which no deployed function must read. `different` has the environment
+    /// variables that differ from the deployed function's.
     pub async fn start(stack: &Stack, queue_url: &str, different: &[(&str, &str)]) -> Result<Self> {
-        let wire = Wire::lay(stack).await?;
+        let wire = Wire::start(stack).await?;
         let mut environments = stack.function_environments();
         let environment = environments.get_mut("SendFunction").context("no SendFunction")?;
         let variables = environment.as_object_mut().context("an environment is an object")?;
@@ -64,36 +64,37 @@ impl Sender {
         Ok(Self { wire, function })
     }
 
-    /// Delivers messages, lets the function finish, and gives those that are to come again.
+    /// Delivers messages, waits for the function's response, and returns the ids of the messages to retry.
     pub async fn deliver(&mut self, records: &[Record]) -> Result<BTreeSet<String>> {
         self.wire.arm();
         let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
         failures(&answer)
     }
 
-    /// As [`Sender::deliver`], while this operation is refused.
-    pub async fn deliver_refused(
+    /// As [`Sender::deliver`], while DynamoDB throttles this operation.
+    pub async fn deliver_throttled(
         &mut self,
         records: &[Record],
         operation: &str,
         side: Side,
     ) -> Result<BTreeSet<String>> {
-        self.wire.arm_to_refuse(operation, side);
+        self.wire.arm_to_throttle(operation, side);
         let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
         failures(&answer)
     }
 
-    /// Delivers messages and stops the process at the moment of this number, from 1, or at the latest when it answers.
-    pub async fn deliver_and_stop(mut self, records: &[Record], at: usize) -> Result<ProcessStop> {
-        self.wire.arm_to_cut(self.function.pid()?, at)?;
+    /// Delivers messages and kills the process at the moment with this number, counted from 1, or at the latest when it has
+    /// answered.
+    pub async fn deliver_and_kill(mut self, records: &[Record], at: usize) -> Result<ProcessStop> {
+        self.wire.arm_to_kill(self.function.pid()?, at)?;
         let event = event(records);
-        let stop = tokio::select! {
-            moment = self.wire.cut() => ProcessStop::At(moment?),
+        let stopped = tokio::select! {
+            moment = self.wire.killed() => ProcessStop::At(moment?),
             answered = self.function.runtime.invoke(&event) => answered.map(|_| ProcessStop::Answering)?,
         };
         self.function.kill().await?;
         self.wire.settled().await?;
-        Ok(stop)
+        Ok(stopped)
     }
 }
 

@@ -1,7 +1,7 @@
-//! What lies between a function's process and the world: two proxies that note every request twice, before it is passed
-//! on and after its answer has come, and that can stop the process at any of these moments.
+//! Two proxies between a function's process and AWS and Twilio. They record two moments of each request, before it is
+//! forwarded and after its response has arrived, and can kill the process at any of these moments.
 //!
-//! A wire belongs to one process. The requests of a cold start pass without being noted, until the wire is armed.
+//! A wire belongs to one process. It records nothing until it is armed, so that a cold start's requests do not count.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,23 +16,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use stack::Stack;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 
-/// On which side of the passing on of a request.
+/// Whether a moment is before or after a request is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// It has not been passed on.
+    /// The request has not been forwarded.
     Before,
-    /// Its answer has come and has not been handed back.
+    /// The response has arrived and has not been returned to the process.
     After,
 }
 
 /// A moment of a request.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// What is asked of whom, as in `PutItem of Messages` or `POST Messages.json`.
+    /// The operation and its tables, as in `PutItem of Messages`, or the method and path, as in `POST Messages.json`.
     pub operation: String,
-    /// Which side of it.
+    /// Before or after the request is forwarded.
     pub side: Side,
     /// The request's body.
     pub body: Bytes,
@@ -41,49 +41,49 @@ pub struct Moment {
 /// A function's wire to AWS and to Twilio.
 #[derive(Debug)]
 pub struct Wire {
-    /// Where AWS is for the function.
+    /// The function's AWS endpoint.
     pub aws_url: String,
-    /// Where Twilio is for it.
+    /// The function's Twilio base URL.
     pub twilio_url: String,
     line: Arc<Line>,
     _proxies: JoinSet<std::io::Result<()>>,
 }
 
-/// What the two proxies share.
+/// The state that the two proxies share.
 #[derive(Debug)]
 struct Line {
-    noted: Mutex<Noted>,
-    cut: watch::Sender<Option<Moment>>,
+    recorded: Mutex<Recorded>,
+    killed: watch::Sender<Option<Moment>>,
     in_flight: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
-struct Noted {
+struct Recorded {
     armed: bool,
     moments: Vec<Moment>,
-    trip: Option<Trip>,
-    refused: Option<(String, Side)>,
+    kill: Option<PlannedKill>,
+    throttled: Option<(String, Side)>,
 }
 
-/// The process to stop, and at which moment from 1.
+/// The process to kill, and the number of the moment, counted from 1.
 #[derive(Debug, Clone, Copy)]
-struct Trip {
+struct PlannedKill {
     process: Pid,
     at: usize,
 }
 
 impl Wire {
-    /// Lays a wire from two free ports to a stack.
-    pub async fn lay(stack: &Stack) -> Result<Self> {
-        let (cut, in_flight) = (watch::Sender::new(None), watch::Sender::new(0));
-        let line = Arc::new(Line { noted: Mutex::default(), cut, in_flight });
+    /// Starts the two proxies on free ports, in front of a stack.
+    pub async fn start(stack: &Stack) -> Result<Self> {
+        let (killed, in_flight) = (watch::Sender::new(None), watch::Sender::new(0));
+        let line = Arc::new(Line { recorded: Mutex::default(), killed, in_flight });
         let mut proxies = JoinSet::new();
         let mut proxy = async |target: &str, names: Names| -> Result<String> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let url = format!("http://{}", listener.local_addr()?);
             let (line, http) = (Arc::clone(&line), reqwest::Client::new());
             let proxy = Arc::new(Proxy { target: target.to_owned(), names, http, line });
-            let router = Router::new().fallback(pass_on).with_state(proxy);
+            let router = Router::new().fallback(forward).with_state(proxy);
             proxies.spawn(async { axum::serve(listener, router).await });
             Ok(url)
         };
@@ -92,38 +92,39 @@ impl Wire {
         Ok(Self { aws_url, twilio_url, line, _proxies: proxies })
     }
 
-    /// Notes what passes from now on.
+    /// Records requests from now on.
     pub fn arm(&self) {
-        *self.line.noted() = Noted { armed: true, ..Noted::default() };
+        *self.line.recorded() = Recorded { armed: true, ..Recorded::default() };
     }
 
-    /// As [`Wire::arm`], and stops a process with SIGKILL at the moment of this number, from 1.
-    pub fn arm_to_cut(&self, process: u32, at: usize) -> Result<()> {
+    /// As [`Wire::arm`], and kills a process with SIGKILL at the moment with this number, counted from 1.
+    pub fn arm_to_kill(&self, process: u32, at: usize) -> Result<()> {
         let process = Pid::from_raw(process.cast_signed()).context("no process has the id 0")?;
-        *self.line.noted() = Noted { armed: true, trip: Some(Trip { process, at }), ..Noted::default() };
+        *self.line.recorded() =
+            Recorded { armed: true, kill: Some(PlannedKill { process, at }), ..Recorded::default() };
         Ok(())
     }
 
-    /// As [`Wire::arm`], and answers each request of this operation as DynamoDB does when it is pressed: instead of passing
-    /// it on, or after it has done what was asked.
-    pub fn arm_to_refuse(&self, operation: &str, side: Side) {
-        let refused = Some((operation.to_owned(), side));
-        *self.line.noted() = Noted { armed: true, refused, ..Noted::default() };
+    /// As [`Wire::arm`], and answers each request of this operation as a throttling DynamoDB does: instead of forwarding the
+    /// request, or after AWS has executed it.
+    pub fn arm_to_throttle(&self, operation: &str, side: Side) {
+        let throttled = Some((operation.to_owned(), side));
+        *self.line.recorded() = Recorded { armed: true, throttled, ..Recorded::default() };
     }
 
-    /// What has passed since the wire was armed.
+    /// The moments since the wire was armed.
     pub fn moments(&self) -> Vec<Moment> {
-        self.line.noted().moments.clone()
+        self.line.recorded().moments.clone()
     }
 
-    /// Waits until the process was stopped, and gives the moment.
-    pub async fn cut(&self) -> Result<Moment> {
-        let mut cut = self.line.cut.subscribe();
-        let moment = cut.wait_for(Option::is_some).await?.clone();
+    /// Waits until the process is killed, and returns the moment.
+    pub async fn killed(&self) -> Result<Moment> {
+        let mut killed = self.line.killed.subscribe();
+        let moment = killed.wait_for(Option::is_some).await?.clone();
         moment.context("waited for it")
     }
 
-    /// Waits until all that was passed on has been answered: a request outlives the process that sent it.
+    /// Waits until all forwarded requests have been answered: a request outlives the process that sent it.
     pub async fn settled(&self) -> Result<()> {
         self.line.in_flight.subscribe().wait_for(|count| *count == 0).await?;
         Ok(())
@@ -131,40 +132,40 @@ impl Wire {
 }
 
 impl Line {
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refuses(&self, operation: &str, side: Side) -> bool {
-        self.noted().refused.as_ref().is_some_and(|(wanted, at)| wanted == operation && *at == side)
+    fn throttles(&self, operation: &str, side: Side) -> bool {
+        self.recorded().throttled.as_ref().is_some_and(|(wanted, at)| wanted == operation && *at == side)
     }
 
-    /// Notes a moment, and stops the process if it is the one. Returns only where the process lives on: else the request
-    /// goes no further, and neither does an answer.
+    /// Records a moment, and kills the process if this is the planned one. Returns only if the process still runs: otherwise
+    /// neither the request nor its response is passed on.
     async fn pass(&self, operation: &str, side: Side, body: &Bytes) {
-        if self.is_cut_by(operation, side, body) {
+        if self.is_killed_by(operation, side, body) {
             std::future::pending::<()>().await;
         }
     }
 
-    fn is_cut_by(&self, operation: &str, side: Side, body: &Bytes) -> bool {
-        let mut noted = self.noted();
-        if self.cut.borrow().is_some() {
+    fn is_killed_by(&self, operation: &str, side: Side, body: &Bytes) -> bool {
+        let mut recorded = self.recorded();
+        if self.killed.borrow().is_some() {
             return true;
         }
-        if noted.armed {
+        if recorded.armed {
             let moment = Moment { at: Instant::now(), operation: operation.to_owned(), side, body: body.clone() };
-            noted.moments.push(moment.clone());
-            if let Some(trip) = noted.trip
-                && trip.at == noted.moments.len()
+            recorded.moments.push(moment.clone());
+            if let Some(kill) = recorded.kill
+                && kill.at == recorded.moments.len()
             {
-                // The only error is that it has ended by itself, in which case nobody waits for this request.
-                let _ = kill_process(trip.process, Signal::KILL);
-                self.cut.send_replace(Some(moment));
+                // The only error is that the process has already ended, and then no one waits for this request.
+                let _ = kill_process(kill.process, Signal::KILL);
+                self.killed.send_replace(Some(moment));
                 return true;
             }
         }
-        // Under the lock: whoever sees the cut sees all that is on its way.
+        // Under the lock, so that a caller that sees the kill also sees every request in flight.
         if side == Side::Before {
             self.in_flight.send_modify(|count| *count += 1);
         }
@@ -179,7 +180,7 @@ struct Proxy {
     line: Arc<Line>,
 }
 
-async fn pass_on(
+async fn forward(
     State(proxy): State<Arc<Proxy>>,
     method: Method,
     uri: Uri,
@@ -188,35 +189,35 @@ async fn pass_on(
 ) -> (StatusCode, HeaderMap, Bytes) {
     let operation = proxy.names.operation(&method, &uri, &headers, &body);
     proxy.line.pass(&operation, Side::Before, &body).await;
-    if proxy.line.refuses(&operation, Side::Before) {
+    if proxy.line.throttles(&operation, Side::Before) {
         proxy.line.in_flight.send_modify(|count| *count -= 1);
-        return pressed();
+        return throttled();
     }
-    let onward = Arc::clone(&proxy);
-    let asked = body.clone();
-    // A task of its own: what is on its way arrives, even if the process that sent it is stopped meanwhile.
+    let proxy_of_task = Arc::clone(&proxy);
+    let forwarded = body.clone();
+    // A separate task, so that the request completes even if the process that sent it is killed.
     let answered = tokio::spawn(async move {
-        let answer = onward.ask(method, &uri, headers, asked).await;
-        onward.line.in_flight.send_modify(|count| *count -= 1);
+        let answer = proxy_of_task.send(method, &uri, headers, forwarded).await;
+        proxy_of_task.line.in_flight.send_modify(|count| *count -= 1);
         answer
     });
-    let answer = answered.await.unwrap_or_else(|_| unreachable_world());
+    let answer = answered.await.unwrap_or_else(|_| bad_gateway());
     proxy.line.pass(&operation, Side::After, &body).await;
-    if proxy.line.refuses(&operation, Side::After) { pressed() } else { answer }
+    if proxy.line.throttles(&operation, Side::After) { throttled() } else { answer }
 }
 
-/// Source: Amazon DynamoDB, "Error handling with DynamoDB": one that its client tries again.
-fn pressed() -> (StatusCode, HeaderMap, Bytes) {
+/// A response that the AWS SDK retries. Source: Amazon DynamoDB, "Error handling with DynamoDB".
+fn throttled() -> (StatusCode, HeaderMap, Bytes) {
     let body = br#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"}"#;
     (StatusCode::BAD_REQUEST, HeaderMap::new(), Bytes::from_static(body))
 }
 
-fn unreachable_world() -> (StatusCode, HeaderMap, Bytes) {
+fn bad_gateway() -> (StatusCode, HeaderMap, Bytes) {
     (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new())
 }
 
 impl Proxy {
-    async fn ask(
+    async fn send(
         &self,
         method: Method,
         uri: &Uri,
@@ -230,17 +231,17 @@ impl Proxy {
         let request = self.http.request(method, format!("{}{uri}", self.target)).headers(headers).body(body);
         match request.send().await {
             Ok(answer) => (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap_or_default()),
-            Err(_) => unreachable_world(),
+            Err(_) => bad_gateway(),
         }
     }
 }
 
-/// How requests are named.
+/// How a proxy names requests.
 #[derive(Debug)]
 enum Names {
-    /// By the target, and the tables that the body names.
+    /// By the action, and the tables in the body.
     OfAws(Vec<(&'static str, String)>),
-    /// By the method and what follows the account in the path.
+    /// By the method, and the path after the account.
     OfTwilio,
 }
 
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
     use stack::stack::Administrator;
 
-    /// A wire to a world that counts what reaches it.
+    /// A wire to a server that counts the requests that reach it.
     async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -313,30 +314,34 @@ mod tests {
         let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
         let outputs = serde_json::from_value(outputs.into()).unwrap();
         let (api_url, sandbox_url, administrator) = (url.clone(), url.clone(), Administrator::random());
-        Wire::lay(&Stack { api_url, sandbox_url, aws_endpoint: url, administrator, outputs }).await.unwrap()
+        Wire::start(&Stack { api_url, sandbox_url, aws_endpoint: url, administrator, outputs }).await.unwrap()
     }
 
     #[tokio::test]
-    async fn process_is_stopped_before_a_request_or_after_its_response() {
+    async fn process_is_killed_before_a_request_or_after_its_response() {
         for (at, side, arrived) in
             [(1, Side::Before, 0), (2, Side::After, 1), (3, Side::Before, 1), (4, Side::After, 2)]
         {
             let count = Arc::default();
             let wire = wire_to(&count).await;
             let mut process = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
-            assert_eq!(reqwest::get(&wire.aws_url).await.unwrap().text().await.unwrap(), "answer", "not armed yet");
+            assert_eq!(
+                reqwest::get(&wire.aws_url).await.unwrap().text().await.unwrap(),
+                "answer",
+                "before the wire is armed"
+            );
             count.store(0, Ordering::SeqCst);
-            wire.arm_to_cut(process.id().unwrap(), at).unwrap();
+            wire.arm_to_kill(process.id().unwrap(), at).unwrap();
             let requests = async {
                 for url in [&wire.aws_url, &wire.twilio_url] {
                     reqwest::get(url).await.unwrap();
                 }
             };
             let moment = tokio::select! {
-                moment = wire.cut() => moment.unwrap(),
-                () = requests => panic!("nothing was stopped"),
+                moment = wire.killed() => moment.unwrap(),
+                () = requests => panic!("the process was not killed"),
             };
-            assert!(!process.wait().await.unwrap().success(), "stopped");
+            assert!(!process.wait().await.unwrap().success(), "killed");
             wire.settled().await.unwrap();
             assert_eq!(moment.side, side, "moment {at}");
             assert_eq!(count.load(Ordering::SeqCst), arrived, "moment {at}");

@@ -102,7 +102,7 @@ impl Crashes {
             let sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
             // After the last moment the process is killed when it has answered. That kill is not counted: it hits no request.
             let at = rng.usize(1..=self.moments[&records.len()] + 1);
-            match sender.deliver_and_stop(&records, at).await? {
+            match sender.deliver_and_kill(&records, at).await? {
                 ProcessStop::At(moment) => {
                     kills.push(format!("{:?} {}", moment.side, moment.operation));
                     *tally.entry((moment.operation, moment.side)).or_default() += 1;
@@ -307,16 +307,16 @@ async fn notification_throttled_by_dynamodb_is_sent_once_on_retry() {
         "UpdateItem of Notifications",
     ];
     let cases = operations.iter().flat_map(|operation| [(*operation, Side::Before), (*operation, Side::After)]);
-    futures::future::join_all(cases.map(|(operation, side)| refused(&world, &queue_url, operation, side))).await;
+    futures::future::join_all(cases.map(|(operation, side)| send_throttled(&world, &queue_url, operation, side))).await;
 }
 
-async fn refused(world: &World, queue_url: &str, operation: &str, side: Side) {
-    let (person, id) = (stranger(), new_id("refused"));
+async fn send_throttled(world: &World, queue_url: &str, operation: &str, side: Side) {
+    let (person, id) = (stranger(), new_id("throttled"));
     let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
     let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
     let records = vec![Record { message_id: id.clone(), body }];
     let mut sender = Sender::start(&world.stack, queue_url, &[]).await.unwrap();
-    let again = sender.deliver_refused(&records, operation, side).await.unwrap();
+    let again = sender.deliver_throttled(&records, operation, side).await.unwrap();
     // A write that DynamoDB executed may be recognised as done, and then no retry is necessary.
     assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: returned to the queue");
     world

@@ -1,4 +1,4 @@
-//! DynamoDB's limit of 100 keys in a BatchGetItem: the emulator refuses more, and the largest batch is sent nevertheless.
+//! DynamoDB's limit of 100 keys in a `BatchGetItem`: the emulator refuses more, and the largest batch is sent nevertheless.
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata as _,

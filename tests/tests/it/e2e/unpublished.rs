@@ -1,4 +1,4 @@
-//! A record that can never be published is reported on the unpublished queue, and the other records are published.
+//! A record that can never be published is noted on the unpublished queue, and the other records are published.
 //!
 //! Most tests start the publish function themselves, with separate queues, because the deployed events queue accepts every
 //! event that a person can cause.
@@ -32,7 +32,7 @@ impl Publisher {
         let events_url = events.send().await.unwrap().queue_url.unwrap();
         let unpublished = world.sqs.create_queue().queue_name(new_id("unpublished"));
         let unpublished_url = unpublished.send().await.unwrap().queue_url.unwrap();
-        let wire = Wire::lay(&world.stack).await.unwrap();
+        let wire = Wire::start(&world.stack).await.unwrap();
         let mut environment = world.stack.function_environments()["PublishFunction"].clone();
         environment["AWS_ENDPOINT_URL"] = json!(wire.aws_url);
         environment["EVENTS_QUEUE_URL"] = json!(events_url);
@@ -55,7 +55,7 @@ impl Publisher {
         events.iter().map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn reports(&self, world: &World) -> Vec<Value> {
+    async fn notes(&self, world: &World) -> Vec<Value> {
         received(world, &self.unpublished_url).await
     }
 }
@@ -106,8 +106,8 @@ fn unreadable(world: &World, sid: &str) -> Value {
     record
 }
 
-fn report_of<'a>(reports: &'a [Value], sid: &str) -> &'a Value {
-    reports.iter().find(|report| report["keys"]["message_sid"]["S"] == sid).unwrap()
+fn note_of<'a>(notes: &'a [Value], sid: &str) -> &'a Value {
+    notes.iter().find(|note| note["keys"]["message_sid"]["S"] == sid).unwrap()
 }
 
 #[tokio::test]
@@ -130,31 +130,31 @@ async fn unpublishable_records_do_not_block_the_others() {
     expected.sort();
     assert_eq!(event_ids, expected);
 
-    let reports = publisher.reports(&world).await;
-    assert_eq!(reports.len(), 3);
+    let notes = publisher.notes(&world).await;
+    assert_eq!(notes.len(), 3);
     for (sid, reason) in
         [(&refused, "SQS refused it with the code InvalidParameterValue"), (&too_long, "its JSON has 12")]
     {
-        let report = report_of(&reports, sid);
-        assert!(report["reason"].as_str().unwrap().starts_with(reason), "{report}");
-        assert_eq!(report["event_id"], json!(sid));
-        assert_eq!(report["sequence_number"], json!(sid));
-        assert!(archived(&world, report).await["body"].as_str().unwrap().starts_with("xxx"));
+        let note = note_of(&notes, sid);
+        assert!(note["reason"].as_str().unwrap().starts_with(reason), "{note}");
+        assert_eq!(note["event_id"], json!(sid));
+        assert_eq!(note["sequence_number"], json!(sid));
+        assert!(archived(&world, note).await["body"].as_str().unwrap().starts_with("xxx"));
     }
-    let report = report_of(&reports, &unreadable_sid);
-    assert!(report["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{report}");
-    assert_eq!(report["table"], world.stack.outputs.messages_table_name);
-    assert_eq!(report["event_id"], Value::Null);
-    assert_eq!(report["archive_key"], Value::Null);
+    let note = note_of(&notes, &unreadable_sid);
+    assert!(note["reason"].as_str().unwrap().starts_with("an item of the Messages table cannot be read"), "{note}");
+    assert_eq!(note["table"], world.stack.outputs.messages_table_name);
+    assert_eq!(note["event_id"], Value::Null);
+    assert_eq!(note["archive_key"], Value::Null);
 }
 
-/// The archived event that a report refers to.
-async fn archived(world: &World, report: &Value) -> Value {
+/// The archived event that a note refers to.
+async fn archived(world: &World, note: &Value) -> Value {
     let get = world.s3.get_object().bucket(&world.stack.outputs.archive_bucket_name);
-    let object = get.key(report["archive_key"].as_str().unwrap()).send().await.unwrap();
+    let object = get.key(note["archive_key"].as_str().unwrap()).send().await.unwrap();
     let lines = object.body.collect().await.unwrap().into_bytes();
     let mut events = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    events.find(|event| event["event_id"] == report["event_id"]).unwrap()
+    events.find(|event| event["event_id"] == note["event_id"]).unwrap()
 }
 
 #[tokio::test]
@@ -164,17 +164,17 @@ async fn throttled_queue_returns_the_records_for_retry() {
     let [first, unreadable_sid, last] = std::array::from_fn(|_| new_sid());
     let records =
         [inbound(&world, &first, "hello"), unreadable(&world, &unreadable_sid), inbound(&world, &last, "hello")];
-    publisher.wire.arm_to_refuse("SendMessageBatch", Side::Before);
+    publisher.wire.arm_to_throttle("SendMessageBatch", Side::Before);
     assert_eq!(publisher.deliver(&records).await.as_deref(), Some(first.as_str()));
-    // Only the report names the table, so the wire calls its request this.
-    publisher.wire.arm_to_refuse("SendMessageBatch of Messages", Side::Before);
+    // Only the note names the table, so the wire calls its request this.
+    publisher.wire.arm_to_throttle("SendMessageBatch of Messages", Side::Before);
     assert_eq!(publisher.deliver(&records[1..]).await.as_deref(), Some(unreadable_sid.as_str()));
-    assert_eq!(publisher.reports(&world).await.len(), 0);
+    assert_eq!(publisher.notes(&world).await.len(), 0);
     publisher.wire.arm();
     assert_eq!(publisher.deliver(&records).await, None);
     let event_ids = publisher.event_ids(&world).await;
     assert_eq!(event_ids, [last, first], "the second delivery published the last one already");
-    assert_eq!(publisher.reports(&world).await.len(), 1);
+    assert_eq!(publisher.notes(&world).await.len(), 1);
 }
 
 #[tokio::test]
@@ -193,15 +193,15 @@ async fn item_is_published_again_from_a_record_made_by_hand() {
 }
 
 #[tokio::test]
-async fn deployed_function_may_report_an_unreadable_item() {
+async fn deployed_function_may_note_an_unreadable_item() {
     let world = World::new();
     let sid = new_sid();
     let put = world.dynamodb.put_item().table_name(&world.stack.outputs.messages_table_name);
     let put =
         put.item("message_sid", AttributeValue::S(sid.clone())).item("event", AttributeValue::S("inbound".into()));
     put.send().await.unwrap();
-    let of_item = |report: &Value| report["keys"]["message_sid"]["S"] == sid.as_str();
+    let of_item = |note: &Value| note["keys"]["message_sid"]["S"] == sid.as_str();
     let queue_url = &world.stack.outputs.unpublished_queue_url;
-    let report = world.until("the report", async || received(&world, queue_url).await.into_iter().find(of_item)).await;
-    assert_eq!(report["table"], world.stack.outputs.messages_table_name);
+    let note = world.until("the note", async || received(&world, queue_url).await.into_iter().find(of_item)).await;
+    assert_eq!(note["table"], world.stack.outputs.messages_table_name);
 }

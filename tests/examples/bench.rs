@@ -1,7 +1,7 @@
-//! The benchmarks: `make bench`. Prints a table, and fails where a limit is missed.
+//! The benchmarks: `make bench`. Prints a table, and fails if a value misses its limit.
 //!
-//! Sizes, memory and counts have limits of their own. Times depend on the machine, so a time is judged as a ratio to the
-//! same job in Python in the same run.
+//! Sizes, memory and counts have absolute limits. Times depend on the machine, so the limit of a time is a ratio to the same
+//! job in Python in the same run.
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! Counts requests on their way to the emulator of AWS, or to the stand-in for Twilio.
+//! Counts requests to the AWS emulator, or to the sandbox.
 
 use std::sync::{
     Arc,
@@ -15,10 +15,10 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-/// A proxy that counts what it passes on.
+/// A proxy that counts the requests that it forwards.
 #[derive(Debug)]
 pub struct Counter {
-    /// Where it is, instead of the server behind it.
+    /// The proxy's URL, to be used instead of the server's.
     pub url: String,
     count: Arc<AtomicU64>,
 }
@@ -39,12 +39,12 @@ enum Counted {
 }
 
 impl Counter {
-    /// Passes everything on to the emulator at this endpoint, and counts what goes to `DynamoDB`.
+    /// Forwards all requests to the emulator at this endpoint, and counts those to `DynamoDB`.
     pub async fn of_dynamodb(endpoint: &str) -> Result<Self> {
         Self::start(endpoint, Counted::DynamoDb).await
     }
 
-    /// Passes everything on to the server at this endpoint, and counts it.
+    /// Forwards all requests to the server at this endpoint, and counts them.
     pub async fn of_everything(endpoint: &str) -> Result<Self> {
         Self::start(endpoint, Counted::Everything).await
     }
@@ -59,18 +59,18 @@ impl Counter {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let router = Router::new().fallback(pass_on).with_state(proxy);
+        let router = Router::new().fallback(forward).with_state(proxy);
         tokio::spawn(async { axum::serve(listener, router).await });
         Ok(Self { url, count })
     }
 
-    /// Requests so far.
+    /// The number of requests so far.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
     }
 }
 
-async fn pass_on(
+async fn forward(
     State(proxy): State<CountingProxy>,
     method: Method,
     uri: Uri,

@@ -1,4 +1,4 @@
-//! Notifications, and batches of them as SQS hands them to the send function.
+//! Notifications, and batches of them as SQS delivers them to the send function.
 
 use axum::body::Bytes;
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::twilio::SENDER;
 
-/// The most that one invocation is given, as `template.yaml` has it.
+/// The largest batch of one invocation: `BatchSize` in `template.yaml`.
 pub(super) const BATCH: usize = 10;
 
 /// A message of the outbound queue.
@@ -17,13 +17,13 @@ pub(super) struct Queued {
     body: String,
 }
 
-/// Numbers of so many people, none of whom has had a message before.
+/// The phone numbers of `count` people who have had no message before.
 pub(super) fn people(count: usize) -> impl Iterator<Item = String> {
     let first = uuid::Uuid::new_v4().as_u128() % 10_000_000;
     (first..).take(count).map(|number| format!("+1415{:07}", number % 10_000_000))
 }
 
-/// A template to each of so many people.
+/// A template notification to each of `count` people.
 pub(super) fn notifications(count: usize) -> Vec<Queued> {
     people(count).map(|to| notification(&to)).collect()
 }
@@ -38,7 +38,7 @@ fn notification(to: &str) -> Queued {
     Queued { message_id, body: body.to_string() }
 }
 
-/// The event of a batch from this queue.
+/// The Lambda event of a batch from this queue.
 pub(super) fn event(batch: &[Queued], queue_url: &str) -> Bytes {
     let now = Timestamp::now().as_millisecond().to_string();
     let queue = queue_url.rsplit('/').next().unwrap_or_default();
@@ -62,7 +62,7 @@ pub(super) fn event(batch: &[Queued], queue_url: &str) -> Bytes {
     Bytes::from(json!({"Records": records}).to_string())
 }
 
-/// The ids of the messages that the function wants to have again.
+/// The ids of the messages that the function returns to the queue.
 pub(super) fn failures(answer: &Value) -> Vec<&str> {
     let failures = answer.get("batchItemFailures").and_then(Value::as_array);
     failures.into_iter().flatten().filter_map(|failure| failure.get("itemIdentifier")?.as_str()).collect()

@@ -1,4 +1,4 @@
-//! Whether several functions together keep to a sender's pace, with a stand-in for Twilio that measures it.
+//! Measures whether several send functions together keep a sender's rate limit.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::harness::{bootstrap, function::FunctionProcess};
 
-/// How many run at the same time.
+/// The number of functions that run at the same time.
 pub(super) const CONCURRENT: usize = 8;
 const PACE: u32 = 80;
 const MESSAGES: usize = 1_500;
 /// SQS delays by whole seconds.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// Send functions side by side, all working on one queue that is never empty.
+/// Runs send functions concurrently on one queue that is never empty.
 pub async fn functions(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     without_stream(stack).await?;
     let twilio = BenchSandbox::start().await?;
@@ -44,7 +44,7 @@ pub async fn functions(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// Adds what was seen of a pace that has to be kept, and used.
+/// Adds the rates to the table: the rate limit must be kept, and at least 95 % of it used.
 pub(super) fn report(table: &mut ReportTable, name: &str, rates: &Rates, pace: u32, messages: usize) -> Result<()> {
     ensure!(usize::try_from(rates.messages)? == messages, "{name}: {} messages of {messages}", rates.messages);
     let (limit, busiest) = (f64::from(pace), f64::from(rates.busiest_second));
@@ -54,8 +54,8 @@ pub(super) fn report(table: &mut ReportTable, name: &str, rates: &Rates, pace: u
     Ok(())
 }
 
-/// Has the emulator publish no events from here on: in one process, and on the processors that all else here runs on,
-/// it would be what is measured.
+/// Ends the stream of the Notifications table, because the emulator's work for it would distort the measurement: it runs in
+/// one process, on the same processors.
 async fn without_stream(stack: &Stack) -> Result<()> {
     let client = aws_sdk_dynamodb::Client::new(&stack.aws());
     let none = StreamSpecification::builder().stream_enabled(false).build()?;
@@ -64,7 +64,7 @@ async fn without_stream(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Works on the queue until there is nothing left.
+/// Sends the queue's messages until none is left.
 async fn work(function: &mut FunctionProcess, queue: &Queue, stack: &Stack) -> Result<()> {
     loop {
         match queue.receive() {
@@ -79,7 +79,7 @@ async fn work(function: &mut FunctionProcess, queue: &Queue, stack: &Stack) -> R
     }
 }
 
-/// A queue with delays.
+/// A queue that delivers a returned message after a delay.
 #[derive(Debug)]
 struct Queue(Mutex<QueueState>);
 
@@ -90,10 +90,10 @@ struct QueueState {
     returned: u32,
 }
 
-/// What a function is handed.
+/// What a function receives from the queue.
 enum Received {
     Batch(Vec<Queued>),
-    /// All that is left is delayed, or with another function.
+    /// All remaining messages are delayed or in flight.
     NothingYet,
     Finished,
 }

@@ -1,4 +1,4 @@
-//! What a sent message costs.
+//! Measures the requests, CPU time and memory of sending.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::harness::{bootstrap, function::FunctionProcess};
 
-/// Batches that open connections and fill what is remembered, before anything is counted.
+/// Batches that open connections and fill caches before the measurement.
 const WARMING: usize = 10;
 const COUNTED: usize = 30;
-/// Enough for the kernel's ticks of 10 ms to tell a hundredth of the limit apart.
+/// Enough batches for a precise CPU time, although the kernel counts it in ticks of 10 ms.
 const TIMED: u32 = 100;
 
-/// Requests for a message, counted on their way.
+/// Counts the requests to DynamoDB and Twilio for each message.
 pub async fn requests(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let twilio = BenchSandbox::start().await?;
     let (to_dynamodb, to_twilio) =
@@ -35,7 +35,7 @@ pub async fn requests(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// Time of the processor, and memory.
+/// Measures CPU time and memory.
 pub async fn resources(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let twilio = BenchSandbox::start().await?;
     let environment = environment(stack, &stack.aws_endpoint, &twilio.url, 80)?;
@@ -55,13 +55,13 @@ pub async fn resources(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// Sends batches one after the other, each to people who have had no message before.
+/// Sends batches in sequence, each to people who have had no message before.
 async fn send(function: &mut FunctionProcess, stack: &Stack, batches: usize) -> Result<()> {
     for _ in 0..batches {
         let batch = notifications(BATCH);
         let (_, answer) = function.runtime.invoke(&event(&batch, &stack.outputs.outbound_queue_url)).await?;
         ensure!(answer.get("batchItemFailures").is_some(), "the send function answered {answer}");
-        ensure!(failures(&answer).is_empty(), "messages came back that could have gone out: {answer}");
+        ensure!(failures(&answer).is_empty(), "the send function returned messages to the queue: {answer}");
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ fn per_message(requests: u64) -> f64 {
     requests as f64 / (COUNTED * BATCH) as f64
 }
 
-/// The send function's environment, with AWS and Twilio at these places, and senders of this pace.
+/// The send function's environment, with these endpoints of AWS and Twilio and this rate limit of each sender.
 pub(super) fn environment(stack: &Stack, aws_endpoint: &str, twilio_url: &str, per_second: u32) -> Result<Value> {
     let environments = stack.function_environments();
     let mut environment = environments.get("SendFunction").cloned().context("no send function")?;

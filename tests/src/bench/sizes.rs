@@ -1,4 +1,4 @@
-//! What the release binaries are like before they serve anybody.
+//! Measures the size of the release binaries and the time of a signature's verification.
 
 use std::{fs, path::Path, process::Command};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::harness::bootstrap;
 
-/// The size of each function.
+/// Measures the size of each function's binary.
 pub fn sizes(table: &mut ReportTable) -> Result<()> {
     for function in ["inbound", "status", "send", "presign", "contacts", "publish", "reconcile"] {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
@@ -19,7 +19,7 @@ pub fn sizes(table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// The verification alone, in a program that is built as the functions are, and by Twilio's own library for Python.
+/// Measures only the verification: in a program that is built as the functions are, and with Twilio's library for Python.
 pub fn signature(python: &Path, table: &mut ReportTable) -> Result<()> {
     let script = root().join("tests/bench/signature.py");
     let ours = microseconds(&mut Command::new(bootstrap("signature")))?;
@@ -30,7 +30,7 @@ pub fn signature(python: &Path, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// What a program prints.
+/// The number of microseconds that a program prints.
 fn microseconds(command: &mut Command) -> Result<f64> {
     let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let text = String::from_utf8(output.stdout)?;

@@ -1,5 +1,5 @@
-//! The pacing alone, at rates that the emulator cannot carry whole functions at: times are taken as the send function
-//! takes them, and messages are created at these times with nothing else done about them.
+//! Measures the rate limiter alone, at rates that the emulator cannot sustain for whole functions: workers reserve slots as
+//! the send function does and create a message in each slot.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,10 +22,10 @@ use super::{
     twilio::{BenchSandbox, CreateResponse},
 };
 
-/// How far ahead the send function takes times for what is urgent, in microseconds.
+/// Microseconds: how far ahead the send function reserves slots for urgent notifications.
 const HORIZON: i64 = 5_000_000;
 
-/// Takers side by side at a pace, with Twilio's limit the same.
+/// Runs workers concurrently at this rate limit, which the sandbox has too.
 pub async fn pace(stack: &Stack, table: &mut ReportTable, per_second: u32, messages: usize) -> Result<()> {
     let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": per_second})).await?;
@@ -38,7 +38,7 @@ pub async fn pace(stack: &Stack, table: &mut ReportTable, per_second: u32, messa
     Ok(())
 }
 
-/// Twilio takes half of what the pace says: less is asked for, and everything goes out in the end.
+/// Twilio accepts half of the configured rate: the rate limiter slows down, and all messages are sent in the end.
 pub async fn adaptation(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let (pace, limit, messages) = (80, 40, 1_000);
     let twilio = BenchSandbox::start().await?;
@@ -52,7 +52,7 @@ pub async fn adaptation(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// Messages that several takers send out of one bucket.
+/// Messages that several workers send with one token bucket.
 struct Sending<'a> {
     twilio: &'a BenchSandbox,
     key: BucketKey,
@@ -63,7 +63,7 @@ struct Sending<'a> {
 struct SendingState {
     waiting: Vec<String>,
     refused: u32,
-    /// The longest from a message's time to its creation's answer, in microseconds.
+    /// Microseconds: the longest time from a message's slot to the response of its creation.
     latest: i64,
 }
 
@@ -78,17 +78,18 @@ impl<'a> Sending<'a> {
     }
 
     async fn run(&self, stack: &Stack) -> Result<()> {
-        let takers = (0..CONCURRENT).map(async |_| {
-            // Each has what a function has of its own: its connections, and what it remembers of the bucket.
+        let workers = (0..CONCURRENT).map(async |_| {
+            // Each worker has separate connections and a separate cache of the bucket, as a function has.
             let client = aws_sdk_dynamodb::Client::new(&stack.aws());
-            self.take(&RateLimits::new(client, stack.outputs.rate_limits_table_name.clone())).await
+            self.work(&RateLimits::new(client, stack.outputs.rate_limits_table_name.clone())).await
         });
-        try_join_all(takers).await?;
+        try_join_all(workers).await?;
         Ok(())
     }
 
-    /// Sends batches until nothing is left. What is refused is this taker's to send, so that none ends too early.
-    async fn take(&self, limits: &RateLimits) -> Result<()> {
+    /// Sends batches until no message is left. The worker that got a refusal sends the message again, so that no worker ends
+    /// too early.
+    async fn work(&self, limits: &RateLimits) -> Result<()> {
         loop {
             let batch = self.receive();
             if batch.is_empty() {
@@ -110,7 +111,7 @@ impl<'a> Sending<'a> {
         limits: &RateLimits,
         mut batch: Vec<String>,
         slots: Reservation,
-        taken: Timestamp,
+        reserved_at: Timestamp,
     ) -> Result<()> {
         self.give_back(batch.split_off(slots.count.min(batch.len())));
         let sent = batch.into_iter().enumerate().map(async |(index, person)| {
@@ -121,7 +122,7 @@ impl<'a> Sending<'a> {
             if answer == CreateResponse::Refused {
                 self.state().refused += 1;
                 self.give_back(vec![person]);
-                limits.throttle(&self.key, self.pace, taken, Timestamp::now()).await?;
+                limits.throttle(&self.key, self.pace, reserved_at, Timestamp::now()).await?;
             }
             anyhow::Ok(())
         });

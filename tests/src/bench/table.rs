@@ -1,11 +1,11 @@
-//! What was measured, as a Markdown table.
+//! The measured values, as a Markdown table.
 
-/// What a measured value is held against.
+/// The limit of a measured value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// The measured value may be this, or less.
+    /// The measured value must not be greater.
     AtMost(f64),
-    /// The measured value may be this, or more.
+    /// The measured value must not be less.
     AtLeast(f64),
 }
 
@@ -25,12 +25,12 @@ impl Limit {
     }
 }
 
-/// A table that grows by a row for each value.
+/// A table with a row for each value.
 #[derive(Debug)]
 pub struct ReportTable {
     /// The table so far.
     pub text: String,
-    /// How many rows have missed their limit.
+    /// The number of values that missed their limit.
     pub missed: usize,
 }
 
@@ -41,13 +41,13 @@ impl Default for ReportTable {
 }
 
 impl ReportTable {
-    /// A value with its unit.
+    /// Adds a value with its unit.
     pub fn add(&mut self, what: &str, measured: f64, unit: &str, limit: Option<Limit>) {
         let missed = limit.is_some_and(|limit| limit.is_missed(measured));
         self.row(what, &format!("{measured:.2} {unit}"), limit.map(|limit| limit.text(unit)), missed);
     }
 
-    /// A number that has to be exactly as expected.
+    /// Adds a number that must be exactly as expected.
     pub fn count(&mut self, what: &str, measured: u64, expected: u64) {
         self.row(what, &measured.to_string(), Some(expected.to_string()), measured != expected);
     }

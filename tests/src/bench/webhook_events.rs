@@ -1,11 +1,11 @@
-//! Webhooks as Lambda hands them to a function.
+//! Webhooks as API Gateway delivers them to a function.
 
 use axum::body::Bytes;
 use serde_json::json;
 use stack::run::{ACCOUNT_SID, AUTH_TOKEN};
 use twilio_webhook::{form::Form, signature::sign};
 
-/// The base URL that the functions of a benchmark are told.
+/// `PUBLIC_BASE_URL` of the functions in a benchmark.
 const BASE_URL: &str = "https://wa.example.com";
 
 pub(super) fn inbound_event(body: &str) -> Bytes {

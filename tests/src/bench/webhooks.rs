@@ -1,4 +1,4 @@
-//! What a webhook costs.
+//! Measures the writes, times and memory of the webhook functions.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::harness::{bootstrap, function::FunctionProcess};
 const STARTS: usize = 20;
 const INVOCATIONS: u32 = 2_000;
 
-/// Durable writes per webhook, counted between the function and the emulator.
+/// Counts the requests to DynamoDB for each webhook, with a proxy before the emulator.
 pub async fn writes(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let counter = Counter::of_dynamodb(&stack.aws_endpoint).await?;
     let environments = stack.function_environments();
@@ -43,22 +43,22 @@ pub async fn writes(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     count("status", "StatusFunction", twice(status_event())).await
 }
 
-/// What a function takes of time and memory.
+/// The times and the memory of a function.
 #[derive(Debug)]
 pub struct Measured {
-    /// Milliseconds from exec to the first request for work.
+    /// Milliseconds from exec to the first request for an event.
     pub start: f64,
     /// Milliseconds of the first invocation.
     pub first: f64,
-    /// Milliseconds of an invocation.
+    /// The median of an invocation in milliseconds.
     pub median: f64,
-    /// Milliseconds of the processor in an invocation.
+    /// CPU milliseconds of an invocation.
     pub cpu: f64,
-    /// Megabytes.
+    /// Resident memory in megabytes.
     pub resident: f64,
 }
 
-/// Starts a function often, and invokes it often.
+/// Measures several starts and many invocations of a function.
 pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &str) -> Result<Measured> {
     let environments = stack.function_environments();
     let environment = environments.get(name).context("no such function")?;
@@ -89,7 +89,7 @@ pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &s
 }
 
 impl Measured {
-    /// Adds a row for each. The times have no limit here: they depend on the machine.
+    /// Adds a row for each value. The times have no limit here, because they depend on the machine.
     pub fn report(&self, table: &mut ReportTable, name: &str, resident: Option<Limit>) {
         table.add(&format!("{name}, exec to first request for work"), self.start, "ms", None);
         let later = self.first - self.median;

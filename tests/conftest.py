@@ -1,4 +1,4 @@
-"""A sandbox and a receiver of its own for each test: none sees what another did."""
+"""A separate sandbox and receiver for each test, so that no test sees the messages of another."""
 
 import pytest
 

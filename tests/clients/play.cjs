@@ -1,4 +1,4 @@
-// The sandbox as a process, and a system under test that only remembers what it is told: play.py, for Node.js.
+// The sandbox as a process, and a receiver that records its webhooks in place of the system under test: play.py for Node.js.
 
 const { spawn } = require("node:child_process");
 const { once } = require("node:events");
@@ -7,7 +7,7 @@ const path = require("node:path");
 const readline = require("node:readline");
 
 const PROGRAM = process.env.SANDBOX ?? path.join(__dirname, "../../target/debug/sandbox");
-// In milliseconds; far more than anything here takes.
+// In milliseconds; far longer than any step of these tests.
 const DEADLINE = 30_000;
 
 class Sandbox {
@@ -18,7 +18,7 @@ class Sandbox {
     for await (const line of readline.createInterface({ input: child.stdout })) {
       const address = line.includes("ready") && line.match(/http:\/\/127\.0\.0\.1:\d+/);
       if (address) {
-        // What nobody reads would fill the pipe, and stop the sandbox.
+        // Output that is not read would fill the pipe and block the sandbox.
         child.stdout.resume();
         return new Sandbox(address[0], child);
       }
@@ -41,7 +41,7 @@ class Sandbox {
     return text && JSON.parse(text);
   }
 
-  // A person writes.
+  // A person sends a message to the business.
   write(from, body, more = {}) {
     return this.control("POST", "inbound", { from, body, ...more });
   }
@@ -67,10 +67,10 @@ class Receiver {
     this.calls = [];
     this.waiting = [];
     this.files = new Map();
-    this.server = http.createServer((request, response) => this.take(request, response));
+    this.server = http.createServer((request, response) => this.receive(request, response));
   }
 
-  async take(request, response) {
+  async receive(request, response) {
     if (request.method !== "POST") {
       const file = this.files.get(request.url);
       response.writeHead(file ? 200 : 404, { "content-type": file?.type ?? "text/plain" });
@@ -89,11 +89,11 @@ class Receiver {
     return this.url + name;
   }
 
-  // The first webhook with these parameters, as soon as it is there.
+  // Waits for the first webhook with these parameters.
   expect(parameters) {
     const wanted = (call) => Object.entries(parameters).every(([name, value]) => call.form[name] === value);
     return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`no webhook with ${JSON.stringify(parameters)}`));
+      const late = () => reject(new Error(`no webhook was received with ${JSON.stringify(parameters)}`));
       const timer = setTimeout(late, DEADLINE);
       const look = () => {
         const call = this.calls.find(wanted);

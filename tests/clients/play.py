@@ -1,4 +1,4 @@
-"""The sandbox as a process, and a system under test that only remembers what it is told."""
+"""The sandbox as a process, and a receiver that records its webhooks in place of the system under test."""
 
 import os
 import re
@@ -26,13 +26,13 @@ SERVICE = "MG00000000000000000000000000000001"
 ORDER_UPDATE = "HX00000000000000000000000000000001"
 AVA = "whatsapp:+14155550123"
 BEN = "whatsapp:+14155550124"
-# In seconds; far more than anything here takes.
+# In seconds; far longer than any step of these tests.
 DEADLINE = 30.0
 EMPTY_TWIML = "<?xml version='1.0' encoding='UTF-8'?><Response/>"
 
 
 class Sandbox:
-    """A sandbox of its own, or one that runs already; `control` is its `/sandbox/...` interface."""
+    """A running sandbox; `control` calls its `/sandbox/...` interface."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -43,11 +43,11 @@ class Sandbox:
         return response
 
     def write(self, sender: str, body: str = "", **more: object) -> dict:
-        """A person writes: what became of it."""
+        """A person sends a message to the business. Returns the sandbox's report of it."""
         return self.control("POST", "inbound", {"from": sender, "body": body, **more}).json()
 
     def send(self, **parameters: str) -> str:
-        """The business sends a message, from its sender where no other is given: the SID."""
+        """The business sends a message, from its usual sender if no other is given. Returns the SID."""
         url = f"{self.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
         form = {"From": SENDER, **parameters}
         response = requests.post(url, data=form, auth=(API_KEY, API_KEY_SECRET), timeout=DEADLINE)
@@ -69,21 +69,21 @@ class SandboxProcess(Sandbox):
         self._process = subprocess.Popen(
             [PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self._said: list[str] = []
+        self._output: list[str] = []
         super().__init__(self._address())
-        # What nobody reads would fill the pipe, and stop the sandbox.
-        threading.Thread(target=self._listen, daemon=True).start()
+        # Output that is not read would fill the pipe and block the sandbox.
+        threading.Thread(target=self._read_output, daemon=True).start()
 
     def _address(self) -> str:
         for line in self._process.stdout:
-            self._said.append(line)
+            self._output.append(line)
             address = re.search(r"http://127\.0\.0\.1:\d+", line)
             if address and "ready" in line:
                 return address[0]
-        raise AssertionError(f"{PROGRAM} ended before it was ready:\n{''.join(self._said)}")
+        raise AssertionError(f"{PROGRAM} ended before it was ready:\n{''.join(self._output)}")
 
-    def _listen(self) -> None:
-        self._said.extend(self._process.stdout)
+    def _read_output(self) -> None:
+        self._output.extend(self._process.stdout)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -98,7 +98,7 @@ class SandboxProcess(Sandbox):
 
 @dataclass(frozen=True)
 class Call:
-    """A webhook as it came."""
+    """A webhook as it was received."""
 
     url: str
     path: str
@@ -118,7 +118,7 @@ class Receiver:
         self.answer: Callable[[Call], str] = lambda _: EMPTY_TWIML
         self.status = 200
         self.files: dict[str, tuple[str, bytes]] = {}
-        self._came = threading.Condition()
+        self._received = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -132,20 +132,20 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body))
                 call = Call(urljoin(receiver.url, self.path), self.path, self.headers, pairs)
-                # Before the answer: a test goes on as soon as the sandbox has it.
-                with receiver._came:
+                # Before the answer, because a test continues as soon as the sandbox has it.
+                with receiver._received:
                     receiver.calls.append(call)
-                    receiver._came.notify_all()
-                self._say(receiver.status, "text/xml", receiver.answer(call).encode())
+                    receiver._received.notify_all()
+                self._respond(receiver.status, "text/xml", receiver.answer(call).encode())
 
             def do_GET(self) -> None:
                 file = receiver.files.get(self.path)
-                self._say(*((200, *file) if file else (404, "text/plain", b"")))
+                self._respond(*((200, *file) if file else (404, "text/plain", b"")))
 
             def do_HEAD(self) -> None:
                 self.do_GET()
 
-            def _say(self, status: int, content_type: str, body: bytes) -> None:
+            def _respond(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
@@ -159,20 +159,20 @@ class Receiver:
         return Handler
 
     def serve(self, path: str, content_type: str, content: bytes) -> str:
-        """The URL of a file that is there from now on."""
+        """Serves a file from now on. Returns its URL."""
         self.files[path] = (content_type, content)
         return self.url + path
 
     def expect(self, wanted: Callable[[Call], bool], what: str) -> Call:
-        """The first webhook like this, as soon as it is there."""
+        """Waits for the first webhook that matches."""
         end = time.monotonic() + DEADLINE
-        with self._came:
+        with self._received:
             while True:
                 for call in self.calls:
                     if wanted(call):
                         return call
-                if not self._came.wait(end - time.monotonic()):
-                    raise AssertionError(f"{what} did not come; these did: {[call.form for call in self.calls]}")
+                if not self._received.wait(end - time.monotonic()):
+                    raise AssertionError(f"{what} was not received, only: {[call.form for call in self.calls]}")
 
     def expect_message(self, body: str) -> Call:
         return self.expect(
@@ -191,7 +191,7 @@ class Receiver:
 
 
 def eventually(look: Callable[[], object], what: str) -> object:
-    """What is found, as soon as it is not nothing."""
+    """Waits until `look` returns a true value, and returns it."""
     end = time.monotonic() + DEADLINE
     while not (found := look()):
         if time.monotonic() > end:

@@ -33,7 +33,7 @@ PNG = bytes.fromhex(
 
 
 class Redirected(TwilioHttpClient):
-    """Sends what is meant for Twilio to the sandbox, which learns from the Host header which product was meant."""
+    """Sends Twilio's requests to the sandbox, which recognises the product by the Host header."""
 
     def __init__(self, url: str) -> None:
         super().__init__(timeout=30)
@@ -66,7 +66,7 @@ def signed(call: Call, token: str) -> bool:
 
 
 @pytest.mark.parametrize("credentials", [(ACCOUNT_SID, AUTH_TOKEN), (API_KEY, API_KEY_SECRET)])
-def test_a_message_goes_out_with_either_credentials_and_is_read(sandbox, receiver, credentials):
+def test_message_with_either_credentials_is_sent_and_read(sandbox, receiver, credentials):
     sandbox.write(AVA, "hi")
     messages = client_of(sandbox, *credentials).messages
     created = messages.create(to=AVA, from_=SENDER, body="Hello Ava", status_callback=receiver.status_url)
@@ -85,7 +85,7 @@ def test_a_message_goes_out_with_either_credentials_and_is_read(sandbox, receive
     assert abs(datetime.now(timezone.utc) - fetched.date_sent) < timedelta(minutes=1)
 
 
-def test_a_service_chooses_the_sender(client, receiver):
+def test_messaging_service_chooses_the_sender(client, receiver):
     parameters = {"content_sid": ORDER_UPDATE, "content_variables": json.dumps({"1": "Ava", "2": "A-17"})}
     message = client.messages.create(
         to=AVA, messaging_service_sid=SERVICE, status_callback=receiver.status_url, **parameters
@@ -124,19 +124,19 @@ def test_lists_are_paged_and_filtered(client):
     assert client.messages.list(date_sent_before=now - day) == []
 
 
-def test_a_message_is_redacted_and_deleted(sandbox, client, receiver):
+def test_message_is_redacted_and_deleted(sandbox, client, receiver):
     sandbox.write(AVA, "hi")
     message = client.messages.create(to=AVA, from_=SENDER, body="secret", status_callback=receiver.status_url)
     receiver.expect_status(message.sid, "read")
     assert message.update(body="").body == ""
     assert message.fetch().body == ""
     assert message.delete()
-    gone = refusal(message.fetch)
-    assert gone.status == 404
-    assert gone.code == 20404
+    missing = refusal(message.fetch)
+    assert missing.status == 404
+    assert missing.code == 20404
 
 
-def test_a_scheduled_message_can_be_cancelled_or_waits_for_its_day(sandbox, client, receiver):
+def test_scheduled_message_is_cancelled_or_sent_at_its_time(sandbox, client, receiver):
     def schedule():
         return client.messages.create(
             to=AVA,
@@ -157,7 +157,7 @@ def test_a_scheduled_message_can_be_cancelled_or_waits_for_its_day(sandbox, clie
     assert cancelled.fetch().status == "canceled"
 
 
-def test_media_goes_both_ways(sandbox, client, receiver):
+def test_media_is_received_and_sent(sandbox, client, receiver):
     url = receiver.serve("/cat.png", "image/png", PNG)
     inbound = sandbox.write(AVA, "look", media=[{"url": url, "content_type": "image/png"}])["message_sid"]
     [file] = client.messages(inbound).media.list()
@@ -177,7 +177,7 @@ def test_media_goes_both_ways(sandbox, client, receiver):
     assert refusal(client.messages(outbound.sid).media(sent.sid).fetch).code == 20404
 
 
-def test_media_that_is_not_there_fails_with_63019(sandbox, client, receiver):
+def test_missing_media_fails_with_63019(sandbox, client, receiver):
     sandbox.write(AVA, "hi")
     missing = f"{receiver.url}/missing.png"
     message = client.messages.create(to=AVA, from_=SENDER, media_url=[missing], status_callback=receiver.status_url)
@@ -186,7 +186,7 @@ def test_media_that_is_not_there_fails_with_63019(sandbox, client, receiver):
     assert failed.form["MessageStatus"] in ("failed", "undelivered")
 
 
-def test_a_template_is_made_approved_and_sent(sandbox, client, receiver):
+def test_template_is_created_approved_and_sent(sandbox, client, receiver):
     buttons = [
         ContentList.QuickReplyAction({"type": "QUICK_REPLY", "title": "Yes", "id": "yes"}),
         ContentList.QuickReplyAction({"type": "QUICK_REPLY", "title": "No", "id": "no"}),
@@ -212,12 +212,12 @@ def test_a_template_is_made_approved_and_sent(sandbox, client, receiver):
     )
     assert receiver.expect_status(unapproved.sid, "failed").form["ErrorCode"] == "63016"
 
-    asked = template.approval_create.create(
+    approval = template.approval_create.create(
         ApprovalCreateList.ContentApprovalRequest({"name": "visit", "category": "UTILITY"})
     )
-    assert asked.name == "visit"
-    assert asked.category == "UTILITY"
-    assert asked.status in ("received", "pending", "approved")
+    assert approval.name == "visit"
+    assert approval.category == "UTILITY"
+    assert approval.status in ("received", "pending", "approved")
     sandbox.advance(48 * 60 * 60)
     eventually(lambda: template.approval_fetch().fetch().whatsapp["status"] == "approved", "the approval")
     listed = [found.sid for found in client.content.v1.contents.list(page_size=1)]
@@ -235,7 +235,7 @@ def test_a_template_is_made_approved_and_sent(sandbox, client, receiver):
     assert refusal(template.fetch).code == 20404
 
 
-def test_a_refusal_says_what_was_wrong(client):
+def test_invalid_message_is_refused_with_twilios_code(client):
     def create(**parameters):
         return refusal(client.messages.create, **{"to": AVA, "from_": SENDER, "body": "hi", **parameters})
 
@@ -258,7 +258,7 @@ def test_a_refusal_says_what_was_wrong(client):
         assert error.msg and error.uri.endswith("/Messages.json"), parameters
 
 
-def test_what_is_not_there_is_refused_with_20404(client):
+def test_missing_resource_is_refused_with_20404(client):
     unknown = refusal(client.messages("SM" + "0" * 32).fetch)
     assert unknown.status == 404
     assert unknown.code == 20404
@@ -278,17 +278,17 @@ def test_wrong_credentials_are_refused_with_20003(sandbox):
             assert error.msg.split()[-1] == "Authenticate"
 
 
-def test_twilio_itself_holds_an_opt_out(sandbox, client, receiver):
+def test_message_to_an_opted_out_person_is_refused_with_21610(sandbox, client, receiver):
     sandbox.write(AVA, "STOP")
     assert receiver.expect_message("STOP").form["OptOutType"] == "STOP"
-    stopped = refusal(client.messages.create, to=AVA, from_=SENDER, content_sid=ORDER_UPDATE)
-    assert stopped.status == 400
-    assert stopped.code == 21610
+    opted_out = refusal(client.messages.create, to=AVA, from_=SENDER, content_sid=ORDER_UPDATE)
+    assert opted_out.status == 400
+    assert opted_out.code == 21610
     sandbox.write(AVA, "START")
     assert client.messages.create(to=AVA, from_=SENDER, content_sid=ORDER_UPDATE).sid
 
 
-def test_a_sender_that_is_too_fast_fails_with_63018(sandbox, client, receiver):
+def test_sender_over_its_rate_limit_fails_with_63018(sandbox, client, receiver):
     rules = sandbox.control("GET", "rules").json()
     sandbox.control("PUT", "rules", {**rules, "messages_per_second": 1})
     for to in [AVA, BEN] * 5:
@@ -296,12 +296,12 @@ def test_a_sender_that_is_too_fast_fails_with_63018(sandbox, client, receiver):
     receiver.expect(lambda call: call.form.get("ErrorCode") == "63018", "63018")
 
 
-def test_feedback_is_taken(client):
+def test_feedback_is_accepted(client):
     message = client.messages.create(to=AVA, from_=SENDER, content_sid=ORDER_UPDATE, provide_feedback=True)
     assert client.messages(message.sid).feedback.create(outcome="confirmed").outcome == "confirmed"
 
 
-def test_too_many_requests_say_when_to_come_back(sandbox, client):
+def test_too_many_requests_has_a_retry_after_header(sandbox, client):
     sandbox.misbehave({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 2}, to=AVA)
     error = refusal(client.messages.create, to=AVA, from_=SENDER, content_sid=ORDER_UPDATE)
     assert error.status == 429
@@ -310,14 +310,14 @@ def test_too_many_requests_say_when_to_come_back(sandbox, client):
     assert client.messages.create(to=AVA, from_=SENDER, content_sid=ORDER_UPDATE).sid
 
 
-def test_an_answer_carries_twilios_headers(client):
+def test_response_has_twilios_headers(client):
     client.messages.list()
     headers = client.http_client._test_only_last_response.headers
     assert headers["Twilio-Request-Id"].startswith("RQ")
     assert "Twilio-Concurrent-Requests" in headers
 
 
-def test_the_window_closes_after_a_day(sandbox, client, receiver):
+def test_window_closes_after_a_day(sandbox, client, receiver):
     sandbox.write(AVA, "hi")
 
     def send():
@@ -330,7 +330,7 @@ def test_the_window_closes_after_a_day(sandbox, client, receiver):
     assert client.messages(failed.form["MessageSid"]).fetch().error_code == 63016
 
 
-def test_the_validator_takes_webhooks_also_after_the_token_was_changed(sandbox, client, receiver):
+def test_validator_accepts_webhooks_after_a_token_change(sandbox, client, receiver):
     sandbox.write(AVA, "Grüße & \"quotes\" + 1 \U0001f600", button={"title": "Yes", "id": "yes"})
     [inbound] = receiver.calls
     assert signed(inbound, AUTH_TOKEN) and not signed(inbound, "wrong")
@@ -349,7 +349,7 @@ def test_the_validator_takes_webhooks_also_after_the_token_was_changed(sandbox, 
     assert signed(receiver.expect_status(message.sid, "sent"), token)
 
 
-def test_the_token_is_rotated_through_the_api(sandbox, client, receiver):
+def test_token_is_rotated_through_the_api(sandbox, client, receiver):
     secondary = client.accounts.v1.secondary_auth_token().create().secondary_auth_token
     rotated = client_of(sandbox, password=secondary)
     assert rotated.messages.list() == []
@@ -361,7 +361,7 @@ def test_the_token_is_rotated_through_the_api(sandbox, client, receiver):
     assert refusal(client.messaging.v1.services(SERVICE).fetch).code == 20003
 
 
-def test_a_code_is_verified(sandbox, client):
+def test_verification_code_is_checked(sandbox, client):
     service = client.verify.v2.services("VA" + "0" * 31 + "1")
     number = AVA.removeprefix("whatsapp:")
     started = service.verifications.create(to=number, channel="whatsapp")
@@ -378,14 +378,14 @@ def test_a_code_is_verified(sandbox, client):
     assert refusal(service.verifications.create, to=AVA, channel="whatsapp").code == 60200
 
 
-def test_a_flow_is_started(client):
+def test_flow_is_started(client):
     executions = client.studio.v2.flows("FW" + "0" * 31 + "1").executions
     execution = executions.create(to=AVA, from_=SENDER, parameters={"order": "A-17"})
     assert execution.sid.startswith("FN") and execution.status in ("active", "ended")
     assert executions(execution.sid).fetch().sid == execution.sid
 
 
-def test_a_service_says_where_messages_go(client, receiver):
+def test_messaging_service_has_the_inbound_url(client, receiver):
     service = client.messaging.v1.services(SERVICE)
     assert service.fetch().inbound_request_url == receiver.inbound_url
     moved = service.update(inbound_request_url=f"{receiver.url}/moved")

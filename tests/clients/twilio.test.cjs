@@ -1,5 +1,5 @@
 // Twilio's Node.js library against the sandbox: the library as it is installed, with only its base URL pointed there.
-// What a create gives cannot be fetched again by itself (twilio 6.2): `client.messages(sid)` can. CommonJS, because that is
+// The result of a create has no fetch that works (twilio 6.2), but `client.messages(sid)` has. CommonJS, because that is
 // found through NODE_PATH.
 
 const assert = require("node:assert/strict");
@@ -20,7 +20,7 @@ const AVA = "whatsapp:+14155550123";
 const BEN = "whatsapp:+14155550124";
 const HOUR = 60 * 60 * 1000;
 
-// Sends what is meant for Twilio to the sandbox, which has to tell by the path which product was meant.
+// Sends what is meant for Twilio to the sandbox, which recognises the product by the path.
 class Redirected extends RequestClient {
   constructor(url) {
     super();
@@ -64,7 +64,7 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-test("a message goes out with either credentials and is read", async () => {
+test("message with either credentials is sent and read", async () => {
   await sandbox.write(AVA, "hi");
   for (const [username, password] of [[ACCOUNT_SID, AUTH_TOKEN], [API_KEY, API_KEY_SECRET]]) {
     client = clientOf(username, password);
@@ -82,7 +82,7 @@ test("a message goes out with either credentials and is read", async () => {
   }
 });
 
-test("a service chooses the sender of a template", async () => {
+test("messaging service chooses the sender of a template", async () => {
   const contentVariables = JSON.stringify({ 1: "Ava", 2: "A-17" });
   const message = await toAva({
     from: undefined, messagingServiceSid: SERVICE, contentSid: ORDER_UPDATE, contentVariables,
@@ -118,7 +118,7 @@ test("lists are paged and filtered", async () => {
   assert.deepEqual(await client.messages.list({ dateSentAfter: tomorrow }), []);
 });
 
-test("a message is redacted and deleted", async () => {
+test("message is redacted and deleted", async () => {
   await sandbox.write(AVA, "hi");
   const message = await toAva({ body: "secret" });
   await status(message.sid, "read");
@@ -128,7 +128,7 @@ test("a message is redacted and deleted", async () => {
   await assert.rejects(client.messages(message.sid).fetch(), refused(404, 20404));
 });
 
-test("a scheduled message can be cancelled", async () => {
+test("scheduled message is cancelled", async () => {
   const sendAt = new Date(Date.now() + 20 * HOUR);
   const scheduled = { from: undefined, messagingServiceSid: SERVICE, contentSid: ORDER_UPDATE, scheduleType: "fixed", sendAt };
   const message = await toAva(scheduled);
@@ -137,13 +137,13 @@ test("a scheduled message can be cancelled", async () => {
   await status(message.sid, "canceled");
 });
 
-test("media goes both ways", async () => {
+test("media is received and sent", async () => {
   const url = receiver.serve("/order.pdf", "application/pdf", "%PDF-1.4");
-  const taken = await sandbox.write(AVA, "look", { media: [{ url, content_type: "application/pdf" }] });
-  const inbound = client.messages(taken.message_sid);
+  const receipt = await sandbox.write(AVA, "look", { media: [{ url, content_type: "application/pdf" }] });
+  const inbound = client.messages(receipt.message_sid);
   const [file] = await inbound.media.list();
   assert.equal(file.contentType, "application/pdf");
-  assert.equal(file.parentSid, taken.message_sid);
+  assert.equal(file.parentSid, receipt.message_sid);
   assert.equal((await inbound.media(file.sid).fetch()).sid, file.sid);
   assert.equal(await inbound.media(file.sid).remove(), true);
   assert.deepEqual(await inbound.media.list(), []);
@@ -152,18 +152,18 @@ test("media goes both ways", async () => {
   await status(outbound.sid, "read");
 });
 
-test("a template is made, approved and deleted", async () => {
+test("template is created, approved and deleted", async () => {
   const actions = [{ type: "QUICK_REPLY", title: "Yes", id: "yes" }];
   const types = { "twilio/quick-reply": { body: "Shall we come on {{1}} at noon?", actions } };
-  // The library sends these names as they are, and Twilio wants them like this.
+  // The library sends these names unchanged, and Twilio expects them in snake case.
   const request = { friendly_name: "visit", language: "en", variables: { 1: "Monday" }, types };
   const content = await client.content.v1.contents.create(request);
   assert.match(content.sid, /^HX/);
   assert.equal(content.friendlyName, "visit");
   const template = client.content.v1.contents(content.sid);
-  const asked = await template.approvalCreate.create({ name: "visit", category: "UTILITY" });
-  assert.equal(asked.name, "visit");
-  assert.equal(asked.category, "UTILITY");
+  const approval = await template.approvalCreate.create({ name: "visit", category: "UTILITY" });
+  assert.equal(approval.name, "visit");
+  assert.equal(approval.category, "UTILITY");
   assert.ok((await template.approvalFetch().fetch()).whatsapp.status);
   const listed = sids(await client.content.v1.contents.list({ pageSize: 1 }));
   assert.ok(listed.includes(content.sid) && listed.includes(ORDER_UPDATE));
@@ -171,27 +171,27 @@ test("a template is made, approved and deleted", async () => {
   await assert.rejects(template.fetch(), refused(404, 20404));
 });
 
-test("a refusal says what was wrong", async () => {
+test("refused request has the code of Twilio", async () => {
   await assert.rejects(toAva({ to: "whatsapp:+1", body: "hi" }), refused(400, 21211));
   await assert.rejects(client.messages("SM" + "0".repeat(32)).fetch(), refused(404, 20404));
   await assert.rejects(clientOf(ACCOUNT_SID, "wrong").messages.list(), refused(401, 20003));
   await assert.rejects(clientOf(API_KEY, "wrong").content.v1.contents.list(), refused(401, 20003));
 });
 
-test("too many requests are refused, and tried again where the library is told to", async () => {
+test("too many requests are refused and the next request succeeds", async () => {
   const fault = { kind: "refuse", status: 429, code: 20429, retry_after: 1 };
   await sandbox.control("POST", "faults", { to: AVA, times: 1, fault });
   await assert.rejects(toAva({ contentSid: ORDER_UPDATE }), refused(429, 20429));
   assert.match((await toAva({ contentSid: ORDER_UPDATE })).sid, /^(SM|MM)/);
 });
 
-test("a closed window fails by callback", async () => {
+test("message outside the window fails by callback", async () => {
   const message = await toAva({ body: "news" });
   assert.equal((await status(message.sid, "failed")).form.ErrorCode, "63016");
   assert.equal((await client.messages(message.sid).fetch()).errorCode, 63016);
 });
 
-test("webhooks are valid, also after the token was changed", async () => {
+test("webhook signatures are valid after a token change", async () => {
   await sandbox.write(AVA, 'Grüße & "quotes" + 1 \u{1f600}');
   const [inbound] = receiver.calls;
   assert.ok(signed(inbound, AUTH_TOKEN));
@@ -207,7 +207,7 @@ test("webhooks are valid, also after the token was changed", async () => {
   assert.ok(signed(await status(message.sid, "sent"), token));
 });
 
-test("a code is verified", async () => {
+test("verification code is checked", async () => {
   const number = AVA.replace("whatsapp:", "");
   const service = client.verify.v2.services(`VA${"0".repeat(31)}1`);
   const started = await service.verifications.create({ to: number, channel: "whatsapp" });

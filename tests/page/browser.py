@@ -1,4 +1,4 @@
-"""The browser of the tests: the pinned Chromium, or this machine's own where that does not run."""
+"""The browser of the tests: the pinned Chromium, or an installed one where that does not run."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from play import ROOT
 
 PINNED = ROOT / ".tools/chromium"
-# It is to reach this machine only, and nobody's settings.
+# The browser must reach only this machine, and use no profile.
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -25,18 +25,18 @@ NAMES = ["chromium", "chromium-browser", "google-chrome"]
 
 
 def program() -> tuple[str, dict[str, str]]:
-    """The browser's program, and what its environment needs besides."""
+    """The browser's program, and additional environment variables for it."""
     if (PINNED / "chromium").exists():
         # Libraries and a font that this machine may lack.
         return str(PINNED / "chromium"), {
             "LD_LIBRARY_PATH": str(PINNED / "al2023/lib"),
             "FONTCONFIG_FILE": str(PINNED / "fonts.conf"),
         }
-    own = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if not own:
+    installed = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not installed:
         raise RuntimeError("no Chromium: the pinned one is for Linux on x86-64; install one, or set CHROMIUM to its path")
-    print(f"The pinned Chromium is for Linux on x86-64: using {own}", file=sys.stderr)
-    return own, {}
+    print(f"The pinned Chromium is for Linux on x86-64: using {installed}", file=sys.stderr)
+    return installed, {}
 
 
 @contextmanager

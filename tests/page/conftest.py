@@ -1,4 +1,4 @@
-"""A page of its own for each test, with a picture in `.local/page/` of what a failed one saw."""
+"""A separate page for each test, with screenshots of failed tests in `.local/page/`."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from browser import launch
 from play import DEADLINE, ROOT
 
-PICTURES = ROOT / ".local/page"
+SCREENSHOTS = ROOT / ".local/page"
 CONTEXTS = pytest.StashKey[list]()
 
 expect.set_options(timeout=DEADLINE * 1000)
@@ -22,7 +22,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, request):
-    """Opens the page of a sandbox as `browser.new_context` takes it, and sees to it that it needs nobody else."""
+    """Opens a sandbox's page, with options for `browser.new_context`, and fails on errors and on requests to other hosts."""
     contexts, wrong = request.node.stash.setdefault(CONTEXTS, []), []
 
     def open_at(url, **options):
@@ -31,7 +31,7 @@ def open_page(browser, request):
         page = context.new_page()
         page.set_default_timeout(DEADLINE * 1000)
         page.on("pageerror", lambda error: wrong.append(f"error on the page: {error}"))
-        page.on("request", lambda asked: is_own(asked.url, url) or wrong.append(f"request to {asked.url}"))
+        page.on("request", lambda request: is_own(request.url, url) or wrong.append(f"request to {request.url}"))
         page.goto(url)
         expect(page.get_by_role("status", name="Connection")).to_have_text("Live")
         return page
@@ -42,18 +42,18 @@ def open_page(browser, request):
     assert wrong == []
 
 
-def is_own(asked: str, url: str) -> bool:
+def is_own(requested: str, url: str) -> bool:
     # Messages may show pictures of the test's own receiver.
-    return urlsplit(asked).scheme in ("data", "blob") or urlsplit(asked).hostname == urlsplit(url).hostname
+    return urlsplit(requested).scheme in ("data", "blob") or urlsplit(requested).hostname == urlsplit(url).hostname
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    # Here everything is still up; when fixtures end it is not.
+    # The sandbox and the browser still run here; when the fixtures end they do not.
     if report.when == "call" and report.failed:
         pages = [page for context in item.stash.get(CONTEXTS, []) for page in context.pages]
-        PICTURES.mkdir(parents=True, exist_ok=True)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for number, page in enumerate(pages):
-            page.screenshot(path=PICTURES / f"{item.name}-{number}.png", full_page=True)
+            page.screenshot(path=SCREENSHOTS / f"{item.name}-{number}.png", full_page=True)
     return report

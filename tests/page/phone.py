@@ -1,4 +1,4 @@
-"""What a person finds on the page, by the names that screen readers say."""
+"""The parts of the page, found by their accessible names."""
 
 import re
 
@@ -35,13 +35,13 @@ class Phone:
 
 
 def expect_status(message: Locator, status: str) -> None:
-    """Waits until the one message has this in its status line."""
+    """Waits until exactly one message matches and has this status."""
     expect(message).to_have_count(1)
     expect(message).to_contain_text(status)
 
 
 def timeline(page: Page, *words: str) -> Locator:
-    """The lines of the timeline in which all these words are."""
+    """The lines of the timeline that contain all these words."""
     lines = page.get_by_role("log", name="Timeline").get_by_role("button").and_(page.locator("[aria-expanded]"))
     for word in words:
         lines = lines.filter(has_text=word)
@@ -49,7 +49,7 @@ def timeline(page: Page, *words: str) -> Locator:
 
 
 def misbehave(page: Page, who: str, what: str, **fields: str) -> None:
-    """Switches a misbehaviour on for the next call, as a person would: with `Error_code="63003"` and the like."""
+    """Switches a misbehaviour on for the next call, through the controls: `fields` as in `Error_code="63003"`."""
     controls = page.get_by_role("region", name="Controls")
     if not controls.is_visible():
         page.get_by_role("button", name="Controls").click()

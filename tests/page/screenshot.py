@@ -1,4 +1,4 @@
-"""Makes docs/page.png: a conversation through the whole system, as `stack exec` has started it."""
+"""Makes docs/page.png: a conversation through the whole system that `stack exec` has started."""
 
 from playwright.sync_api import expect
 
@@ -43,7 +43,7 @@ def main() -> None:
         page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
         page.goto(stack.url)
         play(page, stack)
-        # What belongs to a message lights up where one points at it.
+        # The page highlights the timeline lines of the message under the pointer.
         Phone(page, "Ava").got("order 18473").hover()
         PICTURE.parent.mkdir(exist_ok=True)
         page.screenshot(path=PICTURE)

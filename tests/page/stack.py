@@ -1,4 +1,4 @@
-"""The whole system that the tests run in, as `stack exec` describes it in the environment."""
+"""The running stack, as `stack exec` describes it in the environment."""
 
 import json
 import os
@@ -13,18 +13,18 @@ class Stack(Sandbox):
     def __init__(self) -> None:
         super().__init__(os.environ["STACK_SANDBOX_URL"])
         self._queue_url = json.loads(os.environ["STACK_OUTPUTS"])["OutboundQueueUrl"]
-        # Its endpoint and keys are the emulator's, by AWS's own variables.
+        # The endpoint and keys are the emulator's, from AWS's standard variables.
         self._queues = boto3.client("sqs")
 
     def notify(self, number: str, content: dict, **more: object) -> str:
-        """Puts a notification on the queue, under an id of its own where none is given: its id."""
+        """Puts a notification on the queue, with a new id if none is given. Returns the id."""
         usual = {"id": f"page-{uuid.uuid4()}", "category": "utility"}
         notification = {**usual, "to": number, "content": content, **more}
         self._queues.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(notification))
         return notification["id"]
 
     def add_person(self, name: str) -> str:
-        """Somebody with a new number: the number."""
+        """Adds a person with a new number. Returns the number."""
         return self.control("POST", "people", {"name": name}).json()["address"].removeprefix("whatsapp:")
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's page in a browser, with a system under test that is only a receiver of webhooks."""
+"""The sandbox's page in a browser, with a receiver of webhooks in place of the system under test."""
 
 import pytest
 import requests
@@ -26,7 +26,7 @@ def ava(page):
     return Phone(page, "Ava")
 
 
-def test_a_conversation_goes_there_and_back(page, sandbox, receiver, ava):
+def test_message_and_reply_show_their_statuses(page, sandbox, receiver, ava):
     ava.write("Where is my order?")
     call = receiver.expect_message("Where is my order?")
     assert call.form["From"] == AVA
@@ -42,14 +42,14 @@ def test_a_conversation_goes_there_and_back(page, sandbox, receiver, ava):
     expect(Phone(page, "Ben").messages.get_by_role("listitem")).to_have_count(0)
 
 
-def test_the_answer_to_a_message_shows_on_the_phone(receiver, ava):
+def test_twiml_reply_shows_on_the_phone(receiver, ava):
     receiver.answer = lambda _: "<Response><Message>We look into it</Message></Response>"
     ava.text.press_sequentially("Hello")
     ava.text.press("Enter")
     expect(ava.got("We look into it")).to_have_count(1)
 
 
-def test_text_is_shown_as_it_was_written(page, receiver, ava):
+def test_html_in_a_message_shows_as_text(page, receiver, ava):
     body = "<b>1 & 2</b> \"Grüße\" \U0001f600"
     ava.write(body)
     receiver.expect_message(body)
@@ -57,7 +57,7 @@ def test_text_is_shown_as_it_was_written(page, receiver, ava):
     assert page.locator("b").count() == 0
 
 
-def test_a_templates_button_answers_it(page, sandbox, receiver, ava):
+def test_template_button_sends_a_reply(page, sandbox, receiver, ava):
     sid = sandbox.send(To=AVA, ContentSid=APPOINTMENT_REMINDER, ContentVariables='{"1": "Monday", "2": "9:00"}')
     template = ava.got("Monday at 9:00")
     expect_status(template, "read")
@@ -69,7 +69,7 @@ def test_a_templates_button_answers_it(page, sandbox, receiver, ava):
     expect_status(ava.said("Confirm"), "200")
 
 
-def test_a_file_is_sent_and_shown(sandbox, receiver, ava):
+def test_file_is_sent_and_shown(sandbox, receiver, ava):
     picture = {"name": "cat.png", "mimeType": "image/png", "buffer": PNG}
     ava.region.get_by_label("File from Ava").set_input_files(picture)
     expect(ava.region.get_by_role("list", name="Files to send").get_by_role("listitem")).to_contain_text(["cat.png"])
@@ -85,7 +85,7 @@ def test_a_file_is_sent_and_shown(sandbox, receiver, ava):
     expect(ava.got("The map").locator(f"img[src='{url}']")).to_be_visible()
 
 
-def test_a_location_is_shared(receiver, ava):
+def test_location_is_shared(receiver, ava):
     ava.button("Share a location").click()
     place = ava.region.get_by_role("form", name="Location of Ava")
     for name, value in {"Latitude": "52.52", "Longitude": "13.405", "Place": "Town hall", "Street": "Main street 1"}.items():
@@ -101,7 +101,7 @@ def test_a_location_is_shared(receiver, ava):
     expect(place).to_be_hidden()
 
 
-def test_a_misbehaviour_that_is_switched_on_strikes_once(page, sandbox, ava):
+def test_switched_on_misbehaviour_happens_once(page, sandbox, ava):
     ava.write("Hello")
     misbehave(page, "Ava", "Fails with an error code", Error_code="63003")
     sandbox.send(To=AVA, Body="One")
@@ -111,7 +111,7 @@ def test_a_misbehaviour_that_is_switched_on_strikes_once(page, sandbox, ava):
     expect(timeline(page, "Misbehaviour", "Planned fault")).to_have_count(1)
 
 
-def test_a_misbehaviour_is_taken_back(page, sandbox, ava):
+def test_misbehaviour_is_switched_off(page, sandbox, ava):
     misbehave(page, "Ava", "Refused: too many requests (429)")
     with pytest.raises(requests.HTTPError, match="429"):
         sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
@@ -121,7 +121,7 @@ def test_a_misbehaviour_is_taken_back(page, sandbox, ava):
     assert sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
 
 
-def test_a_webhook_with_a_wrong_signature_is_seen_as_such(page, receiver, ava):
+def test_webhook_with_a_wrong_signature_shows_as_refused(page, receiver, ava):
     misbehave(page, "Ava", "Has a wrong signature")
     receiver.status = 403
     ava.write("Hello")
@@ -131,7 +131,7 @@ def test_a_webhook_with_a_wrong_signature_is_seen_as_such(page, receiver, ava):
     expect(page.get_by_role("log", name="Timeline")).to_contain_text("refused")
 
 
-def test_a_day_later_the_window_is_closed(page, sandbox, ava):
+def test_window_shows_as_closed_after_a_day(page, sandbox, ava):
     expect(ava.region).to_contain_text("window closed")
     ava.write("Hello")
     expect(ava.region).to_contain_text("window open")
@@ -145,7 +145,7 @@ def test_a_day_later_the_window_is_closed(page, sandbox, ava):
     expect_status(ava.got("on its way"), "read")
 
 
-def test_somebody_without_a_number_writes(page, receiver):
+def test_person_without_a_number_sends_a_message(page, receiver):
     page.get_by_role("button", name="Add a person").click()
     dialog = page.get_by_role("dialog", name="Add a person")
     dialog.get_by_role("textbox", name="Name").fill("Dora")
@@ -160,7 +160,7 @@ def test_somebody_without_a_number_writes(page, receiver):
     expect(dora.region).to_have_count(0)
 
 
-def test_what_belongs_together_is_shown_together(page, sandbox, ava):
+def test_timeline_is_filtered_by_message_and_search(page, sandbox, ava):
     ava.write("One")
     ava.write("Two")
     expect_status(ava.said("One"), "200")
@@ -174,7 +174,7 @@ def test_what_belongs_together_is_shown_together(page, sandbox, ava):
     expect(timeline(page, "Webhook of a message")).to_have_count(0)
 
 
-def test_a_page_that_is_opened_later_shows_what_was(open_page, sandbox, page, ava):
+def test_second_page_shows_earlier_messages(open_page, sandbox, page, ava):
     ava.write("Hello")
     expect_status(ava.said("Hello"), "200")
     second = Phone(open_page(sandbox.url), "Ava")
@@ -183,7 +183,7 @@ def test_a_page_that_is_opened_later_shows_what_was(open_page, sandbox, page, av
     expect_status(ava.said("From here"), "200")
 
 
-def test_everything_is_forgotten(page, ava):
+def test_reset_removes_messages_and_timeline(page, ava):
     ava.write("Hello")
     expect_status(ava.said("Hello"), "200")
     page.get_by_role("button", name="Controls").click()
@@ -193,7 +193,7 @@ def test_everything_is_forgotten(page, ava):
     expect(timeline(page)).to_have_count(0)
 
 
-def test_a_sandbox_that_ends_is_noticed(page, sandbox):
+def test_stopped_sandbox_shows_as_disconnected(page, sandbox):
     sandbox.stop()
     expect(page.get_by_role("status", name="Connection")).to_have_text("Disconnected")
 
@@ -207,7 +207,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"the keyboard does not reach {wanted}")
 
 
-def test_the_keyboard_is_enough(page, sandbox, receiver, ava):
+def test_page_is_usable_by_keyboard_alone(page, sandbox, receiver, ava):
     sandbox.send(To=AVA, ContentSid=APPOINTMENT_REMINDER)
     template = ava.got("Your appointment")
     expect_status(template, "read")
@@ -226,7 +226,7 @@ def test_the_keyboard_is_enough(page, sandbox, receiver, ava):
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="Controls")).to_be_hidden()
     expect(controls).to_be_focused()
-    # Among the lines it is the arrows that move: Tab goes past them all.
+    # The arrow keys move between the lines; Tab leaves the list.
     tab_to(page, timeline(page).and_(page.locator("[tabindex='0']")))
     page.keyboard.press("End")
     expect(timeline(page).last).to_be_focused()
@@ -234,7 +234,7 @@ def test_the_keyboard_is_enough(page, sandbox, receiver, ava):
     expect(timeline(page).last).to_have_attribute("aria-expanded", "true")
 
 
-def test_a_narrow_window_shows_one_phone_at_a_time(open_page, sandbox, receiver):
+def test_narrow_window_shows_one_phone_at_a_time(open_page, sandbox, receiver):
     page = open_page(sandbox.url, viewport=NARROW, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     people = page.get_by_role("navigation", name="People")
@@ -249,7 +249,7 @@ def test_a_narrow_window_shows_one_phone_at_a_time(open_page, sandbox, receiver)
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, NARROW], ids=["desktop", "narrow"])
-def test_nobody_is_kept_out(open_page, sandbox, receiver, colours, size):
+def test_page_has_no_accessibility_violations(open_page, sandbox, receiver, colours, size):
     url = receiver.serve("/map.png", "image/png", PNG)
     sandbox.write(AVA, "Hello")
     for parameters in [{"Body": "The map", "MediaUrl": url}, {"ContentSid": APPOINTMENT_REMINDER}]:
@@ -259,17 +259,17 @@ def test_nobody_is_kept_out(open_page, sandbox, receiver, colours, size):
     page = open_page(sandbox.url, viewport=size, color_scheme=colours, reduced_motion="reduce")
     expect(Phone(page, "Ava").got("Lost")).to_have_count(1)
     timeline(page, "Webhook of a message").first.click()
-    assert barriers(page) == []
+    assert violations(page) == []
     page.get_by_role("button", name="Controls", exact=True).click()
-    assert barriers(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.get_by_role("button", name="Close the controls").click()
     page.get_by_role("button", name="Add a person").click()
-    assert barriers(page) == []
+    assert violations(page) == []
 
 
-def barriers(page: Page) -> list[str]:
-    """What axe-core finds that keeps people out, contrast of text included."""
+def violations(page: Page) -> list[str]:
+    """The serious and critical accessibility violations that axe-core finds, text contrast included."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

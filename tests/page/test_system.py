@@ -1,4 +1,4 @@
-"""The page with the whole deployed system behind it: what a person who tries the system sees."""
+"""The sandbox's page with the whole deployed system behind it."""
 
 import os
 import uuid
@@ -25,7 +25,7 @@ def page(open_page, stack):
 
 @pytest.fixture
 def dora(page, stack):
-    """Somebody who is new to the system: other tests know nobody of this name and number."""
+    """A new person, whose name and number no other test uses."""
     name = f"Dora {uuid.uuid4().hex[:6]}"
     phone = Phone(page, name)
     phone.number = stack.add_person(name)
@@ -35,7 +35,7 @@ def dora(page, stack):
     stack.control("DELETE", f"people/whatsapp:{phone.number}")
 
 
-def test_a_conversation_goes_there_and_back(page, stack, dora):
+def test_conversation_shows_statuses_decisions_and_events(page, stack, dora):
     dora.write("Where is my order?")
     expect_status(dora.said("Where is my order?"), "200")
     expect(timeline(page, "Event", "twilio_inbound")).to_have_count(1)
@@ -49,7 +49,7 @@ def test_a_conversation_goes_there_and_back(page, stack, dora):
     expect(timeline(page, "Event", "twilio_status", "read")).not_to_have_count(0)
 
 
-def test_the_signature_of_a_webhook_is_seen(page, dora):
+def test_webhook_with_a_wrong_signature_shows_403(page, dora):
     misbehave(page, dora.name, "Has a wrong signature")
     dora.write("Is it me?")
     expect_status(dora.said("Is it me?"), "403")
@@ -57,7 +57,7 @@ def test_the_signature_of_a_webhook_is_seen(page, dora):
     expect_status(dora.said("It is me"), "200")
 
 
-def test_stop_holds_until_start(page, stack, dora):
+def test_stop_suppresses_messages_until_start(page, stack, dora):
     dora.write("Hello")
     expect_status(dora.said("Hello"), "200")
     dora.button("STOP").click()
@@ -75,7 +75,7 @@ def test_stop_holds_until_start(page, stack, dora):
     expect(dora.got("You do not want this")).to_have_count(0)
 
 
-def test_where_a_message_fails_its_fallback_arrives(page, stack, dora):
+def test_fallback_arrives_when_a_message_fails(page, stack, dora):
     dora.write("Hello")
     expect_status(dora.said("Hello"), "200")
     misbehave(page, dora.name, "Fails with an error code", Error_code="63003")
@@ -91,7 +91,7 @@ def test_where_a_message_fails_its_fallback_arrives(page, stack, dora):
     expect(timeline(page, "Decision", notification, "sms takes over")).to_have_count(1)
 
 
-def test_outside_of_the_window_a_template_goes_out_instead(page, stack, dora):
+def test_template_fallback_arrives_outside_the_window(page, stack, dora):
     content = {"type": "template", "content_sid": ORDER_UPDATE, "variables": {"1": "Dora", "2": "18473"}}
     stack.notify(dora.number, text("Free text"), fallback=[{"channel": "whatsapp", "content": content}])
     expect_status(dora.got("order 18473"), "read")

@@ -81,7 +81,7 @@ async fn forward(
     if proxy.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
         proxy.count.fetch_add(1, Ordering::SeqCst);
     }
-    // For AWS the Host header stays, because it is signed. The sandbox answers to its own name alone.
+    // For AWS the Host header stays, because it is signed. The sandbox accepts only its own host name.
     if proxy.counted == Counted::Everything {
         headers.remove(HOST);
     }

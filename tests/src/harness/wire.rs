@@ -121,7 +121,7 @@ impl Wire {
     pub async fn killed(&self) -> Result<Moment> {
         let mut killed = self.line.killed.subscribe();
         let moment = killed.wait_for(Option::is_some).await?.clone();
-        moment.context("waited for it")
+        moment.context("no process was killed")
     }
 
     /// Waits until all forwarded requests have been answered: a request outlives the process that sent it.
@@ -224,7 +224,7 @@ impl Proxy {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> (StatusCode, HeaderMap, Bytes) {
-        // For AWS the Host header stays, because it is signed. The sandbox answers to its own name alone.
+        // For AWS the Host header stays, because it is signed. The sandbox accepts only its own host name.
         if matches!(self.names, Names::OfTwilio) {
             headers.remove(HOST);
         }

@@ -71,8 +71,8 @@ impl Crashes {
         for size in 1..=LARGEST_BATCH {
             let batch = Batch::prepare(&world, &mut Rng::with_seed(seed), size).await;
             let mut sender = Sender::start(&world.stack, &queue_url, &[]).await?;
-            let again = sender.deliver(&batch.records()).await?;
-            ensure!(again.is_empty(), "{again:?} are returned to the queue without a fault");
+            let returned = sender.deliver(&batch.records()).await?;
+            ensure!(returned.is_empty(), "{returned:?} are returned to the queue without a fault");
             let passed = sender.wire.moments();
             moments.insert(size, passed.len());
             operations.extend(passed.into_iter().map(|moment| moment.operation));
@@ -123,16 +123,16 @@ impl Crashes {
         let end = Instant::now() + DEADLINE;
         let mut sender = Sender::start(&self.world.stack, &self.queue_url, &[]).await?;
         loop {
-            let again = sender.deliver(&pending).await?;
-            for record in pending.iter().filter(|record| !again.contains(&record.message_id)) {
+            let returned = sender.deliver(&pending).await?;
+            for record in pending.iter().filter(|record| !returned.contains(&record.message_id)) {
                 let state = batch.state(&self.world, &record.message_id).await;
                 ensure!(state.as_deref() == Some("accepted"), "{} left the queue {state:?}", record.message_id);
             }
-            pending.retain(|record| again.contains(&record.message_id));
+            pending.retain(|record| returned.contains(&record.message_id));
             if pending.is_empty() {
                 return Ok(());
             }
-            ensure!(Instant::now() < end, "{again:?} are still returned to the queue after {DEADLINE:?}");
+            ensure!(Instant::now() < end, "{returned:?} are still returned to the queue after {DEADLINE:?}");
             self.end_all_waiting(batch).await;
         }
     }
@@ -222,7 +222,7 @@ async fn unresolvable_outcome_is_held_with_a_dead_letter() {
     assert_eq!(event["state"], "unknown");
     let letter = world.dead_letter(|letter| letter.body.contains(id.as_str())).await;
     assert!(letter.reason.is_some());
-    assert_eq!(world.sent_to(person).await.len(), 1, "never sent again");
+    assert_eq!(world.sent_to(person).await.len(), 1, "not sent again");
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
         crate::support::end_waiting(&world, id).await;
     }
     let (finder, owner) = (&ids[finder], &ids[owner]);
-    assert!(sender.deliver(&record(finder)).await.unwrap().is_empty(), "found in the list");
+    assert!(sender.deliver(&record(finder)).await.unwrap().is_empty(), "resolved by Twilio's list of messages");
     let message_sid = text(&world.notification_in(finder, "accepted").await, "message_sid").unwrap().to_owned();
     // A late status callback: the message belongs to the other notification.
     let address = person.address();
@@ -316,9 +316,9 @@ async fn send_throttled(world: &World, queue_url: &str, operation: &str, side: S
     let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
     let records = vec![Record { message_id: id.clone(), body }];
     let mut sender = Sender::start(&world.stack, queue_url, &[]).await.unwrap();
-    let again = sender.deliver_throttled(&records, operation, side).await.unwrap();
+    let returned = sender.deliver_throttled(&records, operation, side).await.unwrap();
     // A write that DynamoDB executed may be recognised as done, and then no retry is necessary.
-    assert!(side == Side::After || again.len() == 1, "{side:?} {operation}: returned to the queue");
+    assert!(side == Side::After || returned.len() == 1, "{side:?} {operation}: returned to the queue");
     world
         .until("the notification accepted", async || {
             crate::support::end_waiting(world, &id).await;

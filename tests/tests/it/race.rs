@@ -156,10 +156,10 @@ async fn send(world: &World, sender: &mut Sender, person: &Person, id: &str) -> 
     let mut moments = Vec::new();
     world
         .until("the end of the redeliveries", async || {
-            let again = sender.deliver(&records).await.unwrap();
+            let returned = sender.deliver(&records).await.unwrap();
             moments.extend(sender.wire.moments());
             crate::support::end_waiting(world, id).await;
-            again.is_empty().then_some(())
+            returned.is_empty().then_some(())
         })
         .await;
     moments

@@ -79,12 +79,12 @@ async fn batch_that_needs_more_than_100_keys_is_sent_completely() {
     let mut most_keys = 0;
     world
         .until("the whole batch sent", async || {
-            let retried = sender.deliver(&records).await.unwrap();
+            let returned = sender.deliver(&records).await.unwrap();
             most_keys = most_keys.max(keys_read(&sender.wire.moments()));
             for record in &records {
                 end_waiting(&world, &record.message_id).await;
             }
-            retried.is_empty().then_some(())
+            returned.is_empty().then_some(())
         })
         .await;
     assert!(most_keys > 100, "the batch needs only {most_keys} keys");

@@ -1,24 +1,14 @@
 //! The events of a change.
 
-use shared::queues::QueueError;
 use stores::{
-    dynamodb::StoreError,
-    fault::AwsFault,
     messages::{MessageEvent, Messages, StoredMessage},
     notifications::Notifications,
 };
 use twilio_webhook::{
-    form::Form,
-    inbound_message::{InboundMessage, InvalidForm},
-    signature::TrustedForm,
-    status_callback::StatusCallback,
+    form::Form, inbound_message::InboundMessage, signature::TrustedForm, status_callback::StatusCallback,
 };
 
-use crate::{
-    event::Event,
-    reactions::Reactor,
-    record::{Change, UnreadableRecord},
-};
+use crate::{error::EventError, event::Event, reactions::Reactor, record::Change};
 
 /// Looks up what an event says besides its change.
 #[derive(Debug)]
@@ -26,32 +16,6 @@ pub(crate) struct EventBuilder {
     pub(crate) messages: Messages,
     pub(crate) notifications: Notifications,
     pub(crate) reactor: Reactor,
-}
-
-/// A change of which no event was made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EventError {
-    #[error(transparent)]
-    Record(#[from] UnreadableRecord),
-    #[error("a stored form cannot be read")]
-    Form(#[from] InvalidForm),
-    #[error("an event cannot be written as JSON")]
-    Json(#[from] serde_json::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-}
-
-impl EventError {
-    /// Whether every retry would end alike. What else fails is a matter of time or of a permission: it succeeds later.
-    pub(crate) fn is_permanent(&self) -> bool {
-        match self {
-            Self::Record(_) | Self::Form(_) | Self::Json(_) => true,
-            Self::Store(error) => error.fault() == AwsFault::Invalid,
-            Self::Queue(error) => error.fault() == AwsFault::Invalid,
-        }
-    }
 }
 
 impl EventBuilder {

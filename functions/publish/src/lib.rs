@@ -22,6 +22,7 @@ use shared::{
 };
 use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
 
+mod error;
 mod event;
 mod events;
 mod fifo;
@@ -29,7 +30,8 @@ mod reactions;
 mod record;
 mod unpublished;
 
-use events::{EventBuilder, EventError};
+use error::EventError;
+use events::EventBuilder;
 use fifo::PreparedEvent;
 use reactions::Reactor;
 use record::{Change, RecordLocation};

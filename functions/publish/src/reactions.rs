@@ -31,8 +31,8 @@ use twilio_types::{
 use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
 
 use crate::{
+    error::EventError,
     event::{Event, ReportedOptOut},
-    events::EventError,
 };
 
 /// Does it.

@@ -87,7 +87,7 @@ mod tests {
     use shared::queues::EventMessage;
 
     use super::*;
-    use crate::{events::EventError, fifo::PreparedEvent};
+    use crate::{error::EventError, fifo::PreparedEvent};
 
     fn prepared(sequence_number: &str, events: Result<&[&str], EventError>) -> Prepared {
         let location = RecordLocation {

@@ -20,7 +20,7 @@ use twilio_types::{
 };
 
 use crate::{
-    intake::Job,
+    job::Job,
     media::Files,
     media_link::{MediaLinkError, MediaLinks},
 };

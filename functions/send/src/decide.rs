@@ -10,7 +10,7 @@ use crate::{
     doubt::Doubt,
     ends::{AFTER_LEASE, REPLY_CHECK, WINDOW_CHECK, until},
     facts::Known,
-    intake::Job,
+    job::Job,
     schedule::Draft,
 };
 

@@ -20,7 +20,7 @@ use crate::{
     Next, SendError, SendFunction, backoff,
     compose::ComposeError,
     ends::{AFTER_LEASE, log_end},
-    intake::Job,
+    job::Job,
     message_match::{Likeness, Sent},
 };
 

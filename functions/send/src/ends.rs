@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use shared::report::Chain;
 use stores::notifications::{NotificationOutcome, OutcomeWrite, Precondition, Subject};
 
-use crate::{Next, SendError, SendFunction, backoff, compose::ComposeError, intake::Job};
+use crate::{Next, SendError, SendFunction, backoff, compose::ComposeError, job::Job};
 
 /// What comes back to a lease that has just ended should find it ended.
 pub(crate) const AFTER_LEASE: Duration = Duration::from_secs(1);

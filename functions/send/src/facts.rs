@@ -10,7 +10,7 @@ use stores::{
     rate_limits::{BucketKey, tat_in},
 };
 
-use crate::{SendError, SendFunction, intake::Job};
+use crate::{SendError, SendFunction, job::Job};
 
 /// The answer of the read.
 #[derive(Default)]

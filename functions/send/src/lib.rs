@@ -37,13 +37,14 @@ mod doubt;
 mod ends;
 mod facts;
 mod intake;
+mod job;
 mod media;
 mod media_link;
 mod message_match;
 mod schedule;
 
 use compose::Composer;
-use intake::{Incoming, Job};
+use job::{Incoming, Job};
 use schedule::Draft;
 
 /// The function.

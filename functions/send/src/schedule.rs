@@ -14,7 +14,7 @@ use stores::{
 use twilio_client::NewMessage;
 use twilio_types::sid::MessagingServiceSid;
 
-use crate::{Next, Placed, SendFunction, Step, intake::Job};
+use crate::{Next, Placed, SendFunction, Step, job::Job};
 
 /// A message that is ready to go out.
 pub(crate) struct Draft<'a> {

@@ -7,6 +7,7 @@ use aws_sdk_sqs::{
     error::BuildError,
     types::{BatchResultErrorEntry, SendMessageBatchRequestEntry},
 };
+use stores::fault::AwsFault;
 
 use super::{MESSAGE_BYTES, PUBLISHING, error::QueueError};
 
@@ -41,6 +42,12 @@ impl EntryFailure {
             reason: format!("SQS refused it with the code {}", entry.code()),
             is_permanent: entry.sender_fault() && !is_about_the_queue(entry.code()),
         })
+    }
+
+    /// As the error of a whole operation.
+    pub(super) fn to_error(&self, operation: &'static str) -> QueueError {
+        let fault = if self.is_permanent { AwsFault::Invalid } else { AwsFault::Unavailable };
+        QueueError::of_entry(operation, fault, &self.reason)
     }
 
     /// A message that is alone in its batch and longer than SQS accepts.
@@ -92,7 +99,7 @@ impl Publication {
     pub(super) fn add_batch(&mut self, size: usize, failures: Vec<EntryFailure>) {
         let stop = failures.iter().filter(|failure| !failure.is_permanent).min_by_key(|failure| failure.index);
         let decided = stop.map_or(size, |failure| failure.index);
-        self.error = stop.map(|failure| QueueError::of_entry(PUBLISHING, failure));
+        self.error = stop.map(|failure| failure.to_error(PUBLISHING));
         // What stands behind the stop comes again with it, and is judged then.
         let refused = failures.into_iter().filter(|failure| failure.is_permanent && failure.index < decided);
         self.refused.extend(refused.map(|failure| (self.decided + failure.index, failure.reason)));

@@ -5,8 +5,6 @@ use std::error::Error;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use stores::fault::AwsFault;
 
-use super::batch::EntryFailure;
-
 /// A request to a queue failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed")]
@@ -29,9 +27,9 @@ impl QueueError {
         Self { operation, fault: AwsFault::of(&error), source: Box::new(error) }
     }
 
-    pub(super) fn of_entry(operation: &'static str, failure: &EntryFailure) -> Self {
-        let fault = if failure.is_permanent { AwsFault::Invalid } else { AwsFault::Unavailable };
-        Self { operation, fault, source: failure.reason.as_str().into() }
+    /// An entry of a batch that SQS did not accept.
+    pub(super) fn of_entry(operation: &'static str, fault: AwsFault, reason: &str) -> Self {
+        Self { operation, fault, source: reason.into() }
     }
 
     /// Who has to act.

@@ -153,7 +153,7 @@ impl OutboundProducer {
     /// Puts a notification on the queue.
     pub async fn enqueue(&self, entry: QueueEntry) -> Result<(), QueueError> {
         let failures = put(&self.client, &self.url, &[entry]).await?;
-        failures.first().map_or(Ok(()), |failure| Err(QueueError::of_entry(PUTTING, failure)))
+        failures.first().map_or(Ok(()), |failure| Err(failure.to_error(PUTTING)))
     }
 
     /// Puts notifications on the queue, at most ten, of at most 1 MB together. The result has one outcome for each entry, in

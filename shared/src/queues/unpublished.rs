@@ -24,7 +24,7 @@ impl UnpublishedQueue {
             let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
             let failures = batch::send(&self.client, &self.url, operation, entries).await?;
             if let Some(failure) = failures.first() {
-                return Err(QueueError::of_entry(operation, failure));
+                return Err(failure.to_error(operation));
             }
         }
         Ok(())

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_that_was_stopped_goes_on_at_its_page_with_its_own_beginning() {
+    fn a_stopped_sweep_continues_at_its_page_with_its_start() {
         let mut progress = Progress::resume(Some(SweepMark { since: at(NOON), unfinished: None }), at(LATER));
         progress.advance(Some(second_page()), Some(at(NOON)));
         let mark = progress.mark();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_after_a_long_pause_looks_for_nothing_that_may_be_forgotten() {
+    fn a_sweep_after_a_long_pause_reads_back_13_days_at_most() {
         let mark = SweepMark { since: at("2026-01-01T00:00:00Z"), unfinished: None };
         assert_eq!(Progress::resume(Some(mark), at(NOON)).first_day().to_string(), "2026-11-07");
     }

@@ -2,7 +2,7 @@
 //!
 //! A message is an opt-out only if the whole message is a keyword. A sentence with a keyword in it is not: "stop, the
 //! parcel never came" is a complaint. Nor does every word count wherever it is written: a typed CANCEL is an opt-out
-//! request, a button that says "Cancel" is an answer ([`Certainty`]). Source for the English words: Twilio, "Customize
+//! request, a button that says "Cancel" is an answer ([`KeywordCertainty`]). Source for the English words: Twilio, "Customize
 //! Users' Opt-in and Opt-out Experience with Advanced Opt-Out" and "Twilio support for opt-out keywords".
 
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub enum Keyword {
 /// Where a word is certain to be a request, from nowhere to everywhere. Each place includes those before it: what is
 /// certain on a button is certain where it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Certainty {
+pub enum KeywordCertainty {
     /// Nowhere: it is an ordinary word, and only a person can judge what was meant.
     Nowhere,
     /// Typed as a text message (SMS or RCS), where the law of a country reserves it.
@@ -64,7 +64,7 @@ struct Word {
     /// Normalised by [`padded`].
     spelling: String,
     keyword: Keyword,
-    certainty: Certainty,
+    certainty: KeywordCertainty,
     language: Language,
 }
 
@@ -87,23 +87,24 @@ pub enum KeywordMatch {
 const MAX_CHARS: usize = 200;
 
 /// Classifies a text, where words of at least this certainty decide.
-pub fn classify(text: &str, least: Certainty, languages: &Languages) -> KeywordMatch {
+pub fn classify(text: &str, least: KeywordCertainty, languages: &Languages) -> KeywordMatch {
     let message = padded(text.chars().take(MAX_CHARS));
     let is_whole = text.chars().nth(MAX_CHARS).is_none();
     let decides = |word: &&Word| word.certainty >= least && word.spelling == message;
     if is_whole && let Some(word) = languages.0.iter().find(decides) {
         return KeywordMatch::Whole(word.keyword, word.language);
     }
-    stop_word(&message, Certainty::Nowhere, languages).map_or(KeywordMatch::NoKeyword, KeywordMatch::PossibleOptOut)
+    stop_word(&message, KeywordCertainty::Nowhere, languages)
+        .map_or(KeywordMatch::NoKeyword, KeywordMatch::PossibleOptOut)
 }
 
 /// The language of a word in the text that means an opt-out wherever it is written, such as "unsubscribe".
 pub fn unmistakable_stop(text: &str, languages: &Languages) -> Option<Language> {
-    stop_word(&padded(text.chars().take(MAX_CHARS)), Certainty::Everywhere, languages)
+    stop_word(&padded(text.chars().take(MAX_CHARS)), KeywordCertainty::Everywhere, languages)
 }
 
 /// The language of a word for stopping, of at least this certainty, anywhere in a message that is [`padded`].
-fn stop_word(message: &str, least: Certainty, languages: &Languages) -> Option<Language> {
+fn stop_word(message: &str, least: KeywordCertainty, languages: &Languages) -> Option<Language> {
     let mut stops = languages.0.iter().filter(|word| word.keyword == Keyword::Stop && word.certainty >= least);
     stops.find(|word| message.contains(&word.spelling)).map(|word| word.language)
 }
@@ -234,7 +235,7 @@ impl From<Language> for String {
 impl FromIterator<Language> for Languages {
     fn from_iter<I: IntoIterator<Item = Language>>(languages: I) -> Self {
         let words = |language| {
-            let word = move |(keyword, certainty, word): (Keyword, Certainty, &str)| Word {
+            let word = move |(keyword, certainty, word): (Keyword, KeywordCertainty, &str)| Word {
                 spelling: padded(word.chars()),
                 keyword,
                 certainty,

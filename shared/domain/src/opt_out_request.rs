@@ -4,7 +4,7 @@ use twilio_types::address::Channel;
 use twilio_webhook::inbound_message::{InboundMessage, OptOutType};
 
 use crate::{
-    opt_out_keywords::{Certainty, Keyword, KeywordMatch, Language, Languages, classify, unmistakable_stop},
+    opt_out_keywords::{Keyword, KeywordCertainty, KeywordMatch, Language, Languages, classify, unmistakable_stop},
     preference::Preference,
 };
 
@@ -84,18 +84,18 @@ impl Intent {
     /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but
     /// "unsubscribe", is for a person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
     fn by_id(id: &str, labels: &[&str], languages: &Languages) -> Self {
-        let least = if id == START_ID { Certainty::Typed } else { Certainty::Everywhere };
+        let least = if id == START_ID { KeywordCertainty::Typed } else { KeywordCertainty::Everywhere };
         if let request @ Self::SetPreference(_) = Self::in_text(id, least, languages) {
             return request;
         }
-        if let KeywordMatch::Whole(Keyword::Stop, language) = classify(id, Certainty::Nowhere, languages) {
+        if let KeywordMatch::Whole(Keyword::Stop, language) = classify(id, KeywordCertainty::Nowhere, languages) {
             return Self::PossibleOptOut(language);
         }
         let mut texts = labels.iter().chain([&id]);
         texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Other, Self::PossibleOptOut)
     }
 
-    fn in_text(text: &str, least: Certainty, languages: &Languages) -> Self {
+    fn in_text(text: &str, least: KeywordCertainty, languages: &Languages) -> Self {
         let (preference, language) = match classify(text, least, languages) {
             KeywordMatch::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
             KeywordMatch::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
@@ -120,16 +120,16 @@ fn texts(message: &InboundMessage) -> Vec<&str> {
 }
 
 /// How certain a word has to be in a message without an id.
-fn certainty_of_text(message: &InboundMessage, origin: Origin) -> Certainty {
+fn certainty_of_text(message: &InboundMessage, origin: Origin) -> KeywordCertainty {
     let channel = &message.from.channel;
     // An SMS has no buttons.
     let may_be_tap = *channel != Channel::Sms && (origin == Origin::MessageList || is_tap(message));
     if may_be_tap {
-        Certainty::Everywhere
+        KeywordCertainty::Everywhere
     } else if is_text_message(channel) {
-        Certainty::InTextMessage
+        KeywordCertainty::InTextMessage
     } else {
-        Certainty::Typed
+        KeywordCertainty::Typed
     }
 }
 

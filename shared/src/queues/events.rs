@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_ends_before_a_group_comes_again_and_before_it_is_too_large() {
+    fn a_batch_has_each_group_once_and_is_not_too_large() {
         let sizes = |messages: &[EventMessage]| {
             let messages: Vec<_> = messages.iter().collect();
             batches(&messages).iter().map(|batch| batch.len()).collect::<Vec<_>>()

@@ -149,7 +149,7 @@ async fn a_connection_that_is_refused_leaves_nothing_done() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_or_unreadable_leaves_the_outcome_unknown() {
+async fn a_lost_or_unreadable_answer_is_an_unknown_outcome() {
     let script = [Script::Close, Script::Answer(200, "<html>".to_owned()), ok(&json!({"sid": "nonsense"}))];
     for (index, line) in script.into_iter().enumerate() {
         let server = Server::start(vec![line]);
@@ -216,7 +216,7 @@ async fn a_list_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_scheduled_any_more_is_too_late_to_cancel() {
+async fn cancelling_a_message_that_is_not_scheduled_is_too_late() {
     for (line, expected) in [
         (ok(&message(1)), Some(Cancellation::Canceled)),
         (refused(409, 30409), Some(Cancellation::TooLate)),

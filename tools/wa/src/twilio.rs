@@ -100,7 +100,7 @@ mod tests {
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
     #[test]
-    fn the_environment_has_credentials_for_the_account_that_it_names() {
+    fn environment_credentials_are_for_the_named_account() {
         let read = |variables: &[(&str, &str)]| {
             let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
             credentials_in(&ACCOUNT.parse().unwrap(), find).map(|found| found.username)

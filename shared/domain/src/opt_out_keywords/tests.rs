@@ -4,10 +4,10 @@ use super::*;
 
 /// What a typed text is.
 fn typed(text: &str, languages: &Languages) -> KeywordMatch {
-    classify(text, Certainty::Typed, languages)
+    classify(text, KeywordCertainty::Typed, languages)
 }
 
-fn keyword_where(certainty: Certainty, text: &str) -> Option<Keyword> {
+fn keyword_where(certainty: KeywordCertainty, text: &str) -> Option<Keyword> {
     match classify(text, certainty, &Languages::default()) {
         KeywordMatch::Whole(keyword, _) => Some(keyword),
         KeywordMatch::PossibleOptOut(_) | KeywordMatch::NoKeyword => None,
@@ -15,7 +15,7 @@ fn keyword_where(certainty: Certainty, text: &str) -> Option<Keyword> {
 }
 
 fn keyword(text: &str) -> Option<Keyword> {
-    keyword_where(Certainty::Typed, text)
+    keyword_where(KeywordCertainty::Typed, text)
 }
 
 #[test]
@@ -24,7 +24,11 @@ fn twilios_keywords_are_keywords() {
         assert_eq!(keyword(word), Some(Keyword::Stop), "{word}");
     }
     for word in ["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"] {
-        assert_eq!(keyword_where(Certainty::InTextMessage, word), Some(Keyword::Stop), "{word} in a text message");
+        assert_eq!(
+            keyword_where(KeywordCertainty::InTextMessage, word),
+            Some(Keyword::Stop),
+            "{word} in a text message"
+        );
     }
     for word in ["START", "UNSTOP"] {
         assert_eq!(keyword(word), Some(Keyword::Start), "{word}");
@@ -193,8 +197,8 @@ fn ordinary_words_for_beginning_lift_nothing() {
 }
 
 #[test]
-fn a_word_that_is_certain_in_one_place_is_certain_in_those_after_it() {
-    use Certainty::{Everywhere, InTextMessage, Nowhere, Typed};
+fn a_word_decides_where_its_certainty_suffices() {
+    use KeywordCertainty::{Everywhere, InTextMessage, Nowhere, Typed};
     for (word, certain) in [
         ("unsubscribe", vec![Nowhere, InTextMessage, Typed, Everywhere]),
         ("cancel", vec![Nowhere, InTextMessage, Typed]),
@@ -210,7 +214,7 @@ fn a_word_that_is_certain_in_one_place_is_certain_in_those_after_it() {
 proptest! {
     #[test]
     fn any_text_is_classified_without_panic(text in any::<String>()) {
-        classify(&text, Certainty::Typed, &Languages::default());
+        classify(&text, KeywordCertainty::Typed, &Languages::default());
     }
 
     #[test]

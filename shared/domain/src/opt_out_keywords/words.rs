@@ -6,14 +6,14 @@
 //! among Twilio's defaults for START and `END` among those for STOP; both can be removed there.
 
 use super::{
-    Certainty::{self, Everywhere, InTextMessage, Nowhere, Typed},
     Keyword::{self, Help, Start, Stop},
+    KeywordCertainty::{self, Everywhere, InTextMessage, Nowhere, Typed},
     Language,
 };
 
 /// The keywords of a language.
 pub(super) struct Words {
-    stop: &'static [(Certainty, &'static [&'static str])],
+    stop: &'static [(KeywordCertainty, &'static [&'static str])],
     /// Besides START and UNSTOP the word that the confirmation names, where that is another one.
     start: &'static [&'static str],
     help: &'static [&'static str],
@@ -24,9 +24,9 @@ pub(super) struct Words {
 
 impl Words {
     /// All keywords, Twilio's unremovable ones first.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Keyword, Certainty, &'static str)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (Keyword, KeywordCertainty, &'static str)> {
         let typed = |keyword, words: &'static [&'static str]| words.iter().map(move |word| (keyword, Typed, *word));
-        let of_stop = |(certainty, words): &'static (Certainty, &'static [&'static str])| {
+        let of_stop = |(certainty, words): &'static (KeywordCertainty, &'static [&'static str])| {
             words.iter().map(move |word| (Stop, *certainty, *word))
         };
         let stop = self.stop.iter().flat_map(of_stop);
@@ -38,7 +38,7 @@ impl Words {
 /// something else.
 ///
 /// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
-const UNREMOVABLE: [(Keyword, Certainty, &str); 4] =
+const UNREMOVABLE: [(Keyword, KeywordCertainty, &str); 4] =
     [(Stop, Everywhere, "STOP"), (Start, Typed, "START"), (Start, Everywhere, "UNSTOP"), (Help, Typed, "HELP")];
 
 pub(super) const fn of(language: Language) -> &'static Words {

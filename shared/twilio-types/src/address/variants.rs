@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_among_its_spellings_and_all_have_one_canonical_spelling(
+        fn all_spellings_of_a_number_have_one_canonical_spelling(
             text in r"\+(55[1-9]{2}|521?|549?|[1-9][0-9]?)[0-9]{6,11}",
         ) {
             let number = number(&text);

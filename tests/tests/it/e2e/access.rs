@@ -165,8 +165,8 @@ async fn api_port_with_a_tunnel_serves_only_twilios_routes() {
             assert_refused(post(host, path), StatusCode::NOT_FOUND, r#"{"message": "Not Found"}"#).await;
         }
     }
-    let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example; where the tunnel has another name, set \
-                    PUBLIC_BASE_URL to it";
+    let expected = "Host: expected 127.0.0.1 or localhost or tunnel.example; if the tunnel has another name, set \
+                    PUBLIC_BASE_URL to its URL";
     assert_refused(post("page.example", "/twilio/inbound"), StatusCode::FORBIDDEN, expected).await;
     let request = empty.http.get(&empty.emulator.endpoint).header("Host", "tunnel.example");
     assert_refused(request, StatusCode::FORBIDDEN, "Host: expected 127.0.0.1 or localhost").await;

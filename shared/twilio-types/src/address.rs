@@ -6,7 +6,12 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+mod recipient;
+mod user_id;
 mod variants;
+
+pub use recipient::Recipient;
+pub use user_id::UserId;
 
 /// A phone number in the form of ITU-T E.164: `+`, a country code that does not begin with 0, at most 15 digits in all.
 ///
@@ -33,6 +38,18 @@ pub enum InvalidAddress {
     /// Not the address of a sender on WhatsApp.
     #[error("not a WhatsApp address: expected whatsapp:+ and digits, as in whatsapp:+14155238886")]
     WhatsApp,
+    /// Not a WhatsApp user id.
+    #[error(
+        "not a WhatsApp user id: expected two letters, a dot and 1 to 128 letters or digits, as in \
+         US.13491208655302741918, or US.ENT. and the id of a parent"
+    )]
+    UserId,
+    /// Neither a phone number nor a WhatsApp user id.
+    #[error(
+        "not a recipient: expected an E.164 phone number, as in +14155550123, or a WhatsApp user id, as in \
+         US.13491208655302741918"
+    )]
+    Recipient,
 }
 
 impl E164 {
@@ -107,13 +124,14 @@ impl Channel {
     }
 }
 
-/// A person or a sender without the channel: an E.164 number, or an id that is compared as it is. A WhatsApp user who has
-/// a username may withhold the number.
+/// A person or a sender without the channel. A WhatsApp user who has a username may withhold the number.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Reached by phone number.
     Phone(E164),
-    /// Reached by an opaque user id, a short code or an alphanumeric sender id.
+    /// Reached by WhatsApp user id.
+    User(UserId),
+    /// Reached by a short code, an alphanumeric sender id or another channel's id, which is compared as it is.
     Opaque(String),
 }
 
@@ -122,12 +140,24 @@ impl Identity {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Phone(number) => number.as_str(),
+            Self::User(id) => id.as_str(),
             Self::Opaque(id) => id,
         }
     }
+
+    /// Parses the identity of a channel that has no WhatsApp user ids, where an id of their form is another's.
+    fn on_another_channel(text: &str) -> Result<Self, InvalidAddress> {
+        if let Ok(number) = text.parse() {
+            return Ok(Self::Phone(number));
+        }
+        let plausible = !text.is_empty()
+            && text.chars().count() <= MAX_ID_CHARS
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if plausible { Ok(Self::Opaque(text.to_owned())) } else { Err(InvalidAddress::Contact) }
+    }
 }
 
-/// A longer text is not an id: Meta's business-scoped user ids have some 20 characters.
+/// A longer text is not an id: the longest that is known, a WhatsApp user id, has 135 characters.
 const MAX_ID_CHARS: usize = 256;
 
 impl fmt::Debug for Identity {
@@ -135,6 +165,7 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Phone(number) => f.debug_tuple("Phone").field(number).finish(),
+            Self::User(id) => f.debug_tuple("User").field(id).finish(),
             Self::Opaque(_) => f.debug_tuple("Opaque").finish_non_exhaustive(),
         }
     }
@@ -144,13 +175,19 @@ impl FromStr for Identity {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        if let Ok(number) = text.parse() {
-            return Ok(Self::Phone(number));
-        }
-        let plausible = !text.is_empty()
-            && text.chars().count() <= MAX_ID_CHARS
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if plausible { Ok(Self::Opaque(text.to_owned())) } else { Err(InvalidAddress::Contact) }
+        text.parse().map(Self::User).or_else(|_| Self::on_another_channel(text))
+    }
+}
+
+impl From<E164> for Identity {
+    fn from(number: E164) -> Self {
+        Self::Phone(number)
+    }
+}
+
+impl From<UserId> for Identity {
+    fn from(id: UserId) -> Self {
+        Self::User(id)
     }
 }
 
@@ -164,9 +201,9 @@ pub struct Address {
 }
 
 impl Address {
-    /// A phone number on WhatsApp.
-    pub fn whatsapp(number: E164) -> Self {
-        Self { channel: Channel::WhatsApp, identity: Identity::Phone(number) }
+    /// A person on WhatsApp: an [`E164`] number, a [`UserId`] or a [`Recipient`].
+    pub fn whatsapp(person: impl Into<Identity>) -> Self {
+        Self { channel: Channel::WhatsApp, identity: person.into() }
     }
 }
 
@@ -180,7 +217,8 @@ impl FromStr for Address {
             Some((channel, id)) => {
                 let named = !channel.is_empty() && channel.bytes().all(|b| b.is_ascii_alphanumeric());
                 if named {
-                    Ok(Self { channel: Channel::Other(channel.to_owned()), identity: id.parse()? })
+                    let identity = Identity::on_another_channel(id)?;
+                    Ok(Self { channel: Channel::Other(channel.to_owned()), identity })
                 } else {
                     Err(InvalidAddress::Contact)
                 }
@@ -246,16 +284,32 @@ mod tests {
     fn an_address_is_parsed_and_written_as_twilio_writes_it() {
         let cases = [
             ("whatsapp:+14155550123", Channel::WhatsApp, Identity::Phone("+14155550123".parse().unwrap())),
-            ("whatsapp:US.13491208655302741918", Channel::WhatsApp, Identity::Opaque("US.13491208655302741918".into())),
+            (
+                "whatsapp:US.13491208655302741918",
+                Channel::WhatsApp,
+                Identity::User("US.13491208655302741918".parse().unwrap()),
+            ),
+            ("whatsapp:US.ENT.1349", Channel::WhatsApp, Identity::User("US.ENT.1349".parse().unwrap())),
             ("+14155550123", Channel::Sms, Identity::Phone("+14155550123".parse().unwrap())),
             ("12345", Channel::Sms, Identity::Opaque("12345".into())),
             ("messenger:108", Channel::Other("messenger".into()), Identity::Opaque("108".into())),
+            ("rcs:my.agent", Channel::Other("rcs".into()), Identity::Opaque("my.agent".into())),
         ];
         for (text, channel, identity) in cases {
             let address: Address = text.parse().unwrap();
             assert_eq!(address, Address { channel, identity });
             assert_eq!(address.to_string(), text);
         }
+    }
+
+    #[test]
+    fn an_identity_is_a_number_before_a_user_id_before_another_id() {
+        let identity = |text: &str| text.parse::<Identity>().unwrap();
+        assert!(matches!(identity("+14155550123"), Identity::Phone(_)));
+        assert_eq!(identity("us.1349"), Identity::User("US.1349".parse().unwrap()));
+        assert_eq!(identity("12345"), Identity::Opaque("12345".to_owned()));
+        let person: Recipient = "US.1349".parse().unwrap();
+        assert_eq!(Address::whatsapp(person).to_string(), "whatsapp:US.1349");
     }
 
     #[test]
@@ -266,7 +320,8 @@ mod tests {
             "Address { channel: WhatsApp, identity: Phone(E164(+14*******23)) }"
         );
         assert_eq!(shown("+2902345"), "Address { channel: Sms, identity: Phone(E164(+29***45)) }");
-        assert_eq!(shown("whatsapp:US.13491208"), "Address { channel: WhatsApp, identity: Opaque(..) }");
+        assert_eq!(shown("whatsapp:US.13491208"), "Address { channel: WhatsApp, identity: User(UserId(..)) }");
+        assert_eq!(shown("messenger:108"), "Address { channel: Other(\"messenger\"), identity: Opaque(..) }");
         let sender = WhatsAppSender::try_from("whatsapp:+14155238886".to_owned()).unwrap();
         assert_eq!(format!("{sender:?}"), "WhatsAppSender(E164(+14*******86))");
     }

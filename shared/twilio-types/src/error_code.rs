@@ -71,6 +71,8 @@ impl ErrorCode {
     pub const INTERNAL_SERVER_ERROR: Self = Self(20500);
     /// Twilio is not available (20503): a message may have been created.
     pub const SERVICE_UNAVAILABLE: Self = Self(20503);
+    /// An internal error of Twilio's messaging (20504): a message may have been created.
+    pub const MESSAGING_INTERNAL_ERROR: Self = Self(20504);
     /// The sender's queue is full (21611): no message was created.
     pub const QUEUE_FULL: Self = Self(21611);
     /// The message is no longer scheduled, so it cannot be canceled (30409).
@@ -95,7 +97,9 @@ impl ErrorCode {
     pub fn certainty(self) -> Certainty {
         match self {
             Self::TOO_MANY_REQUESTS | Self::QUEUE_FULL => Certainty::NotDone,
-            Self::INTERNAL_SERVER_ERROR | Self::SERVICE_UNAVAILABLE => Certainty::Unknown,
+            Self::INTERNAL_SERVER_ERROR | Self::SERVICE_UNAVAILABLE | Self::MESSAGING_INTERNAL_ERROR => {
+                Certainty::Unknown
+            }
             _ => Certainty::Refused,
         }
     }
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_no_code_twice() {
-        assert_eq!(TABLE.len(), 189);
+        assert_eq!(TABLE.len(), 221);
         assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
@@ -145,6 +149,33 @@ mod tests {
             (63007, Class::FixConfiguration),
             (20003, Class::Authentication),
             (63049, Class::Blocked),
+            (63026, Class::Blocked),
+            (30007, Class::Blocked),
+            (30450, Class::Blocked),
+            (30453, Class::Blocked),
+            (30485, Class::Blocked),
+            (63058, Class::FixConfiguration),
+            (63112, Class::FixConfiguration),
+            (63120, Class::FixConfiguration),
+            (20410, Class::FixConfiguration),
+            (21608, Class::FixConfiguration),
+            (21910, Class::FixConfiguration),
+            (60223, Class::FixConfiguration),
+            (60242, Class::FixConfiguration),
+            (63060, Class::FixConfiguration),
+            (63124, Class::FixConfiguration),
+            (63128, Class::FixConfiguration),
+            (21657, Class::FixConfiguration),
+            (21265, Class::FixRecipient),
+            (21266, Class::FixConfiguration),
+            (21268, Class::FixRecipient),
+            (30003, Class::FixRecipient),
+            (30004, Class::FixRecipient),
+            (63038, Class::SlowDown),
+            (30454, Class::SlowDown),
+            (20504, Class::Retry),
+            (63011, Class::Retry),
+            (30036, Class::Expired),
             (63010, Class::Retry),
             (11200, Class::FixWebhook),
             (99999, Class::Unknown),
@@ -154,11 +185,31 @@ mod tests {
     }
 
     #[test]
+    fn the_codes_of_an_sms_fallback_have_their_class() {
+        for code in [30032, 30033, 30034, 30035, 30040, 30041, 30042] {
+            assert_eq!(ErrorCode(code).class(), Class::FixConfiguration, "a sender that is not registered: {code}");
+        }
+        for code in [30022, 30023, 30027] {
+            assert_eq!(ErrorCode(code).class(), Class::SlowDown, "a cap of US carriers: {code}");
+        }
+    }
+
+    #[test]
+    fn the_codes_of_scheduling_and_paging_are_the_operators() {
+        for code in [35111, 35114, 35115, 35117, 35118, 35125, 35126, 20007, 21481] {
+            assert_eq!(ErrorCode(code).class(), Class::FixConfiguration, "{code}");
+            assert!(ErrorCode(code).title().is_some(), "{code}");
+        }
+    }
+
+    #[test]
     fn ranges_of_the_dictionary_are_complete() {
         for code in (63113..=63120).chain(21701..=21705).chain(11240..=11243) {
             assert!(ErrorCode(code).title().is_some(), "{code}");
         }
         assert_eq!(ErrorCode(63018).title(), Some("Rate limit exceeded for Channel"));
+        assert_eq!(ErrorCode(11241).title(), Some("HTTP connection edge location is not supported"));
+        assert_eq!(ErrorCode(11242).title(), Some("HTTP connection over Twilio Interconnect is not allowed"));
         assert_eq!(ErrorCode(1).title(), None);
     }
 
@@ -169,6 +220,8 @@ mod tests {
             (21611, Certainty::NotDone),
             (20500, Certainty::Unknown),
             (20503, Certainty::Unknown),
+            (20504, Certainty::Unknown),
+            (21910, Certainty::Refused),
             (21211, Certainty::Refused),
             (99999, Certainty::Refused),
         ] {

@@ -1,6 +1,27 @@
 //! Twilio's error codes, in ascending order.
 //!
-//! Source: Twilio, "Error and Warning Dictionary" and the pages of its codes. The titles are Twilio's, some shortened.
+//! Source of the codes and titles: Twilio, "Error and Warning Dictionary"; of 63060, 63062, 63124 and 63128 their own pages,
+//! because they are newer than our copy of the dictionary. Some titles are shortened.
+//!
+//! Source of the classes: the causes and solutions on the page of each code, which has the title "Error" and its number. The
+//! ones that are not obvious from the title:
+//!
+//! | code | class | what its page says |
+//! |---|---|---|
+//! | 20410 | `FixConfiguration` | the API is discontinued |
+//! | 20504 | `Retry` | "Try sending the message again" |
+//! | 21608 | `FixConfiguration` | a restriction of trial accounts and of accounts without an approved profile |
+//! | 30007 | `Blocked` | filtered by Twilio or the carrier for its policy |
+//! | 30022, 30023, 30027 | `SlowDown` | a rate or a daily cap of US carriers |
+//! | 30032 to 30035, 30040 to 30042 | `FixConfiguration` | the number or the sender id is not registered |
+//! | 30450, 30453, 30485 | `Blocked` | fraud protection, which ends by itself; nothing is wrong with the number |
+//! | 63014 | `OptedOut` | the person blocked the sender or opted out: "Stop sending" |
+//! | 63026 | `Blocked` | no page, the title alone |
+//! | 63033 | `OptedOutOfMarketing` | deprecated in Twilio's code mapping; 63050 follows it |
+//! | 63038, 30454 | `SlowDown` | "Wait for the next day or contact support to raise the limit" |
+//! | 63049 | `Blocked` | Meta's choice: use another channel, or outside the US retry later with progressively larger delays |
+//! | 63058 | `FixConfiguration` | Meta's 130497: WhatsApp alone, in one country alone |
+//! | 63112 | `FixConfiguration` | Meta disabled the account or wants its verification: appeal |
 
 use super::Class::{
     self, Authentication, Blocked, Expired, FixConfiguration, FixContent, FixRecipient, FixTemplate, FixWebhook,
@@ -22,10 +43,10 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (11235, FixWebhook, "Certificate is for another domain"),
     (11236, FixWebhook, "Certificate expired"),
     (11237, FixWebhook, "Certificate path invalid"),
-    (11240, FixWebhook, "Connection override: bad edge"),
-    (11241, FixWebhook, "Connection override: bad retry policy"),
-    (11242, FixWebhook, "Connection override: bad retry policy"),
-    (11243, FixWebhook, "Connection override: bad retry policy"),
+    (11240, FixWebhook, "HTTP connection edge location is invalid"),
+    (11241, FixWebhook, "HTTP connection edge location is not supported"),
+    (11242, FixWebhook, "HTTP connection over Twilio Interconnect is not allowed"),
+    (11243, FixWebhook, "HTTP retry policy is invalid"),
     (11750, FixWebhook, "TwiML response body too large"),
     (11751, FixContent, "Media exceeds provider size limit"),
     (12100, FixWebhook, "TwiML does not parse"),
@@ -44,26 +65,32 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (20004, FixConfiguration, "Method not allowed"),
     (20005, Authentication, "Account not active"),
     (20006, Authentication, "Access Denied"),
+    (20007, FixConfiguration, "Page size too large"),
     (20008, FixConfiguration, "Test Credentials"),
     (20009, Retry, "Cannot delete before complete"),
     (20010, FixConfiguration, "Action disabled for account"),
     (20403, Authentication, "Forbidden"),
     (20404, FixConfiguration, "Not Found"),
     (20409, FixContent, "Conflict"),
-    (20410, FixContent, "Gone"),
+    (20410, FixConfiguration, "Gone"),
     (20422, FixContent, "Invalid Parameter"),
     (20429, SlowDown, "Too Many Requests"),
     (20500, Retry, "Internal Server Error"),
     (20503, Retry, "Service unavailable"),
+    (20504, Retry, "Twilio Internal Error"),
     (21211, FixRecipient, "Invalid 'To' Phone Number"),
     (21212, FixConfiguration, "Invalid 'From' Number"),
+    (21265, FixRecipient, "'To' number cannot be a Short Code"),
+    (21266, FixConfiguration, "'To' and 'From' numbers cannot be the same"),
+    (21268, FixRecipient, "Sending to Premium rate or Information Service numbers is not allowed"),
     (21408, FixConfiguration, "Region permission not enabled"),
+    (21481, FixConfiguration, "Invalid PageToken"),
     (21602, FixConfiguration, "Body required"),
     (21603, FixConfiguration, "From or MessagingServiceSid required"),
     (21604, FixConfiguration, "To required"),
     (21606, FixConfiguration, "'From' not a valid message-capable number for this destination/account"),
     (21607, FixConfiguration, "Trial: From not verified"),
-    (21608, FixRecipient, "Trial: To not verified"),
+    (21608, FixConfiguration, "Trial: To not verified"),
     (21609, FixConfiguration, "Invalid 'StatusCallback'"),
     (21610, OptedOut, "Attempt to send to unsubscribed recipient"),
     (21611, SlowDown, "From exceeded max queued messages"),
@@ -80,6 +107,7 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (21654, FixTemplate, "ContentSid required"),
     (21655, FixTemplate, "ContentSid invalid"),
     (21656, FixTemplate, "ContentVariables invalid"),
+    (21657, FixConfiguration, "The Sender ID is invalid"),
     (21658, FixContent, "Parameter exceeded character limit"),
     (21659, FixConfiguration, "From is not a Twilio number"),
     (21660, FixConfiguration, "From belongs to another account"),
@@ -90,6 +118,7 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (21704, FixConfiguration, "Messaging Service empty"),
     (21705, FixConfiguration, "Messaging Service invalid"),
     (21711, FixConfiguration, "Sender is not in the Messaging Service"),
+    (21910, FixConfiguration, "Invalid 'From' and 'To' pair: not the same channel"),
     (23002, FixConfiguration, "Redaction incompatible with STOP filtering"),
     (30001, SlowDown, "Queue overflow"),
     (30002, Authentication, "Account suspended"),
@@ -106,18 +135,39 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (30019, FixContent, "Content size exceeds carrier limit"),
     (30020, Retry, "Scheduling internal failure"),
     (30021, Retry, "Service orchestrator internal failure"),
+    (30022, SlowDown, "US A2P 10DLC - Rate Limits Exceeded"),
+    (30023, SlowDown, "US A2P 10DLC - Daily Message Cap Reached"),
+    (30027, SlowDown, "US A2P 10DLC - T-Mobile Daily Message Limit Reached"),
     (30029, FixConfiguration, "Invalid ContentRetention"),
     (30030, FixConfiguration, "Invalid AddressRetention"),
+    (30032, FixConfiguration, "Toll-Free Number Has Not Been Verified"),
+    (30033, FixConfiguration, "US A2P 10DLC - Campaign Suspended"),
+    (30034, FixConfiguration, "US A2P 10DLC - Message from an Unregistered Number"),
+    (30035, FixConfiguration, "US A2P 10DLC - Message from a number still being configured"),
     (30036, Expired, "Validity Period Expired"),
     (30037, FixConfiguration, "Outbound Messaging Disabled"),
     (30039, Blocked, "Filtered to prevent message loops (WARNING)"),
+    (30040, FixConfiguration, "Destination carrier requires Sender ID pre-registration"),
+    (30041, FixConfiguration, "Sender is restricted or unregistered in a country requiring registration"),
+    (30042, FixConfiguration, "Alphanumeric Sender ID is generic or unauthorized for this account"),
     (30400, FixContent, "Parameters not valid"),
     (30404, FixContent, "Not Found"),
     (30409, FixContent, "Cannot be canceled"),
     (30410, Retry, "Provider Timeout Error"),
     (30450, Blocked, "Delivery blocked"),
-    (30453, FixRecipient, "Could not be delivered"),
+    (30453, Blocked, "Message couldn't be delivered"),
+    (30454, SlowDown, "Account exceeded the messages limit"),
+    (30485, Blocked, "Message couldn't be delivered"),
     (30500, Retry, "Twilio internal error"),
+    (35111, FixConfiguration, "SendAt timestamp is missing"),
+    (35114, FixConfiguration, "Scheduling does not support this timestamp"),
+    (35115, FixConfiguration, "Scheduling does not support this timestamp"),
+    (35117, FixConfiguration, "Scheduling does not support this timestamp"),
+    (35118, FixConfiguration, "MessagingServiceSid is required to schedule a message"),
+    (35125, FixConfiguration, "Maximum limit reached in the account for scheduling messages"),
+    (35126, FixConfiguration, "The ScheduleType value provided is not supported for this channel"),
+    (60223, FixConfiguration, "Verify: Delivery channel disabled"),
+    (60242, FixConfiguration, "Verify: WhatsApp template not found"),
     (63001, FixConfiguration, "Channel could not authenticate the request"),
     (63002, FixConfiguration, "Channel could not find the From address"),
     (63003, FixRecipient, "Channel could not find To address"),
@@ -173,8 +223,9 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (63055, FixConfiguration, "Only marketing messages supported on MM Lite"),
     (63056, FixConfiguration, "Ineligible account type"),
     (63057, SlowDown, "Template Submission Rate Limit Exceeded"),
-    (63058, Blocked, "Business restricted from messaging this country"),
+    (63058, FixConfiguration, "Business is restricted from messaging users in this country"),
     (63059, FixConfiguration, "Phone number migrated to a different WABA"),
+    (63060, FixConfiguration, "WhatsApp Display Name Rejected"),
     (63062, FixConfiguration, "Marketing Messages API ToS not accepted"),
     (63100, FixConfiguration, "Validation Error"),
     (63101, FixConfiguration, "WABA ID not valid or unusable"),
@@ -188,7 +239,7 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (63109, FixConfiguration, "Sender migrated into a different account"),
     (63110, FixConfiguration, "Phone number registration error"),
     (63111, FixConfiguration, r#"Sender's number or WABA "not found""#),
-    (63112, Blocked, "Meta disabled the WABA"),
+    (63112, FixConfiguration, "Meta disabled the WABA"),
     (63113, FixConfiguration, "Sender cannot be verified"),
     (63114, FixConfiguration, "Too many verification codes"),
     (63115, FixConfiguration, "Sender profile not updated"),
@@ -197,4 +248,6 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (63118, FixConfiguration, "PIN configuration missing"),
     (63119, SlowDown, "Meta rate limit reached"),
     (63120, FixConfiguration, "Meta Business Account is locked"),
+    (63124, FixConfiguration, "Display name was declined by Meta"),
+    (63128, FixConfiguration, "A display name change is already in progress for this sender"),
 ];

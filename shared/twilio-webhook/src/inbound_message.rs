@@ -76,6 +76,10 @@ pub struct Details {
     /// `ExternalUserId`: Meta's business-scoped id, which stays the same if the person hides the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_user_id: Option<String>,
+    /// `ParentExternalUserId`: the person's id in the parent portfolio, where one is linked. It takes the place of
+    /// `ExternalUserId` in `From` if the person hides the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_external_user_id: Option<String>,
     /// `MessageType`: `text`, `image`, `interactive` and others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_type: Option<String>,
@@ -245,6 +249,7 @@ impl Details {
             profile_name: form.get_owned("ProfileName"),
             wa_id: form.get_owned("WaId"),
             external_user_id: form.get_owned("ExternalUserId"),
+            parent_external_user_id: form.get_owned("ParentExternalUserId"),
             message_type: form.get_owned("MessageType"),
             button: Button::parse(form),
             list_item: form.get_owned("ListId").map(|id| ListItem { id, title: form.get_owned("ListTitle") }),
@@ -359,7 +364,8 @@ mod tests {
             "{TEXT}&MediaUrl0=https%3A%2F%2Fapi.twilio.com%2Fa&MediaContentType0=image%2Fjpeg&MediaUrl1=https%3A%2F%2Fb\
              &Latitude=37.78&Longitude=-122.39&Label=Office&ButtonText=Yes&ButtonPayload=yes-1&ButtonType=REPLY\
              &ReferralSourceId=120&ReferralCtwaClid=abc&OriginalRepliedMessageSid=SM9&Forwarded=true&OptOutType=STOP\
-             &ListId=row-1&ExternalUserId=whatsapp%3AID.4566546130240823"
+             &ListId=row-1&ExternalUserId=whatsapp%3AID.4566546130240823\
+             &ParentExternalUserId=whatsapp%3AID.ENT.4566546130240824"
         ))
         .unwrap();
         assert_eq!(message.media.len(), 2);
@@ -373,6 +379,7 @@ mod tests {
         assert_eq!(details.opt_out_type, Some(OptOutType::Stop));
         assert_eq!(details.list_item.unwrap().id, "row-1");
         assert_eq!(details.external_user_id.as_deref(), Some("whatsapp:ID.4566546130240823"));
+        assert_eq!(details.parent_external_user_id.as_deref(), Some("whatsapp:ID.ENT.4566546130240824"));
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl AccountClient {
     }
 
     /// The same account, whose requests all end by this time. After it a request is not sent, which is
-    /// [`TwilioError::NotDone`]; one that is under way then is given up, which is [`TwilioError::Unknown`].
+    /// [`TwilioError::NotDone`]; one that is under way then is given up, which is [`TwilioError::Unknown`], even if its
+    /// connection was still being opened.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);

@@ -1,57 +1,90 @@
-//! A template's SID by its name and language.
+//! The list of an account's templates, and a template's SID by its name and language.
 //!
 //! Source: Twilio, "Content API resources".
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use twilio_types::sid::ContentSid;
 
-use crate::{AccountClient, ApiRequest, Product, TwilioError};
+use crate::{AccountClient, ApiRequest, PagePath, Product, TwilioError};
 
-#[derive(Deserialize)]
-struct ContentPage {
-    contents: Vec<ContentResource>,
-    meta: PageMeta,
+/// A page of the list of an account's templates.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ContentPage {
+    /// The templates of the page.
+    pub contents: Vec<ContentResource>,
+    /// The page that follows; none on the last page.
+    pub next: Option<PagePath>,
 }
 
-#[derive(Deserialize)]
-struct ContentResource {
-    sid: ContentSid,
-    friendly_name: Option<String>,
-    language: Option<String>,
+/// A template.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct ContentResource {
+    /// Its SID.
+    pub sid: ContentSid,
+    /// The name that its author gave it. Twilio does not keep it unique.
+    pub friendly_name: Option<String>,
+    /// Its language, as in `en` or `pt_BR`.
+    pub language: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct PageMeta {
-    next_page_url: Option<String>,
+impl<'de> Deserialize<'de> for ContentPage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            contents: Vec<ContentResource>,
+            meta: PageMeta,
+        }
+        #[derive(Deserialize)]
+        struct PageMeta {
+            next_page_url: Option<String>,
+        }
+        let Raw { contents, meta } = Raw::deserialize(deserializer)?;
+        let next = meta.next_page_url.as_deref().and_then(path_and_query).and_then(|path| path.parse().ok());
+        Ok(Self { contents, next })
+    }
+}
+
+impl ContentPage {
+    /// The first template of the page with this name and language.
+    pub fn find(&self, name: &str, language: &str) -> Option<&ContentResource> {
+        self.contents.iter().find(|content| {
+            content.friendly_name.as_deref() == Some(name) && content.language.as_deref() == Some(language)
+        })
+    }
 }
 
 /// Twilio advises pages of at most 500, since an answer holds at most 1 MB.
 const FIRST_PAGE: &str = "/v1/Content?PageSize=500";
-/// An account has at most 6,000 approved templates: twelve pages, and as many again for those that are not approved.
-const MAX_PAGES: usize = 24;
+/// An account has at most 6,000 approved templates: twelve pages of [`AccountClient::list_content`], and as many again for
+/// those that are not approved.
+pub const MAX_CONTENT_PAGES: usize = 24;
 
 impl AccountClient {
+    /// The first page of the account's templates, 500 of them. The account is that of the credentials.
+    pub async fn list_content(&self) -> Result<ContentPage, TwilioError> {
+        self.call(ApiRequest::get(Product::Content, FIRST_PAGE)).await
+    }
+
+    /// A further page of the templates, by the path that [`ContentPage::next`] gave. A path that Twilio does not know any
+    /// more is [`TwilioError::Rejected`].
+    pub async fn content_page(&self, path: &PagePath) -> Result<ContentPage, TwilioError> {
+        self.call(ApiRequest::get(Product::Content, path.as_str())).await
+    }
+
     /// The template of a name (`friendly_name`) and a language, as in `en` or `pt_BR`; none if the account has none of them
     /// among its first 12,000.
     ///
-    /// The templates are those of the account whose credentials are used. The list is read page by page, with one request for
-    /// each page; the time limits of this client apply to each request, a deadline to all of them.
+    /// The list is read page by page, with one request for each page; the time limits of this client apply to each request,
+    /// a deadline to all of them. To continue a search that ran out of time, read the pages yourself.
     pub async fn find_content(&self, name: &str, language: &str) -> Result<Option<ContentSid>, TwilioError> {
-        let mut path = FIRST_PAGE.to_owned();
-        for _ in 0..MAX_PAGES {
-            let page: ContentPage = self.call(ApiRequest::get(Product::Content, path)).await?;
-            let wanted = |content: &ContentResource| {
-                content.friendly_name.as_deref() == Some(name) && content.language.as_deref() == Some(language)
-            };
-            if let Some(found) = page.contents.into_iter().find(wanted) {
-                return Ok(Some(found.sid));
-            }
-            match page.meta.next_page_url.as_deref().and_then(path_and_query) {
-                Some(next) => path = next,
-                None => return Ok(None),
-            }
+        let mut page = self.list_content().await?;
+        for _ in 1..MAX_CONTENT_PAGES {
+            let (None, Some(next)) = (page.find(name, language), &page.next) else { break };
+            page = self.content_page(next).await?;
         }
-        Ok(None)
+        Ok(page.find(name, language).map(|found| found.sid.clone()))
     }
 }
 

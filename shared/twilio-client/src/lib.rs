@@ -28,6 +28,7 @@ pub use client::{
     DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT, HttpClientError,
     TwilioClient, TwilioClientBuilder,
 };
+pub use content::{ContentPage, ContentResource, MAX_CONTENT_PAGES};
 pub use credentials::Credentials;
 pub use error::{ErrorResponse, TransportError, TwilioError};
 pub use media::MediaFile;

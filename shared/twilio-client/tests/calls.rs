@@ -179,9 +179,34 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn after_the_deadline_no_request_is_sent() {
     let server = Server::start(vec![ok(&message(1))]);
-    let answer = server.account().with_deadline(Instant::now()).create(&text()).await;
-    assert!(matches!(answer, Err(TwilioError::NotDone { response: None, source: Some(_), .. })), "{answer:?}");
+    let account = server.account().with_deadline(Instant::now());
+    let (message_sid, page) = (MESSAGE.parse().unwrap(), "/page".parse::<PagePath>().unwrap());
+    let answers = [
+        account.create(&text()).await.map(drop),
+        account.fetch(&message_sid).await.map(drop),
+        account.cancel(&message_sid).await.map(drop),
+        account.media(&message_sid).await.map(drop),
+        account.list(&MessageFilter::default()).await.map(drop),
+        account.list_page(&page).await.map(drop),
+        account.find_content("order", "en").await.map(drop),
+        account.content_page(&page).await.map(drop),
+    ];
+    for answer in answers {
+        assert!(matches!(answer, Err(TwilioError::NotDone { response: None, source: Some(_), .. })), "{answer:?}");
+    }
     assert!(server.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_search_on_a_later_page() {
+    let page = json!({"contents": [], "meta": {"next_page_url": "https://content.example.com/v1/Content?Page=1"}});
+    let server = Server::start(vec![ok(&page), Script::AnswerLate(page.to_string()), ok(&page)]);
+    let account = server.account().with_deadline(Instant::now() + Duration::from_secs(1));
+    let answer = account.find_content("order", "en").await;
+    assert!(matches!(answer, Err(TwilioError::Unknown { response: None, source: Some(_) })), "{answer:?}");
+    server.request();
+    server.request();
+    assert!(server.requests.try_recv().is_err(), "the third page is not asked for");
 }
 
 #[tokio::test]

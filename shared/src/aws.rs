@@ -16,6 +16,7 @@ use aws_config::{
     environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
     meta::region::ProvideRegion as _,
     retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
 use aws_sdk_s3::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
@@ -24,19 +25,33 @@ use aws_types::{
     service_config::{LoadServiceConfig, ServiceConfigKey},
 };
 
-use crate::env::{self, EnvError};
+use crate::{
+    deadline,
+    env::{self, EnvError},
+};
 
 /// A connection inside one region is made within milliseconds: after a second there is nothing at this address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// DynamoDB, SQS and Secrets Manager answer within some 10 ms; an attempt that takes a hundred times longer is repeated.
+/// It includes [`CONNECT_TIMEOUT`].
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_300);
-/// Three attempts and the pauses between them. Two such calls in a row fit into the 10 s of a webhook function, and those
-/// into the 15 s after which Twilio gives up.
+/// All attempts and the pauses between them: 3 x 1.3 s, 200 ms and 400 ms. Two such calls in a row fit into the shortest
+/// timeout of a function, the 10 s of [`deadline::HTTP_TIMEOUT`], with [`deadline::ANSWER_RESERVE`] left for the answer. More
+/// calls in a row end by the invocation's [`deadline::Deadline`].
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(4_500);
 const MAX_ATTEMPTS: u32 = 3;
 /// A fifth of the SDK's own first pause, because Twilio waits for the answer.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_millis(400);
+
+const _: () = {
+    let attempts = ATTEMPT_TIMEOUT.as_millis() * MAX_ATTEMPTS as u128;
+    let pauses = INITIAL_BACKOFF.as_millis() + MAX_BACKOFF.as_millis();
+    let invocation = deadline::HTTP_TIMEOUT.as_millis() - deadline::ANSWER_RESERVE.as_millis();
+    assert!(CONNECT_TIMEOUT.as_millis() < ATTEMPT_TIMEOUT.as_millis(), "a connection is part of an attempt");
+    assert!(attempts + pauses <= OPERATION_TIMEOUT.as_millis(), "the last attempt is not cut off");
+    assert!(2 * OPERATION_TIMEOUT.as_millis() <= invocation, "two calls fit into an invocation");
+};
 
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
@@ -63,6 +78,8 @@ fn base(variable: Variable) -> sdk_config::Builder {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .service_config(ServiceVariables { variable })
+        // It measures the throughput of each body. Bodies are small here, and the timeout of an attempt covers them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -154,6 +171,16 @@ mod tests {
         assert_eq!(dynamodb_url(&config).await, "http://127.0.0.1:8/");
         assert_eq!(object_url(&config).await, "http://127.0.0.1:9/media/a.jpg");
         assert_eq!(s3_endpoint(&config).unwrap(), "http://127.0.0.1:9");
+    }
+
+    #[test]
+    fn attempts_and_operations_of_every_client_have_a_timeout() {
+        let config = config(|_| None);
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.connect_timeout(), Some(CONNECT_TIMEOUT));
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
+        assert_eq!(timeouts.operation_timeout(), Some(OPERATION_TIMEOUT));
+        assert_eq!(config.retry_config().unwrap().max_attempts(), MAX_ATTEMPTS);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use aws_lambda_events::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use stores::dynamodb::StoreError;
 
-use crate::report::Chain;
+use crate::{deadline::DeadlineExceeded, report::Chain};
 
 /// What is wrong with a request, as JSON: `{"error": {"field": "content_type", "message": "..."}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum RequestError {
     /// The caller must change the request.
     #[error("the request was refused: {0}")]
     Refused(RequestProblem),
-    /// AWS did not do its part: time or the operator helps.
+    /// AWS did not do its part, or not in time: time or the operator helps.
     #[error("the request failed")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -76,6 +76,12 @@ impl From<RequestProblem> for RequestError {
 impl From<StoreError> for RequestError {
     fn from(error: StoreError) -> Self {
         Self::Internal(error.into())
+    }
+}
+
+impl From<DeadlineExceeded> for RequestError {
+    fn from(exceeded: DeadlineExceeded) -> Self {
+        Self::Internal(exceeded.into())
     }
 }
 
@@ -144,5 +150,10 @@ mod tests {
         let response = respond(Err(RequestError::Internal("the table is missing".into())));
         assert_eq!(response.status(), 500);
         assert_eq!(body(&response), r#"{"error":{"field":"","message":"internal error"}}"#);
+    }
+
+    #[test]
+    fn exceeded_deadline_is_an_internal_error() {
+        assert_eq!(respond(Err(DeadlineExceeded.into())).status(), 500);
     }
 }

@@ -3,6 +3,7 @@
 //! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`start`], [`log`].
 //! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed) and [`http_reply`].
 //! - Services: [`queues`] (SQS), [`archive`] (S3) and [`twilio`] (Twilio's API with the credentials of the secret).
+//! - Time: [`deadline`], by which every invocation and every call in it ends.
 //! - Errors in the log: [`report`].
 //!
 //! The inner packages hold the rest: `twilio-types`, `twilio-webhook` and `twilio-client` (Twilio, without a type of this
@@ -14,6 +15,7 @@
 
 pub mod archive;
 pub mod aws;
+pub mod deadline;
 pub mod env;
 pub mod http_reply;
 pub mod log;

@@ -7,7 +7,8 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::env;
 
 /// Starts the log: JSON lines where `AWS_LAMBDA_LOG_FORMAT` is `JSON`, and text otherwise, at the level of
-/// `AWS_LAMBDA_LOG_LEVEL`, which is INFO by default.
+/// `AWS_LAMBDA_LOG_LEVEL`, which is INFO by default. Release binaries have no messages of a lower level: see Cargo.toml,
+/// `tracing`.
 ///
 /// All modules have the same level. A filter by module would bring a regular expression engine into every binary, a tenth
 /// of its size.

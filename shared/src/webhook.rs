@@ -13,6 +13,8 @@
 //! 4. What matches becomes a `VerifiedForm`, the only form that the parsers of `twilio-webhook` accept. Everything else is
 //!    answered with 403, and nothing is stored.
 
+use std::time::Duration;
+
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
     encodings::Body,
@@ -28,11 +30,26 @@ use twilio_webhook::{
 };
 
 use crate::{
+    deadline::{ANSWER_RESERVE, Deadline, DeadlineExceeded},
     env, http_reply,
     report::Chain,
     secrets::{Accounts, Secrets, SecretsError},
     start::{StartError, log_warm_up},
 };
+
+/// Twilio waits this long for an answer, and then takes the webhook for failed. Source: Twilio, "Webhooks: Connection
+/// overrides", read timeout (`rt`).
+const TWILIO_READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Receives a webhook until its answer is due: before the invocation ends, also if its timeout is longer than Twilio waits.
+pub fn receive_in_time<T>(
+    deadline_ms: u64,
+    receive: impl Future<Output = Result<T, WebhookError>>,
+) -> impl Future<Output = Result<T, WebhookError>> {
+    let twilio = Deadline::after(TWILIO_READ_TIMEOUT).before(ANSWER_RESERVE);
+    let received = Deadline::of_answer(deadline_ms).min(twilio).run(receive);
+    async { received.await? }
+}
 
 /// What both webhook functions need.
 #[derive(Debug)]
@@ -96,6 +113,9 @@ pub enum WebhookError {
     /// DynamoDB did not write.
     #[error("the webhook cannot be stored")]
     Store(#[from] StoreError),
+    /// AWS did not answer in time. The webhook may be stored or not.
+    #[error("the webhook was not stored in time")]
+    Deadline(#[from] DeadlineExceeded),
 }
 
 impl From<InvalidForm> for WebhookError {
@@ -111,7 +131,7 @@ impl WebhookError {
             Self::Unverified(_) => StatusCode::FORBIDDEN,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Secrets(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Secrets(_) | Self::Store(_) | Self::Deadline(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let message = if status.is_server_error() {
             tracing::error!(error = %Chain(&self), "a webhook failed and was answered with status 500");

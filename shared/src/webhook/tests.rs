@@ -1,3 +1,8 @@
+use std::{
+    future::{pending, ready},
+    time::SystemTime,
+};
+
 use aws_lambda_events::http::HeaderValue;
 use twilio_webhook::{
     form::Form,
@@ -137,4 +142,19 @@ async fn body_in_base64_is_decoded_and_limited() {
     let mut broken = encoded(&body(ONE));
     broken.body = Some("not base64".to_owned());
     assert_eq!(status(&verifier, broken).await, 400);
+}
+
+#[tokio::test]
+async fn webhook_that_is_not_stored_in_time_is_answered_with_500() {
+    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + ANSWER_RESERVE;
+    let soon = soon + Duration::from_millis(50);
+    let received = receive_in_time::<()>(u64::try_from(soon.as_millis()).unwrap(), pending()).await;
+    assert_eq!(received.unwrap_err().into_response().status(), 500);
+}
+
+#[tokio::test]
+async fn webhook_that_is_stored_in_time_is_answered_as_it_was_received() {
+    assert!(matches!(receive_in_time(0, ready(Ok(1))).await, Ok(1)));
+    let received = receive_in_time::<()>(0, ready(Err(WebhookError::TooLarge))).await;
+    assert_eq!(received.unwrap_err().into_response().status(), 413);
 }

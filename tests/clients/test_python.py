@@ -289,8 +289,7 @@ def test_message_to_an_opted_out_person_is_refused_with_21610(sandbox, client, r
 
 
 def test_sender_over_its_rate_limit_fails_with_63018(sandbox, client, receiver):
-    rules = sandbox.control("GET", "rules").json()
-    sandbox.control("PUT", "rules", {**rules, "messages_per_second": 1})
+    sandbox.control("PUT", "limits", {"messages_per_second": 1, "on_excess": "fail"})
     for to in [AVA, BEN] * 5:
         client.messages.create(to=to, from_=SENDER, content_sid=ORDER_UPDATE, status_callback=receiver.status_url)
     receiver.expect(lambda call: call.form.get("ErrorCode") == "63018", "63018")

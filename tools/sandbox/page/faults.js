@@ -68,6 +68,13 @@ export const CATALOGUE = [
     fault: (given) => ({ kind: "slow", milliseconds: given.milliseconds }),
   },
   {
+    id: "hold",
+    group: STATUS,
+    name: "Waits in Twilio's queue",
+    fields: [{ name: "seconds", label: "Seconds", type: "number", min: 1, max: 36_000, value: 60 }],
+    fault: (given) => ({ kind: "hold", seconds: given.seconds }),
+  },
+  {
     id: "fail",
     group: STATUS,
     name: "Fails with an error code",
@@ -148,7 +155,12 @@ const SENTENCES = {
   report_first: () => "callbacks come before the answer",
   duplicate: (f) => `callbacks and webhooks come ${f.times === 1 ? "once" : `${f.times} times`} more`,
   late: (f) => `callbacks and webhooks come ${length(f.milliseconds)} late`,
-  lost: (f) => (f.status ? `the callback of ${f.status} is lost` : "callbacks and webhooks are lost"),
+  lost: (f) => {
+    const statuses = [f.status, ...(f.statuses ?? [])].filter(Boolean);
+    return statuses.length ? `the callback of ${statuses.join(", ")} is lost` : "callbacks and webhooks are lost";
+  },
+  hold: (f) => (f.seconds == null ? "waits until it is released" : `is sent ${length(f.seconds * 1000)} later`),
+  together: (f) => f.faults.map(effect).join("; "),
   reordered: () => "callbacks and webhooks come in another order",
   retried: () => "webhooks are tried again",
   wrong_signature: () => "webhooks have a wrong signature",

@@ -22,7 +22,7 @@ export class Phone {
     this.store = store;
     this.person = person;
     this.compose = new Compose(person.name, (writing) =>
-      api.write({ from: person.address, profile_name: person.name, ...this.#identity(), ...writing }),
+      api.write({ from: person.address, profile_name: person.name, ...writing }),
     );
     this.messages = element("ol", {
       class: "messages",
@@ -47,15 +47,9 @@ export class Phone {
     this.refresh(person);
   }
 
-  // The webhook of a person with a number and a user id has both.
-  #identity() {
-    const { address, user_id: userId } = this.person;
-    return userId && userId !== address ? { external_user_id: userId } : {};
-  }
-
   #head(removable) {
     const { name, address, user_id: userId } = this.person;
-    const withheld = address === userId;
+    const withheld = address === userId || this.person.hides_number;
     const remove =
       removable &&
       element(

@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 
 /** `usual` is the initial value of a rule with a number. */
 const RULES = [
-  { name: "messages_per_second", label: "Messages a second", says: "Messages over the limit fail with 63018", usual: 80 },
+  { name: "messages_per_second", label: "Messages a second", says: "Messages over the limit wait for their turn", usual: 80 },
   { name: "concurrent_requests", label: "Calls at once", says: "Calls over the limit are refused with 20429", usual: 25 },
   {
     name: "service_window",

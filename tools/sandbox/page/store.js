@@ -124,7 +124,7 @@ export class Store extends EventTarget {
   personAt(address) {
     const bare = bareAddress(address);
     return bare
-      ? this.people.find((person) => [person.address, person.user_id].some((own) => own && bareAddress(own) === bare))
+      ? this.people.find((person) => idsOf(person).some((own) => own && bareAddress(own) === bare))
       : undefined;
   }
 
@@ -140,7 +140,7 @@ export class Store extends EventTarget {
 
   /** A text as `opted out`, where Twilio or the system has opted the person out; empty otherwise. */
   optedOut(person) {
-    const own = [person.address, person.user_id]
+    const own = idsOf(person)
       .filter(Boolean)
       .map((address) => this.#consents.get(bareAddress(address)));
     const changes = own.flatMap((byChannel) => [...(byChannel?.values() ?? [])]);
@@ -169,4 +169,9 @@ export class Store extends EventTarget {
   #tell(topic, detail) {
     this.dispatchEvent(new CustomEvent(topic, { detail }));
   }
+}
+
+/** All addresses of a person on WhatsApp; some may be missing. */
+function idsOf({ address, user_id: userId, parent_user_id: parentId }) {
+  return [address, userId, parentId];
 }

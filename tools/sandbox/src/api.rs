@@ -14,10 +14,7 @@ use serde_json::Value;
 use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 use twilio_webhook::form::Form;
 
-use self::{
-    accept::{CreateOutcome, refused},
-    resource::message_resource,
-};
+use self::{accept::CreateOutcome, resource::message_resource};
 use crate::{
     api_error::ApiError, auth::Authenticated, callbacks, faults::InjectedFault, limits::InFlight,
     outages::ReadOperation, paging::PageRequest, state::Sandbox,
@@ -49,17 +46,19 @@ async fn create_message(
     let limit = sandbox.memory().limiter.limits.concurrent_requests;
     let _in_flight = InFlight::enter(&sandbox.in_flight, limit)?;
     let message = create::message(&sandbox, &Form::parse(&body))?;
-    let CreateOutcome::Created { shown, status_task, fault } = accept::accept(&sandbox, message)? else {
+    let CreateOutcome::Created { shown, mut status_task, faults } = accept::accept(&sandbox, message)? else {
         return std::future::pending().await;
     };
-    match fault {
-        Some(InjectedFault::AcceptThenHang) => std::future::pending().await,
-        Some(InjectedFault::AcceptThenRefuse { status, code }) => return Err(refused(status, code)),
-        Some(InjectedFault::ReportFirst) => {
-            let _ = status_task.await;
+    for fault in faults.iter() {
+        match fault {
+            InjectedFault::AcceptThenHang => std::future::pending().await,
+            InjectedFault::AcceptThenRefuse { status, code } => return Err(ApiError::planned(*status, *code)),
+            InjectedFault::ReportFirst if !status_task.is_finished() => {
+                let _ = (&mut status_task).await;
+            }
+            InjectedFault::Slow { milliseconds } => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
+            _ => {}
         }
-        Some(InjectedFault::Slow { milliseconds }) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
-        _ => {}
     }
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }

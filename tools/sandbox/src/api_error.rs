@@ -52,6 +52,12 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests")
     }
 
+    /// The error that a planned fault answers with.
+    pub(crate) fn planned(status: u16, code: u32) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, code, "Refused by a planned fault")
+    }
+
     pub(crate) fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Service unavailable")
     }

@@ -4,14 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use twilio_types::{address::Channel, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 use twilio_webhook::form::Form;
 
-use self::form::callback_form;
+use self::{
+    departure::{Departure, VALIDITY_EXPIRED},
+    form::callback_form,
+    sequence::{Reporting, StatusSequence},
+};
 use crate::{
     api_error::error_title,
     chance::generator,
-    faults::{InjectedFault, WebhookFaults},
+    faults::{CallFaults, WebhookFaults},
     messages::Message,
     opt_out::OPTED_OUT,
     rules::verdict::verdict,
@@ -20,53 +24,12 @@ use crate::{
     webhook::{self, OutgoingWebhook},
 };
 
+mod departure;
 mod form;
+mod sequence;
 
 /// Between two statuses: long enough for a person at the page to see each of them.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The statuses that a message will have, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct StatusSequence {
-    statuses: Vec<MessageStatus>,
-    error_code: Option<u32>,
-    reporting: Reporting,
-}
-
-/// Whether the statuses are posted to the callback URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reporting {
-    Reported,
-    Silent,
-}
-
-impl StatusSequence {
-    /// The statuses of a message, given the error code of the rule that it breaks and the fault that was planned for it.
-    fn of(message: &Message, verdict: Option<u32>, fault: Option<&InjectedFault>) -> Self {
-        use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
-        let on_whatsapp = message.channel == Channel::WhatsApp;
-        // Only WhatsApp reports that a message was read.
-        let good: &[_] = if on_whatsapp { &[Sent, Delivered, Read] } else { &[Sent, Delivered] };
-        let reporting = if fault == Some(&InjectedFault::Silent) { Reporting::Silent } else { Reporting::Reported };
-        let (mut statuses, error_code) = match (fault, verdict) {
-            (Some(InjectedFault::Report { statuses }), _) => {
-                return Self { statuses: statuses.clone(), error_code: None, reporting };
-            }
-            (Some(InjectedFault::Fail { code }), _) => (vec![Failed], Some(*code)),
-            (_, Some(code)) => (vec![Failed], Some(code)),
-            (Some(InjectedFault::FailAfter { code, after }), None) => {
-                let before = good.iter().copied().take_while(|status| status <= after);
-                (before.chain([Undelivered]).collect(), Some(*code))
-            }
-            (_, None) => (good.to_vec(), None),
-        };
-        // Through a messaging service a message begins as accepted and is reported as queued; without one it begins as queued.
-        if message.messaging_service_sid.is_some() {
-            statuses.insert(0, Queued);
-        }
-        Self { statuses, error_code, reporting }
-    }
-}
 
 #[derive(Debug)]
 struct Callback {
@@ -80,18 +43,15 @@ struct Callback {
 /// The faults that are planned for a message and for its callbacks.
 #[derive(Debug, Default)]
 pub(crate) struct PlannedFaults {
-    pub(crate) call: Option<InjectedFault>,
+    pub(crate) call: CallFaults,
     pub(crate) webhooks: WebhookFaults,
 }
 
-/// Takes a message through its statuses, from its scheduled time on.
+/// Takes a message through its statuses, from the time when it leaves the queue.
 pub(crate) async fn report_statuses(sandbox: Arc<Sandbox>, sid: MessageSid, plan: PlannedFaults) {
-    let send_at = sandbox.memory().messages.get(&sid).and_then(|message| message.send_at);
-    if let Some(send_at) = send_at {
-        sandbox.clock.sleep_until(send_at).await;
-    }
-    let Some(sequence) = status_sequence(&sandbox, &sid, plan.call.as_ref()).await else { return };
-    record_broken_rule(&sandbox, &sid, &sequence, plan.call.as_ref());
+    let Some(departure) = departure::wait(&sandbox, &sid).await else { return };
+    let Some(sequence) = status_sequence(&sandbox, &sid, departure, &plan.call).await else { return };
+    record_broken_rule(&sandbox, &sid, &sequence, &plan.call);
     let (later, waiting) = mpsc::unbounded_channel();
     // Late callbacks are posted in order by a second loop, while the message already has its next statuses.
     tokio::join!(
@@ -167,19 +127,23 @@ async fn post_callback(sandbox: &Sandbox, callback: &Callback, faults: &WebhookF
 async fn status_sequence(
     sandbox: &Arc<Sandbox>,
     sid: &MessageSid,
-    fault: Option<&InjectedFault>,
+    departure: Departure,
+    faults: &CallFaults,
 ) -> Option<StatusSequence> {
     let message =
         sandbox.memory().messages.get(sid).filter(|message| message.status != MessageStatus::Canceled).cloned()?;
+    if departure == Departure::Expired {
+        return Some(StatusSequence::failed(&message, VALIDITY_EXPIRED, faults));
+    }
     // Twilio's own answer to STOP is a reply, and reaches the person all the same.
     let refused = message.direction == "outbound-api" && sandbox.refuses_messages_to(&message.to);
     let verdict = if refused { Some(OPTED_OUT) } else { verdict(sandbox, &message).await };
-    Some(StatusSequence::of(&message, verdict, fault))
+    Some(StatusSequence::of(&message, verdict, faults))
 }
 
 /// Adds the broken rule to the timeline, unless the error code is that of a planned fault.
-fn record_broken_rule(sandbox: &Sandbox, sid: &MessageSid, sequence: &StatusSequence, fault: Option<&InjectedFault>) {
-    let planned = fault.and_then(InjectedFault::error_code);
+fn record_broken_rule(sandbox: &Sandbox, sid: &MessageSid, sequence: &StatusSequence, faults: &CallFaults) {
+    let planned = faults.error_code();
     let Some(code) = sequence.error_code.filter(|code| Some(*code) != planned) else { return };
     let to = sandbox.memory().messages.get(sid).map(|message| message.to.clone()).unwrap_or_default();
     sandbox.record(TimelineEvent::broken_rule(code, error_title(code)).of(&to, Some(sid.as_str())));
@@ -203,18 +167,27 @@ fn set_status(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_
     message.status = message.status.max(status);
     message.error_code = message.error_code.or(error_code);
     message.updated_at = now;
-    if status != MessageStatus::Canceled {
+    // A message that fails was tried, unless its validity ended in the queue.
+    if !is_queued(status) && error_code != Some(VALIDITY_EXPIRED) {
         message.sent_at.get_or_insert(now);
+    }
+    if status != MessageStatus::Canceled {
         message.from.get_or_insert_with(|| sandbox.config.sender_on(&message.channel).to_owned());
     }
     Some(message.clone())
 }
 
+fn is_queued(status: MessageStatus) -> bool {
+    use MessageStatus::{Accepted, Canceled, Queued, Scheduled, Sending};
+    matches!(status, Accepted | Canceled | Queued | Scheduled | Sending)
+}
+
 /// The callback for a status; none for a message without a callback URL.
 fn callback(sandbox: &Sandbox, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Option<Callback> {
+    let ids = sandbox.memory().people.portfolio.ids(&message.to);
     Some(Callback {
         url: message.status_callback.clone()?,
-        form: callback_form(&sandbox.config, message, status, error_code),
+        form: callback_form(&sandbox.config, message, status, error_code, ids),
         message_sid: message.sid.clone(),
         person: message.to.clone(),
         status,
@@ -231,42 +204,17 @@ fn reorder(callbacks: &mut [Callback], seed: u64, sid: &MessageSid) {
 
 #[cfg(test)]
 mod tests {
-    use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
+    use MessageStatus::{Delivered, Sent};
 
     use super::*;
     use crate::{api::create, config::Config};
 
-    const WHATSAPP: [(&str, &str); 3] =
-        [("To", "whatsapp:+14155550123"), ("From", "whatsapp:+14155238886"), ("Body", "hi")];
     const SMS: [(&str, &str); 3] =
         [("To", "+14155550123"), ("MessagingServiceSid", "MG00000000000000000000000000000001"), ("Body", "hi")];
 
     fn message(parameters: [(&str, &str); 3]) -> Message {
         let form = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
         create::message(&Sandbox::new(Config::documented(String::new())), &form).unwrap()
-    }
-
-    #[test]
-    fn statuses_depend_on_channel_rule_and_fault() {
-        let undelivered = r#"{"kind": "fail_after", "code": 63024, "after": "sent"}"#;
-        let at_once = r#"{"kind": "fail_after", "code": 63024, "after": "queued"}"#;
-        let silent = r#"{"kind": "silent"}"#;
-        let cases = [
-            (WHATSAPP, None, None, vec![Sent, Delivered, Read], None),
-            (WHATSAPP, Some(63016), None, vec![Failed], Some(63016)),
-            (WHATSAPP, Some(63016), Some(undelivered), vec![Failed], Some(63016)),
-            (WHATSAPP, None, Some(undelivered), vec![Sent, Undelivered], Some(63024)),
-            (WHATSAPP, None, Some(at_once), vec![Undelivered], Some(63024)),
-            (WHATSAPP, None, Some(silent), vec![Sent, Delivered, Read], None),
-            (SMS, None, None, vec![Queued, Sent, Delivered], None),
-            (SMS, None, Some(r#"{"kind": "fail", "code": 30003}"#), vec![Queued, Failed], Some(30003)),
-        ];
-        for (parameters, verdict, fault, statuses, error_code) in cases {
-            let parsed = fault.map(|fault| serde_json::from_str(fault).unwrap());
-            let sequence = StatusSequence::of(&message(parameters), verdict, parsed.as_ref());
-            assert_eq!(sequence.reporting == Reporting::Silent, fault == Some(silent));
-            assert_eq!((sequence.statuses, sequence.error_code), (statuses, error_code), "{parameters:?} {fault:?}");
-        }
     }
 
     #[tokio::test]

@@ -122,13 +122,17 @@ impl ContentTemplate {
         self.whatsapp_type().map_or(UnapprovedUse::Never, |(kind, content)| kind.unapproved(content))
     }
 
-    pub(crate) fn has_variable(&self, name: &str) -> bool {
-        self.default(name).is_some() || self.placeholders().iter().any(|placeholder| placeholder == name)
+    /// Whether it is a template for a one-time password: copy-code, one-tap or zero-tap.
+    pub(crate) fn is_authentication(&self) -> bool {
+        self.whatsapp_type().is_some_and(|(kind, _)| kind.key == "whatsapp/authentication")
     }
 
-    /// Whether a variable has no value, neither from the message nor from the content.
-    pub(crate) fn lacks_value(&self, given: &BTreeMap<String, String>) -> bool {
-        self.placeholders().iter().any(|name| !given.contains_key(name) && self.default(name).is_none())
+    /// Whether a message has a value for each variable of the content, its own or the content's, and no other values.
+    pub(crate) fn matches_values(&self, given: &BTreeMap<String, String>) -> bool {
+        let names = self.placeholders();
+        let is_known = |name: &String| self.default(name).is_some() || names.contains(name);
+        let has_value = |name: &String| given.contains_key(name) || self.default(name).is_some();
+        given.keys().all(is_known) && names.iter().all(has_value)
     }
 
     fn default(&self, name: &str) -> Option<&str> {
@@ -207,7 +211,7 @@ mod tests {
         let cases = [
             (ORDER_UPDATE_SID, "{}", "Hello Ava, your order 18473 is on its way."),
             (ORDER_UPDATE_SID, r#"{"1": "Ben"}"#, "Hello Ben, your order 18473 is on its way."),
-            (ORDER_UPDATE_SID, r#"{"1": "{{2}}", "2": ""}"#, "Hello {{2}}, your order  is on its way."),
+            (ORDER_UPDATE_SID, r#"{"1": "{{2}}", "2": " "}"#, "Hello {{2}}, your order   is on its way."),
             (APPOINTMENT_REMINDER_SID, r#"{"1": "1 May", "2": "9:00"}"#, "Your appointment is on 1 May at 9:00."),
             (VERIFICATION_CODE_SID, r#"{"1": "000042"}"#, "000042 is your verification code."),
         ];

@@ -11,7 +11,7 @@ use axum::{
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use twilio_types::{message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{address::WhatsAppSender, message_status::MessageStatus, sid::MessageSid};
 
 use crate::{
     auth_tokens::AuthTokenChange,
@@ -30,6 +30,7 @@ use crate::{
     snapshot::message_json,
     state::Sandbox,
     timeline::{TimelineEvent, TimelineOutcome},
+    unsent::UnsentVisibility,
 };
 
 mod clock;
@@ -43,6 +44,9 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/inbound", post(send_inbound))
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
+        .route("/sandbox/messages/{sid}/release", post(release))
+        .route("/sandbox/unsent", put(set_unsent))
+        .route("/sandbox/senders", post(add_sender))
         .route("/sandbox/faults", get(faults).post(add_fault).delete(remove_all_faults))
         .route("/sandbox/faults/{id}", delete(remove_fault))
         .route("/sandbox/drops", put(set_drops))
@@ -156,6 +160,28 @@ async fn report(
         return StatusCode::NOT_FOUND;
     }
     callbacks::report(&sandbox, &sid, report.status, report.error_code).await;
+    StatusCode::NO_CONTENT
+}
+
+/// Lets a message be sent that waits.
+async fn release(State(sandbox): State<Arc<Sandbox>>, Path(sid): Path<MessageSid>) -> StatusCode {
+    if sandbox.release(&sid) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn set_unsent(State(sandbox): State<Arc<Sandbox>>, Json(visibility): Json<UnsentVisibility>) -> StatusCode {
+    let now = sandbox.now();
+    sandbox.memory().hidden_unsent.set(visibility, now);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSender {
+    address: WhatsAppSender,
+}
+
+async fn add_sender(State(sandbox): State<Arc<Sandbox>>, Json(sender): Json<NewSender>) -> StatusCode {
+    sandbox.memory().added_senders.insert(sender.address.to_string());
     StatusCode::NO_CONTENT
 }
 

@@ -1,137 +1,11 @@
 //! Fault injection: what goes wrong with a message when a test or a person asks for it.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use twilio_types::message_status::MessageStatus;
 
-use crate::{
-    chance::Probability,
-    timeline::{TimelineEvent, TimelineOutcome},
-};
+pub(crate) use self::injected::{CallFaults, InjectedFault, WebhookFaults};
+use crate::chance::Probability;
 
-/// A fault of the call that creates a message, or of the webhooks about a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum InjectedFault {
-    /// No message is created, and the call is answered with an error.
-    Refuse {
-        status: u16,
-        code: u32,
-        /// Seconds.
-        #[serde(default)]
-        retry_after: Option<u64>,
-    },
-    /// The message is created, and the call is answered with an error.
-    AcceptThenRefuse { status: u16, code: u32 },
-    /// The message is created, and the call is never answered.
-    AcceptThenHang,
-    /// No message is created, and the call is never answered.
-    Hang,
-    /// The message is created, and fails with this code.
-    Fail { code: u32 },
-    /// The message is created, and these statuses are reported, in this order.
-    Report { statuses: Vec<MessageStatus> },
-    /// The message is created, and the call is answered after all statuses are reported.
-    ReportFirst,
-    /// The message is created and has its statuses, and none of them is reported.
-    Silent,
-    /// The message is created, has its statuses up to this one, and is then undelivered with this code.
-    FailAfter { code: u32, after: MessageStatus },
-    /// The message is created, and the call is answered late.
-    Slow { milliseconds: u64 },
-    /// Each webhook is posted this many more times.
-    Duplicate {
-        #[serde(default = "one")]
-        times: u8,
-    },
-    /// Each webhook is posted this much later by the sandbox's clock.
-    Late { milliseconds: u64 },
-    /// The webhook of this status is never posted; without a status, none is.
-    Lost {
-        #[serde(default)]
-        status: Option<MessageStatus>,
-    },
-    /// The callbacks of a message are posted in another order. A person's message is posted after that person's next one.
-    Reordered,
-    /// Each webhook is posted again after it was answered, as if the answer was lost.
-    Retried,
-    /// Each webhook is signed with a wrong auth token.
-    WrongSignature,
-}
-
-fn one() -> u8 {
-    1
-}
-
-impl InjectedFault {
-    /// The error code of a message that fails by this fault.
-    pub(crate) fn error_code(&self) -> Option<u32> {
-        match self {
-            Self::Fail { code } | Self::FailAfter { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
-
-    fn affects_webhooks(&self) -> bool {
-        use InjectedFault::{Duplicate, Late, Lost, Reordered, Retried, WrongSignature};
-        matches!(self, Duplicate { .. } | Late { .. } | Lost { .. } | Reordered | Retried | WrongSignature)
-    }
-
-    /// The timeline event for the fault.
-    pub(crate) fn event(&self, person: &str, message_sid: &str) -> TimelineEvent {
-        let details = json!(self);
-        let kind = details.get("kind").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-        let created = !matches!(self, Self::Refuse { .. } | Self::Hang);
-        let event = TimelineEvent::new("fault", TimelineOutcome::Bad, format!("Planned fault: {kind}"));
-        event.of(person, created.then_some(message_sid)).with(details)
-    }
-}
-
-/// The faults of the webhooks about one message, at most one of each kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct WebhookFaults(Vec<InjectedFault>);
-
-impl WebhookFaults {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &InjectedFault> {
-        self.0.iter()
-    }
-
-    /// How many more times each webhook is posted.
-    pub(crate) fn copies(&self) -> u8 {
-        self.find(|fault| if let InjectedFault::Duplicate { times } = fault { Some(*times) } else { None }).unwrap_or(0)
-    }
-
-    pub(crate) fn delay(&self) -> Option<Duration> {
-        self.find(|fault| match fault {
-            InjectedFault::Late { milliseconds } => Some(Duration::from_millis(*milliseconds)),
-            _ => None,
-        })
-    }
-
-    /// Whether the webhook of this status is lost. A person's message has no status.
-    pub(crate) fn loses(&self, status: Option<MessageStatus>) -> bool {
-        self.iter()
-            .any(|fault| matches!(fault, InjectedFault::Lost { status: lost } if lost.is_none() || *lost == status))
-    }
-
-    pub(crate) fn reorders(&self) -> bool {
-        self.0.contains(&InjectedFault::Reordered)
-    }
-
-    pub(crate) fn retries(&self) -> bool {
-        self.0.contains(&InjectedFault::Retried)
-    }
-
-    pub(crate) fn has_wrong_signature(&self) -> bool {
-        self.0.contains(&InjectedFault::WrongSignature)
-    }
-
-    fn find<T>(&self, of: impl Fn(&InjectedFault) -> Option<T>) -> Option<T> {
-        self.iter().find_map(of)
-    }
-}
+mod injected;
 
 /// A fault for the next messages of one person, or of all people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -213,23 +87,22 @@ impl FaultPlans {
         self.planned.clear();
     }
 
-    /// The next fault for a call that creates a message. It counts as used.
-    pub(crate) fn take_for_call(&mut self, target: FaultTarget<'_>) -> Option<InjectedFault> {
-        self.take(|numbered| !numbered.planned.fault.affects_webhooks() && numbered.affects(target))
+    /// The next fault for a call that creates a message, or the faults that it puts together. It counts as used.
+    pub(crate) fn take_for_call(&mut self, target: FaultTarget<'_>) -> CallFaults {
+        let taken = self.take(|numbered| !numbered.planned.fault.affects_webhooks() && numbered.affects(target));
+        taken.map(CallFaults::from).unwrap_or_default()
     }
 
     /// The next faults for the webhooks about a message. They count as used.
     pub(crate) fn take_for_webhooks(&mut self, target: FaultTarget<'_>) -> WebhookFaults {
-        let mut faults: Vec<InjectedFault> = Vec::new();
-        let kind = std::mem::discriminant;
+        let mut faults = WebhookFaults::default();
         while let Some(fault) = self.take(|numbered| {
             let fault = &numbered.planned.fault;
-            let is_new = faults.iter().all(|other| kind(other) != kind(fault));
-            fault.affects_webhooks() && is_new && numbered.affects(target)
+            fault.affects_webhooks() && !faults.has_kind_of(fault) && numbered.affects(target)
         }) {
-            faults.push(fault);
+            faults.add(fault);
         }
-        WebhookFaults(faults)
+        faults
     }
 
     fn take(&mut self, affects: impl Fn(&NumberedFaultPlan) -> bool) -> Option<InjectedFault> {
@@ -246,6 +119,10 @@ impl FaultPlans {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use twilio_types::message_status::MessageStatus;
+
     use super::*;
 
     fn plan(faults: &mut FaultPlans, planned: &str) -> u64 {
@@ -273,11 +150,11 @@ mod tests {
     fn fault_affects_its_person_as_often_as_planned() {
         let mut faults = FaultPlans::default();
         plan(&mut faults, r#"{"to": "a", "times": 2, "fault": {"kind": "accept_then_hang"}}"#);
-        assert_eq!(faults.take_for_call(target("b", "1")), None);
+        assert_eq!(faults.take_for_call(target("b", "1")), CallFaults::default());
         assert_eq!(faults.take_for_webhooks(target("a", "1")), WebhookFaults::default());
-        assert_eq!(faults.take_for_call(target("a", "1")), Some(InjectedFault::AcceptThenHang));
-        assert_eq!(faults.take_for_call(target("a", "2")), Some(InjectedFault::AcceptThenHang));
-        assert_eq!(faults.take_for_call(target("a", "3")), None);
+        assert_eq!(faults.take_for_call(target("a", "1")), InjectedFault::AcceptThenHang.into());
+        assert_eq!(faults.take_for_call(target("a", "2")), InjectedFault::AcceptThenHang.into());
+        assert_eq!(faults.take_for_call(target("a", "3")), CallFaults::default());
     }
 
     #[test]
@@ -285,10 +162,10 @@ mod tests {
         let mut faults = FaultPlans::default();
         let id = plan(&mut faults, r#"{"times": null, "fault": {"kind": "silent"}}"#);
         for sid in ["1", "2", "3"] {
-            assert_eq!(faults.take_for_call(target("a", sid)), Some(InjectedFault::Silent));
+            assert_eq!(faults.take_for_call(target("a", sid)), InjectedFault::Silent.into());
         }
         assert!(faults.remove(id) && !faults.remove(id));
-        assert_eq!(faults.take_for_call(target("a", "4")), None);
+        assert_eq!(faults.take_for_call(target("a", "4")), CallFaults::default());
         plan(&mut faults, r#"{"times": 0, "fault": {"kind": "silent"}}"#);
         assert_eq!(faults.iter().count(), 0);
     }
@@ -321,7 +198,7 @@ mod tests {
                     if others {
                         faults.take_for_call(target("b", "x"));
                     }
-                    faults.take_for_call(target("a", &number.to_string())).is_some()
+                    faults.take_for_call(target("a", &number.to_string())) != CallFaults::default()
                 })
                 .collect::<Vec<_>>()
         };

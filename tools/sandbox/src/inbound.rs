@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
+use twilio_types::address::Channel;
 use twilio_webhook::form::Form;
 
 use self::{person_message::PersonMessage, replies::send_reply};
@@ -53,8 +54,14 @@ pub(crate) struct InboundResult {
 
 /// Stores what a person sends. Where Advanced Opt-Out is on, Twilio's own answer to a keyword goes out before the webhook.
 pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbound {
-    let message = form::message(&sandbox.config, &sandbox.sids, sandbox.now(), sent);
+    if sent.from.channel == Channel::WhatsApp {
+        sandbox.memory().people.portfolio.register(&sent.from.to_string(), sent.given_user_id());
+    }
+    let message = form::message(sandbox, sent);
     let mut form = form::form(sandbox, sent, &message);
+    for id in ["From", "ExternalUserId", "ParentExternalUserId"].iter().filter_map(|name| form.get(name)) {
+        sandbox.memory().people.portfolio.record_seen(id);
+    }
     let faults = remember(sandbox, &message);
     if let Some(keyword) = OptOutKeyword::read(&message.body).filter(|_| sandbox.rules().advanced_opt_out) {
         let opt_out_type = ("OptOutType".to_owned(), keyword.opt_out_type().to_owned());
@@ -75,7 +82,9 @@ fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: OptOutKeywo
 fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
     let (person, sid) = (message.from.as_deref().unwrap_or_default(), message.sid.as_str());
     let mut memory = sandbox.memory();
-    memory.people.record_inbound(person, message.created_at);
+    if message.channel == Channel::WhatsApp {
+        memory.people.record_inbound(&message.to, person, message.created_at);
+    }
     memory.messages.add(message.clone());
     let faults = memory.faults.take_for_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
     for fault in faults.iter() {

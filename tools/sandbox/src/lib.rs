@@ -12,7 +12,8 @@
 //! - Fault injection: [`faults`] of calls and webhooks, [`outages`] of calls that read, [`drops`] of webhooks by chance
 //!   ([`chance`] follows from the seed). [`limits`] enforces Twilio's limits, and [`rates`] measures the callers. A [`scenario`]
 //!   does such things step by step.
-//! - [`state`] locks the [`memory`] of [`messages`], [`people`], [`files`] and the [`timeline`], as much as [`capacity`] allows.
+//! - [`state`] locks the [`memory`] of [`messages`], [`people`] with the ids of their [`portfolio`] ([`user_id`]), [`files`] and the
+//!   [`timeline`], as much as [`capacity`] allows. [`unsent`] hides messages from the list.
 //!   [`calls`] adds API calls to the timeline. [`clock`] and [`sids`] give time and SIDs.
 //! - The [`page`] shows a [`snapshot`] and follows the [`stream`] of changes. [`access`] refuses what a browser requests for
 //!   another site's page.
@@ -23,8 +24,13 @@
 //! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `replied_to` and `forwarded` as in `inbound::person_message` |
 //! | `POST /sandbox/files` | uploads the bytes of a file with their `Content-Type`; gives `{"url", "content_type", "size"}`, for `media` |
 //! | `POST /sandbox/people` | adds a person: `{"name": "Dan", "without_number": true}`; `DELETE /sandbox/people/{address}` removes one |
+//! | `PUT /sandbox/people/{address}` | changes a person: `{"hides_number": true}`, `{"number": "whatsapp:+14155550199"}` |
+//! | `PUT /sandbox/portfolio` | links a parent portfolio: `{"parent_linked": true, "to": "whatsapp:+1..."}`; `to` is optional |
+//! | `POST /sandbox/senders` | adds a WhatsApp sender: `{"address": "whatsapp:+14155238887"}` |
 //! | `GET /sandbox/messages?address=` | the messages to or from an address, the oldest first |
 //! | `POST /sandbox/messages/{sid}/status` | reports a status: `{"status": "failed", "error_code": 63016}` |
+//! | `POST /sandbox/messages/{sid}/release` | lets a message be sent that waits in the queue |
+//! | `PUT /sandbox/unsent` | hides unsent messages from the list: `{"hidden": true, "to": "whatsapp:+1...", "seconds": 60}`; `to` and `seconds` are optional |
 //! | `GET /sandbox/webhooks?message_sid=` | the webhooks that were posted or dropped |
 //! | `GET /sandbox/state` | a snapshot: people, messages, timeline, faults, rules, templates |
 //! | `GET /sandbox/stream` | server-sent events: a `snapshot`, then each change |
@@ -32,7 +38,7 @@
 //! | `GET /sandbox/faults` | the planned faults; `DELETE` removes all, or one with `/sandbox/faults/{id}` |
 //! | `PUT /sandbox/drops` | drops webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
 //! | `PUT /sandbox/outages` | lets calls that read fail: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
-//! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` |
+//! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` or `"queue"` |
 //! | `GET`, `PUT /sandbox/rules` | the [`WhatsAppRules`] in effect |
 //! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were created |
 //! | `GET`, `POST /sandbox/clock` | the clock; moves it forward: `{"advance_seconds": 86400}` |
@@ -73,6 +79,7 @@ mod overrides;
 mod page;
 mod paging;
 mod people;
+mod portfolio;
 mod products;
 mod rates;
 mod rules;
@@ -87,6 +94,8 @@ mod stream;
 mod studio;
 mod timeline;
 mod twiml;
+mod unsent;
+mod user_id;
 mod verify;
 mod webhook;
 

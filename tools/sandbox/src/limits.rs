@@ -6,17 +6,17 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::api_error::ApiError;
 
-const SECOND: Duration = Duration::from_secs(1);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// The limits in effect; none for no limit.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountLimits {
     /// Of one WhatsApp sender, in any period of one second.
@@ -25,46 +25,65 @@ pub(crate) struct AccountLimits {
     /// Calls that create a message at the same time, of the whole account.
     #[serde(default)]
     pub(crate) concurrent_requests: Option<usize>,
-    #[serde(default)]
+    #[serde(default = "fails")]
     on_excess: OnExcess,
 }
 
+/// A test that sets the limits without a choice wants to see a message fail.
+fn fails() -> OnExcess {
+    OnExcess::Fail
+}
+
+impl Default for AccountLimits {
+    fn default() -> Self {
+        Self { messages_per_second: None, concurrent_requests: None, on_excess: OnExcess::Queue }
+    }
+}
+
 /// What happens to a message over the limit of messages per second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnExcess {
+    /// It is accepted, and waits for its turn. Source: Twilio, "WhatsApp best practices and FAQs": messages over the throughput
+    /// are queued.
+    Queue,
     /// It is accepted, and fails. Source: Twilio, error 63018.
-    #[default]
     Fail,
     /// It is refused. Source: Twilio, error 20429.
     Refuse,
 }
 
-/// The limits, and the messages of the last second that were within them.
+/// The limits, and when the messages of the last second were sent and those in the queue will be.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
     pub(crate) limits: AccountLimits,
     /// By sender, the oldest first.
-    passed: HashMap<String, VecDeque<Instant>>,
+    times: HashMap<String, VecDeque<Timestamp>>,
 }
 
 impl Limiter {
     /// What happens to a sender's next message where it is over the limit. A message that fails or is refused does not count
     /// against the limit, since it is not sent.
-    pub(crate) fn excess(&mut self, sender: &str, now: Instant) -> Option<OnExcess> {
+    pub(crate) fn excess(&mut self, sender: &str, now: Timestamp) -> Option<OnExcess> {
         let limit = self.limits.messages_per_second?;
-        let passed = self.passed.entry(sender.to_owned()).or_default();
-        while passed.front().is_some_and(|at| now.duration_since(*at) >= SECOND) {
-            passed.pop_front();
+        let times = self.times.entry(sender.to_owned()).or_default();
+        while times.front().is_some_and(|at| now.duration_since(*at) >= SECOND) {
+            times.pop_front();
         }
-        (passed.len() >= limit).then_some(self.limits.on_excess)
+        (times.len() >= limit).then_some(self.limits.on_excess)
     }
 
-    /// Counts a message that is within the limit.
-    pub(crate) fn count(&mut self, sender: &str, now: Instant) {
-        if self.limits.messages_per_second.is_some() {
-            self.passed.entry(sender.to_owned()).or_default().push_back(now);
-        }
+    /// Counts a message, and gives the time at which it is sent: `now` within the limit, and otherwise the first second with
+    /// room for it. None where the limit is 0.
+    pub(crate) fn count(&mut self, sender: &str, now: Timestamp) -> Option<Timestamp> {
+        let Some(limit) = self.limits.messages_per_second else { return Some(now) };
+        let times = self.times.entry(sender.to_owned()).or_default();
+        let at = match times.len().checked_sub(limit) {
+            None => now,
+            Some(index) => times.get(index)?.saturating_add(SECOND).unwrap_or(Timestamp::MAX).max(now),
+        };
+        times.push_back(at);
+        Some(at)
     }
 }
 
@@ -92,13 +111,13 @@ mod tests {
 
     #[test]
     fn messages_over_the_limit_in_any_second_are_excess() {
-        let begin = Instant::now();
+        let begin = Timestamp::UNIX_EPOCH;
         let mut limiter = Limiter {
             limits: serde_json::from_str(r#"{"messages_per_second": 2, "on_excess": "refuse"}"#).unwrap(),
             ..Limiter::default()
         };
-        let mut send = |sender: &str, milliseconds: u64| {
-            let now = begin + Duration::from_millis(milliseconds);
+        let mut send = |sender: &str, milliseconds: i64| {
+            let now = begin + SignedDuration::from_millis(milliseconds);
             let excess = limiter.excess(sender, now);
             if excess.is_none() {
                 limiter.count(sender, now);
@@ -114,13 +133,38 @@ mod tests {
     }
 
     #[test]
+    fn queued_messages_are_sent_at_the_rate() {
+        let at = |milliseconds: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(milliseconds);
+        let mut limiter = Limiter::default();
+        limiter.limits.messages_per_second = Some(2);
+        let mut sent = |milliseconds: i64| {
+            let excess = limiter.excess("a", at(milliseconds));
+            (excess.is_some(), limiter.count("a", at(milliseconds)))
+        };
+        assert_eq!(
+            [0, 10, 20, 30, 40].map(&mut sent),
+            [
+                (false, Some(at(0))),
+                (false, Some(at(10))),
+                (true, Some(at(1_000))),
+                (true, Some(at(1_010))),
+                (true, Some(at(2_000))),
+            ]
+        );
+        assert_eq!(sent(2_500), (false, Some(at(2_500))));
+        assert_eq!(sent(2_600), (true, Some(at(3_000))));
+        limiter.limits.messages_per_second = Some(0);
+        assert_eq!((limiter.excess("b", at(0)), limiter.count("b", at(0))), (Some(OnExcess::Queue), None));
+    }
+
+    #[test]
     fn there_is_no_limit_by_default() {
-        let (mut limiter, now) = (Limiter::default(), Instant::now());
+        let (mut limiter, now) = (Limiter::default(), Timestamp::UNIX_EPOCH);
         for _ in 0..1_000 {
             assert_eq!(limiter.excess("a", now), None);
-            limiter.count("a", now);
+            assert_eq!(limiter.count("a", now), Some(now));
         }
-        assert!(limiter.passed.is_empty());
+        assert!(limiter.times.is_empty());
         assert_eq!(
             serde_json::from_str::<AccountLimits>(r#"{"messages_per_second": null}"#).unwrap().on_excess,
             OnExcess::Fail

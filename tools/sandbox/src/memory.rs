@@ -1,6 +1,6 @@
 //! What the sandbox remembers of its messages, its people and what was asked of it. Plain data: [`crate::state`] guards it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use twilio_types::message_status::MessageStatus;
 
 use crate::{
     capacity, drops::WebhookLosses, faults::FaultPlans, files::FileStore, limits::Limiter, messages::MessageLog,
-    outages::Outages, people::People, rates::CreationLog, timeline::TimelineLog,
+    outages::Outages, people::People, rates::CreationLog, timeline::TimelineLog, unsent::HiddenUnsent,
 };
 
 #[derive(Debug, Default)]
@@ -20,6 +20,9 @@ pub(crate) struct Memory {
     pub(crate) faults: FaultPlans,
     pub(crate) drops: WebhookLosses,
     pub(crate) outages: Outages,
+    pub(crate) hidden_unsent: HiddenUnsent,
+    /// The WhatsApp senders that the account has beside its own.
+    pub(crate) added_senders: HashSet<String>,
     pub(crate) people: People,
     pub(crate) files: FileStore,
     /// The oldest first.

@@ -1,9 +1,6 @@
 //! Messages as Twilio stores them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,9 +34,20 @@ pub(crate) struct Message {
     pub(crate) status_callback: Option<String>,
     /// When a scheduled message is sent.
     pub(crate) send_at: Option<Timestamp>,
+    /// The end of its `ValidityPeriod`; none for a message that Twilio does not keep in a queue.
+    pub(crate) valid_until: Option<Timestamp>,
+    /// Why the message is not sent yet; none once it may be sent.
+    pub(crate) hold: Option<Hold>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
+}
+
+/// A message waits in Twilio's queue: it has no `date_sent`, and the list of messages does not have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// None for a message that waits until it is released.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Whether the message was created with `ProvideFeedback`.
@@ -145,14 +153,14 @@ impl MessageLog {
         std::mem::take(&mut self.changed)
     }
 
-    /// The messages older than this number, the newest first.
-    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
-        self.by_number.range(..number).rev().map(|(number, message)| (*number, message))
+    /// The message with this number.
+    pub(crate) fn at(&self, number: u64) -> Option<&Message> {
+        self.by_number.get(&number)
     }
 
-    /// The messages newer than this number, the oldest first.
-    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Message)> {
-        self.by_number.range((Bound::Excluded(number), Bound::Unbounded)).map(|(number, message)| (*number, message))
+    /// All messages with their numbers, the newest first.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
+        self.by_number.iter().rev().map(|(number, message)| (*number, message))
     }
 
     /// All messages, the oldest first.

@@ -22,7 +22,7 @@ pub(crate) mod verdict;
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate switch on the page")]
 pub struct WhatsAppRules {
-    /// The limit of one WhatsApp sender in any period of one second; none for no limit. Messages over it fail with 63018.
+    /// The limit of one WhatsApp sender in any period of one second; none for no limit. Messages over it wait for their turn.
     pub messages_per_second: Option<usize>,
     /// The limit of calls that create a message at the same time; none for no limit. Calls over it are refused with 20429.
     pub concurrent_requests: Option<usize>,

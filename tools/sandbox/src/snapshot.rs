@@ -54,10 +54,24 @@ impl View<'_> {
     }
 
     pub(crate) fn person(&self, person: &SimulatedPerson) -> Value {
+        let people = &self.memory.people;
+        let mut shown = self.ids(&person.address);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("name".to_owned(), person.name.clone().into());
+            fields.insert("opted_out".to_owned(), people.has_opted_out(&person.address).into());
+            let window_until = people.window_until(&self.config.sender, &person.address, self.now);
+            fields.insert("window_until".to_owned(), json!(window_until));
+        }
+        shown
+    }
+
+    /// The ids of a person, who need not be on the page.
+    pub(crate) fn ids(&self, address: &str) -> Value {
+        let portfolio = &self.memory.people.portfolio;
+        let ids = portfolio.ids(address);
         json!({
-            "address": person.address, "name": person.name, "user_id": person.user_id,
-            "opted_out": self.memory.people.has_opted_out(&person.address),
-            "window_until": self.memory.people.window_until(&person.address, self.now),
+            "address": address, "user_id": ids.as_ref().map(|ids| &ids.user_id),
+            "parent_user_id": ids.and_then(|ids| ids.parent_user_id), "hides_number": portfolio.hides_number(address),
         })
     }
 
@@ -80,7 +94,7 @@ pub(crate) fn message_json(account_sid: &AccountSid, message: &Message) -> Value
         let added = json!({
             "person": if outbound { Some(&message.to) } else { message.from.as_ref() }, "outbound": outbound,
             "at": message.created_at, "content_sid": message.content_sid, "buttons": message.buttons, "media": media,
-            "location": message.location, "replied_to": message.replied_to,
+            "location": message.location, "replied_to": message.replied_to, "held": message.hold.is_some(),
         });
         fields.insert("sandbox".to_owned(), added);
     }

@@ -6,11 +6,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
+use twilio_types::{address::Channel, sid::MessageSid};
 
 use crate::{
-    clock::Clock, config::Config, http_client, memory::Memory, overrides::Overrides, products::Products,
-    rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
+    clock::Clock, config::Config, http_client, limits::Limiter, memory::Memory, overrides::Overrides,
+    products::Products, rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
 };
 
 /// A stand-in for Twilio, and everything that happened in it.
@@ -23,6 +24,8 @@ pub struct Sandbox {
     pub(crate) stream: Stream,
     /// The address of each person whose message has been delivered to the system under test.
     pub(crate) delivered_inbound: broadcast::Sender<String>,
+    /// Wakes the messages that wait, after one of them was released.
+    pub(crate) released: watch::Sender<()>,
     /// Where it is served, as in `http://127.0.0.1:8080`, once it is.
     pub(crate) url: OnceLock<String>,
     pub(crate) products: Products,
@@ -44,6 +47,7 @@ impl Sandbox {
             sids,
             stream: Stream::default(),
             delivered_inbound: broadcast::Sender::new(64),
+            released: watch::Sender::new(()),
             url: OnceLock::new(),
             in_flight: Arc::default(),
             memory: Mutex::default(),
@@ -63,9 +67,11 @@ impl Sandbox {
     pub(crate) fn reset(&self) {
         self.clock.reset();
         self.products.auth_tokens.replace(self.config.auth_token.clone());
+        self.memory().limiter = Limiter::default();
         self.set_rules(self.config.rules.clone());
         let mut memory = self.memory();
         memory.clear();
+        self.released.send_replace(());
         self.stream.send("snapshot", &self.view(&memory).snapshot());
     }
 
@@ -93,6 +99,19 @@ impl Sandbox {
     /// Whether Twilio itself refuses messages to this person, who has opted out.
     pub(crate) fn refuses_messages_to(&self, address: &str) -> bool {
         self.rules().advanced_opt_out && self.memory().people.has_opted_out(address)
+    }
+
+    /// Whether the account has a sender on a channel.
+    pub(crate) fn has_sender(&self, channel: &Channel, sender: &str) -> bool {
+        sender == self.config.sender_on(channel)
+            || (*channel == Channel::WhatsApp && self.memory().added_senders.contains(sender))
+    }
+
+    /// Lets a message be sent that waits. False where it does not wait.
+    pub(crate) fn release(&self, sid: &MessageSid) -> bool {
+        let released = self.memory().messages.get_mut(sid).and_then(|message| message.hold.take()).is_some();
+        self.released.send_replace(());
+        released
     }
 
     pub(crate) fn memory(&self) -> MemoryGuard<'_> {

@@ -24,6 +24,12 @@ test("the fields are in the request to the sandbox", () => {
   assert.deepEqual(told("lost", { status: "read" }), { kind: "lost", status: "read" });
 });
 
+test("faults for one message are described together", () => {
+  const faults = [{ kind: "hold" }, { kind: "lost", statuses: ["sent", "read"] }];
+  const text = "waits until it is released; the callback of sent, read is lost";
+  assert.equal(effect({ kind: "together", faults }), text);
+});
+
 test("a planned fault is described with its times and chance", () => {
   const cases = [
     [{ times: 1 }, "next call"],

@@ -8,6 +8,7 @@ const CHLOE = {
   address: "whatsapp:US.1349",
   name: "Chloe",
   user_id: "whatsapp:US.1349",
+  parent_user_id: "whatsapp:US.ENT.77",
   opted_out: false,
   window_until: null,
 };
@@ -37,6 +38,7 @@ test("a person is found on WhatsApp, by SMS and by user id", () => {
   assert.equal(store.personAt("whatsapp:+14155550123"), AVA);
   assert.equal(store.personAt("+14155550123"), AVA);
   assert.equal(store.personOf({ direction: "inbound", from: "whatsapp:US.1349" }), CHLOE);
+  assert.equal(store.personAt("whatsapp:US.ENT.77"), CHLOE);
   assert.equal(store.personAt("whatsapp:+14155550199"), undefined);
   assert.equal(store.personAt(null), undefined);
 });

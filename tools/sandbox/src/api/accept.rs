@@ -2,18 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use twilio_types::address::Channel;
 
 use super::resource::message_resource;
 use crate::{
     api_error::{ApiError, error_title},
     callbacks::{PlannedFaults, report_statuses},
-    faults::{FaultTarget, InjectedFault},
+    faults::{CallFaults, FaultTarget, InjectedFault, WebhookFaults},
     limits::OnExcess,
     memory::Memory,
-    messages::Message,
+    messages::{Hold, Message},
     rates::CreatedMessage,
     state::Sandbox,
     timeline::TimelineEvent,
@@ -31,66 +32,75 @@ pub(super) enum CreateOutcome {
         shown: Value,
         /// Runs until the last status is reported.
         status_task: JoinHandle<()>,
-        /// The fault that was planned for the call.
-        fault: Option<InjectedFault>,
+        /// The faults that were planned for the call.
+        faults: CallFaults,
     },
 }
 
 /// Stores a message and starts its statuses, unless a limit or a planned fault refuses it.
-pub(super) fn accept(sandbox: &Arc<Sandbox>, message: Message) -> Result<CreateOutcome, ApiError> {
+pub(super) fn accept(sandbox: &Arc<Sandbox>, mut message: Message) -> Result<CreateOutcome, ApiError> {
     let mut memory = sandbox.memory();
-    let now = Instant::now();
+    let now = sandbox.now();
     let sender = message.from.clone().unwrap_or_else(|| sandbox.config.sender_on(&message.channel).to_owned());
-    // The limit is that of a WhatsApp sender. SMS messages over their sender's rate wait in Twilio's queue instead.
-    let excess = if sender == sandbox.config.sender { memory.limiter.excess(&sender, now) } else { None };
+    // The limit is that of a WhatsApp sender. SMS messages are not limited here.
+    let is_limited = message.channel == Channel::WhatsApp;
+    let excess = if is_limited { memory.limiter.excess(&sender, now) } else { None };
     if excess == Some(OnExcess::Refuse) {
         return Err(ApiError::too_many_requests());
     }
     let target = FaultTarget { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
-    let fault = memory.faults.take_for_call(target);
-    if let Some(fault) = &fault {
+    let faults = memory.faults.take_for_call(target);
+    for fault in faults.iter().filter(|fault| !fault.affects_webhooks()) {
         memory.timeline.add(sandbox.now(), fault.event(&message.to, message.sid.as_str()));
     }
-    match fault {
-        Some(InjectedFault::Refuse { status, code, retry_after }) => {
-            return Err(ApiError { retry_after, ..refused(status, code) });
-        }
-        Some(InjectedFault::Hang) => return Ok(CreateOutcome::NoAnswer),
-        _ => {}
+    if let Some(refusal) = faults.refusal() {
+        return Err(refusal);
     }
-    if excess.is_none() {
-        memory.limiter.count(&sender, now);
+    if faults.contains(&InjectedFault::Hang) {
+        return Ok(CreateOutcome::NoAnswer);
     }
-    let faults = memory.faults.take_for_webhooks(target);
-    for fault in faults.iter() {
-        memory.timeline.add(sandbox.now(), fault.event(&message.to, message.sid.as_str()));
-    }
-    if excess.is_some() {
+    let fails = excess == Some(OnExcess::Fail);
+    let turn = if is_limited && !fails { memory.limiter.count(&sender, now) } else { Some(now) };
+    message.hold = later(faults.hold(now), turn, now);
+    let webhooks = webhook_faults(sandbox, &mut memory, &message, &faults);
+    if fails {
         let event = TimelineEvent::broken_rule(RATE_LIMIT_EXCEEDED, error_title(RATE_LIMIT_EXCEEDED));
         memory.timeline.add(sandbox.now(), event.of(&message.to, Some(message.sid.as_str())));
     }
-    let over_rate = excess.map(|_| InjectedFault::Fail { code: RATE_LIMIT_EXCEEDED });
     let shown = message_resource(&sandbox.config.account_sid, &message);
     let sid = message.sid.clone();
-    store(&mut memory, message, sender, now);
-    let plan = PlannedFaults { call: over_rate.or_else(|| fault.clone()), webhooks: faults };
-    let status_task = tokio::spawn(report_statuses(Arc::clone(sandbox), sid, plan));
-    Ok(CreateOutcome::Created { shown, status_task, fault })
+    store(&mut memory, message, sender);
+    let call = if fails { InjectedFault::Fail { code: RATE_LIMIT_EXCEEDED }.into() } else { faults.clone() };
+    let status_task = tokio::spawn(report_statuses(Arc::clone(sandbox), sid, PlannedFaults { call, webhooks }));
+    Ok(CreateOutcome::Created { shown, status_task, faults })
 }
 
-fn store(memory: &mut Memory, message: Message, sender: String, at: Instant) {
+/// The planned hold, extended to the message's turn in the sender's queue. No turn comes where there is none.
+fn later(planned: Option<Hold>, turn: Option<Timestamp>, now: Timestamp) -> Option<Hold> {
+    match (planned, turn) {
+        (planned, Some(turn)) if turn <= now => planned,
+        (None, until) => Some(Hold { until }),
+        (Some(planned), turn) => Some(Hold { until: planned.until.zip(turn).map(|(end, turn)| end.max(turn)) }),
+    }
+}
+
+/// The faults of the message's webhooks, which are added to the timeline.
+fn webhook_faults(sandbox: &Sandbox, memory: &mut Memory, message: &Message, call: &CallFaults) -> WebhookFaults {
+    let target = FaultTarget { seed: sandbox.config.seed, person: &message.to, sid: message.sid.as_str() };
+    let faults = memory.faults.take_for_webhooks(target).with_those_of(call);
+    for fault in faults.iter() {
+        memory.timeline.add(sandbox.now(), fault.event(&message.to, message.sid.as_str()));
+    }
+    faults
+}
+
+fn store(memory: &mut Memory, message: Message, sender: String) {
     memory.created.add(CreatedMessage {
-        at,
+        at: Instant::now(),
         clock: message.created_at,
         sender,
         service: message.messaging_service_sid.clone(),
         to: message.to.clone(),
     });
     memory.messages.add(message);
-}
-
-/// The error that a planned fault answers with.
-pub(super) fn refused(status: u16, code: u32) -> ApiError {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    ApiError::new(status, code, "Refused by a planned fault")
 }

@@ -16,7 +16,9 @@ use crate::{
     http_client::is_http_url,
     messages::{Media, Message},
     opt_out::OPTED_OUT,
+    portfolio::Recipient,
     state::Sandbox,
+    user_id,
 };
 
 mod options;
@@ -24,7 +26,7 @@ mod options;
 /// The message that a request's form describes.
 pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiError> {
     let now = sandbox.now();
-    let (channel, to) = recipient(form)?;
+    let (channel, to) = recipient(sandbox, form)?;
     let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
     if sandbox.refuses_messages_to(&to) {
         return Err(ApiError::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
@@ -40,7 +42,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiErro
         }
     };
     media_urls.extend(rendered.media);
-    let Options { send_at, status_callback, location, feedback } = Options::parse(form, &channel, now)?;
+    let Options { send_at, status_callback, location, feedback, valid_until } = Options::parse(form, &channel, now)?;
     let status = match (send_at, &messaging_service_sid) {
         (Some(_), _) => MessageStatus::Scheduled,
         (None, Some(_)) => MessageStatus::Accepted,
@@ -65,20 +67,35 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiErro
         error_code: None,
         status_callback: status_callback.or(status_callback_of_sender),
         send_at,
+        valid_until: Some(valid_until),
+        hold: None,
         created_at: now,
         updated_at: now,
         sent_at: None,
     })
 }
 
-fn recipient(form: &Form) -> Result<(Channel, String), ApiError> {
+fn recipient(sandbox: &Sandbox, form: &Form) -> Result<(Channel, String), ApiError> {
     let to = form.get_filled("To").ok_or_else(|| ApiError::bad_request(21604, "A 'To' phone number is required."))?;
+    if let Some(user_id) = user_id::of_address(to) {
+        let to = user_id::address(&user_id);
+        // An id of another portfolio is refused by WhatsApp only, after the message was accepted.
+        return if sandbox.memory().people.portfolio.recipient(&to) == Recipient::NotSeen {
+            Err(invalid_recipient(&to))
+        } else {
+            Ok((Channel::WhatsApp, to))
+        };
+    }
     match to.parse::<Address>() {
         Ok(Address { channel: channel @ (Channel::WhatsApp | Channel::Sms), identity: Identity::Phone(_) }) => {
             Ok((channel, to.to_owned()))
         }
-        _ => Err(ApiError::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))),
+        _ => Err(invalid_recipient(to)),
     }
+}
+
+fn invalid_recipient(to: &str) -> ApiError {
+    ApiError::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))
 }
 
 fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), ApiError> {
@@ -104,18 +121,22 @@ fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<S
     }
     match (channel, from.as_deref()) {
         (_, None) => Ok((from, service)),
-        (channel, Some(sender)) if sender == sandbox.config.sender_on(channel) => Ok((from, service)),
+        (channel, Some(sender)) if sandbox.has_sender(channel, sender) => Ok((from, service)),
+        (channel, Some(sender)) if channel_name(sender) != channel.name() => {
+            Err(ApiError::bad_request(21910, "Invalid From and To pair. From and To should be of the same channel"))
+        }
         (Channel::WhatsApp, _) => {
             Err(ApiError::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
-        }
-        (_, Some(sender)) if sender.contains(':') => {
-            Err(ApiError::bad_request(30016, "The 'To' and 'From' channel types are incompatible."))
         }
         (_, Some(sender)) => Err(ApiError::bad_request(
             21606,
             format!("The 'From' phone number {sender} is not a valid, message-capable number of the account."),
         )),
     }
+}
+
+fn channel_name(address: &str) -> &str {
+    address.split_once(':').map_or(Channel::Sms.name(), |(channel, _)| channel)
 }
 
 fn body(form: &Form, media_urls: &[String]) -> Result<String, ApiError> {
@@ -159,7 +180,8 @@ fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<S
         sandbox.products.contents.get(sid).ok_or_else(|| ApiError::bad_request(21655, "The ContentSid is Invalid"))?;
     let parsed: Result<BTreeMap<String, String>, _> = serde_json::from_str(variables.unwrap_or("{}"));
     match parsed {
-        Ok(given) if given.keys().all(|name| content.has_variable(name)) => Ok(Some(SelectedContent {
+        // Source: Twilio, error 21656: a value must be neither null nor empty. An unknown variable is accepted here.
+        Ok(given) if !given.values().any(String::is_empty) => Ok(Some(SelectedContent {
             sid: sid.to_owned(),
             rendered: content.render(channel, &given),
             variables: given,
@@ -174,6 +196,8 @@ mod tests {
     use crate::{config::Config, content::ORDER_UPDATE_SID};
 
     const AVA: (&str, &str) = ("To", "whatsapp:+14155550123");
+    /// A person without a number, who has not written.
+    const CHLOE: &str = "whatsapp:US.13491208655302741918";
     const SENDER: (&str, &str) = ("From", "whatsapp:+14155238886");
     const SERVICE: (&str, &str) = ("MessagingServiceSid", "MG00000000000000000000000000000001");
     const BODY: (&str, &str) = ("Body", "hi");
@@ -206,10 +230,21 @@ mod tests {
             (vec![AVA, SENDER, BODY, variables("{}")], Some(21654)),
             (vec![AVA, SENDER, ("ContentSid", "HX2")], Some(21655)),
             (vec![AVA, SENDER, TEMPLATE, variables(r#"{"1": null}"#)], Some(21656)),
-            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"9": "a"}"#)], Some(21656)),
+            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"1": ""}"#)], Some(21656)),
+            (vec![AVA, SENDER, TEMPLATE, variables(r#"{"9": "a"}"#)], None),
+            (vec![AVA, ("From", "+14155550100"), BODY], Some(21910)),
+            (vec![AVA, ("From", "messenger:1"), BODY], Some(21910)),
+            (vec![("To", "+14155550123"), SENDER, BODY], Some(21910)),
+            (vec![("To", "whatsapp:US.123"), SENDER, BODY], None),
+            (vec![("To", "whatsapp:US.ENT.a1B"), SENDER, BODY], None),
+            (vec![("To", "whatsapp:US.1-2"), SENDER, BODY], Some(21211)),
+            (vec![("To", "US.123"), ("From", "+14155550100"), BODY], Some(21211)),
+            (vec![("To", CHLOE), SENDER, BODY], Some(21211)),
         ];
         for (parameters, expected) in cases {
             assert_eq!(code(&parameters), expected, "{parameters:?}");
         }
+        sandbox.memory().people.portfolio.record_seen(CHLOE);
+        assert_eq!(code(&[("To", CHLOE), SENDER, BODY]), None, "after a webhook had the user id");
     }
 }

@@ -1,12 +1,14 @@
-//! Lists of messages, page by page, the newest first.
+//! Lists of messages, page by page, the most recently sent first (Twilio, "Messages resource", "Read multiple Message
+//! resources"). A message that is not sent yet is before all others, or is not in the list at all.
 //!
 //! The URIs of the next and the previous page name the message that they begin after or end before. So a message that is
 //! created between two requests does not move the others to another page.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
+use twilio_types::message_status::MessageStatus;
 use twilio_webhook::form::Form;
 
 use super::resource::message_resource;
@@ -22,10 +24,44 @@ use crate::{
 enum PageStart {
     /// After this number of messages.
     At(usize),
-    /// With the newest message that is older than this one, by number.
-    Before(u64),
-    /// So that it ends with the oldest message that is newer than this one, by number.
-    After(u64),
+    /// With the first message after this place.
+    After(Place),
+    /// So that it ends with the last message before this place.
+    Before(Place),
+}
+
+/// Where a message is in the list: by the second in which it was sent, and by its number among those of the same second. The
+/// greatest place is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    sent_second: i64,
+    number: u64,
+}
+
+impl Place {
+    fn of(message: &Message, number: u64) -> Self {
+        use MessageStatus::{Canceled, Failed};
+        // One that is never sent stays where it ended.
+        let ended = matches!(message.status, Canceled | Failed).then_some(message.updated_at);
+        let sent_second = message.sent_at.or(ended).map_or(i64::MAX, Timestamp::as_second);
+        Self { sent_second, number }
+    }
+
+    fn parse(token: &str) -> Option<Self> {
+        let (sent_second, number) = token.split_at_checked(16)?;
+        let sent_second = i64::from_str_radix(sent_second, 16).ok()?;
+        Some(Self { sent_second, number: u64::from_str_radix(number, 16).ok()? })
+    }
+
+    /// With a letter for the direction.
+    fn token(self, direction: char) -> String {
+        format!("P{direction}{:016x}{:016x}", self.sent_second, self.number)
+    }
+
+    /// The place of the same message now: it moves when the message is sent.
+    fn now(self, messages: &MessageLog) -> Self {
+        messages.at(self.number).map_or(self, |message| Self::of(message, self.number))
+    }
 }
 
 /// A page of the messages that pass the query's filters.
@@ -36,57 +72,60 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     let filter = Filter::parse(query)?;
     let memory = sandbox.memory();
     memory.outages.check(ReadOperation::List, filter.to)?;
-    let (shown, has_next) = found(&memory.messages, &filter, begin, page_size);
+    let now = sandbox.now();
+    let is_listed = |message: &Message| {
+        let hidden = || message.hold.is_some() || memory.hidden_unsent.hides(&message.to, now);
+        filter.passes(message) && (message.sent_at.is_some() || !hidden())
+    };
+    let (shown, has_next) = found(&memory.messages, is_listed, begin, page_size);
     let messages: Vec<_> =
         shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message)).collect();
     let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
-    let next = shown
-        .last()
-        .filter(|_| has_next)
-        .map(|(number, _)| uri(page.saturating_add(1), Some(format!("PA{number:032x}"))));
+    let next = shown.last().filter(|_| has_next).map(|(place, _)| uri(page.saturating_add(1), Some(place.token('A'))));
     let previous = shown.first().zip(page.checked_sub(1));
     let start = page.saturating_mul(page_size);
     Ok(json!({
         "page": page, "page_size": page_size, "start": start, "end": start.saturating_add(messages.len()).saturating_sub(1),
         "uri": uri(page, query.get_filled("PageToken").map(str::to_owned)), "first_page_uri": uri(0, None),
         "next_page_uri": next,
-        "previous_page_uri": previous.map(|((number, _), page)| uri(page, Some(format!("PB{number:032x}")))),
+        "previous_page_uri": previous.map(|((place, _), page)| uri(page, Some(place.token('B')))),
         "messages": messages,
     }))
 }
 
-/// The messages of a page with their numbers, and whether another page follows.
-fn found<'a>(
-    messages: &'a MessageLog,
-    filter: &Filter<'_>,
+/// The messages of a page with their places, and whether another page follows.
+fn found(
+    messages: &MessageLog,
+    is_listed: impl Fn(&Message) -> bool,
     begin: PageStart,
     page_size: usize,
-) -> (Vec<(u64, &'a Message)>, bool) {
-    let passing = |(_, message): &(u64, &Message)| filter.passes(message);
-    if let PageStart::After(number) = begin {
-        let mut shown: Vec<_> = messages.after(number).filter(passing).take(page_size).collect();
-        shown.reverse();
-        return (shown, true);
-    }
-    let (before, skipped) =
-        if let PageStart::Before(number) = begin { (number, 0) } else { (u64::MAX, begin.skipped()) };
-    let mut found = messages.before(before).filter(passing).skip(skipped);
-    let shown = found.by_ref().take(page_size).collect();
-    (shown, found.next().is_some())
-}
-
-impl PageStart {
-    fn skipped(self) -> usize {
-        if let Self::At(skipped) = self { skipped } else { 0 }
-    }
+) -> (Vec<(Place, &Message)>, bool) {
+    let listed = messages.numbered().filter(|(_, message)| is_listed(message));
+    let mut listed: Vec<_> = listed.map(|(number, message)| (Place::of(message, number), message)).collect();
+    listed.sort_by_key(|(place, _)| Reverse(*place));
+    let (begin, end) = match begin {
+        PageStart::At(skipped) => (skipped, skipped.saturating_add(page_size)),
+        PageStart::After(place) => {
+            let place = place.now(messages);
+            let begin = listed.partition_point(|(other, _)| *other >= place);
+            (begin, begin.saturating_add(page_size))
+        }
+        PageStart::Before(place) => {
+            let place = place.now(messages);
+            let end = listed.partition_point(|(other, _)| *other > place);
+            (end.saturating_sub(page_size), end)
+        }
+    };
+    let has_next = end < listed.len();
+    listed.truncate(end);
+    (listed.into_iter().skip(begin).collect(), has_next)
 }
 
 fn begin(query: &Form, page: usize, page_size: usize) -> Result<PageStart, ApiError> {
     let Some(token) = query.get_filled("PageToken") else { return Ok(PageStart::At(page.saturating_mul(page_size))) };
-    let number = |hex: &str| u64::from_str_radix(hex, 16).ok();
-    let before = token.strip_prefix("PA").and_then(number).map(PageStart::Before);
-    let after = || token.strip_prefix("PB").and_then(number).map(PageStart::After);
-    before.or_else(after).ok_or_else(|| ApiError::bad_request(20001, "PageToken: expected one of a page's URIs"))
+    let after = token.strip_prefix("PA").and_then(Place::parse).map(PageStart::After);
+    let before = || token.strip_prefix("PB").and_then(Place::parse).map(PageStart::Before);
+    after.or_else(before).ok_or_else(|| ApiError::bad_request(20001, "PageToken: expected one of a page's URIs"))
 }
 
 fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Option<String>) -> String {

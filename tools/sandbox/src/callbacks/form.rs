@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use twilio_types::{address::Channel, message_status::MessageStatus};
 use twilio_webhook::form::Form;
 
-use crate::{config::Config, messages::Message, senders::SENDER_SID};
+use crate::{config::Config, messages::Message, portfolio::WhatsAppIds, senders::SENDER_SID};
 
 /// The parameters of a status callback, as Twilio sends them.
 pub(super) fn callback_form(
@@ -12,6 +12,7 @@ pub(super) fn callback_form(
     message: &Message,
     status: MessageStatus,
     error_code: Option<u32>,
+    ids: Option<WhatsAppIds>,
 ) -> Form {
     let mut parameters = vec![
         ("ApiVersion", "2010-04-01".to_owned()),
@@ -33,6 +34,11 @@ pub(super) fn callback_form(
         Channel::WhatsApp => whatsapp_parameters(message, status, error_code),
         _ => sms_parameters(message, status),
     });
+    // Source: Twilio, "Key Concepts and Terms for the WhatsApp Business Platform", "WhatsApp usernames".
+    let ids = ids.filter(|_| matches!(status, MessageStatus::Delivered | MessageStatus::Read));
+    let (user_id, parent) = ids.map(|ids| (ids.user_id, ids.parent_user_id)).unzip();
+    parameters.extend(user_id.map(|id| ("ExternalUserId", id)));
+    parameters.extend(parent.flatten().map(|id| ("ParentExternalUserId", id)));
     parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -65,7 +71,7 @@ fn sms_parameters(message: &Message, status: MessageStatus) -> Vec<(&'static str
 
 #[cfg(test)]
 mod tests {
-    use MessageStatus::{Delivered, Read};
+    use MessageStatus::{Delivered, Read, Sent};
 
     use super::*;
     use crate::{api::create, state::Sandbox};
@@ -73,7 +79,8 @@ mod tests {
     fn form_of(parameters: &[u8], status: MessageStatus) -> Form {
         let sandbox = Sandbox::new(Config::documented(String::new()));
         let message = create::message(&sandbox, &Form::parse(parameters)).unwrap();
-        callback_form(&sandbox.config, &message, status, None)
+        let ids = sandbox.memory().people.portfolio.ids(&message.to);
+        callback_form(&sandbox.config, &message, status, None, ids)
     }
 
     #[test]
@@ -84,6 +91,8 @@ mod tests {
         assert_eq!((sms.get("To"), sms.get("RawDlrDoneDate").map(str::len)), (Some("+14155550123"), Some(10)));
         let parameters = b"To=whatsapp%3A%2B14155550123&From=whatsapp%3A%2B14155238886&Body=hi";
         let whatsapp = form_of(parameters, Read);
+        assert_eq!((sms.get("ExternalUserId"), form_of(parameters, Sent).get("ExternalUserId")), (None, None));
+        assert!(whatsapp.get("ExternalUserId").is_some_and(|id| id.starts_with("whatsapp:US.")));
         assert_eq!(whatsapp.get("ChannelToAddress"), Some("+1415555XXXX"));
         assert_eq!((whatsapp.get("ChannelPrefix"), whatsapp.get("EventType")), (Some("whatsapp"), Some("READ")));
     }

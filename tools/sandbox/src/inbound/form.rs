@@ -2,28 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use twilio_types::{address::Channel, message_status::MessageStatus};
 use twilio_webhook::form::Form;
 
 use super::person_message::{PersonMessage, PressedButton};
 use crate::{
-    config::Config,
     messages::{Feedback, Media, Message, MessageLocation},
-    people::SimulatedPerson,
-    sids::Sids,
     state::Sandbox,
 };
 
 /// The message as Twilio stores it.
-pub(super) fn message(config: &Config, sids: &Sids, now: Timestamp, sent: &PersonMessage) -> Message {
+pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
+    let (config, sids, now) = (&sandbox.config, &sandbox.sids, sandbox.now());
     let media = sent.media.iter().map(|file| Media::new(sids, file.url.clone(), Some(file.content_type.clone())));
     Message {
         sid: sids.next_message(!sent.media.is_empty()),
         channel: sent.from.channel.clone(),
         direction: "inbound",
-        from: Some(sent.from.to_string()),
-        to: config.sender_on(&sent.from.channel).to_owned(),
+        from: Some(sandbox.memory().people.portfolio.shown_address(&sent.from.to_string())),
+        to: sent.to.as_ref().map_or_else(|| config.sender_on(&sent.from.channel).to_owned(), ToString::to_string),
         body: sent.text().to_owned(),
         media: media.collect(),
         content_sid: None,
@@ -37,6 +34,8 @@ pub(super) fn message(config: &Config, sids: &Sids, now: Timestamp, sent: &Perso
         error_code: None,
         status_callback: None,
         send_at: None,
+        valid_until: None,
+        hold: None,
         created_at: now,
         updated_at: now,
         sent_at: Some(now),
@@ -46,24 +45,26 @@ pub(super) fn message(config: &Config, sids: &Sids, now: Timestamp, sent: &Perso
 /// The parameters of the webhook, as in Twilio's own requests.
 pub(super) fn form(sandbox: &Sandbox, sent: &PersonMessage, message: &Message) -> Form {
     let (config, sid) = (&sandbox.config, message.sid.as_str());
+    let from = message.from.as_deref().unwrap_or_default();
     let mut parameters: BTreeMap<String, String> = [
         ("SmsMessageSid", sid),
         ("NumMedia", &sent.media.len().to_string()),
         ("SmsSid", sid),
         ("SmsStatus", "received"),
         ("Body", &message.body),
-        ("To", config.sender_on(&sent.from.channel)),
+        ("To", &message.to),
         ("NumSegments", "1"),
         ("MessageSid", sid),
         ("MessagingServiceSid", config.messaging_service_sid.as_str()),
         ("AccountSid", config.account_sid.as_str()),
-        ("From", &sent.from.to_string()),
+        ("From", from),
         ("ApiVersion", "2010-04-01"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     if sent.from.channel == Channel::WhatsApp {
-        parameters.extend(whatsapp_parameters(sent, sandbox.memory().people.at(&sent.from.to_string())));
+        parameters.extend(whatsapp_parameters(sent));
+        parameters.extend(person_parameters(sandbox, sent, from));
         parameters.extend(original_message(sandbox, sent));
     }
     for (index, (file, kept)) in sent.media.iter().zip(&message.media).enumerate() {
@@ -91,17 +92,24 @@ fn original_message(sandbox: &Sandbox, sent: &PersonMessage) -> Vec<(String, Str
     sender.into_iter().chain([("OriginalRepliedMessageSid".to_owned(), sid.to_string())]).collect()
 }
 
-/// The parameters that only WhatsApp has.
-fn whatsapp_parameters(sent: &PersonMessage, person: Option<&SimulatedPerson>) -> Vec<(String, String)> {
-    let name = sent.profile_name.as_deref().or(person.map(|person| person.name.as_str()));
-    let user_id = sent.external_user_id.as_deref().or(person.and_then(|person| person.user_id.as_deref()));
+/// The parameters about the person: name, number and user ids.
+fn person_parameters(sandbox: &Sandbox, sent: &PersonMessage, from: &str) -> Vec<(String, String)> {
+    let memory = sandbox.memory();
+    let name = sent.profile_name.as_deref().or(memory.people.at(from).map(|person| person.name.as_str()));
     let mut parameters = vec![
         ("ProfileName", name.unwrap_or("Ava").to_owned()),
-        ("MessageType", sent.message_type().to_owned()),
-        ("WaId", sent.from.identity.as_str().trim_start_matches('+').to_owned()),
-        ("ReferralNumMedia", "0".to_owned()),
+        ("WaId", from.trim_start_matches("whatsapp:").trim_start_matches('+').to_owned()),
     ];
-    parameters.extend(user_id.map(|id| ("ExternalUserId", id.to_owned())));
+    let ids = memory.people.portfolio.ids(&sent.from.to_string());
+    let (user_id, parent) = ids.map(|ids| (ids.user_id, ids.parent_user_id)).unzip();
+    parameters.extend(sent.external_user_id.clone().or(user_id).map(|id| ("ExternalUserId", id)));
+    parameters.extend(parent.flatten().map(|id| ("ParentExternalUserId", id)));
+    parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The parameters that only WhatsApp has.
+fn whatsapp_parameters(sent: &PersonMessage) -> Vec<(String, String)> {
+    let mut parameters = vec![("MessageType", sent.message_type().to_owned()), ("ReferralNumMedia", "0".to_owned())];
     if sent.forwarded {
         parameters.push(("Forwarded", "true".to_owned()));
     }
@@ -119,12 +127,12 @@ fn whatsapp_parameters(sent: &PersonMessage, person: Option<&SimulatedPerson>) -
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::{config::Config, user_id};
 
     use super::*;
 
     fn stored(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
-        message(&sandbox.config, &sandbox.sids, sandbox.now(), sent)
+        message(sandbox, sent)
     }
 
     fn form_of(sandbox: &Sandbox, sent: &str) -> Form {
@@ -155,8 +163,9 @@ mod tests {
     #[test]
     fn webhook_has_the_persons_address_on_each_channel() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
+        let ava = user_id::address(&user_id::derived_from("whatsapp:+14155550123"));
         let cases = [
-            (r#"{"from": "whatsapp:+14155550123"}"#, Some("14155550123"), None, "whatsapp:+14155238886"),
+            (r#"{"from": "whatsapp:+14155550123"}"#, Some("14155550123"), Some(ava.as_str()), "whatsapp:+14155238886"),
             (
                 r#"{"from": "whatsapp:+14155550123", "external_user_id": "whatsapp:US.123"}"#,
                 Some("14155550123"),
@@ -169,7 +178,13 @@ mod tests {
                 Some("whatsapp:US.13491208655302741918"),
                 "whatsapp:+14155238886",
             ),
-            (r#"{"from": "whatsapp:US.123"}"#, Some("US.123"), None, "whatsapp:+14155238886"),
+            (r#"{"from": "whatsapp:US.123"}"#, Some("US.123"), Some("whatsapp:US.123"), "whatsapp:+14155238886"),
+            (
+                r#"{"from": "whatsapp:US.123", "to": "whatsapp:+14155238887"}"#,
+                Some("US.123"),
+                Some("whatsapp:US.123"),
+                "whatsapp:+14155238887",
+            ),
             (r#"{"from": "+14155550123"}"#, None, None, "+14155550100"),
         ];
         for (sent, wa_id, user_id, to) in cases {

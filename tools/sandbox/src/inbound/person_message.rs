@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::Error};
 use twilio_types::{address::Address, sid::MessageSid};
 
-use crate::messages::MessageLocation;
+use twilio_types::address::UserId;
+
+use crate::{messages::MessageLocation, user_id};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,7 +15,10 @@ pub(crate) struct PersonMessage {
     /// `whatsapp:+14155550123`, `whatsapp:US.123` for a person who withholds the number, or `+14155550123` for SMS.
     #[serde(deserialize_with = "address")]
     pub(crate) from: Address,
-    /// The person's WhatsApp user id, as in `whatsapp:US.123`.
+    /// The sender that the person writes to. Without one it is the account's sender of the channel.
+    #[serde(default, deserialize_with = "some_address")]
+    pub(super) to: Option<Address>,
+    /// The person's WhatsApp user id, as in `whatsapp:US.123`. Without one it is the id that the sandbox has given to the person.
     #[serde(default)]
     pub(super) external_user_id: Option<String>,
     #[serde(default)]
@@ -55,11 +60,21 @@ pub(super) struct PressedButton {
     pub(super) id: Option<String>,
 }
 
+fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+    address(deserializer).map(Some)
+}
+
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 impl PersonMessage {
+    /// The user id that the webhook is to have.
+    pub(super) fn given_user_id(&self) -> Option<UserId> {
+        let given = self.parameters.get("ExternalUserId").or(self.external_user_id.as_ref());
+        given.and_then(|address| user_id::of_address(address))
+    }
+
     /// The text of the message: for a button that is pressed, its title.
     pub(super) fn text(&self) -> &str {
         self.button.as_ref().map_or(&self.body, |button| &button.title)

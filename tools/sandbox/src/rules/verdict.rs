@@ -5,16 +5,18 @@
 //! | code | reason |
 //! |---|---|
 //! | 63003, 63024 | the recipient is `+15005550001`, who is not on WhatsApp, or `+15005550002`, whose WhatsApp is too old |
+//! | 63024 | the recipient is a user id of another portfolio, or was left for a new number; or a user id gets a one-time password |
 //! | 63031 | sender and recipient are the same |
 //! | 63016 | the service window is closed, and the message is no approved template; or its content needs approval and has none |
 //! | 63006 | the content has no type that SMS has |
 //! | 63027, 63040 | the template was deleted; WhatsApp rejected it |
-//! | 63028, 63013 | a variable of an approved template has no value; or has a line break, a tab or more than 4 spaces in a row |
+//! | 63028 | a variable of an approved template has no value, or the template has no variable for a value |
+//! | 63013 | a value for an approved template has a line break, a tab or more than 4 spaces in a row |
 //! | 63021 | the template says more than 1,024 characters; or a file has a type that WhatsApp does not accept |
 //! | 63019, 63034, 11751 | a file cannot be fetched; is an image over 5 MB; or the files are over 16 MB |
 //! | 63018 | one person gets more than one message in 6 seconds, after a burst of 45 |
 //!
-//! Where Twilio documents several codes for a reason, or none (the pair limit), the sandbox uses the one above.
+//! Where Twilio documents several codes for a reason, or none (the pair limit, user ids), the sandbox uses the one above.
 
 use std::sync::Arc;
 
@@ -25,7 +27,9 @@ use super::media;
 use crate::{
     content::{ContentTemplate, approval::ApprovalStatus, types::UnapprovedUse},
     messages::Message,
+    portfolio::Recipient,
     state::Sandbox,
+    user_id,
 };
 
 /// The code with which a message fails; none where no rule forbids it. Fetches the files and records their types.
@@ -37,12 +41,17 @@ pub(crate) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option
     let rules = sandbox.rules();
     let now = sandbox.now();
     let sender = message.from.as_deref().unwrap_or(&sandbox.config.sender);
-    let window_is_open = !rules.service_window || sandbox.memory().people.window_until(&message.to, now).is_some();
+    let window_is_open = !rules.service_window || {
+        let memory = sandbox.memory();
+        memory.people.window_until(sender, &message.to, now).is_some()
+    };
     let content_error = match content {
-        Some(content) => template_error(content.as_deref(), message, window_is_open, now),
+        Some(ref content) => template_error(content.as_deref(), message, window_is_open, now),
         None => (!window_is_open).then_some(63016),
     };
-    let mut code = people_error(message, sender).or(content_error);
+    let is_authentication = content.flatten().is_some_and(|content| content.is_authentication());
+    let mut code =
+        people_error(message, sender).or_else(|| user_id_error(sandbox, message, is_authentication)).or(content_error);
     if code.is_none() && rules.fetch_media {
         code = media::verdict(sandbox, message).await;
     }
@@ -58,6 +67,14 @@ fn people_error(message: &Message, sender: &str) -> Option<u32> {
         "whatsapp:+15005550002" => Some(63024),
         _ => None,
     }
+}
+
+/// An error of a recipient who has a user id. Source: Twilio, "Key Concepts and Terms for the WhatsApp Business Platform",
+/// "WhatsApp usernames".
+fn user_id_error(sandbox: &Sandbox, message: &Message, is_authentication: bool) -> Option<u32> {
+    let is_unknown = sandbox.memory().people.portfolio.recipient(&message.to) == Recipient::Unknown;
+    let needs_number = is_authentication && user_id::of_address(&message.to).is_some();
+    (is_unknown || needs_number).then_some(63024)
 }
 
 /// An error of the template, which may have been deleted since the message was created.
@@ -82,7 +99,7 @@ const MAX_TEMPLATE_CHARS: usize = 1_024;
 
 fn variables_error(content: &ContentTemplate, message: &Message) -> Option<u32> {
     let refused = |value: &String| value.contains(['\n', '\r', '\t']) || value.contains("     ");
-    if content.lacks_value(&message.content_variables) {
+    if !content.matches_values(&message.content_variables) {
         Some(63028)
     } else if message.content_variables.values().any(refused) {
         Some(63013)
@@ -123,6 +140,8 @@ mod tests {
             (vec![AVA, TEMPLATE, variables(r#"{"1": "a     b"}"#)], Some(63013)),
             (vec![AVA, TEMPLATE, variables(r#"{"1": "a\nb"}"#)], Some(63013)),
             (vec![AVA, TEMPLATE, ("ContentVariables", &long)], Some(63021)),
+            (vec![AVA, TEMPLATE, variables(r#"{"9": "a"}"#)], Some(63028)),
+            (vec![("To", "whatsapp:US.123"), TEMPLATE], Some(63024)),
         ];
         let sandbox = Sandbox::new(Config::documented(String::new()));
         for (parameters, code) in cases {
@@ -131,7 +150,7 @@ mod tests {
         let deleted = Message { content_sid: Some("HX1".to_owned()), ..message(&sandbox, &[AVA, TEMPLATE]) };
         assert_eq!(verdict(&sandbox, &deleted).await, Some(63027));
         let now = sandbox.now();
-        sandbox.memory().people.record_inbound(AVA.1, now);
+        sandbox.memory().people.record_inbound("whatsapp:+14155238886", AVA.1, now);
         assert_eq!(verdict(&sandbox, &message(&sandbox, &[AVA, BODY])).await, None);
     }
 

@@ -7,6 +7,8 @@ mod api;
 mod command;
 mod control;
 mod faults;
+mod people;
+mod queue;
 mod role;
 mod stream;
 mod until;

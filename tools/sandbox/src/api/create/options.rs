@@ -2,7 +2,7 @@
 //! here, is ignored, as Twilio does.
 
 use jiff::{SignedDuration, Timestamp};
-use twilio_types::address::Channel;
+use twilio_types::{address::Channel, limits::VALIDITY_PERIOD_SECONDS};
 use twilio_webhook::form::Form;
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
 const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
 const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
+const WHATSAPP_QUEUE: SignedDuration = SignedDuration::from_hours(4);
+
 #[derive(Debug)]
 pub(super) struct Options {
     /// When a scheduled message is sent; none for one that is sent at once.
@@ -23,14 +25,19 @@ pub(super) struct Options {
     /// The location of a location message (`PersistentAction`).
     pub(super) location: Option<MessageLocation>,
     pub(super) feedback: Feedback,
+    /// The end of the time for which Twilio keeps the message in its queue.
+    pub(super) valid_until: Timestamp,
 }
 
 impl Options {
     pub(super) fn parse(form: &Form, channel: &Channel, now: Timestamp) -> Result<Self, ApiError> {
         check(form)?;
+        let validity = validity(form, channel)?;
         let asked = form.get_filled("ProvideFeedback").is_some_and(|given| given.eq_ignore_ascii_case("true"));
+        let send_at = scheduled(form, now)?;
         Ok(Self {
-            send_at: scheduled(form, now)?,
+            send_at,
+            valid_until: send_at.unwrap_or(now).saturating_add(validity).unwrap_or(Timestamp::MAX),
             status_callback: status_callback(form)?,
             location: location(form, channel)?,
             feedback: if asked { Feedback::Asked } else { Feedback::NotAsked },
@@ -41,10 +48,6 @@ impl Options {
 /// Checks parameters that have no effect here but that Twilio validates.
 fn check(form: &Form) -> Result<(), ApiError> {
     let allowed = |name: &str, values: &[&str]| form.get_filled(name).is_none_or(|given| values.contains(&given));
-    let seconds = form.get_filled("ValidityPeriod").map(str::parse::<u32>);
-    if seconds.is_some_and(|seconds| !seconds.is_ok_and(|seconds| (1..=36_000).contains(&seconds))) {
-        return Err(ApiError::bad_request(21624, "The ValidityPeriod must be a number of seconds from 1 to 36000"));
-    }
     if !allowed("ContentRetention", &["retain", "discard"]) {
         return Err(ApiError::bad_request(30029, "Invalid ContentRetention"));
     }
@@ -52,6 +55,21 @@ fn check(form: &Form) -> Result<(), ApiError> {
         return Err(ApiError::bad_request(30030, "Invalid AddressRetention"));
     }
     Ok(())
+}
+
+/// How long Twilio keeps a message in its queue. Sources: Twilio, "Messages resource", `ValidityPeriod`; "WhatsApp best
+/// practices and FAQs": at most four hours on WhatsApp.
+fn validity(form: &Form, channel: &Channel) -> Result<SignedDuration, ApiError> {
+    let longest = i64::from(*VALIDITY_PERIOD_SECONDS.end());
+    let in_range = |seconds: &u32| VALIDITY_PERIOD_SECONDS.contains(seconds);
+    let seconds = match form.get_filled("ValidityPeriod") {
+        None => longest,
+        Some(text) => text.parse().ok().filter(in_range).map(i64::from).ok_or_else(|| {
+            ApiError::bad_request(21624, "The ValidityPeriod must be a number of seconds from 1 to 36000")
+        })?,
+    };
+    let validity = SignedDuration::from_secs(seconds);
+    Ok(if *channel == Channel::WhatsApp { validity.min(WHATSAPP_QUEUE) } else { validity })
 }
 
 fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
@@ -136,6 +154,21 @@ mod tests {
         for (parameters, code) in cases {
             assert_eq!(options(&parameters).err(), code, "{parameters:?}");
         }
+    }
+
+    #[test]
+    fn message_is_kept_in_the_queue_for_its_validity() {
+        let seconds = |parameters: &[(&str, &str)], channel: Channel| {
+            let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Options::parse(&form, &channel, Timestamp::UNIX_EPOCH).unwrap().valid_until.as_second()
+        };
+        let hour = 3_600;
+        assert_eq!(seconds(&[], Channel::Sms), 10 * hour);
+        assert_eq!(seconds(&[], Channel::WhatsApp), 4 * hour);
+        assert_eq!(seconds(&[("ValidityPeriod", "120")], Channel::WhatsApp), 120);
+        assert_eq!(seconds(&[("ValidityPeriod", "36000")], Channel::WhatsApp), 4 * hour);
+        let scheduled = [("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed"), ("SendAt", "1970-01-01T01:00:00Z")];
+        assert_eq!(seconds(&scheduled, Channel::Sms), 11 * hour, "from the time at which it is sent");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub const BUILT_TEMPLATE: &str = "build/template.yaml";
 /// The parameters of a deployment to the emulator that are not in samconfig.toml.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
+    /// The template that [`build`] wrote.
+    pub template: &'a Path,
     /// The endpoint at which the functions call AWS.
     pub aws_endpoint: &'a str,
     /// The administrator, whose keys SAM uses.
@@ -29,6 +31,8 @@ pub struct Parameters<'a> {
     pub account: &'a TwilioAccount,
     /// The send policy as JSON; `None` is the template's default.
     pub send_policy: Option<&'a str>,
+    /// What a STOP covers; `None` is the template's default.
+    pub opt_out_scope: Option<&'a str>,
 }
 
 /// Compiles the functions with the options of `sam build`. Cargo's progress is shown on the terminal, which SAM would hide.
@@ -54,13 +58,13 @@ pub async fn build(root: &Path, scratch: &Path) -> Result<()> {
     run_logged(&mut command, &scratch.join("sam-build.log")).await
 }
 
-/// Deploys the functions that [`build`] packaged.
+/// Deploys the functions that [`build`] packaged, with logs in the folder `scratch`.
 pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) -> Result<Outputs> {
     let mut command = sam(root)?;
     command.args(["deploy", "--config-env", "local"]);
     // Without this option SAM looks for the file beside the built template.
     command.arg("--config-file").arg(root.join("samconfig.toml"));
-    command.arg("--template-file").arg(scratch.join(BUILT_TEMPLATE));
+    command.arg("--template-file").arg(parameters.template);
     command.arg("--parameter-overrides").args(overrides(parameters, architecture()?));
     command.envs(aws_environment(parameters.aws_endpoint, parameters.administrator));
     run_logged(&mut command, &scratch.join("sam-deploy.log")).await?;
@@ -69,7 +73,7 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
 
 /// The template's parameters in SAM's form. SAM accepts no empty values; a missing parameter has its default.
 fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
-    let Parameters { aws_endpoint, account, send_policy, .. } = parameters;
+    let Parameters { aws_endpoint, account, send_policy, opt_out_scope, .. } = parameters;
     let always = [
         format!("Architecture={architecture}"),
         format!("AwsEndpointUrl={aws_endpoint}"),
@@ -80,7 +84,8 @@ fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
     let service = account.messaging_service_sid.as_ref().map(|sid| format!("MessagingServiceSid={sid}"));
     // SAM splits values at spaces and removes quotes that are not escaped.
     let policy = send_policy.map(|policy| format!("SendPolicy=\"{}\"", policy.replace('"', "\\\"")));
-    always.into_iter().chain(service).chain(policy).collect()
+    let scope = opt_out_scope.map(|scope| format!("OptOutScope={scope}"));
+    always.into_iter().chain(service).chain(policy).chain(scope).collect()
 }
 
 #[derive(Deserialize)]
@@ -150,10 +155,24 @@ mod tests {
             "TwilioAccountSid=AC000000000000000000000000000000aa",
         ];
         let administrator = &Administrator::random();
-        let parameters = Parameters { aws_endpoint: "http://aws", administrator, account: &sender, send_policy: None };
+        let template = Path::new(BUILT_TEMPLATE);
+        let parameters = Parameters {
+            template,
+            aws_endpoint: "http://aws",
+            administrator,
+            account: &sender,
+            send_policy: None,
+            opt_out_scope: None,
+        };
         assert_eq!(overrides(&parameters, "arm64"), always);
-        let parameters = Parameters { account: &service, send_policy: Some(r#"{"a": 1}"#), ..parameters };
-        let more = ["MessagingServiceSid=MG000000000000000000000000000000aa", r#"SendPolicy="{\"a\": 1}""#];
+        let parameters = Parameters {
+            account: &service,
+            send_policy: Some(r#"{"a": 1}"#),
+            opt_out_scope: Some("sender"),
+            ..parameters
+        };
+        let service = "MessagingServiceSid=MG000000000000000000000000000000aa";
+        let more = [service, r#"SendPolicy="{\"a\": 1}""#, "OptOutScope=sender"];
         assert_eq!(overrides(&parameters, "arm64"), [&always[..], &more[..]].concat());
     }
 }

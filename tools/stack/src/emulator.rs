@@ -15,6 +15,7 @@ use tokio::{
 use twilio_types::base_url::BaseUrl;
 
 use crate::{
+    clock::StackClock,
     process::{Group, log_to, tail},
     stack::Administrator,
 };
@@ -34,9 +35,11 @@ pub struct Emulator {
     pub front_door: String,
     /// The administrator, who has every permission.
     pub administrator: Administrator,
+    /// The clock that the emulator and the functions read.
+    pub clock: StackClock,
 }
 
-/// The ports of an emulator, and who calls them.
+/// The ports of an emulator, who calls them, and the emulator's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
     /// The port of AWS.
@@ -47,6 +50,8 @@ pub struct Settings<'a> {
     pub twilio_calls: Option<&'a BaseUrl>,
     /// This machine's address on Docker's bridge, where functions in containers can also call AWS.
     pub bridge: Option<Ipv4Addr>,
+    /// The clock that the emulator and the functions read.
+    pub clock: &'a StackClock,
 }
 
 impl Emulator {
@@ -54,7 +59,7 @@ impl Emulator {
     ///
     /// `root` is the checkout, `scratch` a folder for the emulator's log and temporary files.
     pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
-        let Settings { aws_port, api_port, twilio_calls, bridge } = settings;
+        let Settings { aws_port, api_port, twilio_calls, bridge, clock } = settings;
         let python = root.join(".tools/ministack/bin/python");
         if !python.exists() {
             bail!("{} is missing: `make tools` installs it", python.display());
@@ -71,12 +76,14 @@ impl Emulator {
             .env_clear()
             .envs(["PATH", "SSL_CERT_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs([("HOME", temporary(scratch)?), ("TMPDIR", temporary(scratch)?)])
+            .envs(clock.environment())
             .envs(administrator.environment());
         log_to(&mut command, &log)?;
         let mut group = Group::spawn(&mut command)?;
         let endpoint = format!("http://127.0.0.1:{aws_port}");
         wait_until_ready(&mut group, &endpoint, &log).await?;
-        Ok(Self { _group: group, log, endpoint, front_door: format!("http://127.0.0.1:{api_port}"), administrator })
+        let front_door = format!("http://127.0.0.1:{api_port}");
+        Ok(Self { _group: group, log, endpoint, front_door, administrator, clock: clock.clone() })
     }
 }
 

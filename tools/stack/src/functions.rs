@@ -66,7 +66,7 @@ struct FunctionEnvironment {
 async fn deployed(stack: &Stack) -> Result<Environments> {
     let url = format!("{}/2015-03-31/functions/", stack.aws_endpoint);
     let list = UnsignedRequest { service: "lambda", method: "GET", url: &url, body: "" };
-    let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), list)?;
+    let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), list, stack.clock.now())?;
     let listed: FunctionList = request.send().await?.error_for_status()?.json().await?;
     let named = listed.functions.into_iter().map(|DeployedFunction { function_name, environment }| {
         let logical_id =

@@ -5,11 +5,13 @@
 
 pub mod account;
 pub mod bridge;
+pub mod clock;
 pub mod demo;
 pub mod deploy;
 pub mod emulator;
 pub mod functions;
 pub mod invitation;
+pub mod movable;
 pub mod ports;
 pub mod process;
 pub mod progress;

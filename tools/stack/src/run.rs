@@ -15,7 +15,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::{
     account::{ApiKey, TwilioAccount},
     bridge,
-    deploy::{self, Parameters},
+    clock::StackClock,
+    deploy::{self, BUILT_TEMPLATE, Parameters},
     emulator::{Emulator, Settings},
     functions,
     ports::{Ports, ReservedPort, ReservedPorts},
@@ -115,7 +116,8 @@ pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
     step.done();
 
     let step = Step::start("emulator of AWS");
-    let settings = Settings { aws_port: aws.release()?, api_port: api.release()?, twilio_calls, bridge };
+    let clock = &StackClock::default();
+    let settings = Settings { aws_port: aws.release()?, api_port: api.release()?, twilio_calls, bridge, clock };
     let emulator = Emulator::start(root, &scratch, settings).await?;
     step.done();
 
@@ -126,16 +128,12 @@ pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
         TwilioSide::Account(account) => (TwilioAccount::clone(account), None),
     };
     let step = Step::start("sam deploy");
-    let Emulator { endpoint, front_door, administrator, .. } = &emulator;
-    let parameters = Parameters { aws_endpoint: endpoint, administrator, account: &account, send_policy };
+    let Emulator { endpoint: aws_endpoint, administrator, .. } = &emulator;
+    let template = &scratch.join(BUILT_TEMPLATE);
+    let parameters =
+        Parameters { template, aws_endpoint, administrator, account: &account, send_policy, opt_out_scope: None };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
-    let stack = Stack {
-        api_url: front_door.clone(),
-        sandbox_url,
-        aws_endpoint: endpoint.clone(),
-        administrator: administrator.clone(),
-        outputs,
-    };
+    let stack = Stack::new(&emulator, sandbox_url, outputs);
     put_credentials(&stack, &account).await?;
     step.done();
     // The events in `events/` belong to the sandbox's account.
@@ -170,17 +168,23 @@ async fn serve_sandbox(
     config.allowed_hosts.extend(bridge.map(AllowedHost::from));
     let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
+    let serving = serve(&sandbox, port)?;
+    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving))
+}
+
+/// Serves a sandbox at all addresses of its port.
+pub(crate) fn serve(sandbox: &Arc<Sandbox>, port: ReservedPort) -> Result<JoinSet<io::Result<()>>> {
     let mut serving = JoinSet::new();
     for listener in port.into_listeners() {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        serving.spawn(sandbox::serve(Arc::clone(&sandbox), listener));
+        serving.spawn(sandbox::serve(Arc::clone(sandbox), listener));
     }
-    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving))
+    Ok(serving)
 }
 
 /// The sandbox's account.
-fn sandbox_account(sandbox_url: &str, api_url: &str) -> Result<TwilioAccount> {
+pub(crate) fn sandbox_account(sandbox_url: &str, api_url: &str) -> Result<TwilioAccount> {
     Ok(TwilioAccount {
         account_sid: ACCOUNT_SID.parse()?,
         auth_token: AUTH_TOKEN.into(),
@@ -192,7 +196,7 @@ fn sandbox_account(sandbox_url: &str, api_url: &str) -> Result<TwilioAccount> {
     })
 }
 
-fn empty_folder(path: PathBuf) -> Result<PathBuf> {
+pub(crate) fn empty_folder(path: PathBuf) -> Result<PathBuf> {
     if path.exists() {
         fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
     }
@@ -201,7 +205,7 @@ fn empty_folder(path: PathBuf) -> Result<PathBuf> {
 }
 
 /// Puts the account's credentials into the stack's secret, as an operator does after a first deployment.
-async fn put_credentials(stack: &Stack, account: &TwilioAccount) -> Result<()> {
+pub(crate) async fn put_credentials(stack: &Stack, account: &TwilioAccount) -> Result<()> {
     aws_sdk_secretsmanager::Client::new(&stack.aws())
         .put_secret_value()
         .secret_id(&stack.outputs.twilio_secret_arn)

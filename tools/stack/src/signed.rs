@@ -24,16 +24,17 @@ pub struct UnsignedRequest<'a> {
     pub body: &'a str,
 }
 
-/// Signs a request. Source: AWS, "AWS Signature Version 4 for API requests".
+/// Signs a request at the time `now`. Source: AWS, "AWS Signature Version 4 for API requests".
 pub fn signed(
     http: &reqwest::Client,
     credentials: &Credentials,
     request: UnsignedRequest<'_>,
+    now: SystemTime,
 ) -> Result<reqwest::RequestBuilder> {
     let UnsignedRequest { service, method, url, body } = request;
     let identity = credentials.clone().into();
     let parameters = v4::SigningParams::builder().identity(&identity).region(REGION).name(service);
-    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
+    let parameters = parameters.time(now).settings(SigningSettings::default()).build()?.into();
     let signable = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()))?;
     let (instructions, _) = sign(signable, &parameters)?.into_parts();
     let request = http.request(method.parse()?, url).body(body.to_owned());

@@ -6,7 +6,11 @@ use aws_types::SdkConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
+use crate::{
+    clock::StackClock,
+    emulator::Emulator,
+    run::{ACCOUNT_SID, MESSAGING_SERVICE_SID},
+};
 
 /// The AWS region of the stack.
 pub const REGION: &str = "us-east-1";
@@ -75,11 +79,25 @@ pub struct Stack {
     pub aws_endpoint: String,
     /// The emulator's administrator, who has every permission.
     pub administrator: Administrator,
+    /// The clock of the emulator and the functions.
+    pub clock: StackClock,
     /// The outputs of the template.
     pub outputs: Outputs,
 }
 
 impl Stack {
+    /// The stack that was deployed to this emulator.
+    pub(crate) fn new(emulator: &Emulator, sandbox_url: String, outputs: Outputs) -> Self {
+        Self {
+            api_url: emulator.front_door.clone(),
+            sandbox_url,
+            aws_endpoint: emulator.endpoint.clone(),
+            administrator: emulator.administrator.clone(),
+            clock: emulator.clock.clone(),
+            outputs,
+        }
+    }
+
     /// The stack in which `make test` or `stack exec` started this process.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var(name).ok())
@@ -96,6 +114,7 @@ impl Stack {
             sandbox_url: variable(SANDBOX_URL)?,
             aws_endpoint: variable(AWS_ENDPOINT)?,
             administrator: Administrator { secret_key: variable(ADMINISTRATOR_SECRET)?.into() },
+            clock: StackClock::default(),
             outputs: serde_json::from_str(&variable(OUTPUTS)?).with_context(|| format!("{OUTPUTS} cannot be read"))?,
         })
     }
@@ -114,12 +133,14 @@ impl Stack {
         .collect())
     }
 
-    /// The SDK's configuration for calls to the emulator as its administrator.
+    /// The SDK's configuration for calls to the emulator as its administrator. They are signed with the time of the stack,
+    /// because the emulator refuses a signature of another time, as AWS does.
     pub fn aws(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(&self.aws_endpoint)
+            .time_source(self.clock.clone())
             .credentials_provider(SharedCredentialsProvider::new(self.administrator.credentials()))
             .build()
     }
@@ -142,6 +163,7 @@ impl Stack {
             ("NOTIFICATIONS_TABLE", notifications_table_name),
             ("RATE_LIMITS_TABLE", rate_limits_table_name),
             ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
+            ("OUTBOUND_DEAD_LETTER_QUEUE_URL", &self.outputs.outbound_dead_letter_queue_url),
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
             ("UNPUBLISHED_QUEUE_URL", &self.outputs.unpublished_queue_url),
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
@@ -205,6 +227,7 @@ pub(crate) mod tests {
             sandbox_url: "http://sandbox".into(),
             aws_endpoint: "http://aws".into(),
             administrator: Administrator::random(),
+            clock: StackClock::default(),
             outputs: serde_json::from_value(names).unwrap(),
         }
     }

@@ -16,7 +16,11 @@ import sys
 import threading
 from contextvars import ContextVar
 
+import clock
 from access import Access
+from capacity import READ_COUNTERS, Meter
+from conflicts import Transactions
+from streams import Streams
 
 
 def arguments():
@@ -106,19 +110,9 @@ def numbers_from_parameters():
     mapping["create"] = create
 
 
-def partial_batches_of_streams():
-    """Retries a stream's batch if the function reported failed records; ministack would continue with the next batch."""
-    execute = lambda_svc._execute_function
-
-    def execute_batch(function, event):
-        result = execute(function, event)
-        records = event.get("Records") or [{}] if isinstance(event, dict) else [{}]
-        body = result.get("body")
-        if records[0].get("eventSource") == "aws:dynamodb" and isinstance(body, dict) and body.get("batchItemFailures"):
-            return {**result, "error": True, "body": {"errorType": "BatchItemFailures", "errorMessage": json.dumps(body)}}
-        return result
-
-    lambda_svc._execute_function = execute_batch
+def streams_of_shards_and_lanes():
+    """Delivers streams as streams.py describes."""
+    lambda_svc._poll_dynamodb_streams = Streams(dynamodb, lambda_svc).poll
 
 
 def queue_batches_by_single_permissions():
@@ -188,6 +182,31 @@ def batch_reads_of_100_keys():
         return get(data)
 
     dynamodb._batch_get_item = batch_get
+
+
+def conflicts_and_capacity():
+    """Makes transactions conflict as conflicts.py describes, and counts capacity units as capacity.py describes."""
+    handle = dynamodb.handle_request
+    meter = Meter(dynamodb, lambda: iam_evaluator.caller_arn().rpartition("/")[2])
+    transactions = Transactions(dynamodb)
+
+    async def handle_request(method, path, headers, body, query_params):
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        try:
+            data = json.loads(body or b"{}")
+        except ValueError:
+            data = None
+        if action == READ_COUNTERS:
+            return meter.report(data or {})
+
+        async def execute():
+            return await handle(method, path, headers, body, query_params)
+
+        if not isinstance(data, dict):
+            return await execute()
+        return await meter.execute(action, data, lambda: transactions.execute(action, data, execute))
+
+    dynamodb.handle_request = handle_request
 
 
 def front_door():
@@ -280,14 +299,16 @@ def main():
     routes_from_openapi()
     access_keys()
     numbers_from_parameters()
-    partial_batches_of_streams()
+    streams_of_shards_and_lanes()
     queue_batches_by_single_permissions()
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
     queue_attributes_like_bodies()
     batch_reads_of_100_keys()
+    conflicts_and_capacity()
     front_door()
     avoid_long_pauses()
+    clock.hold_during_invocations(lambda_svc)
     end_with_parent()
     config = Config()
     config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]

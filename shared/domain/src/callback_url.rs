@@ -17,9 +17,8 @@ const ATTEMPT: &str = "attempt";
 pub struct CallbackOrigin {
     /// The notification that the message was sent for.
     pub notification_id: NotificationId,
-    /// The number of attempts before this one, so that a late callback of an earlier attempt does not count for a later
-    /// one. None if a message was found in Twilio's list, which does not show its callback URL.
-    pub attempt: Option<u32>,
+    /// The number of attempts before this one, so that a callback counts for its attempt only.
+    pub attempt: u32,
 }
 
 /// The callback URL of an attempt. Everything except letters and digits is percent-encoded, so that no proxy between
@@ -35,7 +34,7 @@ pub fn origin_in_query(query: &str) -> Option<CallbackOrigin> {
     let value = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
     let (_, id) = value(NOTIFICATION)?;
     let attempt = value(ATTEMPT).and_then(|(_, attempt)| attempt.parse().ok()).unwrap_or_default();
-    Some(CallbackOrigin { notification_id: NotificationId::try_from(id.into_owned()).ok()?, attempt: Some(attempt) })
+    Some(CallbackOrigin { notification_id: NotificationId::try_from(id.into_owned()).ok()?, attempt })
 }
 
 #[cfg(test)]
@@ -63,7 +62,7 @@ mod tests {
             let id = NotificationId::try_from(text).unwrap();
             let url = status_callback_url(&base_url, &id, attempt);
             let (_, query) = url.split_once('?').unwrap();
-            prop_assert_eq!(origin_in_query(query), Some(CallbackOrigin { notification_id: id, attempt: Some(attempt) }));
+            prop_assert_eq!(origin_in_query(query), Some(CallbackOrigin { notification_id: id, attempt }));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use twilio_types::{
-    address::{Address, E164, Identity},
+    address::{Address, E164, Identity, Recipient},
     sid::AccountSid,
 };
 use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
@@ -11,7 +11,7 @@ use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCal
 /// `account_sid#identity`. A person who writes to two accounts is two contacts, since a suppression holds within the
 /// account that received it. A phone number is stored in its canonical spelling, so that a STOP from one spelling holds
 /// for all.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactKey(String);
 
 impl fmt::Debug for ContactKey {
@@ -24,8 +24,14 @@ impl ContactKey {
     pub fn new(account_sid: &AccountSid, identity: &Identity) -> Self {
         match identity {
             Identity::Phone(number) => Self::of_phone(account_sid, number),
+            Identity::User(id) => Self(format!("{account_sid}#{id}")),
             Identity::Opaque(id) => Self(format!("{account_sid}#{id}")),
         }
+    }
+
+    /// The key of the person to whom a notification is sent.
+    pub fn of(account_sid: &AccountSid, recipient: &Recipient) -> Self {
+        Self::new(account_sid, &recipient.clone().into())
     }
 
     pub fn of_phone(account_sid: &AccountSid, number: &E164) -> Self {
@@ -37,24 +43,30 @@ impl ContactKey {
         Self::new(&message.account_sid, &message.from.identity)
     }
 
-    /// Every key of the person who wrote a message: [`ContactKey::of_sender`], and that of the WhatsApp user id if the
-    /// message has one beside the phone number.
+    /// Every key of the person who wrote a message: [`ContactKey::of_sender`], and those of the WhatsApp user id and of
+    /// the parent id that the message names beside it.
     pub fn all_of_sender(message: &InboundMessage) -> Vec<Self> {
-        let by_user_id = message
-            .details
-            .external_user_id
-            .as_deref()
-            .and_then(|id| id.parse::<Address>().ok())
-            .filter(|address| matches!(address.identity, Identity::Opaque(_)))
-            .map(|address| Self::new(&message.account_sid, &address.identity));
-        let by_sender = Self::of_sender(message);
-        let other = by_user_id.filter(|key| *key != by_sender);
-        [by_sender].into_iter().chain(other).collect()
+        let details = &message.details;
+        let ids = [&details.external_user_id, &details.parent_external_user_id];
+        let named = ids.into_iter().filter_map(|id| id.as_deref()?.parse::<Address>().ok());
+        let named = named.filter(|address| !matches!(address.identity, Identity::Phone(_)));
+        let mut keys = vec![Self::of_sender(message)];
+        for key in named.map(|address| Self::new(&message.account_sid, &address.identity)) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     /// The key of the recipient of a message, if its status callback names the recipient.
     pub fn of_recipient(callback: &StatusCallback) -> Option<Self> {
         callback.to.as_ref().map(|to| Self::new(&callback.account_sid, &to.identity))
+    }
+
+    /// A key as the table holds it.
+    pub fn stored(key: &str) -> Self {
+        Self(key.to_owned())
     }
 
     pub fn as_str(&self) -> &str {
@@ -70,6 +82,11 @@ impl ContactKey {
     #[must_use]
     pub fn beside(&self, address: &str) -> Self {
         Self(format!("{}#{address}", self.account_sid()))
+    }
+
+    /// Whether the identity is a phone number.
+    pub fn is_number(&self) -> bool {
+        self.address().starts_with('+')
     }
 
     fn account_sid(&self) -> &str {
@@ -119,7 +136,12 @@ mod tests {
     fn a_sender_has_a_key_for_each_identity_in_the_message() {
         let number = "AC00000000000000000000000000000001#+14155550123";
         let id = "AC00000000000000000000000000000001#US.13";
+        let parent = "AC00000000000000000000000000000001#US.ENT.14";
+        let both = "&ExternalUserId=whatsapp%3AUS.13&ParentExternalUserId=whatsapp%3AUS.ENT.14";
         let cases = [
+            ("%2B14155550123", both, vec![number, id, parent]),
+            ("US.ENT.14", both, vec![parent, id]),
+            ("us.ent.14", both, vec![parent, id]),
             ("%2B14155550123", "", vec![number]),
             ("%2B14155550123", "&ExternalUserId=whatsapp%3AUS.13", vec![number, id]),
             ("US.13", "&ExternalUserId=whatsapp%3AUS.13", vec![id]),
@@ -146,6 +168,16 @@ mod tests {
         assert_eq!(key.address(), "+14155550123");
         assert_eq!(key.beside("US.1#2").as_str(), "AC00000000000000000000000000000001#US.1#2");
         assert_eq!(key.beside("US.1#2").address(), "US.1#2");
+    }
+
+    #[test]
+    fn a_recipient_is_the_contact_of_its_number_or_user_id() {
+        let account: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        for text in ["+5511987654321", "US.ENT.1349"] {
+            let key = ContactKey::of(&account, &text.parse().unwrap());
+            assert_eq!(key, ContactKey::new(&account, &text.parse().unwrap()));
+            assert_eq!(key.address(), text);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::notification::{Category, Notification};
+
 /// How far in the future `send_at` may be: as far as Twilio's own scheduling. Source: Twilio, "Message scheduling".
 pub const SEND_AT_AHEAD: SignedDuration = SignedDuration::from_hours(35 * 24);
 
@@ -27,9 +29,32 @@ pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
 /// quotas"), and Twilio's forms have about 1 KB.
 pub const MAX_FORM_BYTES: usize = 256 * 1024;
 
-/// How often a notification is attempted that Twilio cannot accept. With the pauses between the attempts that lasts
-/// about two hours for a temporary fault, and longer than the day for which WhatsApp may limit a sender (error 63018).
-pub const MAX_ATTEMPTS: usize = 15;
+/// How long a notification without `expires_at` is attempted that Twilio does not accept: longer than an outage, and than
+/// most of the day for which WhatsApp may limit a sender (error 63018).
+pub const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a one-time password without `expires_at` may be sent: most are valid for ten minutes (Twilio, "Verify").
+pub const AUTHENTICATION_EXPIRY: SignedDuration = SignedDuration::from_mins(10);
+
+/// For how long Twilio may try to send the message of a notification (`ValidityPeriod`): as the notification says, or as
+/// long as a message of its category is useful to the person. Every request names it, because a lost answer can only be
+/// resolved for certain when Twilio cannot send the message any more.
+pub fn validity(notification: &Notification) -> SignedDuration {
+    let seconds = notification.validity_period.unwrap_or(match notification.category {
+        Category::Authentication => 120,
+        Category::Utility | Category::Service => 900,
+        Category::Marketing => 14_400,
+    });
+    SignedDuration::from_secs(seconds.into())
+}
+
+/// How long after the validity period the outcome of a lost answer can be resolved for certain: the message was created up
+/// to 45 s after its claim, the send function's timeout, and the clocks of Twilio and AWS differ by seconds.
+pub const RESOLVE_MARGIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// The most attempts of a notification. Time ends the attempts; this bounds the size of an item, which holds some 300 bytes
+/// for each. DynamoDB stores items of at most 400 KB ("Service, account, and table quotas").
+pub const MAX_ATTEMPTS: usize = 300;
 
 /// How long a claim holds: longer than the send function's timeout of 45 s, so that after the lease no function works
 /// on the notification.
@@ -72,8 +97,17 @@ impl From<Retention> for SignedDuration {
     }
 }
 
-/// How long a notification is stored, and therefore how long its id is recognised as a duplicate.
-pub const NOTIFICATION_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How far in the future `expires_at` may be: later than the latest `send_at`, and earlier than the end of the
+/// notification's storage.
+pub const EXPIRES_AT_AHEAD: SignedDuration = SignedDuration::from_hours(40 * 24);
+
+/// How long a notification is stored after its last change, and therefore how long its id is recognised as a duplicate.
+/// It is longer than [`EXPIRES_AT_AHEAD`], so that a notification that waits until it expires is still stored then: if it
+/// were deleted earlier, nothing would end it, and its id could be sent a second time.
+pub const NOTIFICATION_RETENTION: SignedDuration = SignedDuration::from_hours(45 * 24);
+
+const _: () = assert!(SEND_AT_AHEAD.as_secs() < EXPIRES_AT_AHEAD.as_secs());
+const _: () = assert!(EXPIRES_AT_AHEAD.as_secs() < NOTIFICATION_RETENTION.as_secs());
 
 /// How long free-form messages may be sent after a person wrote. Source: Twilio, "WhatsApp best practices and FAQs".
 pub const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);

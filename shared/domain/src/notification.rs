@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio_types::{
-    address::{E164, WhatsAppSender},
+    address::{Recipient, WhatsAppSender},
     sid::{AccountSid, ContentSid, MessagingServiceSid},
 };
 
-use crate::{digest::sha256_hex, limits::MAX_NOTIFICATION_ID_CHARS, media::MediaKey};
+use crate::{digest::sha256_hex, limits::MAX_NOTIFICATION_ID_CHARS, media::MediaKey, region::time_zones_of_recipient};
 
 mod parse;
 
@@ -148,7 +148,7 @@ pub struct Fallback {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
     pub id: NotificationId,
-    pub to: E164,
+    pub to: Recipient,
     pub category: Category,
     pub content: Content,
     /// The options to try if the content cannot be delivered, in this order.
@@ -178,9 +178,12 @@ impl Notification {
         parse::notification(body)
     }
 
-    /// A digest of all its fields. If an id comes again with another digest, its sender used the id twice by mistake.
+    /// A digest of all its fields. If an id comes again with another digest, its sender used the id twice by mistake. 128 bits
+    /// are enough for that, and are stored with each notification.
     pub fn digest(&self) -> String {
-        sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
+        let mut digest = sha256_hex(&serde_json::to_vec(self).unwrap_or_default());
+        digest.truncate(32);
+        digest
     }
 }
 
@@ -194,7 +197,12 @@ impl Notification {
         }
     }
 
-    /// Checks `send_at` against the time when the notification was put on the queue, and against now.
+    /// The time zones where the recipient may be.
+    pub fn time_zones(&self) -> Vec<jiff::tz::TimeZone> {
+        time_zones_of_recipient(&self.to)
+    }
+
+    /// Checks `send_at` against the time when the notification was put on the queue, and both times against now.
     pub fn check_times(&self, enqueued_at: Timestamp, now: Timestamp) -> Result<(), InvalidNotification> {
         parse::check_times(self, enqueued_at, now)
     }

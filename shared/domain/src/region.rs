@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use twilio_types::address::E164;
+use twilio_types::address::{E164, Identity, Recipient, UserId};
 
 #[expect(clippy::unreadable_literal, reason = "prefixes are not quantities")]
 mod table;
@@ -78,11 +78,59 @@ pub fn time_zones_of(number: &E164) -> Vec<TimeZone> {
 }
 
 fn zone_names_of(number: &E164) -> impl Iterator<Item = &'static str> {
-    let members = row(number).and_then(|(_, _, first, count)| {
-        let first = usize::from(*first);
-        MEMBERS.get(first..first + usize::from(*count))
-    });
-    members.unwrap_or_default().iter().filter_map(|member| ZONES.get(usize::from(*member)).copied())
+    row(number).into_iter().flat_map(zone_names)
+}
+
+fn zone_names((_, _, first, count): &Row) -> impl Iterator<Item = &'static str> {
+    let first = usize::from(*first);
+    let members = MEMBERS.get(first..first + usize::from(*count)).unwrap_or_default();
+    members.iter().filter_map(|member| ZONES.get(usize::from(*member)).copied())
+}
+
+/// The country of a recipient: that of the phone number, or the one with which the WhatsApp user id begins.
+pub fn region_of_recipient(recipient: &Recipient) -> Option<Region> {
+    match recipient {
+        Recipient::Phone(number) => region_of(number),
+        Recipient::User(id) => region_of_user(id),
+    }
+}
+
+/// The country of an identity, as [`region_of_recipient`] gives it; none of one that is neither a number nor a user id.
+pub fn region_of_identity(identity: &Identity) -> Option<Region> {
+    match identity {
+        Identity::Phone(number) => region_of(number),
+        Identity::User(id) => region_of_user(id),
+        Identity::Opaque(_) => None,
+    }
+}
+
+fn region_of_user(id: &UserId) -> Option<Region> {
+    id.country().parse().ok()
+}
+
+/// The time zones in which a recipient may be: those of the phone number, or all zones of the user id's country, the one
+/// with the most numbers first.
+pub fn time_zones_of_recipient(recipient: &Recipient) -> Vec<TimeZone> {
+    match recipient {
+        Recipient::Phone(number) => time_zones_of(number),
+        Recipient::User(id) => {
+            let names = region_of_user(id).map(zone_names_in).unwrap_or_default();
+            names.into_iter().filter_map(|name| TimeZone::get(name).ok()).collect()
+        }
+    }
+}
+
+/// All time zones of a country. The rows are sorted by prefix, and the shortest prefix of a country has the numbers that
+/// belong to no area: its zones come first.
+fn zone_names_in(region: Region) -> Vec<&'static str> {
+    let rows = ROWS.iter().filter(|(_, of, _, _)| *of == region.0);
+    let mut names = Vec::new();
+    for name in rows.flat_map(zone_names) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The row of the longest prefix that the number has.
@@ -191,6 +239,33 @@ mod tests {
             assert_eq!(region(number), "", "{number}");
             assert!(time_zones_of(&number.parse().unwrap()).is_empty(), "{number}");
         }
+    }
+
+    #[test]
+    fn a_user_id_has_the_country_and_all_zones_of_its_prefix() {
+        let zones = |id: &str| -> Vec<String> {
+            let zones = time_zones_of_recipient(&id.parse().unwrap());
+            zones.iter().filter_map(|zone| zone.iana_name().map(str::to_owned)).collect()
+        };
+        for (id, country, first, others) in [
+            ("US.1349", "US", "America/New_York", &["America/Los_Angeles", "Pacific/Honolulu"][..]),
+            ("us.ent.1349", "US", "America/New_York", &["America/Chicago"]),
+            ("BR.1349", "BR", "America/Sao_Paulo", &["America/Manaus", "America/Noronha"]),
+            ("KZ.1349", "KZ", "Asia/Almaty", &["Asia/Aqtobe"]),
+            ("PR.1349", "PR", "America/Puerto_Rico", &[]),
+        ] {
+            let recipient = id.parse().unwrap();
+            assert_eq!(region_of_recipient(&recipient).unwrap().as_str(), country, "{id}");
+            assert_eq!(region_of_identity(&id.parse().unwrap()).unwrap().as_str(), country, "{id}");
+            let zones = zones(id);
+            assert_eq!(zones.first().map(String::as_str), Some(first), "{id}");
+            assert!(others.iter().all(|zone| zones.iter().any(|found| found == zone)), "{id}: {zones:?}");
+        }
+        assert!(!zones("RU.1349").contains(&"Asia/Almaty".to_owned()), "a zone of another country");
+        assert_eq!(region_of_recipient(&"ZZ.1349".parse().unwrap()), None);
+        assert!(zones("ZZ.1349").is_empty());
+        let number: Recipient = "+3905123456".parse().unwrap();
+        assert_eq!(region_of_recipient(&number), region_of(number.number().unwrap()));
     }
 
     #[test]

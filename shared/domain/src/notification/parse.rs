@@ -15,7 +15,7 @@ use crate::{
     json_fields::{
         self, FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map,
     },
-    limits::{QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
+    limits::{EXPIRES_AT_AHEAD, QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
 };
 
 /// A notification that is not valid: its sender has to fix it.
@@ -51,7 +51,7 @@ fn read(value: Value) -> Result<Notification, FieldError> {
     let mut fields = JsonFields::of(String::new(), value, "a JSON object")?;
     let notification = Notification {
         id: fields.required("id", "a string of 1 to 128 characters, without control characters", parsed_owned)?,
-        to: fields.required("to", "an E.164 phone number, as in +14155550123", parsed)?,
+        to: fields.required("to", RECIPIENT, parsed)?,
         category: fields.required(
             "category",
             "marketing, utility, authentication or service",
@@ -73,8 +73,12 @@ fn read(value: Value) -> Result<Notification, FieldError> {
     Ok(notification)
 }
 
+const RECIPIENT: &str =
+    "an E.164 phone number, as in +14155550123, or a WhatsApp user id, as in US.13491208655302741918";
+
 /// Checks the rules that concern more than one field.
 fn check_whole(notification: &Notification) -> Result<(), FieldError> {
+    check_recipient(notification)?;
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
         .fallback
@@ -92,6 +96,26 @@ fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// Checks what cannot be sent to a recipient whose phone number is not known.
+fn check_recipient(notification: &Notification) -> Result<(), FieldError> {
+    if notification.to.number().is_some() {
+        return Ok(());
+    }
+    if let Some(index) = notification.fallback.iter().position(|fallback| fallback.channel == FallbackChannel::Sms) {
+        let problem = "expected whatsapp: an SMS needs the recipient's phone number";
+        return Err((format!("fallback[{index}].channel"), problem.to_owned()));
+    }
+    // Source: Twilio, "Key Concepts and Terms for the WhatsApp Business Platform", WhatsApp usernames.
+    let has_template = (0..=notification.fallback.len())
+        .filter_map(|route| notification.channel_option(route))
+        .any(|(_, content)| matches!(content, Content::Template { .. }));
+    if notification.category == Category::Authentication && has_template {
+        let problem = "expected a phone number: WhatsApp delivers authentication templates to numbers only";
+        return Err(("to".to_owned(), problem.to_owned()));
+    }
+    Ok(())
+}
+
 pub(super) fn check_times(
     notification: &Notification,
     enqueued_at: Timestamp,
@@ -100,20 +124,29 @@ pub(super) fn check_times(
     // A queue keeps nothing longer, so an older time does not come from the sender.
     let credible = now.duration_since(enqueued_at) <= QUEUE_RETENTION;
     let enqueued_at = if credible { enqueued_at.min(now) } else { now };
-    let Some(send_at) = notification.send_at else { return Ok(()) };
-    let problem = if enqueued_at.duration_since(send_at) > SEND_AT_PAST {
-        "expected a future time: it had passed when the notification was put on the queue"
-    } else if send_at.duration_since(now) > SEND_AT_AHEAD {
-        "expected a time within the next 35 days"
-    } else {
-        return Ok(());
+    let invalid = |field: &str, problem: &str| {
+        Err(InvalidNotification {
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+            id: Some(notification.id.clone()),
+            account_sid: notification.account_sid.clone(),
+        })
     };
-    Err(InvalidNotification {
-        field: "send_at".to_owned(),
-        problem: problem.to_owned(),
-        id: Some(notification.id.clone()),
-        account_sid: notification.account_sid.clone(),
-    })
+    if let Some(send_at) = notification.send_at {
+        if enqueued_at.duration_since(send_at) > SEND_AT_PAST {
+            let problem = "expected a future time: it had passed when the notification was put on the queue";
+            return invalid("send_at", problem);
+        }
+        if send_at.duration_since(now) > SEND_AT_AHEAD {
+            return invalid("send_at", "expected a time within the next 35 days");
+        }
+    }
+    match notification.expires_at {
+        Some(expires_at) if expires_at.duration_since(now) > EXPIRES_AT_AHEAD => {
+            invalid("expires_at", "expected a time within the next 40 days")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn content(value: Value, path: String) -> Result<Content, FieldError> {

@@ -88,6 +88,49 @@ fn an_invalid_field_is_named_by_its_path() {
     }
 }
 
+fn to_user_id(fields: &Value) -> Result<Notification, InvalidNotification> {
+    let mut notification = minimal();
+    notification["to"] = json!("us.ENT.1349");
+    for (name, value) in fields.as_object().unwrap() {
+        notification[name] = value.clone();
+    }
+    Notification::parse(&notification.to_string())
+}
+
+#[test]
+fn a_notification_may_be_sent_to_a_user_id() {
+    let notification = to_user_id(&json!({})).unwrap();
+    assert_eq!(notification.to.user_id().unwrap().as_str(), "US.ENT.1349");
+    assert_eq!(serde_json::to_value(&notification).unwrap()["to"], "US.ENT.1349");
+    let error = Notification::parse(&with("to", json!("whatsapp:US.1349"))).unwrap_err().to_string();
+    let expected = "an E.164 phone number, as in +14155550123, or a WhatsApp user id, as in US.13491208655302741918";
+    assert_eq!(error, format!("to: expected {expected}"));
+}
+
+#[test]
+fn what_needs_a_number_is_refused_for_a_user_id() {
+    let text = json!({"type": "text", "body": "Hi"});
+    let template = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
+    let over = |channel: &str, content: &Value| json!({"channel": channel, "content": content});
+    for (fields, field) in [
+        (json!({"category": "authentication", "content": template}), "to"),
+        (json!({"category": "authentication", "fallback": [over("whatsapp", &template)]}), "to"),
+        (json!({"fallback": [over("whatsapp", &template), over("sms", &text)]}), "fallback[1].channel"),
+    ] {
+        assert_eq!(to_user_id(&fields).unwrap_err().field, field, "{fields}");
+        let mut to_number = fields.clone();
+        to_number["to"] = json!("+14155550123");
+        assert!(to_user_id(&to_number).is_ok(), "{fields}");
+    }
+    for fields in [
+        json!({"category": "authentication"}),
+        json!({"category": "utility", "content": template}),
+        json!({"fallback": [over("whatsapp", &template)]}),
+    ] {
+        assert!(to_user_id(&fields).is_ok(), "{fields}");
+    }
+}
+
 #[test]
 fn a_missing_field_is_named_and_the_id_is_kept() {
     for field in ["id", "to", "category", "content"] {
@@ -140,6 +183,19 @@ fn a_send_at_that_cannot_be_met_is_refused() {
     both["send_at"] = json!("2026-11-20T09:00:00Z");
     both["expires_at"] = json!("2026-11-20T09:00:00Z");
     assert_eq!(Notification::parse(&both.to_string()).unwrap_err().field, "expires_at");
+}
+
+#[test]
+fn an_expires_at_beyond_40_days_is_refused() {
+    let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+    let checked = |expires_at: &str| {
+        let notification = Notification::parse(&with("expires_at", json!(expires_at))).unwrap();
+        notification.check_times(now, now).map_err(|invalid| invalid.to_string())
+    };
+    assert_eq!(checked("2026-12-30T09:00:00Z"), Ok(()));
+    assert_eq!(checked("2026-11-01T09:00:00Z"), Ok(()), "the policy ends what has expired");
+    let far = checked("2026-12-30T09:00:01Z").unwrap_err();
+    assert_eq!(far, "expires_at: expected a time within the next 40 days");
 }
 
 #[test]

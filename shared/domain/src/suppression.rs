@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use twilio_types::{
     address::{Address, Channel, WhatsAppSender},
     sid::MessagingServiceSid,
@@ -25,8 +25,43 @@ pub fn stored_channel(name: &str) -> Channel {
     if name.eq_ignore_ascii_case(Channel::WhatsApp.name()) { Channel::WhatsApp } else { Channel::Sms }
 }
 
+/// The channel and the scope under which a person's preference is stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SuppressionKey {
+    /// The name of one of [`CHANNELS`].
+    pub channel: String,
+    pub scope: Scope,
+}
+
+impl SuppressionKey {
+    /// The key for whatever channel the preference came by.
+    pub fn of(channel: &Channel, scope: Scope) -> Self {
+        Self { channel: stored_channel(channel.name()).name().to_owned(), scope }
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('#') {
+            None => Self { channel: text.to_owned(), scope: Scope::All },
+            Some((channel, "marketing")) => Self { channel: channel.to_owned(), scope: Scope::Marketing },
+            Some((channel, sender)) => Self { channel: channel.to_owned(), scope: Scope::Sender(sender.to_owned()) },
+        }
+    }
+}
+
+impl fmt::Display for SuppressionKey {
+    /// As in `whatsapp`, `whatsapp#marketing` and `whatsapp#whatsapp:+14155238886`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.scope {
+            Scope::All => f.write_str(&self.channel),
+            Scope::Marketing => write!(f, "{}#marketing", self.channel),
+            Scope::Sender(sender) => write!(f, "{}#{sender}", self.channel),
+        }
+    }
+}
+
 /// What a suppression covers, within one account and one channel.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every message.
@@ -48,6 +83,15 @@ impl fmt::Debug for Scope {
 }
 
 impl Scope {
+    /// The word in events and requests.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Marketing => "marketing",
+            Self::Sender(_) => "sender",
+        }
+    }
+
     /// The channel and the scope of a facet; none if the facet holds no preference.
     pub fn in_facet(facet: &str) -> Option<(&str, Self)> {
         let preference = facet.strip_prefix(PREFERENCES)?;

@@ -1,0 +1,106 @@
+//! The route of a message: by which channel, sender and service it goes out. Whatever depends on the route is derived
+//! here and nowhere else: the service window, the scopes of an opt-out, the keys of both rate limits, and the sender of
+//! the request to Twilio. So what is checked before a message goes out is always what the message says.
+
+use twilio_types::{address::WhatsAppSender, sid::MessagingServiceSid};
+
+use crate::{
+    notification::{Category, FallbackChannel, Notification},
+    person::WindowKey,
+    suppression::Scope,
+};
+
+/// The route of one option of a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub channel: FallbackChannel,
+    pub sender: RouteSender,
+}
+
+/// Who sends. An SMS always goes out by a service, which has a sender for it: `from` is a sender on WhatsApp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteSender {
+    From(WhatsAppSender),
+    Service(MessagingServiceSid),
+    Both(WhatsAppSender, MessagingServiceSid),
+}
+
+/// No sender is named or configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSender {
+    #[error("from: missing, and required with messaging_service_sid where no MESSAGING_SERVICE_SID is configured")]
+    WhatsApp,
+    #[error(
+        "messaging_service_sid: missing, and required for an sms in fallback where no MESSAGING_SERVICE_SID is \
+         configured"
+    )]
+    Sms,
+}
+
+impl Route {
+    /// The route of a notification on this channel. A sender that the notification names needs no service.
+    pub fn of(
+        notification: &Notification,
+        channel: FallbackChannel,
+        configured_service: Option<&MessagingServiceSid>,
+    ) -> Result<Self, NoSender> {
+        let named = notification.messaging_service_sid.as_ref();
+        let sender = match (channel, &notification.from, named) {
+            (FallbackChannel::WhatsApp, Some(from), Some(service)) => RouteSender::Both(from.clone(), service.clone()),
+            (FallbackChannel::WhatsApp, Some(from), None) => RouteSender::From(from.clone()),
+            (FallbackChannel::WhatsApp, None, service) => {
+                RouteSender::Service(service.or(configured_service).ok_or(NoSender::WhatsApp)?.clone())
+            }
+            (FallbackChannel::Sms, _, service) => {
+                RouteSender::Service(service.or(configured_service).ok_or(NoSender::Sms)?.clone())
+            }
+        };
+        Ok(Self { channel, sender })
+    }
+
+    pub fn from(&self) -> Option<&WhatsAppSender> {
+        match &self.sender {
+            RouteSender::From(from) | RouteSender::Both(from, _) => Some(from),
+            RouteSender::Service(_) => None,
+        }
+    }
+
+    pub fn service(&self) -> Option<&MessagingServiceSid> {
+        match &self.sender {
+            RouteSender::Service(service) | RouteSender::Both(_, service) => Some(service),
+            RouteSender::From(_) => None,
+        }
+    }
+
+    /// The address, or the service for all its senders.
+    fn name(&self) -> String {
+        match &self.sender {
+            RouteSender::From(from) | RouteSender::Both(from, _) => from.to_string(),
+            RouteSender::Service(service) => service.to_string(),
+        }
+    }
+
+    /// The name by which the rate of the route is configured and stored: `whatsapp:+14155238886`, `MG...`, or `sms:MG...`.
+    pub fn rate_key(&self) -> String {
+        match self.channel {
+            FallbackChannel::WhatsApp => self.name(),
+            FallbackChannel::Sms => format!("sms:{}", self.name()),
+        }
+    }
+
+    /// The service window that free-form messages need; none on SMS.
+    pub fn window(&self) -> Option<WindowKey> {
+        (self.channel == FallbackChannel::WhatsApp).then(|| WindowKey::of(&self.name()))
+    }
+
+    /// The scopes of opt-outs that cover a message by this route, the widest first.
+    pub fn scopes(&self, category: Category) -> Vec<Scope> {
+        let marketing = (category == Category::Marketing).then_some(Scope::Marketing);
+        let from = self.from().map(|from| Scope::Sender(from.to_string()));
+        let service = self.service().map(|service| Scope::Sender(service.to_string()));
+        [Some(Scope::All), marketing, from, service].into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

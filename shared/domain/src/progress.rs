@@ -1,0 +1,338 @@
+//! The progress of a notification: one explicit phase, the attempts in their order, and the outcome. A pure state machine.
+//!
+//! A notification has options: option 0 is the content, the others are its `fallback`. Each attempt sends one option by
+//! one request to Twilio, and becomes at most one message. What happened to an attempt may be known by Twilio's answer, by
+//! a status callback that comes before or after the answer or instead of it, or by a look into Twilio's list. Each of them
+//! leads to the same next step:
+//!
+//! ```text
+//! Ready ── claim ──> Claimed ── answer: accepted ──> Accepted ── delivered, read ──> outcome
+//!   ^                   │                              │
+//!   │                   ├── answer: refused ───────────┤
+//!   │                   ├── callback: failed ──────────┤
+//!   └── next step ──────┴──────────────────────────────┴── nothing left ──> Ended
+//! ```
+//!
+//! With `wait_for_reply` and a closed service window the first message is a template ([`Purpose::AskForReply`]), and the
+//! notification is [`Phase::AwaitingReply`] until the person answers; then the content is the next step.
+//!
+//! A claim whose answer was lost stays [`Phase::Claimed`]. When its lease is over, the attempt is looked up: a callback
+//! leads on as above ([`Progress::report`]), the proof that no message exists makes it ready again
+//! ([`Progress::record_not_sent`]), and without either it is held ([`Phase::Unknown`]).
+//!
+//! *Invariants*, which the state-machine test checks over random schedules:
+//! - An option has at most one message that Twilio did not report as failed.
+//! - An attempt never changes its option, and only the last attempt changes the phase.
+//! - A notification has one outcome, and every path ends with one.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twilio_types::{
+    error_code::ErrorCode,
+    message_status::{MessageStatus, Stage},
+    sid::MessageSid,
+};
+
+use crate::notification::FallbackChannel;
+
+mod attempt;
+mod failure;
+mod news;
+
+pub use attempt::{Attempt, AttemptResult};
+pub use news::{Change, CreateAnswer, CreateFailure, MessageReport, Transition};
+
+/// What is to be sent next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// 0 is the content, 1 the first fallback.
+    pub option: usize,
+    pub purpose: Purpose,
+}
+
+/// Why an option is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To deliver the notification.
+    #[default]
+    Deliver,
+    /// It is the template whose answer opens the service window for the content.
+    AskForReply,
+}
+
+/// Where a notification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No message of it is on its way. It may be claimed for this step, or a later one, from `not_before` on.
+    Ready { step: Step, not_before: Option<Timestamp> },
+    /// A function sends the last attempt, or stopped without recording what became of it.
+    Claimed,
+    /// The template was accepted, and the content follows the person's answer.
+    AwaitingReply,
+    /// Twilio accepted the last attempt. The outcome says what became of it, once that is known.
+    Accepted,
+    /// It is not known whether the last attempt became a message, and an operator has to look at it.
+    Unknown,
+    /// Nothing more is sent. The outcome says why.
+    Ended,
+}
+
+/// What became of a notification, finally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Delivered,
+    /// Delivered, and the person opened it.
+    Read,
+    /// Twilio accepted it and then could not send it.
+    Failed,
+    /// The channel could not deliver it.
+    Undelivered,
+    /// The person opted out, or a rule protects the person.
+    Suppressed,
+    /// It cannot be sent.
+    Rejected,
+    Expired,
+    /// It was cancelled before it was sent.
+    Cancelled,
+    /// It is not known whether it was sent.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word in the table, in events and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Failed => "failed",
+            Self::Undelivered => "undelivered",
+            Self::Suppressed => "suppressed",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Everything that changes while a notification is being sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub phase: Phase,
+    /// The oldest first.
+    pub attempts: Vec<Attempt>,
+    pub outcome: Option<Outcome>,
+    /// Why it has its phase or its outcome.
+    pub reason: Option<String>,
+    /// Twilio's code.
+    pub code: Option<ErrorCode>,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress")
+            .field("phase", &self.phase)
+            .field("attempts", &self.attempts)
+            .field("outcome", &self.outcome)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A notification that was not sent yet.
+impl Default for Progress {
+    fn default() -> Self {
+        let step = Step { option: 0, purpose: Purpose::Deliver };
+        Self {
+            phase: Phase::Ready { step, not_before: None },
+            attempts: Vec::new(),
+            outcome: None,
+            reason: None,
+            code: None,
+        }
+    }
+}
+
+impl Progress {
+    /// The number of the attempt that is current: the last one.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The step that is claimable, if one is.
+    pub fn ready_step(&self) -> Option<Step> {
+        if let Phase::Ready { step, .. } = self.phase { Some(step) } else { None }
+    }
+
+    /// Whether an option has a message that Twilio has not reported as failed, or may have one.
+    pub fn is_spent(&self, option: usize) -> bool {
+        let may_exist = |attempt: &Attempt| matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Claimed);
+        self.attempts.iter().any(|attempt| attempt.option == option && may_exist(attempt))
+    }
+
+    /// Whether something was sent to deliver the notification, and not only to ask for a reply.
+    pub fn was_delivery_tried(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.purpose == Purpose::Deliver)
+    }
+
+    /// The next attempt is claimed. Gives its number.
+    pub fn claim(&mut self, step: Step, channel: FallbackChannel, now: Timestamp) -> usize {
+        self.attempts.push(Attempt {
+            option: step.option,
+            purpose: step.purpose,
+            channel,
+            claimed_at: now,
+            at: now,
+            result: AttemptResult::Claimed,
+            message_sid: None,
+            status: None,
+            reason: None,
+            code: None,
+        });
+        self.enter(Phase::Claimed, None, None, None);
+        self.attempts.len() - 1
+    }
+
+    /// Twilio answered the request of the attempt with this number. A callback may have been faster, and led on already.
+    pub fn answer(&mut self, number: usize, answer: CreateAnswer, on: &Transition<'_>) -> Change {
+        let is_last = number + 1 == self.attempts.len();
+        let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
+        match answer {
+            CreateAnswer::Accepted(sid) => match &attempt.message_sid {
+                Some(known) if *known != sid => Change::Duplicate,
+                Some(_) if attempt.result != AttemptResult::Claimed => Change::Nothing,
+                _ => self.record_accepted(number, sid, is_last, on.now),
+            },
+            // A message was reported for the attempt, so what was refused is a repetition of the request.
+            CreateAnswer::Refused(_) | CreateAnswer::NotDone(..)
+                if attempt.result != AttemptResult::Claimed || attempt.message_sid.is_some() || !is_last =>
+            {
+                Change::Nothing
+            }
+            CreateAnswer::Refused(failure) => self.fail(number, failure, None, on),
+            CreateAnswer::NotDone(failure, pause) => self.retry(number, AttemptResult::Waiting, failure, pause, on),
+        }
+    }
+
+    /// Twilio reported a status of the message of an attempt.
+    pub fn report(&mut self, report: &MessageReport, on: &Transition<'_>) -> Change {
+        match self.record_status(report, on.now) {
+            Ok(change) => change,
+            Err(failure) => self.fail(report.attempt, failure, Some(report.status), on),
+        }
+    }
+
+    /// The part of [`Progress::report`] that needs no notification. The error is a failure of the last attempt, from which a
+    /// step follows.
+    pub fn record_status(&mut self, report: &MessageReport, now: Timestamp) -> Result<Change, CreateFailure> {
+        let number = report.attempt;
+        let is_last = number + 1 == self.attempts.len();
+        let Some(attempt) = self.attempts.get_mut(number) else { return Ok(Change::Nothing) };
+        if attempt.message_sid.as_ref().is_some_and(|known| *known != report.message_sid) {
+            return Ok(Change::Duplicate);
+        }
+        Ok(match report.status.stage() {
+            Stage::Underway => {
+                let is_news = matches!(attempt.result, AttemptResult::Unknown)
+                    || (self.phase == Phase::Unknown && attempt.result == AttemptResult::Claimed);
+                if is_news {
+                    return Ok(self.record_accepted(number, report.message_sid.clone(), is_last, now));
+                }
+                Change::Nothing
+            }
+            Stage::Arrived => self.record_arrived(report, is_last, now),
+            Stage::Lost => {
+                if attempt.status.is_some_and(|known| known.stage() != Stage::Underway) {
+                    return Ok(Change::Nothing);
+                }
+                attempt.message_sid = Some(report.message_sid.clone());
+                attempt.status = Some(report.status);
+                if is_last && self.outcome.is_none_or(|outcome| outcome == Outcome::Unknown) {
+                    return Err(CreateFailure { reason: None, code: report.code });
+                }
+                attempt.result = AttemptResult::Failed;
+                attempt.code = report.code;
+                Change::Recorded
+            }
+        })
+    }
+
+    /// The message of the last attempt was found, by its callbacks or in Twilio's list, although its answer was lost.
+    pub fn record_found(&mut self, report: &MessageReport, on: &Transition<'_>) -> Change {
+        let accepted = self.answer(report.attempt, CreateAnswer::Accepted(report.message_sid.clone()), on);
+        match self.report(report, on) {
+            Change::Nothing => accepted,
+            change => change,
+        }
+    }
+
+    /// It is certain that the last attempt became no message. It counts as an attempt with an unknown result, and its step
+    /// is ready again.
+    pub fn record_not_sent(&mut self, reason: &str, now: Timestamp) {
+        let Some(attempt) = self.attempts.last_mut() else { return };
+        attempt.result = AttemptResult::Unknown;
+        attempt.reason = Some(reason.to_owned());
+        attempt.at = now;
+        let step = Step { option: attempt.option, purpose: attempt.purpose };
+        self.enter(Phase::Ready { step, not_before: None }, None, None, None);
+    }
+
+    /// The last attempt cannot be looked up, and is held for an operator.
+    pub fn hold(&mut self, reason: &str) {
+        self.enter(Phase::Unknown, Some(Outcome::Unknown), Some(reason.to_owned()), None);
+    }
+
+    /// The notification waits for a time, for this reason.
+    pub fn wait(&mut self, reason: String) {
+        self.reason = Some(reason);
+    }
+
+    /// Nothing more is sent, by a decision.
+    pub fn end(&mut self, outcome: Outcome, reason: String) {
+        self.enter(Phase::Ended, Some(outcome), Some(reason), None);
+    }
+
+    fn enter(&mut self, phase: Phase, outcome: Option<Outcome>, reason: Option<String>, code: Option<ErrorCode>) {
+        (self.phase, self.outcome, self.reason, self.code) = (phase, outcome, reason, code);
+    }
+
+    /// The attempt has a message. Only that of the last attempt changes the phase.
+    fn record_accepted(&mut self, number: usize, sid: MessageSid, is_last: bool, now: Timestamp) -> Change {
+        let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
+        (attempt.message_sid, attempt.result, attempt.at) = (Some(sid), AttemptResult::Accepted, now);
+        attempt.reason = None;
+        if is_last && self.outcome.is_none_or(|outcome| outcome == Outcome::Unknown) {
+            let phase = match attempt.purpose {
+                Purpose::Deliver => Phase::Accepted,
+                Purpose::AskForReply => Phase::AwaitingReply,
+            };
+            self.enter(phase, None, None, None);
+        }
+        Change::Recorded
+    }
+
+    fn record_arrived(&mut self, report: &MessageReport, is_last: bool, now: Timestamp) -> Change {
+        let number = report.attempt;
+        let Some(attempt) = self.attempts.get(number) else { return Change::Nothing };
+        if attempt.status.is_some_and(|known| known >= report.status) {
+            return Change::Nothing;
+        }
+        if attempt.result != AttemptResult::Accepted {
+            self.record_accepted(number, report.message_sid.clone(), is_last, now);
+        }
+        let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
+        attempt.status = Some(report.status);
+        if attempt.purpose == Purpose::Deliver && self.phase == Phase::Accepted {
+            let outcome = if report.status == MessageStatus::Read { Outcome::Read } else { Outcome::Delivered };
+            self.outcome = Some(outcome);
+        }
+        Change::Recorded
+    }
+}
+
+#[cfg(test)]
+mod tests;

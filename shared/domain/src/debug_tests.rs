@@ -4,14 +4,18 @@ use std::fmt::Debug;
 
 use jiff::Timestamp;
 use serde_json::json;
+use twilio_types::address::Channel;
 
 use crate::{
     consent::ConsentRequest,
     contact_key::ContactKey,
-    notification::Notification,
-    policy::{Decision, Facts, Policy, PolicyRefusal},
+    notification::{FallbackChannel, Notification},
+    person::{Person, WindowKey},
+    policy::{Case, Decision, Policy, PolicyRefusal, RecipientRules},
     preference::{Preference, RecordedPreference},
-    suppression::Scope,
+    progress::Progress,
+    route::Route,
+    suppression::{Scope, SuppressionKey},
 };
 
 const NUMBER: &str = "+14155550123";
@@ -69,6 +73,33 @@ fn policies_and_decisions_show_no_senders_number() {
     let policy: Policy = json!({"rates": {SENDER: {"per_second": 10}}}).to_string().parse().unwrap();
     let scope = Scope::Sender(SENDER.to_owned());
     let decision = Decision::Never(PolicyRefusal::OptedOut(scope.clone()));
-    let facts = Facts { suppressed: Some(scope.clone()), ..Facts::default() };
-    assert_redacted(&[&policy, &scope, &decision, &facts]);
+    let key = SuppressionKey::of(&Channel::WhatsApp, scope.clone());
+    let mut person = Person { aliases: [NUMBER.to_owned()].into(), ..Person::default() };
+    person.open_windows([WindowKey::of(SENDER)], now());
+    person.preferences.insert(
+        key.clone(),
+        RecordedPreference {
+            preference: Preference::OptedOut,
+            changed_at: now(),
+            message_sid: None,
+            reason: Some("private".to_owned()),
+        },
+    );
+    person.reserve(SENDER, now()).unwrap();
+    let configured = None;
+    let notification = json!({"id": "a", "to": NUMBER, "from": SENDER, "category": "service",
+                              "content": {"type": "text", "body": "private"}});
+    let notification = Notification::parse(&notification.to_string()).unwrap();
+    let route = Route::of(&notification, FallbackChannel::WhatsApp, configured).unwrap();
+    let progress = Progress { reason: Some("private".to_owned()), ..Progress::default() };
+    let rules = RecipientRules::default();
+    let case = Case {
+        notification: &notification,
+        rules: &rules,
+        person: &person,
+        progress: &progress,
+        configured_service: configured,
+        expires_at: None,
+    };
+    assert_redacted(&[&policy, &scope, &decision, &key, &person, &route, &route.window(), &progress, &case]);
 }

@@ -26,10 +26,13 @@ pub mod media;
 pub mod notification;
 pub mod opt_out_keywords;
 pub mod opt_out_request;
+pub mod person;
 pub mod policy;
 pub mod preference;
+pub mod progress;
 pub mod quiet_hours;
 pub mod region;
+pub mod route;
 pub mod suppression;
 pub mod token_bucket;
 

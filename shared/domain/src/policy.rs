@@ -14,14 +14,20 @@
 //! 7. The recipient has quiet hours: decide again after them.
 //! 8. Otherwise send the first option that has not failed and can be sent now.
 //!
-//! The facts may change after the decision. So the claim that precedes the call to Twilio checks the suppressions and
-//! the cap again, as conditions of its transaction.
+//! What it depends on may change after the decision. So the claim that precedes the call to Twilio writes both items, the
+//! notification and the person, on the condition that neither has changed since it was read. If one has, the decision is
+//! made again.
 
 use jiff::{SignedDuration, Timestamp};
+
+use twilio_types::sid::MessagingServiceSid;
 
 use crate::{
     limits::SERVICE_WINDOW,
     notification::{Category, Content, FallbackChannel, Notification},
+    person::Person,
+    progress::{Phase, Progress, Purpose, Step},
+    route::{NoSender, Route},
     suppression::Scope,
 };
 
@@ -29,51 +35,29 @@ mod settings;
 
 pub use settings::{ConsentRule, InvalidPolicy, MarketingCap, OnUnknown, Policy, QuietRule, RecipientRules};
 
-/// The facts that a decision depends on.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    /// The suppression that covers this notification, if there is one.
-    pub suppressed: Option<Scope>,
-    /// When the recipient last wrote to the sender.
-    pub last_inbound_at: Option<Timestamp>,
-    /// When the current consent in this category was given; none if there is none or it was withdrawn.
-    pub consent_given_at: Option<Timestamp>,
-    /// When other marketing notifications were sent to the recipient.
-    pub marketing_sent_at: Vec<Timestamp>,
-    /// The end of the recipient's quiet hours, if the rules have quiet hours. Now, if it is not quiet.
-    pub quiet_until: Option<Timestamp>,
-    pub progress: NotificationProgress,
-}
-
-/// How far a notification has progressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct NotificationProgress {
-    /// The first option that has not failed: 0 is the content, 1 the first fallback.
-    pub route: usize,
-    /// When the template was sent whose answer the content waits for.
-    pub template_sent_at: Option<Timestamp>,
-    /// The earliest time of the next attempt.
-    pub not_before: Option<Timestamp>,
+/// Everything that a decision depends on, except the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    pub notification: &'a Notification,
+    /// The rules for the recipient's country.
+    pub rules: &'a RecipientRules,
+    pub person: &'a Person,
+    pub progress: &'a Progress,
+    /// The Messaging Service for notifications that name no sender.
+    pub configured_service: Option<&'a MessagingServiceSid>,
+    /// When the notification expires; none if it does not.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What to do with a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Send it now.
-    Send(SendPlan),
+    Send(Step),
     /// Decide again at this time.
     Later { until: Timestamp, reason: WaitReason },
     /// Do not send it, or nothing more of it.
     Never(PolicyRefusal),
-}
-
-/// The option to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendPlan {
-    /// 0 is the content, 1 the first fallback.
-    pub route: usize,
-    /// Whether this is the template whose answer the content waits for.
-    pub awaits_reply: bool,
 }
 
 /// Why a notification waits.
@@ -102,7 +86,7 @@ pub enum PolicyRefusal {
     /// The recipient never gave consent, withdrew it, or gave it too long ago.
     #[error("no living consent: {0} needs one where the recipient is")]
     NoConsent(&'static str),
-    /// The marketing cap: at most so many messages in so many days.
+    /// The marketing cap: the most messages in a number of days.
     #[error("the recipient has had {messages} marketing messages in {days} days, which is the cap")]
     Cap { messages: u32, days: u32 },
     #[error(
@@ -129,73 +113,131 @@ pub const REPLY_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Decides what to do with a notification now. The module's documentation has the order of the checks: reasons to end
 /// it come before reasons to delay it, except that nothing but its expiry is checked before `send_at`.
-pub fn decide(notification: &Notification, rules: &RecipientRules, facts: &Facts, now: Timestamp) -> Decision {
-    if let Some(refusal) = expired(notification, facts, now) {
+pub fn decide(case: &Case<'_>, now: Timestamp) -> Decision {
+    let Case { notification, rules, progress, .. } = case;
+    if let Some(refusal) = expired(case, now) {
         return Decision::Never(refusal);
     }
     if let Some(until) = notification.send_at.filter(|send_at| *send_at > now) {
         return Decision::Later { until, reason: WaitReason::SendAt };
     }
-    if let Some(refusal) = unwanted(notification.category, rules, facts, now) {
+    if let Some(refusal) = unwanted(case, now) {
         return Decision::Never(refusal);
     }
-    if let Some(until) = facts.progress.not_before.filter(|not_before| *not_before > now) {
+    if let Phase::Ready { not_before: Some(until), .. } = progress.phase
+        && until > now
+    {
         return Decision::Later { until, reason: WaitReason::Retry };
     }
-    let plan = match plan(notification, facts, now) {
-        Ok(plan) => plan,
+    let step = match case.next_step(now) {
+        Ok(step) => step,
         Err(decision) => return decision,
     };
-    match facts.quiet_until.filter(|until| *until > now && rules.is_quiet_for(notification.category)) {
-        Some(until) => Decision::Later { until, reason: WaitReason::QuietHours },
-        None => Decision::Send(plan),
+    match rules.quiet_hours_of(notification.category).map(|hours| hours.allowed_from(now, &notification.time_zones())) {
+        Some(until) if until > now => Decision::Later { until, reason: WaitReason::QuietHours },
+        _ => Decision::Send(step),
     }
 }
 
-fn expired(notification: &Notification, facts: &Facts, now: Timestamp) -> Option<PolicyRefusal> {
-    let reply_by = |sent_at: Timestamp| sent_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX);
-    let unanswered_at = facts.progress.template_sent_at.map(reply_by);
-    let ends_at = notification.expires_at.or(unanswered_at)?;
-    let refusal =
-        if facts.progress.template_sent_at.is_some() { PolicyRefusal::Unanswered } else { PolicyRefusal::Expired };
+fn expired(case: &Case<'_>, now: Timestamp) -> Option<PolicyRefusal> {
+    let asked_at = case.asked_at();
+    let ends_at = case.expires_at.or_else(|| asked_at.map(reply_by))?;
+    let refusal = if asked_at.is_some() { PolicyRefusal::Unanswered } else { PolicyRefusal::Expired };
     (ends_at <= now).then_some(refusal)
 }
 
-fn unwanted(category: Category, rules: &RecipientRules, facts: &Facts, now: Timestamp) -> Option<PolicyRefusal> {
-    if let Some(scope) = &facts.suppressed {
+fn reply_by(asked_at: Timestamp) -> Timestamp {
+    asked_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX)
+}
+
+fn unwanted(case: &Case<'_>, now: Timestamp) -> Option<PolicyRefusal> {
+    let category = case.notification.category;
+    if let Ok(content) = case.route(0)
+        && let Some(scope) = case.person.suppressed_by(&content.scopes(category))
+    {
         return Some(PolicyRefusal::OptedOut(scope.clone()));
     }
-    if let Some(rule) = rules.consent(category)
-        && !facts.consent_given_at.is_some_and(|given_at| rule.is_valid(given_at, now))
+    if let Some(rule) = case.rules.consent(category)
+        && !case.person.consent_given_at(category).is_some_and(|given_at| rule.is_valid(given_at, now))
     {
         return Some(PolicyRefusal::NoConsent(category.as_str()));
     }
-    let cap = rules.marketing_cap.filter(|_| category == Category::Marketing)?;
-    let recent = facts.marketing_sent_at.iter().filter(|sent_at| cap.covers(**sent_at, now)).count();
-    let reached = u32::try_from(recent).is_ok_and(|recent| recent >= cap.messages);
+    let cap = case.rules.marketing_cap.filter(|_| category == Category::Marketing)?;
+    let count = case.person.marketing_count(&case.notification.id, cap, now);
+    let reached = u32::try_from(count).is_ok_and(|count| count >= cap.messages);
     reached.then_some(PolicyRefusal::Cap { messages: cap.messages, days: cap.days })
 }
 
-/// The first option that can be sent now, or the decision if there is none.
-fn plan(notification: &Notification, facts: &Facts, now: Timestamp) -> Result<SendPlan, Decision> {
-    let window_is_open =
-        facts.last_inbound_at.is_some_and(|at| now.duration_since(at) < SERVICE_WINDOW - WINDOW_MARGIN);
-    let is_open = |route: &usize| match notification.channel_option(*route) {
-        Some((FallbackChannel::WhatsApp, Content::Text { .. } | Content::Media { .. })) => window_is_open,
-        option => option.is_some(),
-    };
-    if let Some(sent_at) = facts.progress.template_sent_at {
-        let answered = facts.last_inbound_at.is_some_and(|at| at >= sent_at);
-        if answered && is_open(&0) {
-            return Ok(SendPlan { route: 0, awaits_reply: false });
-        }
-        let reply_by = sent_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX);
-        return Err(Decision::Later { until: notification.expires_at.unwrap_or(reply_by), reason: WaitReason::Reply });
+impl Case<'_> {
+    /// The route of an option: 0 is the content, 1 the first fallback.
+    pub fn route(&self, option: usize) -> Result<Route, NoSender> {
+        let (channel, _) = self.notification.channel_option(option).ok_or(NoSender::WhatsApp)?;
+        Route::of(self.notification, channel, self.configured_service)
     }
-    let route = (facts.progress.route..=notification.fallback.len()).find(is_open);
-    let route = route.ok_or(Decision::Never(PolicyRefusal::OutsideWindow))?;
-    let awaits_reply = notification.wait_for_reply && route > 0 && !is_open(&0);
-    Ok(SendPlan { route, awaits_reply })
+
+    /// When the template was claimed whose answer the content waits for.
+    fn asked_at(&self) -> Option<Timestamp> {
+        let is_awaiting = self.progress.phase == Phase::AwaitingReply;
+        self.progress.last().filter(|_| is_awaiting).map(|attempt| attempt.claimed_at)
+    }
+
+    /// When the person last wrote to the sender of an option.
+    fn last_inbound_at(&self, option: usize) -> Option<Timestamp> {
+        self.person.last_inbound_at(&self.route(option).ok()?.window()?)
+    }
+
+    /// Whether an option may be sent now, as far as WhatsApp's service window is concerned.
+    fn is_open(&self, option: usize, now: Timestamp) -> bool {
+        match self.notification.channel_option(option) {
+            Some((FallbackChannel::WhatsApp, Content::Text { .. } | Content::Media { .. })) => {
+                self.last_inbound_at(option).is_some_and(|at| now.duration_since(at) < SERVICE_WINDOW - WINDOW_MARGIN)
+            }
+            option => option.is_some(),
+        }
+    }
+
+    /// Whether the person opted out of what the route of an option covers. An option without a sender is not suppressed:
+    /// it is refused with the missing field when its message is composed.
+    fn is_suppressed(&self, option: usize) -> Option<Scope> {
+        let scopes = self.route(option).ok()?.scopes(self.notification.category);
+        self.person.suppressed_by(&scopes).cloned()
+    }
+
+    /// The step that can be sent now, or the decision if there is none.
+    fn next_step(&self, now: Timestamp) -> Result<Step, Decision> {
+        const CONTENT: Step = Step { option: 0, purpose: Purpose::Deliver };
+        if let Some(asked_at) = self.asked_at() {
+            let is_answered = self.last_inbound_at(0).is_some_and(|at| at >= asked_at);
+            if is_answered && self.is_open(0, now) {
+                return Ok(CONTENT);
+            }
+            let until = self.expires_at.unwrap_or_else(|| reply_by(asked_at));
+            return Err(Decision::Later { until, reason: WaitReason::Reply });
+        }
+        let ready = self.progress.ready_step().unwrap_or(CONTENT);
+        let waits_for_reply = self.notification.wait_for_reply && !self.progress.was_delivery_tried();
+        if waits_for_reply && self.is_open(0, now) {
+            return Ok(CONTENT);
+        }
+        let mut suppressed = None;
+        for option in ready.option..=self.notification.fallback.len() {
+            if !self.is_open(option, now) || self.progress.is_spent(option) {
+                continue;
+            }
+            match self.is_suppressed(option) {
+                Some(scope) => suppressed = suppressed.or(Some(scope)),
+                None => return Ok(Step { option, purpose: self.purpose(option, waits_for_reply) }),
+            }
+        }
+        Err(Decision::Never(suppressed.map_or(PolicyRefusal::OutsideWindow, PolicyRefusal::OptedOut)))
+    }
+
+    /// A template on WhatsApp that goes out instead of the content, while the content may still follow.
+    fn purpose(&self, option: usize, waits_for_reply: bool) -> Purpose {
+        let by_whatsapp =
+            self.notification.channel_option(option).is_some_and(|(channel, _)| channel == FallbackChannel::WhatsApp);
+        if waits_for_reply && option > 0 && by_whatsapp { Purpose::AskForReply } else { Purpose::Deliver }
+    }
 }
 
 #[cfg(test)]

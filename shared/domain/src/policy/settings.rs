@@ -189,10 +189,6 @@ impl RecipientRules {
         self.consent.get(&category).copied()
     }
 
-    pub(super) fn is_quiet_for(&self, category: Category) -> bool {
-        self.quiet_hours_of(category).is_some()
-    }
-
     /// The quiet hours that delay this category.
     pub fn quiet_hours_of(&self, category: Category) -> Option<QuietHours> {
         self.quiet_hours.as_ref().filter(|rule| rule.categories.contains(&category)).map(|rule| rule.hours)

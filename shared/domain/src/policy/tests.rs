@@ -1,6 +1,18 @@
 use serde_json::{Value, json};
 
+use twilio_types::address::Channel;
+
 use super::*;
+use crate::{
+    consent::{Consent, ConsentState},
+    notification::NotificationId,
+    person::WindowKey,
+    preference::{Preference, RecordedPreference},
+    progress::{CreateAnswer, Transition},
+};
+
+const SENDER: &str = "whatsapp:+14155238886";
+const SERVICE: &str = "MG00000000000000000000000000000001";
 
 fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -35,34 +47,82 @@ fn rules(policy: &Value) -> RecipientRules {
     policy.to_string().parse::<Policy>().unwrap().rules(Some(&"DE".parse().unwrap()))
 }
 
-fn send(route: usize) -> Decision {
-    Decision::Send(SendPlan { route, awaits_reply: false })
+const fn send(option: usize) -> Decision {
+    Decision::Send(Step { option, purpose: Purpose::Deliver })
 }
 
 const fn never(refusal: PolicyRefusal) -> Decision {
     Decision::Never(refusal)
 }
 
-/// One case a line: the notification, the facts, the decision.
+fn decided(
+    notification: &Notification,
+    rules: &RecipientRules,
+    person: &Person,
+    progress: &Progress,
+    now: Timestamp,
+) -> Decision {
+    let service = SERVICE.parse().unwrap();
+    let expires_at = notification.expires_at;
+    let case = Case { notification, rules, person, progress, configured_service: Some(&service), expires_at };
+    decide(&case, now)
+}
+
+/// A person who wrote to the configured service this many hours ago.
+fn wrote(hours: i64) -> Person {
+    let mut person = Person::default();
+    person.open_windows([WindowKey::of(SERVICE)], ago(hours));
+    person
+}
+
+fn stopped(mut person: Person, channel: &Channel, scope: Scope, hours: i64) -> Person {
+    let stop = RecordedPreference {
+        preference: Preference::OptedOut,
+        changed_at: ago(hours),
+        message_sid: None,
+        reason: None,
+    };
+    person.record_preference(channel, &[scope], &stop);
+    person
+}
+
+fn consented(hours: i64) -> Person {
+    let mut person = Person::default();
+    person.record_consent(Consent {
+        category: Category::Marketing,
+        state: ConsentState::Given,
+        at: ago(hours),
+        evidence: String::new(),
+    });
+    person
+}
+
+/// A person who was sent other marketing this many hours ago.
+fn had(hours: &[i64]) -> Person {
+    let sent = hours.iter().map(|hours| (NotificationId::try_from(format!("other-{hours}")).unwrap(), ago(*hours)));
+    Person { marketing_sent: sent.collect(), ..Person::default() }
+}
+
+/// One case a line: the notification, the rules, the person, the decision.
 #[test]
-fn decisions_follow_from_notification_rules_and_facts() {
+fn decisions_follow_from_notification_rules_and_person() {
     let utility_template = notification("utility", &template(), &json!({}));
     let utility_text = notification("utility", &text(), &json!({}));
-    let none = Facts::default();
-    let wrote = |hours| Facts { last_inbound_at: Some(ago(hours)), ..Facts::default() };
+    let none = Person::default();
     let plain = RecipientRules::default();
     let marketing = notification("marketing", &template(), &json!({}));
-    let consented = |hours| Facts { consent_given_at: Some(ago(hours)), ..Facts::default() };
     let a_year = rules(&json!({"default": {"consent": {"marketing": {"days": 365}}}}));
     let capped = rules(&json!({"default": {"consent": {}, "marketing_cap": {"messages": 2, "days": 7}}}));
-    let had = |hours: &[i64]| Facts {
-        marketing_sent_at: hours.iter().map(|hours| ago(*hours)).collect(),
-        ..Facts::default()
-    };
-    let stopped = |scope: &Scope| Facts { suppressed: Some(scope.clone()), ..wrote(1) };
     let to_template = notification("utility", &text(), &fallback(&[("whatsapp", text()), ("whatsapp", template())]));
     let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
-    let cases: Vec<(&str, &Notification, &RecipientRules, Facts, Decision)> = vec![
+    let all_stopped = stopped(wrote(1), &Channel::Sms, Scope::All, 2);
+    let marketing_stopped = stopped(wrote(1), &Channel::WhatsApp, Scope::Marketing, 2);
+    let counted_itself = {
+        let mut person = had(&[1]);
+        person.marketing_sent.insert(marketing.id.clone(), ago(1));
+        person
+    };
+    let cases: Vec<(&str, &Notification, &RecipientRules, Person, Decision)> = vec![
         ("a template needs no window", &utility_template, &plain, none.clone(), send(0)),
         ("text within the window", &utility_text, &plain, wrote(23), send(0)),
         ("text after the window", &utility_text, &plain, wrote(24), never(PolicyRefusal::OutsideWindow)),
@@ -70,7 +130,15 @@ fn decisions_follow_from_notification_rules_and_facts() {
         ("the template of its fallback", &to_template, &plain, none.clone(), send(2)),
         ("no template within the window", &to_template, &plain, wrote(1), send(0)),
         ("SMS needs no window", &to_sms, &plain, none.clone(), send(1)),
-        ("opted out of all", &utility_text, &plain, stopped(&Scope::All), never(PolicyRefusal::OptedOut(Scope::All))),
+        ("opted out by SMS", &utility_text, &plain, all_stopped, never(PolicyRefusal::OptedOut(Scope::All))),
+        ("opted out of marketing", &utility_text, &plain, marketing_stopped.clone(), send(0)),
+        (
+            "marketing to a person who opted out of it",
+            &marketing,
+            &plain,
+            marketing_stopped,
+            never(PolicyRefusal::OptedOut(Scope::Marketing)),
+        ),
         ("marketing without consent", &marketing, &a_year, none.clone(), never(PolicyRefusal::NoConsent("marketing"))),
         ("marketing with consent", &marketing, &a_year, consented(24), send(0)),
         (
@@ -83,37 +151,101 @@ fn decisions_follow_from_notification_rules_and_facts() {
         ("utility needs no consent", &utility_template, &a_year, none.clone(), send(0)),
         ("below the cap", &marketing, &capped, had(&[1, 24 * 7]), send(0)),
         ("at the cap", &marketing, &capped, had(&[1, 2]), never(PolicyRefusal::Cap { messages: 2, days: 7 })),
+        ("its own earlier claim does not count", &marketing, &capped, counted_itself, send(0)),
         ("the cap is for marketing only", &utility_template, &capped, had(&[1, 2]), send(0)),
     ];
-    for (case, notification, rules, facts, expected) in cases {
-        assert_eq!(decide(notification, rules, &facts, now()), expected, "{case}");
+    for (case, notification, rules, person, expected) in cases {
+        assert_eq!(decided(notification, rules, &person, &Progress::default(), now()), expected, "{case}");
     }
+}
+
+#[test]
+fn consent_from_before_a_stop_does_not_count_after_a_start() {
+    let rules = rules(&json!({"default": {"consent": {"marketing": {}}}}));
+    let marketing = notification("marketing", &template(), &json!({}));
+    let mut person = stopped(consented(3), &Channel::WhatsApp, Scope::All, 2);
+    let start =
+        RecordedPreference { preference: Preference::OptedIn, changed_at: ago(1), message_sid: None, reason: None };
+    person.record_preference(&Channel::WhatsApp, &[Scope::All], &start);
+    let refused = never(PolicyRefusal::NoConsent("marketing"));
+    assert_eq!(decided(&marketing, &rules, &person, &Progress::default(), now()), refused);
+}
+
+#[test]
+fn window_is_that_of_the_sender_or_service_that_sends() {
+    let by_sender = notification("service", &text(), &json!({"from": SENDER}));
+    let by_service = notification("service", &text(), &json!({}));
+    let written_to = |window: &str| {
+        let mut person = Person::default();
+        person.open_windows([WindowKey::of(window)], ago(1));
+        person
+    };
+    for (window, of_sender, of_service) in
+        [(SENDER, true, false), (SERVICE, false, true), ("whatsapp:+14155550000", false, false)]
+    {
+        for (notification, open) in [(&by_sender, of_sender), (&by_service, of_service)] {
+            let expected = if open { send(0) } else { never(PolicyRefusal::OutsideWindow) };
+            let person = written_to(window);
+            let decided = decided(notification, &RecipientRules::default(), &person, &Progress::default(), now());
+            assert_eq!(decided, expected, "{window}");
+        }
+    }
+}
+
+#[test]
+fn fallback_that_a_scope_covers_is_left_out() {
+    let fallback = [("whatsapp", template()), ("sms", text())];
+    let fallback = fallback.map(|(channel, content)| json!({"channel": channel, "content": content}));
+    let sms_only = notification("utility", &text(), &json!({"from": SENDER, "fallback": [fallback[1]]}));
+    let both = notification("utility", &text(), &json!({"from": SENDER, "fallback": fallback}));
+    let service = Scope::Sender(SERVICE.to_owned());
+    let of_service = stopped(Person::default(), &Channel::Sms, service.clone(), 1);
+    let of_sender = stopped(Person::default(), &Channel::WhatsApp, Scope::Sender(SENDER.to_owned()), 1);
+    let decided =
+        |notification, person| decided(notification, &RecipientRules::default(), person, &Progress::default(), now());
+    assert_eq!(decided(&sms_only, &of_service), never(PolicyRefusal::OptedOut(service)), "the SMS goes by the service");
+    assert_eq!(decided(&both, &of_service), send(1), "the template goes by the sender");
+    let refused = never(PolicyRefusal::OptedOut(Scope::Sender(SENDER.to_owned())));
+    assert_eq!(decided(&both, &of_sender), refused, "no SMS instead of the sender that was stopped");
 }
 
 #[test]
 fn send_at_comes_before_every_check_but_expiry() {
     let with = |more: Value| notification("authentication", &template(), &more);
-    let facts = Facts { suppressed: Some(Scope::All), ..Facts::default() };
+    let person = stopped(Person::default(), &Channel::WhatsApp, Scope::All, 1);
+    let plain = RecipientRules::default();
+    let decided = |notification: &Notification, at| decided(notification, &plain, &person, &Progress::default(), at);
     let expired = with(json!({"expires_at": "2026-11-20T12:00:00Z"}));
-    assert_eq!(decide(&expired, &RecipientRules::default(), &facts, now()), never(PolicyRefusal::Expired));
+    assert_eq!(decided(&expired, now()), never(PolicyRefusal::Expired));
     let later = with(json!({"send_at": "2026-11-20T12:00:01Z"}));
     let until = "2026-11-20T12:00:01Z".parse().unwrap();
-    assert_eq!(
-        decide(&later, &RecipientRules::default(), &facts, now()),
-        Decision::Later { until, reason: WaitReason::SendAt },
-        "a START may still follow the STOP before send_at"
-    );
-    assert_eq!(decide(&later, &RecipientRules::default(), &facts, until), never(PolicyRefusal::OptedOut(Scope::All)));
+    let waits = Decision::Later { until, reason: WaitReason::SendAt };
+    assert_eq!(decided(&later, now()), waits, "a START may still follow the STOP before send_at");
+    assert_eq!(decided(&later, until), never(PolicyRefusal::OptedOut(Scope::All)));
 }
 
 #[test]
 fn quiet_hours_delay_only_their_categories() {
+    // Twelve o'clock UTC is seven in the morning in New York, where a number of New Jersey is.
     let quiet = rules(&json!({"default": {"consent": {}, "quiet_hours": {"from": "21:00", "to": "08:00"}}}));
-    let until = now() + SignedDuration::from_hours(3);
-    let facts = Facts { quiet_until: Some(until), ..Facts::default() };
-    let decided = |category| decide(&notification(category, &template(), &json!({})), &quiet, &facts, now());
+    let decided = |category| {
+        let to = json!({"to": "+12015550123"});
+        let notification = notification(category, &template(), &to);
+        decided(&notification, &quiet, &Person::default(), &Progress::default(), now())
+    };
+    let until = now() + SignedDuration::from_hours(1);
     assert_eq!(decided("marketing"), Decision::Later { until, reason: WaitReason::QuietHours });
     assert_eq!(decided("authentication"), send(0));
+}
+
+fn asked(notification: &Notification, hours: i64) -> Progress {
+    let mut progress = Progress::default();
+    let step = Step { option: 1, purpose: Purpose::AskForReply };
+    let attempt = progress.claim(step, FallbackChannel::WhatsApp, ago(hours));
+    let sid = "SM00000000000000000000000000000001".parse().unwrap();
+    let on = Transition { notification, expires_at: None, now: ago(hours) };
+    progress.answer(attempt, CreateAnswer::Accepted(sid), &on);
+    progress
 }
 
 #[test]
@@ -121,39 +253,36 @@ fn content_is_sent_after_the_answer_to_its_template() {
     let more = json!({"wait_for_reply": true, "expires_at": "2026-11-21T12:00:00Z",
                       "fallback": [{"channel": "whatsapp", "content": template()}]});
     let notification = notification("utility", &text(), &more);
-    let decided = |facts: &Facts, at| decide(&notification, &RecipientRules::default(), facts, at);
-    let first = decided(&Facts::default(), now());
-    assert_eq!(first, Decision::Send(SendPlan { route: 1, awaits_reply: true }));
-    let open = Facts { last_inbound_at: Some(ago(1)), ..Facts::default() };
-    assert_eq!(decided(&open, now()), send(0), "no template where the window is open");
-    let progress = NotificationProgress { template_sent_at: Some(ago(2)), route: 1, ..NotificationProgress::default() };
-    let silent = Facts { progress, ..Facts::default() };
+    let plain = RecipientRules::default();
+    let decided = |person: &Person, progress: &Progress, at| decided(&notification, &plain, person, progress, at);
+    let (new, stranger) = (Progress::default(), Person::default());
+    let ask = Decision::Send(Step { option: 1, purpose: Purpose::AskForReply });
+    assert_eq!(decided(&stranger, &new, now()), ask);
+    assert_eq!(decided(&wrote(1), &new, now()), send(0), "no template where the window is open");
+    let asked = asked(&notification, 2);
     let expires_at = notification.expires_at.unwrap();
-    assert_eq!(decided(&silent, now()), Decision::Later { until: expires_at, reason: WaitReason::Reply });
-    let older = Facts { last_inbound_at: Some(ago(3)), ..silent.clone() };
-    assert!(matches!(decided(&older, now()), Decision::Later { .. }), "a message from before the template");
-    let answered = Facts { last_inbound_at: Some(ago(1)), ..silent.clone() };
-    assert_eq!(decided(&answered, now()), send(0));
-    assert_eq!(decided(&silent, expires_at), never(PolicyRefusal::Unanswered));
+    let waits = Decision::Later { until: expires_at, reason: WaitReason::Reply };
+    assert_eq!(decided(&stranger, &asked, now()), waits);
+    assert_eq!(decided(&wrote(3), &asked, now()), waits, "a message from before the template");
+    assert_eq!(decided(&wrote(1), &asked, now()), send(0));
+    assert_eq!(decided(&stranger, &asked, expires_at), never(PolicyRefusal::Unanswered));
+    let opted_out = stopped(wrote(1), &Channel::WhatsApp, Scope::All, 1);
+    assert_eq!(decided(&opted_out, &asked, now()), never(PolicyRefusal::OptedOut(Scope::All)));
 }
 
 #[test]
-fn a_failed_option_is_not_sent_again() {
+fn failed_option_is_not_sent_again() {
     let notification = notification("utility", &text(), &fallback(&[("whatsapp", template()), ("sms", text())]));
-    let at = |route| Facts {
-        last_inbound_at: Some(ago(1)),
-        progress: NotificationProgress { route, ..NotificationProgress::default() },
-        ..Facts::default()
+    let plain = RecipientRules::default();
+    let ready = |option, not_before| Progress {
+        phase: Phase::Ready { step: Step { option, purpose: Purpose::Deliver }, not_before },
+        ..Progress::default()
     };
-    let routes = [0, 1, 2].map(|route| decide(&notification, &RecipientRules::default(), &at(route), now()));
-    assert_eq!(routes, [send(0), send(1), send(2)]);
+    let decided = |progress: &Progress| decided(&notification, &plain, &wrote(1), progress, now());
+    assert_eq!([0, 1, 2].map(|option| decided(&ready(option, None))), [send(0), send(1), send(2)]);
     let not_before = ago(-1);
-    let waiting = Facts {
-        progress: NotificationProgress { not_before: Some(not_before), ..NotificationProgress::default() },
-        ..at(0)
-    };
-    let decided = decide(&notification, &RecipientRules::default(), &waiting, now());
-    assert_eq!(decided, Decision::Later { until: not_before, reason: WaitReason::Retry });
+    let waits = Decision::Later { until: not_before, reason: WaitReason::Retry };
+    assert_eq!(decided(&ready(0, Some(not_before))), waits);
 }
 
 #[test]

@@ -1,28 +1,39 @@
-//! Records an inbound message together with the preference that it requests, in one transaction: a STOP that was
-//! confirmed is stored. The message comes from a webhook, or from Twilio's list of messages.
+//! Records an inbound message, and what it changes about the person, in one transaction: once the webhook is answered, the
+//! window is open, the identities are linked, and a STOP holds. The message comes from a webhook, or from Twilio's list.
 //!
-//! Preferences are not read first. The first attempt assumes that none is stored. A refusal brings the stored ones, and
-//! the next attempt decides again with them.
+//! 1. Most messages change nothing but the person's windows. The first attempt is therefore a blind one: one transaction
+//!    stores the message and moves the windows, on the condition that the person is known, has all identities that the
+//!    message names, and does not expire soon.
+//! 2. Any other message, and a refused first attempt, is decided with the stored people of all named identities: they
+//!    become one person at one home ([`domain::person::choose_home`]), the windows open, and a STOP or a START is recorded. One transaction
+//!    writes the message, the person, each new alias, and the history, each on the condition that it is as it was read. A
+//!    refusal leads to another round.
+//! 3. A message that is stored already is a duplicate, whatever the person is now. A STOP or a START whose message expired
+//!    is recognised by its history.
 
 use std::fmt;
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use domain::{
     contact_key::ContactKey,
     limits::Retention,
     opt_out_keywords::Languages,
     opt_out_request::{Confirmation, Intent, Origin, PreferenceRequest},
-    preference::{Preference, PreferenceEffect, RecordedPreference, effect},
-    suppression::{OptOutScope, Scope, newest},
+    person::{Person, WindowKey},
+    preference::{Preference, PreferenceEffect, RecordedPreference},
+    suppression::OptOutScope,
 };
-use twilio_types::address::{Channel, Identity};
+use jiff::{SignedDuration, Timestamp};
+use twilio_types::address::Channel;
 use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm};
 
 use crate::{
-    contacts::{Contacts, MAX_ROUNDS},
+    contacts::{Contacts, MAX_ROUNDS, PersonWrite, PreferenceChange},
     dynamodb::{FailedCondition, StoreError, TransactionOutcome, transact},
     messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Source, StoredMessage},
 };
+
+const OPERATION: &str = "recording an inbound message";
 
 #[derive(Debug)]
 pub struct InboundRecorder {
@@ -57,13 +68,6 @@ impl fmt::Debug for InboundOutcome {
     }
 }
 
-/// The preference of one key of the person in one scope, as far as it is known.
-struct KnownPreference {
-    contact: ContactKey,
-    scope: Scope,
-    preference: Option<RecordedPreference>,
-}
-
 impl InboundRecorder {
     pub fn new(
         client: Client,
@@ -75,8 +79,8 @@ impl InboundRecorder {
         Self { client, messages, contacts, policy, retention }
     }
 
-    /// Records a message. This is one request, with or without a requested preference and for a duplicate too, unless a
-    /// preference is stored already, or the sender is a user id that has to be resolved to the keys of the person.
+    /// Records a message with everything that it changes. This is one request for a message of a known person that
+    /// requests no preference, and for its duplicate.
     pub async fn record(
         &self,
         message: &InboundMessage,
@@ -86,17 +90,19 @@ impl InboundRecorder {
         let intent = self.intent(message, arrival.source);
         let (sid, account_sid) = (&message.message_sid, &message.account_sid);
         let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, self.retention);
-        let (answer, recorded) = match intent {
-            Intent::SetPreference(request) => self.record_preference(message, stored, request).await?,
-            Intent::PossibleOptOut(language) => {
-                stored.near_miss = Some(language);
-                (None, self.messages.record(&stored).await?)
-            }
-            Intent::Other => (None, self.messages.record(&stored).await?),
+        if let Intent::PossibleOptOut(language) = intent {
+            stored.near_miss = Some(language);
+        }
+        let recorded = match intent {
+            Intent::SetPreference(request) => self.record_with_person(message, &mut stored, Some(request)).await?,
+            _ => match self.record_blindly(message, &stored).await? {
+                Some(recorded) => recorded,
+                None => self.record_with_person(message, &mut stored, None).await?,
+            },
         };
         let answer = match &recorded {
-            RecordOutcome::First => answer,
-            RecordOutcome::Duplicate(first) => first.answer.clone(),
+            RecordOutcome::First => stored.answer,
+            RecordOutcome::Duplicate(first) => first.as_ref().and_then(|first| first.answer.clone()),
         };
         Ok(InboundOutcome { answer, intent, recorded })
     }
@@ -110,123 +116,139 @@ impl InboundRecorder {
         Intent::of(message, origin, &self.policy.languages)
     }
 
-    /// Records the message and the preference, or neither, and gives the answer.
-    async fn record_preference(
+    /// The first attempt. None if the person has to be read.
+    async fn record_blindly(
         &self,
         message: &InboundMessage,
-        mut stored: StoredMessage,
-        request: PreferenceRequest,
-    ) -> Result<(Option<String>, RecordOutcome), StoreError> {
-        let mut known = self.assume_no_preferences(message, request.preference).await?;
+        stored: &StoredMessage,
+    ) -> Result<Option<RecordOutcome>, StoreError> {
+        let actions = vec![
+            self.messages.record_action(stored)?,
+            self.contacts.move_windows_action(
+                &ContactKey::all_of_sender(message),
+                &windows_of(message),
+                stored.received_at,
+            )?,
+        ];
+        match transact(&self.client, OPERATION, actions).await? {
+            TransactionOutcome::Written => Ok(Some(RecordOutcome::First)),
+            TransactionOutcome::Refused(refusals) => match refusals.into_iter().next().flatten() {
+                Some(FailedCondition { item }) => RecordOutcome::duplicate_of(item).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Records the message together with the person that its sender is.
+    async fn record_with_person(
+        &self,
+        message: &InboundMessage,
+        stored: &mut StoredMessage,
+        request: Option<PreferenceRequest>,
+    ) -> Result<RecordOutcome, StoreError> {
+        let identities = ContactKey::all_of_sender(message);
         for _ in 0..MAX_ROUNDS {
-            let effects = effects(request.preference, &stored, &known);
-            let changes = effects.contains(&PreferenceEffect::Changed);
-            stored.preference = changes.then_some(request.preference);
-            stored.answer = changes.then(|| confirmation(request, stored.source)).flatten();
-            let due: Vec<usize> =
-                (0..known.len()).filter(|i| effects.get(*i) != Some(&PreferenceEffect::Stale)).collect();
-            if due.is_empty() {
-                return Ok((None, self.messages.record(&stored).await?));
-            }
-            match self.write(&message.from.channel, &stored, request.preference, &known, &due).await? {
-                InboundWrite::Written => return Ok((stored.answer, RecordOutcome::First)),
-                InboundWrite::Duplicate(first) => return Ok((None, RecordOutcome::Duplicate(first))),
-                InboundWrite::Changed(found) => {
-                    for (index, preference) in found {
-                        if let Some(known) = known.get_mut(index) {
-                            known.preference = preference;
-                        }
-                    }
+            let merged = self.contacts.merged_person(&identities).await?;
+            let mut person = merged.person.clone();
+            person.open_windows(windows_of(message), stored.received_at);
+            let mut write = PersonWrite::Message;
+            let mut actions = Vec::new();
+            if let Some(request) = request {
+                let change = self.change_of(message, stored, request);
+                let effect = record_change(&mut person, message, &change, stored.source);
+                stored.preference = (effect == PreferenceEffect::Changed).then_some(request.preference);
+                stored.answer = stored.preference.and_then(|_| confirmation(request, stored.source));
+                actions.push(self.contacts.history_action(&ContactKey::of_sender(message), &change)?);
+                if effect == PreferenceEffect::Changed {
+                    write = PersonWrite::Preference(change);
                 }
             }
-        }
-        Err(StoreError::contended("recording a preference"))
-    }
-
-    /// All keys of the person in all scopes of the request. The linked keys of a user id are read, because its STOP has
-    /// to hold for the phone number that notifications are sent to.
-    async fn assume_no_preferences(
-        &self,
-        message: &InboundMessage,
-        requested: Preference,
-    ) -> Result<Vec<KnownPreference>, StoreError> {
-        let mut contacts = ContactKey::all_of_sender(message);
-        if matches!(message.from.identity, Identity::Opaque(_)) {
-            for linked in self.contacts.linked(&ContactKey::of_sender(message)).await? {
-                if !contacts.contains(&linked) {
-                    contacts.push(linked);
-                }
+            // The message goes first, so that a refusal by it is found whatever else is refused.
+            actions.insert(0, self.messages.record_action(stored)?);
+            if !merged.is_stored(&person) {
+                let now = stored.received_at;
+                actions.extend(self.contacts.write_merged_actions(&merged, &person, &write, now)?);
+            }
+            if let Some(outcome) = self.write(actions, request.is_some()).await? {
+                return Ok(outcome);
             }
         }
-        let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.policy.scope.scopes(requested, &message.to, service);
-        let in_each_scope = |contact: ContactKey| {
-            scopes.iter().map(move |scope| KnownPreference {
-                contact: contact.clone(),
-                scope: scope.clone(),
-                preference: None,
-            })
-        };
-        Ok(contacts.into_iter().flat_map(in_each_scope).collect())
+        Err(StoreError::contended(OPERATION))
     }
 
-    /// Writes the message, and the preference for the keys that are `due`.
+    /// Writes all or nothing. None if the person changed meanwhile.
     async fn write(
         &self,
-        channel: &Channel,
-        stored: &StoredMessage,
-        preference: Preference,
-        known: &[KnownPreference],
-        due: &[usize],
-    ) -> Result<InboundWrite, StoreError> {
-        let new = RecordedPreference {
-            preference,
-            changed_at: stored.received_at,
-            message_sid: Some(stored.message_sid.clone()),
-            reason: None,
+        actions: Vec<TransactWriteItem>,
+        has_history: bool,
+    ) -> Result<Option<RecordOutcome>, StoreError> {
+        let refusals = match transact(&self.client, OPERATION, actions).await? {
+            TransactionOutcome::Written => return Ok(Some(RecordOutcome::First)),
+            TransactionOutcome::Refused(refusals) => refusals,
         };
-        let mut actions = vec![self.messages.record_action(stored)?];
-        for known in due.iter().filter_map(|index| known.get(*index)) {
-            let new = new.clone().after(known.preference.as_ref());
-            let before = known.preference.as_ref();
-            actions.push(self.contacts.set_preference(&known.contact, channel, &known.scope, &new, before)?);
-        }
-        match transact(&self.client, "recording a preference", actions).await? {
-            TransactionOutcome::Written => Ok(InboundWrite::Written),
-            TransactionOutcome::Refused(refusals) => InboundWrite::refused(refusals, due),
-        }
-    }
-}
-
-/// What the request does to each stored preference. All keys are one person, so in each scope the request is compared
-/// with the newest preference of all keys.
-fn effects(requested: Preference, stored: &StoredMessage, known: &[KnownPreference]) -> Vec<PreferenceEffect> {
-    let of_scope = |scope: &Scope| {
-        newest(known.iter().filter(|known| known.scope == *scope).filter_map(|known| known.preference.as_ref()))
-    };
-    known.iter().map(|known| effect(requested, stored.received_at, of_scope(&known.scope))).collect()
-}
-
-/// What became of one attempt to write.
-enum InboundWrite {
-    Written,
-    Duplicate(Box<StoredMessage>),
-    /// The stored preferences, by their place, that were not as assumed.
-    Changed(Vec<(usize, Option<RecordedPreference>)>),
-}
-
-impl InboundWrite {
-    /// The condition of the message counts first: a duplicate stays a duplicate, whatever the preferences are now.
-    fn refused(refusals: Vec<Option<FailedCondition>>, due: &[usize]) -> Result<Self, StoreError> {
         let mut refusals = refusals.into_iter();
         if let Some(refusal) = refusals.next().flatten() {
-            return Messages::read(refusal.item).map(|first| Self::Duplicate(Box::new(first)));
+            return RecordOutcome::duplicate_of(refusal.item).map(Some);
         }
-        let changed = |(index, refusal): (&usize, Option<FailedCondition>)| {
-            Some(Contacts::read_preference(refusal?.item).map(|found| (*index, found)))
-        };
-        due.iter().zip(refusals).filter_map(changed).collect::<Result<_, _>>().map(Self::Changed)
+        let is_replay = has_history && refusals.next().flatten().is_some();
+        // The message's item has expired, but not its history.
+        Ok(is_replay.then_some(RecordOutcome::Duplicate(None)))
     }
+
+    /// The requested change. The event's id names the message, so that it is the same when it is published again.
+    fn change_of(
+        &self,
+        message: &InboundMessage,
+        stored: &StoredMessage,
+        request: PreferenceRequest,
+    ) -> PreferenceChange {
+        let service = message.details.messaging_service_sid.as_ref();
+        PreferenceChange {
+            event_id: format!("{}.{}", stored.message_sid, PreferenceChange::event_type(request.preference)),
+            preference: request.preference,
+            channel: message.from.channel.name().to_owned(),
+            identity: message.from.identity.as_str().to_owned(),
+            scope: None,
+            scopes: self.policy.scope.scopes(request.preference, &message.to, service),
+            message_sid: Some(stored.message_sid.clone()),
+            code: None,
+            reason: None,
+            at: stored.received_at,
+        }
+    }
+}
+
+fn record_change(
+    person: &mut Person,
+    message: &InboundMessage,
+    change: &PreferenceChange,
+    source: Source,
+) -> PreferenceEffect {
+    let preference = RecordedPreference {
+        preference: change.preference,
+        changed_at: latest_time(change.at, source),
+        message_sid: change.message_sid.clone(),
+        reason: None,
+    };
+    person.record_preference(&message.from.channel, &change.scopes, &preference)
+}
+
+/// When a message was written at the latest. Twilio's list has whole seconds, and a consent of the same second may be older.
+fn latest_time(at: Timestamp, source: Source) -> Timestamp {
+    const REST_OF_A_SECOND: SignedDuration = SignedDuration::from_millis(999);
+    match source {
+        Source::Webhook => at,
+        Source::Reconcile => at.saturating_add(REST_OF_A_SECOND).unwrap_or(Timestamp::MAX),
+    }
+}
+
+/// The windows that a message opens: those of the sender and of its service, if it came by WhatsApp.
+fn windows_of(message: &InboundMessage) -> Vec<WindowKey> {
+    if message.to.channel != Channel::WhatsApp {
+        return Vec::new();
+    }
+    let service = message.details.messaging_service_sid.as_ref().map(ToString::to_string);
+    [message.to.to_string()].into_iter().chain(service).map(|sender| WindowKey::of(&sender)).collect()
 }
 
 /// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later.
@@ -241,66 +263,12 @@ fn confirmation(request: PreferenceRequest, source: Source) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use twilio_webhook::form::Form;
-
     use super::*;
 
-    fn known(address: &str, scope: Scope, stored: Option<(Preference, &str)>) -> KnownPreference {
-        let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
-        let preference = stored.map(|(preference, at)| RecordedPreference {
-            preference,
-            changed_at: at.parse().unwrap(),
-            message_sid: None,
-            reason: None,
-        });
-        KnownPreference { contact: ContactKey::new(&account_sid, &address.parse().unwrap()), scope, preference }
-    }
-
-    fn stored() -> StoredMessage {
-        StoredMessage::new(
-            &"SM00000000000000000000000000000001".parse().unwrap(),
-            &"AC00000000000000000000000000000001".parse().unwrap(),
-            MessageEvent::Inbound,
-            TrustedForm::Stored(&Form::parse(b"")),
-            MessageArrival::webhook("2026-11-20T09:00:00Z".parse().unwrap()),
-            Retention::default(),
-        )
-    }
-
     #[test]
-    fn the_newest_preference_of_all_keys_counts() {
-        use Preference::{OptedIn, OptedOut};
-        use PreferenceEffect::{Changed, Repeated, Stale};
-        const BEFORE: &str = "2026-11-20T08:00:00Z";
-        const AFTER: &str = "2026-11-20T10:00:00Z";
-        let cases = [
-            (None, None, Changed, "a first STOP"),
-            (Some((OptedOut, BEFORE)), None, Repeated, "an earlier STOP of the other key"),
-            (Some((OptedIn, AFTER)), None, Stale, "a later START of the other key"),
-            (Some((OptedIn, BEFORE)), Some((OptedOut, BEFORE)), Repeated, "an opt-out at the same time counts"),
-            (
-                Some((OptedOut, BEFORE)),
-                Some((OptedIn, "2026-11-20T08:30:00Z")),
-                Changed,
-                "the later of both keys counts",
-            ),
-        ];
-        for (number, user_id, expected, case) in cases {
-            let known = [known("+14155550123", Scope::All, number), known("US.1", Scope::All, user_id)];
-            assert_eq!(effects(OptedOut, &stored(), &known), [expected, expected], "{case}");
-        }
-    }
-
-    #[test]
-    fn each_scope_is_decided_separately() {
-        let opted_out = Some((Preference::OptedOut, "2026-11-20T08:00:00Z"));
-        let known = [
-            known("+14155550123", Scope::All, None),
-            known("+14155550123", Scope::Sender("whatsapp:+1".into()), opted_out),
-        ];
-        assert_eq!(
-            effects(Preference::OptedIn, &stored(), &known),
-            [PreferenceEffect::Repeated, PreferenceEffect::Changed]
-        );
+    fn message_of_the_list_may_be_from_the_end_of_its_second() {
+        let at: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+        assert_eq!(latest_time(at, Source::Webhook), at);
+        assert_eq!(latest_time(at, Source::Reconcile).to_string(), "2026-11-20T09:00:00.999Z");
     }
 }

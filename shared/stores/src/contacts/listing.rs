@@ -3,13 +3,18 @@
 use std::fmt;
 
 use domain::{
-    consent::ConsentEvidence,
+    consent::{ConsentEvidence, ConsentState},
+    notification::Category,
+    person::{HISTORY, Person},
     preference::RecordedPreference,
-    suppression::{PREFERENCES, Scope},
+    suppression::Scope,
 };
 use twilio_types::{address::Identity, sid::AccountSid};
 
-use super::{Contacts, consents::CONSENT};
+use super::{
+    Contacts,
+    person_item::{CONSENT, FACET, PersonItem},
+};
 use crate::{
     attribute::{text, text_in},
     dynamodb::{Item, StoreError},
@@ -63,34 +68,52 @@ impl Contacts {
             .scan()
             .table_name(&self.table)
             .set_exclusive_start_key(from)
-            .filter_expression(
-                "begins_with(contact, :account) AND (begins_with(facet, :preference) OR begins_with(facet, :consent))",
-            )
+            .filter_expression("begins_with(contact, :account) AND (facet = :person OR begins_with(facet, :consent))")
             .expression_attribute_values(":account", text(format_args!("{account_sid}#")))
-            .expression_attribute_values(":preference", text(PREFERENCES))
+            .expression_attribute_values(":person", text(FACET))
             .expression_attribute_values(":consent", text(CONSENT));
         let answer = scan.send().await.map_err(|error| StoreError::of_sdk(OPERATION, error))?;
         let scanned = u64::try_from(answer.scanned_count).unwrap_or_default();
-        let read = answer.items.unwrap_or_default().into_iter().map(listed);
-        let listed = read.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        Ok(ContactPage { listed, scanned, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+        let read: Result<Vec<_>, _> = answer.items.unwrap_or_default().into_iter().map(listed).collect();
+        Ok(ContactPage {
+            listed: read?.into_iter().flatten().collect(),
+            scanned,
+            next: answer.last_evaluated_key.filter(|key| !key.is_empty()),
+        })
     }
 }
 
-/// The current consent is left out, because it repeats the newest evidence.
-fn listed(item: Item) -> Result<Option<ContactRecord>, StoreError> {
+/// The current consents are left out, because they repeat the newest evidence.
+fn listed(item: Item) -> Result<Vec<ContactRecord>, StoreError> {
     let text = |name: &str| text_in(&item, name).unwrap_or_default().to_owned();
     let (contact, facet) = (text("contact"), text("facet"));
-    let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse()) else { return Ok(None) };
-    let recorded = if let Some((channel, scope)) = Scope::in_facet(&facet) {
-        let Some(preference) = Contacts::read_preference(item)? else { return Ok(None) };
-        RecordedFact::Preference { channel: channel.to_owned(), scope, preference }
-    } else if facet.strip_prefix(CONSENT).is_some_and(|evidence| evidence.contains('#')) {
-        RecordedFact::Consent(serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?)
-    } else {
-        return Ok(None);
+    let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse::<Identity>()) else {
+        return Ok(Vec::new());
     };
-    Ok(Some(ContactRecord { identity, fact: recorded }))
+    if facet != FACET {
+        let evidence = serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?;
+        return Ok(vec![ContactRecord { identity, fact: RecordedFact::Consent(evidence) }]);
+    }
+    let PersonItem::Person(stored) = PersonItem::read(item)? else { return Ok(Vec::new()) };
+    let ended = ended_consents(&stored.person).map(RecordedFact::Consent).collect::<Vec<_>>();
+    let preferences = stored.person.preferences.into_iter().map(|(key, preference)| RecordedFact::Preference {
+        channel: key.channel,
+        scope: key.scope,
+        preference,
+    });
+    Ok(preferences.chain(ended).map(|fact| ContactRecord { identity: identity.clone(), fact }).collect())
+}
+
+/// The withdrawals of consents that a STOP ended. A STOP that was lifted is not a preference any more, and without these
+/// the consents would count again where the list is imported.
+fn ended_consents(person: &Person) -> impl Iterator<Item = ConsentEvidence> + '_ {
+    let given = Category::ALL.into_iter().filter(|category| person.consents.contains_key(category));
+    given.filter_map(|category| person.consent(category)).filter_map(|consent| {
+        let message_sid = consent.evidence.strip_prefix(HISTORY)?;
+        let source = if message_sid.is_empty() { "opt-out".to_owned() } else { format!("opt-out by {message_sid}") };
+        let is_withdrawn = consent.state == ConsentState::Withdrawn;
+        is_withdrawn.then(|| ConsentEvidence::withdrawal(consent.category, consent.at, &source, consent.at))
+    })
 }
 
 #[cfg(test)]
@@ -99,31 +122,50 @@ mod tests {
 
     use super::*;
 
-    fn read(facet: &str, rest: Value) -> Option<RecordedFact> {
+    fn read(facet: &str, rest: Value) -> Vec<RecordedFact> {
         let mut item = rest;
         item["contact"] = json!("AC00000000000000000000000000000001#+14155550123");
         item["facet"] = json!(facet);
         let listed = listed(serde_dynamo::to_item(item).unwrap()).unwrap();
-        listed.map(|listed| {
-            assert_eq!(listed.identity.as_str(), "+14155550123");
-            listed.fact
-        })
+        assert!(listed.iter().all(|listed| listed.identity.as_str() == "+14155550123"));
+        listed.into_iter().map(|listed| listed.fact).collect()
     }
 
     #[test]
-    fn only_preferences_and_evidence_are_listed() {
+    fn preferences_and_evidence_are_listed() {
         let at = "2026-11-20T09:00:00Z";
-        let preference = json!({"preference": "opted_out", "changed_at": at, "reason": "asked by letter"});
-        let Some(RecordedFact::Preference { channel, scope, preference }) = read("opt#whatsapp#marketing", preference)
-        else {
-            panic!("a preference")
-        };
-        assert_eq!((channel.as_str(), scope), ("whatsapp", Scope::Marketing));
+        let person = json!({
+            "version": 1, "last_stop_at": at, "window#whatsapp:+14155238886": at,
+            "consent#marketing": {"category": "marketing", "state": "given", "at": at, "evidence": "x"},
+            "stop#sms": {"preference": "opted_in", "changed_at": at},
+            "stop#whatsapp#marketing": {"preference": "opted_out", "changed_at": at, "reason": "asked by letter"},
+        });
+        let facts = read("person", person);
+        let [first, second, RecordedFact::Consent(_)] = facts.as_slice() else { panic!("{facts:?}") };
+        let RecordedFact::Preference { channel, scope, preference } = second else { panic!("{second:?}") };
+        assert_eq!((channel.as_str(), scope), ("whatsapp", &Scope::Marketing));
         assert_eq!(preference.reason.as_deref(), Some("asked by letter"));
+        assert!(matches!(first, RecordedFact::Preference { channel, scope: Scope::All, .. } if channel == "sms"));
         let evidence =
             json!({"category": "marketing", "state": "withdrawn", "at": at, "source": "s", "recorded_at": at});
-        assert!(matches!(read("consent#marketing#2026#1", evidence.clone()), Some(RecordedFact::Consent(_))));
-        assert_eq!(read("consent#marketing", evidence), None);
-        assert_eq!(read("window", json!({"last_inbound_at": at})), None);
+        assert!(matches!(read("consent#marketing#2026#1", evidence)[..], [RecordedFact::Consent(_)]));
+        assert_eq!(read("person", json!({"home": "US.1", "version": 1})), []);
+    }
+
+    #[test]
+    fn consent_that_a_lifted_stop_ended_is_listed_as_withdrawn() {
+        let (given, stopped) = ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z");
+        let person = |last_stop_at: &str| {
+            let consent = json!({"category": "marketing", "state": "given", "at": given, "evidence": "x"});
+            let lifted = json!({"preference": "opted_in", "changed_at": "2026-11-20T11:00:00Z"});
+            json!({"version": 1, "last_stop_at": last_stop_at, "consent#marketing": consent, "stop#whatsapp": lifted})
+        };
+        let facts = read("person", person(stopped));
+        let [RecordedFact::Preference { .. }, RecordedFact::Consent(ended)] = facts.as_slice() else {
+            panic!("{facts:?}")
+        };
+        assert_eq!((ended.state, ended.at.to_string().as_str()), (ConsentState::Withdrawn, stopped));
+        assert_eq!((ended.category, ended.source.as_str()), (Category::Marketing, "opt-out"));
+        assert_eq!(read("person", person("2026-11-20T08:00:00Z")).len(), 1, "the consent is newer than the STOP");
     }
 }

@@ -1,20 +1,27 @@
 //! Everything that is stored about a contact.
 
-use std::fmt;
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
 use domain::{
     consent::{Consent, ConsentEvidence},
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
-    preference::RecordedPreference,
+    notification::Category,
+    person::{HISTORY, WindowKey},
+    preference::{Preference, RecordedPreference},
     suppression::Scope,
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Contacts, consents::CONSENT, identities::IDENTITIES};
+use super::{
+    Contacts, HistoryEntry, PreferenceChange, StoredPerson,
+    history::history_entry,
+    person_item::{CONSENT, PersonItem},
+};
 use crate::{
-    attribute::{text, text_in},
+    attribute::text_in,
     dynamodb::{Item, StoreError},
 };
 
@@ -29,6 +36,8 @@ pub struct ContactOverview {
     pub windows: Vec<ServiceWindow>,
     /// Linked identities.
     pub linked: Vec<LinkedIdentity>,
+    /// Every STOP and START, the newest first.
+    pub history: Vec<PreferenceChange>,
 }
 
 /// A preference in a scope.
@@ -78,68 +87,87 @@ impl fmt::Debug for LinkedIdentity {
 }
 
 impl Contacts {
-    /// Reads everything about a contact consistently: what was just recorded is in it.
+    /// Reads everything about the person of an identity consistently: what was just recorded is in it.
     pub async fn overview(&self, contact: &ContactKey) -> Result<ContactOverview, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            // The newest evidence first.
-            .scan_index_forward(false)
-            .key_condition_expression("contact = :contact")
-            .expression_attribute_values(":contact", text(contact.as_str()));
-        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        read(items.map_err(|error| StoreError::of_sdk(OPERATION, error))?)
+        let stored = self.person(contact).await?;
+        let items = stored.identities().into_iter().map(async |identity| self.items(OPERATION, &identity).await);
+        let items = try_join_all(items).await?.into_iter().flatten().collect();
+        read(contact, &stored, items)
     }
 }
 
-fn read(items: Vec<Item>) -> Result<ContactOverview, StoreError> {
-    let mut overview = ContactOverview::default();
-    let mut evidence = Vec::new();
+fn read(contact: &ContactKey, stored: &StoredPerson, items: Vec<Item>) -> Result<ContactOverview, StoreError> {
+    let (mut evidence, mut history, mut linked_at) = (Vec::new(), Vec::new(), BTreeMap::new());
     for item in items {
         let facet = text_in(&item, "facet").unwrap_or_default().to_owned();
-        if let Some((channel, scope)) = Scope::in_facet(&facet) {
-            let preference = deserialized(item)?;
-            overview.suppressions.push(Suppression { channel: channel.to_owned(), scope, preference });
-        } else if let Some(category) = facet.strip_prefix(CONSENT) {
-            if category.contains('#') {
-                evidence.push(deserialized::<ConsentEvidence>(item)?);
-            } else {
-                let current = Contacts::read_consent(item)?;
-                overview.consents.push(ConsentHistory { current, evidence: Vec::new() });
-            }
-        } else if let Some(sender) = facet.strip_prefix("window#") {
-            overview.windows.push(window(sender, item)?);
-        } else if let Some(address) = facet.strip_prefix(IDENTITIES) {
-            overview.linked.push(linked(address, item)?);
+        if facet.starts_with(CONSENT) {
+            evidence.push(deserialized::<ConsentEvidence>(item)?);
+        } else if facet.starts_with(HISTORY) {
+            history.push(history_entry(item)?);
+        } else if let PersonItem::Alias { contact, linked_at: Some(at), .. } = PersonItem::read(item)? {
+            linked_at.insert(contact, at);
         }
     }
-    for history in &mut overview.consents {
-        history.evidence = evidence.iter().filter(|one| one.category == history.current.category).cloned().collect();
-    }
-    Ok(overview)
+    history.sort_by_key(|entry| Reverse(entry.change.at));
+    evidence.extend(history.iter().flat_map(withdrawals));
+    evidence.sort_by_key(|evidence| Reverse(evidence.at));
+    let others = stored.identities().into_iter().filter(|identity| identity != contact);
+    Ok(ContactOverview {
+        suppressions: suppressions(stored),
+        consents: Category::ALL
+            .into_iter()
+            .filter_map(|category| consent_history(stored, category, &evidence))
+            .collect(),
+        windows: stored.person.windows.iter().map(|(window, at)| service_window(window, *at)).collect(),
+        // The item of the home has no time: it is linked since the identity that was asked for is.
+        linked: others
+            .map(|other| LinkedIdentity {
+                address: other.address().to_owned(),
+                linked_at: linked_at.get(&other).or_else(|| linked_at.get(contact)).copied().unwrap_or_default(),
+            })
+            .collect(),
+        history: history.into_iter().map(|entry| entry.change).collect(),
+    })
 }
 
-fn window(sender: &str, item: Item) -> Result<ServiceWindow, StoreError> {
-    #[derive(Deserialize)]
-    struct WindowItem {
-        last_inbound_at: Timestamp,
-    }
+fn suppressions(stored: &StoredPerson) -> Vec<Suppression> {
+    let preferences = stored.person.preferences.iter();
+    preferences
+        .map(|(key, preference)| Suppression {
+            channel: key.channel.clone(),
+            scope: key.scope.clone(),
+            preference: preference.clone(),
+        })
+        .collect()
+}
 
-    let WindowItem { last_inbound_at } = deserialized(item)?;
+/// The consent that counts in a category, with all its evidence. A STOP is shown with the consents that it ended.
+fn consent_history(stored: &StoredPerson, category: Category, evidence: &[ConsentEvidence]) -> Option<ConsentHistory> {
+    stored.person.consents.get(&category)?;
+    let current = stored.person.consent(category)?;
+    let evidence = evidence.iter().filter(|one| one.category == category).cloned().collect();
+    Some(ConsentHistory { current, evidence })
+}
+
+/// The withdrawals that a STOP is.
+fn withdrawals(entry: &HistoryEntry) -> Vec<ConsentEvidence> {
+    let change = &entry.change;
+    if change.preference != Preference::OptedOut {
+        return Vec::new();
+    }
+    let is_marketing_only = change.scopes.iter().all(|scope| *scope == Scope::Marketing);
+    let categories = if is_marketing_only { &[Category::Marketing][..] } else { &Category::ALL };
+    let source = match (&change.message_sid, change.code) {
+        (_, Some(code)) => format!("Twilio's code {code}"),
+        (Some(sid), None) => format!("opt-out by {sid}"),
+        (None, None) => "opt-out".to_owned(),
+    };
+    categories.iter().map(|category| ConsentEvidence::withdrawal(*category, change.at, &source, change.at)).collect()
+}
+
+fn service_window(window: &WindowKey, last_inbound_at: Timestamp) -> ServiceWindow {
     let open_until = last_inbound_at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
-    Ok(ServiceWindow { sender: sender.to_owned(), last_inbound_at, open_until })
-}
-
-fn linked(address: &str, item: Item) -> Result<LinkedIdentity, StoreError> {
-    #[derive(Deserialize)]
-    struct IdentityItem {
-        linked_at: Timestamp,
-    }
-
-    let IdentityItem { linked_at } = deserialized(item)?;
-    Ok(LinkedIdentity { address: address.to_owned(), linked_at })
+    ServiceWindow { sender: window.sender().to_owned(), last_inbound_at, open_until }
 }
 
 fn deserialized<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
@@ -147,68 +175,4 @@ fn deserialized<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn overview(items: &[Value]) -> Value {
-        let items = items.iter().map(|item| serde_dynamo::to_item(item).unwrap()).collect();
-        serde_json::to_value(read(items).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn each_facet_is_shown_in_its_list() {
-        let sid = "SM00000000000000000000000000000001";
-        let at = "2026-11-20T09:00:00.000Z";
-        let shown = overview(&[
-            json!({"facet": "window#whatsapp:+14155238886", "last_inbound_at": at, "expires_at": 1}),
-            json!({"facet": "window", "last_inbound_at": at, "sender": "whatsapp:+14155238886"}),
-            json!({"facet": "sent#marketing", "sent": {"a": at}}),
-            json!({"facet": "opt#whatsapp#whatsapp:+14155238886", "preference": "opted_in", "changed_at": at}),
-            json!({"facet": "opt#whatsapp#marketing", "preference": "opted_out", "changed_at": at, "message_sid": null}),
-            json!({"facet": "opt#whatsapp", "preference": "opted_out", "changed_at": at, "message_sid": sid}),
-            json!({"facet": "identity#US.1", "linked_at": at}),
-        ]);
-        let at = "2026-11-20T09:00:00Z";
-        let expected = json!({
-            "suppressions": [
-                {"channel": "whatsapp", "scope": {"sender": "whatsapp:+14155238886"}, "preference": "opted_in", "changed_at": at},
-                {"channel": "whatsapp", "scope": "marketing", "preference": "opted_out", "changed_at": at},
-                {"channel": "whatsapp", "scope": "all", "preference": "opted_out", "changed_at": at, "message_sid": sid},
-            ],
-            "consents": [],
-            "windows": [{"sender": "whatsapp:+14155238886", "last_inbound_at": at, "open_until": "2026-11-21T09:00:00Z"}],
-            "linked": [{"address": "US.1", "linked_at": at}],
-        });
-        assert_eq!(shown, expected);
-    }
-
-    #[test]
-    fn evidence_is_shown_with_its_category() {
-        let evidence = |category: &str, at: &str, id: &str| {
-            json!({"facet": format!("consent#{category}#{at}#{id}"), "category": category, "state": "given", "at": at,
-                   "source": id, "recorded_at": at})
-        };
-        let current = |category: &str, at: &str| json!({"facet": format!("consent#{category}"), "category": category, "state": "given", "at": at, "evidence": "x"});
-        let (old, new) = ("2026-11-19T09:00:00.000Z", "2026-11-20T09:00:00.000Z");
-        let shown = overview(&[
-            evidence("utility", new, "c"),
-            current("utility", new),
-            evidence("marketing", new, "b"),
-            evidence("marketing", old, "a"),
-            current("marketing", new),
-        ]);
-        let sources = |history: &Value| {
-            let sources = history["evidence"].as_array().unwrap().iter().map(|one| one["source"].clone());
-            (history["current"]["category"].clone(), sources.collect::<Vec<_>>())
-        };
-        assert_eq!(sources(&shown["consents"][0]), (json!("utility"), vec![json!("c")]));
-        assert_eq!(sources(&shown["consents"][1]), (json!("marketing"), vec![json!("b"), json!("a")]));
-    }
-
-    #[test]
-    fn an_unknown_contact_has_empty_lists() {
-        assert_eq!(overview(&[]), json!({"suppressions": [], "consents": [], "windows": [], "linked": []}));
-    }
-}
+mod tests;

@@ -1,103 +1,59 @@
-//! When a person last wrote, and the notifications that wait for an answer: the facets `window` and `window#...`.
+//! The most frequent change of a person: a message that moves the service windows, written without a read.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
-use domain::{
-    contact_key::ContactKey,
-    limits::{CONTACT_RETENTION, expiry},
-    notification::NotificationId,
-};
-use jiff::Timestamp;
-use twilio_types::{address::Address, sid::MessagingServiceSid};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use domain::{contact_key::ContactKey, person::WindowKey};
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Contacts, facts::WINDOW, key};
+use super::{Contacts, PersonWrite, person_item::window_attribute, person_key};
 use crate::{
     attribute::{number, text, time},
-    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+    dynamodb::StoreError,
 };
 
-const OPENING: &str = "opening a service window in the Contacts table";
+/// A person who expires sooner is read and written as a whole, which renews the expiry.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(48);
 
 impl Contacts {
-    /// Opens the service window of a sender, because the person wrote to it. The stored time never moves back. Gives
-    /// the notifications that wait for an answer of the person.
-    pub async fn open_window(
+    /// The action of a transaction that opens these windows of a known person. It is refused if the first identity is not
+    /// the home of a stored person who has all the others as aliases, if a window was opened later than `at`, or if the
+    /// person expires soon.
+    pub(crate) fn move_windows_action(
         &self,
-        contact: &ContactKey,
-        sender: &Address,
-        messaging_service_sid: Option<&MessagingServiceSid>,
+        identities: &[ContactKey],
+        windows: &[WindowKey],
         at: Timestamp,
-    ) -> Result<Vec<NotificationId>, StoreError> {
-        let times = "last_inbound_at = :at, expires_at = :expires_at";
-        self.move_window(contact, &format!("{WINDOW}#{sender}"), format!("SET {times}"), Item::new(), at).await?;
-        let mut set = format!("SET {times}, sender = :sender");
-        let mut values = Item::from([(":sender".to_owned(), text(sender))]);
-        match messaging_service_sid {
-            Some(sid) => {
-                set.push_str(", messaging_service_sid = :service");
-                values.insert(":service".to_owned(), text(sid));
-            }
-            None => set.push_str(" REMOVE messaging_service_sid"),
-        }
-        let window = self.move_window(contact, WINDOW, set, values, at).await?;
-        let awaiting = window.get("awaiting").and_then(|ids| ids.as_ss().ok()).into_iter().flatten();
-        Ok(awaiting.filter_map(|id| NotificationId::try_from(id.clone()).ok()).collect())
-    }
-
-    /// Gives the item after the write, or the stored one if it is newer.
-    async fn move_window(
-        &self,
-        contact: &ContactKey,
-        facet: &str,
-        set: String,
-        values: Item,
-        at: Timestamp,
-    ) -> Result<Item, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(contact, facet)))
-            .update_expression(set)
-            .condition_expression("attribute_not_exists(last_inbound_at) OR last_inbound_at < :at")
-            .set_expression_attribute_values(Some(values))
-            .expression_attribute_values(":at", time(at))
-            .expression_attribute_values(":expires_at", number(expiry(at, CONTACT_RETENTION)))
-            .return_values(ReturnValue::AllNew);
-        match conditional(OPENING, update).await? {
-            ConditionalWrite::Written(item) | ConditionalWrite::Refused(item) => Ok(item),
-        }
-    }
-
-    /// The action of a transaction that lets a notification wait for the person's next message.
-    pub fn await_reply(
-        &self,
-        contact: &ContactKey,
-        id: &NotificationId,
-        now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
-        let operation = "awaiting a reply in the Contacts table";
-        let update = Update::builder()
+        let operation = "opening a service window in the Contacts table";
+        let Some((home, aliases)) = identities.split_first() else { return Err(StoreError::contended(operation)) };
+        let soon = at.saturating_add(EXPIRES_SOON).unwrap_or(Timestamp::MAX).as_second();
+        let mut set = vec!["version = version + :one".to_owned(), "last_change = :message".to_owned()];
+        let mut conditions = vec![
+            "attribute_exists(version) AND attribute_not_exists(home)".to_owned(),
+            "(attribute_not_exists(expires_at) OR expires_at > :soon)".to_owned(),
+        ];
+        let mut update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(contact, WINDOW)))
-            .update_expression("SET expires_at = :expires_at ADD awaiting :ids")
-            .expression_attribute_values(":ids", AttributeValue::Ss(vec![id.to_string()]))
-            .expression_attribute_values(":expires_at", number(expiry(now, CONTACT_RETENTION)))
+            .set_key(Some(person_key(home)))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":message", text(PersonWrite::Message.name()))
+            .expression_attribute_values(":soon", number(soon));
+        for (index, alias) in aliases.iter().enumerate() {
+            conditions.push(format!("contains(aliases, :alias{index})"));
+            update = update.expression_attribute_values(format!(":alias{index}"), text(alias.address()));
+        }
+        for (index, window) in windows.iter().enumerate() {
+            set.push(format!("#window{index} = :at"));
+            conditions.push(format!("(attribute_not_exists(#window{index}) OR #window{index} <= :at)"));
+            update = update.expression_attribute_names(format!("#window{index}"), window_attribute(window));
+        }
+        if !windows.is_empty() {
+            update = update.expression_attribute_values(":at", time(at));
+        }
+        let update = update
+            .update_expression(format!("SET {} REMOVE preference_change", set.join(", ")))
+            .condition_expression(conditions.join(" AND "))
             .build()
             .map_err(|error| StoreError::new(operation, error))?;
         Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// Records that notifications do not wait any more.
-    pub async fn stop_awaiting(&self, contact: &ContactKey, ids: &[NotificationId]) -> Result<(), StoreError> {
-        let ids = ids.iter().map(ToString::to_string).collect();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(contact, WINDOW)))
-            .update_expression("DELETE awaiting :ids")
-            .expression_attribute_values(":ids", AttributeValue::Ss(ids));
-        let sent = update.send().await;
-        sent.map(drop).map_err(|error| StoreError::of_sdk("recording an answer in the Contacts table", error))
     }
 }

@@ -1,9 +1,10 @@
 //! The Messages table: one item for each event of a message.
 //!
-//! | `message_sid` | `event` | what the item holds | written by | expires |
+//! | `subject` | `event` | what the item holds | written by | expires |
 //! |---|---|---|---|---|
-//! | `SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
-//! | `SM` | `status#<status>` | the form of a status callback, the notification that its URL names | `status`; `reconcile`, for a final status | after the configured retention |
+//! | `AC#SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
+//! | `AC#<notification>#<attempt>` | `SM#<status>` | the form of a status callback of a message of ours: both keys are in the signed callback | `status`; `reconcile`, for a final status | after the configured retention |
+//! | `AC#SM` | `status#<status>` | the form of a status callback of another system's message | `status`; `reconcile`, for a final status | after the configured retention |
 //!
 //! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
 //! that the item is not stored yet. No item is written twice.
@@ -23,14 +24,11 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use twilio_types::{
-    message_status::MessageStatus,
-    sid::{AccountSid, MessageSid},
-};
+use twilio_types::sid::{AccountSid, MessageSid};
 use twilio_webhook::{form::RawForm, signature::TrustedForm};
 
 use crate::{
-    attribute::{text, text_in},
+    attribute::text,
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
@@ -38,7 +36,7 @@ mod event;
 mod missing;
 mod reports;
 
-pub use event::{MessageEvent, UnknownMessageEvent};
+pub use event::{MessageEvent, MessageSubject, UnknownMessageEvent};
 pub use reports::StatusReport;
 
 /// An item of the table.
@@ -69,6 +67,9 @@ pub struct StoredMessage {
     /// Status: the notification that the callback URL names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<NotificationId>,
+    /// Status: the attempt that the callback URL names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     #[serde(default, skip_serializing_if = "Source::is_webhook")]
     pub source: Source,
 }
@@ -86,6 +87,14 @@ impl fmt::Debug for StoredMessage {
 }
 
 impl StoredMessage {
+    /// The hash key.
+    pub fn subject(&self) -> MessageSubject {
+        match (&self.notification_id, self.attempt) {
+            (Some(id), Some(attempt)) => MessageSubject::Attempt(self.account_sid.clone(), id.clone(), attempt),
+            _ => MessageSubject::Message(self.account_sid.clone(), self.message_sid.clone()),
+        }
+    }
+
     /// An item without the fields that only inbound messages or only statuses have.
     pub(crate) fn new(
         message_sid: &MessageSid,
@@ -107,6 +116,7 @@ impl StoredMessage {
             near_miss: None,
             error_code: None,
             notification_id: None,
+            attempt: None,
             source: arrival.source,
         }
     }
@@ -147,8 +157,15 @@ impl MessageArrival {
 #[derive(Debug, PartialEq)]
 pub enum RecordOutcome {
     First,
-    /// It was recorded before, as this item.
-    Duplicate(Box<StoredMessage>),
+    /// It was recorded before, as this item. None if the item has expired.
+    Duplicate(Option<Box<StoredMessage>>),
+}
+
+impl RecordOutcome {
+    /// The outcome of a record that this item refused.
+    pub(crate) fn duplicate_of(item: Item) -> Result<Self, StoreError> {
+        Messages::read(item).map(|first| Self::Duplicate(Some(Box::new(first))))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -157,7 +174,7 @@ pub struct Messages {
     table: String,
 }
 
-const IS_FIRST: &str = "attribute_not_exists(message_sid)";
+const IS_FIRST: &str = "attribute_not_exists(subject)";
 
 impl Messages {
     pub fn new(client: Client, table: String) -> Self {
@@ -175,7 +192,7 @@ impl Messages {
             .condition_expression(IS_FIRST);
         match conditional(operation, put).await? {
             ConditionalWrite::Written(_) => Ok(RecordOutcome::First),
-            ConditionalWrite::Refused(item) => Self::read(item).map(|found| RecordOutcome::Duplicate(Box::new(found))),
+            ConditionalWrite::Refused(item) => RecordOutcome::duplicate_of(item),
         }
     }
 
@@ -197,48 +214,30 @@ impl Messages {
         serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading an item of the Messages table", error))
     }
 
-    /// The query for the statuses of a message.
-    fn statuses_of(&self, message_sid: &MessageSid) -> QueryFluentBuilder {
+    /// The query for the events of a subject.
+    fn events_of(&self, subject: &MessageSubject) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("message_sid = :sid AND begins_with(event, :status)")
-            .expression_attribute_values(":sid", text(message_sid))
-            .expression_attribute_values(":status", text("status#"))
-    }
-
-    /// All recorded statuses of a message, read consistently: at most 13 small items.
-    pub async fn statuses(&self, message_sid: &MessageSid) -> Result<Vec<MessageStatus>, StoreError> {
-        let answer = self
-            .statuses_of(message_sid)
-            .consistent_read(true)
-            .projection_expression("event")
-            .send()
-            .await
-            .map_err(|error| StoreError::of_sdk("listing a message's statuses", error))?;
-        let status = |item: &Item| match text_in(item, "event")?.parse() {
-            Ok(MessageEvent::Status(status)) => Some(status),
-            _ => None,
-        };
-        Ok(answer.items().iter().filter_map(status).collect())
+            .key_condition_expression("subject = :subject")
+            .expression_attribute_values(":subject", text(subject))
     }
 
     /// Opens the connection at the cold start, so that the first message does not wait for its handshake. The error is
     /// only for the log: the first real call retries, and reports what is wrong.
     pub async fn warm(&self) -> Result<(), StoreError> {
         let key = |name: &str| (name.to_owned(), text("warm"));
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(Item::from([key("message_sid"), key("event")])));
+        let get =
+            self.client.get_item().table_name(&self.table).set_key(Some(Item::from([key("subject"), key("event")])));
         let answer = get.send().await;
         answer.map(drop).map_err(|error| StoreError::of_sdk("opening the connection to DynamoDB", error))
     }
 }
 
 fn to_item(operation: &'static str, message: &StoredMessage) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(message).map_err(|error| StoreError::new(operation, error))
+    let mut item: Item = serde_dynamo::to_item(message).map_err(|error| StoreError::new(operation, error))?;
+    item.insert("subject".to_owned(), text(message.subject()));
+    Ok(item)
 }
 
 #[cfg(test)]
@@ -261,6 +260,7 @@ mod tests {
             near_miss: Some(Language::Portuguese),
             error_code: None,
             notification_id: None,
+            attempt: None,
             source: Source::Webhook,
         };
         let item: Item = to_item("", &message).unwrap();

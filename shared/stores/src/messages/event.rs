@@ -1,28 +1,76 @@
-//! The events of a message, as the range key names them.
+//! The keys of the Messages table: what an item is about, and what happened.
 
 use std::{fmt, str::FromStr};
 
+use domain::{callback_url::CallbackOrigin, notification::NotificationId};
 use serde::{Deserialize, Serialize};
-use twilio_types::message_status::MessageStatus;
+use twilio_types::{
+    message_status::MessageStatus,
+    sid::{AccountSid, MessageSid},
+};
 
-/// An event of a message: the range key, as in `inbound` or `status#delivered`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What an item is about: the hash key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MessageSubject {
+    /// A message that a person sent us, or that another system sent: `AC#SM`.
+    Message(AccountSid, MessageSid),
+    /// An attempt of a notification, which becomes one message: `AC#<notification>#<attempt>`. The attempt is in the
+    /// callback URL that Twilio signs, so that a callback names its attempt without any read.
+    Attempt(AccountSid, NotificationId, u32),
+}
+
+impl MessageSubject {
+    /// The subject of a status callback.
+    pub fn of_status(account_sid: &AccountSid, message_sid: &MessageSid, origin: Option<&CallbackOrigin>) -> Self {
+        match origin {
+            Some(origin) => Self::Attempt(account_sid.clone(), origin.notification_id.clone(), origin.attempt),
+            None => Self::Message(account_sid.clone(), message_sid.clone()),
+        }
+    }
+}
+
+impl fmt::Display for MessageSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(account_sid, message_sid) => write!(f, "{account_sid}#{message_sid}"),
+            Self::Attempt(account_sid, id, attempt) => write!(f, "{account_sid}#{id}#{attempt}"),
+        }
+    }
+}
+
+/// An event of a message: the range key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum MessageEvent {
+    /// `inbound`
     Inbound,
+    /// The status of another system's message: `status#delivered`.
     Status(MessageStatus),
+    /// The status of the message that an attempt became: `SM...#delivered`.
+    AttemptStatus(MessageSid, MessageStatus),
 }
 
 /// A text that is not a range key of the Messages table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an event of a message: expected inbound, or status# and a message status")]
+#[error("not an event of a message: expected inbound, or a message SID or the word status, # and a message status")]
 pub struct UnknownMessageEvent;
+
+impl MessageEvent {
+    /// The status that is reported, if it is one.
+    pub fn status(&self) -> Option<MessageStatus> {
+        match self {
+            Self::Inbound => None,
+            Self::Status(status) | Self::AttemptStatus(_, status) => Some(*status),
+        }
+    }
+}
 
 impl fmt::Display for MessageEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inbound => f.write_str("inbound"),
             Self::Status(status) => write!(f, "status#{status}"),
+            Self::AttemptStatus(message_sid, status) => write!(f, "{message_sid}#{status}"),
         }
     }
 }
@@ -31,10 +79,15 @@ impl FromStr for MessageEvent {
     type Err = UnknownMessageEvent;
 
     fn from_str(text: &str) -> Result<Self, UnknownMessageEvent> {
-        match text.strip_prefix("status#") {
-            Some(status) => status.parse().map(Self::Status).map_err(|_| UnknownMessageEvent),
-            None if text == "inbound" => Ok(Self::Inbound),
-            None => Err(UnknownMessageEvent),
+        if text == "inbound" {
+            return Ok(Self::Inbound);
+        }
+        let (what, status) = text.split_once('#').ok_or(UnknownMessageEvent)?;
+        let status = status.parse().map_err(|_| UnknownMessageEvent)?;
+        match what.parse() {
+            Ok(message_sid) => Ok(Self::AttemptStatus(message_sid, status)),
+            Err(_) if what == "status" => Ok(Self::Status(status)),
+            Err(_) => Err(UnknownMessageEvent),
         }
     }
 }
@@ -59,13 +112,28 @@ mod tests {
 
     #[test]
     fn an_event_is_written_and_read_as_its_range_key() {
-        for (event, text) in
-            [(MessageEvent::Inbound, "inbound"), (MessageEvent::Status(MessageStatus::Delivered), "status#delivered")]
-        {
+        let sid = "SM00000000000000000000000000000001";
+        for (event, text) in [
+            (MessageEvent::Inbound, "inbound".to_owned()),
+            (MessageEvent::Status(MessageStatus::Delivered), "status#delivered".to_owned()),
+            (MessageEvent::AttemptStatus(sid.parse().unwrap(), MessageStatus::Failed), format!("{sid}#failed")),
+        ] {
             assert_eq!(event.to_string(), text);
             assert_eq!(text.parse(), Ok(event));
         }
-        assert_eq!("status#lost".parse::<MessageEvent>(), Err(UnknownMessageEvent));
-        assert_eq!("".parse::<MessageEvent>(), Err(UnknownMessageEvent));
+        for text in ["status#lost", "", "sent", "SM1#sent", "status"] {
+            assert_eq!(text.parse::<MessageEvent>(), Err(UnknownMessageEvent), "{text}");
+        }
+    }
+
+    #[test]
+    fn subjects_of_messages_and_attempts_differ() {
+        let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        let sid: MessageSid = "SM00000000000000000000000000000001".parse().unwrap();
+        let id = NotificationId::try_from(sid.to_string()).unwrap();
+        let message = MessageSubject::Message(account_sid.clone(), sid.clone());
+        assert_eq!(message.to_string(), format!("{account_sid}#{sid}"));
+        let attempt = MessageSubject::Attempt(account_sid.clone(), id, 2);
+        assert_eq!(attempt.to_string(), format!("{account_sid}#{sid}#2"));
     }
 }

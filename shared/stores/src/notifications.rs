@@ -1,54 +1,62 @@
-//! The Notifications table: one item for each notification, with its claim, its attempts and its outcome.
+//! The Notifications table: one item for each notification, with its request, its progress and its outcome.
 //!
 //! | key `notification` | what the item holds | written by | expires |
 //! |---|---|---|---|
-//! | `AC#<id>` | the request, its state, lease, attempts and outcome | `send`; `publish` reopens it after a failure; `status` and `reconcile` bind its message | 30 days after its last claim or outcome |
-//! | `message#AC#SM` | the id of the notification (`owner`) that a message was assigned to | `send`, when it resolves an unknown outcome | after 30 days |
-//! | `reuse#AC#<id>#<digest>` | a rejected notification whose id belongs to another one | `send` | after 30 days |
+//! | `AC#<id>` | the request, the progress ([`domain::progress`]), the lease of a claim, a version | `send`; `publish` and `reconcile` after a report of Twilio | 45 days after its last change |
+//! | `message#AC#SM` | the id of the notification (`owner`) that a message belongs to | `send`, when it resolves an unknown outcome, and when it claims the next attempt after the message | after 45 days |
+//! | `reuse#AC#<id>#<digest>` | a rejected notification whose id belongs to another one | `send` | after 45 days |
 //!
 //! Index `by_message_sid` finds a notification by its latest message. Index `by_open` (hash `open`, the account; range
-//! `open_until`) holds the notifications that Twilio accepted and whose final status is not known.
+//! `open_until`) holds the notifications that Twilio accepted and whose outcome is not known.
 //!
-//! *Invariant:* every write has a condition, so that of two writers of one notification only one succeeds: that the
-//! item is as the writer read it (`updated_at`), that the writer's lease still holds (`lease`), or that the attempt or
-//! message is still the current one. `claim.rs` describes the protocol.
+//! *Invariant:* every write puts the whole item, on the condition that its `version` is the one that was read. So of two
+//! writers one is refused, and decides again with what is stored then. `claim.rs` describes the protocol.
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
+    types::{KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
-use domain::notification::NotificationId;
-use jiff::{SignedDuration, Timestamp};
-use twilio_types::sid::AccountSid;
+use domain::{notification::NotificationId, progress::Attempt};
+use jiff::Timestamp;
+use twilio_types::sid::{AccountSid, MessageSid};
 
 use crate::{
-    attribute::text,
-    dynamodb::{ConditionalWrite, Item, StoreError, TransactionOutcome, conditional, consistent_keys, transact},
+    attribute::{number, text},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional, consistent_keys},
 };
 
 mod claim;
+mod item;
 mod lookup;
-mod message_binding;
+mod message_owner;
 mod open;
-mod outcome;
 mod record;
-mod reopen;
-mod update_expression;
 
-pub use claim::{ClaimOutcome, ClaimState, Lease, LeaseId, Precondition};
-pub use message_binding::MessageAssignment;
+pub use claim::{ClaimOutcome, ClaimState, LeaseId};
+pub use message_owner::MessageAssignment;
 pub use open::OverdueNotification;
-pub use outcome::{NextAttempt, NotificationOutcome, OutcomeWrite};
-pub use record::{Attempt, NotificationState, StoredNotification, Subject};
-pub use reopen::FailedMessage;
-
-use update_expression::{UpdateExpression, names};
+pub use record::{Lease, NotificationState, StoredNotification, Subject};
 
 #[derive(Debug, Clone)]
 pub struct Notifications {
     client: Client,
     table: String,
 }
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum NotificationWrite {
+    Written,
+    /// Another writer was faster: the notification as it is stored now, if it is stored.
+    Changed(Option<Box<StoredNotification>>),
+}
+
+const READING: &str = "reading from the Notifications table";
+const WRITING: &str = "writing to the Notifications table";
+
+/// How often a change is decided again because another writer was faster. A notification has few writers: the holder of
+/// its claim, and the publisher of its callbacks.
+const MAX_ROUNDS: usize = 8;
 
 impl Notifications {
     pub fn new(client: Client, table: String) -> Self {
@@ -77,7 +85,7 @@ impl Notifications {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| StoreError::of_sdk("reading from the Notifications table", error))?;
+            .map_err(|error| StoreError::of_sdk(READING, error))?;
         answer.item.map(StoredNotification::read).transpose()
     }
 
@@ -87,79 +95,130 @@ impl Notifications {
         notifications: impl Iterator<Item = (&'a AccountSid, &'a NotificationId)>,
     ) -> Result<(String, KeysAndAttributes), StoreError> {
         let keys = notifications.map(|(account_sid, id)| key(account_sid, id));
-        Ok((self.table.clone(), consistent_keys("reading from the Notifications table", keys)?))
+        Ok((self.table.clone(), consistent_keys(READING, keys)?))
     }
 
-    /// Writes the outcome of a decision about a notification without a lease: an end, or a wait.
-    pub async fn write_outcome(
+    /// Writes a notification, if the stored one is as it was read: none, or this version. An expired item counts as none.
+    pub async fn put(
         &self,
-        subject: &Subject,
-        precondition: &Precondition,
-        outcome: &NotificationOutcome,
+        seen: Option<i64>,
+        after: &StoredNotification,
         now: Timestamp,
-    ) -> Result<OutcomeWrite, StoreError> {
-        let mut update = UpdateExpression::of_subject(subject, outcome.state(), now);
-        update.absorb(outcome.update(&subject.account_sid, SignedDuration::ZERO, now));
-        update.remove.extend(["lease", "lease_until"]);
-        self.write(subject, update, precondition.condition(), precondition.values(now), Vec::new()).await
-    }
-
-    /// A transaction costs twice as much as a single write, so it is used only if other actions belong to the write.
-    async fn write(
-        &self,
-        subject: &Subject,
-        update: UpdateExpression,
-        condition: &str,
-        condition_values: Item,
-        with: Vec<TransactWriteItem>,
-    ) -> Result<OutcomeWrite, StoreError> {
-        let operation = "writing an outcome to the Notifications table";
-        if !with.is_empty() {
-            let update = self.update_action(operation, subject, update, condition, condition_values)?;
-            let actions = std::iter::once(update).chain(with).collect();
-            return Ok(match transact(&self.client, operation, actions).await? {
-                TransactionOutcome::Written => OutcomeWrite::Written,
-                TransactionOutcome::Refused(_) => OutcomeWrite::Overtaken,
-            });
-        }
-        let expression = update.expression();
-        let values = update.values.into_iter().chain(condition_values).collect();
-        let request = self
+    ) -> Result<NotificationWrite, StoreError> {
+        let (condition, name, value) = condition(seen, now);
+        let put = self
             .client
-            .update_item()
+            .put_item()
             .table_name(&self.table)
-            .set_key(Some(key(&subject.account_sid, &subject.id)))
-            .update_expression(expression)
+            .set_item(Some(after.to_item(seen, now)?))
             .condition_expression(condition)
-            .set_expression_attribute_names(Some(names()))
-            .set_expression_attribute_values(Some(values));
-        Ok(match conditional(operation, request).await? {
-            ConditionalWrite::Written(_) => OutcomeWrite::Written,
-            ConditionalWrite::Refused(_) => OutcomeWrite::Overtaken,
-        })
+            .expression_attribute_values(name, number(value));
+        match conditional(WRITING, put).await? {
+            ConditionalWrite::Written(_) => Ok(NotificationWrite::Written),
+            ConditionalWrite::Refused(item) if item.is_empty() => Ok(NotificationWrite::Changed(None)),
+            ConditionalWrite::Refused(item) => {
+                Ok(NotificationWrite::Changed(Some(Box::new(StoredNotification::read(item)?))))
+            }
+        }
     }
 
-    fn update_action(
+    /// [`Notifications::put`] as an action of a transaction. A refusal brings the stored item.
+    pub fn put_action(
         &self,
-        operation: &'static str,
-        subject: &Subject,
-        update: UpdateExpression,
-        condition: &str,
-        condition_values: Item,
+        seen: Option<i64>,
+        after: &StoredNotification,
+        now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
-        let expression = update.expression();
-        let values = update.values.into_iter().chain(condition_values).collect();
-        let action = Update::builder()
+        let (condition, name, value) = condition(seen, now);
+        let put = Put::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&subject.account_sid, &subject.id)))
-            .update_expression(expression)
+            .set_item(Some(after.to_item(seen, now)?))
             .condition_expression(condition)
-            .set_expression_attribute_names(Some(names()))
-            .set_expression_attribute_values(Some(values))
+            .expression_attribute_values(name, number(value))
             .return_values_on_condition_check_failure(AllOld)
             .build()
-            .map_err(|error| StoreError::new(operation, error))?;
-        Ok(TransactWriteItem::builder().update(action).build())
+            .map_err(|error| StoreError::new(WRITING, error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Changes a stored notification: reads it, lets `change` decide, and writes the result. `change` is called again with
+    /// the newly stored item whenever another writer was faster, and gives none if there is nothing to write. Gives what
+    /// was decided, with the notification as it is stored now; none if it is not stored.
+    pub async fn change<T>(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+        now: Timestamp,
+        change: impl FnMut(&mut StoredNotification) -> (Option<T>, T),
+    ) -> Result<Option<(StoredNotification, T)>, StoreError> {
+        match self.get(account_sid, id).await? {
+            Some(stored) => self.change_read(stored, now, change).await,
+            None => Ok(None),
+        }
+    }
+
+    /// [`Notifications::change`] of a notification that was just read. A change that names the message of an attempt makes
+    /// the notification the owner of that message, and is not written if another notification owns it.
+    pub async fn change_read<T>(
+        &self,
+        stored: StoredNotification,
+        now: Timestamp,
+        mut change: impl FnMut(&mut StoredNotification) -> (Option<T>, T),
+    ) -> Result<Option<(StoredNotification, T)>, StoreError> {
+        let mut stored = Some(stored);
+        for _ in 0..MAX_ROUNDS {
+            let Some(before) = stored else { return Ok(None) };
+            let mut after = before.clone();
+            let (written, unwritten) = change(&mut after);
+            let Some(written) = written else { return Ok(Some((before, unwritten))) };
+            if let Some(message_sid) = newly_named_message(&before, &after) {
+                match self.assign_message(before.version, &after, message_sid, now).await? {
+                    MessageAssignment::Assigned => return Ok(Some((after, written))),
+                    MessageAssignment::OwnedByAnother => return Ok(Some((before, unwritten))),
+                    MessageAssignment::Changed(found) => stored = found.map(|found| *found),
+                }
+                continue;
+            }
+            match self.put(Some(before.version), &after, now).await? {
+                NotificationWrite::Written => return Ok(Some((after, written))),
+                NotificationWrite::Changed(found) => stored = found.map(|found| *found),
+            }
+        }
+        Err(StoreError::contended(WRITING))
+    }
+
+    /// Records that an id was used for a second notification, under a separate key: the item of the first notification
+    /// does not change, and the stream publishes an event about the second.
+    pub async fn record_id_reuse(&self, reused: &StoredNotification, now: Timestamp) -> Result<(), StoreError> {
+        let digest = reused.subject.digest.get(..16).unwrap_or_default();
+        let key = text(format_args!("reuse#{}#{}#{digest}", reused.subject.account_sid, reused.subject.id));
+        let mut item = StoredNotification { reuse: true, ..reused.clone() }.to_item(None, now)?;
+        item.insert("notification".to_owned(), key);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        put.map(drop).map_err(|error| StoreError::of_sdk("recording a reused id in the Notifications table", error))
+    }
+}
+
+/// The message that an attempt got by a change. The answer to its request did not name it, so another notification with the
+/// same content may own it.
+fn newly_named_message<'a>(before: &StoredNotification, after: &'a StoredNotification) -> Option<&'a MessageSid> {
+    let mut attempts = before.progress.attempts.iter().zip(&after.progress.attempts);
+    let named =
+        |(before, after): (&Attempt, &'a Attempt)| after.message_sid.as_ref().filter(|_| before.message_sid.is_none());
+    attempts.find_map(named)
+}
+
+/// The version of an item after a write at this time by a writer that has seen this version. No earlier item with the same
+/// key had it, even if that item has expired meanwhile.
+pub fn next_version(seen: Option<i64>, now: Timestamp) -> i64 {
+    seen.map_or_else(|| now.as_microsecond(), |seen| seen.saturating_add(1))
+}
+
+/// The condition of a write, with its only value.
+fn condition(seen: Option<i64>, now: Timestamp) -> (&'static str, &'static str, i64) {
+    match seen {
+        None => ("attribute_not_exists(notification) OR expires_at < :now", ":now", now.as_second()),
+        Some(version) => ("version = :seen", ":seen", version),
     }
 }
 

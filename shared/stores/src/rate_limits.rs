@@ -3,7 +3,6 @@
 //! | key `sender` | what the item holds | written by | expires |
 //! |---|---|---|---|
 //! | `AC#<sender>` | the bucket of a sender: `tat`, and the rate that is left after a throttle | `send`; `publish` throttles it | after a day |
-//! | `AC#<identity>#<sender>` | the bucket of a sender and a recipient: `tat` | `send`, in the transaction of its claim | after 5.5 minutes |
 //! | `reconcile#AC` | how far the account's list was read ([`crate::sweeps`]) | `reconcile` | never |
 //!
 //! How a function reserves times for a batch ([`RateLimits::reserve`]; `domain::token_bucket` has the arithmetic):
@@ -24,21 +23,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::{Client, types::ReturnValue};
 use domain::{
-    contact_key::ContactKey,
     limits::expiry,
-    token_bucket::{Bucket, RateLimit, Reservation, SECOND, SENDER_RECIPIENT_RETENTION},
+    token_bucket::{Bucket, RateLimit, Reservation, SECOND},
 };
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::sid::AccountSid;
 
 use crate::{
     attribute::{number, text},
-    dynamodb::{ConditionalWrite, Item, StoreError, conditional, consistent_keys},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
 #[derive(Debug)]
@@ -50,7 +45,7 @@ pub struct RateLimits {
 }
 
 /// The key of a bucket. A sender is an address or a Messaging Service's SID.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketKey(String);
 
 impl fmt::Debug for BucketKey {
@@ -62,14 +57,6 @@ impl fmt::Debug for BucketKey {
 impl BucketKey {
     pub fn of_sender(account_sid: &AccountSid, sender: &str) -> Self {
         Self(format!("{account_sid}#{sender}"))
-    }
-
-    pub fn of_sender_recipient(sender: &str, contact: &ContactKey) -> Self {
-        Self(format!("{}#{sender}", contact.as_str()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 
     /// The account and the last four characters of the sender: enough to recognise it, and no full phone number.
@@ -214,46 +201,6 @@ impl RateLimits {
         }
         Ok(())
     }
-
-    /// The action of a transaction that moves the bucket of a sender and a recipient from the `tat` that was read to a
-    /// new one.
-    pub fn sender_recipient_action(
-        &self,
-        key: &BucketKey,
-        seen: Option<i64>,
-        tat: i64,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key("sender", text(&key.0))
-            .update_expression("SET tat = :tat, expires_at = :expires_at")
-            .expression_attribute_values(":tat", number(tat))
-            .expression_attribute_values(":expires_at", number(expiry(now, SENDER_RECIPIENT_RETENTION)))
-            .return_values_on_condition_check_failure(AllOld);
-        let update = match seen {
-            None => update.condition_expression("attribute_not_exists(tat)"),
-            Some(seen) => update.condition_expression("tat = :seen").expression_attribute_values(":seen", number(seen)),
-        };
-        let update = update
-            .build()
-            .map_err(|error| StoreError::new("reserving for a recipient in the RateLimits table", error))?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// The name of this table and the keys of these buckets, for a [`crate::dynamodb::batch_get`].
-    pub fn batch_keys(
-        &self,
-        buckets: impl Iterator<Item = BucketKey>,
-    ) -> Result<(String, KeysAndAttributes), StoreError> {
-        let keys = buckets.map(|key| Item::from([("sender".to_owned(), text(key.as_str()))]));
-        Ok((self.table.clone(), consistent_keys("reading from the RateLimits table", keys)?))
-    }
-}
-
-/// The theoretical arrival time of a bucket's item, if it has one.
-pub fn tat_in(item: &Item) -> Option<i64> {
-    item.get("tat")?.as_n().ok()?.parse().ok()
 }
 
 fn bucket_in(item: Item) -> Result<Bucket, StoreError> {

@@ -3,44 +3,42 @@
 //! A notification becomes at most one message for each attempt, although SQS may deliver it twice and a function may
 //! stop at any moment:
 //!
-//! 1. `send` reads the item and derives its [`ClaimState`]. Only a claimable notification goes on.
-//! 2. `send` claims it with [`Notifications::claim`]. One transaction writes a new lease into the item, and checks that
-//!    the item has not changed since it was read, that no suppression covers the recipient, and that the counters of
-//!    the cap and of the rate are as they were read. Of two claims one is refused, and learns the current state.
-//! 3. The holder calls Twilio immediately after the claim. A STOP that was answered before the claim therefore always
-//!    wins.
-//! 4. The holder writes the outcome with [`Notifications::settle_claim`], if the lease is still its own.
-//! 5. If the holder stops before step 4, or Twilio's answer is lost, the item stays claimed. A lease lasts longer than
-//!    the function may run, so after it the state is [`ClaimState::OutcomeUnknown`]: the message may exist. `send`
-//!    first looks for it, by the status callbacks of the attempt and in Twilio's list of messages, and claims the
-//!    notification again only if it finds none. The claim then records the attempt with the unknown outcome.
-//! 6. The claim stores the number of attempts before it, and the attempt's callback URL names the same number. So a
-//!    late callback of an earlier attempt does not bind its message to a later attempt.
+//! 1. `send` reads the notification and its recipient and derives the [`ClaimState`]. Only a claimable one goes on, by a
+//!    decision about both.
+//! 2. `send` claims it with [`Notifications::claim`]. One transaction of two items writes the notification with a new
+//!    attempt and a lease, and the person with the counters of the cap and the rate; each on the condition that its version
+//!    is the one that the decision was made by. Of two claims one is refused. A STOP, a withdrawn consent and another
+//!    message to the same person change the version too, so the decision is made again.
+//! 3. The holder calls Twilio immediately after the claim. A STOP or a withdrawal that was answered before the claim
+//!    therefore always wins.
+//! 4. The holder writes Twilio's answer ([`domain::progress::Progress::answer`]). If a status callback was faster, the
+//!    version has changed, and the answer is applied to what is stored then.
+//! 5. If the holder stops before step 4, or Twilio's answer is lost, the notification stays claimed. A lease lasts longer
+//!    than the function may run, so after it the state is [`ClaimState::OutcomeUnknown`]: the message may exist. The
+//!    callbacks of the attempt say so, since their URL names the notification and the attempt. That no message exists is
+//!    only certain when Twilio cannot send it any more ([`super::Lease::resolvable_at`]) and its complete list shows none.
 
 use std::fmt;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use domain::{limits::CLAIM_LEASE, notification::FallbackChannel};
-use jiff::{SignedDuration, Timestamp};
+use domain::progress::Phase;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use twilio_types::sid::MessageSid;
 
-use super::{
-    NotificationOutcome, NotificationState, Notifications, OutcomeWrite, StoredNotification, Subject,
-    update_expression::{OPEN, UpdateExpression},
-};
-use crate::{
-    attribute::{number, text},
-    dynamodb::{FailedCondition, Item, StoreError, TransactionOutcome, transact},
-};
+use super::{NotificationState, Notifications, StoredNotification};
+use crate::dynamodb::{Item, StoreError, TransactionOutcome, transact};
 
-/// The random id of a claim. A holder whose lease was taken over by another claim cannot write its outcome.
+/// The random id of a claim: 64 bits, because it is compared with the other claims of one notification only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseId(String);
 
 impl LeaseId {
     pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().to_string())
+        let mut id = uuid::Uuid::new_v4().simple().to_string();
+        id.truncate(16);
+        Self(id)
     }
 }
 
@@ -50,30 +48,18 @@ impl fmt::Display for LeaseId {
     }
 }
 
-/// A claim of ours, and the attempt that it is for.
-#[derive(Debug, Clone)]
-pub struct Lease {
-    pub id: LeaseId,
-    /// The number of attempts before this one.
-    pub attempts: usize,
-    /// The option that is sent: 0 is the content, 1 the first fallback.
-    pub route: usize,
-    pub channel: FallbackChannel,
-    /// The maximum time for which Twilio may try to send the message.
-    pub validity: SignedDuration,
-}
-
 /// What may be done with a notification, by its stored item.
 #[derive(Debug, Clone)]
 pub enum ClaimState {
     /// Nothing is stored.
     New,
+    /// It is ready, or its content follows an answer.
     Claimable(Box<StoredNotification>),
-    /// It has its final outcome.
+    /// It has been accepted or has its outcome.
     Finished(NotificationState),
     /// A function works on it, at most until this time.
     LeasedUntil(Timestamp),
-    /// The lease ended without an outcome, or an earlier search for the message found no answer.
+    /// The lease ended without an answer, or an earlier search for the message found none.
     OutcomeUnknown(Box<StoredNotification>),
     /// The id belongs to a notification with other content.
     IdReused,
@@ -84,157 +70,79 @@ impl ClaimState {
     pub fn of(found: Option<StoredNotification>, digest: &str, now: Timestamp) -> Self {
         // DynamoDB deletes late, so an expired item may still be stored.
         let Some(found) = found.filter(|found| found.expires_at >= now.as_second()) else { return Self::New };
-        if found.digest != digest {
+        if found.subject.digest != digest {
             return Self::IdReused;
         }
-        match (found.state, found.lease_until) {
-            (NotificationState::Claimed, Some(until)) if until > now => Self::LeasedUntil(until),
-            (NotificationState::Claimed | NotificationState::Unknown, _) => Self::OutcomeUnknown(Box::new(found)),
-            (NotificationState::Waiting | NotificationState::AwaitingReply, _) => Self::Claimable(Box::new(found)),
-            (state, _) => Self::Finished(state),
-        }
-    }
-}
-
-/// What a write assumes about the stored item: its condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Precondition {
-    /// No item is stored, or only an expired one.
-    Absent,
-    /// The item was last written at this time.
-    Unchanged(Timestamp),
-    /// The item was last written at this time, and no status callback has named its message since.
-    StillUnbound(Timestamp),
-    /// The item was last written at this time. A status callback has named a message, but that message was assigned to
-    /// another notification with the same content.
-    MessageOwnedByAnother(Timestamp),
-}
-
-impl Precondition {
-    /// The assumption of a decision that was made by this state.
-    pub fn of(state: &ClaimState) -> Self {
-        match state {
-            ClaimState::Claimable(found) => Self::Unchanged(found.updated_at),
-            ClaimState::OutcomeUnknown(found) if found.message_sid.is_some() => {
-                Self::MessageOwnedByAnother(found.updated_at)
-            }
-            ClaimState::OutcomeUnknown(found) => Self::StillUnbound(found.updated_at),
-            _ => Self::Absent,
-        }
-    }
-
-    pub(super) fn condition(&self) -> &'static str {
-        match self {
-            Self::Absent => "attribute_not_exists(notification) OR expires_at < :now",
-            Self::Unchanged(_) | Self::MessageOwnedByAnother(_) => "updated_at = :seen",
-            Self::StillUnbound(_) => "updated_at = :seen AND attribute_not_exists(message_sid)",
-        }
-    }
-
-    pub(super) fn values(&self, now: Timestamp) -> Item {
-        let (name, value) = match self {
-            Self::Absent => (":now", number(now.as_second())),
-            Self::Unchanged(seen) | Self::StillUnbound(seen) | Self::MessageOwnedByAnother(seen) => {
-                (":seen", text(seen))
-            }
-        };
-        Item::from([(name.to_owned(), value)])
-    }
-
-    /// The stored reason of the attempt before, if its outcome stayed unknown.
-    fn reason_of_unknown_attempt(&self) -> Option<&'static str> {
-        match self {
-            Self::Absent | Self::Unchanged(_) => None,
-            Self::StillUnbound(_) => {
-                Some("neither a status callback nor Twilio's list of messages shows that it was sent")
-            }
-            Self::MessageOwnedByAnother(_) => {
-                Some("its message was taken for that of another notification which says the same")
-            }
+        match (found.progress.phase, &found.lease) {
+            (Phase::Claimed, Some(lease)) if lease.until > now => Self::LeasedUntil(lease.until),
+            (Phase::Claimed | Phase::Unknown, _) => Self::OutcomeUnknown(Box::new(found)),
+            (Phase::Ready { .. } | Phase::AwaitingReply, _) => Self::Claimable(Box::new(found)),
+            (Phase::Accepted | Phase::Ended, _) => Self::Finished(found.state()),
         }
     }
 }
 
 /// What became of a claim.
-#[derive(Debug)]
 pub enum ClaimOutcome {
     /// It is ours until the lease ends.
     Claimed,
-    /// The item had changed, and this is its state.
-    Changed(ClaimState),
-    /// The item was as expected, but other conditions did not hold: for each condition in the order of the call,
-    /// whether it failed.
-    Refused(Vec<Option<FailedCondition>>),
+    /// The notification had changed: this is its stored item, if one is stored.
+    NotificationChanged(Option<Box<StoredNotification>>),
+    /// The person had changed: this is the stored item.
+    PersonChanged(Item),
+}
+
+impl fmt::Debug for ClaimOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claimed => f.write_str("Claimed"),
+            Self::NotificationChanged(found) => f.debug_tuple("NotificationChanged").field(found).finish(),
+            Self::PersonChanged(_) => f.write_str("PersonChanged(..)"),
+        }
+    }
 }
 
 impl Notifications {
-    /// Claims a notification for an attempt, in one transaction with the conditions about its recipient.
+    /// Claims a notification in one transaction with the person that it goes to. `after` has the new attempt and the lease;
+    /// `seen` is the version of the notification that was read, and `person` the write of the person. If the attempt before
+    /// has a message, the notification stays its owner: the index finds only the message of the last attempt.
     pub async fn claim(
         &self,
-        subject: &Subject,
-        precondition: &Precondition,
-        lease: &Lease,
-        conditions: Vec<TransactWriteItem>,
+        seen: Option<i64>,
+        after: &StoredNotification,
+        person: TransactWriteItem,
         now: Timestamp,
     ) -> Result<ClaimOutcome, StoreError> {
-        let operation = "claiming in the Notifications table";
-        let lease_until = now.saturating_add(CLAIM_LEASE).map_err(|error| StoreError::new(operation, error))?;
-        let mut update = UpdateExpression::of_subject(subject, NotificationState::Claimed, now);
-        update.set("lease", text(&lease.id));
-        update.set("lease_until", text(lease_until));
-        update.set("claimed_at", text(now));
-        update.set("route", number(lease.route));
-        update.set("attempt", number(lease.attempts));
-        update.remove.extend(["message_sid", "code", "reason", "not_before", OPEN, "open_until"]);
-        if let Some(reason) = precondition.reason_of_unknown_attempt() {
-            let outcome = NotificationOutcome::Unknown { reason: reason.to_owned() };
-            update.append_attempt(outcome.attempt(lease.channel, now));
+        let mut actions = vec![self.put_action(seen, after, now)?, person];
+        if let Some(earlier) = earlier_message(after) {
+            actions.push(self.keep_owner_action(&after.subject, earlier, now)?);
         }
-        let update =
-            self.update_action(operation, subject, update, precondition.condition(), precondition.values(now))?;
-        let actions = std::iter::once(update).chain(conditions).collect();
-        match transact(&self.client, operation, actions).await? {
-            TransactionOutcome::Written => Ok(ClaimOutcome::Claimed),
-            TransactionOutcome::Refused(mut failed) => match failed.remove(0) {
-                Some(changed) => after_refusal(changed, subject, lease, now),
-                None => Ok(ClaimOutcome::Refused(failed)),
-            },
+        let refusals = match transact(&self.client, "claiming in the Notifications table", actions).await? {
+            TransactionOutcome::Written => return Ok(ClaimOutcome::Claimed),
+            TransactionOutcome::Refused(refusals) => refusals,
+        };
+        let mut refusals = refusals.into_iter();
+        if let Some(changed) = refusals.next().flatten() {
+            return after_refusal(changed.item, after);
         }
-    }
-
-    /// Writes the outcome of a claim, if its lease is still ours. The fields of the subject are not written again: the
-    /// claim wrote them.
-    pub async fn settle_claim(
-        &self,
-        subject: &Subject,
-        lease: &Lease,
-        outcome: &NotificationOutcome,
-        with: Vec<TransactWriteItem>,
-        now: Timestamp,
-    ) -> Result<OutcomeWrite, StoreError> {
-        let mut update = UpdateExpression::of_state(outcome.state(), now);
-        update.absorb(outcome.update(&subject.account_sid, lease.validity, now));
-        update.append_attempt(outcome.attempt(lease.channel, now));
-        update.remove.extend(["lease", "lease_until"]);
-        let held = Item::from([(":held".to_owned(), text(&lease.id))]);
-        self.write(subject, update, "lease = :held", held, with).await
+        Ok(ClaimOutcome::PersonChanged(refusals.next().flatten().map(|changed| changed.item).unwrap_or_default()))
     }
 }
 
-/// The outcome of a claim that the item refused. If the answer to our own claim was lost, the SDK's retry is refused by
-/// what the first request wrote: then the claim is ours.
-pub(super) fn after_refusal(
-    changed: FailedCondition,
-    subject: &Subject,
-    lease: &Lease,
-    now: Timestamp,
-) -> Result<ClaimOutcome, StoreError> {
-    if changed.item.is_empty() {
-        return Ok(ClaimOutcome::Changed(ClaimState::New));
+/// The message of the attempt before the last one.
+fn earlier_message(claimed: &StoredNotification) -> Option<&MessageSid> {
+    let (_, earlier) = claimed.progress.attempts.split_last()?;
+    earlier.last()?.message_sid.as_ref()
+}
+
+/// The outcome of a claim that the notification refused. If the answer to our own claim was lost, the SDK's retry is
+/// refused by what the first request wrote: then the claim is ours.
+pub(super) fn after_refusal(item: Item, claimed: &StoredNotification) -> Result<ClaimOutcome, StoreError> {
+    if item.is_empty() {
+        return Ok(ClaimOutcome::NotificationChanged(None));
     }
-    let found = StoredNotification::read(changed.item)?;
-    if found.state == NotificationState::Claimed && found.lease.as_ref() == Some(&lease.id) {
-        return Ok(ClaimOutcome::Claimed);
-    }
-    Ok(ClaimOutcome::Changed(ClaimState::of(Some(found), &subject.digest, now)))
+    let found = StoredNotification::read(item)?;
+    let is_ours = found.progress.phase == Phase::Claimed
+        && found.lease.as_ref().map(|lease| &lease.id) == claimed.lease.as_ref().map(|lease| &lease.id);
+    Ok(if is_ours { ClaimOutcome::Claimed } else { ClaimOutcome::NotificationChanged(Some(Box::new(found))) })
 }

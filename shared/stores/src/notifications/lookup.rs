@@ -1,6 +1,6 @@
 //! Finds a notification by its message.
 
-use twilio_types::sid::MessageSid;
+use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{Notifications, StoredNotification};
 use crate::{attribute::text, dynamodb::StoreError};
@@ -10,6 +10,18 @@ const BY_MESSAGE_SID: &str = "by_message_sid";
 const OPERATION: &str = "finding a message in the Notifications table";
 
 impl Notifications {
+    /// The notification that a message belongs to, whichever of its attempts became the message.
+    pub async fn of_message(
+        &self,
+        account_sid: &AccountSid,
+        message_sid: &MessageSid,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        match self.by_message_sid(message_sid).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.owner_of(account_sid, message_sid).await,
+        }
+    }
+
     /// The notification whose latest message this is, if there is one. The index is updated about a second after the
     /// table.
     pub async fn by_message_sid(&self, message_sid: &MessageSid) -> Result<Option<StoredNotification>, StoreError> {

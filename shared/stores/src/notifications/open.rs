@@ -1,5 +1,4 @@
-//! Open notifications: Twilio accepted them, and the final status of their message is not known. They are in the index
-//! `by_open` until it is.
+//! Open notifications: Twilio accepted them, and their outcome is not known. They are in the index `by_open` until it is.
 
 use domain::notification::NotificationId;
 use jiff::Timestamp;
@@ -7,14 +6,14 @@ use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{Notifications, key};
 use crate::{
-    attribute::{text, text_in, time},
+    attribute::{number, text, text_in, time},
     dynamodb::{Item, StoreError, conditional},
 };
 
-/// Hash `open`, the account; range `open_until`, the time by which the final status should be known.
+/// Hash `open`, the account; range `open_until`, the time by which the outcome should be known.
 const BY_OPEN: &str = "by_open";
 
-/// An open notification whose final status should be known by now.
+/// An open notification whose outcome should be known by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverdueNotification {
     pub id: NotificationId,
@@ -45,9 +44,9 @@ impl Notifications {
         Ok(answer.items().iter().filter_map(|item| read(account_sid, item)).collect())
     }
 
-    /// Closes a notification: its final status is known, or will never be.
+    /// Closes a notification: the final status of its message is recorded, or will never be known.
     pub async fn close(&self, account_sid: &AccountSid, id: &NotificationId) -> Result<(), StoreError> {
-        self.set_open(account_sid, id, "REMOVE #open, open_until", None).await
+        self.set_open(account_sid, id, "SET version = version + :one REMOVE #open, open_until", None).await
     }
 
     /// Leaves a notification open until a later time: its final status is not known yet.
@@ -57,7 +56,7 @@ impl Notifications {
         id: &NotificationId,
         until: Timestamp,
     ) -> Result<(), StoreError> {
-        self.set_open(account_sid, id, "SET open_until = :until", Some(until)).await
+        self.set_open(account_sid, id, "SET version = version + :one, open_until = :until", Some(until)).await
     }
 
     async fn set_open(
@@ -67,7 +66,6 @@ impl Notifications {
         update: &str,
         until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let values = until.map(|until| [(":until".to_owned(), time(until))].into());
         let update = self
             .client
             .update_item()
@@ -76,7 +74,11 @@ impl Notifications {
             .update_expression(update)
             .condition_expression("attribute_exists(#open)")
             .expression_attribute_names("#open", "open")
-            .set_expression_attribute_values(values);
+            .expression_attribute_values(":one", number(1));
+        let update = match until {
+            Some(until) => update.expression_attribute_values(":until", time(until)),
+            None => update,
+        };
         // A refusal means that the notification was closed meanwhile.
         conditional("closing in the Notifications table", update).await.map(drop)
     }

@@ -1,39 +1,39 @@
-//! An item of the Notifications table.
+//! A notification as it is stored.
 
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
-    notification::{Category, NotificationId},
-    policy::NotificationProgress,
+    limits::{AUTHENTICATION_EXPIRY, validity},
+    notification::{Category, Notification, NotificationId},
+    progress::{Change, Outcome, Phase, Progress, Transition},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio_types::{
-    address::E164,
-    error_code::ErrorCode,
+    address::Recipient,
     sid::{AccountSid, MessageSid},
 };
 
 use super::LeaseId;
-use crate::dynamodb::{Item, StoreError};
 
-/// The state of a notification.
+/// The state of a notification, as the table, the events and the API name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
-    /// A function works on it, or stopped without an outcome.
+    /// A function works on it, or stopped without a result.
     Claimed,
     /// No message of it is on its way; it may be claimed.
     Waiting,
-    /// Its template was sent, and its content follows the recipient's answer; it may be claimed.
+    /// Its template was sent, and its content follows the recipient's answer.
     AwaitingReply,
-    /// Twilio accepted it. The statuses of its message say what became of it.
+    /// Twilio accepted it. Its outcome says what became of it.
     Accepted,
     /// It cannot be sent.
     Rejected,
     /// Its recipient opted out, or a rule protects the recipient.
     Suppressed,
     Expired,
+    Cancelled,
     /// It is not known whether it was sent, and the search for its message found no answer.
     Unknown,
 }
@@ -49,7 +49,23 @@ impl NotificationState {
             Self::Rejected => "rejected",
             Self::Suppressed => "suppressed",
             Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of a phase, which needs the outcome if nothing more is sent.
+    pub const fn of(phase: Phase, outcome: Option<Outcome>) -> Self {
+        match (phase, outcome) {
+            (Phase::Ready { .. }, _) => Self::Waiting,
+            (Phase::Claimed, _) => Self::Claimed,
+            (Phase::AwaitingReply, _) => Self::AwaitingReply,
+            (Phase::Unknown, _) => Self::Unknown,
+            (Phase::Ended, Some(Outcome::Suppressed)) => Self::Suppressed,
+            (Phase::Ended, Some(Outcome::Expired)) => Self::Expired,
+            (Phase::Ended, Some(Outcome::Cancelled)) => Self::Cancelled,
+            (Phase::Ended, Some(Outcome::Rejected)) => Self::Rejected,
+            (Phase::Accepted | Phase::Ended, _) => Self::Accepted,
         }
     }
 }
@@ -63,7 +79,7 @@ pub struct Subject {
     /// See [`domain::notification::Notification::digest`].
     pub digest: String,
     /// None if the notification could not be read.
-    pub recipient: Option<E164>,
+    pub recipient: Option<Recipient>,
     /// None if the notification could not be read.
     pub category: Option<Category>,
     /// Returned in events.
@@ -78,54 +94,32 @@ impl fmt::Debug for Subject {
     }
 }
 
+/// The right of one function to send the last attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub id: LeaseId,
+    /// When it ends. It lasts longer than its holder may run.
+    pub until: Timestamp,
+    /// When it is certain that no message of the attempt can exist that Twilio neither reports nor lists: Twilio tries to
+    /// send it no longer than its validity period.
+    pub resolvable_at: Timestamp,
+}
+
 /// A notification's item.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredNotification {
-    pub account_sid: AccountSid,
-    pub id: NotificationId,
-    pub state: NotificationState,
-    pub digest: String,
-    pub recipient: Option<E164>,
-    #[serde(default)]
-    pub category: Option<Category>,
-    #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
-    /// The notification as it was queued.
-    #[serde(default, rename = "notification_json")]
-    pub request: Option<String>,
-    /// The first option that has not failed, or that is being sent: 0 is the content, 1 the first fallback.
-    #[serde(default)]
-    pub route: usize,
-    /// Present while it is claimed.
-    #[serde(default)]
-    pub lease: Option<LeaseId>,
-    #[serde(default)]
-    pub lease_until: Option<Timestamp>,
-    /// When it was last claimed.
-    #[serde(default)]
-    pub claimed_at: Option<Timestamp>,
-    /// The earliest time of the next attempt.
-    #[serde(default)]
-    pub not_before: Option<Timestamp>,
-    /// When the template was sent whose answer the content waits for.
-    #[serde(default)]
-    pub template_sent_at: Option<Timestamp>,
-    /// The message of the latest attempt.
-    #[serde(default)]
-    pub message_sid: Option<MessageSid>,
-    /// Why it has its state.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// Twilio's code.
-    #[serde(default)]
-    pub code: Option<ErrorCode>,
-    /// The oldest first.
-    #[serde(default)]
-    pub attempts: Vec<Attempt>,
+    pub subject: Subject,
+    pub progress: Progress,
+    /// Present while it is claimed, and until its unknown outcome is resolved.
+    pub lease: Option<Lease>,
+    /// By when the outcome of an accepted message should be known: then `reconcile` looks it up. None if it is known.
+    pub open_until: Option<Timestamp>,
+    /// When the notification was first put on a queue.
+    pub enqueued_at: Timestamp,
     /// The item is a `reuse#` item: it only records that the id was used for another notification.
-    #[serde(default)]
     pub reuse: bool,
-    /// When it last changed its state. The conditions of later writes compare it.
+    /// Changes with every write.
+    pub version: i64,
     pub updated_at: Timestamp,
     /// In seconds since 1970.
     pub expires_at: i64,
@@ -134,59 +128,81 @@ pub struct StoredNotification {
 impl fmt::Debug for StoredNotification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredNotification")
-            .field("account_sid", &self.account_sid)
-            .field("id", &self.id)
-            .field("state", &self.state)
-            .field("attempts", &self.attempts)
+            .field("subject", &self.subject)
+            .field("progress", &self.progress)
+            .field("version", &self.version)
             .field("updated_at", &self.updated_at)
             .finish_non_exhaustive()
     }
 }
 
-/// An attempt at a notification.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// When it ended.
-    pub at: Timestamp,
-    pub channel: String,
-    /// The state that it left the notification in.
-    pub outcome: NotificationState,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_sid: Option<MessageSid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Twilio's code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<ErrorCode>,
-}
-
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt")
-            .field("at", &self.at)
-            .field("channel", &self.channel)
-            .field("outcome", &self.outcome)
-            .field("message_sid", &self.message_sid)
-            .field("code", &self.code)
-            .finish_non_exhaustive()
-    }
-}
-
 impl StoredNotification {
-    pub fn read(item: Item) -> Result<Self, StoreError> {
-        serde_dynamo::from_item(item)
-            .map_err(|error| StoreError::new("reading an item of the Notifications table", error))
+    /// A notification of which nothing is stored.
+    pub fn new(subject: Subject, enqueued_at: Timestamp) -> Self {
+        Self {
+            subject,
+            progress: Progress::default(),
+            lease: None,
+            open_until: None,
+            enqueued_at,
+            reuse: false,
+            version: 0,
+            updated_at: enqueued_at,
+            expires_at: 0,
+        }
     }
 
-    /// The id of the event about this state. A notification ends once in a state, and each reuse of its id is an event
+    pub fn state(&self) -> NotificationState {
+        NotificationState::of(self.progress.phase, self.progress.outcome)
+    }
+
+    /// The message of the last attempt.
+    pub fn message_sid(&self) -> Option<&MessageSid> {
+        self.progress.last()?.message_sid.as_ref()
+    }
+
+    /// The notification as it was queued; none if it could not be read.
+    pub fn notification(&self) -> Option<Notification> {
+        Notification::parse(self.subject.request.as_deref()?).ok()
+    }
+
+    /// When the notification expires: as it says, or soon for a one-time password, which is useless after some minutes.
+    pub fn ends_at(&self, notification: &Notification) -> Option<Timestamp> {
+        notification.expires_at.or_else(|| {
+            let begins_at = notification.send_at.map_or(self.enqueued_at, |send_at| send_at.max(self.enqueued_at));
+            let is_password = notification.category == Category::Authentication;
+            is_password.then(|| begins_at.saturating_add(AUTHENTICATION_EXPIRY).unwrap_or(Timestamp::MAX))
+        })
+    }
+
+    /// Applies a transition, with what depends on its result: a lease lasts until the result of its attempt is known, and an
+    /// accepted message without an outcome is looked up when Twilio cannot send it any more.
+    pub fn apply(
+        &mut self,
+        notification: &Notification,
+        now: Timestamp,
+        transition: impl FnOnce(&mut Progress, &Transition<'_>) -> Change,
+    ) -> Change {
+        let on = Transition { notification, expires_at: self.ends_at(notification), now };
+        let change = transition(&mut self.progress, &on);
+        let phase = self.progress.phase;
+        if !matches!(phase, Phase::Claimed | Phase::Unknown) {
+            self.lease = None;
+        }
+        let is_open = matches!(phase, Phase::Accepted | Phase::AwaitingReply) && self.progress.outcome.is_none();
+        let claimed_at = self.progress.last().map(|attempt| attempt.claimed_at).filter(|_| is_open);
+        self.open_until = claimed_at.and_then(|claimed_at| claimed_at.checked_add(validity(notification)).ok());
+        change
+    }
+
+    /// The id of the event about the outcome. A notification has each outcome once, and each reuse of its id is an event
     /// too, so the id is unique.
     pub fn event_id(&self) -> String {
-        let kind = if self.reuse { self.digest.get(..16).unwrap_or_default() } else { self.state.as_str() };
-        format!("{}#{}.{kind}", self.account_sid, self.id)
-    }
-
-    /// What the policy needs to know of it.
-    pub fn progress(&self) -> NotificationProgress {
-        NotificationProgress { route: self.route, template_sent_at: self.template_sent_at, not_before: self.not_before }
+        let kind = if self.reuse {
+            self.subject.digest.get(..16).unwrap_or_default()
+        } else {
+            self.progress.outcome.map_or(self.state().as_str(), Outcome::as_str)
+        };
+        format!("{}#{}.{kind}", self.subject.account_sid, self.subject.id)
     }
 }

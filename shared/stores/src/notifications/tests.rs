@@ -1,49 +1,66 @@
-use domain::notification::FallbackChannel;
-use twilio_types::sid::MessageSid;
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    limits::CLAIM_LEASE,
+    notification::{Category, FallbackChannel},
+    progress::{CreateAnswer, CreateFailure, Outcome, Phase, Purpose, Step, Transition},
+};
+use jiff::SignedDuration;
+use serde_json::json;
 
 use super::{claim::after_refusal, *};
-use crate::dynamodb::FailedCondition;
-
-fn subject() -> Subject {
-    Subject {
-        account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
-        id: NotificationId::try_from("order-1".to_owned()).unwrap(),
-        digest: "d1".to_owned(),
-        recipient: None,
-        category: None,
-        metadata: std::collections::BTreeMap::new(),
-        request: Some("{}".to_owned()),
-    }
-}
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-fn stored(state: NotificationState, lease_ends: Option<i64>) -> StoredNotification {
-    StoredNotification {
-        account_sid: subject().account_sid,
-        id: subject().id,
-        state,
+fn request(category: &str, more: &serde_json::Value) -> String {
+    let content = json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"});
+    let mut request = json!({
+        "id": "order-1", "to": "+14155550123", "category": category, "content": content, "metadata": {"order": "1"},
+    });
+    request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    request.to_string()
+}
+
+fn stored() -> StoredNotification {
+    let request =
+        request("utility", &json!({"fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]}));
+    let subject = Subject {
+        account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
+        id: NotificationId::try_from("order-1".to_owned()).unwrap(),
         digest: "d1".to_owned(),
-        recipient: None,
-        category: None,
-        metadata: std::collections::BTreeMap::new(),
-        request: None,
-        route: 0,
-        lease: lease_ends.map(|_| LeaseId::random()),
-        lease_until: lease_ends.map(at),
-        claimed_at: None,
-        not_before: None,
-        template_sent_at: None,
-        message_sid: None,
-        reason: None,
-        code: None,
-        attempts: Vec::new(),
-        reuse: false,
-        updated_at: at(0),
-        expires_at: at(1_000).as_second(),
-    }
+        recipient: "+14155550123".parse().ok(),
+        category: Some(Category::Utility),
+        metadata: BTreeMap::from([("order".to_owned(), "1".to_owned())]),
+        request: Some(request),
+    };
+    StoredNotification { expires_at: at(1_000).as_second(), ..StoredNotification::new(subject, at(0)) }
+}
+
+fn claimed(until: i64) -> StoredNotification {
+    let mut stored = stored();
+    stored.progress.claim(Step { option: 0, purpose: Purpose::Deliver }, FallbackChannel::WhatsApp, at(0));
+    stored.lease = Some(Lease { id: LeaseId::random(), until: at(until), resolvable_at: at(until + 900) });
+    stored
+}
+
+fn with(change: impl FnOnce(&mut StoredNotification)) -> StoredNotification {
+    let mut stored = claimed(60);
+    change(&mut stored);
+    stored
+}
+
+fn accepted() -> StoredNotification {
+    with(|stored| {
+        let notification = stored.notification().unwrap();
+        let on = Transition { notification: &notification, expires_at: None, now: at(1) };
+        let sid = "SM00000000000000000000000000000001".parse().unwrap();
+        stored.progress.answer(0, CreateAnswer::Accepted(sid), &on);
+        stored.lease = None;
+        stored.open_until = Some(at(900));
+    })
 }
 
 fn state_of(found: StoredNotification) -> ClaimState {
@@ -51,76 +68,172 @@ fn state_of(found: StoredNotification) -> ClaimState {
 }
 
 #[test]
-fn the_claim_state_follows_from_the_stored_item() {
+fn claim_state_follows_from_the_stored_item() {
     assert!(matches!(ClaimState::of(None, "d1", at(0)), ClaimState::New));
-    assert!(matches!(
-        state_of(stored(NotificationState::Accepted, None)),
-        ClaimState::Finished(NotificationState::Accepted)
-    ));
-    assert!(matches!(state_of(stored(NotificationState::Waiting, None)), ClaimState::Claimable(_)));
-    assert!(matches!(state_of(stored(NotificationState::AwaitingReply, None)), ClaimState::Claimable(_)));
-    assert!(
-        matches!(state_of(stored(NotificationState::Claimed, Some(1))), ClaimState::LeasedUntil(until) if until == at(1))
-    );
-    assert!(matches!(state_of(stored(NotificationState::Claimed, Some(0))), ClaimState::OutcomeUnknown(_)));
-    assert!(
-        matches!(state_of(stored(NotificationState::Unknown, None)), ClaimState::OutcomeUnknown(_)),
-        "its message is searched for again"
-    );
-    let other = StoredNotification { digest: "d2".to_owned(), ..stored(NotificationState::Accepted, None) };
+    assert!(matches!(state_of(accepted()), ClaimState::Finished(NotificationState::Accepted)));
+    assert!(matches!(state_of(stored()), ClaimState::Claimable(_)));
+    let awaiting = with(|stored| stored.progress.phase = Phase::AwaitingReply);
+    assert!(matches!(state_of(awaiting), ClaimState::Claimable(_)));
+    assert!(matches!(state_of(claimed(1)), ClaimState::LeasedUntil(until) if until == at(1)));
+    assert!(matches!(state_of(claimed(0)), ClaimState::OutcomeUnknown(_)));
+    let held = with(|stored| stored.progress.hold("no answer"));
+    assert!(matches!(state_of(held), ClaimState::OutcomeUnknown(_)), "its message is searched for again");
+    let ended = with(|stored| stored.progress.end(Outcome::Suppressed, String::new()));
+    assert!(matches!(state_of(ended), ClaimState::Finished(NotificationState::Suppressed)));
+    let mut other = accepted();
+    other.subject.digest = "d2".to_owned();
     assert!(matches!(state_of(other), ClaimState::IdReused));
-    let over = StoredNotification { expires_at: at(-1).as_second(), ..stored(NotificationState::Accepted, None) };
+    let over = StoredNotification { expires_at: at(-1).as_second(), ..accepted() };
     assert!(matches!(state_of(over), ClaimState::New), "DynamoDB deletes late");
 }
 
 #[test]
 fn our_own_claim_with_a_lost_answer_is_claimed() {
-    let id = LeaseId::random();
-    let lease = Lease {
-        id: id.clone(),
-        attempts: 0,
-        route: 0,
-        channel: FallbackChannel::WhatsApp,
-        validity: SignedDuration::from_hours(10),
-    };
-    let item = |lease: &LeaseId| {
-        let update = UpdateExpression::of_subject(&subject(), NotificationState::Claimed, at(0));
-        let plain = update.values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value));
-        let times = [("lease", lease.to_string()), ("lease_until", at(9).to_string())];
-        plain.chain(times.map(|(name, value)| (name.to_owned(), text(&value)))).collect::<Item>()
-    };
-    let outcome_of =
-        |id: &LeaseId| after_refusal(FailedCondition { item: item(id) }, &subject(), &lease, at(0)).unwrap();
-    assert!(matches!(outcome_of(&id), ClaimOutcome::Claimed));
-    assert!(matches!(outcome_of(&LeaseId::random()), ClaimOutcome::Changed(ClaimState::LeasedUntil(_))));
+    let ours = claimed(60);
+    let outcome = |of: &StoredNotification| after_refusal(of.to_item(None, at(0)).unwrap(), &ours).unwrap();
+    assert!(matches!(outcome(&ours), ClaimOutcome::Claimed));
+    assert!(matches!(outcome(&claimed(60)), ClaimOutcome::NotificationChanged(Some(_))));
+    let nothing = after_refusal(Item::new(), &ours).unwrap();
+    assert!(matches!(nothing, ClaimOutcome::NotificationChanged(None)));
 }
 
 #[test]
-fn an_update_uses_each_value_and_names_no_attribute_twice() {
-    let sid: MessageSid = "SM00000000000000000000000000000001".parse().unwrap();
-    let waiting = NextAttempt { reason: None, code: None, route: 1, not_before: Some(at(9)) };
-    let outcomes = [
-        NotificationOutcome::Accepted(sid.clone()),
-        NotificationOutcome::AwaitingReply(sid),
-        NotificationOutcome::Rejected { reason: "to: wrong".to_owned(), code: Some("21211".parse().unwrap()) },
-        NotificationOutcome::Waiting(waiting),
-        NotificationOutcome::Suppressed { reason: "opted out".to_owned(), code: None },
-        NotificationOutcome::Expired { reason: "over".to_owned() },
-        NotificationOutcome::Unknown { reason: "lost".to_owned() },
-    ];
-    for outcome in outcomes {
-        let mut update = UpdateExpression::of_subject(&subject(), outcome.state(), at(0));
-        update.absorb(outcome.update(&subject().account_sid, SignedDuration::ZERO, at(0)));
-        update.append_attempt(outcome.attempt(FallbackChannel::WhatsApp, at(0)));
-        let expression = update.expression();
-        for name in update.values.keys() {
-            assert!(expression.contains(name.as_str()), "{outcome:?}: {name} is not in {expression}");
-        }
-        let mut names: Vec<_> = update.set.iter().filter_map(|set| set.split(' ').next()).collect();
-        names.extend(update.remove.iter().copied());
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count, "{outcome:?}: {expression}");
+fn every_phase_is_read_as_it_was_written() {
+    let retried = with(|stored| {
+        let notification = stored.notification().unwrap();
+        let on = Transition { notification: &notification, expires_at: None, now: at(1) };
+        let failure = CreateFailure { reason: Some("busy".to_owned()), code: "20429".parse().ok() };
+        stored.progress.answer(0, CreateAnswer::NotDone(failure, SignedDuration::from_secs(30)), &on);
+    });
+    let ended = |outcome| with(|stored| stored.progress.end(outcome, "why".to_owned()));
+    for before in [
+        stored(),
+        claimed(60),
+        accepted(),
+        retried,
+        with(|stored| stored.progress.phase = Phase::AwaitingReply),
+        with(|stored| stored.progress.hold("no answer")),
+        ended(Outcome::Rejected),
+        ended(Outcome::Suppressed),
+        ended(Outcome::Expired),
+        ended(Outcome::Cancelled),
+    ] {
+        let read = StoredNotification::read(before.to_item(Some(7), at(5)).unwrap()).unwrap();
+        assert_eq!((read.version, read.updated_at), (8, at(5)));
+        let StoredNotification { version, updated_at, expires_at, .. } = read;
+        assert_eq!(read, StoredNotification { version, updated_at, expires_at, ..before });
     }
+}
+
+#[test]
+fn subject_is_read_as_it_was_written_with_and_without_its_request() {
+    let mut unreadable = stored();
+    unreadable.subject.request = None;
+    let reused = StoredNotification { reuse: true, ..stored() };
+    let mut password = with(|stored| stored.progress.end(Outcome::Expired, String::new()));
+    password.subject.category = Some(Category::Authentication);
+    for before in [stored(), unreadable, reused, password] {
+        let read = StoredNotification::read(before.to_item(None, at(5)).unwrap()).unwrap();
+        let request = read.subject.request.clone();
+        assert_eq!(read.subject, Subject { request, ..before.subject });
+        assert_eq!(read.reuse, before.reuse);
+    }
+    let mut other = stored().to_item(None, at(5)).unwrap();
+    other.insert("notification".to_owned(), text("order-1"));
+    assert!(StoredNotification::read(other).is_err(), "a key without an account");
+}
+
+/// The notification and its metadata are as long as those of a shop.
+#[test]
+fn item_of_an_ordinary_notification_costs_one_write_unit() {
+    let variables = json!({"1": "Ava Marie", "2": "2026-11-18473", "3": "Friday, 27 November, 9 to 12"});
+    let more = json!({
+        "id": "order-shipped-0d9a4c39-5a7e-4d0e-9b0a-3c1f5a7e4d0e", "expires_at": "2026-11-20T09:00:00Z",
+        "content": {"type": "template", "content_sid": "HX00000000000000000000000000000001", "variables": variables},
+        "metadata": {"order": "2026-11-18473", "customer": "C-0048213", "trace": "4b0e7a0c-99b7-4b5e-8b39-1a5d2f7c6e90"},
+    });
+    let real = |stored: StoredNotification| {
+        let mut stored = stored;
+        stored.subject.digest = "d".repeat(64);
+        stored.subject.id = more["id"].as_str().unwrap().to_owned().try_into().unwrap();
+        stored.subject.request = Some(request("utility", &more));
+        let now = Timestamp::from_nanosecond(1_790_000_000_123_456_789).unwrap();
+        size(&stored.to_item(Some(1_790_000_000_000_000), now).unwrap())
+    };
+    let sizes = [claimed(60), accepted()].map(real);
+    assert!(sizes.iter().all(|size| *size <= 1_024), "{sizes:?}");
+}
+
+/// Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+fn size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + value_size(item)).sum::<usize>(),
+        AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+#[test]
+fn notification_is_open_until_its_outcome_is_known() {
+    let item = |stored: &StoredNotification| stored.to_item(Some(1), at(5)).unwrap();
+    assert!(item(&accepted()).contains_key("open") && item(&accepted()).contains_key("open_until"));
+    let mut delivered = accepted();
+    delivered.progress.outcome = Some(Outcome::Delivered);
+    assert!(!item(&delivered).contains_key("open") && !item(&delivered).contains_key("open_until"));
+    assert!(!item(&claimed(60)).contains_key("open"));
+}
+
+#[test]
+fn version_of_a_new_item_is_never_that_of_an_earlier_one() {
+    let version = |seen, now| StoredNotification::read(stored().to_item(seen, now).unwrap()).unwrap().version;
+    assert_eq!(version(Some(41), at(0)), 42);
+    assert!(version(None, at(86_400)) > version(None, at(0)) + 1_000_000);
+}
+
+#[test]
+fn one_time_password_expires_by_default() {
+    let ends_at = |category: &str, more: serde_json::Value| {
+        let mut stored = stored();
+        stored.subject.request = Some(request(category, &more));
+        stored.ends_at(&stored.notification().unwrap())
+    };
+    let ten_minutes = Some(at(600));
+    assert_eq!(ends_at("authentication", json!({})), ten_minutes);
+    assert_eq!(ends_at("authentication", json!({"send_at": at(60).to_string()})), Some(at(660)));
+    assert_eq!(ends_at("authentication", json!({"expires_at": at(60).to_string()})), Some(at(60)));
+    assert_eq!(ends_at("utility", json!({})), None);
+}
+
+#[test]
+fn request_is_stored_as_long_as_a_step_may_follow() {
+    let has_request = |category: Category, outcome: Option<Outcome>| {
+        let mut stored = accepted();
+        stored.subject.category = Some(category);
+        stored.progress.outcome = outcome;
+        stored.to_item(Some(1), at(5)).unwrap().contains_key("notification_json")
+    };
+    for (category, outcome, expected) in [
+        (Category::Authentication, None, true),
+        (Category::Authentication, Some(Outcome::Unknown), true),
+        (Category::Authentication, Some(Outcome::Delivered), false),
+        (Category::Authentication, Some(Outcome::Expired), false),
+        (Category::Utility, None, true),
+        (Category::Utility, Some(Outcome::Unknown), true),
+        (Category::Utility, Some(Outcome::Failed), true),
+        (Category::Utility, Some(Outcome::Delivered), false),
+        (Category::Utility, Some(Outcome::Read), false),
+    ] {
+        assert_eq!(has_request(category, outcome), expected, "{category:?} {outcome:?}");
+    }
+}
+
+#[test]
+fn lease_outlasts_the_function_and_ends_before_the_lookup() {
+    assert!(CLAIM_LEASE > SignedDuration::from_secs(45), "the timeout of SendFunction in template.yaml");
 }

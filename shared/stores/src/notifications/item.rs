@@ -1,0 +1,249 @@
+//! The attributes of a notification's item.
+
+use std::{collections::BTreeMap, mem};
+
+use domain::{
+    limits::{NOTIFICATION_RETENTION, expiry},
+    notification::{Category, NotificationId},
+    progress::{Attempt, Outcome, Phase, Progress, Purpose, Step},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twilio_types::{
+    address::Recipient,
+    error_code::ErrorCode,
+    sid::{AccountSid, MessageSid},
+};
+
+use super::{Lease, LeaseId, NotificationState, StoredNotification, Subject, key, next_version};
+use crate::{
+    attribute::time,
+    dynamodb::{Item, StoreError},
+};
+
+const READING: &str = "reading an item of the Notifications table";
+
+/// The attributes, except for `open_until`, which is written with a fixed length because it is a range key.
+///
+/// A write costs a unit for each started kilobyte, and an item is written five times. So it repeats nothing: the account and
+/// the id are in the key, unless that is the key of a reused id, and recipient, category and metadata are in the request, as
+/// long as that is stored.
+#[derive(Serialize, Deserialize)]
+struct Attributes {
+    #[serde(default, skip_serializing)]
+    notification: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account_sid: Option<AccountSid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<NotificationId>,
+    state: NotificationState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient: Option<Recipient>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<Category>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notification_json: Option<String>,
+    /// The option of the step that is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    route: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purpose: Option<Purpose>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resolvable_at: Option<Timestamp>,
+    /// The message of the last attempt, for the index. It is not repeated in the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_sid: Option<MessageSid>,
+    /// The account, for the index of the notifications without an outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<AccountSid>,
+    #[serde(default, skip_serializing)]
+    open_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<Attempt>,
+    enqueued_at: Timestamp,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reuse: bool,
+    version: i64,
+    updated_at: Timestamp,
+    expires_at: i64,
+}
+
+impl StoredNotification {
+    pub fn read(item: Item) -> Result<Self, StoreError> {
+        let mut attributes: Attributes =
+            serde_dynamo::from_item(item).map_err(|error| StoreError::new(READING, error))?;
+        let subject = attributes.subject()?;
+        Ok(Self::from_attributes(subject, attributes))
+    }
+
+    /// The item with the next version. `seen` is the version that was read.
+    pub(super) fn to_item(&self, seen: Option<i64>, now: Timestamp) -> Result<Item, StoreError> {
+        let Self { subject, progress, .. } = self;
+        let step = progress.ready_step();
+        let not_before = if let Phase::Ready { not_before, .. } = progress.phase { not_before } else { None };
+        let open_until = self.open_until.filter(|_| progress.outcome.is_none());
+        let request = subject.request.clone().filter(|_| !self.is_request_used());
+        // What the request does not say.
+        let (recipient, category, metadata) = match request {
+            Some(_) => (None, None, BTreeMap::new()),
+            None => (subject.recipient.clone(), subject.category, subject.metadata.clone()),
+        };
+        let attributes = Attributes {
+            notification: String::new(),
+            account_sid: self.reuse.then(|| subject.account_sid.clone()),
+            id: self.reuse.then(|| subject.id.clone()),
+            state: self.state(),
+            outcome: progress.outcome,
+            reason: progress.reason.clone(),
+            code: progress.code,
+            digest: subject.digest.clone(),
+            recipient,
+            category,
+            metadata,
+            notification_json: request,
+            route: step.map(|step| step.option),
+            purpose: step.map(|step| step.purpose).filter(|purpose| *purpose != Purpose::default()),
+            not_before,
+            lease: self.lease.as_ref().map(|lease| lease.id.clone()),
+            lease_until: self.lease.as_ref().map(|lease| to_milliseconds(lease.until)),
+            resolvable_at: self.lease.as_ref().map(|lease| to_milliseconds(lease.resolvable_at)),
+            message_sid: self.message_sid().cloned(),
+            open: open_until.map(|_| subject.account_sid.clone()),
+            open_until: None,
+            attempts: stored_attempts(&progress.attempts),
+            enqueued_at: self.enqueued_at,
+            reuse: self.reuse,
+            version: next_version(seen, now),
+            updated_at: now,
+            expires_at: expiry(now, NOTIFICATION_RETENTION),
+        };
+        let mut item: Item = serde_dynamo::to_item(attributes)
+            .map_err(|error| StoreError::new("writing an item of the Notifications table", error))?;
+        item.extend(key(&subject.account_sid, &subject.id));
+        item.extend(open_until.map(|until| ("open_until".to_owned(), time(until))));
+        Ok(item)
+    }
+
+    /// Whether nothing can follow that needs the request. A delivered message cannot fail any more, so what it said is not
+    /// stored any longer, and the item is written again at half the units. A one-time password is useless after any outcome.
+    fn is_request_used(&self) -> bool {
+        match self.progress.outcome {
+            None | Some(Outcome::Unknown) => false,
+            Some(Outcome::Delivered | Outcome::Read) => true,
+            Some(_) => self.subject.category == Some(Category::Authentication),
+        }
+    }
+
+    fn from_attributes(subject: Subject, found: Attributes) -> Self {
+        let step = Step { option: found.route.unwrap_or_default(), purpose: found.purpose.unwrap_or_default() };
+        let phase = match found.state {
+            NotificationState::Waiting => Phase::Ready { step, not_before: found.not_before },
+            NotificationState::Claimed => Phase::Claimed,
+            NotificationState::AwaitingReply => Phase::AwaitingReply,
+            NotificationState::Accepted => Phase::Accepted,
+            NotificationState::Unknown => Phase::Unknown,
+            NotificationState::Rejected
+            | NotificationState::Suppressed
+            | NotificationState::Expired
+            | NotificationState::Cancelled => Phase::Ended,
+        };
+        let mut attempts = found.attempts;
+        if let Some(last) = attempts.last_mut().filter(|last| last.message_sid.is_none()) {
+            last.message_sid = found.message_sid;
+        }
+        let lease = match (found.lease, found.lease_until, found.resolvable_at) {
+            (Some(id), Some(until), Some(resolvable_at)) => Some(Lease { id, until, resolvable_at }),
+            _ => None,
+        };
+        Self {
+            subject,
+            progress: Progress { phase, attempts, outcome: found.outcome, reason: found.reason, code: found.code },
+            lease,
+            open_until: found.open_until,
+            enqueued_at: found.enqueued_at,
+            reuse: found.reuse,
+            version: found.version,
+            updated_at: found.updated_at,
+            expires_at: found.expires_at,
+        }
+    }
+}
+
+/// The attempts without what is stored elsewhere, or would only make the item longer.
+fn stored_attempts(attempts: &[Attempt]) -> Vec<Attempt> {
+    let mut attempts = attempts.to_vec();
+    for attempt in &mut attempts {
+        attempt.claimed_at = to_milliseconds(attempt.claimed_at);
+        attempt.at = to_milliseconds(attempt.at);
+    }
+    if let Some(last) = attempts.last_mut() {
+        last.message_sid = None;
+    }
+    attempts
+}
+
+fn to_milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+/// What events and the API show of a request.
+#[derive(Deserialize)]
+struct RequestSummary {
+    to: Recipient,
+    category: Category,
+    #[serde(default)]
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+impl Attributes {
+    /// Reads the subject, from the key and the request where no attributes say it.
+    fn subject(&mut self) -> Result<Subject, StoreError> {
+        let (account_sid, id) = match (self.account_sid.take(), self.id.take()) {
+            (Some(account_sid), Some(id)) => (account_sid, id),
+            _ => self.key_parts().ok_or_else(|| StoreError::new(READING, InvalidKey))?,
+        };
+        let mut subject = Subject {
+            account_sid,
+            id,
+            digest: mem::take(&mut self.digest),
+            recipient: self.recipient.take(),
+            category: self.category,
+            metadata: mem::take(&mut self.metadata),
+            request: self.notification_json.take(),
+        };
+        // It was read before it was stored.
+        let request = subject.request.as_deref().and_then(|request| serde_json::from_str(request).ok());
+        if let Some(RequestSummary { to, category, metadata }) = request {
+            subject.recipient = Some(to);
+            subject.category = Some(category);
+            subject.metadata = metadata.unwrap_or_default();
+        }
+        Ok(subject)
+    }
+
+    fn key_parts(&self) -> Option<(AccountSid, NotificationId)> {
+        let (account_sid, id) = self.notification.split_once('#')?;
+        Some((account_sid.parse().ok()?, id.to_owned().try_into().ok()?))
+    }
+}
+
+/// A key of the Notifications table that names no notification.
+#[derive(Debug, thiserror::Error)]
+#[error("the key is not an account SID, # and an id")]
+struct InvalidKey;

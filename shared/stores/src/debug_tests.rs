@@ -8,25 +8,22 @@ use domain::{
     notification::{FallbackChannel, NotificationId},
     opt_out_request::Intent,
     preference::{Preference, RecordedPreference},
+    progress::{AttemptResult, Outcome},
     suppression::Scope,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use twilio_types::address::Channel;
 use twilio_webhook::{form::Form, signature::TrustedForm};
 
 use crate::{
     contacts::{
-        ContactFacts, ContactOverview, ContactPage, ContactRecord, FacetKey, LinkedIdentity, RecordedFact,
-        ServiceWindow, Suppression,
+        ContactOverview, ContactPage, ContactRecord, HistoryEntry, LinkedIdentity, PersonWrite, PreferenceChange,
+        RecordedFact, ServiceWindow, StoredPerson, Suppression,
     },
     dynamodb::{ConditionalWrite, FailedCondition, Item, StoreError, TransactionOutcome},
     messages::{MessageArrival, MessageEvent, RecordOutcome, StoredMessage},
     notification_log::{LoggedAttempt, NotificationLog},
-    notifications::{
-        Attempt, ClaimOutcome, ClaimState, NextAttempt, NotificationOutcome, NotificationState, StoredNotification,
-        Subject,
-    },
+    notifications::{ClaimOutcome, ClaimState, NotificationState, NotificationWrite, StoredNotification, Subject},
     rate_limits::BucketKey,
     record_inbound::InboundOutcome,
 };
@@ -73,7 +70,7 @@ fn messages_show_no_form_and_no_answer() {
         ..StoredMessage::new(&sid, &account_sid, MessageEvent::Inbound, form, arrival, Retention::default())
     };
     assert!(format!("{message:?}").contains(SID));
-    let recorded = RecordOutcome::Duplicate(Box::new(message.clone()));
+    let recorded = RecordOutcome::Duplicate(Some(Box::new(message.clone())));
     let outcome = InboundOutcome { answer: message.answer.clone(), intent: Intent::Other, recorded };
     assert_redacted(&[&message, &outcome]);
 }
@@ -83,8 +80,9 @@ fn notifications_show_no_recipient_no_content_and_no_reason() {
     let stored = json!({
         "account_sid": ACCOUNT, "id": "order-1", "state": "rejected", "digest": "d", "recipient": NUMBER,
         "metadata": {"name": "private"}, "notification_json": "private", "reason": format!("private {NUMBER}"),
-        "attempts": [{"at": now(), "channel": "whatsapp", "outcome": "rejected", "reason": "private"}],
-        "updated_at": now(), "expires_at": 1_795_000_000,
+        "attempts": [{"route": 0, "claimed_at": now(), "at": now(), "channel": "whatsapp", "outcome": "rejected",
+                      "reason": "private"}],
+        "enqueued_at": now(), "version": 1, "updated_at": now(), "expires_at": 1_795_000_000,
     });
     let stored = StoredNotification::read(item(stored)).unwrap();
     assert!(format!("{stored:?}").contains("order-1"));
@@ -97,29 +95,26 @@ fn notifications_show_no_recipient_no_content_and_no_reason() {
         metadata: BTreeMap::from([("name".to_owned(), "private".to_owned())]),
         request: Some("private".to_owned()),
     };
-    let reason = || format!("private {NUMBER}");
-    let next = NextAttempt { reason: Some(reason()), code: None, route: 0, not_before: None };
-    let outcomes = [
-        NotificationOutcome::Waiting(next.clone()),
-        NotificationOutcome::Rejected { reason: reason(), code: None },
-        NotificationOutcome::Unknown { reason: reason() },
-    ];
-    let claim = ClaimOutcome::Changed(ClaimState::Claimable(Box::new(stored.clone())));
-    let attempt: &Attempt = &stored.attempts[0];
-    assert_redacted(&[&stored, &subject, &next, &outcomes, &claim, attempt]);
+    let claimable = ClaimState::Claimable(Box::new(stored.clone()));
+    let changed = NotificationWrite::Changed(Some(Box::new(stored.clone())));
+    let claim = ClaimOutcome::NotificationChanged(Some(Box::new(stored.clone())));
+    assert_redacted(&[&stored, &subject, &claimable, &changed, &claim, &stored.progress]);
 }
 
 #[test]
 fn notification_logs_show_no_recipient_and_no_reason() {
     let attempt = LoggedAttempt {
         at: now(),
-        channel: FallbackChannel::Sms.as_str().to_owned(),
-        outcome: NotificationState::Rejected,
+        claimed_at: now(),
+        channel: FallbackChannel::Sms.as_str(),
+        route: 0,
+        outcome: AttemptResult::Rejected,
         reason: Some("private".to_owned()),
         error: None,
         message: None,
     };
     let log = NotificationLog {
+        outcome: Some(Outcome::Rejected),
         account_sid: ACCOUNT.parse().unwrap(),
         id: NotificationId::try_from("order-1".to_owned()).unwrap(),
         state: NotificationState::Rejected,
@@ -128,7 +123,6 @@ fn notification_logs_show_no_recipient_and_no_reason() {
         reason: Some(format!("private {NUMBER}")),
         error: None,
         attempts: vec![attempt],
-        bound: None,
         metadata: BTreeMap::from([("name".to_owned(), "private".to_owned())]),
         updated_at: now(),
     };
@@ -153,11 +147,23 @@ fn contacts_show_no_identity_no_sender_and_no_text() {
         linked: vec![LinkedIdentity { address: NUMBER.to_owned(), linked_at: now() }],
         ..ContactOverview::default()
     };
-    let keys = [FacetKey::Window(Some(SENDER.to_owned())), FacetKey::Suppression(Channel::WhatsApp, scope())];
-    let buckets =
-        [BucketKey::of_sender(&ACCOUNT.parse().unwrap(), SENDER), BucketKey::of_sender_recipient(SENDER, &contact())];
-    let facts = ContactFacts::new(vec![private_item()]);
-    assert_redacted(&[&record, &page, &overview, &keys, &buckets, &facts]);
+    let change = PreferenceChange {
+        event_id: format!("{ACCOUNT}#{NUMBER}"),
+        preference: Preference::OptedOut,
+        channel: "whatsapp".to_owned(),
+        identity: NUMBER.to_owned(),
+        scope: None,
+        scopes: vec![scope()],
+        message_sid: None,
+        code: None,
+        reason: Some("private".to_owned()),
+        at: now(),
+    };
+    let entry = HistoryEntry { facet: "history#1".to_owned(), change: change.clone() };
+    let write = PersonWrite::Preference(change.clone());
+    let person = StoredPerson::new(contact());
+    let bucket = BucketKey::of_sender(&ACCOUNT.parse().unwrap(), SENDER);
+    assert_redacted(&[&record, &page, &overview, &change, &entry, &write, &person, &bucket]);
 }
 
 #[test]
@@ -165,7 +171,7 @@ fn writes_and_errors_show_no_item() {
     let failed = || FailedCondition { item: private_item() };
     let transaction = TransactionOutcome::Refused(vec![None, Some(failed())]);
     let writes = [ConditionalWrite::Written(private_item()), ConditionalWrite::Refused(private_item())];
-    let claim = ClaimOutcome::Refused(vec![Some(failed())]);
+    let claim = ClaimOutcome::PersonChanged(private_item());
     let error = StoreError::contended("writing");
     assert!(format!("{error:?}").contains("other writers changed the item"), "{error:?}");
     assert_redacted(&[&transaction, &writes, &claim, &error]);

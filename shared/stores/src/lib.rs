@@ -9,7 +9,7 @@
 //!
 //! The file of each table lists its kinds of items, who writes them and when they expire.
 //!
-//! - Over several tables: [`record_inbound`], [`record_status`], [`eligibility`], [`notification_log`].
+//! - Over several tables: [`record_inbound`], [`notification_log`].
 //! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), `attribute` and [`fault`].
 //!
 //! *Invariants:*
@@ -25,7 +25,6 @@
 mod attribute;
 pub mod contacts;
 pub mod dynamodb;
-pub mod eligibility;
 pub mod fault;
 pub mod messages;
 pub mod notification_log;

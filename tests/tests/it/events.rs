@@ -100,7 +100,7 @@ fn consent_events_parse_as_their_names_say() {
 #[test]
 fn stream_events_parse_and_have_a_new_image() {
     let events = events("PublishFunction");
-    assert!(events.len() >= 3);
+    assert!(events.len() >= 4);
     for (name, event) in events {
         let event: dynamodb::Event = serde_json::from_str(&event).unwrap();
         assert!(!event.records[0].change.new_image.is_empty(), "{name}");
@@ -112,6 +112,6 @@ fn reconcile_events_are_a_sweep_and_an_opt_out() {
     let events = events("ReconcileFunction");
     assert_eq!(events.keys().collect::<Vec<_>>(), ["reconcile-opt-out", "reconcile-sweep"]);
     let changes: dynamodb::Event = serde_json::from_str(&events["reconcile-opt-out"]).unwrap();
-    assert!(changes.records[0].change.new_image.contains_key("preference"));
+    assert!(changes.records[0].change.new_image.contains_key("preference_change"));
     assert_eq!(events["reconcile-sweep"].trim(), "{}", "as the schedule in template.yaml has it");
 }

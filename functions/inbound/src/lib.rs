@@ -16,7 +16,7 @@ use lambda_http::{
 use shared::{
     env, http_reply,
     start::StartError,
-    webhook::{WebhookError, WebhookResources, WebhookVerifier},
+    webhook::{WebhookError, WebhookResources, WebhookVerifier, receive_in_time},
 };
 use stores::{
     contacts::Contacts,
@@ -45,12 +45,14 @@ impl InboundFunction {
         Ok(Self { verifier, recorder: InboundRecorder::new(dynamodb, messages, contacts, policy, retention) })
     }
 
-    /// Answers 200 with TwiML once the message is stored. A duplicate gets the answer of the first one.
+    /// Answers 200 with TwiML once the message is stored. A duplicate gets the answer of the first one. A message that is not
+    /// stored by the deadline is answered with 500, because Twilio waits no longer than 15 seconds.
     pub async fn handle(
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let response = match self.receive(event.payload, Timestamp::now()).await {
+        let received = self.receive(event.payload, Timestamp::now());
+        let response = match receive_in_time(event.context.deadline, received).await {
             Ok(twiml) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
             Err(error) => error.into_response(),
         };

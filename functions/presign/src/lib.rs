@@ -12,6 +12,7 @@ use lambda_http::{
 };
 use serde::Serialize;
 use shared::{
+    deadline::Deadline,
     env,
     http_reply::{RequestError, json, respond},
     start::StartError,
@@ -64,7 +65,9 @@ impl PresignFunction {
 
     /// Answers with a link: 201 for an upload, 200 for a download.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
-        Ok(respond(self.answer(&request, Timestamp::now()).await))
+        let deadline_ms = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        let answered = Deadline::of_answer(deadline_ms).run(self.answer(&request, Timestamp::now())).await;
+        Ok(respond(answered.unwrap_or_else(|exceeded| Err(exceeded.into()))))
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {

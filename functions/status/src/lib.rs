@@ -1,7 +1,10 @@
 //! `POST /twilio/status`: Twilio reports the status of a message.
 //!
-//! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (default: the
-//! API's own domain) and `MESSAGE_RETENTION_DAYS` (default: 30).
+//! The callback is stored with one write, and nothing else: `publish` reads from the stream what it means for a
+//! notification.
+//!
+//! Environment: `MESSAGES_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (default: the API's own domain) and
+//! `MESSAGE_RETENTION_DAYS` (default: 30).
 
 use std::convert::Infallible;
 
@@ -13,13 +16,12 @@ use lambda_http::{
     http::StatusCode,
 };
 use shared::{
-    env, http_reply,
+    http_reply,
     start::StartError,
-    webhook::{WebhookError, WebhookResources, WebhookVerifier},
+    webhook::{WebhookError, WebhookResources, WebhookVerifier, receive_in_time},
 };
 use stores::{
     messages::{MessageArrival, RecordOutcome},
-    notifications::Notifications,
     record_status::StatusRecorder,
 };
 use twilio_types::error_code::ErrorCode;
@@ -34,18 +36,17 @@ pub struct StatusFunction {
 impl StatusFunction {
     /// Reads the environment and the secret, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
-        let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
-        let WebhookResources { verifier, dynamodb, messages, retention } = WebhookResources::from_env().await?;
-        let notifications = Notifications::new(dynamodb.clone(), notifications_table);
-        Ok(Self { verifier, recorder: StatusRecorder::new(dynamodb, messages, notifications, retention) })
+        let WebhookResources { verifier, messages, retention, .. } = WebhookResources::from_env().await?;
+        Ok(Self { verifier, recorder: StatusRecorder::new(messages, retention) })
     }
 
-    /// Answers 204 once the callback is stored, also to a duplicate.
+    /// Answers 204 once the callback is stored, also to a duplicate, and 500 if it is not stored by the deadline.
     pub async fn handle(
         &self,
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let response = match self.receive(event.payload, Timestamp::now()).await {
+        let received = self.receive(event.payload, Timestamp::now());
+        let response = match receive_in_time(event.context.deadline, received).await {
             Ok(()) => http_reply::empty(StatusCode::NO_CONTENT),
             Err(error) => error.into_response(),
         };

@@ -1,5 +1,6 @@
-//! The routes for other systems and for operators: `PUT /contacts/{e164}/consent` records a consent, `GET /contacts/{e164}`
-//! shows a contact, and `GET /notifications/{id}` shows the log of a notification.
+//! The routes for other systems and for operators: `PUT /contacts/{contact}/consent` records a consent,
+//! `GET /contacts/{contact}` shows a contact, and `GET /notifications/{id}` shows the log of a notification. A contact is
+//! a phone number or a WhatsApp user id.
 //!
 //! Callers are authorized by IAM, in API Gateway. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE` and
 //! `TWILIO_ACCOUNT_SID`.
@@ -9,23 +10,25 @@ use std::convert::Infallible;
 use domain::{
     consent::{Consent, ConsentRequest},
     contact_key::ContactKey,
+    person::ConsentEffect,
 };
 use jiff::Timestamp;
-use lambda_http::{Body, Request, Response, http::StatusCode};
+use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode};
 use serde::Serialize;
 use shared::{
+    deadline::Deadline,
     env,
     http_reply::{RequestError, RequestProblem, json, respond},
     start::{self, StartError},
 };
 use stores::{
-    contacts::{ConsentOutcome, ContactOverview, Contacts},
+    contacts::{ContactOverview, Contacts},
     dynamodb::StoreError,
     messages::Messages,
     notification_log::NotificationLogs,
     notifications::Notifications,
 };
-use twilio_types::{address::E164, sid::AccountSid};
+use twilio_types::{address::Recipient, sid::AccountSid};
 
 mod request;
 
@@ -34,27 +37,28 @@ use request::{ContactsRoute, account, caller, text};
 #[derive(Debug)]
 pub struct ContactsFunction {
     contacts: Contacts,
-    histories: NotificationLogs,
+    logs: NotificationLogs,
     /// The account of requests that name none.
     account_sid: AccountSid,
 }
 
-/// The answer to `PUT /contacts/{e164}/consent`: the consent that is valid now.
+/// The answer to `PUT /contacts/{contact}/consent`: the consent that is valid now.
 #[derive(Serialize)]
 struct ConsentAnswer {
     account_sid: AccountSid,
-    contact: E164,
-    /// `current` if the request's consent is valid now, `historic` if a newer one is.
+    contact: Recipient,
+    /// `current` if the request's consent is valid now, `historic` if a newer consent, withdrawal or
+    /// opt-out is.
     recorded: &'static str,
     #[serde(flatten)]
     consent: Consent,
 }
 
-/// The answer to `GET /contacts/{e164}`.
+/// The answer to `GET /contacts/{contact}`.
 #[derive(Serialize)]
 struct ContactAnswer {
     account_sid: AccountSid,
-    contact: E164,
+    contact: Recipient,
     #[serde(flatten)]
     overview: ContactOverview,
 }
@@ -69,19 +73,21 @@ impl ContactsFunction {
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
         let function = Self {
             contacts: Contacts::new(client.clone(), contacts_table),
-            histories: NotificationLogs {
+            logs: NotificationLogs {
                 notifications: Notifications::new(client.clone(), notifications_table),
                 messages: Messages::new(client, messages_table),
             },
             account_sid,
         };
-        start::log_warm_up(function.histories.notifications.warm().await);
+        start::log_warm_up(function.logs.notifications.warm().await);
         Ok(function)
     }
 
     /// Answers 201 to a consent, 200 to the other routes.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
-        Ok(respond(self.answer(&request, Timestamp::now()).await))
+        let deadline_ms = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        let answered = Deadline::of_answer(deadline_ms).run(self.answer(&request, Timestamp::now())).await;
+        Ok(respond(answered.unwrap_or_else(|exceeded| Err(exceeded.into()))))
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
@@ -91,14 +97,14 @@ impl ContactsFunction {
             ContactsRoute::Consent(contact) => {
                 let request = ConsentRequest::parse(text(request)?, now, caller(request))
                     .map_err(|invalid| RequestProblem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
-                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, request).await?))
+                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, request, now).await?))
             }
             ContactsRoute::Contact(contact) => {
-                let overview = self.contacts.overview(&ContactKey::of_phone(&account_sid, &contact)).await?;
+                let overview = self.contacts.overview(&ContactKey::of(&account_sid, &contact)).await?;
                 Ok(json(StatusCode::OK, &ContactAnswer { account_sid, contact, overview }))
             }
-            ContactsRoute::Notification(id) => match self.histories.find(&account_sid, &id).await? {
-                Some(history) => Ok(json(StatusCode::OK, &history)),
+            ContactsRoute::Notification(id) => match self.logs.find(&account_sid, &id).await? {
+                Some(log) => Ok(json(StatusCode::OK, &log)),
                 None => Err(RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
         }
@@ -107,15 +113,16 @@ impl ContactsFunction {
     /// The account that the body names is used before the one of the query.
     async fn record(
         &self,
-        contact: E164,
+        contact: Recipient,
         account: AccountSid,
         request: ConsentRequest,
+        now: Timestamp,
     ) -> Result<ConsentAnswer, StoreError> {
         let account_sid = request.account_sid.unwrap_or(account);
-        let key = ContactKey::of_phone(&account_sid, &contact);
-        let (recorded, consent) = match self.contacts.record_consent(&key, &request.evidence).await? {
-            ConsentOutcome::Current(consent) => ("current", consent),
-            ConsentOutcome::Historic(newer) => ("historic", newer),
+        let key = ContactKey::of(&account_sid, &contact);
+        let (recorded, consent) = match self.contacts.record_consent(&key, &request.evidence, now).await? {
+            ConsentEffect::Current(consent) => ("current", consent),
+            ConsentEffect::Historic(newer) => ("historic", newer),
         };
         tracing::info!(
             %account_sid,

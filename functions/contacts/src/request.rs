@@ -10,21 +10,24 @@ use lambda_http::{
 };
 use percent_encoding::percent_decode_str;
 use shared::http_reply::RequestProblem;
-use twilio_types::{address::E164, sid::AccountSid};
+use twilio_types::{
+    address::{E164, InvalidAddress, Recipient},
+    sid::AccountSid,
+};
 
 /// A route and the contact or notification of its path.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum ContactsRoute {
-    /// `PUT /contacts/{e164}/consent`
-    Consent(E164),
-    /// `GET /contacts/{e164}`
-    Contact(E164),
+    /// `PUT /contacts/{contact}/consent`
+    Consent(Recipient),
+    /// `GET /contacts/{contact}`
+    Contact(Recipient),
     /// `GET /notifications/{id}`, where the id is that of a notification or the SID of a message.
     Notification(NotificationId),
 }
 
 impl fmt::Debug for ContactsRoute {
-    /// Without the number.
+    /// Without the number or the user id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Consent(_) => f.write_str("Consent"),
@@ -41,10 +44,10 @@ impl ContactsRoute {
         let path = request.raw_http_path();
         match (request.method(), path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
             (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
-                Some(number) => phone_number(number).map(Self::Consent),
+                Some(contact) => recipient(contact).map(Self::Consent),
                 None => Err(unknown_route()),
             },
-            (&Method::GET, Some(number), _) if !number.contains('/') => phone_number(number).map(Self::Contact),
+            (&Method::GET, Some(contact), _) if !contact.contains('/') => recipient(contact).map(Self::Contact),
             (&Method::GET, _, Some(id)) => notification_id(id).map(Self::Notification),
             _ => Err(unknown_route()),
         }
@@ -52,17 +55,16 @@ impl ContactsRoute {
 }
 
 fn unknown_route() -> RequestProblem {
-    let expected = "expected PUT /contacts/{e164}/consent, GET /contacts/{e164} or GET /notifications/{id}";
+    let expected = "expected PUT /contacts/{contact}/consent, GET /contacts/{contact} or GET /notifications/{id}";
     RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
-/// Reads a number with its `+`, encoded or not, or without it.
-fn phone_number(text: &str) -> Result<E164, RequestProblem> {
-    let decoded = decoded("e164", text)?;
-    let digits = decoded.strip_prefix('+').unwrap_or(&decoded);
-    let number = format!("+{digits}").parse();
-    number.map_err(|error: twilio_types::address::InvalidAddress| {
-        RequestProblem::new(StatusCode::BAD_REQUEST, "e164", error.to_string())
+/// Reads a WhatsApp user id, or a number with its `+`, encoded or not, or without it.
+fn recipient(text: &str) -> Result<Recipient, RequestProblem> {
+    let decoded = decoded("contact", text)?;
+    let without_plus = || format!("+{decoded}").parse::<E164>().map(Recipient::from);
+    decoded.parse().or_else(|error: InvalidAddress| {
+        without_plus().map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, "contact", error.to_string()))
     })
 }
 
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn number_is_read_with_and_without_its_plus() {
-        let number: E164 = "+14155550123".parse().unwrap();
+        let number: Recipient = "+14155550123".parse().unwrap();
         for spelling in ["+14155550123", "%2B14155550123", "%2b14155550123", "14155550123"] {
             let path = format!("/contacts/{spelling}");
             assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Contact(number.clone())), "{path}");
@@ -126,8 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn user_id_is_read_as_a_contact() {
+        for id in ["US.13491208655302741918", "US.ENT.13491208655302741918"] {
+            let contact: Recipient = id.parse().unwrap();
+            let path = format!("/contacts/{id}");
+            assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Contact(contact.clone())), "{path}");
+            let path = format!("{path}/consent");
+            assert_eq!(route(Method::PUT, &path), Ok(ContactsRoute::Consent(contact)), "{path}");
+        }
+    }
+
+    #[test]
     fn debug_of_a_route_shows_no_number() {
-        let number: E164 = "+14155550123".parse().unwrap();
+        let number: Recipient = "+14155550123".parse().unwrap();
         for route in [ContactsRoute::Consent(number.clone()), ContactsRoute::Contact(number)] {
             let shown = format!("{route:?}");
             assert!(!shown.contains("4155550123"), "{shown}");
@@ -152,11 +165,12 @@ mod tests {
     #[test]
     fn invalid_path_is_refused_by_status_and_field() {
         let cases = [
-            (Method::GET, "/contacts/", 400, "e164"),
-            (Method::GET, "/contacts/whatsapp:+14155550123", 400, "e164"),
-            (Method::GET, "/contacts/++14155550123", 400, "e164"),
-            (Method::PUT, "/contacts/123/consent", 400, "e164"),
-            (Method::GET, "/contacts/%FF", 400, "e164"),
+            (Method::GET, "/contacts/", 400, "contact"),
+            (Method::GET, "/contacts/whatsapp:+14155550123", 400, "contact"),
+            (Method::GET, "/contacts/++14155550123", 400, "contact"),
+            (Method::PUT, "/contacts/123/consent", 400, "contact"),
+            (Method::GET, "/contacts/US.", 400, "contact"),
+            (Method::GET, "/contacts/%FF", 400, "contact"),
             (Method::GET, "/notifications/", 400, "id"),
             (Method::GET, "/notifications/%FF", 400, "id"),
             (Method::GET, "/notifications/a%0Ab", 400, "id"),

@@ -1,4 +1,10 @@
+use std::{
+    net::TcpListener,
+    time::{Duration, SystemTime},
+};
+
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use lambda_http::Context;
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,16 +15,20 @@ const NOTIFICATION: &str = include_str!("../../../events/contacts-notification.j
 
 /// Reaches no table: invalid requests are refused before a table is read, and all others fail with an error of ours.
 fn contacts() -> ContactsFunction {
+    contacts_at("http://127.0.0.1:9")
+}
+
+fn contacts_at(dynamodb_url: &str) -> ContactsFunction {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .endpoint_url("http://127.0.0.1:9")
+        .endpoint_url(dynamodb_url)
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     ContactsFunction {
         contacts: Contacts::new(client.clone(), "contacts".to_owned()),
-        histories: NotificationLogs {
+        logs: NotificationLogs {
             notifications: Notifications::new(client.clone(), "notifications".to_owned()),
             messages: Messages::new(client, "messages".to_owned()),
         },
@@ -58,8 +68,8 @@ async fn invalid_request_is_refused_by_status_and_field() {
         (body("e30=", true), 400, "category"),
         (body(r#"{"category": "marketing", "source": "x", "text": "y", "state": "gone"}"#, false), 400, "state"),
         (body(r#"{"category": "marketing", "source": "x", "text": "y", "stat": 1}"#, false), 400, "stat"),
-        (with(CONSENT, "rawPath", json!("/contacts/0/consent")), 400, "e164"),
-        (with(OVERVIEW, "rawPath", json!("/contacts/0")), 400, "e164"),
+        (with(CONSENT, "rawPath", json!("/contacts/0/consent")), 400, "contact"),
+        (with(OVERVIEW, "rawPath", json!("/contacts/0")), 400, "contact"),
         (with(OVERVIEW, "rawQueryString", account.clone()), 400, "account_sid"),
         (with(NOTIFICATION, "rawQueryString", account), 400, "account_sid"),
         (with(NOTIFICATION, "rawPath", json!("/notifications/")), 400, "id"),
@@ -77,6 +87,18 @@ async fn internal_error_is_not_explained_to_the_caller() {
     for text in [CONSENT, OVERVIEW, NOTIFICATION] {
         assert_eq!(answer(&event(text)).await, (500, json!({"error": {"field": "", "message": "internal error"}})));
     }
+}
+
+#[tokio::test]
+async fn request_that_is_not_answered_by_the_deadline_fails() {
+    // Connections are made, and nothing is ever answered.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let contacts = contacts_at(&format!("http://{}", silent.local_addr().unwrap()));
+    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + Duration::from_secs(1);
+    let mut context = Context::default();
+    context.deadline = u64::try_from(soon.as_millis()).unwrap();
+    let request = lambda_http::request::from_str(OVERVIEW).unwrap().with_lambda_context(context);
+    assert_eq!(contacts.handle(request).await.unwrap().status(), 500);
 }
 
 #[test]

@@ -9,7 +9,16 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// SQS counts in seconds, and at 0 the message would come back at once.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// A pause after so many tries, from 1: anything up to a ceiling that doubles each time.
+/// The most receives that lengthen the pause after a failure of DynamoDB or SQS: they reach a minute. SQS also counts the
+/// receives of a message that only waited, so more of them say nothing about how often it failed.
+const COUNTED_RECEIVES: usize = 6;
+
+/// The pause after DynamoDB or SQS did not answer, by how often SQS has delivered the message.
+pub(crate) fn after_failure(receives: usize) -> Duration {
+    full_jitter(receives.min(COUNTED_RECEIVES))
+}
+
+/// A pause after this many tries, from 1: anything up to a ceiling that doubles each time.
 ///
 /// Source: AWS Architecture Blog, "Exponential Backoff And Jitter" ("full jitter").
 pub(crate) fn full_jitter(tries: usize) -> Duration {
@@ -37,6 +46,13 @@ mod tests {
         for tries in 1..100 {
             let pause = full_jitter(tries);
             assert!(pause >= SHORTEST && pause <= LONGEST.min(Duration::from_millis(ceiling(tries)).max(SHORTEST)));
+        }
+    }
+
+    #[test]
+    fn receives_of_a_waiting_message_do_not_delay_its_retry() {
+        for receives in [7, 500, usize::MAX] {
+            assert!(after_failure(receives) <= Duration::from_secs(64), "{receives}");
         }
     }
 }

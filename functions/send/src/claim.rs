@@ -1,227 +1,190 @@
-//! From a message that is due to a claim, and from the claim to its end.
+//! The claim: the right to send one message, acquired in the moment when it is sent.
+//!
+//! `stores::notifications` describes what a claim is. This stage makes one when a message's slot has come:
+//!
+//! 1. After the deadline nothing is claimed, and a message that missed its slot goes back for another one.
+//! 2. The notification is judged again: it may have expired, and the person may have opted out, withdrawn a consent, or
+//!    reached a cap. Only if the judgement is still the plan that the message was composed by does it go on.
+//! 3. One transaction writes the notification with a new attempt and a lease, and the person with what the attempt counts
+//!    for, each on the condition that its item has not changed since it was read.
+//! 4. If the person has changed, step 1 follows with the person as stored now. If the notification has changed, another
+//!    function works on it.
+//!
+//! So whatever a person asked for counts if it was stored before the claim, and between the claim and the request to Twilio
+//! nothing is waited for.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use std::time::Duration;
+
 use domain::{
-    failure_response::{asks_to_slow_down, next_option},
-    limits::{CLAIM_LEASE, MAX_ATTEMPTS},
-    policy::PolicyRefusal,
-    suppression::Scope,
-    token_bucket::reserve_sender_recipient,
+    limits::{CLAIM_LEASE, RESOLVE_MARGIN, validity},
+    notification::Notification,
+    person::Person,
+    progress::Purpose,
 };
 use jiff::{SignedDuration, Timestamp};
 use stores::{
-    contacts::Contacts,
-    dynamodb::FailedCondition,
-    notifications::{ClaimOutcome, ClaimState, Lease, LeaseId, NextAttempt, NotificationOutcome, OutcomeWrite},
-    rate_limits::tat_in,
+    contacts::{Contacts, MAX_ROUNDS, PersonWrite, StoredPerson},
+    dynamodb::Item,
+    notifications::{ClaimOutcome, ClaimState, Lease, LeaseId, Notifications, StoredNotification, next_version},
 };
-use twilio_types::{address::Channel, limits::VALIDITY_PERIOD_SECONDS};
+use twilio_client::NewMessage;
 
 use crate::{
-    Next, SendError, SendFunction, backoff,
-    deliver::Delivery,
-    ends::{AFTER_LEASE, REPLY_CHECK, log_end, until},
-    schedule::Draft,
+    job::{Candidate, Job},
+    judge::{Judge, Judgement, Plan},
+    next::{Next, Stop},
+    schedule::{Draft, Due},
 };
 
-/// A claim is tried again each time somebody else sent to the same person meanwhile.
-const ROUNDS: usize = 8;
-
-/// What of the outside world a claim stands on, in the order of its transaction.
-struct Conditions {
-    actions: Vec<TransactWriteItem>,
-    /// What the first of them are about.
-    suppressions: Vec<(Channel, Scope)>,
+/// Claims notifications.
+#[derive(Debug)]
+pub(crate) struct Claimer {
+    pub(crate) notifications: Notifications,
+    pub(crate) contacts: Contacts,
+    pub(crate) judge: Judge,
 }
 
-/// What a refused claim leads to.
-enum Refused {
-    /// It is over for now.
-    Next(Next),
-    /// Somebody else sent to this person: once more, with what is known now.
-    Changed,
+/// What became of a message whose slot has come.
+pub(crate) enum ClaimResult<'a> {
+    Claimed(Box<Claimed<'a>>),
+    /// Its slot has passed. It needs another one.
+    Late(Draft<'a>),
+    /// It is not sent as planned.
+    Judged(Candidate<'a>, Judgement),
 }
 
-impl SendFunction {
-    /// Claims and sends. The suppression is a condition of the claim itself: a STOP that was answered before it always
-    /// wins, and between the claim and the request to Twilio nothing is waited for.
-    pub(crate) async fn claim(&self, mut draft: Draft<'_>) -> Result<Next, SendError> {
-        let held = held(&draft);
-        for _ in 0..ROUNDS {
+/// A notification that this function alone sends now.
+pub(crate) struct Claimed<'a> {
+    pub(crate) job: Job<'a>,
+    /// As the claim wrote it.
+    pub(crate) stored: StoredNotification,
+    pub(crate) person: StoredPerson,
+    pub(crate) plan: Plan,
+    pub(crate) message: NewMessage,
+    pub(crate) slot: Timestamp,
+    pub(crate) decided_at: Timestamp,
+}
+
+impl Claimed<'_> {
+    /// The number of the attempt: it is the last one.
+    pub(crate) fn attempt(&self) -> usize {
+        self.stored.progress.attempts.len().saturating_sub(1)
+    }
+}
+
+/// A message that is claimed later than this after its slot would follow the next ones too closely.
+const MAX_LATENESS: SignedDuration = SignedDuration::from_millis(250);
+
+/// What a claim and a request to Twilio take at most: 4.5 s (`shared::aws`) and 10 s (`twilio_client`). After less time the
+/// request would be given up, and it would not be known for minutes whether it created a message.
+const TIME_TO_SEND: Duration = Duration::from_secs(15);
+
+impl Claimer {
+    pub(crate) async fn claim<'a>(&self, due: Due<'a>) -> Result<ClaimResult<'a>, Stop> {
+        let Due { mut draft, slot } = due;
+        for _ in 0..MAX_ROUNDS {
             let now = Timestamp::now();
-            if draft.job.notification.expires_at.is_some_and(|expires_at| expires_at <= now) {
-                let outcome = NotificationOutcome::Expired { reason: PolicyRefusal::Expired.to_string() };
-                return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await;
+            if draft.candidate.job.message.deadline.remaining() < TIME_TO_SEND {
+                return Err(Next::SOON.into());
             }
-            let pair_tat = match reserve_sender_recipient(draft.pair_tat, now.as_microsecond()) {
-                Ok(tat) => tat,
-                Err(at) => {
-                    let at = Timestamp::from_microsecond(at).unwrap_or(now);
-                    return Ok(Next::Again(until(at, now) + AFTER_LEASE));
+            if now.duration_since(slot) > MAX_LATENESS {
+                return Ok(ClaimResult::Late(draft));
+            }
+            match self.judge.judge(&draft.candidate, now) {
+                Judgement::Send(plan) if plan == draft.plan => {}
+                // Another message has to be composed.
+                Judgement::Send(_) => return Err(Next::SOON.into()),
+                other => return Ok(ClaimResult::Judged(draft.candidate, other)),
+            }
+            match self.try_claim(&draft, now).await? {
+                Attempted::Claimed(stored) => {
+                    let Draft { candidate: Candidate { job, person, .. }, plan, message, decided_at } = draft;
+                    let claimed = Claimed { job, stored: *stored, person, plan, message, slot, decided_at };
+                    return Ok(ClaimResult::Claimed(Box::new(claimed)));
                 }
-            };
-            let conditions = self.conditions(&draft, pair_tat, now)?;
-            let (subject, expected) = (&draft.job.subject, &draft.expected);
-            let suppressions = conditions.suppressions;
-            let claim = self.notifications.claim(subject, expected, &held, conditions.actions, now).await?;
-            match claim {
-                ClaimOutcome::Claimed => return self.attempt(draft, &held).await,
-                ClaimOutcome::Changed(standing) => return self.overtaken(&draft, &standing, now).await,
-                ClaimOutcome::Refused(refusals) => match self.refused(&mut draft, refusals, suppressions, now).await? {
-                    Refused::Next(next) => return Ok(next),
-                    Refused::Changed => {}
-                },
-            }
-        }
-        Ok(draft.job.incoming.after_failure())
-    }
-
-    fn conditions(&self, draft: &Draft<'_>, pair_tat: i64, now: Timestamp) -> Result<Conditions, SendError> {
-        let job = &draft.job;
-        let case = self.case(job);
-        let suppressions = case.suppressions();
-        let mut actions = self.contacts.require_not_suppressed(&job.contact, &suppressions)?;
-        actions.push(self.rate_limits.sender_recipient_action(&self.pair(job), draft.pair_tat, pair_tat, now)?);
-        if let Some(cap) = job.rules.marketing_cap.filter(|_| case.is_capped()) {
-            let memory = SignedDuration::from_hours(24 * i64::from(cap.days));
-            let seen = draft.marketing_sent.as_ref();
-            actions.push(self.contacts.marketing_action(&job.contact, seen, &job.subject.id, memory, now)?);
-        }
-        Ok(Conditions { actions, suppressions })
-    }
-
-    /// The conditions that refused a claim: a suppression ends the notification, and what others changed is taken over.
-    async fn refused(
-        &self,
-        draft: &mut Draft<'_>,
-        refusals: Vec<Option<FailedCondition>>,
-        suppressions: Vec<(Channel, Scope)>,
-        now: Timestamp,
-    ) -> Result<Refused, SendError> {
-        let mut refusals = refusals.into_iter();
-        for ((_, scope), refusal) in suppressions.into_iter().zip(refusals.by_ref()) {
-            if refusal.is_some() {
-                let reason = PolicyRefusal::OptedOut(scope).to_string();
-                let outcome = NotificationOutcome::Suppressed { reason, code: None };
-                return self.write_end(&draft.job.subject, &draft.expected, &outcome, now).await.map(Refused::Next);
-            }
-        }
-        if let Some(pair) = refusals.next().flatten() {
-            draft.pair_tat = tat_in(&pair.item);
-        }
-        if let Some(marketing) = refusals.next().flatten() {
-            draft.marketing_sent = Contacts::read_marketing_sent(marketing.item)?;
-            if is_over_cap(draft, now) {
-                // Decided anew, with all that is known then.
-                return Ok(Refused::Next(Next::Again(AFTER_LEASE)));
-            }
-        }
-        Ok(Refused::Changed)
-    }
-
-    /// Somebody else was quicker.
-    async fn overtaken(&self, draft: &Draft<'_>, standing: &ClaimState, now: Timestamp) -> Result<Next, SendError> {
-        match standing {
-            ClaimState::LeasedUntil(end) => Ok(Next::Again(until(*end, now) + AFTER_LEASE)),
-            ClaimState::Finished(_) => Ok(Next::Done),
-            ClaimState::IdReused => self.refuse_reuse(&draft.job, now).await,
-            ClaimState::New | ClaimState::Claimable(_) | ClaimState::OutcomeUnknown(_) => Ok(Next::Again(AFTER_LEASE)),
-        }
-    }
-
-    async fn attempt(&self, draft: Draft<'_>, held: &Lease) -> Result<Next, SendError> {
-        let subject = &draft.job.subject;
-        let delivery = self.deliver(subject, &draft.message, draft.attempts).await;
-        let now = Timestamp::now();
-        match delivery {
-            Delivery::Taken(message_sid) => {
-                let (outcome, with, next) = self.taken(&draft, message_sid)?;
-                let settled = self.notifications.settle_claim(subject, held, &outcome, with, now).await?;
-                log_end(subject, &outcome, settled);
-                Ok(next)
-            }
-            Delivery::Refused { reason, code, cure } => {
-                let route = cure.and_then(|cure| next_option(&draft.job.notification, held.route, cure));
-                let Some(route) = route else {
-                    return self.end_refused(&draft, held, reason, code, now).await;
-                };
-                let waiting = NextAttempt { reason: Some(reason), code, route, not_before: None };
-                self.settle_waiting(&draft, held, waiting, AFTER_LEASE, now).await
-            }
-            Delivery::NotDone { code, retry_after } => {
-                if code.is_some_and(asks_to_slow_down) {
-                    let (key, sender) = self.bucket(&draft);
-                    self.rate_limits.throttle(&key, self.policy.rate_limit(&sender), draft.decided_at, now).await?;
+                Attempted::PersonChanged(item) => {
+                    draft.candidate.person = self.person_now(&draft.candidate, item).await?;
                 }
-                let waiting = NextAttempt { reason: None, code, route: held.route, not_before: None };
-                let pause = backoff::full_jitter(draft.attempts + 1).max(retry_after.unwrap_or_default());
-                self.settle_waiting(&draft, held, waiting, pause, now).await
             }
-            // The claim is left as a crash would leave it, and ends the same way: looked at when the lease is over.
-            Delivery::Unknown => Ok(Next::Again(CLAIM_LEASE.unsigned_abs() + AFTER_LEASE)),
+        }
+        Err(draft.candidate.job.message.after_failure().into())
+    }
+
+    async fn try_claim(&self, draft: &Draft<'_>, now: Timestamp) -> Result<Attempted, Stop> {
+        let candidate = &draft.candidate;
+        let person = person_after(candidate, &draft.plan, now).map_err(|from| Next::at(from, now))?;
+        let mut stored = notification_after(candidate, &draft.plan, now);
+        let person = self.contacts.write_person_action(&candidate.person, &person, &PersonWrite::Claim, now)?;
+        match self.notifications.claim(candidate.seen, &stored, person, now).await? {
+            ClaimOutcome::Claimed => {
+                stored.version = next_version(candidate.seen, now);
+                Ok(Attempted::Claimed(Box::new(stored)))
+            }
+            ClaimOutcome::PersonChanged(item) => Ok(Attempted::PersonChanged(item)),
+            ClaimOutcome::NotificationChanged(found) => {
+                let state = ClaimState::of(found.map(|found| *found), &candidate.job.digest, now);
+                Err(after_other_writer(&state, now).into())
+            }
         }
     }
 
-    /// What Twilio took: done, or only the template of what is to follow.
-    fn taken(
-        &self,
-        draft: &Draft<'_>,
-        message_sid: twilio_types::sid::MessageSid,
-    ) -> Result<(NotificationOutcome, Vec<TransactWriteItem>, Next), SendError> {
-        if !draft.plan.awaits_reply {
-            return Ok((NotificationOutcome::Accepted(message_sid), Vec::new(), Next::Done));
-        }
-        let now = Timestamp::now();
-        let waiting = self.contacts.await_reply(&draft.job.contact, &draft.job.subject.id, now)?;
-        let ends = draft.job.notification.expires_at.map_or(REPLY_CHECK, |expires_at| until(expires_at, now));
-        Ok((NotificationOutcome::AwaitingReply(message_sid), vec![waiting], Next::Again(ends.min(REPLY_CHECK))))
-    }
-
-    async fn settle_waiting(
-        &self,
-        draft: &Draft<'_>,
-        held: &Lease,
-        waiting: NextAttempt,
-        pause: std::time::Duration,
-        now: Timestamp,
-    ) -> Result<Next, SendError> {
-        let subject = &draft.job.subject;
-        let (code, attempts) = (waiting.code, held.attempts + 1);
-        match self
-            .notifications
-            .settle_claim(subject, held, &NotificationOutcome::Waiting(waiting), Vec::new(), now)
-            .await?
-        {
-            OutcomeWrite::Written if attempts >= MAX_ATTEMPTS => {
-                let outcome =
-                    NotificationOutcome::Rejected { reason: format!("given up after {attempts} attempts"), code };
-                self.dead_letter(draft.job.incoming, outcome.reason().unwrap_or_default()).await?;
-                let expected = stores::notifications::Precondition::Unchanged(now);
-                self.write_end(subject, &expected, &outcome, Timestamp::now()).await
-            }
-            OutcomeWrite::Written => Ok(Next::Again(pause)),
-            OutcomeWrite::Overtaken => Ok(Next::Again(AFTER_LEASE)),
+    /// The person as stored now, from the item that refused a claim.
+    async fn person_now(&self, candidate: &Candidate<'_>, item: Item) -> Result<StoredPerson, Stop> {
+        match Contacts::read_person(&candidate.person.home, item)? {
+            Some(person) => Ok(person),
+            // The home has become an alias: the person was found to be the same as another one.
+            None => Ok(self.contacts.person(&candidate.job.contact).await?),
         }
     }
 }
 
-fn held(draft: &Draft<'_>) -> Lease {
-    let validity = draft.job.notification.validity_period.unwrap_or(*VALIDITY_PERIOD_SECONDS.end());
+enum Attempted {
+    Claimed(Box<StoredNotification>),
+    PersonChanged(Item),
+}
+
+/// The notification with a new attempt and a lease.
+fn notification_after(candidate: &Candidate<'_>, plan: &Plan, now: Timestamp) -> StoredNotification {
+    let mut stored = candidate.stored.clone();
+    stored.progress.claim(plan.step, plan.route.channel, now);
+    stored.lease = Some(lease(&candidate.job.notification, now));
+    stored.open_until = None;
+    stored
+}
+
+fn lease(notification: &Notification, claimed_at: Timestamp) -> Lease {
+    let after = |duration| claimed_at.saturating_add(duration).unwrap_or(Timestamp::MAX);
     Lease {
         id: LeaseId::random(),
-        attempts: draft.attempts,
-        route: draft.plan.route,
-        channel: draft.channel(),
-        validity: SignedDuration::from_secs(validity.into()),
+        until: after(CLAIM_LEASE),
+        resolvable_at: after(validity(notification) + RESOLVE_MARGIN),
     }
 }
 
-fn is_over_cap(draft: &Draft<'_>, now: Timestamp) -> bool {
-    let Some(cap) = draft.job.rules.marketing_cap else { return false };
-    let others = draft
-        .marketing_sent
-        .iter()
-        .flatten()
-        .filter(|(id, at)| id.as_str() != draft.job.subject.id.as_str() && cap.covers(**at, now));
-    u32::try_from(others.count()).is_ok_and(|count| count >= cap.messages)
+/// The person with what the attempt counts for. The error is the time from which the person can receive it.
+fn person_after(candidate: &Candidate<'_>, plan: &Plan, now: Timestamp) -> Result<Person, Timestamp> {
+    let mut person = candidate.person.person.clone();
+    let id = &candidate.job.notification.id;
+    person.reserve(&plan.route.rate_key(), now)?;
+    if let Some(cap) = candidate.job.rules.marketing_cap.filter(|_| candidate.job.is_marketing()) {
+        person.count_marketing(id.clone(), cap, now);
+    }
+    match plan.step.purpose {
+        // From now on a message of the person wakes the notification.
+        Purpose::AskForReply => person.awaiting.insert(id.clone()),
+        Purpose::Deliver => person.awaiting.remove(id),
+    };
+    Ok(person)
 }
+
+/// When the message comes again, because another function was faster.
+fn after_other_writer(state: &ClaimState, now: Timestamp) -> Next {
+    match state {
+        ClaimState::LeasedUntil(until) => Next::after_lease(*until, now),
+        ClaimState::Finished(_) => Next::Done,
+        ClaimState::New | ClaimState::Claimable(_) | ClaimState::OutcomeUnknown(_) | ClaimState::IdReused => Next::SOON,
+    }
+}
+
+#[cfg(test)]
+mod tests;

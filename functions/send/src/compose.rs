@@ -1,28 +1,30 @@
-//! From a notification to the message that Twilio is asked to create.
+//! From a plan to the message that Twilio is asked to create.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::{sync::Arc, time::SystemTime};
 
 use domain::{
     callback_url::status_callback_url,
+    limits::validity,
     notification::{Content, FallbackChannel, MediaSource, Notification, Template},
+    route::RouteSender,
 };
-use shared::twilio::{AccountCallError, TwilioAccounts};
-use stores::eligibility::NoSender;
+use shared::{
+    deadline::Deadline,
+    twilio::{AccountCallError, TwilioAccounts},
+};
 use twilio_client::{MessageSender, NewContent, NewMessage};
 use twilio_types::{
     address::Address,
     base_url::BaseUrl,
-    sid::{AccountSid, ContentSid, MessagingServiceSid},
+    sid::{AccountSid, ContentSid},
 };
 
 use crate::{
     job::Job,
+    judge::Plan,
     media::Files,
     media_link::{MediaLinkError, MediaLinks},
+    template_names::{TemplateName, TemplateNames},
 };
 
 /// Composes messages.
@@ -31,87 +33,88 @@ pub(crate) struct Composer {
     pub(crate) media: MediaLinks,
     pub(crate) files: Files,
     pub(crate) public_base_url: BaseUrl,
-    pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
     pub(crate) templates: TemplateNames,
+    pub(crate) twilio: Arc<TwilioAccounts>,
 }
 
 /// A message that cannot be composed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ComposeError {
-    /// The notification asks for what is not there: its sender's to mend.
+    /// The notification names what does not exist. The system that sent it has to change it.
     #[error("{0}")]
     Invalid(String),
-    /// A link cannot be made: the operator's to mend.
+    /// A link cannot be signed. The operator has to act.
     #[error("a media link cannot be made")]
     Media(#[from] MediaLinkError),
-    /// Twilio did not answer which templates there are: time mends it.
+    /// Twilio did not answer which templates exist. It passes by itself.
     #[error("a template's name cannot be looked up")]
-    Template(#[from] AccountCallError),
+    Template(#[source] Arc<AccountCallError>),
 }
 
 impl Composer {
-    /// The message of one of a notification's ways, after so many attempts.
-    pub(crate) async fn compose(
-        &self,
-        job: &Job<'_>,
-        route: usize,
-        attempts: usize,
-        twilio: &TwilioAccounts,
-    ) -> Result<NewMessage, ComposeError> {
-        let Job { notification, subject, .. } = job;
-        let no_way = || ComposeError::Invalid("fallback: the notification has no such way any more".to_owned());
-        let (channel, content) = notification.channel_option(route).ok_or_else(no_way)?;
-        let content = match content {
+    /// The message of an attempt, which its callback URL names.
+    pub(crate) async fn compose(&self, job: &Job<'_>, plan: &Plan, attempt: usize) -> Result<NewMessage, ComposeError> {
+        let no_option = || ComposeError::Invalid("fallback: the notification has no such option any more".to_owned());
+        let (_, content) = job.notification.channel_option(plan.step.option).ok_or_else(no_option)?;
+        let content = self.content(job, content, plan.step.option).await?;
+        let callback = self.status_callback(&job.notification, attempt);
+        Ok(request(&job.notification, plan, content).with_status_callback(callback))
+    }
+
+    fn status_callback(&self, notification: &Notification, attempt: usize) -> String {
+        let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+        status_callback_url(&self.public_base_url, &notification.id, attempt)
+    }
+
+    async fn content(&self, job: &Job<'_>, content: &Content, option: usize) -> Result<NewContent, ComposeError> {
+        let deadline = job.message.deadline;
+        Ok(match content {
             Content::Text { body } => NewContent::Text(body.clone()),
-            Content::Media { media, body } => NewContent::Media(self.links(media, route).await?, body.clone()),
+            Content::Media { media, body } => {
+                NewContent::Media(self.links(media, option, deadline).await?, body.clone())
+            }
             Content::Template { template, variables } => {
-                let sid = self.templates.resolve(template, &subject.account_sid, twilio).await?;
+                let sid = self.template_sid(template, &job.account_sid, deadline).await?;
                 let variables = serde_json::to_string(variables).map_err(|_| {
                     ComposeError::Invalid("content.variables: expected an object of strings".to_owned())
                 })?;
                 NewContent::Template(sid, variables)
             }
+        })
+    }
+
+    async fn template_sid(
+        &self,
+        template: &Template,
+        account_sid: &AccountSid,
+        deadline: Deadline,
+    ) -> Result<ContentSid, ComposeError> {
+        let (name, locale) = match template {
+            Template::Sid(sid) => return Ok(sid.clone()),
+            Template::Named { name, locale } => (name, locale),
         };
-        let (to, sender) = match channel {
-            FallbackChannel::WhatsApp => {
-                (Address::whatsapp(notification.to.clone()).to_string(), self.sender(notification)?)
-            }
-            FallbackChannel::Sms => (notification.to.to_string(), self.sms_sender(notification)?),
-        };
-        let attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
-        let mut message = NewMessage::new(to, sender, content);
-        message.status_callback = Some(status_callback_url(&self.public_base_url, &notification.id, attempt));
-        message.validity_period = notification.validity_period;
-        Ok(message)
+        let wanted = TemplateName { account_sid: account_sid.clone(), name: name.clone(), locale: locale.clone() };
+        let found = self.templates.resolve(&wanted, &self.twilio, deadline).await.map_err(ComposeError::Template)?;
+        found.ok_or_else(|| {
+            ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())
+        })
     }
 
-    /// A sender that is named goes out by itself: it need not be in the configured service.
-    fn sender(&self, notification: &Notification) -> Result<MessageSender, ComposeError> {
-        let configured = self.messaging_service_sid.as_ref();
-        match (&notification.from, &notification.messaging_service_sid, configured) {
-            (Some(from), Some(service), _) => Ok(MessageSender::Both(from.to_string(), service.clone())),
-            (Some(from), None, _) => Ok(MessageSender::From(from.to_string())),
-            (None, Some(service), _) | (None, None, Some(service)) => Ok(MessageSender::Service(service.clone())),
-            (None, None, None) => Err(ComposeError::Invalid(NoSender::WhatsApp.to_string())),
-        }
-    }
-
-    /// An SMS goes out from a service, which has a sender for it: `from` is one on WhatsApp.
-    fn sms_sender(&self, notification: &Notification) -> Result<MessageSender, ComposeError> {
-        let service = notification.messaging_service_sid.as_ref().or(self.messaging_service_sid.as_ref());
-        service.cloned().map(MessageSender::Service).ok_or_else(|| ComposeError::Invalid(NoSender::Sms.to_string()))
-    }
-
-    /// Links to the files, none of which is larger than WhatsApp takes.
-    async fn links(&self, media: &[MediaSource], route: usize) -> Result<Vec<String>, ComposeError> {
+    /// Links to the files, none of which is larger than WhatsApp accepts.
+    async fn links(
+        &self,
+        media: &[MediaSource],
+        option: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<String>, ComposeError> {
         let mut links = Vec::with_capacity(media.len());
         for (index, file) in media.iter().enumerate() {
             let link = match file {
                 MediaSource::Url(url) => url.clone(),
                 MediaSource::Key(key) => {
                     let link = self.media.link(key, SystemTime::now())?;
-                    if let Some(problem) = self.files.problem(&link).await {
-                        let path = route.checked_sub(1).map(|index| format!("fallback[{index}].")).unwrap_or_default();
+                    if let Some(problem) = self.files.problem(&link, deadline).await {
+                        let path = option.checked_sub(1).map(|index| format!("fallback[{index}].")).unwrap_or_default();
                         return Err(ComposeError::Invalid(format!("{path}content.media[{index}].key: {problem}")));
                     }
                     link
@@ -123,32 +126,20 @@ impl Composer {
     }
 }
 
-/// The SIDs of templates that were looked up by name. A template's name and language never come to mean another SID
-/// while it exists, so what was found once is kept as long as the function lives.
-#[derive(Debug, Default)]
-pub(crate) struct TemplateNames(Mutex<HashMap<(AccountSid, String, String), ContentSid>>);
-
-impl TemplateNames {
-    async fn resolve(
-        &self,
-        template: &Template,
-        account_sid: &AccountSid,
-        twilio: &TwilioAccounts,
-    ) -> Result<ContentSid, ComposeError> {
-        let (name, locale) = match template {
-            Template::Sid(sid) => return Ok(sid.clone()),
-            Template::Named { name, locale } => (name, locale),
-        };
-        let wanted = (account_sid.clone(), name.clone(), locale.clone());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&wanted).cloned();
-        if let Some(sid) = known {
-            return Ok(sid);
-        }
-        let found = twilio.call(account_sid, async |twilio| twilio.find_content(name, locale).await).await?;
-        let sid = found.ok_or_else(|| {
-            ComposeError::Invalid("content.name: the account has no template of this name in this locale".to_owned())
-        })?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted, sid.clone());
-        Ok(sid)
-    }
+/// The request for a message, without its callback. Sender and recipient come from the plan and from nothing else.
+pub(crate) fn request(notification: &Notification, plan: &Plan, content: NewContent) -> NewMessage {
+    let sender = match &plan.route.sender {
+        RouteSender::From(from) => MessageSender::From(from.to_string()),
+        RouteSender::Service(service) => MessageSender::Service(service.clone()),
+        RouteSender::Both(from, service) => MessageSender::Both(from.to_string(), service.clone()),
+    };
+    let to = match plan.route.channel {
+        FallbackChannel::WhatsApp => Address::whatsapp(plan.recipient.clone()).to_string(),
+        FallbackChannel::Sms => plan.recipient.to_string(),
+    };
+    let seconds = u32::try_from(validity(notification).as_secs()).unwrap_or(u32::MAX);
+    NewMessage::new(to, sender, content).with_validity_period(seconds)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,34 @@
 //! The cold start.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::config::Credentials;
 use aws_types::SdkConfig;
+use domain::policy::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
-    env,
+    env::{self, EnvError},
     queues::OutboundQueue,
     secrets::{self, Secrets},
     start::{StartError, log_warm_up},
     twilio::TwilioAccounts,
 };
-use stores::{contacts::Contacts, notifications::Notifications, rate_limits::RateLimits};
+use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
-use twilio_types::base_url::BaseUrl;
-
-use crate::{
-    SendFunction,
-    compose::{Composer, TemplateNames},
-    media::Files,
-    media_link::MediaLinks,
+use twilio_types::{
+    base_url::BaseUrl,
+    sid::{AccountSid, MessagingServiceSid},
 };
 
-/// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials dies
+use crate::{
+    SendFunction, claim::Claimer, compose::Composer, dead_letters::DeadLetters, deliver::Deliverer, intake::Intake,
+    judge::Judge, lanes::Lanes, lookup::Lookup, media::Files, media_link::MediaLinks, message_search::MessageSearch,
+    record_decision::DecisionRecorder, requeue::Requeue, resolve::Resolver, schedule::Scheduler, settle::Settler,
+    template_names::TemplateNames,
+};
+
+/// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials expires
 /// with them, and Twilio may fetch a file four hours later.
 #[derive(Deserialize)]
 struct MediaSigner {
@@ -33,46 +39,116 @@ struct MediaSigner {
 impl SendFunction {
     /// Reads the environment and the secrets, builds the clients and opens their connections.
     pub async fn from_env() -> Result<Self, StartError> {
-        let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
-        let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
-        let public_base_url = env::required_parsed::<BaseUrl>("PUBLIC_BASE_URL")?;
-        let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
-        let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
-        let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
-        let contacts_table = env::required("CONTACTS_TABLE")?;
-        let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
-        let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
-
+        let settings = Settings::from_env()?;
         let config = shared::aws::config().await?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let notifications = Notifications::new(dynamodb.clone(), notifications_table);
-        let client = TwilioClient::new(api_base_url)?;
+        let tables = Tables::from_env(aws_sdk_dynamodb::Client::new(&config))?;
+        let client = TwilioClient::new(settings.api_base_url.clone())?;
         let (accounts, media, queue, table_warmed, twilio_warmed) = tokio::join!(
             Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
             media_links(&config, &secrets_manager),
             outbound_queue(&config),
-            notifications.warm(),
+            tables.notifications.warm(),
             client.warm(),
         );
         log_warm_up(table_warmed);
         log_warm_up(twilio_warmed);
-        Ok(Self {
-            notifications,
-            contacts: Contacts::new(dynamodb.clone(), contacts_table),
-            rate_limits: RateLimits::new(dynamodb.clone(), rate_limits_table),
-            dynamodb,
-            policy,
-            queue: queue?,
-            composer: Composer {
-                media: media?,
-                files: Files(client.http().clone()),
-                public_base_url,
-                messaging_service_sid,
-                templates: TemplateNames::default(),
+        let files = Files(client.http().clone());
+        let twilio = Arc::new(TwilioAccounts::new(client, accounts?));
+        let composer = Arc::new(Composer {
+            media: media?,
+            files,
+            public_base_url: settings.public_base_url.clone(),
+            templates: TemplateNames::default(),
+            twilio: Arc::clone(&twilio),
+        });
+        Ok(Self::of_parts(settings, tables, queue?, twilio, composer))
+    }
+
+    /// Builds the stages, each with what it needs. The stores and the queue are handles that are cheap to clone.
+    fn of_parts(
+        settings: Settings,
+        tables: Tables,
+        queue: OutboundQueue,
+        twilio: Arc<TwilioAccounts>,
+        composer: Arc<Composer>,
+    ) -> Self {
+        let Settings { account_sid, messaging_service_sid, policy, .. } = settings;
+        let Tables { dynamodb, messages, notifications, contacts, rate_limits } = tables;
+        let dead_letters = DeadLetters { queue: queue.clone() };
+        let judge = Judge { configured_service: messaging_service_sid };
+        Self {
+            intake: Intake {
+                notifications: notifications.clone(),
+                dead_letters: dead_letters.clone(),
+                policy: policy.clone(),
+                account_sid: account_sid.clone(),
             },
-            twilio: TwilioAccounts::new(client, accounts?),
-            account_sid,
+            lanes: Lanes { queue: queue.clone() },
+            lookup: Lookup { dynamodb, notifications: notifications.clone(), contacts: contacts.clone() },
+            resolver: Resolver {
+                notifications: notifications.clone(),
+                messages,
+                search: MessageSearch {
+                    notifications: notifications.clone(),
+                    twilio: Arc::clone(&twilio),
+                    composer: Arc::clone(&composer),
+                    judge: judge.clone(),
+                },
+                dead_letters: dead_letters.clone(),
+                policy: policy.clone(),
+            },
+            judge: judge.clone(),
+            decisions: DecisionRecorder { notifications: notifications.clone(), dead_letters: dead_letters.clone() },
+            composer,
+            scheduler: Scheduler { rate_limits, policy },
+            claimer: Claimer { notifications: notifications.clone(), contacts: contacts.clone(), judge },
+            deliverer: Deliverer { twilio: Arc::clone(&twilio) },
+            settler: Settler { notifications, contacts, dead_letters },
+            requeue: Requeue { queue, account_sid },
+            twilio,
+        }
+    }
+}
+
+/// The settings of the environment.
+struct Settings {
+    account_sid: AccountSid,
+    messaging_service_sid: Option<MessagingServiceSid>,
+    public_base_url: BaseUrl,
+    api_base_url: BaseUrl,
+    policy: Policy,
+}
+
+impl Settings {
+    fn from_env() -> Result<Self, EnvError> {
+        let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        Ok(Self {
+            account_sid: env::required_parsed("TWILIO_ACCOUNT_SID")?,
+            messaging_service_sid: env::optional_parsed("MESSAGING_SERVICE_SID")?,
+            public_base_url: env::required_parsed("PUBLIC_BASE_URL")?,
+            api_base_url: env::parse("TWILIO_API_BASE_URL", &api_base_url)?,
+            policy: env::optional_parsed("SEND_POLICY")?.unwrap_or_default(),
+        })
+    }
+}
+
+struct Tables {
+    dynamodb: aws_sdk_dynamodb::Client,
+    messages: Messages,
+    notifications: Notifications,
+    contacts: Contacts,
+    rate_limits: RateLimits,
+}
+
+impl Tables {
+    fn from_env(dynamodb: aws_sdk_dynamodb::Client) -> Result<Self, EnvError> {
+        Ok(Self {
+            messages: Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?),
+            notifications: Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?),
+            contacts: Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?),
+            rate_limits: RateLimits::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
+            dynamodb,
         })
     }
 }

@@ -1,104 +1,183 @@
-//! One call to Twilio, and what it means for the notification.
+//! The request to Twilio that creates a message, and what its answer says.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use domain::failure_response::{FailureResponse, Remedy, needs_operator, retry_pause};
-use jiff::Timestamp;
-use shared::{report::Chain, twilio::AccountCallError};
-use stores::notifications::{Lease, NotificationOutcome, Subject};
-use twilio_client::{NewMessage, TwilioError};
-use twilio_types::{error_code::ErrorCode, sid::MessageSid};
+use domain::{
+    failure_response::asks_to_slow_down,
+    progress::{CreateAnswer, CreateFailure},
+};
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    report::Chain,
+    twilio::{AccountCallError, TwilioAccounts},
+};
+use twilio_client::{ErrorResponse, TwilioError};
 
-use crate::{Next, SendError, SendFunction, ends::log_end, schedule::Draft};
+use crate::{backoff, claim::Claimed};
 
-/// What an attempt came to.
+/// Calls Twilio.
 #[derive(Debug)]
-pub(crate) enum Delivery {
-    /// Twilio has it.
-    Taken(MessageSid),
-    /// Refused for good, as it stands.
-    Refused {
-        /// What Twilio said.
-        reason: String,
-        /// Its code.
-        code: Option<ErrorCode>,
-        /// What else of the notification could go out instead.
-        cure: Option<Remedy>,
-    },
-    /// Certainly not sent, and worth another try.
-    NotDone {
-        /// Twilio's code, where it answered.
-        code: Option<ErrorCode>,
-        /// What Twilio asked for.
-        retry_after: Option<Duration>,
-    },
-    /// Perhaps sent.
-    Unknown,
+pub(crate) struct Deliverer {
+    pub(crate) twilio: Arc<TwilioAccounts>,
 }
 
-fn judge(error: TwilioError, attempts: usize) -> Delivery {
-    match error {
-        TwilioError::Rejected(refusal) => {
-            let cure = match FailureResponse::of_code(refusal.code) {
-                FailureResponse::NextOption(cure) => Some(cure),
-                // Twilio refused before it tried: nothing was sent, and the same call may be answered otherwise later.
-                FailureResponse::RetryAfter(pause) => {
-                    let pause = retry_pause(pause, attempts).unsigned_abs();
-                    return Delivery::NotDone { code: refusal.code, retry_after: Some(pause) };
-                }
-                FailureResponse::OptOut | FailureResponse::OptOutOfMarketing | FailureResponse::GiveUp => None,
-            };
-            Delivery::Refused { reason: refusal.to_string(), code: refusal.code, cure }
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Answered(CreateAnswer),
+    /// The answer is that the sender sends too fast.
+    TooFast(CreateAnswer),
+    /// The message may exist.
+    OutcomeUnknown,
+}
+
+/// A message whose claim took longer than this is not sent now. If DynamoDB did not answer for a while, many functions get their claims at
+/// the same moment, and Twilio would get all these messages within one second.
+const MAX_CLAIM_TIME: SignedDuration = SignedDuration::from_secs(1);
+
+/// Source: RFC 6585, "429 Too Many Requests".
+const TOO_MANY_REQUESTS: u16 = 429;
+
+impl Deliverer {
+    /// Asks Twilio to create the message, unless the claim came too late after its slot.
+    pub(crate) async fn deliver(&self, claimed: &Claimed<'_>) -> Delivery {
+        if let Some(answer) = missed_slot(claimed.slot, Timestamp::now()) {
+            return Delivery::Answered(answer);
         }
-        TwilioError::Unauthorized(refusal) => {
-            tracing::error!(alarm = "configuration", refusal = %refusal, "Twilio refuses the account's credentials");
-            Delivery::NotDone { code: refusal.code, retry_after: None }
+        let account_sid = &claimed.job.account_sid;
+        let deadline = claimed.job.message.deadline;
+        let request = self.twilio.call(account_sid, deadline, async |twilio| twilio.create(&claimed.message).await);
+        // On the heap: ten of these wait at the same time.
+        match Box::pin(request).await {
+            Ok(created) => Delivery::Answered(CreateAnswer::Accepted(created.sid)),
+            Err(error) => {
+                tracing::warn!(
+                    notification_id = %claimed.job.notification.id,
+                    error = %Chain(&error),
+                    "Twilio did not accept a message"
+                );
+                of_error(error, claimed.attempt() + 1)
+            }
+        }
+    }
+}
+
+/// The answer instead of a request, if the slot has passed.
+fn missed_slot(slot: Timestamp, now: Timestamp) -> Option<CreateAnswer> {
+    let reason = "the claim took so long that the message missed its slot";
+    let failure = CreateFailure { reason: Some(reason.to_owned()), code: None };
+    (now.duration_since(slot) > MAX_CLAIM_TIME).then_some(CreateAnswer::NotDone(failure, SignedDuration::ZERO))
+}
+
+/// What a failed request says about its message, after this many attempts.
+fn of_error(error: AccountCallError, attempts: usize) -> Delivery {
+    let AccountCallError::Twilio(error) = error else {
+        return Delivery::Answered(not_done(&error.to_string(), None, attempts, None));
+    };
+    let text = error.to_string();
+    match error {
+        TwilioError::Rejected(response) => {
+            let failure = CreateFailure { reason: Some(response.to_string()), code: response.code };
+            answered(&response, CreateAnswer::Refused(failure))
+        }
+        TwilioError::Unauthorized(response) => {
+            tracing::error!(alarm = "configuration", %response, "Twilio refuses the account's credentials");
+            Delivery::Answered(not_done(&text, Some(&response), attempts, None))
         }
         TwilioError::NotDone { retry_after, response, .. } => {
-            Delivery::NotDone { code: response.and_then(|response| response.code), retry_after }
+            let answer = not_done(&text, response.as_ref(), attempts, retry_after);
+            match response {
+                Some(response) => answered(&response, answer),
+                None => Delivery::Answered(answer),
+            }
         }
-        TwilioError::Unknown { .. } => Delivery::Unknown,
+        TwilioError::Unknown { .. } => Delivery::OutcomeUnknown,
     }
 }
 
-impl SendFunction {
-    /// Asks Twilio to create the message.
-    pub(crate) async fn deliver(&self, subject: &Subject, message: &NewMessage, attempts: usize) -> Delivery {
-        let account_sid = &subject.account_sid;
-        let created = self.twilio.call(account_sid, async |twilio| twilio.create(message).await).await;
-        match created {
-            Ok(message) => Delivery::Taken(message.sid),
-            Err(error) => {
-                tracing::warn!(notification_id = %subject.id, error = %Chain(&error), "not taken by Twilio");
-                match error {
-                    AccountCallError::Twilio(error) => judge(error, attempts),
-                    AccountCallError::NoCredentials(_) => Delivery::NotDone { code: None, retry_after: None },
-                }
-            }
+/// An answer of something between here and Twilio has no code, so its HTTP status counts too.
+fn answered(response: &ErrorResponse, answer: CreateAnswer) -> Delivery {
+    let is_too_fast = response.status == TOO_MANY_REQUESTS || response.code.is_some_and(asks_to_slow_down);
+    if is_too_fast { Delivery::TooFast(answer) } else { Delivery::Answered(answer) }
+}
+
+fn not_done(
+    reason: &str,
+    response: Option<&ErrorResponse>,
+    attempts: usize,
+    retry_after: Option<std::time::Duration>,
+) -> CreateAnswer {
+    let failure = CreateFailure { reason: Some(reason.to_owned()), code: response.and_then(|response| response.code) };
+    let pause = backoff::full_jitter(attempts).max(retry_after.unwrap_or_default());
+    CreateAnswer::NotDone(failure, SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn response(status: u16, code: Option<u32>) -> ErrorResponse {
+        ErrorResponse::new(status, code.map(|code| code.to_string().parse().unwrap()))
+    }
+
+    fn not_done_with(status: u16, code: Option<u32>, retry_after: Option<Duration>) -> Delivery {
+        let error = TwilioError::NotDone { retry_after, response: Some(response(status, code)), source: None };
+        of_error(error.into(), 1)
+    }
+
+    #[test]
+    fn message_whose_claim_took_too_long_gets_another_slot_at_once() {
+        let slot = Timestamp::from_second(1_790_000_000).unwrap();
+        assert_eq!(missed_slot(slot, slot + SignedDuration::from_millis(900)), None);
+        let missed = missed_slot(slot, slot + SignedDuration::from_secs(2));
+        assert!(matches!(missed, Some(CreateAnswer::NotDone(_, SignedDuration::ZERO))), "{missed:?}");
+    }
+
+    #[test]
+    fn refusal_keeps_its_code_and_reason() {
+        let Delivery::Answered(CreateAnswer::Refused(failure)) =
+            of_error(TwilioError::Rejected(response(400, Some(21211))).into(), 1)
+        else {
+            panic!("expected a refusal");
+        };
+        assert_eq!(failure.code, "21211".parse().ok());
+        assert!(failure.reason.unwrap().starts_with("HTTP 400, code 21211"));
+    }
+
+    #[test]
+    fn too_many_requests_slow_the_sender_down_also_without_a_code() {
+        assert!(matches!(not_done_with(429, None, None), Delivery::TooFast(CreateAnswer::NotDone(..))));
+        assert!(matches!(not_done_with(503, Some(20429), None), Delivery::TooFast(_)));
+        let rejected = TwilioError::Rejected(response(400, Some(63018)));
+        assert!(matches!(of_error(rejected.into(), 1), Delivery::TooFast(CreateAnswer::Refused(_))));
+    }
+
+    #[test]
+    fn request_that_was_not_sent_is_repeated_and_slows_nothing_down() {
+        let not_reached = TwilioError::NotDone { retry_after: None, response: None, source: None };
+        let unauthorized = TwilioError::Unauthorized(response(401, Some(20003)));
+        let no_account = AccountCallError::NoCredentials("AC00000000000000000000000000000001".parse().unwrap());
+        for error in [not_reached.into(), unauthorized.into(), no_account] {
+            assert!(matches!(of_error(error, 1), Delivery::Answered(CreateAnswer::NotDone(..))));
         }
     }
 
-    /// The end of a notification that Twilio refused: an opt-out that Twilio knows of counts as one said to us.
-    pub(crate) async fn end_refused(
-        &self,
-        draft: &Draft<'_>,
-        held: &Lease,
-        reason: String,
-        code: Option<ErrorCode>,
-        now: Timestamp,
-    ) -> Result<Next, SendError> {
-        let subject = &draft.job.subject;
-        if let Some(code) = code.filter(|code| needs_operator(*code)) {
-            tracing::error!(notification_id = %subject.id, %code, alarm = "configuration", "refused by Twilio");
-        }
-        let outcome = match FailureResponse::of_code(code) {
-            FailureResponse::OptOut | FailureResponse::OptOutOfMarketing => {
-                NotificationOutcome::Suppressed { reason, code }
-            }
-            _ => NotificationOutcome::Rejected { reason, code },
+    #[test]
+    fn pause_is_at_least_as_long_as_twilio_asked() {
+        let Delivery::TooFast(CreateAnswer::NotDone(_, pause)) = not_done_with(429, None, Some(Duration::from_mins(5)))
+        else {
+            panic!("expected a throttled request");
         };
-        let settled = self.notifications.settle_claim(subject, held, &outcome, Vec::new(), now).await?;
-        log_end(subject, &outcome, settled);
-        Ok(Next::Done)
+        assert_eq!(pause, SignedDuration::from_mins(5));
+    }
+
+    #[test]
+    fn lost_answer_leaves_the_outcome_unknown() {
+        for response in [None, Some(response(500, None))] {
+            let error = TwilioError::Unknown { response, source: None };
+            assert_eq!(of_error(error.into(), 1), Delivery::OutcomeUnknown);
+        }
     }
 }

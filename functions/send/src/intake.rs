@@ -1,4 +1,4 @@
-//! From a queue message to a notification that can be worked on.
+//! The first stage: from a queue message to a notification.
 
 use std::collections::BTreeMap;
 
@@ -6,81 +6,87 @@ use domain::{
     contact_key::ContactKey,
     digest::sha256_hex,
     notification::{InvalidNotification, Notification},
-    region::region_of,
+    policy::Policy,
+    progress::Outcome,
+    region::region_of_recipient,
 };
 use jiff::Timestamp;
-use stores::notifications::{NotificationOutcome, Precondition, Subject};
+use stores::notifications::{Notifications, StoredNotification, Subject};
+use twilio_types::sid::AccountSid;
 
 use crate::{
-    Next, SendError, SendFunction, Step,
-    ends::log_end,
-    job::{Incoming, Job},
+    dead_letters::DeadLetters,
+    job::Job,
+    next::{Next, SendError, Stop},
+    queue_message::QueueMessage,
 };
 
-impl SendFunction {
-    pub(crate) async fn open<'a>(&self, incoming: &'a Incoming<'a>, now: Timestamp) -> Step<Job<'a>> {
-        let parsed = Notification::parse(incoming.body)
-            .and_then(|parsed| parsed.check_times(incoming.enqueued_at, now).map(|()| parsed));
-        match parsed {
-            Ok(notification) => Ok(self.job(incoming, notification)),
-            Err(invalid) => {
-                let refused = self.refuse(incoming, invalid, now).await;
-                Err(refused.unwrap_or_else(|error| incoming.failed(&error)))
-            }
+/// Reads queue messages.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) notifications: Notifications,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) policy: Policy,
+    /// The account of the notifications that name none.
+    pub(crate) account_sid: AccountSid,
+}
+
+impl Intake {
+    /// Reads a notification. One that cannot be read would fail at every retry, so it is rejected, and its message is done.
+    pub(crate) async fn read<'a>(&self, message: &'a QueueMessage<'a>, now: Timestamp) -> Result<Job<'a>, Stop> {
+        match Notification::parse(message.body) {
+            Ok(notification) => Ok(self.job(message, notification)),
+            Err(invalid) => Err(self.reject(message, invalid, now).await?.into()),
         }
     }
 
-    fn job<'a>(&self, incoming: &'a Incoming<'a>, notification: Notification) -> Job<'a> {
+    fn job<'a>(&self, message: &'a QueueMessage<'a>, notification: Notification) -> Job<'a> {
         let account_sid = notification.account_sid.clone().unwrap_or_else(|| self.account_sid.clone());
         Job {
-            incoming,
-            contact: ContactKey::of_phone(&account_sid, &notification.to),
-            rules: self.policy.rules(region_of(&notification.to).as_ref()),
-            subject: Subject {
-                account_sid,
-                id: notification.id.clone(),
-                digest: notification.digest(),
-                recipient: Some(notification.to.clone()),
-                category: Some(notification.category),
-                metadata: notification.metadata.clone(),
-                request: Some(incoming.body.to_owned()),
-            },
+            message,
+            contact: ContactKey::of(&account_sid, &notification.to),
+            rules: self.policy.rules(region_of_recipient(&notification.to).as_ref()),
+            digest: notification.digest(),
+            account_sid,
             notification,
         }
     }
 
-    /// What cannot be read is never tried again. Its copy goes first: were it the outcome, a crash in between would
-    /// leave a message that nobody ever sees.
-    async fn refuse(
+    async fn reject(
         &self,
-        incoming: &Incoming<'_>,
+        message: &QueueMessage<'_>,
         invalid: InvalidNotification,
         now: Timestamp,
     ) -> Result<Next, SendError> {
         let reason = invalid.to_string();
-        tracing::warn!(
-            reason,
-            notification_id = invalid.id.as_ref().map(tracing::field::display),
-            "invalid notification"
-        );
-        self.dead_letter(incoming, &reason).await?;
-        let Some(id) = invalid.id else { return Ok(Next::Done) };
+        let notification_id = invalid.id.as_ref().map(tracing::field::display);
+        tracing::warn!(reason, notification_id, "a notification is invalid and is rejected");
+        self.dead_letters.write(message, &reason).await?;
+        if let Some(rejected) = self.rejected(message, invalid, reason) {
+            // If the id is stored already, it belongs to another notification, whose item does not change.
+            self.notifications.put(None, &rejected, now).await?;
+        }
+        Ok(Next::Done)
+    }
+
+    /// The item of a notification that cannot be read; none if not even its id can be read.
+    fn rejected(
+        &self,
+        message: &QueueMessage<'_>,
+        invalid: InvalidNotification,
+        reason: String,
+    ) -> Option<StoredNotification> {
         let subject = Subject {
             account_sid: invalid.account_sid.unwrap_or_else(|| self.account_sid.clone()),
-            id,
-            digest: sha256_hex(incoming.body.as_bytes()),
+            id: invalid.id?,
+            digest: sha256_hex(message.body.as_bytes()),
             recipient: None,
             category: None,
             metadata: BTreeMap::new(),
             request: None,
         };
-        let outcome = NotificationOutcome::Rejected { reason, code: None };
-        let settled = self.notifications.write_outcome(&subject, &Precondition::Absent, &outcome, now).await?;
-        log_end(&subject, &outcome, settled);
-        Ok(Next::Done)
-    }
-
-    pub(crate) async fn dead_letter(&self, incoming: &Incoming<'_>, reason: &str) -> Result<(), SendError> {
-        Ok(self.queue.dead_letter(incoming.body, reason, incoming.enqueued_at).await?)
+        let mut rejected = StoredNotification::new(subject, message.enqueued_at);
+        rejected.progress.end(Outcome::Rejected, reason);
+        Some(rejected)
     }
 }

@@ -1,5 +1,5 @@
-//! Files of the media bucket, looked at before they go out: what is missing or too large is refused here, where its
-//! sender is told which file it is, and not by WhatsApp.
+//! The check of media files before they are sent. A file that is missing or too large is refused here with its name, and not
+//! later by WhatsApp.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use reqwest::{
     Client, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
 };
+use shared::deadline::Deadline;
 
 /// S3 answers in some 20 ms; a file that cannot be looked at in this time goes out unseen, and WhatsApp judges it.
 const LOOK: Duration = Duration::from_secs(2);
@@ -18,9 +19,10 @@ pub(crate) struct Files(pub(crate) Client);
 
 impl Files {
     /// What is wrong with the file behind a link, if anything is. One byte of it is fetched: a link that is signed for
-    /// fetching is good for nothing else.
-    pub(crate) async fn problem(&self, link: &str) -> Option<String> {
-        let answer = self.0.get(link).header(RANGE, "bytes=0-0").timeout(LOOK).send().await.ok()?;
+    /// fetching is good for nothing else. After the deadline no file is looked at.
+    pub(crate) async fn problem(&self, link: &str, deadline: Deadline) -> Option<String> {
+        let request = self.0.get(link).header(RANGE, "bytes=0-0").timeout(LOOK.min(deadline.remaining()));
+        let answer = deadline.run(request.send()).await.ok()?.ok()?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Some("expected the key of an object in the media bucket, there is none of this key".to_owned());
         }

@@ -1,8 +1,8 @@
-//! A message whose creation was never confirmed, looked for in Twilio's list of messages.
+//! Whether a message of Twilio's list is the one whose creation was never confirmed.
 //!
-//! Twilio has no idempotency key and shows nothing of ours in its list, so that a message is recognised by what was to
-//! be sent: to whom, when, and what it says. Whatever could be it counts as it: taken for sent by mistake, a message is
-//! missing and seen to be missing; sent again by mistake, a person gets it twice.
+//! Twilio has no idempotency key, and its list shows nothing of ours. So a message is recognised by what was to be sent: to
+//! whom, when, and what it says. Whatever could be the message counts as the message. If a wrong one is recognised, a
+//! message is missing, which its sender can see; if the right one is not recognised, a person gets a message twice.
 
 use jiff::{SignedDuration, Timestamp};
 use twilio_client::{MessageResource, MessageSender, NewContent, NewMessage};
@@ -10,73 +10,61 @@ use twilio_client::{MessageResource, MessageSender, NewContent, NewMessage};
 /// Twilio's clock and ours differ, and its list counts in seconds.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
-/// A claim's message is asked for at once, and Twilio's answer is waited for within the function's 45 s: what came to be
-/// later is another claim's.
+/// The request follows the claim at once, within the function's timeout of 45 s. What was created later belongs to another
+/// claim.
 const CREATED_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
-/// How much older than the claim a message may be. Two that say the same to one person, claimed this close to each other,
-/// may have been taken for each other: then the one that is left is the other's, and as old as its claim.
-const MADE_BEFORE: SignedDuration = SignedDuration::from_secs(105);
+/// How much older than the claim a message may be. Of two notifications that say the same to one person and were claimed this
+/// close to each other, each may have been assigned the other's message: then the message that is left is the other's, and as
+/// old as its claim.
+const CREATED_BEFORE: SignedDuration = SignedDuration::from_secs(105);
 
-/// What was to be sent, and when.
-pub(crate) struct Sent<'a> {
-    /// The message.
+/// The message whose creation was never confirmed.
+pub(crate) struct UnconfirmedMessage<'a> {
     pub(crate) message: &'a NewMessage,
     /// Its `To`, in every spelling that Twilio may list it under.
     pub(crate) recipients: &'a [String],
-    /// The values of its template's variables, where it has one.
+    /// The values of its template's variables, if it is a template.
     pub(crate) variables: Vec<&'a str>,
-    /// When it was claimed.
-    pub(crate) since: Timestamp,
+    pub(crate) claimed_at: Timestamp,
 }
 
-/// Whether a listed message could be the one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Likeness {
-    /// It could.
-    Same,
-    /// It says something else, comes from another sender, or is from later.
-    Other,
-    /// It is from before the claim, and so is all that follows in the list.
-    Older,
-}
-
-impl Sent<'_> {
-    /// Compares with a message of the list.
-    pub(crate) fn likeness(&self, listed: &MessageResource) -> Likeness {
-        let created_at = listed.created_at();
-        let since = self.since.saturating_sub(MADE_BEFORE).unwrap_or(Timestamp::MIN);
-        if created_at.is_some_and(|created_at| created_at < since) {
-            return Likeness::Older;
-        }
-        let until = self.since.saturating_add(CREATED_WITHIN + CLOCK_SKEW).unwrap_or(Timestamp::MAX);
-        if created_at.is_some_and(|created_at| created_at > until) {
-            return Likeness::Other;
-        }
-        let same = listed.direction == "outbound-api" && self.recipients.contains(&listed.to) && self.is_sender(listed);
-        if same && self.says(listed) { Likeness::Same } else { Likeness::Other }
+impl UnconfirmedMessage<'_> {
+    /// Whether a message of the list could be this one.
+    pub(crate) fn could_be(&self, listed: &MessageResource) -> bool {
+        listed.direction == "outbound-api"
+            && self.recipients.contains(&listed.to)
+            && listed.created_at().is_none_or(|created_at| self.is_time_of(created_at))
+            && self.is_sender_of(listed)
+            && self.is_content_of(listed)
     }
 
-    fn is_sender(&self, listed: &MessageResource) -> bool {
+    fn is_time_of(&self, created_at: Timestamp) -> bool {
+        let earliest = self.claimed_at.saturating_sub(CREATED_BEFORE).unwrap_or(Timestamp::MIN);
+        let latest = self.claimed_at.saturating_add(CREATED_WITHIN + CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+        (earliest..=latest).contains(&created_at)
+    }
+
+    fn is_sender_of(&self, listed: &MessageResource) -> bool {
         let wanted = match &self.message.sender {
             MessageSender::From(from) | MessageSender::Both(from, _) => Some(from),
             MessageSender::Service(_) => None,
         };
-        // A service has not chosen its sender at once.
+        // A Messaging Service chooses its sender later.
         wanted.is_none_or(|wanted| listed.from.as_ref().is_none_or(|from| from == wanted))
     }
 
-    fn says(&self, listed: &MessageResource) -> bool {
+    fn is_content_of(&self, listed: &MessageResource) -> bool {
         let body = listed.body.as_deref().unwrap_or_default().trim();
         match &self.message.content {
             NewContent::Text(text) => body == text.trim(),
             NewContent::Media(urls, caption) => {
-                // Twilio may not have fetched them yet.
+                // Twilio may not have fetched the files yet.
                 let files = usize::try_from(listed.num_media).unwrap_or(usize::MAX);
                 (files == 0 || files == urls.len())
                     && caption.as_deref().is_none_or(|caption| body.is_empty() || body == caption.trim())
             }
-            // Only Twilio knows the template's text; the values are in it.
+            // Only Twilio knows the template's text, which contains the values.
             NewContent::Template(..) => {
                 body.is_empty() || self.variables.iter().all(|value| body.contains(value.trim()))
             }
@@ -115,25 +103,26 @@ mod tests {
         let template = message(NewContent::Template(sid, String::new()));
         let media = message(NewContent::Media(vec!["https://a.example/1.png".to_owned()], Some("Look".to_owned())));
         let cases = [
-            (&text, json!({}), Likeness::Same, "the same text"),
-            (&text, json!({"body": "Hello"}), Likeness::Other, "another text"),
-            (&text, json!({"direction": "inbound"}), Likeness::Other, "the person's own"),
-            (&text, json!({"from": "whatsapp:+14155550100"}), Likeness::Other, "another sender's"),
-            (&text, json!({"from": null}), Likeness::Same, "a sender that is not chosen yet"),
-            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:40 +0000"}), Likeness::Same, "a clock that is slow"),
-            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:58:00 +0000"}), Likeness::Older, "before the claim"),
-            (&text, json!({"date_created": "Fri, 20 Nov 2026 09:02:00 +0000"}), Likeness::Other, "another claim's"),
-            (&template, json!({}), Likeness::Same, "the template's values"),
-            (&template, json!({"body": "Hello Eve, your order 18473"}), Likeness::Other, "other values"),
-            (&template, json!({"body": ""}), Likeness::Same, "a body that Twilio does not show"),
-            (&media, json!({"body": "Look", "num_media": "1"}), Likeness::Same, "the file and its caption"),
-            (&media, json!({"body": "Look", "num_media": "2"}), Likeness::Other, "another number of files"),
+            (&text, json!({}), true, "the same text"),
+            (&text, json!({"body": "Hello"}), false, "another text"),
+            (&text, json!({"direction": "inbound"}), false, "the person's own"),
+            (&text, json!({"from": "whatsapp:+14155550100"}), false, "another sender's"),
+            (&text, json!({"from": null}), true, "a sender that is not chosen yet"),
+            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:59:40 +0000"}), true, "a clock that is slow"),
+            (&text, json!({"date_created": "Fri, 20 Nov 2026 08:58:00 +0000"}), false, "before the claim"),
+            (&text, json!({"date_created": "Fri, 20 Nov 2026 09:02:00 +0000"}), false, "another claim's"),
+            (&template, json!({}), true, "the template's values"),
+            (&template, json!({"body": "Hello Eve, your order 18473"}), false, "other values"),
+            (&template, json!({"body": ""}), true, "a body that Twilio does not show"),
+            (&media, json!({"body": "Look", "num_media": "1"}), true, "the file and its caption"),
+            (&media, json!({"body": "Look", "num_media": "2"}), false, "another number of files"),
         ];
         for (message, change, expected, case) in cases {
             let variables = vec!["Ava", "18473"];
             let recipients = &[TO.to_owned()];
-            let sent = Sent { message, recipients, variables, since: "2026-11-20T09:00:00Z".parse().unwrap() };
-            assert_eq!(sent.likeness(&listed(&change)), expected, "{case}");
+            let claimed_at = "2026-11-20T09:00:00Z".parse().unwrap();
+            let unconfirmed = UnconfirmedMessage { message, recipients, variables, claimed_at };
+            assert_eq!(unconfirmed.could_be(&listed(&change)), expected, "{case}");
         }
     }
 }

@@ -1,128 +1,162 @@
-//! When each message of a batch goes out: at a time of its own, taken out of its sender's bucket.
+//! When each message of a batch is sent: at a slot in the rate of its route.
+//!
+//! How slots are reserved (`stores::rate_limits` describes how several functions share the bucket of a route):
+//!
+//! 1. The rate of the recipient is checked first. A message that its recipient cannot receive now reserves no slot: a flood
+//!    to one person would otherwise use up the slots of all others.
+//! 2. All messages of the batch on one route reserve their slots with one write. Slots are one interval apart, so a batch
+//!    is no burst.
+//! 3. A slot is at most [`MARKETING_AHEAD`] or [`URGENT_AHEAD`] away, because the function waits for it. A message that finds
+//!    none comes again when there is room.
+//! 4. A slot is a moment and not a permission: a message that misses its slot reserves another one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use domain::{notification::FallbackChannel, policy::SendPlan};
+use domain::{contact_key::ContactKey, person::Person, policy::Policy, route::Route};
 use jiff::Timestamp;
 use shared::report::Chain;
-use stores::{
-    contacts::MarketingSent,
-    eligibility::Eligibility,
-    notifications::Precondition,
-    rate_limits::{BucketKey, ReservationOutcome},
-};
+use stores::rate_limits::{BucketKey, RateLimits, ReservationOutcome};
 use twilio_client::NewMessage;
-use twilio_types::sid::MessagingServiceSid;
+use twilio_types::sid::AccountSid;
 
-use crate::{Next, Placed, SendFunction, Step, job::Job};
+use crate::{
+    job::Candidate,
+    judge::Plan,
+    next::{Next, Step},
+};
 
-/// A message that is ready to go out.
-pub(crate) struct Draft<'a> {
-    pub(crate) job: Job<'a>,
-    pub(crate) plan: SendPlan,
-    pub(crate) expected: Precondition,
-    /// How many attempts came before.
-    pub(crate) attempts: usize,
-    /// When its batch was decided upon, just before its time was taken.
-    pub(crate) decided_at: Timestamp,
-    pub(crate) message: NewMessage,
-    /// Where the bucket of its sender and its recipient was seen.
-    pub(crate) pair_tat: Option<i64>,
-    /// The marketing that its recipient was seen to have been sent.
-    pub(crate) marketing_sent: Option<MarketingSent>,
+/// Reserves slots.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) policy: Policy,
 }
 
-/// A message and the time at which it is due.
+/// A message that is ready to be sent.
+pub(crate) struct Draft<'a> {
+    pub(crate) candidate: Candidate<'a>,
+    pub(crate) plan: Plan,
+    pub(crate) message: NewMessage,
+    /// When its batch was decided about, just before its slot was reserved.
+    pub(crate) decided_at: Timestamp,
+}
+
+/// A message with its slot.
 pub(crate) struct Due<'a> {
     pub(crate) draft: Draft<'a>,
-    at: Timestamp,
+    pub(crate) slot: Timestamp,
 }
 
-/// How far ahead times are taken, in microseconds. Marketing takes the next 1.3 seconds: ten functions with a batch of ten
-/// each have then their times at 80 messages a second, so that none of the rate is left unused.
-const BULK_HORIZON: i64 = 1_300_000;
-/// What is urgent may look further, past all that marketing can have taken.
-const URGENT_HORIZON: i64 = 5_000_000;
+/// How far ahead marketing reserves, in microseconds: ten functions with a batch of ten each have then their slots at 80
+/// messages a second, so that none of the rate is left unused.
+const MARKETING_AHEAD: i64 = 1_300_000;
+/// Other notifications may reserve later slots, past all that marketing can have reserved.
+const URGENT_AHEAD: i64 = 5_000_000;
 
-/// A message whose time is further away than the horizon comes again, and not all at the same moment.
+/// Messages that found no slot do not come again all at the same moment.
 const SPREAD: Duration = Duration::from_secs(2);
 
 impl Draft<'_> {
-    pub(crate) fn channel(&self) -> FallbackChannel {
-        self.job.notification.channel_option(self.plan.route).map_or(FallbackChannel::WhatsApp, |(channel, _)| channel)
+    fn max_ahead(&self) -> i64 {
+        if self.candidate.job.is_marketing() { MARKETING_AHEAD } else { URGENT_AHEAD }
     }
 
-    /// The name that the sender's pace is configured by.
-    fn sender(&self, case: &Eligibility<'_>) -> String {
-        match self.channel() {
-            FallbackChannel::WhatsApp => case.sender(),
-            FallbackChannel::Sms => {
-                format!("sms:{}", case.service().map(MessagingServiceSid::as_str).unwrap_or_default())
-            }
-        }
-    }
-
-    fn horizon(&self) -> i64 {
-        if self.job.is_bulk() { BULK_HORIZON } else { URGENT_HORIZON }
+    fn bucket(&self) -> BucketKey {
+        bucket(&self.candidate.job.account_sid, &self.plan.route)
     }
 }
 
-impl SendFunction {
-    /// The bucket of a draft's sender, and the name its pace is configured by.
-    pub(crate) fn bucket(&self, draft: &Draft<'_>) -> (BucketKey, String) {
-        let sender = draft.sender(&self.case(&draft.job));
-        (BucketKey::of_sender(&draft.job.subject.account_sid, &sender), sender)
-    }
-
-    /// Gives each draft its time, with one write for each sender. What has none within the horizon comes again.
-    pub(crate) async fn schedule<'a>(&self, drafts: Placed<Draft<'a>>, now: Timestamp) -> Placed<Step<Due<'a>>> {
-        let mut by_sender: BTreeMap<(String, i64), Placed<Draft<'a>>> = BTreeMap::new();
-        for (index, draft) in drafts {
-            let key = (self.bucket(&draft).0.as_str().to_owned(), draft.horizon());
-            by_sender.entry(key).or_default().push((index, draft));
-        }
-        let mut scheduled = Vec::new();
-        for ((_, horizon), drafts) in by_sender {
-            scheduled.extend(self.take_times(drafts, horizon, now).await);
-        }
-        scheduled
-    }
-
-    async fn take_times<'a>(&self, drafts: Placed<Draft<'a>>, horizon: i64, now: Timestamp) -> Placed<Step<Due<'a>>> {
-        let Some((key, sender)) = drafts.first().map(|(_, draft)| self.bucket(draft)) else { return Vec::new() };
-        let pace = self.policy.rate_limit(&sender);
-        let taken = self.rate_limits.reserve(&key, pace, drafts.len(), horizon, Timestamp::now()).await;
-        let time = |index: usize| match &taken {
-            Ok(ReservationOutcome::Reserved(slots)) if index < slots.count => {
-                Timestamp::from_microsecond(slots.at(index)).map_err(drop)
+impl Scheduler {
+    /// Gives each draft its slot, with one write for each route. What has none comes again.
+    pub(crate) async fn schedule<'a>(&self, drafts: Vec<Draft<'a>>, now: Timestamp) -> Vec<Step<'a, Due<'a>>> {
+        let mut steps = Vec::with_capacity(drafts.len());
+        let mut recipients = Recipients::default();
+        let mut by_route: BTreeMap<(BucketKey, i64), Vec<Draft<'a>>> = BTreeMap::new();
+        for draft in drafts {
+            match recipients.reserve(&draft, now) {
+                Ok(()) => {
+                    let route = (draft.bucket(), draft.max_ahead());
+                    by_route.entry(route).or_default().push(draft);
+                }
+                Err(from) => steps.push(Err(draft.candidate.job.message.ended(Next::at(from, now)))),
             }
-            _ => Err(()),
-        };
-        let later = match &taken {
-            Ok(ReservationOutcome::NotBefore(at)) => wait_for(*at, now),
-            Ok(ReservationOutcome::Reserved(slots)) => wait_for(slots.end().saturating_sub(horizon), now),
+        }
+        for drafts in by_route.into_values() {
+            steps.extend(self.reserve(drafts, now).await);
+        }
+        steps
+    }
+
+    /// Another slot for a message that missed its slot.
+    pub(crate) async fn reschedule<'a>(&self, draft: Draft<'a>) -> Result<Due<'a>, Next> {
+        let reserved = self.reserve(vec![draft], Timestamp::now()).await.pop();
+        reserved.map_or(Err(Next::SOON), |step| step.map_err(|ended| ended.next))
+    }
+
+    /// Reserves slots for drafts of one route.
+    async fn reserve<'a>(&self, drafts: Vec<Draft<'a>>, now: Timestamp) -> Vec<Step<'a, Due<'a>>> {
+        let Some(first) = drafts.first() else { return Vec::new() };
+        let max_ahead = first.max_ahead();
+        let limit = self.policy.rate_limit(&first.plan.route.rate_key());
+        let reserved =
+            self.rate_limits.reserve(&first.bucket(), limit, drafts.len(), max_ahead, Timestamp::now()).await;
+        let (slots, pause) = match reserved {
+            Ok(ReservationOutcome::Reserved(slots)) => (Some(slots), wait_for(slots.end() - max_ahead, now)),
+            Ok(ReservationOutcome::NotBefore(at)) => (None, wait_for(at, now)),
             Err(error) => {
-                tracing::error!(error = %Chain(error), "no times taken");
-                SPREAD
+                tracing::error!(error = %Chain(&error), "no slots were reserved, and the messages are tried again");
+                (None, SPREAD)
             }
         };
-        let step = |(place, (index, draft)): (usize, (usize, Draft<'a>))| {
-            let step = match time(place) {
-                Ok(at) => Ok(Due { draft, at }),
-                Err(()) => Err(Next::Again(later + spread())),
-            };
-            (index, step)
+        let slot = |index: usize| {
+            let slots = slots.filter(|slots| index < slots.count)?;
+            Timestamp::from_microsecond(slots.at(index)).ok()
+        };
+        let step = |(index, draft): (usize, Draft<'a>)| match slot(index) {
+            Some(slot) => Ok(Due { draft, slot }),
+            None => Err(draft.candidate.job.message.ended(Next::Again(pause + spread()))),
         };
         drafts.into_iter().enumerate().map(step).collect()
     }
 
-    /// Waits for a message's time, and sends it.
-    pub(crate) async fn send(&self, due: Due<'_>) -> Next {
-        let wait = due.at.duration_since(Timestamp::now());
-        tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
-        let incoming = due.draft.job.incoming;
-        self.claim(due.draft).await.unwrap_or_else(|error| incoming.failed(&error))
+    /// Halves the rate of a route that Twilio refused as too fast. A rate that was halved since the message was decided about
+    /// is not halved again.
+    pub(crate) async fn throttle(&self, account_sid: &AccountSid, route: &Route, decided_at: Timestamp) {
+        let limit = self.policy.rate_limit(&route.rate_key());
+        let bucket = bucket(account_sid, route);
+        if let Err(error) = self.rate_limits.throttle(&bucket, limit, decided_at, Timestamp::now()).await {
+            tracing::error!(error = %Chain(&error), "the rate of a sender was not halved");
+        }
     }
+}
+
+fn bucket(account_sid: &AccountSid, route: &Route) -> BucketKey {
+    BucketKey::of_sender(account_sid, &route.rate_key())
+}
+
+/// The people of a batch, with what the batch reserves of their rates. Only the claim writes it.
+#[derive(Default)]
+struct Recipients(HashMap<ContactKey, Person>);
+
+impl Recipients {
+    /// The error is the time from which the recipient can receive the message.
+    fn reserve(&mut self, draft: &Draft<'_>, now: Timestamp) -> Result<(), Timestamp> {
+        let person = &draft.candidate.person;
+        let person = self
+            .0
+            .entry(person.home.clone())
+            .or_insert_with(|| Person { buckets: person.person.buckets.clone(), ..Person::default() });
+        person.reserve(&draft.plan.route.rate_key(), now)
+    }
+}
+
+/// Waits for a slot.
+pub(crate) async fn sleep_until(slot: Timestamp) {
+    let wait = slot.duration_since(Timestamp::now());
+    tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
 }
 
 fn wait_for(microsecond: i64, now: Timestamp) -> Duration {
@@ -135,15 +169,4 @@ fn spread() -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_no_time_comes_again_when_there_is_one() {
-        let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let micros = now.as_microsecond();
-        assert_eq!(wait_for(micros + 3_000_000, now), Duration::from_secs(3));
-        assert_eq!(wait_for(micros - 1, now), Duration::from_secs(1), "SQS counts in seconds");
-        assert!(spread() < SPREAD);
-    }
-}
+mod tests;

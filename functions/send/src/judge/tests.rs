@@ -1,0 +1,142 @@
+use domain::{
+    consent::{Consent, ConsentState},
+    notification::Category,
+    preference::{Preference, RecordedPreference},
+    progress::{AttemptResult, Phase, Purpose},
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use twilio_types::address::Channel;
+
+use super::*;
+use crate::{
+    job::tests::{body, candidate},
+    queue_message::{QueueMessage, tests::message},
+};
+
+const USER_ID: &str = "US.13491208655302741918";
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+fn judge() -> Judge {
+    Judge { configured_service: None }
+}
+
+/// The judgement about a notification with these fields, after a change of what is known.
+fn judgement(fields: &Value, policy: &str, change: impl FnOnce(&mut Candidate<'_>)) -> Judgement {
+    let body = body(fields);
+    let message = message(&body, now());
+    let mut candidate = candidate(&message, policy);
+    change(&mut candidate);
+    judge().judge(&candidate, now())
+}
+
+fn recipient_of(judgement: Judgement) -> String {
+    let Judgement::Send(plan) = judgement else { panic!("expected a plan, not {judgement:?}") };
+    plan.recipient.to_string()
+}
+
+#[test]
+fn times_are_checked_only_while_nothing_is_stored() {
+    let long_ago = now() - SignedDuration::from_hours(20 * 24);
+    let body = body(&json!({"send_at": (now() - SignedDuration::from_hours(1)).to_string()}));
+    let message = QueueMessage { enqueued_at: long_ago, ..message(&body, now()) };
+    let mut candidate = candidate(&message, "{}");
+    let Judgement::End { outcome, reason } = judge().judge(&candidate, now()) else { panic!("expected an end") };
+    assert_eq!(outcome, Outcome::Rejected);
+    assert!(reason.contains("send_at"), "{reason}");
+    candidate.seen = Some(1);
+    assert!(matches!(judge().judge(&candidate, now()), Judgement::Send(_)), "it waited in the queue");
+}
+
+#[test]
+fn notification_without_a_sender_is_rejected_with_the_missing_field() {
+    let Judgement::End { outcome, reason } = judgement(&json!({"from": null}), "{}", |_| {}) else {
+        panic!("expected an end");
+    };
+    assert_eq!(outcome, Outcome::Rejected);
+    assert!(reason.starts_with("from: missing"), "{reason}");
+}
+
+#[test]
+fn stop_and_withdrawn_consent_change_the_judgement() {
+    let marketing = json!({"category": "marketing"});
+    let consent = |state| Consent { category: Category::Marketing, state, at: now(), evidence: String::new() };
+    let given = |candidate: &mut Candidate<'_>| {
+        candidate.person.person.record_consent(consent(ConsentState::Given));
+    };
+    assert!(matches!(judgement(&marketing, "{}", given), Judgement::Send(_)));
+    let suppressed = |judgement: Judgement| {
+        assert!(matches!(judgement, Judgement::End { outcome: Outcome::Suppressed, .. }), "{judgement:?}");
+    };
+    suppressed(judgement(&marketing, "{}", |candidate| {
+        given(candidate);
+        let request = RecordedPreference {
+            preference: Preference::OptedOut,
+            changed_at: now() + SignedDuration::from_secs(1),
+            message_sid: None,
+            reason: None,
+        };
+        candidate.person.person.record_preference(&Channel::WhatsApp, &[domain::suppression::Scope::All], &request);
+    }));
+    suppressed(judgement(&marketing, "{}", |candidate| {
+        given(candidate);
+        candidate.person.person.record_consent(consent(ConsentState::Withdrawn));
+    }));
+}
+
+#[test]
+fn cap_that_other_notifications_reached_changes_the_judgement() {
+    let policy = r#"{"default": {"consent": {}, "marketing_cap": {"messages": 1, "days": 7}}}"#;
+    let marketing = json!({"category": "marketing"});
+    assert!(matches!(judgement(&marketing, policy, |_| {}), Judgement::Send(_)));
+    let judgement = judgement(&marketing, policy, |candidate| {
+        let other = "other".to_owned().try_into().unwrap();
+        candidate.person.person.marketing_sent.insert(other, now());
+    });
+    assert!(matches!(judgement, Judgement::End { outcome: Outcome::Suppressed, .. }), "{judgement:?}");
+}
+
+#[test]
+fn invalid_user_id_is_replaced_by_the_known_number() {
+    let to_user = json!({"to": USER_ID});
+    let refuse = |candidate: &mut Candidate<'_>, code: &str| {
+        let step = Step { option: 0, purpose: Purpose::Deliver };
+        candidate.stored.progress.claim(step, FallbackChannel::WhatsApp, now());
+        candidate.stored.progress.phase = Phase::Ready { step, not_before: None };
+        let attempt = candidate.stored.progress.attempts.last_mut().unwrap();
+        (attempt.result, attempt.code) = (AttemptResult::Waiting, code.parse().ok());
+    };
+    let know_number = |candidate: &mut Candidate<'_>| {
+        candidate.person.home = candidate.job.contact.beside("+14155550123");
+        candidate.person.person.aliases.insert(USER_ID.to_owned());
+    };
+    assert_eq!(recipient_of(judgement(&to_user, "{}", know_number)), USER_ID);
+    let refused_with = |code: &'static str| {
+        judgement(&to_user, "{}", |candidate| {
+            know_number(candidate);
+            refuse(candidate, code);
+        })
+    };
+    assert_eq!(recipient_of(refused_with("21211")), "+14155550123");
+    assert_eq!(recipient_of(refused_with("20429")), USER_ID);
+    assert_eq!(recipient_of(judgement(&to_user, "{}", |candidate| refuse(candidate, "21211"))), USER_ID);
+}
+
+#[test]
+fn refusal_of_a_user_id_leads_to_a_number_only_if_one_is_known() {
+    let body = body(&json!({"to": USER_ID}));
+    let message = message(&body, now());
+    let mut person = candidate(&message, "{}").person;
+    let user: Recipient = USER_ID.parse().unwrap();
+    let number: Recipient = "+14155550123".parse().unwrap();
+    let invalid = "21211".parse().ok();
+    assert!(!can_go_to_number(invalid, &user, &person));
+    person.person.aliases.insert(number.to_string());
+    assert!(can_go_to_number(invalid, &user, &person));
+    assert!(!can_go_to_number(invalid, &number, &person), "the number itself is invalid");
+    assert!(!can_go_to_number("63016".parse().ok(), &user, &person));
+    assert!(!can_go_to_number(None, &user, &person));
+}

@@ -1,0 +1,224 @@
+//! A claim whose outcome is unknown: the function stopped, or Twilio's answer was lost. Whether a message exists is found
+//! out, not guessed.
+//!
+//! 1. The status callbacks of the attempt are read consistently. Its callback URL names the attempt, so any callback proves
+//!    that the message exists, and says how far it has come.
+//! 2. Without a callback nothing is certain as long as Twilio may still send the message: it may be queued, and Twilio's list
+//!    is sorted by the date of sending, so that a message that was not sent yet may be absent. Step 1 is repeated until the
+//!    validity period has passed, and two minutes more ([`stores::notifications::Lease::resolvable_at`]).
+//! 3. Then Twilio's list of messages to the recipient is read to its end. A message that says the same and belongs to no other
+//!    notification is assigned to this one.
+//! 4. If the list shows none, there is no message, and the same step of the notification may be sent.
+//! 5. If the list cannot be read, it is tried again for ten minutes. Then the policy of the category decides: the notification
+//!    is held for an operator, or sent again. A category that is sent again does not wait those ten minutes, because its
+//!    messages are worthless by then.
+
+use std::time::Duration;
+
+use domain::{
+    limits::{RESOLVE_MARGIN, validity},
+    policy::{OnUnknown, Policy},
+    progress::{Attempt, Change, MessageReport, Phase},
+};
+use jiff::{SignedDuration, Timestamp};
+use stores::{
+    contacts::StoredPerson,
+    messages::{MessageSubject, Messages, StatusReport},
+    notifications::{MessageAssignment, NotificationWrite, Notifications, StoredNotification, next_version},
+};
+
+use crate::{
+    backoff,
+    dead_letters::DeadLetters,
+    job::Job,
+    message_search::{MessageSearch, SearchResult},
+    next::{Next, SendError, Stop},
+    record_decision::log_state,
+};
+
+/// Resolves unknown outcomes.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    pub(crate) notifications: Notifications,
+    pub(crate) messages: Messages,
+    pub(crate) search: MessageSearch,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) policy: Policy,
+}
+
+/// For how long a list that cannot be read is tried again.
+const RETRY_LIST_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// The pause between two looks at the callbacks: a random time between this and twice this, and more the longer it takes.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses between two tries to read the list: up to half a minute.
+const LIST_PAUSE: usize = 5;
+
+const NOT_SENT: &str = "the answer to the request was lost, and Twilio has no message of this attempt";
+const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback reported whether the message was sent, and Twilio's \
+                         list of messages could not be read";
+
+impl Resolver {
+    /// Gives the notification only if its last attempt certainly became no message. Then it is ready for the same step.
+    pub(crate) async fn resolve(
+        &self,
+        job: &Job<'_>,
+        person: &StoredPerson,
+        stored: StoredNotification,
+        now: Timestamp,
+    ) -> Result<StoredNotification, Stop> {
+        let number = stored.progress.attempts.len().saturating_sub(1);
+        let Some(attempt) = stored.progress.last().cloned() else { return Ok(stored) };
+        if let Some(report) = self.furthest_report(job, number).await?
+            && let Some(next) = self.record_found(job, &stored, &report, now).await?
+        {
+            return Err(next.into());
+        }
+        let resolvable_at = resolvable_at(job, &stored, &attempt);
+        if now < resolvable_at {
+            let next = Next::Again(look_again_in(&attempt, resolvable_at, now));
+            tracing::info!(
+                notification_id = %job.notification.id,
+                attempt = number,
+                %resolvable_at,
+                ?next,
+                "no status callback has named a message of this attempt yet, so its outcome is looked up again"
+            );
+            return Err(next.into());
+        }
+        match self.search.find(job, person, &stored, now).await? {
+            SearchResult::NoMessage => self.record_not_sent(job, stored, NOT_SENT, now).await,
+            SearchResult::Assigned(found) => Err(after_found(&found, job, now).into()),
+            SearchResult::NotificationChanged => Err(Next::SOON.into()),
+            SearchResult::Unreadable(why) => self.decide_unreadable(job, stored, resolvable_at, &why, now).await,
+        }
+    }
+
+    /// The furthest status that a callback of the attempt has reported.
+    async fn furthest_report(&self, job: &Job<'_>, number: usize) -> Result<Option<MessageReport>, SendError> {
+        let attempt = u32::try_from(number).unwrap_or(u32::MAX);
+        let subject = MessageSubject::Attempt(job.account_sid.clone(), job.notification.id.clone(), attempt);
+        Ok(furthest(self.messages.reports(&subject).await?, number))
+    }
+
+    /// A callback has named the message of the attempt. None if another notification with the same content owns that message
+    /// by Twilio's list: then this one has none.
+    async fn record_found(
+        &self,
+        job: &Job<'_>,
+        stored: &StoredNotification,
+        report: &MessageReport,
+        now: Timestamp,
+    ) -> Result<Option<Next>, SendError> {
+        let mut found = stored.clone();
+        if apply_report(&mut found, job, report, now) == Change::Duplicate {
+            tracing::error!(
+                notification_id = %job.notification.id,
+                alarm = "duplicate",
+                "Twilio has two messages of one attempt: a person got a message twice"
+            );
+            return Ok(Some(Next::Done));
+        }
+        match self.notifications.assign_message(stored.version, &found, &report.message_sid, now).await? {
+            MessageAssignment::Assigned => Ok(Some(after_found(&found, job, now))),
+            MessageAssignment::Changed(_) => Ok(Some(Next::SOON)),
+            MessageAssignment::OwnedByAnother => Ok(None),
+        }
+    }
+
+    async fn record_not_sent(
+        &self,
+        job: &Job<'_>,
+        mut stored: StoredNotification,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<StoredNotification, Stop> {
+        let seen = stored.version;
+        stored.apply(&job.notification, now, |progress, on| {
+            progress.record_not_sent(reason, on.now);
+            Change::Recorded
+        });
+        match self.notifications.put(Some(seen), &stored, now).await? {
+            NotificationWrite::Written => {
+                tracing::warn!(notification_id = %job.notification.id, reason, "an attempt is repeated");
+                Ok(StoredNotification { version: next_version(Some(seen), now), ..stored })
+            }
+            NotificationWrite::Changed(_) => Err(Next::SOON.into()),
+        }
+    }
+
+    /// The list could not be read, although everything in it would be certain now.
+    async fn decide_unreadable(
+        &self,
+        job: &Job<'_>,
+        mut stored: StoredNotification,
+        resolvable_at: Timestamp,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<StoredNotification, Stop> {
+        let notification_id = &job.notification.id;
+        if self.policy.on_unknown(job.notification.category) == OnUnknown::Resend {
+            tracing::warn!(%notification_id, why, "whether a message was sent stays unknown, and it is sent again");
+            return self.record_not_sent(job, stored, NOT_KNOWN, now).await;
+        }
+        if now.duration_since(resolvable_at) < RETRY_LIST_FOR {
+            tracing::warn!(%notification_id, why, "Twilio's list could not be read, and is tried again");
+            return Err(Next::Again(backoff::full_jitter(LIST_PAUSE)).into());
+        }
+        tracing::error!(
+            %notification_id,
+            why,
+            alarm = "held",
+            "whether a message was sent stays unknown, and an operator has to look at it"
+        );
+        self.dead_letters.write(job.message, NOT_KNOWN).await?;
+        if stored.progress.phase != Phase::Unknown {
+            let seen = stored.version;
+            stored.progress.hold(NOT_KNOWN);
+            if let NotificationWrite::Changed(_) = self.notifications.put(Some(seen), &stored, now).await? {
+                return Err(Next::SOON.into());
+            }
+            log_state(&stored);
+        }
+        Err(Next::Done.into())
+    }
+}
+
+fn after_found(stored: &StoredNotification, job: &Job<'_>, now: Timestamp) -> Next {
+    log_state(stored);
+    Next::of(stored, stored.ends_at(&job.notification), now)
+}
+
+/// Applies a report about an attempt whose answer is unknown: it proves that Twilio accepted the attempt, and may say more.
+pub(crate) fn apply_report(
+    stored: &mut StoredNotification,
+    job: &Job<'_>,
+    report: &MessageReport,
+    now: Timestamp,
+) -> Change {
+    stored.apply(&job.notification, now, |progress, on| progress.record_found(report, on))
+}
+
+fn furthest(reports: Vec<StatusReport>, attempt: usize) -> Option<MessageReport> {
+    let furthest = reports.into_iter().max_by_key(|report| report.status)?;
+    let StatusReport { message_sid, status, error_code: code, .. } = furthest;
+    Some(MessageReport { attempt, message_sid, status, code })
+}
+
+/// When Twilio's complete list is certain.
+fn resolvable_at(job: &Job<'_>, stored: &StoredNotification, attempt: &Attempt) -> Timestamp {
+    let by_validity = attempt.claimed_at.saturating_add(validity(&job.notification) + RESOLVE_MARGIN);
+    stored.lease.as_ref().map_or(by_validity.unwrap_or(Timestamp::MAX), |lease| lease.resolvable_at)
+}
+
+/// How soon the callbacks are looked at again: each half minute to a minute at first, then at longer intervals, and not later
+/// than the list is certain.
+fn look_again_in(attempt: &Attempt, resolvable_at: Timestamp, now: Timestamp) -> Duration {
+    let elapsed = Duration::try_from(now.duration_since(attempt.claimed_at)).unwrap_or_default();
+    let left = Duration::try_from(resolvable_at.duration_since(now)).unwrap_or_default();
+    let pause = FIRST_PAUSE.max(elapsed / 4);
+    let jitter = pause.mul_f64(fastrand::f64());
+    (pause + jitter).min(left).max(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! What Twilio answered is written down.
+//!
+//! 1. If the answer says that the person opted out, that is recorded of the person first. The next notification is then
+//!    suppressed, even if this function stops before step 3.
+//! 2. The answer changes the notification's progress ([`domain::progress::Progress::answer`]): accepted, ready for its next
+//!    step, or ended.
+//! 3. The notification is written, if it is still as the claim wrote it. If a status callback was faster, the answer is
+//!    applied to what the callback left.
+//! 4. The progress says when the queue message comes again.
+//!
+//! If the function stops before step 3, the claim stays, and `resolve` finds out later what became of the message. The
+//! deadline of the requests leaves the time for one write here.
+
+use domain::{
+    failure_response::{FailureResponse, needs_operator},
+    notification::{Category, FallbackChannel, Notification},
+    preference::{Preference, RecordedPreference},
+    progress::{AttemptResult, Change, CreateAnswer, CreateFailure, Outcome, Progress},
+    region::region_of_recipient,
+    suppression::Scope,
+};
+use jiff::{SignedDuration, Timestamp};
+use stores::{
+    contacts::{Contacts, PreferenceSource},
+    notifications::{NotificationWrite, Notifications, StoredNotification},
+};
+use twilio_types::{address::Channel, error_code::ErrorCode};
+
+use crate::{
+    claim::Claimed,
+    dead_letters::DeadLetters,
+    deliver::Delivery,
+    judge::can_go_to_number,
+    next::{Next, SendError},
+    record_decision::log_state,
+};
+
+/// Writes Twilio's answers.
+#[derive(Debug)]
+pub(crate) struct Settler {
+    pub(crate) notifications: Notifications,
+    pub(crate) contacts: Contacts,
+    pub(crate) dead_letters: DeadLetters,
+}
+
+impl Settler {
+    pub(crate) async fn settle(&self, claimed: &Claimed<'_>, delivery: Delivery) -> Result<Next, SendError> {
+        let now = Timestamp::now();
+        let answer = match delivery {
+            Delivery::Answered(answer) | Delivery::TooFast(answer) => answer,
+            // The claim stays as it is, and is resolved after its lease.
+            Delivery::OutcomeUnknown => {
+                return Ok(Next::of(&claimed.stored, None, now));
+            }
+        };
+        if let CreateAnswer::Refused(failure) = &answer {
+            self.record_opt_out(claimed, failure, now).await?;
+        }
+        let answer = to_number_after_invalid_user_id(answer, claimed);
+        let mut stored = claimed.stored.clone();
+        let change = apply(&mut stored, &claimed.job.notification, claimed.attempt(), answer.clone(), now);
+        log_refusal(&claimed.job.notification, &answer, change);
+        if is_given_up(&stored.progress) && claimed.job.notification.category != Category::Authentication {
+            let reason = stored.progress.reason.clone().unwrap_or_default();
+            self.dead_letters.write(claimed.job.message, &reason).await?;
+        }
+        let stored = match self.notifications.put(Some(claimed.stored.version), &stored, now).await? {
+            NotificationWrite::Written => stored,
+            NotificationWrite::Changed(_) => self.apply_to_stored(claimed, &answer, now).await?,
+        };
+        log_state(&stored);
+        Ok(Next::of(&stored, stored.ends_at(&claimed.job.notification), now))
+    }
+
+    /// A status callback was faster than the answer.
+    async fn apply_to_stored(
+        &self,
+        claimed: &Claimed<'_>,
+        answer: &CreateAnswer,
+        now: Timestamp,
+    ) -> Result<StoredNotification, SendError> {
+        let notification = &claimed.job.notification;
+        let change =
+            |stored: &mut StoredNotification| match apply(stored, notification, claimed.attempt(), answer.clone(), now)
+            {
+                Change::Nothing | Change::Duplicate => (None, ()),
+                Change::Recorded | Change::Ready(_) => (Some(()), ()),
+            };
+        let changed = self.notifications.change(&claimed.job.account_sid, &notification.id, now, change).await?;
+        Ok(changed.map_or_else(|| claimed.stored.clone(), |(stored, ())| stored))
+    }
+
+    /// Twilio knows of an opt-out that did not come through our webhook.
+    async fn record_opt_out(
+        &self,
+        claimed: &Claimed<'_>,
+        failure: &CreateFailure,
+        now: Timestamp,
+    ) -> Result<(), SendError> {
+        let scope = match FailureResponse::of_code(failure.code, region_of_recipient(&claimed.job.notification.to)) {
+            FailureResponse::OptOut => Scope::All,
+            FailureResponse::OptOutOfMarketing => Scope::Marketing,
+            _ => return Ok(()),
+        };
+        let channel = match claimed.plan.route.channel {
+            FallbackChannel::WhatsApp => Channel::WhatsApp,
+            FallbackChannel::Sms => Channel::Sms,
+        };
+        let job = &claimed.job;
+        let preference =
+            RecordedPreference { preference: Preference::OptedOut, changed_at: now, message_sid: None, reason: None };
+        let source = PreferenceSource {
+            event_id: format!("{}#{}.contact_opted_out", job.account_sid, job.notification.id),
+            code: failure.code,
+        };
+        self.contacts.record_preference(&job.contact, &channel, &scope, &preference, &source, now).await?;
+        tracing::info!(
+            notification_id = %job.notification.id,
+            code = failure.code.map(ErrorCode::get),
+            "the recipient was recorded as opted out, because Twilio refused a message with this code"
+        );
+        Ok(())
+    }
+}
+
+/// Applies Twilio's answer to an attempt of a stored notification.
+fn apply(
+    stored: &mut StoredNotification,
+    notification: &Notification,
+    attempt: usize,
+    answer: CreateAnswer,
+    now: Timestamp,
+) -> Change {
+    stored.apply(notification, now, |progress, on| progress.answer(attempt, answer, on))
+}
+
+/// A user id that is invalid for Twilio says nothing about the person: if the person's number is known, the same option goes
+/// to the number at once. Otherwise it is a refusal of the recipient.
+fn to_number_after_invalid_user_id(answer: CreateAnswer, claimed: &Claimed<'_>) -> CreateAnswer {
+    match answer {
+        CreateAnswer::Refused(failure) if can_go_to_number(failure.code, &claimed.plan.recipient, &claimed.person) => {
+            CreateAnswer::NotDone(failure, SignedDuration::ZERO)
+        }
+        answer => answer,
+    }
+}
+
+/// Whether the notification was rejected because of time, and not because Twilio refused it for good.
+fn is_given_up(progress: &Progress) -> bool {
+    progress.outcome == Some(Outcome::Rejected)
+        && progress.last().is_some_and(|attempt| attempt.result == AttemptResult::Waiting)
+}
+
+fn log_refusal(notification: &Notification, answer: &CreateAnswer, change: Change) {
+    if change == Change::Duplicate {
+        tracing::error!(
+            notification_id = %notification.id,
+            alarm = "duplicate",
+            "Twilio has two messages of one attempt: a person got a message twice"
+        );
+    }
+    if let CreateAnswer::Refused(failure) = answer
+        && let Some(code) = failure.code.filter(|code| needs_operator(*code))
+    {
+        tracing::error!(
+            notification_id = %notification.id,
+            %code,
+            alarm = "configuration",
+            "Twilio refused a message with a code that an operator has to look at"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,19 @@
-//! What other systems are told: the JSON on the events queue and in the archive.
+//! An event: the JSON on the events queue and in the archive.
 
 use std::{collections::BTreeMap, fmt};
 
-use domain::{contact_key::ContactKey, notification::NotificationId, preference::Preference};
+use domain::{
+    contact_key::ContactKey,
+    notification::NotificationId,
+    preference::Preference,
+    progress::{Attempt, Outcome},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
+    contacts::PreferenceChange,
     messages::{Source, StoredMessage},
-    notifications::{Attempt, NotificationState, StoredNotification},
+    notifications::{NotificationState, StoredNotification},
 };
 use twilio_types::{
     error_code::ErrorCode,
@@ -20,6 +26,8 @@ use twilio_webhook::{
     status_callback::StatusCallback,
 };
 
+use crate::record::ChangedPreference;
+
 /// An event.
 #[derive(Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names that consumers of events read")]
@@ -29,6 +37,8 @@ pub(crate) struct Event {
     event_id: String,
     account_sid: AccountSid,
     occurred_at: Timestamp,
+    /// The events of a contact sort by it in the order in which they happened.
+    sequence: String,
     #[serde(flatten)]
     detail: Detail,
     #[serde(skip)]
@@ -38,14 +48,14 @@ pub(crate) struct Event {
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
 enum Detail {
-    Inbound(Box<Inbound>),
-    Status(Box<Status>),
-    Preference(PreferenceChange),
-    Notification(Box<NotificationEnd>),
+    Inbound(Box<InboundDetail>),
+    Status(Box<StatusDetail>),
+    Preference(PreferenceDetail),
+    Notification(Box<NotificationDetail>),
 }
 
 #[derive(Clone, Serialize)]
-struct Inbound {
+struct InboundDetail {
     received_at: Timestamp,
     message_sid: MessageSid,
     from: String,
@@ -53,7 +63,7 @@ struct Inbound {
     body: String,
     num_media: u32,
     media: Vec<ReceivedMedia>,
-    /// A person should look: it may be an opt-out in other words than the known ones.
+    /// It may be an opt-out in other words than the known ones: a person should look at it.
     #[serde(skip_serializing_if = "is_false")]
     possible_opt_out: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -64,8 +74,7 @@ struct Inbound {
 }
 
 #[derive(Clone, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names that consumers of events read")]
-struct Status {
+struct StatusDetail {
     received_at: Timestamp,
     message_sid: MessageSid,
     notification_id: Option<NotificationId>,
@@ -82,43 +91,23 @@ struct Status {
 }
 
 #[derive(Clone, Serialize)]
-struct PreferenceChange {
+struct PreferenceDetail {
     contact: String,
     channel: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_sid: Option<MessageSid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<&'static str>,
+    scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
 }
 
-/// An opt-out that Twilio or WhatsApp knows of, and tells by an error's code.
-#[derive(Debug, Clone)]
-pub(crate) struct ReportedOptOut<'a> {
-    /// The account.
-    pub(crate) account_sid: &'a AccountSid,
-    /// The person: a phone number or a user id.
-    pub(crate) contact: &'a ContactKey,
-    /// The channel.
-    pub(crate) channel: &'a str,
-    /// Whether it is about marketing alone.
-    pub(crate) is_marketing_only: bool,
-    /// The code.
-    pub(crate) code: ErrorCode,
-    /// Unlike any other such report.
-    pub(crate) report: String,
-    /// The message that failed, where there was one.
-    pub(crate) message_sid: Option<&'a MessageSid>,
-    /// When it was reported.
-    pub(crate) at: Timestamp,
-}
-
 #[derive(Clone, Serialize)]
-struct NotificationEnd {
+struct NotificationDetail {
     notification_id: NotificationId,
     to: Option<String>,
     state: NotificationState,
+    outcome: Outcome,
     reason: Option<String>,
     code: Option<ErrorCode>,
     message_sid: Option<MessageSid>,
@@ -126,49 +115,48 @@ struct NotificationEnd {
     metadata: BTreeMap<String, String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
 impl fmt::Debug for Event {
-    /// Without what a person said.
+    /// Shows nothing that a person wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("event_id", &self.event_id).finish_non_exhaustive()
     }
 }
 
 impl Event {
-    /// The event as JSON.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
-    /// Unlike any other event's; the same when the event is published again.
+    /// The id of no other event, and the same when the event is published again.
     pub(crate) fn id(&self) -> &str {
         &self.event_id
     }
 
-    /// When it happened.
     pub(crate) fn occurred_at(&self) -> Timestamp {
         self.occurred_at
     }
 
-    /// The contact, whose events come in their order.
+    /// The message group: the contact.
     pub(crate) fn group(&self) -> &str {
         &self.group
     }
 
-    /// A person wrote.
+    /// A person wrote a message.
     pub(crate) fn inbound(message: InboundMessage, stored: StoredMessage) -> Self {
         Self {
+            sequence: sequence(stored.received_at, &message.message_sid),
             event_type: "twilio_inbound",
             schema: "twilio.inbound.v1",
             event_id: message.message_sid.to_string(),
             group: ContactKey::of_sender(&message).as_str().to_owned(),
             account_sid: message.account_sid,
             occurred_at: stored.received_at,
-            detail: Detail::Inbound(Box::new(Inbound {
+            detail: Detail::Inbound(Box::new(InboundDetail {
                 received_at: stored.received_at,
                 message_sid: message.message_sid,
                 from: message.from.to_string(),
@@ -184,50 +172,40 @@ impl Event {
         }
     }
 
-    /// A person's message changed whether we may write.
-    pub(crate) fn preference(message: &InboundMessage, preference: Preference, at: Timestamp) -> Self {
-        let (event_type, schema) = match preference {
-            Preference::OptedOut => ("contact_opted_out", "contact.opted_out.v1"),
-            Preference::OptedIn => ("contact_opted_in", "contact.opted_in.v1"),
+    /// A person opted out or in again.
+    pub(crate) fn preference(changed: ChangedPreference) -> Self {
+        let ChangedPreference { account_sid, home, change } = changed;
+        let schema = match change.preference {
+            Preference::OptedOut => "contact.opted_out.v1",
+            Preference::OptedIn => "contact.opted_in.v1",
+        };
+        let event_type = PreferenceChange::event_type(change.preference);
+        // `~` sorts after `#`: the event comes after those of the message, whatever status of it was reported.
+        let subject = match &change.message_sid {
+            Some(message_sid) => format!("{message_sid}~{event_type}"),
+            None => change.event_id.clone(),
         };
         Self {
             event_type,
             schema,
-            event_id: format!("{}.{event_type}", message.message_sid),
-            group: ContactKey::of_sender(message).as_str().to_owned(),
-            account_sid: message.account_sid.clone(),
-            occurred_at: at,
-            detail: Detail::Preference(PreferenceChange {
-                contact: message.from.identity.as_str().to_owned(),
-                channel: message.from.channel.name().to_owned(),
-                message_sid: Some(message.message_sid.clone()),
-                scope: None,
-                code: None,
+            event_id: change.event_id,
+            // The home, so that all changes of one person are in one group, and in their order.
+            group: home.as_str().to_owned(),
+            account_sid,
+            occurred_at: change.at,
+            sequence: sequence(change.at, subject),
+            detail: Detail::Preference(PreferenceDetail {
+                contact: change.identity,
+                channel: change.channel,
+                message_sid: change.message_sid,
+                scope: change.scope,
+                code: change.code,
             }),
         }
     }
 
-    /// Twilio refused a message because the person has opted out.
-    pub(crate) fn reported_opt_out(reported: &ReportedOptOut<'_>) -> Self {
-        Self {
-            event_type: "contact_opted_out",
-            schema: "contact.opted_out.v1",
-            event_id: format!("{}.contact_opted_out", reported.report),
-            group: reported.contact.as_str().to_owned(),
-            account_sid: reported.account_sid.clone(),
-            occurred_at: reported.at,
-            detail: Detail::Preference(PreferenceChange {
-                contact: reported.contact.address().to_owned(),
-                channel: reported.channel.to_owned(),
-                message_sid: reported.message_sid.cloned(),
-                scope: Some(if reported.is_marketing_only { "marketing" } else { "all" }),
-                code: Some(reported.code),
-            }),
-        }
-    }
-
-    /// Twilio told what became of a message. `notification` is what the message was sent for, where it is known;
-    /// `reported` are all the statuses that are known of it.
+    /// Twilio reported the status of a message. `notification` is the one that the message was sent for, if it is stored;
+    /// `reported` are all recorded statuses of the message.
     pub(crate) fn status(
         callback: StatusCallback,
         stored: StoredMessage,
@@ -235,7 +213,9 @@ impl Event {
         notification: Option<StoredNotification>,
     ) -> Self {
         let current_status = reported.into_iter().fold(callback.status, Ord::max);
+        let subject = format_args!("{}#{}", callback.message_sid, callback.status);
         Self {
+            sequence: sequence(stored.received_at, subject),
             event_type: "twilio_status",
             schema: "twilio.status.v1",
             event_id: format!("{}.{}", callback.message_sid, callback.status),
@@ -243,7 +223,7 @@ impl Event {
                 .map_or_else(|| callback.message_sid.to_string(), |key| key.as_str().to_owned()),
             account_sid: callback.account_sid,
             occurred_at: stored.received_at,
-            detail: Detail::Status(Box::new(Status {
+            detail: Detail::Status(Box::new(StatusDetail {
                 received_at: stored.received_at,
                 message_sid: callback.message_sid,
                 notification_id: stored.notification_id,
@@ -253,45 +233,56 @@ impl Event {
                 error_title: callback.error_code.and_then(ErrorCode::title),
                 from: callback.from.map(|from| from.to_string()),
                 to: callback.to.map(|to| to.to_string()),
-                metadata: notification.map(|notification| notification.metadata).unwrap_or_default(),
+                metadata: notification.map(|notification| notification.subject.metadata).unwrap_or_default(),
                 recovered: stored.source == Source::Reconcile,
                 raw: stored.raw,
             })),
         }
     }
 
-    /// A notification came to an end without reaching Twilio. None for a state that is no such end.
+    /// A notification was not delivered. None if it has no such outcome.
     pub(crate) fn notification(stored: StoredNotification) -> Option<Self> {
-        let (event_type, schema) = match stored.state {
-            NotificationState::Rejected | NotificationState::Expired | NotificationState::Unknown => {
-                ("notification_failed", "notification.failed.v1")
-            }
-            NotificationState::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
-            NotificationState::Claimed
-            | NotificationState::Waiting
-            | NotificationState::AwaitingReply
-            | NotificationState::Accepted => return None,
+        let outcome = stored.progress.outcome?;
+        let (event_type, schema) = match outcome {
+            Outcome::Failed
+            | Outcome::Undelivered
+            | Outcome::Rejected
+            | Outcome::Expired
+            | Outcome::Cancelled
+            | Outcome::Unknown => ("notification_failed", "notification.failed.v1"),
+            Outcome::Suppressed => ("notification_suppressed", "notification.suppressed.v1"),
+            Outcome::Delivered | Outcome::Read => return None,
         };
-        let contact = stored.recipient.as_ref().map(|to| ContactKey::of_phone(&stored.account_sid, to));
+        let (state, event_id) = (stored.state(), stored.event_id());
+        let message_sid = stored.message_sid().cloned();
+        let StoredNotification { subject, progress, updated_at, .. } = stored;
+        let contact = subject.recipient.as_ref().map(|to| ContactKey::of(&subject.account_sid, to));
         Some(Self {
             event_type,
             schema,
-            event_id: stored.event_id(),
-            group: contact.map_or_else(|| stored.account_sid.to_string(), |key| key.as_str().to_owned()),
-            account_sid: stored.account_sid,
-            occurred_at: stored.updated_at,
-            detail: Detail::Notification(Box::new(NotificationEnd {
-                notification_id: stored.id,
-                to: stored.recipient.map(String::from),
-                state: stored.state,
-                reason: stored.reason,
-                code: stored.code,
-                message_sid: stored.message_sid,
-                attempts: stored.attempts,
-                metadata: stored.metadata,
+            sequence: sequence(updated_at, &event_id),
+            event_id,
+            group: contact.map_or_else(|| subject.account_sid.to_string(), |key| key.as_str().to_owned()),
+            account_sid: subject.account_sid,
+            occurred_at: updated_at,
+            detail: Detail::Notification(Box::new(NotificationDetail {
+                notification_id: subject.id,
+                to: subject.recipient.map(String::from),
+                state,
+                outcome,
+                reason: progress.reason,
+                code: progress.code,
+                message_sid,
+                attempts: progress.attempts,
+                metadata: subject.metadata,
             })),
         })
     }
+}
+
+/// The time with a fixed number of digits, so that sequences sort as texts.
+fn sequence(at: Timestamp, subject: impl fmt::Display) -> String {
+    format!("{at:.6}#{subject}")
 }
 
 #[cfg(test)]

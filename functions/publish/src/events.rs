@@ -1,4 +1,5 @@
-//! The events of a change.
+//! The events of a change, and what follows from the change. What follows is done before the event is published, so that a
+//! consumer of the event finds it done. Everything may be done twice: a record that was not published comes again.
 
 use stores::{
     messages::{MessageEvent, Messages, StoredMessage},
@@ -8,14 +9,23 @@ use twilio_webhook::{
     form::Form, inbound_message::InboundMessage, signature::TrustedForm, status_callback::StatusCallback,
 };
 
-use crate::{error::EventError, event::Event, reactions::Reactor, record::Change};
+use crate::{
+    error::EventError,
+    event::Event,
+    opt_out::OptOutRecorder,
+    record::Change,
+    report::{ReportHandler, log_failure},
+    wake::ReplyHandler,
+};
 
-/// Looks up what an event says besides its change.
+/// Makes the events of a change.
 #[derive(Debug)]
 pub(crate) struct EventBuilder {
     pub(crate) messages: Messages,
     pub(crate) notifications: Notifications,
-    pub(crate) reactor: Reactor,
+    pub(crate) replies: ReplyHandler,
+    pub(crate) reports: ReportHandler,
+    pub(crate) opt_outs: OptOutRecorder,
 }
 
 impl EventBuilder {
@@ -24,33 +34,38 @@ impl EventBuilder {
             Change::Message(stored) => {
                 let form = Form::from(stored.raw.clone());
                 let form = TrustedForm::Stored(&form);
-                match stored.event {
-                    MessageEvent::Inbound => self.inbound(InboundMessage::parse(form)?, *stored).await,
-                    MessageEvent::Status(_) => self.status(StatusCallback::parse(form)?, *stored).await,
-                }
+                let event = match stored.event {
+                    MessageEvent::Inbound => self.inbound(InboundMessage::parse(form)?, *stored).await?,
+                    MessageEvent::Status(_) | MessageEvent::AttemptStatus(..) => {
+                        self.status(StatusCallback::parse(form)?, *stored).await?
+                    }
+                };
+                Ok(vec![event])
             }
-            Change::Notification(stored) => {
-                let opted_out = self.reactor.to_end(&stored).await?;
-                Ok(Event::notification(*stored).into_iter().chain(opted_out).collect())
-            }
+            Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
+            Change::Preference(changed) => Ok(vec![Event::preference(*changed)]),
             Change::Nothing => Ok(Vec::new()),
         }
     }
 
-    async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Vec<Event>, EventError> {
-        self.reactor.to_inbound(&message, stored.preference, stored.received_at).await?;
-        let preference =
-            stored.preference.map(|preference| Event::preference(&message, preference, stored.received_at));
-        Ok([Event::inbound(message, stored)].into_iter().chain(preference).collect())
+    async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Event, EventError> {
+        self.replies.wake_awaiting(&message).await?;
+        Ok(Event::inbound(message, stored))
     }
 
-    async fn status(&self, callback: StatusCallback, stored: StoredMessage) -> Result<Vec<Event>, EventError> {
-        let reported = self.messages.statuses(&callback.message_sid).await?;
+    async fn status(&self, callback: StatusCallback, stored: StoredMessage) -> Result<Event, EventError> {
+        let reported = self.messages.reports(&stored.subject()).await?;
+        let of_message = reported.into_iter().filter(|report| report.message_sid == callback.message_sid);
+        let statuses: Vec<_> = of_message.map(|report| report.status).collect();
         let notification = match &stored.notification_id {
             Some(id) => self.notifications.get(&callback.account_sid, id).await?,
             None => None,
         };
-        let opted_out = self.reactor.to_status(&callback, notification.as_ref(), stored.received_at).await?;
-        Ok([Event::status(callback, stored, reported, notification)].into_iter().chain(opted_out).collect())
+        log_failure(&callback);
+        self.opt_outs.record_report(&callback, stored.received_at).await?;
+        if let (Some(notification), Some(attempt)) = (&notification, stored.attempt) {
+            self.reports.apply(&callback, notification, attempt).await?;
+        }
+        Ok(Event::status(callback, stored, statuses, notification))
     }
 }

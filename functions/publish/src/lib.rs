@@ -1,9 +1,14 @@
-//! The streams of the Messages and Notifications tables, made into events: on the events queue and in the archive.
+//! The streams of the Messages, Contacts and Notifications tables, made into events: on the events queue and in the archive.
 //!
-//! At least once and in order for each contact. What a record asks for is done before its event is out ([`reactions`]).
-//! What can never be published does not hold up the rest ([`mod@unpublished`]).
+//! - Every event is published at least once. Lambda keeps the order of the changes of one item only, so the opt-outs and
+//!   opt-ins of a person come in their order, and all other events of a contact are sorted by their `sequence`.
+//! - What follows from a record is done before its event is published ([`events`]): a status is applied to its notification
+//!   ([`report`]), an answer wakes waiting notifications ([`wake`]), and a reported opt-out is recorded ([`opt_out`]).
+//! - A record that can never be published does not hold up the others ([`mod@unpublished`]).
+//!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
-//! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY`.
+//! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY` and
+//! `MESSAGING_SERVICE_SID`.
 
 use std::convert::Infallible;
 
@@ -26,16 +31,26 @@ mod error;
 mod event;
 mod events;
 mod fifo;
-mod reactions;
+mod opt_out;
 mod record;
+mod report;
+mod requeue;
 mod unpublished;
+mod wake;
+
+#[cfg(test)]
+mod order_tests;
+#[cfg(test)]
+mod test_data;
 
 use error::EventError;
 use events::EventBuilder;
 use fifo::PreparedEvent;
-use reactions::Reactor;
+use opt_out::OptOutRecorder;
 use record::{Change, RecordLocation};
+use report::ReportHandler;
 use unpublished::{Unpublished, settle};
+use wake::ReplyHandler;
 
 /// The function.
 #[derive(Debug)]
@@ -71,22 +86,31 @@ impl PublishFunction {
         let outbound_queue_url = env::required("OUTBOUND_QUEUE_URL")?;
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
+        let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
         let s3 = shared::aws::s3_config(&config).build();
+        let contacts = Contacts::new(dynamodb.clone(), contacts_table);
+        let outbound = OutboundProducer::new(sqs.clone(), outbound_queue_url);
         Ok(Self {
             builder: EventBuilder {
                 messages: Messages::new(dynamodb.clone(), messages_table),
                 notifications: notifications.clone(),
-                reactor: Reactor {
-                    contacts: Contacts::new(dynamodb.clone(), contacts_table),
+                replies: ReplyHandler {
+                    contacts: contacts.clone(),
+                    notifications: notifications.clone(),
+                    outbound: outbound.clone(),
+                },
+                reports: ReportHandler {
                     notifications,
                     rate_limits: RateLimits::new(dynamodb, rate_limits_table),
-                    outbound: OutboundProducer::new(sqs.clone(), outbound_queue_url),
+                    outbound,
                     policy,
+                    messaging_service_sid,
                 },
+                opt_outs: OptOutRecorder { contacts },
             },
             queue: EventsQueue::new(sqs.clone(), events_queue_url),
             unpublished: UnpublishedQueue::new(sqs, unpublished_queue_url),
@@ -164,17 +188,47 @@ impl PublishFunction {
         })
     }
 
-    /// Gives the key of the object with the events, where there are any.
+    /// Gives the key of the object with the events, if there are any.
     async fn archive(&self, prepared: &[Prepared]) -> Result<Option<String>, ArchiveError> {
         let events: Vec<_> = prepared.iter().flat_map(Prepared::events).collect();
-        let (Some(event), Some(batch)) = (events.first(), prepared.first()) else { return Ok(None) };
+        let (Some(event), Some(batch)) = (events.first(), batch_name(prepared)) else { return Ok(None) };
         let lines: Vec<_> = events.iter().map(|event| event.message.body.as_str()).collect();
-        self.archive.append(event.occurred_at, &batch.location.sequence_number, &lines).await.map(Some)
+        self.archive.append(event.occurred_at, &batch, &lines).await.map(Some)
     }
 
     async fn set_aside(&self, unpublished: &[Unpublished<'_>], archive_key: Option<&str>) -> Result<(), QueueError> {
         unpublished.iter().for_each(Unpublished::log);
         let notes: Vec<_> = unpublished.iter().map(|unpublished| unpublished.note(archive_key)).collect();
         self.unpublished.put(&notes).await
+    }
+}
+
+/// The name of these records in the archive: the same for the same records. It begins with the time, so that the objects of
+/// all tables sort by it, and a reader finds the new ones behind those that it has read. A sequence number is unique in one stream only,
+/// and a batch that Lambda divides has the same first record, but another last one.
+fn batch_name(prepared: &[Prepared]) -> Option<String> {
+    let (first, last) = (&prepared.first()?.location, &prepared.last()?.location);
+    let table = first.table().unwrap_or_default();
+    Some(format!("{:010}-{table}-{}-{}", first.changed_at, first.sequence_number, last.sequence_number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archived_batches_of_all_tables_sort_by_time() {
+        let batch = |changed_at: i64, table: &str| {
+            let location = RecordLocation {
+                stream: format!("arn:aws:dynamodb:us-east-1:123456789012:table/{table}/stream/1"),
+                changed_at,
+                sequence_number: "111".to_owned(),
+                keys: serde_dynamo::Item::default(),
+            };
+            batch_name(&[Prepared { location, events: Ok(Vec::new()) }]).unwrap()
+        };
+        let names = [batch(0, "Messages"), batch(999_999_999, "Notifications"), batch(1_790_000_000, "Messages")];
+        assert!(names.is_sorted(), "{names:?}");
+        assert_eq!(names[2], "1790000000-Messages-111-111");
     }
 }

@@ -45,7 +45,7 @@ impl Unpublished<'_> {
     /// The note for an operator. It points at the event and does not hold it, so that SQS always accepts the note:
     /// an event is a line of the archive's object `archive_key`, and what the record says is in the item with these keys.
     pub(crate) fn note(&self, archive_key: Option<&str>) -> MessageBody {
-        let RecordLocation { stream, sequence_number, keys } = self.location;
+        let RecordLocation { stream, sequence_number, keys, .. } = self.location;
         let note = json!({
             "reason": self.reason,
             "table": self.location.table(),
@@ -92,6 +92,7 @@ mod tests {
     fn prepared(sequence_number: &str, events: Result<&[&str], EventError>) -> Prepared {
         let location = RecordLocation {
             stream: "arn:aws:dynamodb:us-east-1:000000000000:table/Messages-1/stream/2026-11-20".to_owned(),
+            changed_at: 0,
             sequence_number: sequence_number.to_owned(),
             keys: serde_json::from_str(r#"{"message_sid": {"S": "SM1"}}"#).unwrap(),
         };

@@ -8,11 +8,12 @@ use twilio_types::message_status::MessageStatus;
 use twilio_webhook::{form::Form, signature::TrustedForm};
 
 use super::*;
+use crate::test_data::stored_notification;
 
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 const MESSAGE_SID: &str = "SM00000000000000000000000000000001";
 /// The parameters whose values are any text.
-const TEXT_PARAMETERS: &str = "Body ProfileName WaId ExternalUserId MessageType ButtonText ButtonPayload ButtonType \
+const TEXT_PARAMETERS: &str = "Body ProfileName WaId ExternalUserId ParentExternalUserId MessageType ButtonText ButtonPayload ButtonType \
     ListId ListTitle InteractiveData FlowData ChannelMetadata Address Label ReferralBody ReferralHeadline \
     ReferralSourceId ReferralSourceType ReferralSourceUrl ReferralMediaUrl ReferralCtwaClid \
     OriginalRepliedMessageSid OriginalRepliedMessageSender MediaUrl0 MediaContentType0 ErrorMessage";
@@ -47,14 +48,28 @@ fn stored_message(happening: &str, form: &Form, text: &str) -> StoredMessage {
     stored
 }
 
-fn stored_notification(state: &str, text: &str) -> StoredNotification {
+fn notification(outcome: &str, text: &str) -> StoredNotification {
     let id: String = text.chars().filter(|character| !character.is_control()).chain(['1']).collect();
-    serde_json::from_value(json!({
-        "id": id, "account_sid": ACCOUNT_SID, "state": state, "digest": "d", "recipient": "+14155550123",
-        "metadata": {text: text}, "reason": text, "updated_at": "2026-11-20T09:00:00Z", "expires_at": 1_795_000_000,
-        "attempts": [{"at": "2026-11-20T09:00:00Z", "channel": text, "outcome": state, "reason": text}]
+    let state = if outcome == "failed" { "accepted" } else { outcome };
+    stored_notification(&json!({
+        "id": id, "state": state, "outcome": outcome, "metadata": {text: text}, "reason": text,
+        "attempts": [{
+            "route": 0, "claimed_at": "2026-11-20T09:00:00Z", "at": "2026-11-20T09:00:00Z", "channel": "whatsapp",
+            "outcome": "rejected", "reason": text
+        }]
     }))
-    .unwrap()
+}
+
+fn changed_preference(preference: Preference, text: &str) -> ChangedPreference {
+    let change = json!({
+        "event_id": text, "preference": preference, "channel": text, "identity": text, "scopes": ["all"],
+        "at": "2026-11-20T09:00:00Z", "reason": text, "scope": text, "code": 21610
+    });
+    ChangedPreference {
+        account_sid: ACCOUNT_SID.parse().unwrap(),
+        home: ContactKey::stored(&format!("{ACCOUNT_SID}#+14155550123")),
+        change: serde_json::from_value(change).unwrap(),
+    }
 }
 
 /// An event of each kind, with this text wherever an event has a text of others.
@@ -62,27 +77,14 @@ fn events(text: &str) -> Vec<Event> {
     let form = form(text);
     let inbound = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
     let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
-    let at = "2026-11-20T09:00:00Z".parse().unwrap();
-    let account_sid = ACCOUNT_SID.parse().unwrap();
-    let contact: ContactKey = ContactKey::of_sender(&inbound);
-    let reported = ReportedOptOut {
-        account_sid: &account_sid,
-        contact: &contact,
-        channel: text,
-        is_marketing_only: false,
-        code: "21610".parse().unwrap(),
-        report: text.to_owned(),
-        message_sid: None,
-        at,
-    };
     let preferences = [Preference::OptedOut, Preference::OptedIn];
-    let mut events: Vec<_> = preferences.map(|preference| Event::preference(&inbound, preference, at)).into();
-    events.push(Event::reported_opt_out(&reported));
+    let mut events: Vec<_> =
+        preferences.map(|preference| Event::preference(changed_preference(preference, text))).into();
     events.push(Event::inbound(inbound, stored_message("inbound", &form, text)));
     let status = stored_message("status#failed", &form, text);
-    events.push(Event::status(callback, status, [MessageStatus::Failed], Some(stored_notification("accepted", text))));
-    let ends = ["rejected", "suppressed", "expired", "unknown"];
-    events.extend(ends.into_iter().filter_map(|state| Event::notification(stored_notification(state, text))));
+    events.push(Event::status(callback, status, [MessageStatus::Failed], Some(notification("failed", text))));
+    let outcomes = ["rejected", "suppressed", "expired", "cancelled", "unknown", "failed"];
+    events.extend(outcomes.into_iter().filter_map(|outcome| Event::notification(notification(outcome, text))));
     events
 }
 
@@ -114,4 +116,70 @@ proptest! {
         prop_assert_eq!(&inbound["profile_name"], &json!(text));
         prop_assert_eq!(&types["notification_failed"]["reason"], &json!(text));
     }
+}
+
+fn json_of(event: &Event) -> Value {
+    serde_json::from_str(&event.to_json().unwrap()).unwrap()
+}
+
+fn sequence_of(event: &Event) -> String {
+    json_of(event)["sequence"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_sequence_of_an_event_is_its_time_and_its_message() {
+    let form = form("Hello");
+    let inbound = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
+    let event = Event::inbound(inbound, stored_message("inbound", &form, "order-1"));
+    assert_eq!(sequence_of(&event), format!("2026-11-20T09:00:00.000000Z#{MESSAGE_SID}"));
+}
+
+#[test]
+fn an_opt_out_sorts_after_the_message_that_it_follows_from() {
+    let form = form("STOP");
+    let inbound = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
+    let message = Event::inbound(inbound, stored_message("inbound", &form, "order-1"));
+    let mut changed = changed_preference(Preference::OptedOut, "x");
+    changed.change.message_sid = Some(MESSAGE_SID.parse().unwrap());
+    let opt_out = sequence_of(&Event::preference(changed));
+    assert!(opt_out > sequence_of(&message), "{opt_out}");
+    for status in ["canceled", "failed", "undelivered"] {
+        let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
+        let callback_of = |status: &str| {
+            let mut callback = callback.clone();
+            callback.status = status.parse().unwrap();
+            callback
+        };
+        let reported = Event::status(callback_of(status), stored_message("status#failed", &form, "order-1"), [], None);
+        assert!(opt_out > sequence_of(&reported), "{opt_out} {status}");
+    }
+}
+
+#[test]
+fn sequences_with_and_without_a_fraction_sort_by_time() {
+    let at = |text: &str| sequence(text.parse().unwrap(), MESSAGE_SID);
+    let times =
+        ["2026-11-20T08:59:59.999999Z", "2026-11-20T09:00:00Z", "2026-11-20T09:00:00.5Z", "2026-11-20T09:00:01Z"];
+    assert!(times.map(at).is_sorted());
+}
+
+#[test]
+fn a_message_that_failed_late_is_a_failed_notification() {
+    let failed = json_of(&Event::notification(notification("failed", "order-1")).unwrap());
+    assert_eq!(
+        (failed["event_type"].as_str(), failed["state"].as_str(), failed["outcome"].as_str()),
+        (Some("notification_failed"), Some("accepted"), Some("failed"))
+    );
+}
+
+#[test]
+fn changes_of_one_person_are_one_message_group() {
+    let groups = ["+14155550123", "US.13491208655302741918"].map(|identity| {
+        let mut changed = changed_preference(Preference::OptedOut, "x");
+        changed.change.identity = identity.to_owned();
+        let event = Event::preference(changed);
+        assert_eq!(json_of(&event)["contact"], identity);
+        event.group().to_owned()
+    });
+    assert_eq!(groups[0], groups[1]);
 }

@@ -1,0 +1,129 @@
+//! Twilio reported the status of a message that an attempt became: the notification goes on from there.
+
+use std::time::Duration;
+
+use domain::{
+    failure_response::{asks_to_slow_down, needs_operator},
+    policy::Policy,
+    progress::{Change, MessageReport, Phase, Progress},
+    route::Route,
+};
+use jiff::Timestamp;
+use shared::queues::OutboundProducer;
+use stores::{
+    notifications::{Notifications, StoredNotification},
+    rate_limits::{BucketKey, RateLimits},
+};
+use twilio_types::{message_status::Stage, sid::MessagingServiceSid};
+use twilio_webhook::status_callback::StatusCallback;
+
+use crate::{error::EventError, requeue::queue_entry};
+
+/// Applies statuses to their notifications.
+#[derive(Debug)]
+pub(crate) struct ReportHandler {
+    pub(crate) notifications: Notifications,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) outbound: OutboundProducer,
+    pub(crate) policy: Policy,
+    /// The service of notifications that name no sender.
+    pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
+}
+
+impl ReportHandler {
+    /// Applies a status to the notification that was just read. Most statuses change nothing, and are neither read nor
+    /// written again. A failure may lead to another attempt: then the notification is put on the outbound queue, also if an
+    /// earlier delivery of the same record recorded the failure and did not come that far.
+    pub(crate) async fn apply(
+        &self,
+        callback: &StatusCallback,
+        stored: &StoredNotification,
+        attempt: u32,
+    ) -> Result<(), EventError> {
+        let report = report_of(callback, attempt);
+        self.throttle(&report, stored).await?;
+        let now = Timestamp::now();
+        let applied = self.notifications.change_read(stored.clone(), now, |stored| {
+            let change = apply_report(stored, &report, now);
+            let is_written = matches!(change, Change::Recorded | Change::Ready(_));
+            (is_written.then_some(change), change)
+        });
+        let Some((after, change)) = applied.await? else { return Ok(()) };
+        let (notification_id, message_sid) = (&after.subject.id, &report.message_sid);
+        if change == Change::Duplicate {
+            tracing::error!(
+                %notification_id, %message_sid, attempt, alarm = "duplicate",
+                "Twilio reported a second message of one attempt: the notification was sent twice"
+            );
+        }
+        let Some(delay) = queue_delay(&after.progress, &report, now) else { return Ok(()) };
+        if let Some(entry) = queue_entry(&after, delay) {
+            self.outbound.enqueue(entry).await?;
+            let code = report.code.map(tracing::field::display);
+            tracing::info!(
+                %notification_id, %message_sid, code, delay_seconds = delay.as_secs(),
+                "the message of a notification failed: the notification is queued for another attempt"
+            );
+        }
+        Ok(())
+    }
+
+    /// Slows down the route that a message went out by, if Twilio or WhatsApp refused it as too fast.
+    async fn throttle(&self, report: &MessageReport, stored: &StoredNotification) -> Result<(), EventError> {
+        let is_too_fast = report.status.stage() == Stage::Lost && report.code.is_some_and(asks_to_slow_down);
+        let Some(attempt) = stored.progress.attempts.get(report.attempt).filter(|_| is_too_fast) else {
+            return Ok(());
+        };
+        let Some(notification) = stored.notification() else { return Ok(()) };
+        let Ok(route) = Route::of(&notification, attempt.channel, self.messaging_service_sid.as_ref()) else {
+            return Ok(());
+        };
+        let rate_key = route.rate_key();
+        let bucket = BucketKey::of_sender(&stored.subject.account_sid, &rate_key);
+        let limit = self.policy.rate_limit(&rate_key);
+        Ok(self.rate_limits.throttle(&bucket, limit, attempt.claimed_at, Timestamp::now()).await?)
+    }
+}
+
+/// Logs a failure that an operator has to look at, also of a message that another system sent.
+pub(crate) fn log_failure(callback: &StatusCallback) {
+    let code = callback.error_code.filter(|_| callback.status.stage() == Stage::Lost);
+    if let Some(code) = code.filter(|code| needs_operator(*code)) {
+        let title = code.title();
+        tracing::error!(
+            message_sid = %callback.message_sid, %code, title, alarm = "configuration",
+            "a message failed because of a wrong setting, or for an unknown reason"
+        );
+    }
+}
+
+fn report_of(callback: &StatusCallback, attempt: u32) -> MessageReport {
+    MessageReport {
+        attempt: usize::try_from(attempt).unwrap_or(usize::MAX),
+        message_sid: callback.message_sid.clone(),
+        status: callback.status,
+        code: callback.error_code,
+    }
+}
+
+fn apply_report(stored: &mut StoredNotification, report: &MessageReport, now: Timestamp) -> Change {
+    match stored.notification() {
+        Some(notification) => stored.apply(&notification, now, |progress, on| progress.report(report, on)),
+        // A delivered notification is stored without its request: no step follows.
+        None => stored.progress.record_status(report, now).unwrap_or(Change::Nothing),
+    }
+}
+
+/// How long the queue delays a notification that this report made ready; none if the report did not make it ready.
+fn queue_delay(progress: &Progress, report: &MessageReport, now: Timestamp) -> Option<Duration> {
+    let Phase::Ready { not_before, .. } = progress.phase else { return None };
+    let last = progress.last()?;
+    let is_cause = report.attempt + 1 == progress.attempts.len()
+        && last.message_sid.as_ref() == Some(&report.message_sid)
+        && report.status.stage() == Stage::Lost;
+    let left = not_before.map(|not_before| not_before.duration_since(now));
+    is_cause.then(|| left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

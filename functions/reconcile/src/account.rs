@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::twilio::AccountCallError;
+use shared::{deadline::DeadlineExceeded, twilio::AccountCallError};
 use stores::sweeps::SweepStart;
 use twilio_client::TwilioError;
 use twilio_types::sid::AccountSid;
 
-use crate::{Budget, ReconcileError, ReconcileFunction, SweepRequest, progress::Progress};
+use crate::{Budget, ReconcileError, ReconcileFunction, SweepRequest, budget::Spent, progress::Progress};
 
 /// An account of the secret that has credentials.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub(crate) enum Stop {
     Failed(ReconcileError),
 }
 
-impl From<crate::budget::Spent> for Stop {
-    fn from(_: crate::budget::Spent) -> Self {
+impl From<Spent> for Stop {
+    fn from(_: Spent) -> Self {
         Self::Paused(Outcome::BudgetSpent)
     }
 }
@@ -114,8 +114,8 @@ impl AccountReport {
 }
 
 impl ReconcileFunction {
-    /// Looks at what is overdue, then reads the list on from where the last run stopped. The mark is left whatever comes
-    /// in between.
+    /// Looks at what is overdue, then reads the list on from where the last run stopped. The mark is written whatever comes
+    /// in between, also when the deadline ends the work: a page that was not done to its end is read again.
     pub(crate) async fn reconcile(
         &self,
         account: &Account,
@@ -124,20 +124,27 @@ impl ReconcileFunction {
         now: Timestamp,
     ) -> Result<AccountReport, ReconcileError> {
         let mut report = AccountReport::new(account.sid.clone());
+        if let Err(Spent) = budget.time() {
+            return Ok(AccountReport { outcome: Outcome::BudgetSpent, ..report });
+        }
         let (turn, mark) = match self.sweeps.begin(&account.sid, now).await? {
             SweepStart::Leased(turn, mark) => (turn, mark),
             SweepStart::Busy => return Ok(AccountReport { outcome: Outcome::Busy, ..report }),
         };
         let mut progress = Progress::resume(mark, now);
-        let mut stopped = self.look_at_overdue(account, budget, &mut report, now).await;
-        if stopped.is_ok() {
-            stopped = self.sweep(account, request, budget, &mut progress, &mut report).await;
-        }
+        let deadline = budget.deadline();
+        let work = async {
+            self.look_at_overdue(account, budget, &mut report, now).await?;
+            self.sweep(account, request, budget, &mut progress, &mut report).await
+        };
+        let stopped = deadline.run(work).await.unwrap_or_else(|DeadlineExceeded| Err(Spent.into()));
         report.requests = budget.used();
         report.complete = progress.is_done();
         self.sweeps.end(&account.sid, turn, &progress.mark()).await?;
         match stopped {
             Ok(()) => Ok(report),
+            // A request that the deadline cut off says nothing about Twilio.
+            Err(Stop::Paused(_)) if deadline.is_over() => Ok(AccountReport { outcome: Outcome::BudgetSpent, ..report }),
             Err(Stop::Paused(outcome)) => Ok(AccountReport { outcome, ..report }),
             Err(Stop::Failed(error)) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! A person who opted out gets nothing that is still scheduled at Twilio either: an opt-out does not cancel it there.
+//! Cancels what is scheduled at Twilio for a person who opted out: an opt-out does not cancel it there.
 //!
 //! Source: Twilio, "Message scheduling".
 
@@ -11,19 +11,20 @@ use domain::{
     preference::Preference,
     suppression::{CHANNELS, Scope},
 };
-use serde::Deserialize;
-use shared::{report::Chain, twilio::AccountCallError};
-use stores::messages::StoredMessage;
-use twilio_client::{Cancellation, MessageFilter, MessageResource};
+use shared::{
+    deadline::{Deadline, DeadlineExceeded},
+    report::Chain,
+    twilio::AccountCallError,
+};
+use stores::{
+    contacts::PreferenceChange,
+    dynamodb::{Item, StoreError},
+};
+use twilio_client::{Cancellation, MessageFilter, MessageResource, TwilioError};
 use twilio_types::{
     address::{Address, Channel, E164, Identity},
     message_status::MessageStatus,
     sid::MessagingServiceSid,
-};
-use twilio_webhook::{
-    form::Form,
-    inbound_message::{InboundMessage, InvalidForm},
-    signature::TrustedForm,
 };
 
 use crate::{ReconcileError, ReconcileFunction, account::Account};
@@ -35,65 +36,83 @@ const MAX_PAGES: usize = 10;
 /// Why the messages of a person could not be cancelled: tried again with the batch.
 #[derive(Debug, thiserror::Error)]
 enum CancelError {
-    #[error("an item of the Messages table cannot be read")]
-    Record(#[from] serde_dynamo::Error),
-    #[error("a stored form cannot be read")]
-    Form(#[from] InvalidForm),
+    #[error("an item of the Contacts table cannot be read")]
+    Record(#[from] StoreError),
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
+    #[error(transparent)]
+    Deadline(#[from] DeadlineExceeded),
 }
 
-/// What decides whether an item matters; the mapping's filter lets others through where its pattern is not known.
-#[derive(Deserialize)]
-struct Sieve {
-    preference: Option<Preference>,
+impl CancelError {
+    /// Whether Twilio refuses the request, and will refuse it again.
+    fn is_refusal(&self) -> bool {
+        let Self::Reconcile(ReconcileError::Twilio(error)) = self else { return false };
+        matches!(error, AccountCallError::Twilio(TwilioError::Rejected(_)))
+    }
 }
 
 impl ReconcileFunction {
-    /// Works through a batch. The first record that fails is reported, and Lambda brings the stream again from there.
-    pub(crate) async fn cancel_all(&self, records: Vec<EventRecord>) -> DynamoDbEventResponse {
+    /// Works through a batch. The first record that fails, or is not done by the deadline, is reported, and Lambda brings the
+    /// stream again from there. A record that Twilio refuses does not hold up the others.
+    pub(crate) async fn cancel_all(&self, records: Vec<EventRecord>, deadline: Deadline) -> DynamoDbEventResponse {
         let mut response = DynamoDbEventResponse::default();
         for record in records {
             let sequence_number = record.change.sequence_number.clone();
-            if let Err(error) = self.cancel_for(record).await {
-                tracing::error!(sequence_number, error = %Chain(&error), "scheduled messages not cancelled");
-                let mut failure = DynamoDbBatchItemFailure::default();
-                failure.item_identifier = sequence_number;
-                response.batch_item_failures.push(failure);
-                break;
+            let cancelled = deadline.run(self.cancel_for(record, deadline)).await;
+            match cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())) {
+                Ok(()) => {}
+                Err(error) if error.is_refusal() => {
+                    tracing::error!(
+                        sequence_number, error = %Chain(&error), alarm = "cancel",
+                        "Twilio refuses to list or cancel the scheduled messages of a person who opted out"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(
+                        sequence_number, error = %Chain(&error),
+                        "the scheduled messages of a person who opted out are not cancelled yet"
+                    );
+                    let mut failure = DynamoDbBatchItemFailure::default();
+                    failure.item_identifier = sequence_number;
+                    response.batch_item_failures.push(failure);
+                    break;
+                }
             }
         }
         response
     }
 
-    async fn cancel_for(&self, record: EventRecord) -> Result<(), CancelError> {
-        let sieve: Sieve = serde_dynamo::from_item(record.change.new_image.clone())?;
-        if sieve.preference != Some(Preference::OptedOut) {
-            return Ok(());
-        }
-        let stored: StoredMessage = serde_dynamo::from_item(record.change.new_image)?;
-        let message = InboundMessage::parse(TrustedForm::Stored(&Form::from(stored.raw)))?;
-        self.cancel(&message).await?;
-        Ok(())
+    async fn cancel_for(&self, record: EventRecord, deadline: Deadline) -> Result<(), CancelError> {
+        let image = record.change.new_image.into();
+        let Some((home, account, opt_out)) = opt_out_in(&image)? else { return Ok(()) };
+        Ok(self.cancel(&home, &account, &opt_out, deadline).await?)
     }
 
-    async fn cancel(&self, message: &InboundMessage) -> Result<(), ReconcileError> {
-        let account = Account { sid: message.account_sid.clone() };
-        // A batch comes rarely; what it calls with is to be of today.
+    /// Cancels what the opt-out covers, for every identity of the person.
+    async fn cancel(
+        &self,
+        home: &ContactKey,
+        account: &Account,
+        opt_out: &PreferenceChange,
+        deadline: Deadline,
+    ) -> Result<(), ReconcileError> {
+        // A batch comes rarely, and the credentials may have been replaced since the last one.
         self.twilio.secrets().reread().await?;
-        let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.opt_out_scope.scopes(Preference::OptedOut, &message.to, service);
+        let person = self.contacts.person(home).await?;
+        let identities = person.identities().into_iter().filter_map(|contact| contact.address().parse().ok());
         let mut cancelled = 0;
-        for address in self.addresses(message).await? {
-            for scheduled in self.scheduled(&account, &address).await? {
-                if covers(&scopes, &scheduled)
-                    && self.cancel_message(&account, &scheduled).await? == Cancellation::Canceled
+        for address in addresses_of(identities, &channel_of(&opt_out.channel)) {
+            for scheduled in self.scheduled(account, &address, deadline).await? {
+                if covers(&opt_out.scopes, &scheduled)
+                    && self.cancel_message(account, &scheduled, deadline).await? == Cancellation::Canceled
                 {
                     cancelled += 1;
                 }
             }
         }
-        tracing::info!(message_sid = %message.message_sid, cancelled, "scheduled messages of somebody who opted out");
+        let event_id = &opt_out.event_id;
+        tracing::info!(event_id, cancelled, "the scheduled messages of a person who opted out are cancelled");
         Ok(())
     }
 
@@ -101,28 +120,27 @@ impl ReconcileFunction {
         &self,
         account: &Account,
         message: &MessageResource,
+        deadline: Deadline,
     ) -> Result<Cancellation, AccountCallError> {
-        self.twilio.call(&account.sid, async |twilio| twilio.cancel(&message.sid).await).await
+        self.twilio.call(&account.sid, deadline, async |twilio| twilio.cancel(&message.sid).await).await
     }
 
-    /// The addresses a message to the person may have been scheduled for: notifications go to numbers.
-    async fn addresses(&self, message: &InboundMessage) -> Result<Vec<String>, ReconcileError> {
-        let mut contacts: Vec<ContactKey> = ContactKey::all_of_sender(message);
-        contacts.extend(self.contacts.linked(&ContactKey::of_sender(message)).await?);
-        let known = contacts.iter().filter_map(|contact| contact.address().parse().ok());
-        Ok(addresses_of(known.chain([message.from.identity.clone()]), &message.from.channel))
-    }
-
-    async fn scheduled(&self, account: &Account, address: &str) -> Result<Vec<MessageResource>, ReconcileError> {
+    async fn scheduled(
+        &self,
+        account: &Account,
+        address: &str,
+        deadline: Deadline,
+    ) -> Result<Vec<MessageResource>, ReconcileError> {
         let filter = MessageFilter::default().with_to(address).with_page_size(self.requests.page_size);
-        let mut page = self.twilio.call(&account.sid, async |twilio| twilio.list(&filter).await).await?;
+        let mut page = self.twilio.call(&account.sid, deadline, async |twilio| twilio.list(&filter).await).await?;
         let mut scheduled = Vec::new();
         for pages_left in (0..MAX_PAGES).rev() {
             let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled;
             scheduled.extend(page.messages.into_iter().filter(waiting));
             match page.next {
                 Some(next) if pages_left > 0 => {
-                    page = self.twilio.call(&account.sid, async |twilio| twilio.list_page(&next).await).await?;
+                    page =
+                        self.twilio.call(&account.sid, deadline, async |twilio| twilio.list_page(&next).await).await?;
                 }
                 _ => break,
             }
@@ -131,18 +149,38 @@ impl ReconcileFunction {
     }
 }
 
-/// Every spelling of the numbers on every channel: an opt-out holds for all of them. What is scheduled for RCS is listed
-/// under `rcs:`.
+/// The opt-out that the image of a person's item names, with the person's home and account. None for any other write: the
+/// mapping's filter lets others through if its pattern is not known. An opt-out of marketing cancels nothing, because a
+/// scheduled message has no category.
+fn opt_out_in(image: &Item) -> Result<Option<(ContactKey, Account, PreferenceChange)>, StoreError> {
+    let text = |name: &str| image.get(name).and_then(|value| value.as_s().ok());
+    let (Some(contact), Some("preference")) = (text("contact"), text("last_change").map(String::as_str)) else {
+        return Ok(None);
+    };
+    let Some(change) = PreferenceChange::in_image(image)? else { return Ok(None) };
+    let is_covering = change.scopes.iter().any(|scope| *scope != Scope::Marketing);
+    let sid = contact.split('#').next().and_then(|account_sid| account_sid.parse().ok());
+    let account = sid.filter(|_| is_covering && change.preference == Preference::OptedOut).map(|sid| Account { sid });
+    Ok(account.map(|account| (ContactKey::stored(contact), account, change)))
+}
+
+fn channel_of(name: &str) -> Channel {
+    CHANNELS.into_iter().find(|channel| channel.name() == name).unwrap_or_else(|| Channel::Other(name.to_owned()))
+}
+
+/// Every spelling of the numbers on every channel, and the WhatsApp user ids: an opt-out holds for all of them. What is
+/// scheduled for RCS is listed under `rcs:`.
 fn addresses_of(identities: impl Iterator<Item = Identity>, channel: &Channel) -> Vec<String> {
-    let numbers = identities.filter_map(|identity| match identity {
-        Identity::Phone(number) => Some(number.variants()),
-        Identity::Opaque(_) => None,
-    });
     let on_every_channel = |number: E164| {
         let channels = CHANNELS.into_iter().chain([channel.clone()]);
         channels.map(move |channel| Address { channel, identity: Identity::Phone(number.clone()) }.to_string())
     };
-    let mut addresses: Vec<String> = numbers.flatten().flat_map(on_every_channel).collect();
+    let addresses = identities.flat_map(|identity| match identity {
+        Identity::Phone(number) => number.variants().into_iter().flat_map(on_every_channel).collect(),
+        Identity::User(id) => vec![Address::whatsapp(id).to_string()],
+        Identity::Opaque(_) => Vec::new(),
+    });
+    let mut addresses: Vec<String> = addresses.collect();
     addresses.sort();
     addresses.dedup();
     addresses
@@ -172,12 +210,45 @@ mod tests {
     #[test]
     fn what_is_scheduled_is_looked_for_on_every_channel() {
         let person = || ["+5511987654321", "US.13491208655302741918"].map(|text| text.parse().unwrap()).into_iter();
-        let known = ["+551187654321", "+5511987654321", "whatsapp:+551187654321", "whatsapp:+5511987654321"];
+        let user_id = "whatsapp:US.13491208655302741918";
+        let known = ["+551187654321", "+5511987654321", "whatsapp:+551187654321", "whatsapp:+5511987654321", user_id];
         assert_eq!(addresses_of(person(), &Channel::WhatsApp), known);
         assert_eq!(addresses_of(person(), &Channel::Sms), known);
         let by_rcs = addresses_of(person(), &Channel::Other("rcs".to_owned()));
-        assert_eq!(by_rcs.len(), 6, "{by_rcs:?}");
+        assert_eq!(by_rcs.len(), 7, "{by_rcs:?}");
         assert!(by_rcs.contains(&"rcs:+5511987654321".to_owned()), "{by_rcs:?}");
+    }
+
+    #[test]
+    fn an_opt_out_is_read_from_the_item_of_the_person() {
+        let image = |last_change: &str, preference: &str, scope: &str| -> Item {
+            let item = json!({
+                "contact": "AC00000000000000000000000000000001#+14155550123", "facet": "person", "version": 7,
+                "last_change": last_change,
+                "preference_change": {
+                    "event_id": "SM1.contact_opted_out", "preference": preference, "channel": "whatsapp",
+                    "identity": "+14155550123", "scopes": [scope], "at": "2026-11-20T09:00:00Z"
+                },
+            });
+            serde_dynamo::to_item(item).unwrap()
+        };
+        let (home, account, _) = opt_out_in(&image("preference", "opted_out", "all")).unwrap().unwrap();
+        assert_eq!(home.address(), "+14155550123");
+        assert_eq!(account.sid.as_str(), "AC00000000000000000000000000000001");
+        for other in [
+            image("message", "opted_out", "all"),
+            image("preference", "opted_in", "all"),
+            image("preference", "opted_out", "marketing"),
+        ] {
+            assert!(opt_out_in(&other).unwrap().is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_channel_is_known_by_its_name() {
+        for channel in [Channel::WhatsApp, Channel::Sms, Channel::Other("rcs".to_owned())] {
+            assert_eq!(channel_of(channel.name()), channel);
+        }
     }
 
     #[test]

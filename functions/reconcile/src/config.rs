@@ -27,7 +27,7 @@ impl ReconcileFunction {
         let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
         let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
         let languages = env::optional_parsed::<Languages>("OPT_OUT_LANGUAGES")?.unwrap_or_default();
-        let opt_out_scope = env::optional_parsed::<OptOutScope>("OPT_OUT_SCOPE")?.unwrap_or_default();
+        let scope = env::optional_parsed::<OptOutScope>("OPT_OUT_SCOPE")?.unwrap_or_default();
         let retention = env::optional_parsed::<Retention>("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
         let requests = Requests {
             per_run: env::optional_parsed("RECONCILE_REQUESTS")?.unwrap_or(REQUESTS),
@@ -40,19 +40,18 @@ impl ReconcileFunction {
         let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
         let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
         let sweeps = Sweeps::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?);
-        let policy = OptOutPolicy { languages, scope: opt_out_scope };
+        let policy = OptOutPolicy { languages, scope };
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id).await?;
         Ok(Self {
             twilio: TwilioAccounts::new(TwilioClient::new(api_base_url)?, secrets),
-            inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),
-            statuses: StatusRecorder::new(dynamodb, messages.clone(), notifications.clone(), retention),
+            inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts.clone(), policy, retention),
+            statuses: StatusRecorder::new(messages.clone(), retention),
             messages,
             notifications,
             contacts,
             sweeps,
             requests,
-            opt_out_scope,
         })
     }
 }

@@ -1,9 +1,8 @@
-//! What a message at Twilio should have become here, and the form its webhook would have had.
+//! What should be recorded of a message of Twilio's list, and the form that its webhook would have had.
 
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use stores::messages::MessageEvent;
 use twilio_client::{MediaFile, MessageResource};
 use twilio_types::{
     message_status::{MessageStatus, Stage},
@@ -11,34 +10,43 @@ use twilio_types::{
 };
 use twilio_webhook::form::Form;
 
-/// Twilio's words for the direction. An `outbound-reply` is what a webhook was answered with: nothing is reported of it.
+/// Twilio's words for the direction. An `outbound-reply` is the answer to a webhook: Twilio reports no status of it.
 const INBOUND: &str = "inbound";
 const OUTBOUND: &str = "outbound-api";
 
 const WHATSAPP: &str = "whatsapp:";
 
-/// What should be recorded of a message that was sent and last changed within a time: that it came in, or how it ended.
+/// What should be recorded of a listed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExpectedEvent {
+    /// A person sent it.
+    Inbound,
+    /// We sent it, or another system did, and this is its final status.
+    FinalStatus(MessageStatus),
+}
+
+/// What should be recorded of a message that was sent and last changed within a time. None if nothing should be.
 ///
-/// An account's messages on other channels than WhatsApp are other systems' to look after. But an opt-out by SMS or RCS
-/// is the person's and holds for WhatsApp too, so it is recorded.
+/// Other systems look after an account's messages on other channels than WhatsApp. But an opt-out by SMS or RCS is the
+/// person's and holds for WhatsApp too, so it is recorded.
 pub(crate) fn expected(
     message: &MessageResource,
     within: &RangeInclusive<Timestamp>,
     is_opt_out: impl FnOnce(&MessageResource) -> bool,
-) -> Option<MessageEvent> {
+) -> Option<ExpectedEvent> {
     let is_due = [message.happened_at(), message.changed_at()].iter().flatten().all(|at| within.contains(at));
     if !is_due {
         return None;
     }
     let is_whatsapp = message.to.starts_with(WHATSAPP);
     match message.direction.as_str() {
-        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(MessageEvent::Inbound),
-        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(MessageEvent::Status(message.status)),
+        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(ExpectedEvent::Inbound),
+        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(ExpectedEvent::FinalStatus(message.status)),
         _ => None,
     }
 }
 
-/// Whether a message that we sent has come to an end.
+/// Whether no further status of a message that we sent is expected.
 pub(crate) fn is_final(status: MessageStatus) -> bool {
     match status.stage() {
         Stage::Arrived => status != MessageStatus::Received,
@@ -47,7 +55,7 @@ pub(crate) fn is_final(status: MessageStatus) -> bool {
     }
 }
 
-/// The form of an inbound message. What the list does not tell, such as the profile's name, is not made up.
+/// The form of an inbound message. What the list does not show, such as the profile's name, is left out.
 pub(crate) fn inbound_form(account_sid: &AccountSid, message: &MessageResource, media: &[MediaFile]) -> Form {
     let sid = message.sid.as_str();
     let mut parameters = common(account_sid, message);
@@ -110,25 +118,25 @@ mod tests {
     }
 
     #[test]
-    fn what_should_be_recorded_is_told_from_the_rest() {
+    fn only_what_should_be_recorded_is_expected() {
         use MessageStatus::{Canceled, Delivered, Failed, Read};
         let sent = |status: &str| json!({"direction": "outbound-api", "status": status});
         let cases = [
-            (json!({}), Some(MessageEvent::Inbound)),
+            (json!({}), Some(ExpectedEvent::Inbound)),
             (json!({"to": "+14155238886"}), None),
-            (sent("delivered"), Some(MessageEvent::Status(Delivered))),
-            (sent("read"), Some(MessageEvent::Status(Read))),
-            (sent("failed"), Some(MessageEvent::Status(Failed))),
-            (sent("canceled"), Some(MessageEvent::Status(Canceled))),
+            (sent("delivered"), Some(ExpectedEvent::FinalStatus(Delivered))),
+            (sent("read"), Some(ExpectedEvent::FinalStatus(Read))),
+            (sent("failed"), Some(ExpectedEvent::FinalStatus(Failed))),
+            (sent("canceled"), Some(ExpectedEvent::FinalStatus(Canceled))),
             (sent("sent"), None),
             (sent("scheduled"), None),
             (json!({"direction": "outbound-reply", "status": "delivered"}), None),
             (json!({"date_updated": "Fri, 20 Nov 2026 09:00:03 +0000"}), None),
             (json!({"date_sent": "Thu, 19 Nov 2026 08:59:59 +0000"}), None),
         ];
-        for (change, happening) in cases {
+        for (change, event) in cases {
             let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
-            assert_eq!(expected(&message(&change), &within, |_| false), happening, "{change}");
+            assert_eq!(expected(&message(&change), &within, |_| false), event, "{change}");
         }
     }
 
@@ -137,7 +145,7 @@ mod tests {
         let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
         for (from, to) in [("+14155550123", "+14155550100"), ("rcs:+14155550123", "rcs:brand_agent")] {
             let listed = message(&json!({"from": from, "to": to}));
-            assert_eq!(expected(&listed, &within, |_| true), Some(MessageEvent::Inbound), "{from}");
+            assert_eq!(expected(&listed, &within, |_| true), Some(ExpectedEvent::Inbound), "{from}");
             let ours = message(&json!({"from": to, "to": from, "direction": "outbound-api", "status": "delivered"}));
             assert_eq!(expected(&ours, &within, |_| true), None, "{from}");
         }

@@ -1,5 +1,5 @@
 //! What Twilio has and we have not: every few minutes its message list is compared with what was recorded. And what Twilio
-//! still holds for somebody who said STOP is cancelled.
+//! still holds for a person who said STOP is cancelled.
 //!
 //! A sweep reads every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
 //! not notifications are sent from it by default.
@@ -9,12 +9,14 @@
 //! `RECONCILE_PAGE_SIZE` (1000), `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and
 //! `MESSAGE_RETENTION_DAYS` (30).
 
+use std::time::Duration;
+
 use aws_lambda_events::streams::DynamoDbEventResponse;
-use domain::suppression::OptOutScope;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use shared::{
+    deadline::Deadline,
     report::Chain,
     secrets::SecretsError,
     twilio::{AccountCallError, TwilioAccounts},
@@ -52,7 +54,6 @@ pub struct ReconcileFunction {
     inbound: InboundRecorder,
     statuses: StatusRecorder,
     requests: Requests,
-    opt_out_scope: OptOutScope,
 }
 
 /// How much of Twilio one run takes up.
@@ -97,24 +98,31 @@ pub enum ReconcileError {
     Twilio(#[from] AccountCallError),
 }
 
+/// The function's timeout in `template.yaml`.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The sweep's mark is written after the work has ended: one call of DynamoDB, which lasts at most 4.5 s.
+const RESERVE: Duration = Duration::from_secs(10);
+
 /// One overdue notification and one page of the list: with less an account would never get on.
 const SMALLEST_SHARE: u32 = 2;
 
 impl ReconcileFunction {
     /// Sweeps all accounts, or cancels what is scheduled for those who opted out.
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
+        let deadline = Deadline::of_invocation(event.context.deadline, TIMEOUT).before(RESERVE);
         match Trigger::parse(event.payload)? {
             Trigger::Sweep(request) => {
-                let accounts = self.sweep_all(request, event.context.deadline).await?;
+                let accounts = self.sweep_all(request, deadline).await?;
                 Ok(Answer::Swept { complete: accounts.iter().all(|account| account.complete), accounts })
             }
-            Trigger::Changes(changes) => Ok(Answer::Cancelled(self.cancel_all(changes.records).await)),
+            Trigger::Changes(changes) => Ok(Answer::Cancelled(self.cancel_all(changes.records, deadline).await)),
         }
     }
 
     /// Each account has its share of the requests, so that one with a long list does not keep the others waiting. One that
     /// fails does not either; its error is the run's.
-    async fn sweep_all(&self, request: SweepRequest, deadline_ms: u64) -> Result<Vec<AccountReport>, ReconcileError> {
+    async fn sweep_all(&self, request: SweepRequest, deadline: Deadline) -> Result<Vec<AccountReport>, ReconcileError> {
         // Read each time: a rotated key must not end the sweeps of an environment that lives for hours.
         self.twilio.secrets().reread().await?;
         let secrets = self.twilio.secrets().accounts();
@@ -126,7 +134,7 @@ impl ReconcileFunction {
         for sid in accounts {
             let swept = if self.twilio.has(sid) {
                 let account = Account { sid: sid.clone() };
-                let mut budget = Budget::new(share, deadline_ms);
+                let mut budget = Budget::new(share, deadline);
                 self.reconcile(&account, request, &mut budget, Timestamp::now()).await
             } else {
                 Err(AccountCallError::NoCredentials(sid.clone()).into())

@@ -7,12 +7,12 @@ use domain::{
     contact_key::ContactKey,
     notification::Category,
     preference::{Preference, PreferenceEffect, RecordedPreference},
-    suppression::{Scope, stored_channel},
+    suppression::{Scope, SuppressionKey, stored_channel},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
-    contacts::{ContactOverview, Contacts, Suppression},
+    contacts::{ContactOverview, Contacts, PreferenceChange, PreferenceSource, Suppression},
     dynamodb::StoreError,
 };
 use twilio_types::{
@@ -38,26 +38,25 @@ impl FromStr for PersonAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = "expected a number or a WhatsApp user id, as in +14155550123, whatsapp:US.1349 or sms:+14155550123";
         let Address { channel, identity } = text.parse().map_err(|_| wrong.to_owned())?;
-        let channel = match channel {
-            Channel::Sms | Channel::WhatsApp => Channel::WhatsApp,
-            Channel::Other(name) if name == "sms" => Channel::Sms,
+        let (channel, identity) = match channel {
+            Channel::Sms | Channel::WhatsApp => (Channel::WhatsApp, identity),
+            // Twilio has no such prefix: it is ours, for the suppressions of a person on every channel but WhatsApp.
+            Channel::Other(name) if name == "sms" => {
+                (Channel::Sms, identity.as_str().parse().map_err(|_| wrong.to_owned())?)
+            }
             Channel::Other(_) => {
                 return Err(format!("{wrong}: only whatsapp: or sms: goes before it, in small letters"));
             }
         };
+        let identity = person_identity(identity);
         // Otherwise a mistyped number would be an id, and a suppression of it would have no effect.
         match &identity {
-            Identity::Opaque(id) if !is_user_id(id) => Err(format!(
+            Identity::Opaque(_) => Err(format!(
                 "{wrong}: a number begins with + and has 7 to 15 digits alone, a user id has letters and a dot"
             )),
-            _ => Ok(Self { channel, identity }),
+            Identity::Phone(_) | Identity::User(_) => Ok(Self { channel, identity }),
         }
     }
-}
-
-/// Whether a text has the form of a WhatsApp user id, as in `US.13491208655302741918`: a country, a dot and a number.
-fn is_user_id(id: &str) -> bool {
-    !id.starts_with('+') && id.contains('.') && id.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 /// A person whom a message named, as the export writes them: any address that Twilio has given, on any channel. Its
@@ -66,8 +65,18 @@ pub fn person_of_message(text: &str) -> Result<PersonAddress, String> {
     text.parse().or_else(|problem| match text.parse() {
         // Without a channel it was typed.
         Ok(Address { channel: Channel::Sms, .. }) | Err(_) => Err(problem),
-        Ok(Address { channel, identity }) => Ok(PersonAddress { channel: stored_channel(channel.name()), identity }),
+        Ok(Address { channel, identity }) => {
+            Ok(PersonAddress { channel: stored_channel(channel.name()), identity: person_identity(identity) })
+        }
     })
+}
+
+/// A WhatsApp user id names its person on every channel: a suppression on SMS may be that of a person who is known by it.
+fn person_identity(identity: Identity) -> Identity {
+    match identity.as_str().parse() {
+        Ok(Identity::User(id)) => Identity::User(id),
+        _ => identity,
+    }
 }
 
 impl fmt::Display for PersonAddress {
@@ -139,12 +148,12 @@ pub struct PreferenceOutcome {
     /// The preference that was stored before.
     pub before: Option<RecordedPreference>,
     pub effect: PreferenceEffect,
-    /// The consents that were withdrawn with it.
+    /// The consents that it ended.
     pub withdrawn: Vec<Category>,
 }
 
 /// Records a preference in the way a person's own message does: for all identities of the person, the newest preference
-/// wins, and an opt-out withdraws the consents that it covers.
+/// wins, and an opt-out ends the consents that it covers.
 pub async fn record_preference(
     contacts: &Contacts,
     contact: &ContactKey,
@@ -152,22 +161,24 @@ pub async fn record_preference(
     scope: &Scope,
     preference: &RecordedPreference,
 ) -> Result<PreferenceOutcome, StoreError> {
-    let overview = contacts.overview(contact).await?;
-    let before = find_suppression(&overview, channel, scope).map(|found| found.preference.clone());
-    let effect = contacts.record_preference(contact, channel, scope, preference).await?;
-    let mut withdrawn = Vec::new();
-    if preference.preference == Preference::OptedOut {
-        let categories: &[Category] = if *scope == Scope::Marketing { &[Category::Marketing] } else { &Category::ALL };
-        let reason = preference.reason.as_deref();
-        let source = reason.map_or_else(|| "opt-out".to_owned(), |reason| format!("opt-out: {reason}"));
-        let (at, now) = (preference.changed_at, Timestamp::now());
-        withdrawn = contacts.withdraw_consents(contact, categories, at, &source, now).await?;
-        for linked in &overview.linked {
-            let linked = contact.beside(&linked.address);
-            contacts.withdraw_consents(&linked, categories, at, &source, Timestamp::now()).await?;
-        }
-    }
+    let before = contacts.person(contact).await?.person;
+    let source = PreferenceSource { event_id: event_id(contact, channel, scope, preference), code: None };
+    let effect = contacts.record_preference(contact, channel, scope, preference, &source, Timestamp::now()).await?;
+    let mut after = before.clone();
+    after.record_preference(channel, std::slice::from_ref(scope), preference);
+    let is_ended = |category: &Category| {
+        before.consent_given_at(*category).is_some() && after.consent_given_at(*category).is_none()
+    };
+    let withdrawn = Category::ALL.into_iter().filter(is_ended).collect();
+    let before = before.preferences.get(&SuppressionKey::of(channel, scope.clone())).cloned();
     Ok(PreferenceOutcome { before, effect, withdrawn })
+}
+
+/// The id of the event. Two lines of a file may have one person and one time, and differ in the channel or the scope.
+fn event_id(contact: &ContactKey, channel: &Channel, scope: &Scope, preference: &RecordedPreference) -> String {
+    let (contact, at) = (contact.as_str(), preference.changed_at);
+    let covered = SuppressionKey::of(channel, scope.clone());
+    format!("{contact}#{covered}#{at}.{}", PreferenceChange::event_type(preference.preference))
 }
 
 /// The stored preference of a scope on a channel.
@@ -197,7 +208,7 @@ pub async fn record_consent(
     if overview.consents.iter().flat_map(|history| &history.evidence).any(|stored| is_same(stored, evidence)) {
         return Ok(ConsentWrite::AlreadyRecorded);
     }
-    contacts.record_consent(contact, evidence).await?;
+    contacts.record_consent(contact, evidence, Timestamp::now()).await?;
     Ok(ConsentWrite::Recorded)
 }
 
@@ -258,6 +269,8 @@ mod tests {
             ("sms:+14155550123", "sms:+14155550123"),
             ("US.13491208655302741918", "whatsapp:US.13491208655302741918"),
             ("whatsapp:US.13491208655302741918", "whatsapp:US.13491208655302741918"),
+            ("US.ENT.13491208655302741918", "whatsapp:US.ENT.13491208655302741918"),
+            ("sms:US.13491208655302741918", "sms:US.13491208655302741918"),
         ] {
             let address: PersonAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), expected);
@@ -322,6 +335,24 @@ mod tests {
         for text in ["", "utility", "everything", "MG1"] {
             assert!(scope_of_message(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn preferences_of_one_time_have_different_event_ids() {
+        let contact = ContactKey::stored("AC00000000000000000000000000000001#+14155550123");
+        let at = "2026-11-20T09:00:00Z".parse().unwrap();
+        let id = |preference, scope: &Scope, channel: &Channel| {
+            let recorded = RecordedPreference { preference, changed_at: at, message_sid: None, reason: None };
+            event_id(&contact, channel, scope, &recorded)
+        };
+        let stop = id(Preference::OptedOut, &Scope::All, &Channel::WhatsApp);
+        assert_eq!(
+            stop,
+            "AC00000000000000000000000000000001#+14155550123#whatsapp#2026-11-20T09:00:00Z.contact_opted_out"
+        );
+        assert_ne!(stop, id(Preference::OptedOut, &Scope::Marketing, &Channel::WhatsApp));
+        assert_ne!(stop, id(Preference::OptedOut, &Scope::All, &Channel::Sms));
+        assert_ne!(stop, id(Preference::OptedIn, &Scope::All, &Channel::WhatsApp));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use clap::Subcommand;
-use domain::consent::{Consent, ConsentRequest, ConsentState};
+use domain::{
+    consent::{Consent, ConsentRequest, ConsentState},
+    person::ConsentEffect,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stores::contacts::ConsentOutcome;
 use twilio_types::sid::AccountSid;
 
 use crate::{
@@ -98,9 +100,10 @@ async fn add(arguments: &AddConsentArguments, session: &Session) -> Result<(), C
         })?;
     let account_sid = session.account_sid().await?;
     let contact = arguments.person.key(&account_sid);
-    let (recorded, consent) = match session.contacts().await?.record_consent(&contact, &request.evidence).await? {
-        ConsentOutcome::Current(consent) => ("current", consent),
-        ConsentOutcome::Historic(newer) => ("historic", newer),
+    let contacts = session.contacts().await?;
+    let (recorded, consent) = match contacts.record_consent(&contact, &request.evidence, Timestamp::now()).await? {
+        ConsentEffect::Current(consent) => ("current", consent),
+        ConsentEffect::Historic(newer) => ("historic", newer),
     };
     if session.output.format() == Format::Table {
         let (category, at) = (consent.category.as_str(), consent.at);

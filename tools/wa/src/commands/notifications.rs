@@ -1,7 +1,7 @@
 //! `wa notifications`
 
 use clap::Subcommand;
-use domain::notification::NotificationId;
+use domain::{notification::NotificationId, progress::AttemptResult};
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::notification_log::{ErrorDetail, LoggedMessage, NotificationLog};
@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub enum NotificationsCommand {
-    /// Show a notification: its state, its attempts, and what Twilio reported of each message
+    /// Show a notification: its outcome, its attempts, and what Twilio reported of each message
     Show(ShowNotificationArguments),
 }
 
@@ -23,7 +23,7 @@ pub enum NotificationsCommand {
 #[command(after_help = "Example:\n  wa notifications show order-18473-shipped\n  \
                         wa notifications show SM00000000000000000000000000000001 --output json")]
 pub struct ShowNotificationArguments {
-    /// The notification's id, or the SID of one of its messages
+    /// The notification's id, or the SID of its latest message
     #[arg(value_parser = id)]
     id: NotificationId,
 }
@@ -54,8 +54,18 @@ struct NotificationLine<'a> {
 
 /// Notifications, one in each line.
 pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandError> {
-    let columns =
-        ["id", "state", "recipient", "category", "message_sid", "current_status", "code", "reason", "updated_at"];
+    let columns = [
+        "id",
+        "outcome",
+        "state",
+        "recipient",
+        "category",
+        "message_sid",
+        "current_status",
+        "code",
+        "reason",
+        "updated_at",
+    ];
     let lines = histories.iter().map(|history| {
         let latest = latest_delivery(history);
         NotificationLine {
@@ -69,21 +79,39 @@ pub fn table(histories: &[NotificationLog]) -> Result<PropertyTable, CommandErro
 
 /// The last message of a notification.
 pub fn latest_delivery(log: &NotificationLog) -> Option<&LoggedMessage> {
-    log.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref()).or(log.bound.as_ref())
+    log.attempts.iter().rev().find_map(|attempt| attempt.message.as_ref())
 }
 
-/// The properties that are shown above the list of what happened.
-const FIELDS: [&str; 10] =
-    ["id", "account_sid", "state", "reason", "code", "title", "recipient", "category", "metadata", "updated_at"];
+/// The properties that are shown above the list of what happened, the most important first.
+const FIELDS: [&str; 11] = [
+    "outcome",
+    "code",
+    "title",
+    "reason",
+    "state",
+    "id",
+    "account_sid",
+    "recipient",
+    "category",
+    "metadata",
+    "updated_at",
+];
 
 /// An attempt of a notification, or a status that Twilio reported of its message.
 #[derive(Serialize)]
 struct HistoryStep<'a> {
     at: Timestamp,
     channel: &'a str,
-    outcome: &'a str,
+    outcome: StepOutcome,
     message_sid: &'a str,
     reason: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum StepOutcome {
+    Attempt(AttemptResult),
+    Reported(MessageStatus),
 }
 
 /// Prints a notification with everything that happened to it. The JSON is that of `GET /notifications/{id}`.
@@ -104,20 +132,20 @@ pub fn show(session: &Session, history: &NotificationLog) -> Result<(), CommandE
     }
 }
 
+/// Each attempt in order, followed by what Twilio reported of its message.
 fn steps(history: &NotificationLog) -> Vec<HistoryStep<'_>> {
     let mut steps = Vec::new();
     for attempt in &history.attempts {
         let message_sid = attempt.message.as_ref().map_or("", |message| message.message_sid.as_str());
         steps.push(HistoryStep {
             at: attempt.at,
-            channel: &attempt.channel,
-            outcome: attempt.outcome.as_str(),
+            channel: attempt.channel,
+            outcome: StepOutcome::Attempt(attempt.outcome),
             message_sid,
             reason: reason(attempt.reason.as_deref(), attempt.error.as_ref()),
         });
-        steps.extend(attempt.message.iter().flat_map(|message| reports(&attempt.channel, message)));
+        steps.extend(attempt.message.iter().flat_map(|message| reports(attempt.channel, message)));
     }
-    steps.extend(history.bound.iter().flat_map(|message| reports("", message)));
     steps
 }
 
@@ -125,7 +153,7 @@ fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<It
     message.statuses.iter().map(move |report| HistoryStep {
         at: report.at,
         channel,
-        outcome: report.status.as_str(),
+        outcome: StepOutcome::Reported(report.status),
         message_sid: message.message_sid.as_str(),
         reason: reason(None, report.error.as_ref()),
     })

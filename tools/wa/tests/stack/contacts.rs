@@ -44,13 +44,28 @@ fn a_suppressed_person_gets_nothing_until_it_is_lifted() {
         "{lifted}"
     );
     assert_eq!(send(&number), "accepted");
+
+    let history = show(&number)["history"].clone();
+    let said: Vec<_> = history.as_array().unwrap().iter().map(|said| (&said["preference"], &said["reason"])).collect();
+    assert_eq!(said, [(&json!("opted_in"), &json!("called us")), (&json!("opted_out"), &json!("asked by letter"))]);
+    let shown = wa(&["contacts", "show", &number]).done();
+    assert!(shown.contains("STOP") && shown.contains("START") && shown.contains("asked by letter"), "{shown}");
+}
+
+#[test]
+fn a_person_is_named_by_a_user_id_too() {
+    let id = format!("US.{}", uuid::Uuid::new_v4().as_u128());
+    let suppressed = wa(&["contacts", "suppress", &id, "--reason", "asked by letter"]).done();
+    assert_eq!(suppressed, format!("whatsapp:{id}: suppressed; nothing was known before\n"));
+    assert_eq!(suppression(&id)["preference"], "opted_out");
+    assert_eq!(send(&id), "suppressed");
 }
 
 #[test]
 fn a_persons_own_stop_is_named_before_it_is_lifted() {
     let number = new_number();
     write(&number, "STOP");
-    until("the STOP", || (suppression(&number)["preference"] == "opted_out").then_some(()));
+    assert_eq!(suppression(&number)["preference"], "opted_out", "from the answer to the webhook on");
     let shown = wa(&["contacts", "show", &format!("whatsapp:{number}")]).done();
     assert!(shown.contains("suppression") && shown.contains("whatsapp all"), "{shown}");
     let asked = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);

@@ -12,6 +12,7 @@ fn a_notification_is_found_by_its_id_and_by_its_message() {
     let by_message = wa(&["notifications", "show", sid, "--output", "json"]).json();
     assert_eq!(by_message["id"], id.as_str());
     let table = wa(&["notifications", "show", &id]).done();
+    assert!(table.starts_with("outcome"), "{table}");
     for word in [&id, &to, "accepted", "delivered", sid] {
         assert!(table.contains(word), "{word}: {table}");
     }

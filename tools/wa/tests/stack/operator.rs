@@ -12,7 +12,7 @@ use stack::Stack;
 /// The stack's name, from samconfig.toml's `local`.
 const STACK: &str = "whatsapp-local";
 /// Longer than anything takes that works.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A run of the command that has ended.

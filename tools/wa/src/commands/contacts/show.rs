@@ -5,7 +5,7 @@ use domain::{
     preference::Preference,
 };
 use serde::Serialize;
-use stores::contacts::{ConsentHistory, ContactOverview, Suppression};
+use stores::contacts::{ConsentHistory, ContactOverview, PreferenceChange, Suppression};
 
 use crate::{
     error::CommandError,
@@ -64,7 +64,26 @@ fn rows(overview: &ContactOverview) -> Vec<ContactRow> {
         since: linked.linked_at.to_string(),
         by: String::new(),
     });
-    suppressions.chain(consents).chain(windows).chain(linked).collect()
+    let history = overview.history.iter().map(history_row);
+    suppressions.chain(consents).chain(windows).chain(linked).chain(history).collect()
+}
+
+/// A STOP or a START of the past, whether or not it counts now.
+fn history_row(change: &PreferenceChange) -> ContactRow {
+    let state = match change.preference {
+        Preference::OptedOut => "STOP",
+        Preference::OptedIn => "START",
+    };
+    let scopes: Vec<_> = change.scopes.iter().map(scope_text).collect();
+    let sid = change.message_sid.as_ref().map(ToString::to_string);
+    let code = || change.code.map(|code| format!("Twilio's code {code}"));
+    ContactRow {
+        what: "history",
+        of: format!("{} {}", change.channel, scopes.join(" ")),
+        state: state.to_owned(),
+        since: change.at.to_string(),
+        by: sid.or_else(code).or_else(|| change.reason.clone()).unwrap_or_default(),
+    }
 }
 
 fn suppression_row(suppression: &Suppression) -> ContactRow {
@@ -107,6 +126,39 @@ mod tests {
     use domain::{preference::RecordedPreference, suppression::Scope};
 
     use super::*;
+
+    #[test]
+    fn each_stop_and_start_is_shown_with_its_cause() {
+        let change = PreferenceChange {
+            event_id: "SM1.contact_opted_out".to_owned(),
+            preference: Preference::OptedOut,
+            channel: "whatsapp".to_owned(),
+            identity: "+14155550123".to_owned(),
+            scope: None,
+            scopes: vec![Scope::All, Scope::Marketing],
+            message_sid: "SM00000000000000000000000000000001".parse().ok(),
+            code: None,
+            reason: None,
+            at: "2026-11-20T09:00:00Z".parse().unwrap(),
+        };
+        let reported = PreferenceChange { message_sid: None, code: "63050".parse().ok(), ..change.clone() };
+        let lifted = PreferenceChange {
+            preference: Preference::OptedIn,
+            message_sid: None,
+            reason: Some("called us".to_owned()),
+            ..change.clone()
+        };
+        let overview = ContactOverview { history: vec![lifted, reported, change], ..ContactOverview::default() };
+        let rows = rows(&overview);
+        let shown: Vec<_> = rows.iter().map(|row| (row.what, row.state.as_str(), row.by.as_str())).collect();
+        let expected = [
+            ("history", "START", "called us"),
+            ("history", "STOP", "Twilio's code 63050"),
+            ("history", "STOP", "SM00000000000000000000000000000001"),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!((rows[0].of.as_str(), rows[0].since.as_str()), ("whatsapp all marketing", "2026-11-20T09:00:00Z"));
+    }
 
     #[test]
     fn an_operators_suppression_is_shown_with_its_reason() {

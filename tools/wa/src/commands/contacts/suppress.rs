@@ -22,7 +22,8 @@ const MAX_REASON_CHARS: usize = 500;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-From the next message on nothing is sent, and the consents that it covers are withdrawn, as after a STOP. A newer START lifts it.
+From the next message on nothing is sent, and the consents that it covers end, as after a STOP. A newer START lifts it. It is
+in the person's history, and it is an event.
 
 Example:
   wa contacts suppress whatsapp:+14155550123 --reason 'asked by letter, case 4711'")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::progress::Outcome;
 use futures::future::join_all;
 use stores::{
     notification_log::{NotificationLog, NotificationLogs},
@@ -11,7 +12,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
-use twilio_types::message_status::{MessageStatus, Stage};
+use twilio_types::message_status::MessageStatus;
 
 use super::request::{NotificationRequest, account_of};
 use crate::{
@@ -23,9 +24,6 @@ use crate::{
 
 /// A status callback takes a second and more.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long after the report of a failed message a fallback may start. It starts from the table's stream, which is seconds
-/// behind at most.
-const FALLBACK_STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How many notifications are read at the same time: a file may have thousands.
 const CONCURRENT_READS: usize = 32;
@@ -34,6 +32,7 @@ const CONCURRENT_READS: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct FollowedState {
     state: Option<NotificationState>,
+    outcome: Option<Outcome>,
     attempts: usize,
     reason: Option<String>,
     message: Option<(String, Option<MessageStatus>)>,
@@ -44,7 +43,7 @@ enum FollowOutcome {
     Pending,
     /// It reached the recipient.
     Arrived,
-    /// It did not reach the recipient. A fallback may still start.
+    /// It did not reach the recipient.
     Lost,
 }
 
@@ -53,38 +52,33 @@ impl FollowedState {
         let delivery = notifications::latest_delivery(history);
         Self {
             state: Some(history.state),
+            outcome: history.outcome,
             attempts: history.attempts.len(),
             reason: history.reason.clone(),
             message: delivery.map(|message| (message.message_sid.to_string(), message.current_status)),
         }
     }
 
+    /// A status of a message is no outcome: a retry or a fallback may follow a failure, and content a template. The outcome
+    /// is written a moment after the status.
     fn outcome(&self) -> FollowOutcome {
-        let stage = self.message.as_ref().and_then(|(_, status)| *status).map(MessageStatus::stage);
-        match (self.state, stage) {
-            (
-                Some(
-                    NotificationState::Rejected
-                    | NotificationState::Suppressed
-                    | NotificationState::Expired
-                    | NotificationState::Unknown,
-                ),
-                _,
-            )
-            | (Some(NotificationState::Accepted), Some(Stage::Lost)) => FollowOutcome::Lost,
-            (Some(NotificationState::Accepted), Some(Stage::Arrived)) => FollowOutcome::Arrived,
-            _ => FollowOutcome::Pending,
+        match self.outcome {
+            None => FollowOutcome::Pending,
+            Some(Outcome::Delivered | Outcome::Read) => FollowOutcome::Arrived,
+            Some(_) => FollowOutcome::Lost,
         }
     }
 
     fn line(&self, id: &str) -> String {
         let state = self.state.map_or("on the queue", NotificationState::as_str);
+        let outcome = self.outcome.map(Outcome::as_str).filter(|outcome| *outcome != state);
+        let outcome = outcome.map(|outcome| format!(", {outcome}")).unwrap_or_default();
         let message = self.message.as_ref().map(|(sid, status)| {
             let status = status.map_or("no status yet", MessageStatus::as_str);
             format!(", {sid} {status}")
         });
         let reason = self.reason.as_ref().map(|reason| format!(" ({reason})"));
-        format!("{id}: {state}{}{}", message.unwrap_or_default(), reason.unwrap_or_default())
+        format!("{id}: {state}{outcome}{}{}", message.unwrap_or_default(), reason.unwrap_or_default())
     }
 }
 
@@ -133,8 +127,7 @@ async fn one(
 ) -> Result<(FollowOutcome, Option<NotificationLog>), CommandError> {
     let notification = &request.notification;
     let account_sid = account_of(session, notification).await?;
-    let fallback_within = if notification.fallback.is_empty() { Duration::ZERO } else { FALLBACK_STARTS_WITHIN };
-    let (mut history, mut state, mut changed_at) = (None, FollowedState::default(), Instant::now());
+    let (mut history, mut state) = (None, FollowedState::default());
     session.terminal.note(&state.line(notification.id.as_str()));
     loop {
         let permit = reads.acquire().await;
@@ -151,15 +144,11 @@ async fn one(
         let now = history.as_ref().map(FollowedState::of).unwrap_or_default();
         if now != state {
             session.terminal.note(&now.line(notification.id.as_str()));
-            (state, changed_at) = (now, Instant::now());
+            state = now;
         }
-        // A fallback follows only a message that failed, not a notification that was refused.
-        let may_continue = state.state == Some(NotificationState::Accepted) && changed_at.elapsed() < fallback_within;
         match state.outcome() {
-            FollowOutcome::Arrived => return Ok((FollowOutcome::Arrived, history)),
-            FollowOutcome::Lost if !may_continue => return Ok((FollowOutcome::Lost, history)),
-            _ if Instant::now() >= deadline => return Ok((FollowOutcome::Pending, history)),
-            _ => sleep(PAUSE).await,
+            FollowOutcome::Pending if Instant::now() < deadline => sleep(PAUSE).await,
+            outcome => return Ok((outcome, history)),
         }
     }
 }
@@ -170,24 +159,31 @@ mod tests {
 
     #[test]
     fn an_outcome_is_known_when_the_message_arrived_or_cannot() {
-        let state = |state, status: Option<MessageStatus>| FollowedState {
+        let state = |state, outcome, status: Option<MessageStatus>| FollowedState {
             state,
+            outcome,
             message: status.map(|status| ("SM1".to_owned(), Some(status))),
             ..FollowedState::default()
         };
-        for (stored, status, expected) in [
-            (None, None, FollowOutcome::Pending),
-            (Some(NotificationState::Waiting), None, FollowOutcome::Pending),
-            (Some(NotificationState::Accepted), None, FollowOutcome::Pending),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Sent), FollowOutcome::Pending),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Delivered), FollowOutcome::Arrived),
-            (Some(NotificationState::Accepted), Some(MessageStatus::Failed), FollowOutcome::Lost),
+        let accepted = Some(NotificationState::Accepted);
+        for (stored, outcome, status, expected) in [
+            (None, None, None, FollowOutcome::Pending),
+            (Some(NotificationState::Waiting), None, None, FollowOutcome::Pending),
+            (accepted, None, None, FollowOutcome::Pending),
+            (accepted, None, Some(MessageStatus::Sent), FollowOutcome::Pending),
+            (accepted, None, Some(MessageStatus::Delivered), FollowOutcome::Pending),
+            (accepted, Some(Outcome::Delivered), Some(MessageStatus::Delivered), FollowOutcome::Arrived),
+            (accepted, Some(Outcome::Read), None, FollowOutcome::Arrived),
+            // The failure is reported, and a fallback may follow.
+            (accepted, None, Some(MessageStatus::Failed), FollowOutcome::Pending),
+            (accepted, Some(Outcome::Failed), Some(MessageStatus::Failed), FollowOutcome::Lost),
             // The first message failed, and a fallback is on its way.
-            (Some(NotificationState::Waiting), Some(MessageStatus::Failed), FollowOutcome::Pending),
-            (Some(NotificationState::AwaitingReply), Some(MessageStatus::Read), FollowOutcome::Pending),
-            (Some(NotificationState::Suppressed), None, FollowOutcome::Lost),
+            (Some(NotificationState::Waiting), None, Some(MessageStatus::Failed), FollowOutcome::Pending),
+            (Some(NotificationState::AwaitingReply), None, Some(MessageStatus::Read), FollowOutcome::Pending),
+            (Some(NotificationState::Suppressed), Some(Outcome::Suppressed), None, FollowOutcome::Lost),
+            (Some(NotificationState::Cancelled), Some(Outcome::Cancelled), None, FollowOutcome::Lost),
         ] {
-            assert_eq!(state(stored, status).outcome(), expected, "{stored:?} {status:?}");
+            assert_eq!(state(stored, outcome, status).outcome(), expected, "{stored:?} {outcome:?} {status:?}");
         }
     }
 }

@@ -4,19 +4,20 @@ use domain::{
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
     notification::{Content, Notification},
-    policy::{self, Decision, Facts, NotificationProgress, RecipientRules},
-    region::{Region, region_of},
+    policy::{self, Case, Decision},
+    progress::{Purpose, Step},
+    region::{Region, region_of_recipient},
+    route::Route,
     suppression::Scope,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
-    contacts::{ContactFacts, Contacts},
-    dynamodb::batch_get,
-    eligibility::Eligibility,
-    notifications::{ClaimState, NotificationState, Notifications},
+    contacts::Contacts,
+    notifications::{ClaimState, NotificationState, Notifications, StoredNotification, Subject},
 };
+use twilio_types::sid::AccountSid;
 
 use super::request::{NotificationRequest, account_of};
 use crate::{
@@ -89,12 +90,8 @@ struct PreviewFacts {
 
 /// Previews all of them. If one would never be sent, the answer is no.
 pub(super) async fn run(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
-    let previewer = Previewer {
-        session,
-        dynamodb: session.dynamodb().await?,
-        contacts: session.contacts().await?,
-        notifications: session.notifications().await?,
-    };
+    let previewer =
+        Previewer { session, contacts: session.contacts().await?, notifications: session.notifications().await? };
     let previews: Vec<_> = futures::stream::iter(requests)
         .map(|request| previewer.preview(&request.notification))
         .buffered(CONCURRENT_LOOKUPS)
@@ -121,7 +118,6 @@ fn show(session: &Session, previews: &[Preview]) -> Result<(), CommandError> {
 
 struct Previewer<'a> {
     session: &'a Session,
-    dynamodb: aws_sdk_dynamodb::Client,
     contacts: Contacts,
     notifications: Notifications,
 }
@@ -132,23 +128,24 @@ impl Previewer<'_> {
         let account_sid = account_of(self.session, notification).await?;
         let stack = self.session.stack().await?;
         let stored = self.notifications.get(&account_sid, &notification.id).await?;
-        let state = stored.as_ref().map(|stored| stored.state);
-        let contact = ContactKey::of_phone(&account_sid, &notification.to);
-        let country = region_of(&notification.to);
+        let state = stored.as_ref().map(StoredNotification::state);
+        let country = region_of_recipient(&notification.to);
         let rules = stack.policy.rules(country.as_ref());
-        let case = Eligibility {
+        let (stored, finished) = match ClaimState::of(stored, &notification.digest(), now) {
+            ClaimState::Claimable(found) => (*found, None),
+            ClaimState::New => (new(notification, &account_sid, now), None),
+            other => (new(notification, &account_sid, now), Some(stored_finding(&other))),
+        };
+        let person = self.contacts.person(&ContactKey::of(&account_sid, &notification.to)).await?.person;
+        let case = Case {
             notification,
-            contact: &contact,
             rules: &rules,
+            person: &person,
+            progress: &stored.progress,
             configured_service: stack.messaging_service_sid.as_ref(),
+            expires_at: stored.ends_at(notification),
         };
-        let (progress, finished) = match ClaimState::of(stored, &notification.digest(), now) {
-            ClaimState::New => (NotificationProgress::default(), None),
-            ClaimState::Claimable(found) => (found.progress(), None),
-            standing => (NotificationProgress::default(), Some(stored_finding(&standing))),
-        };
-        let facts = self.facts(case, progress, now).await?;
-        let finding = finished.unwrap_or_else(|| policy_finding(case, &facts, now));
+        let finding = finished.unwrap_or_else(|| policy_finding(&case, now));
         Ok(Preview {
             id: notification.id.to_string(),
             to: notification.to.to_string(),
@@ -157,22 +154,23 @@ impl Previewer<'_> {
             reason: finding.reason,
             until: finding.until,
             way: finding.way,
-            facts: PreviewFacts::of(notification, &rules, &facts, country, state),
+            facts: PreviewFacts::of(&case, country, state, now),
         })
     }
+}
 
-    async fn facts(
-        &self,
-        case: Eligibility<'_>,
-        progress: NotificationProgress,
-        now: Timestamp,
-    ) -> Result<Facts, CommandError> {
-        let wanted = self.contacts.batch_keys(case.facet_keys().into_iter().map(|wanted| (case.contact, wanted)))?;
-        let table = wanted.0.clone();
-        let mut found = batch_get(&self.dynamodb, "reading what is known of a recipient", [wanted].into()).await?;
-        let found = ContactFacts::new(found.remove(&table).unwrap_or_default());
-        Ok(case.facts(&found, progress, now)?)
-    }
+/// A notification as the send function stores it first.
+fn new(notification: &Notification, account_sid: &AccountSid, now: Timestamp) -> StoredNotification {
+    let subject = Subject {
+        account_sid: account_sid.clone(),
+        id: notification.id.clone(),
+        digest: notification.digest(),
+        recipient: Some(notification.to.clone()),
+        category: Some(notification.category),
+        metadata: notification.metadata.clone(),
+        request: None,
+    };
+    StoredNotification::new(subject, now)
 }
 
 struct PreviewFinding {
@@ -197,34 +195,43 @@ fn stored_finding(state: &ClaimState) -> PreviewFinding {
     match state {
         ClaimState::LeasedUntil(end) => PreviewFinding::wait("it is being sent", Some(*end)),
         ClaimState::OutcomeUnknown(_) => {
-            PreviewFinding::wait("whether it was sent is not known: Twilio's list is searched first", None)
+            PreviewFinding::wait("whether it was sent is not known: that is found out first", None)
         }
         ClaimState::Finished(state) => PreviewFinding::refuse(format!("id: it is finished, {}", state.as_str())),
         _ => PreviewFinding::refuse("id: used before for a notification with other content"),
     }
 }
 
-fn policy_finding(case: Eligibility<'_>, facts: &Facts, now: Timestamp) -> PreviewFinding {
-    match policy::decide(case.notification, case.rules, facts, now) {
-        Decision::Send(plan) => {
-            let Some((channel, content)) = case.notification.channel_option(plan.route) else {
-                return PreviewFinding::refuse("fallback: the notification does not have this fallback any more");
-            };
-            let sender = case.require_sender(channel);
-            let way = PlannedRoute {
-                route: plan.route,
-                channel: channel.as_str(),
-                content: kind(content),
-                sender: case.sender(),
-                awaits_reply: plan.awaits_reply,
-            };
-            let verdict = if sender.is_ok() { PreviewVerdict::Send } else { PreviewVerdict::Refuse };
-            let reason = sender.err().map(|missing| missing.to_string());
-            PreviewFinding { verdict, reason, until: None, way: Some(way) }
-        }
+fn policy_finding(case: &Case<'_>, now: Timestamp) -> PreviewFinding {
+    match policy::decide(case, now) {
+        Decision::Send(step) => step_finding(case, step),
         Decision::Later { until, reason } => PreviewFinding::wait(reason.to_string(), Some(until)),
         Decision::Never(refusal) => PreviewFinding::refuse(refusal.to_string()),
     }
+}
+
+/// A step that would be sent, if it has a sender.
+fn step_finding(case: &Case<'_>, step: Step) -> PreviewFinding {
+    let Some((channel, content)) = case.notification.channel_option(step.option) else {
+        return PreviewFinding::refuse("fallback: the notification does not have this fallback any more");
+    };
+    let route = case.route(step.option);
+    let way = PlannedRoute {
+        route: step.option,
+        channel: channel.as_str(),
+        content: kind(content),
+        sender: route.as_ref().map(sender).unwrap_or_default(),
+        awaits_reply: step.purpose == Purpose::AskForReply,
+    };
+    let verdict = if route.is_ok() { PreviewVerdict::Send } else { PreviewVerdict::Refuse };
+    let reason = route.err().map(|missing| missing.to_string());
+    PreviewFinding { verdict, reason, until: None, way: Some(way) }
+}
+
+/// The address of the sender, or else the Messaging Service.
+fn sender(route: &Route) -> String {
+    let from = route.from().map(ToString::to_string);
+    from.or_else(|| route.service().map(ToString::to_string)).unwrap_or_default()
 }
 
 const fn kind(content: &Content) -> &'static str {
@@ -236,76 +243,87 @@ const fn kind(content: &Content) -> &'static str {
 }
 
 impl PreviewFacts {
-    fn of(
-        notification: &Notification,
-        rules: &RecipientRules,
-        facts: &Facts,
-        country: Option<Region>,
-        state: Option<NotificationState>,
-    ) -> Self {
+    fn of(case: &Case<'_>, country: Option<Region>, state: Option<NotificationState>, now: Timestamp) -> Self {
+        let Case { notification, rules, person, .. } = case;
+        let category = notification.category;
+        let content = case.route(0).ok();
+        let scopes = content.as_ref().map(|content| content.scopes(category)).unwrap_or_default();
+        let last_inbound_at = content.and_then(|content| person.last_inbound_at(&content.window()?));
         let open_until = |at: Timestamp| at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
-        let cap = rules.marketing_cap.map(|cap| format!("{} in {} days", cap.messages, cap.days));
+        let quiet = rules.quiet_hours_of(category).map(|hours| hours.allowed_from(now, &notification.time_zones()));
         Self {
             country,
             state,
-            suppressed: facts.suppressed.clone(),
-            needs_consent: rules.consent(notification.category).is_some(),
-            consent_given_at: facts.consent_given_at,
-            last_inbound_at: facts.last_inbound_at,
-            window_open_until: facts.last_inbound_at.map(open_until),
-            quiet_until: facts.quiet_until,
-            marketing_cap: cap,
-            marketing_sent: facts.marketing_sent_at.len(),
+            suppressed: person.suppressed_by(&scopes).cloned(),
+            needs_consent: rules.consent(category).is_some(),
+            consent_given_at: person.consent_given_at(category),
+            last_inbound_at,
+            window_open_until: last_inbound_at.map(open_until),
+            quiet_until: quiet.filter(|until| *until > now),
+            marketing_cap: rules.marketing_cap.map(|cap| format!("{} in {} days", cap.messages, cap.days)),
+            marketing_sent: rules.marketing_cap.map_or(0, |cap| person.marketing_count(&notification.id, cap, now)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::policy::Policy;
+    use domain::{
+        person::{Person, WindowKey},
+        policy::Policy,
+        preference::{Preference, RecordedPreference},
+        progress::Progress,
+    };
     use serde_json::json;
+    use twilio_types::address::Channel;
 
     use super::*;
 
-    fn preview(facts: &Facts, service: Option<&str>) -> PreviewFinding {
+    const SERVICE: &str = "MG00000000000000000000000000000001";
+    const NOW: &str = "2026-11-20T09:00:00Z";
+
+    fn preview(person: &Person, service: Option<&str>) -> PreviewFinding {
         let text = json!({"id": "a", "to": "+14155550123", "category": "utility",
                           "content": {"type": "text", "body": "Hi"},
                           "fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]});
         let notification = Notification::parse(&text.to_string()).unwrap();
-        let account = "AC00000000000000000000000000000001".parse().unwrap();
-        let contact = ContactKey::of_phone(&account, &notification.to);
         let rules = Policy::default().rules(None);
         let service = service.map(|service| service.parse().unwrap());
-        let case = Eligibility {
+        let case = Case {
             notification: &notification,
-            contact: &contact,
             rules: &rules,
+            person,
+            progress: &Progress::default(),
             configured_service: service.as_ref(),
+            expires_at: None,
         };
-        policy_finding(case, facts, "2026-11-20T09:00:00Z".parse().unwrap())
+        policy_finding(&case, NOW.parse().unwrap())
     }
-
-    const SERVICE: Option<&str> = Some("MG00000000000000000000000000000001");
 
     #[test]
     fn a_preview_names_the_channel_and_content() {
-        let open = Facts { last_inbound_at: "2026-11-20T08:00:00Z".parse().ok(), ..Facts::default() };
-        let finding = preview(&open, SERVICE);
+        let mut person = Person::default();
+        person.open_windows([WindowKey::of(SERVICE)], "2026-11-20T08:00:00Z".parse().unwrap());
+        let finding = preview(&person, Some(SERVICE));
         assert_eq!((finding.verdict, finding.way.unwrap().channel), (PreviewVerdict::Send, "whatsapp"));
-        let finding = preview(&Facts::default(), SERVICE);
+        let finding = preview(&Person::default(), Some(SERVICE));
         let way = finding.way.unwrap();
         assert_eq!((finding.verdict, way.route, way.channel), (PreviewVerdict::Send, 1, "sms"));
+        assert_eq!(way.sender, SERVICE);
     }
 
     #[test]
     fn a_refusal_has_its_reason() {
-        let opted_out = Facts { suppressed: Some(Scope::All), ..Facts::default() };
-        let finding = preview(&opted_out, SERVICE);
+        let mut person = Person::default();
+        let preference = Preference::OptedOut;
+        let stop = RecordedPreference { preference, changed_at: NOW.parse().unwrap(), message_sid: None, reason: None };
+        person.record_preference(&Channel::WhatsApp, &[Scope::All], &stop);
+        let finding = preview(&person, Some(SERVICE));
         assert_eq!(
             (finding.verdict, finding.reason.as_deref()),
             (PreviewVerdict::Refuse, Some("the recipient has opted out"))
         );
-        let finding = preview(&Facts::default(), None);
+        let finding = preview(&Person::default(), None);
         assert!(
             finding.verdict == PreviewVerdict::Refuse && finding.reason.unwrap().starts_with("messaging_service_sid: ")
         );

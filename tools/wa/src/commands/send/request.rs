@@ -50,8 +50,8 @@ pub(super) struct NotificationFlags {
     /// The idempotency key: a notification with the same id is never sent twice [default: a new one, which is printed]
     #[arg(long)]
     id: Option<String>,
-    /// The recipient, as in +14155550123
-    #[arg(long, value_name = "NUMBER", required_unless_present = "file")]
+    /// The recipient's number or WhatsApp user id, as in +14155550123 or US.13491208655302741918
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "file")]
     to: Option<String>,
     /// The category: marketing, utility, authentication or service
     #[arg(long, required_unless_present = "file")]

@@ -85,7 +85,7 @@ impl Watch {
         // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length
         // and increase.
         changes.sort_by(|one, other| one.1.sequence_number.cmp(&other.1.sequence_number));
-        for event in changes.iter().filter_map(|(table, change)| timeline_event(*table, change)) {
+        for event in changes.iter().flat_map(|(table, change)| timeline_events(*table, change)) {
             self.sandbox.record(event);
         }
         read?;
@@ -112,11 +112,11 @@ impl Watch {
     }
 }
 
-fn timeline_event(table: WatchedTable, change: &ItemChange) -> Option<TimelineEvent> {
+fn timeline_events(table: WatchedTable, change: &ItemChange) -> Vec<TimelineEvent> {
     match table {
-        WatchedTable::Messages => messages::timeline_event(change),
-        WatchedTable::Contacts => contacts::timeline_event(change),
-        WatchedTable::Notifications => decisions::timeline_event(change),
+        WatchedTable::Messages => messages::timeline_event(change).into_iter().collect(),
+        WatchedTable::Contacts => contacts::timeline_events(change),
+        WatchedTable::Notifications => decisions::timeline_event(change).into_iter().collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aws_sdk_s3::Client;
 use aws_types::SdkConfig;
+use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -17,7 +18,9 @@ const EXPECTED_FOR: Duration = Duration::from_mins(2);
 /// How much later than an object another object may appear whose key sorts before it: the tables are published concurrently.
 const OUT_OF_ORDER: Duration = Duration::from_mins(1);
 /// How many objects one call reads at most.
-const OBJECTS_PER_CALL: usize = 50;
+const OBJECTS_PER_CALL: usize = 200;
+/// How many objects are read at the same time.
+const OBJECTS_AT_ONCE: usize = 16;
 
 /// The archive bucket, whose new objects are read.
 #[derive(Debug)]
@@ -45,11 +48,19 @@ impl EventArchive {
             return Ok(Vec::new());
         }
         let list = self.client.list_objects_v2().bucket(&self.bucket).set_start_after(self.read.start_after(now));
-        let listed = list.send().await.context("cannot list the archive of events")?;
-        let keys = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+        // Every page: on a busy stack the objects of one minute are more than one page has.
+        let mut pages = list.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let objects = page.context("cannot list the archive of events")?.contents.unwrap_or_default();
+            keys.extend(objects.into_iter().filter_map(|object| object.key));
+        }
+        let new = self.read.new_ones(keys.into_iter());
+        let bodies: Vec<_> =
+            stream::iter(new.clone()).map(|key| self.object(key)).buffered(OBJECTS_AT_ONCE).collect().await;
         let mut events = Vec::new();
-        for key in self.read.new_ones(keys) {
-            match self.object(&key).await {
+        for (key, body) in new.into_iter().zip(bodies) {
+            match body {
                 Ok(body) => events.extend(lines(&body)),
                 // The events read so far are returned first, because their objects are not read again; the next call meets
                 // the error again.
@@ -61,7 +72,7 @@ impl EventArchive {
         Ok(events)
     }
 
-    async fn object(&self, key: &str) -> Result<Vec<u8>> {
+    async fn object(&self, key: String) -> Result<Vec<u8>> {
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = object.context("cannot read the archive of events")?;
         Ok(object.body.collect().await?.to_vec())

@@ -13,7 +13,7 @@ use super::{short, streams::ItemChange};
 
 pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     let stored: StoredMessage = change.read()?;
-    let key = format!("{} {}", stored.message_sid, stored.event);
+    let key = format!("{} {}", stored.subject(), stored.event);
     // `raw` is left out, because the webhook's entry on the timeline shows the form.
     let details = change.details("Messages", &key, &["raw", "expires_at"]);
     let form = Form::from(stored.raw);
@@ -23,7 +23,7 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
         MessageEvent::Inbound => {
             (format!("inbound of {of} stored{}", preference(stored.preference)), TimelineOutcome::Good, "From")
         }
-        MessageEvent::Status(status) => {
+        MessageEvent::Status(status) | MessageEvent::AttemptStatus(_, status) => {
             (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
         }
     };
@@ -96,8 +96,8 @@ mod tests {
                 "inbound of SM...00beef stored, recognised as START",
             ),
             (
-                "status#sent",
-                json!({"notification_id": "order-1"}),
+                "SM0000000000000000000000000000beef#sent",
+                json!({"notification_id": "order-1", "attempt": 0}),
                 TimelineOutcome::Neutral,
                 "status sent of SM...00beef stored",
             ),
@@ -116,7 +116,9 @@ mod tests {
             assert_eq!(entry.person.unwrap(), if inbound { "whatsapp:+14155550123" } else { "whatsapp:+14155550199" });
             assert_eq!(entry.message_sid.unwrap(), "SM0000000000000000000000000000beef");
             assert_eq!(entry.notification_id, fields["notification_id"].as_str().map(str::to_owned));
-            assert_eq!(entry.details["key"], format!("SM0000000000000000000000000000beef {event}"));
+            let subject =
+                fields["notification_id"].as_str().map_or("SM0000000000000000000000000000beef", |_| "order-1#0");
+            assert_eq!(entry.details["key"], format!("AC00000000000000000000000000000001#{subject} {event}"));
             assert_eq!(entry.details["item"]["raw"], Value::Null);
         }
     }

@@ -1,16 +1,18 @@
 //! Reads a table's stream from where the last read ended.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use aws_sdk_dynamodbstreams::{
     Client,
     operation::get_records::GetRecordsError,
-    types::{OperationType, Record, ShardIteratorType},
+    types::{AttributeValue, OperationType, Record, ShardIteratorType},
 };
 use aws_types::SdkConfig;
 use serde::de::DeserializeOwned;
-use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
+use stores::dynamodb::Item;
 
 /// A table whose stream the timeline shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +39,9 @@ impl ItemChange {
         serde_dynamo::from_item(self.new.clone()).ok()
     }
 
-    /// The old item as a `T`, if there is one of that form.
-    pub(super) fn read_old<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_dynamo::from_item(self.old.clone()?).ok()
-    }
-
     /// A string attribute of the new item.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        text(&self.new, name)
-    }
-
-    /// A string attribute of the old item.
-    pub(super) fn old_text(&self, name: &str) -> Option<&str> {
-        text(self.old.as_ref()?, name)
+        self.new.get(name)?.as_s().ok().map(String::as_str)
     }
 
     /// The details of the timeline entry: the item's table and key, and its attributes except `left_out`.
@@ -58,13 +50,6 @@ impl ItemChange {
         item.retain(|name, _| !left_out.contains(&name.as_str()));
         let change = if self.old.is_some() { "changed" } else { "appeared" };
         json!({"table": table, "key": key, "change": change, "item": item})
-    }
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    match item.get(name)? {
-        AttributeValue::S(text) => Some(text),
-        _ => None,
     }
 }
 
@@ -149,8 +134,13 @@ fn change(record: Record) -> Option<ItemChange> {
     let is_write = matches!(record.event_name, Some(OperationType::Insert | OperationType::Modify));
     let stream = record.dynamodb.filter(|_| is_write)?;
     Some(ItemChange {
-        old: stream.old_image.map(Into::into),
-        new: stream.new_image?.into(),
+        old: stream.old_image.map(item),
+        new: item(stream.new_image?),
         sequence_number: stream.sequence_number.unwrap_or_default(),
     })
+}
+
+/// An image of the Streams API as an item of DynamoDB's, which are different types of the same form.
+fn item(image: HashMap<String, AttributeValue>) -> Item {
+    serde_dynamo::Item::from(image).into()
 }

@@ -25,12 +25,12 @@ def handle(event):
     if not any(RequestValidator(token).validate(url, form, signature) for token in tokens):
         return {"statusCode": 403}
     item = {
-        "message_sid": form["MessageSid"], "event": "inbound", "account_sid": form["AccountSid"],
+        "subject": f"{form['AccountSid']}#{form['MessageSid']}", "event": "inbound", "account_sid": form["AccountSid"],
         "received_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "expires_at": int(time.time()) + 30 * 86400, "raw": form.to_dict(),
     }
     try:
-        TABLE.put_item(Item=item, ConditionExpression="attribute_not_exists(message_sid)")
+        TABLE.put_item(Item=item, ConditionExpression="attribute_not_exists(subject)")
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise

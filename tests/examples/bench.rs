@@ -1,34 +1,83 @@
 //! The benchmarks: `make bench`. Prints a table, and fails if a value misses its limit.
 //!
 //! Sizes, memory and counts have absolute limits. Times depend on the machine, so the limit of a time is a ratio to the same
-//! job in Python in the same run.
+//! job in the same run: in Python, or in an earlier version.
+//!
+//! Arguments: the names of the parts to measure (all, if none is named), and `--base FOLDER` with the binaries of an earlier
+//! version to compare the webhooks with. `units` needs no release binaries.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use stack::Stack;
 use tests::{
     bench::{
         pace, root, send, sizes, slots,
         table::{Limit, ReportTable},
-        webhooks,
+        units, webhooks,
     },
     harness::bootstrap,
 };
 
+/// The parts, in the order in which they are measured.
+const PARTS: [&str; 5] = ["units", "sizes", "webhooks", "sending", "pace"];
+
+/// What is measured.
+struct Arguments {
+    parts: Vec<String>,
+    base: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut read = Self { parts: Vec::new(), base: None };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--base" => read.base = Some(arguments.next().context("--base needs a folder")?.into()),
+                part if PARTS.contains(&part) => read.parts.push(argument),
+                other => bail!("{other}: expected --base FOLDER, or some of {}", PARTS.join(", ")),
+            }
+        }
+        Ok(read)
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|named| named == part)
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::read(env::args().skip(1))?;
     let stack = Stack::from_env()?;
     let mut table = ReportTable::default();
-    sizes::sizes(&mut table)?;
-    sizes::signature(&python(), &mut table)?;
-    webhooks(&stack, &mut table).await?;
-    sending(&stack, &mut table).await?;
+    if arguments.has("units") {
+        units::units(&stack, &mut table).await?;
+    }
+    if arguments.has("sizes") {
+        sizes::sizes(&mut table)?;
+        sizes::signature(&python(), &mut table)?;
+    }
+    if arguments.has("webhooks") {
+        webhooks(&stack, arguments.base.as_deref(), &mut table).await?;
+    }
+    if arguments.has("sending") {
+        send::requests(&stack, &mut table).await?;
+        send::resources(&stack, &python(), &mut table).await?;
+    }
+    if arguments.has("pace") {
+        pace(&stack, &mut table).await?;
+    }
     std::io::stdout().write_all(table.text.as_bytes())?;
     Ok(if table.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn webhooks(stack: &Stack, table: &mut ReportTable) -> Result<()> {
+async fn webhooks(stack: &Stack, base: Option<&Path>, table: &mut ReportTable) -> Result<()> {
     webhooks::writes(stack, table).await?;
     let inbound = webhooks::measure(stack, &bootstrap("inbound"), &[], "InboundFunction").await?;
     inbound.report(table, "inbound", Some(Limit::AtMost(12.0)));
@@ -44,12 +93,13 @@ async fn webhooks(stack: &Stack, table: &mut ReportTable) -> Result<()> {
         Some(Limit::AtLeast(25.0)),
     );
     table.add("inbound needs less CPU than Python", ratio(python.cpu, inbound.cpu), "times", Some(Limit::AtLeast(6.0)));
-    Ok(())
+    match base {
+        Some(base) => webhooks::compare(stack, base, table).await,
+        None => Ok(()),
+    }
 }
 
-async fn sending(stack: &Stack, table: &mut ReportTable) -> Result<()> {
-    send::requests(stack, table).await?;
-    send::resources(stack, table).await?;
+async fn pace(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     pace::functions(stack, table).await?;
     slots::pace(stack, table, 80, 1_500).await?;
     slots::pace(stack, table, 400, 4_000).await?;

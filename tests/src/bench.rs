@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+mod base;
 pub mod counter;
 mod notifications;
 pub mod pace;
@@ -13,6 +14,7 @@ pub mod sizes;
 pub mod slots;
 pub mod table;
 pub mod twilio;
+pub mod units;
 mod webhook_events;
 pub mod webhooks;
 

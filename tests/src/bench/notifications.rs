@@ -23,6 +23,12 @@ pub(super) fn people(count: usize) -> impl Iterator<Item = String> {
     (first..).take(count).map(|number| format!("+1415{:07}", number % 10_000_000))
 }
 
+/// The same on the Faroe Islands, for which the stack's send policy has a cap.
+pub(super) fn capped_people(count: usize) -> impl Iterator<Item = String> {
+    let first = uuid::Uuid::new_v4().as_u128() % 1_000_000;
+    (first..).take(count).map(|number| format!("+298{:06}", number % 1_000_000))
+}
+
 /// A template notification to each of `count` people.
 pub(super) fn notifications(count: usize) -> Vec<Queued> {
     people(count).map(|to| notification(&to)).collect()

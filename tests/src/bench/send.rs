@@ -1,13 +1,16 @@
 //! Measures the requests, CPU time and memory of sending.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use stack::Stack;
 
 use super::{
     counter::Counter,
-    megabytes, milliseconds,
+    median, megabytes, milliseconds,
     notifications::{BATCH, event, failures, notifications},
+    root,
     table::{Limit, ReportTable},
     twilio::BenchSandbox,
 };
@@ -17,7 +20,8 @@ use crate::harness::{bootstrap, function::FunctionProcess};
 const WARMING: usize = 10;
 const COUNTED: usize = 30;
 /// Enough batches for a precise CPU time, although the kernel counts it in ticks of 10 ms.
-const TIMED: u32 = 100;
+const TIMED: usize = 100;
+const STARTS: usize = 15;
 
 /// Counts the requests to DynamoDB and Twilio for each message.
 pub async fn requests(stack: &Stack, table: &mut ReportTable) -> Result<()> {
@@ -35,24 +39,62 @@ pub async fn requests(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     Ok(())
 }
 
-/// Measures CPU time and memory.
-pub async fn resources(stack: &Stack, table: &mut ReportTable) -> Result<()> {
+/// The times and the memory of a program that sends.
+#[derive(Debug)]
+pub struct SendResources {
+    /// Milliseconds from exec to the first request for a batch.
+    pub start: f64,
+    /// CPU milliseconds of a sent message.
+    pub cpu: f64,
+    /// Resident memory in megabytes.
+    pub resident: f64,
+}
+
+/// Measures the send function, and a program in Python that does a part of its job.
+pub async fn resources(stack: &Stack, python: &Path, table: &mut ReportTable) -> Result<()> {
+    let ours = measure(stack, &bootstrap("send"), &[]).await?;
+    ours.report(table, "send", Some(Limit::AtMost(20.0)));
+    let script = root().join("tests/bench/send.py").display().to_string();
+    let theirs = measure(stack, python, &[&script]).await?;
+    theirs.report(table, "a sender in Python", None);
+    let ratios = [
+        ("send is ready for its first batch sooner than the sender in Python", theirs.start / ours.start, 20.0),
+        ("send needs less CPU than the sender in Python", theirs.cpu / ours.cpu, 8.0),
+        ("send needs less memory than the sender in Python", theirs.resident / ours.resident, 6.0),
+    ];
+    for (name, ratio, limit) in ratios {
+        table.add(name, ratio, "times", Some(Limit::AtLeast(limit)));
+    }
+    Ok(())
+}
+
+/// Measures several starts, and many batches in one process.
+async fn measure(stack: &Stack, program: &Path, arguments: &[&str]) -> Result<SendResources> {
     let twilio = BenchSandbox::start().await?;
     let environment = environment(stack, &stack.aws_endpoint, &twilio.url, 80)?;
-    let mut function = FunctionProcess::start(&bootstrap("send"), &[], &environment).await?;
-    let start = milliseconds(function.start);
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        starts.push(FunctionProcess::start(program, arguments, &environment).await?.start);
+    }
+    let mut function = FunctionProcess::start(program, arguments, &environment).await?;
     send(&mut function, stack, WARMING).await?;
     let before = function.cpu()?;
-    for _ in 0..TIMED {
-        send(&mut function, stack, 1).await?;
+    send(&mut function, stack, TIMED).await?;
+    let cpu = function.cpu()?.saturating_sub(before) / u32::try_from(TIMED * BATCH)?;
+    Ok(SendResources {
+        start: milliseconds(median(starts)),
+        cpu: milliseconds(cpu),
+        resident: megabytes(function.resident()?),
+    })
+}
+
+impl SendResources {
+    /// Adds a row for each value. The times have no limit here, because they depend on the machine.
+    fn report(&self, table: &mut ReportTable, name: &str, resident: Option<Limit>) {
+        table.add(&format!("{name}, exec to first request for work"), self.start, "ms", None);
+        table.add(&format!("{name}, CPU per sent message, in batches of 10"), self.cpu, "ms", None);
+        table.add(&format!("{name}, resident memory"), self.resident, "MB", resident);
     }
-    let cpu = function.cpu()?.saturating_sub(before) / TIMED;
-    let resident = megabytes(function.resident()?);
-    table.add("send, exec to first request for work", start, "ms", None);
-    let cpu = milliseconds(cpu) / 10.0;
-    table.add("send, CPU per sent message, in batches of 10", cpu, "ms", None);
-    table.add("send, resident memory", resident, "MB", Some(Limit::AtMost(20.0)));
-    Ok(())
 }
 
 /// Sends batches in sequence, each to people who have had no message before.

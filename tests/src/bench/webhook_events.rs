@@ -8,9 +8,9 @@ use twilio_webhook::{form::Form, signature::sign};
 /// `PUBLIC_BASE_URL` of the functions in a benchmark.
 const BASE_URL: &str = "https://wa.example.com";
 
-pub(super) fn inbound_event(body: &str) -> Bytes {
+/// A message of a person, who has this number.
+pub(super) fn inbound_event(number: &str, body: &str) -> Bytes {
     let sid = format!("SM{}", uuid::Uuid::new_v4().simple());
-    let number = format!("+1415{:07}", uuid::Uuid::new_v4().as_u128() % 10_000_000);
     let from = format!("whatsapp:{number}");
     let parameters = [
         ("SmsMessageSid", sid.as_str()),

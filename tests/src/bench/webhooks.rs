@@ -8,8 +8,10 @@ use serde_json::Value;
 use stack::Stack;
 
 use super::{
+    base::BaseTables,
     counter::Counter,
     median, megabytes, milliseconds,
+    notifications::people,
     table::{Limit, ReportTable},
     webhook_events::{inbound_event, status_event},
 };
@@ -17,30 +19,119 @@ use crate::harness::{bootstrap, function::FunctionProcess};
 
 const STARTS: usize = 20;
 const INVOCATIONS: u32 = 2_000;
+/// In the comparison of two versions each has as many turns, of as many invocations, and the turns alternate, so that both
+/// meet the same machine.
+const TURNS: u32 = 5;
+const INVOCATIONS_OF_TURN: u32 = 1_000;
+/// The people who write, each several times.
+const PEOPLE: usize = 100;
 
 /// Counts the requests to DynamoDB for each webhook, with a proxy before the emulator.
 pub async fn writes(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     let counter = Counter::of_dynamodb(&stack.aws_endpoint).await?;
     let environments = stack.function_environments();
-    let mut count = async |name: &str, function: &str, events: [Bytes; 2]| -> Result<()> {
+    let mut count = async |function: &str, events: &[(&str, Bytes, u64)]| -> Result<()> {
         let mut environment = environments.get(function).cloned().unwrap_or_default();
         if let Some(variables) = environment.as_object_mut() {
             variables.insert("AWS_ENDPOINT_URL".to_owned(), counter.url.clone().into());
         }
         let binary = bootstrap(function.trim_end_matches("Function").to_lowercase().as_str());
         let mut function = FunctionProcess::start(&binary, &[], &environment).await?;
-        for (event, what) in events.iter().zip(["", ", its duplicate"]) {
+        for (name, event, expected) in events {
             let before = counter.count();
-            let (_, answer) = function.runtime.invoke(event).await?;
-            ensure!(answer.get("statusCode").and_then(Value::as_i64).is_some_and(|code| code < 300), "{answer}");
-            table.count(&format!("{name}{what}: requests to DynamoDB"), counter.count() - before, 1);
+            answered(&mut function, event).await?;
+            table.count(&format!("{name}: requests to DynamoDB"), counter.count() - before, *expected);
         }
         Ok(())
     };
-    let twice = |event: Bytes| [event.clone(), event];
-    count("inbound message", "InboundFunction", twice(inbound_event("Where is my order?"))).await?;
-    count("first STOP", "InboundFunction", twice(inbound_event("STOP"))).await?;
-    count("status", "StatusFunction", twice(status_event())).await
+    let person: String = people(1).collect();
+    let [first, known, stop] = ["Hello", "Where is my order?", "STOP"].map(|body| inbound_event(&person, body));
+    let inbound = [
+        // The person has to be read, and the first attempt was in vain.
+        ("first message of a person", first, 3),
+        ("inbound message of a known person", known.clone(), 1),
+        ("inbound message, its duplicate", known, 1),
+        ("first STOP", stop.clone(), 2),
+        ("first STOP, its duplicate", stop, 2),
+    ];
+    count("InboundFunction", &inbound).await?;
+    let status = status_event();
+    count("StatusFunction", &[("status", status.clone(), 1), ("status, its duplicate", status, 1)]).await
+}
+
+async fn answered(function: &mut FunctionProcess, event: &Bytes) -> Result<()> {
+    let answer = function.invoke(event).await?;
+    ensure!(answer.get("statusCode").and_then(Value::as_i64).is_some_and(|code| code < 300), "{answer}");
+    Ok(())
+}
+
+/// The events of a webhook function: messages of people who have written before, or statuses.
+struct Events {
+    is_status: bool,
+    people: Vec<String>,
+    next: usize,
+}
+
+impl Events {
+    /// Each person has written once before.
+    async fn of(stack: &Stack, function: &str) -> Result<Self> {
+        let mut events = Self { is_status: function == "StatusFunction", people: people(PEOPLE).collect(), next: 0 };
+        let environments = stack.function_environments();
+        let environment = environments.get("InboundFunction").context("no inbound function")?;
+        let mut inbound = FunctionProcess::start(&bootstrap("inbound"), &[], environment).await?;
+        for _ in 0..PEOPLE {
+            let event = events.next();
+            if !events.is_status {
+                answered(&mut inbound, &event).await?;
+            }
+        }
+        Ok(events)
+    }
+
+    fn next(&mut self) -> Bytes {
+        self.next = (self.next + 1) % self.people.len();
+        match self.people.get(self.next) {
+            Some(person) if !self.is_status => inbound_event(person, "Where is my order?"),
+            _ => status_event(),
+        }
+    }
+}
+
+/// Measures the CPU of both webhooks beside that of another version, whose binaries are in this folder.
+pub async fn compare(stack: &Stack, base: &Path, table: &mut ReportTable) -> Result<()> {
+    let base_tables = BaseTables::create(stack).await?;
+    for (name, function) in [("inbound", "InboundFunction"), ("status", "StatusFunction")] {
+        let environments = stack.function_environments();
+        let environment = environments.get(function).context("no such function")?;
+        let base_environment = base_tables.environment(environment.clone());
+        let mut ours = FunctionProcess::start(&bootstrap(name), &[], environment).await?;
+        let base = base.join(name).join("bootstrap");
+        let mut theirs = FunctionProcess::start(&base, &[], &base_environment).await?;
+        let mut events = Events::of(stack, function).await?;
+        for process in [&mut ours, &mut theirs] {
+            turn(process, &mut events).await?;
+        }
+        let (mut cpu, mut base_cpu) = (0.0, 0.0);
+        for _ in 0..TURNS {
+            cpu += turn(&mut ours, &mut events).await?;
+            base_cpu += turn(&mut theirs, &mut events).await?;
+        }
+        let turns = f64::from(TURNS);
+        table.add(&format!("{name}, CPU beside the other version"), cpu / turns, "ms", None);
+        table.add(&format!("{name} of the other version, CPU"), base_cpu / turns, "ms", None);
+        let percent = (cpu / base_cpu - 1.0) * 100.0;
+        table.add(&format!("{name}, more CPU than the other version"), percent, "%", Some(Limit::AtMost(10.0)));
+    }
+    Ok(())
+}
+
+/// The CPU milliseconds of an invocation, in one turn.
+async fn turn(function: &mut FunctionProcess, events: &mut Events) -> Result<f64> {
+    let before = function.cpu()?;
+    for _ in 0..INVOCATIONS_OF_TURN {
+        answered(function, &events.next()).await?;
+    }
+    Ok(milliseconds(function.cpu()?.saturating_sub(before)) / f64::from(INVOCATIONS_OF_TURN))
 }
 
 /// The times and the memory of a function.
@@ -62,21 +153,21 @@ pub struct Measured {
 pub async fn measure(stack: &Stack, program: &Path, arguments: &[&str], name: &str) -> Result<Measured> {
     let environments = stack.function_environments();
     let environment = environments.get(name).context("no such function")?;
-    let event = || if name == "StatusFunction" { status_event() } else { inbound_event("Where is my order?") };
+    let mut events = Events::of(stack, name).await?;
     let (mut starts, mut firsts) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let mut function = FunctionProcess::start(program, arguments, environment).await?;
         starts.push(function.start);
-        firsts.push(function.runtime.invoke(&event()).await?.0);
+        firsts.push(function.runtime.invoke(&events.next()).await?.0);
     }
     let mut function = FunctionProcess::start(program, arguments, environment).await?;
     let mut times = Vec::new();
     for _ in 0..50 {
-        function.runtime.invoke(&event()).await?;
+        function.runtime.invoke(&events.next()).await?;
     }
     let before = function.cpu()?;
     for _ in 0..INVOCATIONS {
-        times.push(function.runtime.invoke(&event()).await?.0);
+        times.push(function.runtime.invoke(&events.next()).await?.0);
     }
     let cpu = function.cpu()?.saturating_sub(before) / INVOCATIONS;
     Ok(Measured {

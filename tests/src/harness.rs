@@ -1,7 +1,9 @@
 //! Starts the functions' release binaries as processes, under a Lambda Runtime API. A test may put a [`wire::Wire`] between
 //! a process and AWS and Twilio.
 
+pub mod capacity;
 pub mod function;
+pub mod refusals;
 pub mod runtime_api;
 pub mod sender;
 pub mod wire;

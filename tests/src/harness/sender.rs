@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 use axum::body::Bytes;
 use serde_json::{Value, json};
-use stack::Stack;
+use stack::{Stack, run::SEND_POLICY};
 
 use super::{
     bootstrap,
     function::FunctionProcess,
-    wire::{Moment, Side, Wire},
+    refusals::Refusal,
+    wire::{KillPoint, Moment, Side, Wire},
 };
 
 /// A queue message with a notification.
@@ -56,6 +57,7 @@ impl Sender {
             ("OUTBOUND_QUEUE_URL", queue_url),
             ("OUTBOUND_DEAD_LETTER_QUEUE_URL", &stack.outputs.outbound_dead_letter_queue_url),
             ("RATE_LIMITS_TABLE", &stack.outputs.rate_limits_table_name),
+            ("SEND_POLICY", SEND_POLICY),
         ];
         for (name, value) in ours.iter().chain(different) {
             variables.insert((*name).to_owned(), (*value).into());
@@ -71,21 +73,28 @@ impl Sender {
         failures(&answer)
     }
 
-    /// As [`Sender::deliver`], while DynamoDB throttles this operation.
-    pub async fn deliver_throttled(
+    /// As [`Sender::deliver`], while DynamoDB refuses the next `times` requests of this operation. Returns also whether one was made.
+    pub async fn deliver_refused(
         &mut self,
         records: &[Record],
-        operation: &str,
-        side: Side,
-    ) -> Result<BTreeSet<String>> {
-        self.wire.arm_to_throttle(operation, side);
+        (operation, side): (&str, Side),
+        refusal: Refusal,
+        times: usize,
+    ) -> Result<(BTreeSet<String>, bool)> {
+        self.wire.arm_to_refuse(operation, side, refusal, times);
+        let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
+        Ok((failures(&answer)?, self.wire.refused() > 0))
+    }
+
+    /// As [`Sender::deliver`], while the next `times` transactions conflict with others.
+    pub async fn deliver_conflicting(&mut self, records: &[Record], times: usize) -> Result<BTreeSet<String>> {
+        self.wire.arm_to_conflict(times);
         let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
         failures(&answer)
     }
 
-    /// Delivers messages and kills the process at the moment with this number, counted from 1, or at the latest when it has
-    /// answered.
-    pub async fn deliver_and_kill(mut self, records: &[Record], at: usize) -> Result<ProcessStop> {
+    /// Delivers messages and kills the process at a moment, or at the latest when it has answered. Returns also the moments.
+    pub async fn deliver_and_kill(mut self, records: &[Record], at: KillPoint) -> Result<(ProcessStop, Vec<Moment>)> {
         self.wire.arm_to_kill(self.function.pid()?, at)?;
         let event = event(records);
         let stopped = tokio::select! {
@@ -94,7 +103,7 @@ impl Sender {
         };
         self.function.kill().await?;
         self.wire.settled().await?;
-        Ok(stopped)
+        Ok((stopped, self.wire.moments()))
     }
 }
 

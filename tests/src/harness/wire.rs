@@ -3,18 +3,21 @@
 //!
 //! A wire belongs to one process. It records nothing until it is armed, so that a cold start's requests do not count.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri, header::HOST},
-};
+use axum::{Router, body::Bytes};
 use rustix::process::{Pid, Signal, kill_process};
 use stack::Stack;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
+
+use self::proxy::{Names, Proxy, forward};
+use super::refusals::Refusal;
+
+mod proxy;
 
 /// Whether a moment is before or after a request is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,17 @@ pub struct Wire {
     _proxies: JoinSet<std::io::Result<()>>,
 }
 
+/// What a wire has recorded.
+#[derive(Debug, Clone)]
+pub struct Recorder(Arc<Line>);
+
+impl Recorder {
+    /// The moments since the wire was armed.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.0.recorded().moments.clone()
+    }
+}
+
 /// The state that the two proxies share.
 #[derive(Debug)]
 struct Line {
@@ -62,15 +76,60 @@ struct Recorded {
     armed: bool,
     moments: Vec<Moment>,
     kill: Option<PlannedKill>,
-    throttled: Option<(String, Side)>,
+    refusal: Option<PlannedRefusal>,
+    /// How many requests were refused.
+    refused: usize,
 }
 
-/// The process to kill, and the number of the moment, counted from 1.
-#[derive(Debug, Clone, Copy)]
+/// The requests that DynamoDB refuses.
+#[derive(Debug)]
+struct PlannedRefusal {
+    operation: String,
+    side: Side,
+    refusal: Refusal,
+    /// How many requests are still to be refused.
+    left: usize,
+}
+
+/// The moment at which a process is killed. Numbers are counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillPoint {
+    /// The moment with this number.
+    Moment(usize),
+    /// One side of the request with this number among those of this operation.
+    Request {
+        /// As in [`Moment::operation`].
+        operation: String,
+        /// Before or after the request is forwarded.
+        side: Side,
+        /// The number of the request.
+        number: usize,
+    },
+}
+
+impl KillPoint {
+    /// Whether the last of these moments is it.
+    fn is_reached(&self, moments: &[Moment]) -> bool {
+        match self {
+            Self::Moment(number) => moments.len() == *number,
+            Self::Request { operation, side, number } => {
+                let is_of = |moment: &&Moment| moment.operation == *operation && moment.side == *side;
+                moments.last().as_ref().is_some_and(is_of) && moments.iter().filter(is_of).count() == *number
+            }
+        }
+    }
+}
+
+/// The process to kill, and when.
+#[derive(Debug, Clone)]
 struct PlannedKill {
     process: Pid,
-    at: usize,
+    at: KillPoint,
 }
+
+/// The sandbox never answers some requests. The process gives up after ten seconds (`twilio_client`), so nothing waits for the
+/// proxy's own request any longer than this.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(12);
 
 impl Wire {
     /// Starts the two proxies on free ports, in front of a stack.
@@ -81,7 +140,7 @@ impl Wire {
         let mut proxy = async |target: &str, names: Names| -> Result<String> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let url = format!("http://{}", listener.local_addr()?);
-            let (line, http) = (Arc::clone(&line), reqwest::Client::new());
+            let (line, http) = (Arc::clone(&line), reqwest::Client::builder().timeout(FORWARD_TIMEOUT).build()?);
             let proxy = Arc::new(Proxy { target: target.to_owned(), names, http, line });
             let router = Router::new().fallback(forward).with_state(proxy);
             proxies.spawn(async { axum::serve(listener, router).await });
@@ -97,8 +156,8 @@ impl Wire {
         *self.line.recorded() = Recorded { armed: true, ..Recorded::default() };
     }
 
-    /// As [`Wire::arm`], and kills a process with SIGKILL at the moment with this number, counted from 1.
-    pub fn arm_to_kill(&self, process: u32, at: usize) -> Result<()> {
+    /// As [`Wire::arm`], and kills a process with SIGKILL at this moment.
+    pub fn arm_to_kill(&self, process: u32, at: KillPoint) -> Result<()> {
         let process = Pid::from_raw(process.cast_signed()).context("no process has the id 0")?;
         *self.line.recorded() =
             Recorded { armed: true, kill: Some(PlannedKill { process, at }), ..Recorded::default() };
@@ -108,13 +167,33 @@ impl Wire {
     /// As [`Wire::arm`], and answers each request of this operation as a throttling DynamoDB does: instead of forwarding the
     /// request, or after AWS has executed it.
     pub fn arm_to_throttle(&self, operation: &str, side: Side) {
-        let throttled = Some((operation.to_owned(), side));
-        *self.line.recorded() = Recorded { armed: true, throttled, ..Recorded::default() };
+        self.arm_to_refuse(operation, side, Refusal::Throttled, usize::MAX);
+    }
+
+    /// As [`Wire::arm`], and answers the next `times` transactions as if another transaction held an item of theirs.
+    pub fn arm_to_conflict(&self, times: usize) {
+        self.arm_to_refuse("TransactWriteItems", Side::Before, Refusal::Conflict, times);
+    }
+
+    /// As [`Wire::arm`], and refuses the next `left` requests of this operation.
+    pub fn arm_to_refuse(&self, operation: &str, side: Side, refusal: Refusal, left: usize) {
+        let refusal = Some(PlannedRefusal { operation: operation.to_owned(), side, refusal, left });
+        *self.line.recorded() = Recorded { armed: true, refusal, ..Recorded::default() };
+    }
+
+    /// How many requests were refused since the wire was armed.
+    pub fn refused(&self) -> usize {
+        self.line.recorded().refused
     }
 
     /// The moments since the wire was armed.
     pub fn moments(&self) -> Vec<Moment> {
-        self.line.recorded().moments.clone()
+        self.recorder().moments()
+    }
+
+    /// Reads the moments while the process works.
+    pub fn recorder(&self) -> Recorder {
+        Recorder(Arc::clone(&self.line))
     }
 
     /// Waits until the process is killed, and returns the moment.
@@ -136,8 +215,20 @@ impl Line {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn throttles(&self, operation: &str, side: Side) -> bool {
-        self.recorded().throttled.as_ref().is_some_and(|(wanted, at)| wanted == operation && *at == side)
+    /// The planned refusal of a request at this moment.
+    fn refusal(&self, operation: &str, side: Side) -> Option<Refusal> {
+        let mut recorded = self.recorded();
+        let planned = recorded.refusal.as_mut()?;
+        let is_planned = match planned.refusal {
+            Refusal::Throttled => operation == planned.operation,
+            // On any tables.
+            Refusal::Conflict => operation.starts_with(&planned.operation),
+        };
+        let refuses = is_planned && planned.side == side && planned.left > 0;
+        planned.left -= usize::from(refuses);
+        let refusal = refuses.then_some(planned.refusal);
+        recorded.refused += usize::from(refuses);
+        refusal
     }
 
     /// Records a moment, and kills the process if this is the planned one. Returns only if the process still runs: otherwise
@@ -156,8 +247,8 @@ impl Line {
         if recorded.armed {
             let moment = Moment { at: Instant::now(), operation: operation.to_owned(), side, body: body.clone() };
             recorded.moments.push(moment.clone());
-            if let Some(kill) = recorded.kill
-                && kill.at == recorded.moments.len()
+            if let Some(kill) = &recorded.kill
+                && kill.at.is_reached(&recorded.moments)
             {
                 // The only error is that the process has already ended, and then no one waits for this request.
                 let _ = kill_process(kill.process, Signal::KILL);
@@ -173,197 +264,5 @@ impl Line {
     }
 }
 
-struct Proxy {
-    target: String,
-    names: Names,
-    http: reqwest::Client,
-    line: Arc<Line>,
-}
-
-async fn forward(
-    State(proxy): State<Arc<Proxy>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, HeaderMap, Bytes) {
-    let operation = proxy.names.operation(&method, &uri, &headers, &body);
-    proxy.line.pass(&operation, Side::Before, &body).await;
-    if proxy.line.throttles(&operation, Side::Before) {
-        proxy.line.in_flight.send_modify(|count| *count -= 1);
-        return throttled();
-    }
-    let proxy_of_task = Arc::clone(&proxy);
-    let forwarded = body.clone();
-    // A separate task, so that the request completes even if the process that sent it is killed.
-    let answered = tokio::spawn(async move {
-        let answer = proxy_of_task.send(method, &uri, headers, forwarded).await;
-        proxy_of_task.line.in_flight.send_modify(|count| *count -= 1);
-        answer
-    });
-    let answer = answered.await.unwrap_or_else(|_| bad_gateway());
-    proxy.line.pass(&operation, Side::After, &body).await;
-    if proxy.line.throttles(&operation, Side::After) { throttled() } else { answer }
-}
-
-/// A response that the AWS SDK retries. Source: Amazon DynamoDB, "Error handling with DynamoDB".
-fn throttled() -> (StatusCode, HeaderMap, Bytes) {
-    let body = br#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"}"#;
-    (StatusCode::BAD_REQUEST, HeaderMap::new(), Bytes::from_static(body))
-}
-
-fn bad_gateway() -> (StatusCode, HeaderMap, Bytes) {
-    (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new())
-}
-
-impl Proxy {
-    async fn send(
-        &self,
-        method: Method,
-        uri: &Uri,
-        mut headers: HeaderMap,
-        body: Bytes,
-    ) -> (StatusCode, HeaderMap, Bytes) {
-        // For AWS the Host header stays, because it is signed. The sandbox accepts only its own host name.
-        if matches!(self.names, Names::OfTwilio) {
-            headers.remove(HOST);
-        }
-        let request = self.http.request(method, format!("{}{uri}", self.target)).headers(headers).body(body);
-        match request.send().await {
-            Ok(answer) => (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap_or_default()),
-            Err(_) => bad_gateway(),
-        }
-    }
-}
-
-/// How a proxy names requests.
-#[derive(Debug)]
-enum Names {
-    /// By the action, and the tables in the body.
-    OfAws(Vec<(&'static str, String)>),
-    /// By the method, and the path after the account.
-    OfTwilio,
-}
-
-impl Names {
-    fn of_aws(stack: &Stack) -> Self {
-        let outputs = &stack.outputs;
-        let tables = [
-            ("Contacts", &outputs.contacts_table_name),
-            ("Messages", &outputs.messages_table_name),
-            ("Notifications", &outputs.notifications_table_name),
-            ("RateLimits", &outputs.rate_limits_table_name),
-        ];
-        Self::OfAws(tables.map(|(name, table)| (name, table.clone())).to_vec())
-    }
-
-    fn operation(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
-        match self {
-            Self::OfAws(tables) => {
-                let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-                let action = target.rsplit('.').next().unwrap_or_default();
-                let body = String::from_utf8_lossy(body);
-                let named = tables.iter().filter(|(_, table)| body.contains(table.as_str()));
-                let named: Vec<_> = named.map(|(name, _)| *name).collect();
-                if named.is_empty() { action.to_owned() } else { format!("{action} of {}", named.join(" and ")) }
-            }
-            Self::OfTwilio => {
-                let path = uri.path();
-                let below = path.strip_prefix("/2010-04-01/Accounts/").and_then(|path| Some(path.split_once('/')?.1));
-                format!("{method} {}", below.unwrap_or(path))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use serde_json::json;
-
-    use super::*;
-    use stack::stack::Administrator;
-
-    /// A wire to a server that counts the requests that reach it.
-    async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let count = Arc::clone(count);
-        let router = Router::new().fallback(async move || {
-            count.fetch_add(1, Ordering::SeqCst);
-            "answer"
-        });
-        tokio::spawn(async { axum::serve(listener, router).await });
-        let names = [
-            "ApiUrl",
-            "OutboundQueueUrl",
-            "OutboundDeadLetterQueueUrl",
-            "EventsQueueUrl",
-            "EventsDeadLetterQueueUrl",
-            "UnpublishedQueueUrl",
-            "MessagesTableName",
-            "ContactsTableName",
-            "NotificationsTableName",
-            "RateLimitsTableName",
-            "MediaBucketName",
-            "ArchiveBucketName",
-            "TwilioSecretArn",
-            "ReconcileFunctionName",
-        ];
-        let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
-        let outputs = serde_json::from_value(outputs.into()).unwrap();
-        let (api_url, sandbox_url, administrator) = (url.clone(), url.clone(), Administrator::random());
-        Wire::start(&Stack { api_url, sandbox_url, aws_endpoint: url, administrator, outputs }).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn process_is_killed_before_a_request_or_after_its_response() {
-        for (at, side, arrived) in
-            [(1, Side::Before, 0), (2, Side::After, 1), (3, Side::Before, 1), (4, Side::After, 2)]
-        {
-            let count = Arc::default();
-            let wire = wire_to(&count).await;
-            let mut process = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
-            assert_eq!(
-                reqwest::get(&wire.aws_url).await.unwrap().text().await.unwrap(),
-                "answer",
-                "before the wire is armed"
-            );
-            count.store(0, Ordering::SeqCst);
-            wire.arm_to_kill(process.id().unwrap(), at).unwrap();
-            let requests = async {
-                for url in [&wire.aws_url, &wire.twilio_url] {
-                    reqwest::get(url).await.unwrap();
-                }
-            };
-            let moment = tokio::select! {
-                moment = wire.killed() => moment.unwrap(),
-                () = requests => panic!("the process was not killed"),
-            };
-            assert!(!process.wait().await.unwrap().success(), "killed");
-            wire.settled().await.unwrap();
-            assert_eq!(moment.side, side, "moment {at}");
-            assert_eq!(count.load(Ordering::SeqCst), arrived, "moment {at}");
-            assert_eq!(wire.moments().len(), at);
-        }
-    }
-
-    #[test]
-    fn request_is_named_by_its_operation_and_tables() {
-        let tables = vec![("Contacts", "stack-Contacts-1".to_owned()), ("Notifications", "stack-Notes-1".to_owned())];
-        let mut headers = HeaderMap::new();
-        headers.insert("x-amz-target", "DynamoDB_20120810.TransactWriteItems".parse().unwrap());
-        let body = br#"[{"TableName": "stack-Notes-1"}, {"TableName": "stack-Contacts-1"}]"#;
-        let root = Uri::from_static("/");
-        let of_aws = Names::OfAws(tables);
-        let named = of_aws.operation(&Method::POST, &root, &headers, body);
-        assert_eq!(named, "TransactWriteItems of Contacts and Notifications");
-        headers.insert("x-amz-target", "AmazonSQS.SendMessage".parse().unwrap());
-        assert_eq!(of_aws.operation(&Method::POST, &root, &headers, b"{}"), "SendMessage");
-        let list = Uri::from_static("/2010-04-01/Accounts/AC1/Messages.json?To=x");
-        assert_eq!(Names::OfTwilio.operation(&Method::GET, &list, &headers, b""), "GET Messages.json");
-        let content = Uri::from_static("/v1/Content?PageSize=50");
-        assert_eq!(Names::OfTwilio.operation(&Method::GET, &content, &headers, b""), "GET /v1/Content");
-    }
-}
+mod tests;

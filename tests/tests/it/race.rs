@@ -1,27 +1,57 @@
-//! A STOP races a notification: a notification claimed after the STOP was answered must not be sent.
+//! What a person asks for races a notification: a notification that is claimed after the answer must not be sent.
 //!
-//! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is the number of races.
+//! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is the number of races of each kind.
 
-use std::time::Duration;
+use std::{ops::AddAssign, time::Duration};
 
-use crate::support::{number_from_env, queue_of_the_test, stranger};
+use domain::{
+    preference::{Preference, RecordedPreference},
+    suppression::Scope,
+};
 use fastrand::Rng;
-use serde_json::json;
-use stack::run::ACCOUNT_SID;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stack::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
+use stores::contacts::PreferenceSource;
 use tests::harness::{
     sender::{Record, Sender},
     wire::{Moment, Side},
 };
 use tokio::time::{Instant, sleep};
+use twilio_types::address::Channel;
 
-use crate::world::{Person, World, new_id, new_sid, text};
+use crate::{
+    e2e::receive::agree,
+    support::{
+        batch::withdraw_consent, kind::Kind, number_from_env, queue_of_the_test, stranger_with, write_until_answered,
+    },
+    world::{Person, World, new_id, new_sid, text},
+};
+
+mod ahead;
 
 /// Rounds that run at the same time, each with a separate process.
 const LANES: u64 = 4;
-/// Milliseconds: the STOP is posted at most this long before or after the time at which both win equally often.
+/// Milliseconds: the request is made at most this long before or after the time at which both win equally often.
 const SPREAD: i64 = 40;
-/// Milliseconds: after each race the loser starts this much earlier.
-const STEP: i64 = 5;
+/// Milliseconds: after each race the loser starts earlier, by this much after the first one, and less and less later.
+const FIRST_STEP: i64 = 100;
+const LAST_STEP: i64 = 5;
+
+/// What races the notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Race {
+    /// A STOP against a template.
+    Stop,
+    /// A STOP by SMS against an SMS.
+    StopOfSms,
+    /// A STOP by a user id, which an earlier message linked to the number that the notification names.
+    StopByUserId,
+    /// An opt-out of one Messaging Service, as a STOP is with `OptOutScope=sender`.
+    StopOfService,
+    /// A withdrawal of consent over the API.
+    Withdrawal,
+}
 
 /// The results of all rounds.
 #[derive(Debug, Default)]
@@ -30,96 +60,176 @@ struct Races {
     stopped: usize,
     /// Rounds with a message.
     sent: usize,
-    /// Rounds in which the function read the opt-out and requested no claim.
+    /// Rounds in which the function read the refusal and requested no claim.
     seen_before: usize,
-    /// Rounds in which the STOP was answered before the claim was requested.
+    /// Rounds in which the refusal was answered before the claim was requested.
     answered_first: usize,
     /// The longest time from a claim's response to the request that creates the message.
     longest: Duration,
 }
 
+impl AddAssign for Races {
+    fn add_assign(&mut self, other: Self) {
+        self.stopped += other.stopped;
+        self.sent += other.sent;
+        self.seen_before += other.seen_before;
+        self.answered_first += other.answered_first;
+        self.longest = self.longest.max(other.longest);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notification_claimed_after_an_answered_stop_is_not_sent() {
+    run(Race::Stop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sms_claimed_after_an_answered_stop_is_not_sent() {
+    run(Race::StopOfSms).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notification_claimed_after_a_stop_by_user_id_is_not_sent() {
+    run(Race::StopByUserId).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notification_claimed_after_a_stop_of_its_service_is_not_sent() {
+    run(Race::StopOfService).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marketing_claimed_after_a_withdrawal_is_not_sent() {
+    run(Race::Withdrawal).await;
+}
+
+async fn run(race: Race) {
     let rounds: u64 = number_from_env("RACE_ROUNDS", 40);
     let seed = number_from_env("RACE_SEED", fastrand::u64(..));
-    println!("RACE_SEED={seed} RACE_ROUNDS={rounds}");
-    let world = World::without_consumers();
+    let world = World::new();
     let queue_url = queue_of_the_test(&world).await;
-    let lanes = (0..LANES).map(|lane| run_lane(&world, &queue_url, seed.wrapping_add(lane), rounds.div_ceil(LANES)));
+    let lanes =
+        (0..LANES).map(|lane| run_lane(&world, &queue_url, race, seed.wrapping_add(lane), rounds.div_ceil(LANES)));
     let mut total = Races::default();
     for races in futures::future::join_all(lanes).await {
-        total.stopped += races.stopped;
-        total.sent += races.sent;
-        total.seen_before += races.seen_before;
-        total.answered_first += races.answered_first;
-        total.longest = total.longest.max(races.longest);
+        total += races;
     }
     let Races { stopped, seen_before, sent, answered_first, longest } = total;
-    println!("the STOP won {stopped} rounds: in {seen_before} the function read the opt-out and requested no claim,");
-    println!("and in {answered_first} it requested the claim after the STOP was answered");
-    println!("the message won {sent} rounds; at most {longest:?} from the claim to the request");
+    println!(
+        "{race:?}, RACE_SEED={seed} RACE_ROUNDS={rounds}: the person won {stopped} rounds: in {seen_before} the function \
+         read the refusal and requested no claim, and in {answered_first} it requested the claim after the refusal was \
+         answered; the message won {sent} rounds; at most {longest:?} from the claim to the request"
+    );
     assert!(stopped > 0 && sent > 0, "no race: one side always won");
 }
 
-async fn run_lane(world: &World, queue_url: &str, seed: u64, rounds: u64) -> Races {
+impl Race {
+    fn kind(self) -> Kind {
+        match self {
+            Self::StopOfSms => Kind::Sms,
+            Self::Withdrawal => Kind::Marketing,
+            Self::Stop | Self::StopByUserId | Self::StopOfService => Kind::Template,
+        }
+    }
+}
+
+/// A person, and the same person's user id.
+struct Racer {
+    person: Person,
+    user_id: Person,
+}
+
+impl Racer {
+    async fn arrange(world: &World, race: Race) -> Self {
+        let racer = Self { person: race.kind().person(), user_id: stranger_with("US.78", 12) };
+        match race {
+            Race::StopByUserId => {
+                let writing = json!({"body": "hi", "external_user_id": racer.user_id.address()});
+                write_until_answered(world, &racer.person, &writing).await;
+            }
+            Race::Withdrawal => agree(world, &racer.person).await,
+            Race::Stop | Race::StopOfSms | Race::StopOfService => {}
+        }
+        racer
+    }
+
+    /// Refuses, and returns the time of the answer.
+    async fn refuse(&self, world: &World, race: Race) -> Instant {
+        match race {
+            Race::Stop => stop(world, &self.person.address(), "whatsapp:+14155238886").await,
+            Race::StopByUserId => stop(world, &self.user_id.address(), "whatsapp:+14155238886").await,
+            Race::StopOfSms => stop(world, &self.person.identity, "+14155550100").await,
+            Race::StopOfService => stop_service(world, &self.person).await,
+            Race::Withdrawal => withdraw_consent(world, &self.person).await,
+        }
+        Instant::now()
+    }
+}
+
+async fn run_lane(world: &World, queue_url: &str, race: Race, seed: u64, rounds: u64) -> Races {
     let mut rng = Rng::with_seed(seed);
     let mut sender = Sender::start(&world.stack, queue_url, &[]).await.unwrap();
     let mut races = Races::default();
-    // Milliseconds that the notification starts before the STOP.
+    // Milliseconds that the notification starts before the refusal.
     let mut lead = 0;
-    for _ in 0..rounds {
-        let round = race(world, &mut sender, lead + rng.i64(-SPREAD..=SPREAD)).await;
-        let answered_first = round.claim_requested_at.is_some_and(|at| round.stop_answered_at < at);
+    for number in 1..=rounds.cast_signed() {
+        let step = (FIRST_STEP / number).max(LAST_STEP);
+        let round = round(world, &mut sender, race, lead + rng.i64(-SPREAD..=SPREAD)).await;
+        let answered_first = round.claim_requested_at.is_some_and(|at| round.answered_at < at);
         races.seen_before += usize::from(round.claim_requested_at.is_none());
         races.answered_first += usize::from(answered_first);
         if let Some(to_request) = round.claim_to_request {
-            assert!(!answered_first, "a notification claimed after an answered STOP was sent");
+            assert!(!answered_first, "{race:?}: a notification claimed after the answer was sent");
             races.sent += 1;
             races.longest = races.longest.max(to_request);
-            lead -= STEP;
+            lead -= step;
         } else {
             races.stopped += 1;
-            lead += STEP;
+            lead += step;
         }
     }
     races
 }
 
 struct Round {
-    stop_answered_at: Instant,
+    /// When the refusal was answered.
+    answered_at: Instant,
     /// None where the function requested no claim.
     claim_requested_at: Option<Instant>,
     /// Where a message was requested: the time from the claim's response to that request.
     claim_to_request: Option<Duration>,
 }
 
-/// `lead` is how many milliseconds the notification starts before the STOP.
-async fn race(world: &World, sender: &mut Sender, lead: i64) -> Round {
-    let (person, id) = (stranger(), new_id("race"));
+/// `lead` is how many milliseconds the notification starts before the refusal.
+async fn round(world: &World, sender: &mut Sender, race: Race, lead: i64) -> Round {
+    let (racer, id) = (Racer::arrange(world, race).await, new_id("race"));
     let milliseconds = |count: i64| Duration::from_millis(count.max(0).unsigned_abs());
-    let stop = async {
+    let refusal = async {
         sleep(milliseconds(lead)).await;
-        stop(world, &person).await
+        racer.refuse(world, race).await
     };
     let mut moments = Vec::new();
     let send = async {
         sleep(milliseconds(-lead)).await;
-        moments = send(world, sender, &person, &id).await;
+        moments = send(world, sender, &notification(race, &racer.person, &id)).await;
     };
-    let (stop_answered_at, ()) = tokio::join!(stop, send);
+    let (answered_at, ()) = tokio::join!(refusal, send);
 
-    let messages = world.sent_to(&person).await.len();
+    let identity = &racer.person.identity;
+    let address = if race == Race::StopOfSms { identity.clone() } else { racer.person.address() };
+    let messages = world.messages_at_twilio_of(&address).await;
+    let messages = messages.iter().filter(|message| message["direction"] == "outbound-api").count();
     let stored = world.notification(&id).await.unwrap();
     let (state, expected) = (text(&stored, "state"), if messages == 0 { "suppressed" } else { "accepted" });
     assert!(messages < 2 && state == Some(expected), "{messages} messages for {id}, which is {state:?}");
-    let request = moments.iter().position(|moment| is(moment, "POST Messages.json", Side::Before, &person.identity));
+    let request = moments.iter().position(|moment| is(moment, "POST Messages.json", Side::Before, identity));
     assert_eq!(request.is_some(), messages == 1);
     // The last claim before the request is the one that permits it.
     let before = &moments[..request.unwrap_or(moments.len())];
     let claim =
         |side| before.iter().rfind(|moment| is(moment, "TransactWriteItems", side, &id)).map(|moment| moment.at);
     Round {
-        stop_answered_at,
+        answered_at,
         claim_requested_at: claim(Side::Before),
         claim_to_request: request.map(|request| moments[request].at - claim(Side::After).unwrap()),
     }
@@ -131,34 +241,46 @@ fn is(moment: &Moment, operation: &str, side: Side, about: &str) -> bool {
     moment.operation.starts_with(operation) && moment.side == side && names
 }
 
-/// Posts a STOP and returns the time of its answer.
-async fn stop(world: &World, person: &Person) -> Instant {
-    let (sid, address) = (new_sid(), person.address());
+/// Posts a STOP, until it is answered.
+async fn stop(world: &World, from: &str, to: &str) {
+    let sid = new_sid();
     let parameters = [
         ("MessageSid", sid.as_str()),
         ("AccountSid", ACCOUNT_SID),
-        ("From", &address),
-        ("To", "whatsapp:+14155238886"),
+        ("From", from),
+        ("To", to),
         ("Body", "STOP"),
         ("NumMedia", "0"),
     ];
-    let answer = world.post_signed("/twilio/inbound", &parameters).await;
-    let answered_at = Instant::now();
-    assert_eq!(answer.status(), 200);
-    answered_at
+    assert_eq!(world.post_signed("/twilio/inbound", &parameters).await.status(), 200);
+}
+
+/// Records a STOP that covers the Messaging Service only.
+async fn stop_service(world: &World, person: &Person) {
+    let now = Timestamp::now();
+    let preference = Preference::OptedOut;
+    let stop = RecordedPreference { preference, changed_at: now, message_sid: None, reason: None };
+    let source = PreferenceSource { event_id: format!("{}#stop", person.key().as_str()), code: None };
+    let (channel, scope) = (Channel::WhatsApp, Scope::Sender(MESSAGING_SERVICE_SID.to_owned()));
+    let contacts = world.contacts();
+    contacts.record_preference(&person.key(), &channel, &scope, &stop, &source, now).await.unwrap();
+}
+
+fn notification(race: Race, person: &Person, id: &str) -> Record {
+    let mut request: Value = race.kind().request();
+    (request["id"], request["to"]) = (json!(id), json!(person.identity));
+    Record { message_id: id.to_owned(), body: request.to_string() }
 }
 
 /// Delivers until the function no longer returns the notification to the queue, and returns its requests.
-async fn send(world: &World, sender: &mut Sender, person: &Person, id: &str) -> Vec<Moment> {
-    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
-    let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
-    let records = [Record { message_id: id.to_owned(), body }];
+async fn send(world: &World, sender: &mut Sender, record: &Record) -> Vec<Moment> {
+    let records = [record.clone()];
     let mut moments = Vec::new();
     world
         .until("the end of the redeliveries", async || {
             let returned = sender.deliver(&records).await.unwrap();
             moments.extend(sender.wire.moments());
-            crate::support::end_waiting(world, id).await;
+            crate::support::end_waiting(world, &record.message_id).await;
             returned.is_empty().then_some(())
         })
         .await;

@@ -1,8 +1,11 @@
 //! Helpers of the tests that start the send function themselves.
 
 pub(crate) mod batch;
+pub(crate) mod faults;
+pub(crate) mod kind;
 
 use std::{
+    collections::BTreeSet,
     str::FromStr,
     sync::{
         LazyLock,
@@ -11,9 +14,11 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue};
+use domain::progress::Phase;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
+use stores::notifications::StoredNotification;
 
 use crate::world::{Person, World};
 
@@ -25,11 +30,22 @@ pub(crate) fn number_from_env<T: FromStr>(name: &str, otherwise: T) -> T {
 
 /// A person that no other test uses. Thousands are needed, which are too many for the numbers that other tests use.
 pub(crate) fn stranger() -> Person {
-    const NUMBERS: u64 = 1_000_000_000;
-    static FIRST: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..NUMBERS));
+    stranger_with("+4915", 9)
+}
+
+/// A person whose identity is this prefix and this many digits, until the digits are used up.
+pub(crate) fn stranger_with(prefix: &str, digits: u32) -> Person {
+    static FIRST: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..1_000_000_000));
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = (*FIRST + NEXT.fetch_add(1, Ordering::Relaxed)) % NUMBERS;
-    Person { identity: format!("+4915{number:09}") }
+    let number = (*FIRST + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_u64.pow(digits);
+    let width = usize::try_from(digits).unwrap();
+    Person { identity: format!("{prefix}{number:0width$}") }
+}
+
+/// A person writes, again and again until the webhook is answered: a busy machine may be slower than Twilio waits.
+pub(crate) async fn write_until_answered(world: &World, person: &Person, writing: &Value) {
+    let answered = async || (world.write_with(person, writing.clone()).await["status"] == 200).then_some(());
+    world.until("an answered message of a person", answered).await;
 }
 
 /// A queue that no deployed function reads, so that none receives what the function under test returns.
@@ -38,34 +54,88 @@ pub(crate) async fn queue_of_the_test(world: &World) -> String {
     world.sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()
 }
 
-/// Ends a notification's lease or delay, as if the time had passed.
+/// Ends a notification's lease and delay, and the time in which only callbacks decide an unknown outcome, as if the time had
+/// passed.
 pub(crate) async fn end_waiting(world: &World, id: &str) {
     let past = Timestamp::now() - SignedDuration::from_secs(1);
-    for time in ["lease_until", "not_before"] {
+    for time in ["lease_until", "not_before", "resolvable_at"] {
         move_time(world, id, time, past).await;
     }
 }
 
-/// Makes a claim so old that the function no longer looks for its message.
+/// Lets time pass for a notification, with the time that was read: its pause is over, and its lease and the time in which only
+/// callbacks decide an unknown outcome, unless
+///
+/// - the lease is that of a process that may still run: one whose lease is not among `ours`, which have stopped or answered;
+/// - Twilio may still send a message: it would have given up by the time that the function waits for.
+pub(crate) async fn let_time_pass(
+    world: &World,
+    stored: &StoredNotification,
+    ours: &BTreeSet<String>,
+    may_be_sent: bool,
+) {
+    let now = Timestamp::now();
+    let mut ended = Vec::new();
+    if let Phase::Ready { not_before: Some(not_before), .. } = stored.progress.phase {
+        ended.push(("not_before", not_before));
+    }
+    if let Some(lease) = stored.lease.as_ref().filter(|lease| ours.contains(&lease.id.to_string()) || lease.until < now)
+    {
+        ended.push(("lease_until", lease.until));
+        if !may_be_sent {
+            ended.push(("resolvable_at", lease.resolvable_at));
+        }
+    }
+    ended.retain(|(_, time)| *time >= now);
+    if ended.is_empty() {
+        return;
+    }
+    let assignments: Vec<_> = ended.iter().map(|(name, _)| format!("{name} = :past")).collect();
+    let update = world.dynamodb.update_item().table_name(&world.stack.outputs.notifications_table_name);
+    let update = update
+        .key("notification", AttributeValue::S(format!("{}#{}", stored.subject.account_sid, stored.subject.id)))
+        .update_expression(format!("SET {}", assignments.join(", ")))
+        .condition_expression("version = :seen")
+        .expression_attribute_values(":past", AttributeValue::S((now - SignedDuration::from_secs(1)).to_string()))
+        .expression_attribute_values(":seen", AttributeValue::N(stored.version.to_string()));
+    match update.send().await.map_err(SdkError::into_service_error) {
+        // Where a function has changed the notification, the next call sees what it wrote.
+        Ok(_)
+        | Err(UpdateItemError::ConditionalCheckFailedException(_) | UpdateItemError::TransactionConflictException(_)) =>
+            {}
+        Err(error) => panic!("{ended:?} of {}: {error:?}", stored.subject.id),
+    }
+}
+
+/// Ends a notification's lease alone: Twilio may still send the message of the claim.
+pub(crate) async fn end_lease(world: &World, id: &str) {
+    move_time(world, id, "lease_until", Timestamp::now() - SignedDuration::from_secs(1)).await;
+}
+
+/// Makes a claim so old that the function no longer tries to read Twilio's list for its message.
 pub(crate) async fn claim_was_long_ago(world: &World, id: &str) {
-    move_time(world, id, "claimed_at", Timestamp::now() - SignedDuration::from_mins(11)).await;
+    move_time(world, id, "resolvable_at", Timestamp::now() - SignedDuration::from_mins(11)).await;
 }
 
 async fn move_time(world: &World, id: &str, name: &str, to: Timestamp) {
-    let update = world.dynamodb.update_item().table_name(&world.stack.outputs.notifications_table_name);
-    let update = update
-        .key("notification", AttributeValue::S(format!("{ACCOUNT_SID}#{id}")))
-        .update_expression("SET #time = :to")
-        .condition_expression("#time > :to")
-        .expression_attribute_names("#time", name)
-        .expression_attribute_values(":to", AttributeValue::S(to.to_string()));
-    match update.send().await {
-        Ok(_) => {}
-        // The notification has no such time, or it has passed.
-        Err(SdkError::ServiceError(error))
-            if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) => {}
-        Err(error) => panic!("{name} of {id}: {error:?}"),
-    }
+    world
+        .until(&format!("{name} of {id} without a conflict"), async || {
+            let update = world.dynamodb.update_item().table_name(&world.stack.outputs.notifications_table_name);
+            let update = update
+                .key("notification", AttributeValue::S(format!("{ACCOUNT_SID}#{id}")))
+                .update_expression("SET #time = :to")
+                .condition_expression("#time > :to")
+                .expression_attribute_names("#time", name)
+                .expression_attribute_values(":to", AttributeValue::S(to.to_string()));
+            match update.send().await.map_err(SdkError::into_service_error) {
+                // The condition fails if the notification has no such time, or it has passed.
+                Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Some(()),
+                // A function writes the notification.
+                Err(UpdateItemError::TransactionConflictException(_)) => None,
+                Err(error) => panic!("{name} of {id}: {error:?}"),
+            }
+        })
+        .await;
 }
 
 /// Twilio's list of a person's messages fails from now on.

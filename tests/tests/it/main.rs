@@ -3,7 +3,7 @@
 //!
 //! - [`e2e`]: the functions as `sam deploy` deploys them, driven over HTTP as Twilio drives them.
 //! - [`crash`] and [`race`]: the send function's process is killed at each of its requests, and races a STOP.
-//! - [`twilio`], [`events`] and [`documents`] need no stack.
+//! - [`twilio`], [`events`], [`documents`] and [`emulator`] need no stack.
 //!
 //! All tests share one stack, so each has people and notifications that no other test uses.
 
@@ -13,6 +13,7 @@
 mod crash;
 mod documents;
 mod e2e;
+mod emulator;
 mod events;
 mod race;
 mod support;

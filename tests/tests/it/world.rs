@@ -7,18 +7,28 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    contact_key::ContactKey,
+    person::WindowKey,
+    preference::Preference,
+    suppression::{Scope, SuppressionKey},
+};
 use serde_json::{Value, json};
 use stack::{
     Stack,
-    run::{ACCOUNT_SID, AUTH_TOKEN},
+    run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID},
     signed::{UnsignedRequest, signed},
 };
-use stores::dynamodb::Item;
+use stores::{
+    contacts::{Contacts, StoredPerson},
+    dynamodb::Item,
+};
+use twilio_types::address::Channel;
 use twilio_webhook::{form::Form, signature::sign};
 
 /// A working system needs less: a notification passes four functions, at some 100 ms each in the emulator, and other
 /// tests' messages are in the queues too.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The running stack. All tests read its events through one consumer, since a queue gives each message once.
@@ -57,11 +67,16 @@ impl World {
     }
 
     pub(crate) fn without_consumers() -> Self {
-        let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+        Self::of(Stack::from_env().unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Another stack than the one that the tests share. Its events and dead letters are not read.
+    pub(crate) fn of(stack: Stack) -> Self {
         let config = stack.aws();
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         Self {
-            http: reqwest::Client::new(),
+            // The emulator closes idle connections, and a request that meets the close is not repeated if it is a POST or a PUT.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
@@ -92,11 +107,13 @@ impl World {
             let receive =
                 self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10).wait_time_seconds(1);
             let Ok(received) = receive.message_attribute_names("All").send().await else { continue };
-            for message in received.messages() {
-                collect(message);
+            received.messages().iter().for_each(&mut collect);
+            // At once: the crash tests bring thousands of events, and other tests wait for theirs.
+            let deletions = received.messages().iter().map(|message| {
                 let handle = message.receipt_handle().unwrap_or_default();
-                let _ = self.sqs.delete_message().queue_url(queue_url).receipt_handle(handle).send().await;
-            }
+                self.sqs.delete_message().queue_url(queue_url).receipt_handle(handle).send()
+            });
+            futures::future::join_all(deletions).await;
         }
     }
 
@@ -173,7 +190,8 @@ impl World {
         url: &str,
         body: &str,
     ) -> reqwest::RequestBuilder {
-        signed(&self.http, credentials, UnsignedRequest { service, method, url, body }).unwrap()
+        let request = UnsignedRequest { service, method, url, body };
+        signed(&self.http, credentials, request, self.stack.clock.now()).unwrap()
     }
 
     /// Puts a notification on the outbound queue.
@@ -188,9 +206,20 @@ impl World {
 
     /// A person's messages in the sandbox, the oldest first.
     pub(crate) async fn messages_at_twilio(&self, person: &Person) -> Vec<Value> {
+        self.messages_at_twilio_of(&person.address()).await
+    }
+
+    /// The messages to or from an address in the sandbox, the oldest first.
+    pub(crate) async fn messages_at_twilio_of(&self, address: &str) -> Vec<Value> {
         let url = format!("{}/sandbox/messages", self.stack.sandbox_url);
-        let request = self.http.get(url).query(&[("address", person.address())]);
+        let request = self.http.get(url).query(&[("address", address)]);
         request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The messages that were sent to a person by SMS.
+    pub(crate) async fn sent_by_sms_to(&self, person: &Person) -> Vec<Value> {
+        let messages = self.messages_at_twilio_of(&person.identity).await;
+        messages.into_iter().filter(|message| message["direction"] == "outbound-api").collect()
     }
 
     /// The messages that were sent to a person through the API.
@@ -201,10 +230,21 @@ impl World {
 
     /// Plans a fault for the next messages to a person.
     pub(crate) async fn plan(&self, person: &Person, times: u32, fault: Value) {
-        let plan = json!({"to": person.address(), "times": times, "fault": fault});
-        let url = format!("{}/sandbox/faults", self.stack.sandbox_url);
-        let answer = self.http.post(url).json(&plan).send().await.unwrap();
-        assert!(answer.status().is_success(), "the sandbox refused the fault");
+        self.plan_at(&person.address(), times, fault).await;
+    }
+
+    /// Plans a fault for the next messages to an address.
+    pub(crate) async fn plan_at(&self, address: &str, times: u32, fault: Value) {
+        self.control("POST", "faults", &json!({"to": address, "times": times, "fault": fault})).await;
+    }
+
+    /// Calls the sandbox's control interface, and returns its answer.
+    pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("{}/sandbox/{path}", self.stack.sandbox_url);
+        let answer = self.http.request(method.parse().unwrap(), url).json(body).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "the sandbox refused {method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// A person sends a message. Returns the sandbox's report of it.
@@ -236,21 +276,75 @@ impl World {
         .await
     }
 
-    /// The items of a message.
+    /// The outcome that `GET /notifications/{id}` answers with; none as long as it is not known.
+    pub(crate) async fn outcome(&self, id: &str) -> Option<String> {
+        let path = format!("/notifications/{}", id.replace('/', "%2F").replace(' ', "%20"));
+        let (status, log) = self.call("GET", &path, "").await;
+        assert!(matches!(status, 200 | 404), "{log}");
+        log["outcome"].as_str().map(str::to_owned)
+    }
+
+    /// Waits until a notification has this outcome, and returns its log.
+    pub(crate) async fn until_outcome(&self, id: &str, outcome: &str) -> Value {
+        self.until(&format!("notification {id} with the outcome {outcome}"), async || {
+            (self.outcome(id).await.as_deref() == Some(outcome)).then_some(())
+        })
+        .await;
+        self.call("GET", &format!("/notifications/{}", id.replace('/', "%2F").replace(' ', "%20")), "").await.1
+    }
+
+    /// The items of a message that a person sent, or that another system sent.
     pub(crate) async fn items(&self, message_sid: &str) -> Vec<Item> {
+        self.items_of(&subject_of_message(message_sid)).await
+    }
+
+    /// The items of the message that an attempt of a notification became: its status callbacks.
+    pub(crate) async fn callbacks(&self, id: &str, attempt: u32) -> Vec<Item> {
+        self.items_of(&format!("{ACCOUNT_SID}#{id}#{attempt}")).await
+    }
+
+    async fn items_of(&self, subject: &str) -> Vec<Item> {
         let query = self.dynamodb.query().table_name(&self.stack.outputs.messages_table_name).consistent_read(true);
-        let query = query.key_condition_expression("message_sid = :sid");
-        let query = query.expression_attribute_values(":sid", AttributeValue::S(message_sid.to_owned()));
+        let query = query.key_condition_expression("subject = :subject");
+        let query = query.expression_attribute_values(":subject", AttributeValue::S(subject.to_owned()));
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    /// A person's item of a facet in the Contacts table.
-    pub(crate) async fn contact(&self, person: &Person, facet: &str) -> Option<Item> {
-        let contact = AttributeValue::S(format!("{ACCOUNT_SID}#{}", person.identity));
-        let get = self.dynamodb.get_item().table_name(&self.stack.outputs.contacts_table_name);
-        let get = get.key("contact", contact).key("facet", AttributeValue::S(facet.to_owned()));
-        get.consistent_read(true).send().await.unwrap().item
+    pub(crate) fn contacts(&self) -> Contacts {
+        Contacts::new(self.dynamodb.clone(), self.stack.outputs.contacts_table_name.clone())
     }
+
+    /// What is stored of a person, whichever of the person's identities this is.
+    pub(crate) async fn person(&self, person: &Person) -> StoredPerson {
+        self.contacts().person(&person.key()).await.unwrap()
+    }
+
+    /// What the person last said about all messages on WhatsApp.
+    pub(crate) async fn preference(&self, person: &Person) -> Option<Preference> {
+        self.preference_in(person, Scope::All).await
+    }
+
+    pub(crate) async fn preference_in(&self, person: &Person, scope: Scope) -> Option<Preference> {
+        let key = SuppressionKey::of(&Channel::WhatsApp, scope);
+        self.person(person).await.person.preferences.get(&key).map(|said| said.preference)
+    }
+
+    /// Whether the person wrote to this sender or service on WhatsApp.
+    pub(crate) async fn has_window(&self, person: &Person, sender: &str) -> bool {
+        self.person(person).await.person.last_inbound_at(&WindowKey::of(sender)).is_some()
+    }
+
+    /// A person sends a message. The service window is open as soon as the webhook is answered.
+    pub(crate) async fn open_window(&self, person: &Person) {
+        let answered = self.write(person, "Where is my order?").await;
+        assert_eq!(answered["status"], 200, "{answered}");
+        assert!(self.has_window(person, MESSAGING_SERVICE_SID).await, "the window is open");
+    }
+}
+
+/// The hash key of the Messages table for a message that belongs to no notification.
+pub(crate) fn subject_of_message(message_sid: &str) -> String {
+    format!("{ACCOUNT_SID}#{message_sid}")
 }
 
 /// The matching events that have arrived so far.
@@ -280,6 +374,11 @@ impl Person {
 
     pub(crate) fn address(&self) -> String {
         format!("whatsapp:{}", self.identity)
+    }
+
+    /// The key of this identity in the Contacts table.
+    pub(crate) fn key(&self) -> ContactKey {
+        ContactKey::new(&ACCOUNT_SID.parse().unwrap(), &self.identity.parse().unwrap())
     }
 }
 

@@ -4,11 +4,13 @@
 use std::{
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
+    time::SystemTime,
 };
 
 use aws_credential_types::Credentials;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderName};
 use stack::{
+    clock::StackClock,
     emulator::{Emulator, Settings},
     run::checkout,
     signed::{UnsignedRequest, signed},
@@ -128,7 +130,7 @@ impl EmptyEmulator {
         let scratch = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
         std::fs::create_dir_all(&scratch).unwrap();
         let [aws_port, api_port] = free_ports();
-        let settings = Settings { aws_port, api_port, twilio_calls, bridge };
+        let settings = Settings { aws_port, api_port, twilio_calls, bridge, clock: &StackClock::default() };
         let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
         Self { emulator, scratch, http: reqwest::Client::new() }
     }
@@ -179,7 +181,8 @@ async fn container_reaches_only_aws_and_only_at_the_bridge() {
     let (own, credentials) = (&empty.emulator.endpoint, empty.emulator.administrator.credentials());
     let bridge = own.replace("127.0.0.1", "127.0.0.2");
     let list = UnsignedRequest { service: "secretsmanager", method: "POST", url: &bridge, body: "{}" };
-    let answer = list_secrets(signed(&empty.http, &credentials, list).unwrap()).send().await.unwrap();
+    let answer =
+        list_secrets(signed(&empty.http, &credentials, list, SystemTime::now()).unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     for (method, path) in UNSIGNED_ROUTES {
         let request = empty.http.request(method, format!("{bridge}{path}"));

@@ -1,11 +1,16 @@
 //! A person's consent, the contact overview, and a notification's log.
 
-use domain::{contact_key::ContactKey, notification::Category};
+use domain::{
+    notification::Category,
+    preference::{Preference, RecordedPreference},
+    suppression::Scope,
+};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
-use stores::contacts::Contacts;
+use stores::contacts::PreferenceSource;
+use twilio_types::address::Channel;
 
 use crate::world::{Person, World, new_id, new_sid, of_notification, template_notification};
 
@@ -109,22 +114,32 @@ async fn withdrawal_overrides_a_consent_of_the_same_time() {
 #[tokio::test]
 async fn opt_out_withdraws_earlier_consent_once() {
     let (world, person) = (World::new(), Person::new());
-    let contacts = Contacts::new(world.dynamodb.clone(), world.stack.outputs.contacts_table_name.clone());
-    let contact = ContactKey::of_phone(&ACCOUNT_SID.parse().unwrap(), &person.identity.parse().unwrap());
     record(&world, &person, &marketing_at(ago(300))).await;
-    let withdraw = async |at| {
-        let categories = [Category::Marketing, Category::Utility];
-        contacts.withdraw_consents(&contact, &categories, at, "STOP by SM1", Timestamp::now()).await.unwrap()
+    let has_consent = async || world.person(&person).await.person.consent_given_at(Category::Marketing).is_some();
+    let stop = async |at: Timestamp| {
+        let (preference, reason) = (Preference::OptedOut, Some("asked by letter".to_owned()));
+        let stop = RecordedPreference { preference, changed_at: at, message_sid: None, reason };
+        let source = PreferenceSource { event_id: format!("{}#{at}", person.key().as_str()), code: None };
+        let recorded = world.contacts();
+        let (channel, now) = (Channel::WhatsApp, Timestamp::now());
+        recorded.record_preference(&person.key(), &channel, &Scope::All, &stop, &source, now).await.unwrap();
     };
-    assert_eq!(withdraw(ago(400)).await, [], "before the consent");
-    assert_eq!(withdraw(ago(200)).await, [Category::Marketing]);
-    assert_eq!(withdraw(ago(200)).await, [], "already withdrawn");
+    stop(ago(400)).await;
+    assert!(has_consent().await, "the STOP is older than the consent");
+    let last = ago(200);
+    stop(last).await;
+    assert!(!has_consent().await);
+    stop(last).await;
     let overview = overview(&world, &person).await;
     assert_eq!(overview["consents"].as_array().unwrap().len(), 1);
-    let history = &overview["consents"][0];
-    assert_eq!(history["current"]["state"], "withdrawn");
-    assert_eq!(history["evidence"][0]["source"], "STOP by SM1");
-    assert_eq!(history["evidence"].as_array().unwrap().len(), 2);
+    let consent = &overview["consents"][0];
+    assert_eq!(consent["current"]["state"], "withdrawn");
+    assert_eq!(consent["evidence"][0]["source"], "opt-out");
+    let states: Vec<_> = consent["evidence"].as_array().unwrap().iter().map(|proof| &proof["state"]).collect();
+    assert_eq!(states, ["withdrawn", "given", "withdrawn"], "the newest first, and each once");
+    let history = overview["history"].as_array().unwrap();
+    assert_eq!(history.len(), 2, "the repeated STOP is not recorded again: {history:?}");
+    assert_eq!(history[0]["reason"], "asked by letter");
 }
 
 #[tokio::test]
@@ -139,7 +154,7 @@ async fn invalid_consent_is_refused_by_field_and_not_stored() {
         assert_eq!(problem["error"]["field"], field);
     }
     let overview = overview(&world, &person).await;
-    for list in ["suppressions", "consents", "windows", "linked"] {
+    for list in ["suppressions", "consents", "windows", "linked", "history"] {
         assert_eq!(overview[list], json!([]), "{list} of a person without records");
     }
 }
@@ -163,17 +178,16 @@ async fn contact_is_one_in_every_spelling_and_separate_per_account() {
 #[tokio::test]
 async fn contact_overview_has_the_opt_out_and_the_window() {
     let (world, person) = (World::new(), Person::new());
-    world.write(&person, "STOP").await;
-    let overview = world
-        .until("the window", async || {
-            Some(overview(&world, &person).await).filter(|overview| overview["windows"] != json!([]))
-        })
-        .await;
+    let stop = world.write(&person, "STOP").await;
+    let overview = overview(&world, &person).await;
     let all = overview["suppressions"].as_array().unwrap().iter().find(|found| found["scope"] == "all").unwrap();
     assert_eq!(all["preference"], "opted_out");
     assert_eq!(all["channel"], "whatsapp");
     let time = |name: &str| overview["windows"][0][name].as_str().unwrap().parse::<Timestamp>().unwrap();
     assert_eq!(time("open_until").duration_since(time("last_inbound_at")), SignedDuration::from_hours(24));
+    let history = overview["history"].as_array().unwrap();
+    assert_eq!(history.len(), 1, "{history:?}");
+    assert_eq!((&history[0]["preference"], &history[0]["message_sid"]), (&json!("opted_out"), &stop["message_sid"]));
 }
 
 #[tokio::test]
@@ -194,13 +208,13 @@ async fn notification_log_has_every_status_of_its_message() {
     world.notify(&template_notification(&id, &person)).await;
     world.events("four statuses", of_notification("twilio_status", &id), 4).await;
     let sid = world.sent_to(&person).await[0]["sid"].as_str().unwrap().to_owned();
-    world.notification_in(&id, "accepted").await;
+    world.until_outcome(&id, "read").await;
     let by_id = format!("/notifications/{}", id.replace('/', "%2F").replace(' ', "%20"));
     for path in [by_id, format!("/notifications/{sid}")] {
         let (status, shown) = world.call("GET", &path, "").await;
         assert_eq!(status, 200, "{shown}");
         assert_eq!(shown["id"], id, "{path}");
-        assert_eq!(shown["state"], "accepted", "{path}");
+        assert_eq!((&shown["state"], &shown["outcome"]), (&json!("accepted"), &json!("read")), "{path}");
         assert_eq!(shown["recipient"], person.identity);
         assert_eq!(shown["category"], "utility");
         assert_eq!(shown["metadata"]["order"], id);
@@ -217,21 +231,26 @@ async fn notification_log_has_every_status_of_its_message() {
 }
 
 #[tokio::test]
-async fn earlier_message_of_a_notification_is_found_by_its_sid() {
-    let (world, person, id, earlier) = (World::new(), Person::new(), new_id("log"), new_sid());
-    world.notify(&template_notification(&id, &person)).await;
-    world.notification_in(&id, "accepted").await;
-    let callback = [
-        ("MessageSid", earlier.as_str()),
-        ("AccountSid", ACCOUNT_SID),
-        ("MessageStatus", "failed"),
-        ("ErrorCode", "63016"),
-    ];
-    let answer = world.post_signed(&format!("/twilio/status?notification={id}"), &callback).await;
-    assert_eq!(answer.status(), 204);
-    let (status, shown) = world.call("GET", &format!("/notifications/{earlier}"), "").await;
-    assert_eq!(status, 200, "{shown}");
-    assert_eq!(shown["id"], id);
+async fn each_message_of_a_notification_finds_it_by_its_sid() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("log"));
+    world.plan(&person, 1, json!({"kind": "fail", "code": 63016})).await;
+    let mut notification = template_notification(&id, &person);
+    let again = notification["content"].clone();
+    notification["fallback"] = json!([{"channel": "whatsapp", "content": again}]);
+    world.notify(&notification).await;
+    world.until_outcome(&id, "read").await;
+    let sent = world.sent_to(&person).await;
+    assert_eq!(sent.len(), 2, "the message that failed, and the fallback");
+    for message in &sent {
+        let path = format!("/notifications/{}", message["sid"].as_str().unwrap());
+        let (status, shown) = world.call("GET", &path, "").await;
+        assert_eq!((status, &shown["id"]), (200, &json!(id)), "{path}: {shown}");
+        let attempts = shown["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 2, "{shown}");
+        assert_eq!(attempts[0]["message_sid"], sent[0]["sid"]);
+        assert_eq!((&attempts[0]["current_status"], &attempts[0]["code"]), (&json!("failed"), &json!(63016)));
+        assert_eq!(attempts[1]["message_sid"], sent[1]["sid"]);
+    }
 }
 
 #[tokio::test]
@@ -241,6 +260,6 @@ async fn notification_log_has_the_suppression_reason() {
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "suppressed").await;
     let (_, shown) = world.call("GET", &format!("/notifications/{id}"), "").await;
-    assert_eq!(shown["state"], "suppressed");
+    assert_eq!((&shown["state"], &shown["outcome"]), (&json!("suppressed"), &json!("suppressed")));
     assert_eq!(shown["reason"], "the recipient has opted out");
 }

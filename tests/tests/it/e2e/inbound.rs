@@ -1,12 +1,10 @@
 //! A person sends a message to the business.
 
+use domain::preference::Preference;
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
-use stores::dynamodb::Item;
 
-use crate::world::{
-    Person, World, is, new_id, new_sid, of_notification, template_notification, text, text_notification,
-};
+use crate::world::{Person, World, is, new_id, new_sid, of_notification, template_notification, text_notification};
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
@@ -43,8 +41,7 @@ async fn message_is_published_as_an_event_and_opens_the_window() {
     assert_eq!(event["raw"]["ProfileName"], "Ava");
     assert_eq!(event["occurred_at"], event["received_at"]);
 
-    let window = world.contact(&person, "window#whatsapp:+14155238886").await.expect("the window is open");
-    assert!(text(&window, "last_inbound_at").is_some());
+    assert!(world.has_window(&person, "whatsapp:+14155238886").await, "the window is open");
     let items = world.items(sid).await;
     assert_eq!(items.len(), 1);
     assert!(items[0]["expires_at"].as_n().unwrap().parse::<i64>().unwrap() > 1_790_000_000);
@@ -102,7 +99,7 @@ async fn sender_without_a_phone_number_is_accepted() {
         world.write_with(&person, json!({"body": "hi", "parameters": {"ExternalUserId": person.address()}})).await;
     let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
     assert_eq!(event["from"], person.address());
-    assert!(world.contact(&person, "window#whatsapp:+14155238886").await.is_some());
+    assert!(world.has_window(&person, "whatsapp:+14155238886").await);
     assert!(world.write(&person, "STOP").await["reply"].is_string());
 }
 
@@ -116,14 +113,14 @@ async fn only_the_first_stop_is_confirmed_until_a_start_lifts_it() {
         .await;
     assert_eq!(event["message_sid"], first["message_sid"]);
     assert_eq!(event["channel"], "whatsapp");
-    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
 
     assert_eq!(world.write(&person, "ＳＴＯＰ").await["twiml"], "<Response/>");
     assert_eq!(world.write(&person, "start").await["twiml"], "<Response/>");
     world
         .event("the opt-in", |e| e["event_type"] == "contact_opted_in" && e["contact"] == person.identity.as_str())
         .await;
-    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_in"));
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedIn));
     assert!(
         world.write(&person, "parar").await["reply"].as_str().unwrap().contains("baja"),
         "confirmed again, in Spanish"
@@ -159,7 +156,7 @@ async fn stop_that_twilio_answered_is_not_answered_again() {
     let (world, person) = (World::new(), Person::new());
     let receipt = world.write_with(&person, json!({"body": "Basta", "parameters": {"OptOutType": "STOP"}})).await;
     assert_eq!(receipt["twiml"], "<Response/>");
-    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
 }
 
 #[tokio::test]
@@ -185,7 +182,7 @@ async fn yes_button_does_not_lift_a_stop() {
     let button = json!({"MessageType": "button", "ButtonText": "Yes", "ButtonPayload": "confirm-1"});
     world.write_with(&person, json!({"body": "Yes", "parameters": button})).await;
     world.write(&person, "yes").await;
-    assert!(opted_out(world.contact(&person, "opt#whatsapp").await.as_ref()));
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
     refuses_to_send(&world, &person).await;
 }
 
@@ -197,7 +194,7 @@ async fn cancel_button_is_not_an_opt_out() {
     assert_eq!(receipt["twiml"], "<Response/>");
     let item = json!({"ListTitle": "Baja", "ListId": "prioridad-baja"});
     world.write_with(&person, json!({"body": "Baja", "parameters": item})).await;
-    assert!(world.contact(&person, "opt#whatsapp").await.is_none());
+    assert_eq!(world.preference(&person).await, None);
     world.notify(&template_notification(&id, &person)).await;
     world.notification_in(&id, "accepted").await;
 }
@@ -237,22 +234,18 @@ async fn stop_over_rcs_holds_for_whatsapp_and_sms() {
     }
 }
 
-fn opted_out(item: Option<&Item>) -> bool {
-    item.and_then(|item| text(item, "preference")) == Some("opted_out")
-}
-
 #[tokio::test]
 async fn stop_holds_for_every_identity_in_the_message() {
     let (world, number, id) = (World::new(), Person::new(), Person::without_number());
     let names = |body: &str| json!({"body": body, "parameters": {"ExternalUserId": id.address()}});
     assert!(world.write_with(&number, names("STOP")).await["reply"].is_string());
     for person in [&number, &id] {
-        assert!(opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
+        assert_eq!(world.preference(person).await, Some(Preference::OptedOut), "{}", person.identity);
     }
     assert!(world.write_with(&id, names("stop")).await["reply"].is_null(), "a second STOP, from the other identity");
     world.write_with(&number, names("start")).await;
     for person in [&number, &id] {
-        assert!(!opted_out(world.contact(person, "opt#whatsapp").await.as_ref()), "{}", person.identity);
+        assert_eq!(world.preference(person).await, Some(Preference::OptedIn), "{}", person.identity);
     }
 }
 
@@ -265,5 +258,5 @@ async fn possible_stop_is_marked_in_the_event() {
         let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
         assert_eq!(event["possible_opt_out"], marked, "{body}");
     }
-    assert!(world.contact(&person, "opt#whatsapp").await.is_none());
+    assert_eq!(world.preference(&person).await, None);
 }

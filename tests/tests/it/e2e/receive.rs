@@ -1,5 +1,6 @@
 //! Which notifications a person may receive, by which channel, and when.
 
+use domain::{notification::Category, preference::Preference, suppression::Scope};
 use serde_json::{Value, json};
 
 use crate::world::{
@@ -11,17 +12,17 @@ const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
 /// Makes a valid notification invalid.
 type Edit = Box<dyn Fn(&mut Value)>;
 
-fn template() -> Value {
+pub(crate) fn template() -> Value {
     json!({"type": "template", "content_sid": TEMPLATE, "variables": {"1": "Ava", "2": "18473"}})
 }
 
-fn marketing(id: &str, person: &Person) -> Value {
+pub(crate) fn marketing(id: &str, person: &Person) -> Value {
     let mut notification = template_notification(id, person);
     notification["category"] = json!("marketing");
     notification
 }
 
-fn with_fallback(mut notification: Value, deliveries: &[(&str, Value)]) -> Value {
+pub(crate) fn with_fallback(mut notification: Value, deliveries: &[(&str, Value)]) -> Value {
     notification["fallback"] =
         deliveries.iter().map(|(channel, content)| json!({"channel": channel, "content": content})).collect();
     notification
@@ -35,14 +36,9 @@ pub(crate) async fn agree(world: &World, person: &Person) {
 }
 
 /// Waits for the event that says why a notification was not sent.
-async fn suppressed(world: &World, id: &str) -> String {
+pub(crate) async fn suppressed(world: &World, id: &str) -> String {
     let event = world.event("the suppression", of_notification("notification_suppressed", id)).await;
     event["reason"].as_str().unwrap().to_owned()
-}
-
-async fn window_opened(world: &World, person: &Person) {
-    world.write(person, "hi").await;
-    world.until("the window", async || world.contact(person, "window").await).await;
 }
 
 #[tokio::test]
@@ -63,7 +59,7 @@ async fn free_form_outside_the_window_needs_a_template_fallback() {
 #[tokio::test]
 async fn template_fallback_is_sent_once_after_error_63016() {
     let (world, person, id) = (World::new(), Person::new(), new_id("believed-open"));
-    window_opened(&world, &person).await;
+    world.open_window(&person).await;
     world.plan(&person, 1, json!({"kind": "fail", "code": 63016})).await;
     world.notify(&with_fallback(text_notification(&id, &person), &[("whatsapp", template())])).await;
     let read = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "read";
@@ -71,11 +67,11 @@ async fn template_fallback_is_sent_once_after_error_63016() {
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 2, "the text that failed, and the template");
     assert_eq!(event["message_sid"], sent[1]["sid"]);
-    let (status, log) = world.call("GET", &format!("/notifications/{id}"), "").await;
-    assert_eq!(status, 200, "{log}");
+    let log = world.until_outcome(&id, "read").await;
     assert_eq!(log["state"], "accepted");
     let outcomes: Vec<_> = log["attempts"].as_array().unwrap().iter().map(|tried| tried["outcome"].clone()).collect();
-    assert_eq!(outcomes, ["accepted", "waiting", "accepted"]);
+    assert_eq!(outcomes, ["failed", "accepted"], "one for each request to Twilio");
+    assert_eq!(log["attempts"][0]["code"], 63016);
 }
 
 #[tokio::test]
@@ -122,7 +118,11 @@ async fn marketing_opt_out_still_allows_utility_messages() {
     let (first, second, third) = (new_id("offer"), new_id("another-offer"), new_id("order"));
     world.plan(&person, 1, json!({"kind": "fail", "code": 63050})).await;
     world.notify(&marketing(&first, &person)).await;
-    world.until("the opt-out", async || world.contact(&person, "opt#whatsapp#marketing").await).await;
+    world
+        .until("the opt-out", async || {
+            (world.preference_in(&person, Scope::Marketing).await == Some(Preference::OptedOut)).then_some(())
+        })
+        .await;
     world.notify(&marketing(&second, &person)).await;
     assert_eq!(suppressed(&world, &second).await, "the recipient has opted out of marketing");
     world.notify(&template_notification(&third, &person)).await;
@@ -150,8 +150,7 @@ async fn stop_holds_for_every_spelling_of_the_number() {
 async fn stop_by_user_id_holds_for_its_linked_phone_number() {
     let (world, person, hidden, id) = (World::new(), Person::new(), Person::without_number(), new_id("hidden"));
     world.write_with(&person, json!({"body": "hi", "external_user_id": hidden.address()})).await;
-    let link = format!("identity#{}", hidden.identity);
-    world.until("the link", async || world.contact(&person, &link).await).await;
+    assert_eq!(world.person(&hidden).await, world.person(&person).await, "one person");
     world.write(&hidden, "STOP").await;
     world.notify(&template_notification(&id, &person)).await;
     assert_eq!(suppressed(&world, &id).await, "the recipient has opted out");
@@ -167,12 +166,8 @@ async fn marketing_needs_consent_and_a_stop_withdraws_it() {
     world.notify(&marketing(&asked, &person)).await;
     world.notification_in(&asked, "accepted").await;
     world.write(&person, "STOP").await;
-    world
-        .until("the consent withdrawn", async || {
-            let consent = world.contact(&person, "consent#marketing").await?;
-            (text(&consent, "state") == Some("withdrawn")).then_some(())
-        })
-        .await;
+    let stopped = world.person(&person).await.person;
+    assert_eq!(stopped.consent_given_at(Category::Marketing), None, "withdrawn when the webhook is answered");
     world.write(&person, "START").await;
     world.notify(&marketing(&again, &person)).await;
     assert!(suppressed(&world, &again).await.starts_with("no living consent"), "START is no new consent");
@@ -230,7 +225,7 @@ async fn content_awaiting_a_reply_expires_with_an_event() {
     notification["expires_at"] = json!(end.to_string());
     world.notify(&notification).await;
     let event = world.event("the end", of_notification("notification_failed", &id)).await;
-    assert_eq!(event["state"], "expired");
+    assert_eq!((&event["state"], &event["outcome"]), (&json!("expired"), &json!("expired")));
     assert!(event["reason"].as_str().unwrap().ends_with("has not answered the template"), "{event}");
     assert_eq!(world.sent_to(&person).await.len(), 1);
 }
@@ -277,7 +272,7 @@ async fn invalid_notifications_are_rejected_and_valid_ones_are_sent() {
             }),
         ),
     ];
-    window_opened(&world, &person).await;
+    world.open_window(&person).await;
     let good = new_id("good");
     for (reason, change) in &cases {
         let id = new_id("wrong");

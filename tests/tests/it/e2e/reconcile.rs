@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::preference::Preference;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID};
@@ -32,7 +33,7 @@ async fn sweep_once(world: &World) -> Value {
 }
 
 /// One complete sweep, as soon as no other one runs.
-async fn sweep(world: &World) -> Value {
+pub(crate) async fn sweep(world: &World) -> Value {
     let swept = world
         .until("a sweep", async || Some(sweep_once(world).await).filter(|report| report["outcome"] != "busy"))
         .await;
@@ -91,7 +92,9 @@ async fn one_sweep_recovers_lost_webhooks_without_duplicates() {
     }
     for (person, id) in people.iter().zip(&notifications) {
         let sid = world.sent_to(person).await[0]["sid"].as_str().unwrap().to_owned();
-        assert!(world.items(&sid).await.iter().any(|item| text(item, "event") == Some("status#read")), "seed {seed}");
+        let read = format!("{sid}#read");
+        let callbacks = world.callbacks(id, 0).await;
+        assert!(callbacks.iter().any(|item| text(item, "event") == Some(read.as_str())), "seed {seed}");
         let read = |event: &Value| of_notification("twilio_status", id)(event) && event["status"] == "read";
         assert_eq!(world.event("every final status", read).await["metadata"]["order"], id.as_str());
     }
@@ -117,7 +120,7 @@ async fn lost_stop_is_recorded_by_a_sweep() {
     assert_eq!(lost["status"], Value::Null);
     lose(&world, &person.identity, 0.0, 1).await;
     sweep(&world).await;
-    assert_eq!(text(&world.contact(&person, "opt#whatsapp").await.unwrap(), "preference"), Some("opted_out"));
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
     let sid = lost["message_sid"].as_str().unwrap();
     let event = world.event("the message", is("event_id", sid)).await;
     assert_eq!(event["recovered"], true);

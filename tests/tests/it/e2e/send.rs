@@ -1,11 +1,16 @@
 //! A notification is sent.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::world::{Person, World, new_id, of_notification, template_notification, text, text_notification};
 
+/// The reported statuses in the order of the events' `sequence`.
 fn statuses(events: &[Value]) -> Vec<&str> {
-    events.iter().filter_map(|event| event["status"].as_str()).collect()
+    let sorted: BTreeMap<_, _> =
+        events.iter().map(|event| (event["sequence"].as_str().unwrap(), event["status"].as_str().unwrap())).collect();
+    sorted.into_values().collect()
 }
 
 #[tokio::test]
@@ -14,20 +19,22 @@ async fn template_is_accepted_sent_delivered_and_read() {
     world.notify(&template_notification(&id, &person)).await;
     let events = world.events("four statuses", of_notification("twilio_status", &id), 4).await;
     assert_eq!(statuses(&events), ["queued", "sent", "delivered", "read"], "in order");
-    assert_eq!(events[3]["current_status"], "read");
-    assert_eq!(events[3]["metadata"]["order"], id);
+    let read = events.iter().find(|event| event["status"] == "read").unwrap();
+    assert_eq!(read["current_status"], "read");
+    assert_eq!(read["metadata"]["order"], id);
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0]["messaging_service_sid"], stack::run::MESSAGING_SERVICE_SID);
     let stored = world.notification_in(&id, "accepted").await;
     assert_eq!(text(&stored, "message_sid"), sent[0]["sid"].as_str());
+    let log = world.until_outcome(&id, "read").await;
+    assert_eq!(log["attempts"].as_array().unwrap().len(), 1, "one for each request to Twilio: {log}");
 }
 
 #[tokio::test]
 async fn text_inside_the_window_is_sent_from_the_named_sender() {
     let (world, person, id) = (World::new(), Person::new(), new_id("text"));
     world.write(&person, "hi").await;
-    world.until("the window", async || world.contact(&person, "window#whatsapp:+14155238886").await).await;
     let mut notification = text_notification(&id, &person);
     notification["from"] = json!("whatsapp:+14155238886");
     world.notify(&notification).await;
@@ -89,6 +96,7 @@ async fn permanent_refusal_ends_in_an_event_with_twilios_code() {
     world.notify(&template_notification(&id, &person)).await;
     let event = world.event("the failure", of_notification("notification_failed", &id)).await;
     assert_eq!(event["code"], 21211);
+    assert_eq!((&event["state"], &event["outcome"]), (&json!("rejected"), &json!("rejected")));
     assert!(event["reason"].as_str().unwrap().contains("Invalid 'To' Phone Number"), "{event}");
     assert_eq!(event["attempts"].as_array().unwrap().len(), 1);
 }

@@ -13,7 +13,7 @@ use tests::harness::{
     wire::{Side, Wire},
 };
 
-use crate::world::{Person, World, new_id, new_sid};
+use crate::world::{Person, World, new_id, new_sid, subject_of_message};
 
 /// The longest message that the test's events queue accepts: SQS refuses a longer one as a fault of the message.
 const LONGEST: usize = 4_096;
@@ -89,9 +89,9 @@ fn inbound(world: &World, sid: &str, body: &str) -> Value {
         "eventID": new_id("record"), "eventName": "INSERT", "awsRegion": "us-east-1", "eventSource": "aws:dynamodb",
         "eventSourceARN": format!("arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-11-20"),
         "dynamodb": {
-            "Keys": {"message_sid": text(sid), "event": text("inbound")},
+            "Keys": {"subject": text(&subject_of_message(sid)), "event": text("inbound")},
             "NewImage": {
-                "message_sid": text(sid), "event": text("inbound"), "account_sid": text(ACCOUNT_SID),
+                "subject": text(&subject_of_message(sid)), "message_sid": text(sid), "event": text("inbound"), "account_sid": text(ACCOUNT_SID),
                 "received_at": text("2026-11-20T09:00:00Z"), "expires_at": {"N": "1795000000"}, "raw": {"M": raw}
             },
             "SequenceNumber": sid, "SizeBytes": 1
@@ -107,7 +107,7 @@ fn unreadable(world: &World, sid: &str) -> Value {
 }
 
 fn note_of<'a>(notes: &'a [Value], sid: &str) -> &'a Value {
-    notes.iter().find(|note| note["keys"]["message_sid"]["S"] == sid).unwrap()
+    notes.iter().find(|note| note["keys"]["subject"]["S"] == subject_of_message(sid).as_str()).unwrap()
 }
 
 #[tokio::test]
@@ -197,10 +197,11 @@ async fn deployed_function_may_note_an_unreadable_item() {
     let world = World::new();
     let sid = new_sid();
     let put = world.dynamodb.put_item().table_name(&world.stack.outputs.messages_table_name);
+    let subject = subject_of_message(&sid);
     let put =
-        put.item("message_sid", AttributeValue::S(sid.clone())).item("event", AttributeValue::S("inbound".into()));
+        put.item("subject", AttributeValue::S(subject.clone())).item("event", AttributeValue::S("inbound".into()));
     put.send().await.unwrap();
-    let of_item = |note: &Value| note["keys"]["message_sid"]["S"] == sid.as_str();
+    let of_item = |note: &Value| note["keys"]["subject"]["S"] == subject.as_str();
     let queue_url = &world.stack.outputs.unpublished_queue_url;
     let note = world.until("the note", async || received(&world, queue_url).await.into_iter().find(of_item)).await;
     assert_eq!(note["table"], world.stack.outputs.messages_table_name);

@@ -76,22 +76,25 @@ screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the crash and race tests with many repetitions: about ten minutes
+soak: $(TOOLS) ## Run the crash and race tests with many repetitions: half an hour
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --no-run
 	@cargo build --workspace --bin stack
-	@CRASH_KILLS=600 RACE_ROUNDS=1000 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
+	@CRASH_KILLS=2000 CRASH_LANES=16 RACE_ROUNDS=400 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
+	@PROGRESS_SCHEDULES=1000000 cargo test --package domain --lib -- schedules --nocapture
 
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
 	@cargo build --workspace --bin stack
 	@$(STACK) exec -- python3 tools/sam_local.py
 
+# BASE=FOLDER is a folder with the webhook binaries of an earlier version (docs/benchmarks.md), ONLY="sending pace" are the
+# parts to measure.
 .PHONY: bench
 bench: $(TOOLS) .tools/bench/.installed ## Measure the release binaries against their limits
 	@cargo lambda build --release --package twilio-webhook --example signature
 	@cargo build --workspace --bin stack --example bench
-	@$(STACK) exec -- target/debug/examples/bench
+	@$(STACK) exec -- target/debug/examples/bench $(ONLY) $(if $(BASE),--base $(BASE))
 
 .PHONY: quick
 quick: needs ## Run only the unit tests, in seconds

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let fetched = account.fetch(&created.sid).await?;
 
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "created {} ({})", created.sid, created.status)?;
+    writeln!(stdout, "created {}", created.sid)?;
     writeln!(stdout, "fetched {} ({})", fetched.sid, fetched.status)?;
     Ok(())
 }

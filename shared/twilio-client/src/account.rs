@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use reqwest::{RequestBuilder, Response};
 use secrecy::ExposeSecret as _;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use twilio_types::{
     error_code::ErrorCode,
     sid::{AccountSid, MessageSid},
 };
 
 use crate::{
-    ApiRequest, Credentials, MediaFile, MessageFilter, MessagePage, MessageResource, NewMessage, PagePath, Product,
-    TransportError, TwilioClient, TwilioError,
+    ApiRequest, CreatedMessage, Credentials, MediaFile, MessageFilter, MessagePage, MessageResource, NewMessage,
+    PagePath, Product, TransportError, TwilioClient, TwilioError,
     media::{MediaPage, MediaResource},
     request::Body,
 };
@@ -86,8 +86,8 @@ impl AccountClient {
     }
 
     /// Creates a message. After [`TwilioError::Unknown`] it may exist all the same: Twilio has no idempotency key for this
-    /// call.
-    pub async fn create(&self, message: &NewMessage) -> Result<MessageResource, TwilioError> {
+    /// call. An answer that names the message is never an error, even if the rest of it cannot be read.
+    pub async fn create(&self, message: &NewMessage) -> Result<CreatedMessage, TwilioError> {
         let path = self.resource_path("Messages.json");
         self.call(ApiRequest::post(Product::Api, path).form(message.parameters())).await
     }
@@ -125,8 +125,12 @@ impl AccountClient {
     /// Source: Twilio, "Message scheduling".
     pub async fn cancel(&self, message_sid: &MessageSid) -> Result<Cancellation, TwilioError> {
         let request = ApiRequest::post(Product::Api, self.message_path(message_sid)).form([("Status", "canceled")]);
-        match self.call::<IgnoredAny>(request).await {
-            Ok(_) => Ok(Cancellation::Canceled),
+        match self.send(request).await {
+            Ok(response) => {
+                // The status says everything. The body is read so that the connection can be used again.
+                let _ = response.bytes().await;
+                Ok(Cancellation::Canceled)
+            }
             Err(TwilioError::Rejected(response))
                 if response.status == NOT_FOUND || response.code == Some(ErrorCode::CANNOT_BE_CANCELED) =>
             {
@@ -142,14 +146,17 @@ impl AccountClient {
     /// The errors are sorted as those of every other call; for a request that changes nothing [`TwilioError::Unknown`] simply
     /// means that there was no usable answer.
     pub async fn call<T: DeserializeOwned>(&self, request: ApiRequest) -> Result<T, TwilioError> {
-        let builder = self.prepare(request)?;
-        let response = builder.send().await.map_err(TwilioError::of_send)?;
-        if !response.status().is_success() {
-            return Err(refused(response).await);
-        }
+        let response = self.send(request).await?;
         let body = response.bytes().await.map_err(|error| TwilioError::of_answer(TransportError::of_http(error)))?;
         let body = if body.is_empty() { b"null".as_slice() } else { &body };
         serde_json::from_slice(body).map_err(|error| TwilioError::of_answer(TransportError::of_json(&error)))
+    }
+
+    /// Sends a request. The answer has a 2xx status, and its body is not read yet.
+    async fn send(&self, request: ApiRequest) -> Result<Response, TwilioError> {
+        let builder = self.prepare(request)?;
+        let response = builder.send().await.map_err(TwilioError::of_send)?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
     }
 
     fn prepare(&self, request: ApiRequest) -> Result<RequestBuilder, TwilioError> {

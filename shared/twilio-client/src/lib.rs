@@ -32,7 +32,7 @@ pub use content::{ContentPage, ContentResource, MAX_CONTENT_PAGES};
 pub use credentials::Credentials;
 pub use error::{ErrorResponse, TransportError, TwilioError};
 pub use media::MediaFile;
-pub use message::MessageResource;
+pub use message::{CreatedMessage, MessageResource};
 pub use message_list::{InvalidPagePath, MessageFilter, MessagePage, PagePath};
 pub use new_message::{MessageSender, NewContent, NewMessage};
 pub use request::{ApiRequest, Product};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 use twilio_types::{
     error_code::ErrorCode,
     message_status::MessageStatus,
@@ -68,6 +69,28 @@ impl MessageResource {
     /// When it last changed, to the second.
     pub fn changed_at(&self) -> Option<Timestamp> {
         time(self.date_updated.as_deref()).max(self.happened_at())
+    }
+}
+
+/// A message that Twilio has created.
+///
+/// Its SID alone says that it exists, and that a second try would make a second message. So an answer that this version
+/// cannot read completely, for example because its status is a new word, is still the answer to a request that succeeded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CreatedMessage {
+    /// The message's SID.
+    pub sid: MessageSid,
+    /// The message as Twilio shows it; none if that cannot be read completely.
+    pub resource: Option<MessageResource>,
+}
+
+impl<'de> Deserialize<'de> for CreatedMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let answer = Value::deserialize(deserializer)?;
+        let sid = answer.get("sid").cloned().map(serde_json::from_value);
+        let sid = sid.and_then(Result::ok).ok_or_else(|| D::Error::custom("sid: expected a message's SID"))?;
+        Ok(Self { sid, resource: serde_json::from_value(answer).ok() })
     }
 }
 

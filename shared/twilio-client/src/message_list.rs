@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use twilio_types::sid::MessageSid;
 
 use crate::MessageResource;
 
@@ -80,7 +81,7 @@ impl fmt::Debug for MessageFilter {
 ///
 /// A message that cannot be understood, such as one with a status that this version does not know, is counted and left out, so
 /// that the others can still be read. Before you conclude anything from the absence of a message, look at
-/// [`Self::unreadable`].
+/// [`Self::unreadable`]. Those with a readable SID can be fetched later by [`Self::unreadable_sids`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MessagePage {
@@ -88,6 +89,8 @@ pub struct MessagePage {
     pub messages: Vec<MessageResource>,
     /// How many messages were not understood.
     pub unreadable: usize,
+    /// The SIDs of those messages, as far as they have one.
+    pub unreadable_sids: Vec<MessageSid>,
     /// The page that follows, which holds older messages; none on the last page.
     pub next: Option<PagePath>,
 }
@@ -100,11 +103,22 @@ impl<'de> Deserialize<'de> for MessagePage {
             next_page_uri: Option<String>,
         }
         let Raw { messages, next_page_uri } = Raw::deserialize(deserializer)?;
-        let listed = messages.len();
-        let messages: Vec<_> =
-            messages.into_iter().filter_map(|message| serde_json::from_value(message).ok()).collect();
-        let next = next_page_uri.and_then(|path| path.parse().ok());
-        Ok(Self { unreadable: listed - messages.len(), messages, next })
+        let mut page = Self {
+            messages: Vec::with_capacity(messages.len()),
+            unreadable: 0,
+            unreadable_sids: Vec::new(),
+            next: next_page_uri.and_then(|path| path.parse().ok()),
+        };
+        for message in messages {
+            let sid = message.get("sid").and_then(|sid| sid.as_str()?.parse().ok());
+            if let Ok(message) = serde_json::from_value(message) {
+                page.messages.push(message);
+            } else {
+                page.unreadable += 1;
+                page.unreadable_sids.extend(sid);
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -158,15 +172,17 @@ mod tests {
         let message = json!({"sid": "SM00000000000000000000000000000001", "status": "read", "to": "whatsapp:+14155550123",
                              "direction": "outbound-api"});
         let mut new = message.clone();
+        new["sid"] = json!("SM00000000000000000000000000000002");
         new["status"] = json!("teleported");
-        serde_json::from_value(json!({"messages": [new, message], "next_page_uri": next})).unwrap()
+        serde_json::from_value(json!({"messages": [new, {"sid": 7}, message], "next_page_uri": next})).unwrap()
     }
 
     #[test]
     fn a_page_leaves_out_what_it_does_not_understand_and_counts_it() {
         let page = page(NEXT);
-        assert_eq!((page.messages.len(), page.unreadable), (1, 1));
+        assert_eq!((page.messages.len(), page.unreadable), (1, 2));
         assert_eq!(page.messages[0].sid.as_str(), "SM00000000000000000000000000000001");
+        assert_eq!(page.unreadable_sids, ["SM00000000000000000000000000000002".parse().unwrap()]);
         assert_eq!(page.next.unwrap().as_str(), NEXT);
     }
 

@@ -159,6 +159,22 @@ async fn a_lost_or_unreadable_answer_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn an_answer_with_a_sid_is_a_created_message() {
+    let mut new_status = message(1);
+    new_status["status"] = json!("teleported");
+    let mut no_status = message(1);
+    no_status.as_object_mut().unwrap().retain(|name, _| name == "sid");
+    let mut odd = message(1);
+    odd["num_media"] = json!("many");
+    odd["error_code"] = json!({"code": "new"});
+    for (answer, is_readable) in [(message(1), true), (new_status, false), (no_status, false), (odd, false)] {
+        let server = Server::start(vec![Script::Answer(201, answer.to_string())]);
+        let created = server.account().create(&text()).await.unwrap();
+        assert_eq!((created.sid.as_str(), created.resource.is_some()), (MESSAGE, is_readable), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn no_call_is_tried_twice() {
     let server = Server::start(vec![refused(503, 20503), ok(&message(1))]);
     let answer = server.account().create(&text()).await;
@@ -244,6 +260,7 @@ async fn a_list_is_read_page_by_page() {
 async fn cancelling_a_message_that_is_not_scheduled_is_too_late() {
     for (line, expected) in [
         (ok(&message(1)), Some(Cancellation::Canceled)),
+        (Script::Answer(200, "<html>".to_owned()), Some(Cancellation::Canceled)),
         (refused(409, 30409), Some(Cancellation::TooLate)),
         (refused(404, 20404), Some(Cancellation::TooLate)),
         (refused(400, 20001), None),

@@ -71,6 +71,13 @@ pub struct Bucket {
     /// The rate that was left then, in thousandths of a message a second.
     #[serde(default)]
     pub throttled_rate: Option<i64>,
+    /// The time after the last plan of each lane; see [`crate::planning`].
+    #[serde(default)]
+    pub plan_urgent: i64,
+    #[serde(default)]
+    pub plan_standard: i64,
+    #[serde(default)]
+    pub plan_marketing: i64,
 }
 
 /// Times for messages, one interval apart.
@@ -90,6 +97,18 @@ impl Reservation {
     /// The theoretical arrival time after all messages.
     pub fn end(&self) -> i64 {
         self.at(self.count)
+    }
+
+    /// The times of all messages.
+    pub fn times(&self) -> impl Iterator<Item = i64> {
+        let reservation = *self;
+        (0..reservation.count).map(move |index| reservation.at(index))
+    }
+
+    /// The same number of times, moved so that they end here.
+    #[must_use]
+    pub fn ending_at(self, end: i64) -> Self {
+        Self { first: self.first.saturating_add(end.saturating_sub(self.end())), ..self }
     }
 }
 
@@ -168,7 +187,7 @@ impl RateLimit {
 
 /// The interval between two messages of a sender to one recipient. Source: Meta, "Cloud API: pair rate limits": one
 /// message in 6 seconds.
-const SENDER_RECIPIENT_INTERVAL: i64 = 6 * SECOND;
+pub const SENDER_RECIPIENT_INTERVAL: i64 = 6 * SECOND;
 /// Source: as above: a burst of up to 45 messages in 6 seconds, for which the sender pays with longer intervals later.
 const SENDER_RECIPIENT_BURST: i64 = 45;
 /// After this time the bucket of a sender and a recipient is full again and need not be stored.
@@ -312,8 +331,9 @@ mod tests {
 
     fn any_bucket() -> impl Strategy<Value = Bucket> {
         let time = || prop_oneof![any::<i64>(), NOW - 400 * SECOND..NOW + 400 * SECOND];
-        (time(), prop::option::of(time()), prop::option::of(prop_oneof![any::<i64>(), -1..20_000_000_i64]))
-            .prop_map(|(tat, throttled_at, throttled_rate)| Bucket { tat, throttled_at, throttled_rate })
+        (time(), prop::option::of(time()), prop::option::of(prop_oneof![any::<i64>(), -1..20_000_000_i64])).prop_map(
+            |(tat, throttled_at, throttled_rate)| Bucket { tat, throttled_at, throttled_rate, ..Bucket::default() },
+        )
     }
 
     proptest! {

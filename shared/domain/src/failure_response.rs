@@ -82,7 +82,8 @@ const MARKETING_LIMIT: RetryPause =
 const UNKNOWN_ERROR: u32 = 30008;
 const PROVIDER_TIMEOUT: u32 = 30410;
 const TEMPLATE_NOT_SYNCED: u32 = 63053;
-const NOT_DELIVERED_BY_CHOICE: u32 = 63049;
+/// Meta did not deliver a marketing message, to limit what the person gets from all businesses.
+pub(crate) const NOT_DELIVERED_BY_CHOICE: u32 = 63049;
 const INVALID_TO: u32 = 21211;
 
 /// Codes whose class asks for no operator, although one has to look at them:

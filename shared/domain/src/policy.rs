@@ -12,7 +12,8 @@
 //! 6. No option can be sent now. WhatsApp accepts text and media only in the 24 hours after the recipient's last
 //!    message (the service window), but templates always, and SMS has no window: never send it.
 //! 7. The recipient has quiet hours: decide again after them.
-//! 8. Otherwise send the first option that has not failed and can be sent now.
+//! 8. A pause covers the option: decide again when it is over.
+//! 9. Otherwise send the first option that has not failed and can be sent now.
 //!
 //! What it depends on may change after the decision. So the claim that precedes the call to Twilio writes both items, the
 //! notification and the person, on the condition that neither has changed since it was read. If one has, the decision is
@@ -20,15 +21,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use twilio_types::sid::MessagingServiceSid;
+use twilio_types::sid::{AccountSid, MessagingServiceSid};
 
 use crate::{
     limits::SERVICE_WINDOW,
     notification::{Category, Content, FallbackChannel, Notification},
+    pause::Pauses,
     person::Person,
     progress::{Phase, Progress, Purpose, Step},
     route::{NoSender, Route},
     suppression::Scope,
+    waiting::WaitReason,
 };
 
 mod settings;
@@ -47,6 +50,10 @@ pub struct Case<'a> {
     pub configured_service: Option<&'a MessagingServiceSid>,
     /// When the notification expires; none if it does not.
     pub expires_at: Option<Timestamp>,
+    /// The account that the notification names, or the configured one.
+    pub account_sid: &'a AccountSid,
+    /// What is paused.
+    pub pauses: &'a Pauses,
 }
 
 /// What to do with a notification.
@@ -56,21 +63,10 @@ pub enum Decision {
     Send(Step),
     /// Decide again at this time.
     Later { until: Timestamp, reason: WaitReason },
+    /// Decide again when the pause that covers this step is over, which is not known now.
+    Paused(Step),
     /// Do not send it, or nothing more of it.
     Never(PolicyRefusal),
-}
-
-/// Why a notification waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WaitReason {
-    #[error("send_at has not come")]
-    SendAt,
-    #[error("Twilio could not take it, another try follows")]
-    Retry,
-    #[error("quiet hours where the recipient is")]
-    QuietHours,
-    #[error("the template was sent, the content follows the recipient's answer")]
-    Reply,
 }
 
 /// Why a notification is not sent.
@@ -135,6 +131,7 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Decision {
     };
     match rules.quiet_hours_of(notification.category).map(|hours| hours.allowed_from(now, &notification.time_zones())) {
         Some(until) if until > now => Decision::Later { until, reason: WaitReason::QuietHours },
+        _ if case.is_paused(step) => Decision::Paused(step),
         _ => Decision::Send(step),
     }
 }
@@ -173,6 +170,11 @@ impl Case<'_> {
     pub fn route(&self, option: usize) -> Result<Route, NoSender> {
         let (channel, _) = self.notification.channel_option(option).ok_or(NoSender::WhatsApp)?;
         Route::of(self.notification, channel, self.configured_service)
+    }
+
+    fn is_paused(&self, step: Step) -> bool {
+        let scopes = self.route(step.option).map(|route| route.pause_scopes(self.notification.category));
+        self.pauses.covering(self.account_sid, &scopes.unwrap_or_default()).is_some()
     }
 
     /// When the template was claimed whose answer the content waits for.

@@ -1,11 +1,12 @@
 //! The route of a message: by which channel, sender and service it goes out. Whatever depends on the route is derived
-//! here and nowhere else: the service window, the scopes of an opt-out, the keys of both rate limits, and the sender of
-//! the request to Twilio. So what is checked before a message goes out is always what the message says.
+//! here and nowhere else: the service window, the scopes of an opt-out and of a pause, the keys of both rate limits, and
+//! the sender of the request to Twilio. So what is checked before a message goes out is always what the message says.
 
 use twilio_types::{address::WhatsAppSender, sid::MessagingServiceSid};
 
 use crate::{
     notification::{Category, FallbackChannel, Notification},
+    pause::PauseScope,
     person::WindowKey,
     suppression::Scope,
 };
@@ -100,6 +101,26 @@ impl Route {
         let service = self.service().map(|service| Scope::Sender(service.to_string()));
         [Some(Scope::All), marketing, from, service].into_iter().flatten().collect()
     }
+
+    /// The scopes of pauses that cover a message by this route, besides its account and "everything", the widest first.
+    /// An SMS can also be paused without the WhatsApp messages of the same service.
+    pub fn pause_scopes(&self, category: Category) -> Vec<PauseScope> {
+        let from = self.from().map(|from| PauseScope::Sender(from.to_string()));
+        let service = self.service().map(|service| PauseScope::Sender(service.to_string()));
+        let sms = (self.channel == FallbackChannel::Sms).then(|| PauseScope::Sender(self.rate_key()));
+        [Some(PauseScope::Category(category)), from, service, sms].into_iter().flatten().collect()
+    }
+}
+
+/// Whether this can be the name of a route's rate, as [`Route::rate_key`] gives it.
+pub(crate) fn is_rate_key(name: &str) -> bool {
+    let service = name.strip_prefix("sms:").unwrap_or(name);
+    service.parse::<MessagingServiceSid>().is_ok() || WhatsAppSender::try_from(name.to_owned()).is_ok()
+}
+
+/// The last four characters of a route's name: enough for a log to recognise it, and no full phone number.
+pub(crate) fn end_of(name: &str) -> &str {
+    name.char_indices().rev().nth(3).and_then(|(index, _)| name.get(index..)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
+    daily_cap::DailyCap,
     json_fields::{InvalidWholeNumber, whole_number},
     notification::Category,
     quiet_hours::{InvalidQuietHours, QuietHours},
     region::Region,
+    route_health::FailureBound,
     token_bucket::RateLimit,
 };
 
@@ -27,6 +29,8 @@ pub struct Policy {
     on_unknown: BTreeMap<Category, OnUnknown>,
     /// Rate limits by sender: an address (`whatsapp:+14155238886`), a Messaging Service SID, or `default`.
     rates: BTreeMap<String, RateLimit>,
+    daily_cap: DailyCap,
+    pause_on_failures: Option<FailureBound>,
 }
 
 impl fmt::Debug for Policy {
@@ -36,6 +40,8 @@ impl fmt::Debug for Policy {
             .field("default", &self.everywhere)
             .field("countries", &self.countries)
             .field("on_unknown", &self.on_unknown)
+            .field("daily_cap", &self.daily_cap)
+            .field("pause_on_failures", &self.pause_on_failures)
             .finish_non_exhaustive()
     }
 }
@@ -219,5 +225,15 @@ impl Policy {
     /// The rate limit of a sender or a Messaging Service.
     pub fn rate_limit(&self, sender: &str) -> RateLimit {
         self.rates.get(sender).or_else(|| self.rates.get("default")).copied().unwrap_or_default()
+    }
+
+    /// How many messages go out in a day at most.
+    pub fn daily_cap(&self) -> &DailyCap {
+        &self.daily_cap
+    }
+
+    /// From which share of failures on a route is paused; none if failures pause nothing.
+    pub fn pause_on_failures(&self) -> Option<FailureBound> {
+        self.pause_on_failures
     }
 }

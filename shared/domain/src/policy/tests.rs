@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     consent::{Consent, ConsentState},
     notification::NotificationId,
+    pause::Pause,
     person::WindowKey,
     preference::{Preference, RecordedPreference},
     progress::{CreateAnswer, Transition},
@@ -13,6 +14,11 @@ use crate::{
 
 const SENDER: &str = "whatsapp:+14155238886";
 const SERVICE: &str = "MG00000000000000000000000000000001";
+
+fn account_sid() -> &'static AccountSid {
+    static ACCOUNT_SID: std::sync::OnceLock<AccountSid> = std::sync::OnceLock::new();
+    ACCOUNT_SID.get_or_init(|| "AC00000000000000000000000000000001".parse().unwrap())
+}
 
 fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -63,9 +69,29 @@ fn decided(
     now: Timestamp,
 ) -> Decision {
     let service = SERVICE.parse().unwrap();
-    let expires_at = notification.expires_at;
-    let case = Case { notification, rules, person, progress, configured_service: Some(&service), expires_at };
-    decide(&case, now)
+    let pauses = Pauses::default();
+    decide(&case(notification, rules, person, progress, &service, &pauses), now)
+}
+
+/// The case of a notification that a service sends.
+fn case<'a>(
+    notification: &'a Notification,
+    rules: &'a RecipientRules,
+    person: &'a Person,
+    progress: &'a Progress,
+    service: &'a MessagingServiceSid,
+    pauses: &'a Pauses,
+) -> Case<'a> {
+    Case {
+        notification,
+        rules,
+        person,
+        progress,
+        configured_service: Some(service),
+        expires_at: notification.expires_at,
+        account_sid: account_sid(),
+        pauses,
+    }
 }
 
 /// A person who wrote to the configured service this many hours ago.
@@ -354,9 +380,54 @@ fn an_invalid_policy_says_why_once() {
             r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#,
             "from: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00",
         ),
+        (
+            r#"{"daily_cap": {"countries": {"BR": 0}}}"#,
+            "daily_cap.countries.BR: expected a whole number from 1 to 1000000000, not 0",
+        ),
+        (
+            r#"{"pause_on_failures": {"share_percent": 0, "at_least": 100}}"#,
+            "share_percent: expected a whole number from 1 to 100, not 0",
+        ),
     ] {
         let error = policy.parse::<Policy>().unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
         assert!(std::error::Error::source(&error).is_none(), "a log of the whole chain says it once");
     }
+}
+
+/// Whether a notification is paused, by the scope of a pause. A pause is the last check: it delays nothing that would not be
+/// sent.
+#[test]
+fn a_pause_delays_what_it_covers() {
+    let named = notification("utility", &template(), &json!({"from": SENDER}));
+    let by_service = notification("marketing", &template(), &json!({}));
+    let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
+    let (none, plain, progress, service) =
+        (Person::default(), RecipientRules::default(), Progress::default(), SERVICE.parse().unwrap());
+    let decision = |notification, scope: &str, person: &Person| {
+        let pause = Pause { scope: scope.parse().unwrap(), since: ago(1), by: None, reason: None, is_automatic: false };
+        let pauses = Pauses::from_iter([pause]);
+        decide(&case(notification, &plain, person, &progress, &service, &pauses), now())
+    };
+    let paused = |option| Decision::Paused(Step { option, purpose: Purpose::Deliver });
+    let sms_service = format!("sender#sms:{SERVICE}");
+    let account = format!("account#{}", account_sid());
+    let (from, by_the_service) = (format!("sender#{SENDER}"), format!("sender#{SERVICE}"));
+    for (notification, scope, expected) in [
+        (&named, "all", paused(0)),
+        (&named, account.as_str(), paused(0)),
+        (&named, "account#AC00000000000000000000000000000002", send(0)),
+        (&named, from.as_str(), paused(0)),
+        (&named, by_the_service.as_str(), send(0)),
+        (&named, "category#utility", paused(0)),
+        (&named, "category#marketing", send(0)),
+        (&by_service, by_the_service.as_str(), paused(0)),
+        (&by_service, from.as_str(), send(0)),
+        (&to_sms, by_the_service.as_str(), paused(1)),
+        (&to_sms, sms_service.as_str(), paused(1)),
+    ] {
+        assert_eq!(decision(notification, scope, &none), expected, "{scope}");
+    }
+    let opted_out = stopped(Person::default(), &Channel::WhatsApp, Scope::All, 1);
+    assert_eq!(decision(&named, "all", &opted_out), never(PolicyRefusal::OptedOut(Scope::All)));
 }

@@ -60,6 +60,31 @@ fn route_names_sender_window_scopes_and_rate() {
 }
 
 #[test]
+fn route_names_the_pauses_that_cover_it() {
+    use FallbackChannel::{Sms, WhatsApp};
+    let both = json!({"from": FROM, "messaging_service_sid": OTHER});
+    for (fields, channel, senders) in [
+        (json!({}), WhatsApp, vec![SERVICE.to_owned()]),
+        (json!({"from": FROM}), WhatsApp, vec![FROM.to_owned()]),
+        (both.clone(), WhatsApp, vec![FROM.to_owned(), OTHER.to_owned()]),
+        (both, Sms, vec![OTHER.to_owned(), format!("sms:{OTHER}")]),
+        (json!({"from": FROM}), Sms, vec![SERVICE.to_owned(), format!("sms:{SERVICE}")]),
+    ] {
+        let scopes = route(&fields, channel, Some(SERVICE)).unwrap().pause_scopes(Category::Utility);
+        let expected = ["category#utility".to_owned()].into_iter();
+        let expected = expected.chain(senders.into_iter().map(|sender| format!("sender#{sender}")));
+        assert_eq!(
+            scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>(),
+            "{fields}"
+        );
+        for scope in scopes {
+            assert_eq!(scope.to_string().parse(), Ok(scope), "a scope is read back from its text");
+        }
+    }
+}
+
+#[test]
 fn channel_without_a_sender_is_refused() {
     use FallbackChannel::{Sms, WhatsApp};
     let refused = |fields: Value, configured, channel| route(&fields, channel, configured).err();

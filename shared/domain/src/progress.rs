@@ -20,10 +20,14 @@
 //! leads on as above ([`Progress::report`]), the proof that no message exists makes it ready again
 //! ([`Progress::record_not_sent`]), and without either it is held ([`Phase::Unknown`]).
 //!
+//! An operator may retry what ended without a message ([`Progress::reopen`]).
+//!
+//! As long as it is ready or awaits the reply, it can be cancelled ([`Progress::cancel`]).
+//!
 //! *Invariants*, which the state-machine test checks over random schedules:
 //! - An option has at most one message that Twilio did not report as failed.
 //! - An attempt never changes its option, and only the last attempt changes the phase.
-//! - A notification has one outcome, and every path ends with one.
+//! - A notification has one outcome, until an operator retries it, and every path ends with one.
 
 use std::fmt;
 
@@ -38,11 +42,15 @@ use twilio_types::{
 use crate::notification::FallbackChannel;
 
 mod attempt;
+mod cancel;
 mod failure;
 mod news;
+mod reopen;
 
 pub use attempt::{Attempt, AttemptResult};
+pub use cancel::{CancelOutcome, CancelRefusal};
 pub use news::{Change, CreateAnswer, CreateFailure, MessageReport, Transition};
+pub use reopen::Reopening;
 
 /// What is to be sent next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +138,8 @@ pub struct Progress {
     pub reason: Option<String>,
     /// Twilio's code.
     pub code: Option<ErrorCode>,
+    /// When an operator last retried it after it had ended.
+    pub reopened_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for Progress {
@@ -139,6 +149,7 @@ impl fmt::Debug for Progress {
             .field("attempts", &self.attempts)
             .field("outcome", &self.outcome)
             .field("code", &self.code)
+            .field("reopened_at", &self.reopened_at)
             .finish_non_exhaustive()
     }
 }
@@ -153,6 +164,7 @@ impl Default for Progress {
             outcome: None,
             reason: None,
             code: None,
+            reopened_at: None,
         }
     }
 }

@@ -49,7 +49,7 @@ impl Progress {
         on: &Transition<'_>,
     ) -> Change {
         let result = if reported.is_some() { AttemptResult::Failed } else { AttemptResult::Waiting };
-        self.retry(number, result, failure, pause.after(number + 1), on)
+        self.retry(number, result, failure, pause.after(self.tries().max(1)), on)
     }
 
     /// The same step again, unless that would be too late.
@@ -63,8 +63,8 @@ impl Progress {
     ) -> Change {
         let Some(attempt) = self.attempts.get(number) else { return Change::Nothing };
         let step = Step { option: attempt.option, purpose: attempt.purpose };
-        let first = self.attempts.first().map_or(on.now, |first| first.claimed_at);
-        let give_up_at = on.expires_at.or_else(|| first.checked_add(GIVE_UP_AFTER).ok()).unwrap_or(Timestamp::MAX);
+        let since = self.tried_since().unwrap_or(on.now);
+        let give_up_at = on.expires_at.or_else(|| since.checked_add(GIVE_UP_AFTER).ok()).unwrap_or(Timestamp::MAX);
         let retry_at = on.now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         if retry_at >= give_up_at || self.attempts.len() >= MAX_ATTEMPTS {
             let attempts = self.attempts.len();

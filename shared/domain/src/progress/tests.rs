@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{limits::GIVE_UP_AFTER, notification::Notification};
 
+mod cancel;
+mod reopen;
 mod schedules;
 
 fn at(second: i64) -> Timestamp {

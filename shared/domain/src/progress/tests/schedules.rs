@@ -1,6 +1,6 @@
 //! Random schedules of everything that happens to one notification, against a store in memory: functions that stop at any
-//! point, lost, late, repeated and reordered callbacks, answers of Twilio that are lost, replies, a STOP, redeliveries, and a
-//! sweep that finds what was lost.
+//! point, lost, late, repeated and reordered callbacks, answers of Twilio that are lost, replies, a STOP, a cancellation,
+//! redeliveries, retries by an operator, and a sweep that finds what was lost.
 //!
 //! `PROGRESS_SCHEDULES` is the number of schedules, `PROGRESS_SEED` repeats one of them.
 

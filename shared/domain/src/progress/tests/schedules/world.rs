@@ -9,6 +9,7 @@ use super::super::*;
 use crate::{
     limits::CLAIM_LEASE,
     notification::Content,
+    pause::Pauses,
     person::{Person, WindowKey},
     policy::{Case, Decision, RecipientRules, decide},
     preference::{Preference, RecordedPreference},
@@ -29,6 +30,7 @@ struct Message {
     /// The last status that happened at Twilio.
     current: MessageStatus,
     created_after_stop: bool,
+    created_after_cancel: bool,
 }
 
 /// A function that holds a claim, at the point where it is.
@@ -60,7 +62,7 @@ pub(super) struct World {
     reports: Vec<MessageReport>,
     /// What callbacks have recorded.
     recorded: Vec<MessageReport>,
-    /// Each outcome that was recorded, in its order.
+    /// Each outcome that was recorded since an operator last retried the notification, in its order.
     outcomes: Vec<Outcome>,
     /// Whether Twilio, the queue and the functions do as they should.
     is_calm: bool,
@@ -143,10 +145,12 @@ impl World {
             progress: &self.progress,
             configured_service: Some(&self.service),
             expires_at: self.notification.expires_at,
+            account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
+            pauses: &Pauses::default(),
         };
         match decide(&case, self.now) {
             Decision::Send(step) => self.claim(step),
-            Decision::Later { .. } => {}
+            Decision::Later { .. } | Decision::Paused(_) => {}
             Decision::Never(refusal) => {
                 let outcome = match &refusal {
                     crate::policy::PolicyRefusal::OptedOut(_) => Outcome::Suppressed,
@@ -247,7 +251,16 @@ impl World {
         }
         let option = self.progress.attempts[attempt].option;
         let current = MessageStatus::Accepted;
-        self.messages.push(Message { attempt, option, sid: sid.clone(), ahead, current, created_after_stop });
+        let created_after_cancel = self.progress.outcome == Some(Outcome::Cancelled);
+        self.messages.push(Message {
+            attempt,
+            option,
+            sid: sid.clone(),
+            ahead,
+            current,
+            created_after_stop,
+            created_after_cancel,
+        });
         (fate != 3).then_some(CreateAnswer::Accepted(sid))
     }
 
@@ -306,6 +319,15 @@ impl World {
         self.log.push(format!("{} the person writes", self.now));
     }
 
+    /// An operator retries the notification.
+    fn redrive(&mut self) {
+        let mut reopening = Reopening::NotEnded;
+        self.write("redriven", |progress, on| reopening = progress.reopen(on.now));
+        if reopening == Reopening::Reopened {
+            self.outcomes.clear();
+        }
+    }
+
     fn stop(&mut self) {
         let stop = RecordedPreference {
             preference: Preference::OptedOut,
@@ -317,9 +339,22 @@ impl World {
         self.log.push(format!("{} STOP", self.now));
     }
 
+    /// An operator cancels the notification.
+    fn cancel(&mut self) {
+        let before = self.progress.phase;
+        self.write("cancelled", |progress, _| {
+            let outcome = progress.cancel(None);
+            let expected = match before {
+                Phase::Ready { .. } | Phase::AwaitingReply => outcome == CancelOutcome::Cancelled,
+                _ => outcome != CancelOutcome::Cancelled && progress.phase == before,
+            };
+            assert!(expected, "{outcome:?} in {before:?}");
+        });
+    }
+
     pub(super) fn step(&mut self) {
         let seconds = [0, 0, 1, 5, 30, 61, 300, 4_000, 30_000];
-        match self.rng.u8(0..20) {
+        match self.rng.u8(0..21) {
             0..5 => self.deliver(),
             5..9 if !self.senders.is_empty() => {
                 let index = self.rng.usize(..self.senders.len());
@@ -339,7 +374,12 @@ impl World {
             }
             17 => self.reply(),
             18 => self.sweep(),
-            19 if self.rng.u8(0..6) == 0 => self.stop(),
+            19 => match self.rng.u8(0..6) {
+                0 => self.stop(),
+                1..4 => self.redrive(),
+                _ => {}
+            },
+            20 if self.rng.u8(0..6) == 0 => self.cancel(),
             _ => {}
         }
         self.check();
@@ -391,6 +431,7 @@ impl World {
         let mut alive: BTreeMap<usize, Vec<&Message>> = BTreeMap::new();
         for message in &self.messages {
             assert!(!message.created_after_stop, "a message after a STOP");
+            assert!(!message.created_after_cancel, "a message after a cancellation");
             if message.current.stage() != Stage::Lost {
                 alive.entry(message.option).or_default().push(message);
             }

@@ -9,7 +9,9 @@ use twilio_types::address::Channel;
 use crate::{
     consent::ConsentRequest,
     contact_key::ContactKey,
+    daily_cap::room::{ReservedRoom, RoomGrant},
     notification::{FallbackChannel, Notification},
+    pause::{Pause, PauseScope, Pauses},
     person::{Person, WindowKey},
     policy::{Case, Decision, Policy, PolicyRefusal, RecipientRules},
     preference::{Preference, RecordedPreference},
@@ -70,7 +72,14 @@ fn contacts_show_no_number_and_no_text() {
 
 #[test]
 fn policies_and_decisions_show_no_senders_number() {
-    let policy: Policy = json!({"rates": {SENDER: {"per_second": 10}}}).to_string().parse().unwrap();
+    let policy = json!({"rates": {SENDER: {"per_second": 10}}, "daily_cap": {"routes": {SENDER: 10}}});
+    let policy: Policy = policy.to_string().parse().unwrap();
+    let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
+    let counters = policy.daily_cap().counters(&account_sid, None, SENDER, now());
+    let mut room = ReservedRoom::default();
+    let requests = room.missing([counters.as_slice()], now());
+    room.add(counters[0].counter.clone(), RoomGrant { messages: 1, counted: 1 });
+    assert_redacted(&[policy.daily_cap(), &counters, &requests, &room]);
     let scope = Scope::Sender(SENDER.to_owned());
     let decision = Decision::Never(PolicyRefusal::OptedOut(scope.clone()));
     let key = SuppressionKey::of(&Channel::WhatsApp, scope.clone());
@@ -100,6 +109,22 @@ fn policies_and_decisions_show_no_senders_number() {
         progress: &progress,
         configured_service: configured,
         expires_at: None,
+        account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
+        pauses: &Pauses::default(),
     };
     assert_redacted(&[&policy, &scope, &decision, &key, &person, &route, &route.window(), &progress, &case]);
+}
+
+#[test]
+fn pauses_show_no_senders_number_and_no_reason() {
+    let scope = PauseScope::Sender(SENDER.to_owned());
+    let pause = Pause {
+        scope: scope.clone(),
+        since: now(),
+        by: Some("arn:aws:iam::123456789012:user/private".to_owned()),
+        reason: Some(format!("private {NUMBER}")),
+        is_automatic: false,
+    };
+    let pauses: Pauses = [pause.clone()].into_iter().collect();
+    assert_redacted(&[&scope, &pause, &pauses]);
 }

@@ -6,7 +6,8 @@
 //! - A notification: [`notification`], [`media`], [`callback_url`], [`digest`], [`limits`].
 //! - Who may receive it: [`contact_key`], [`opt_out_keywords`], [`opt_out_request`], [`preference`], [`suppression`],
 //!   [`consent`], [`policy`].
-//! - When: [`region`], [`quiet_hours`], [`token_bucket`].
+//! - When: [`region`], [`quiet_hours`], [`pause`], [`daily_cap`], [`route_health`], [`lane`], [`token_bucket`],
+//!   [`planning`], [`waiting`].
 //! - How to respond to a failure: [`failure_response`].
 //!
 //! *Invariant:* the `Debug` of a type shows SIDs, ids of notifications, times, states, codes and counts. It leaves out
@@ -18,23 +19,29 @@
 pub mod callback_url;
 pub mod consent;
 pub mod contact_key;
+pub mod daily_cap;
 pub mod digest;
 pub mod failure_response;
 mod json_fields;
+pub mod lane;
 pub mod limits;
 pub mod media;
 pub mod notification;
 pub mod opt_out_keywords;
 pub mod opt_out_request;
+pub mod pause;
 pub mod person;
+pub mod planning;
 pub mod policy;
 pub mod preference;
 pub mod progress;
 pub mod quiet_hours;
 pub mod region;
 pub mod route;
+pub mod route_health;
 pub mod suppression;
 pub mod token_bucket;
+pub mod waiting;
 
 #[cfg(test)]
 mod debug_tests;

@@ -25,6 +25,12 @@ pub const SENT_MEDIA_LINK: SignedDuration = SignedDuration::from_hours(6);
 /// and a callback URL.
 pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
 
+/// The longest JSON of a notification, in bytes. Its item holds it, and DynamoDB stores items of at most 400 KB ("Service,
+/// account, and table quotas"). The other half is for what the item gains: up to [`MAX_ATTEMPTS`] attempts of some 300 bytes,
+/// the reason, and the keys and copies of the indexes. Events repeat the metadata, which escapes can make longer, and are
+/// then still within the 1 MiB of a queue message.
+pub const MAX_NOTIFICATION_BYTES: usize = 200_000;
+
 /// The maximum size of a webhook's form. DynamoDB stores items of at most 400 KB ("Service, account, and table
 /// quotas"), and Twilio's forms have about 1 KB.
 pub const MAX_FORM_BYTES: usize = 256 * 1024;

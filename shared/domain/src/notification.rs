@@ -12,6 +12,8 @@ use twilio_types::{
 use crate::{digest::sha256_hex, limits::MAX_NOTIFICATION_ID_CHARS, media::MediaKey, region::time_zones_of_recipient};
 
 mod parse;
+mod size;
+mod variables;
 
 pub use parse::InvalidNotification;
 

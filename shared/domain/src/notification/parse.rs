@@ -10,7 +10,9 @@ use twilio_types::{
     sid::AccountSid,
 };
 
-use super::{Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template};
+use super::{
+    Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template, size, variables,
+};
 use crate::{
     json_fields::{
         self, FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map,
@@ -40,7 +42,21 @@ pub(super) fn notification(body: &str) -> Result<Notification, InvalidNotificati
     })?;
     let id = string_at(&value, "id").and_then(|id| NotificationId::try_from(id).ok());
     let account_sid = string_at(&value, "account_sid").and_then(|sid| sid.parse().ok());
-    read(value).map_err(|(field, problem)| InvalidNotification { field, problem, id, account_sid })
+    size::check(body, &value).and_then(|()| read(value)).map_err(|(field, problem)| InvalidNotification {
+        field: shortened(field),
+        problem,
+        id,
+        account_sid,
+    })
+}
+
+/// A field's name can be as long as the notification, and the error is stored in an item and in a message's attribute.
+fn shortened(field: String) -> String {
+    const MAX_CHARS: usize = 200;
+    match field.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &field[..end]),
+        None => field,
+    }
 }
 
 fn string_at(value: &Value, field: &str) -> Option<String> {
@@ -66,7 +82,7 @@ fn read(value: Value) -> Result<Notification, FieldError> {
         account_sid: fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?,
         validity_period: fields.optional("validity_period", "a whole number of seconds from 1 to 36000", seconds)?,
         wait_for_reply: fields.optional("wait_for_reply", "true or false", boolean)?.unwrap_or_default(),
-        metadata: fields.optional("metadata", "an object of strings", string_map)?.unwrap_or_default(),
+        metadata: fields.optional("metadata", METADATA, metadata)?.unwrap_or_default(),
     };
     fields.finish()?;
     check_whole(&notification)?;
@@ -79,6 +95,7 @@ const RECIPIENT: &str =
 /// Checks the rules that concern more than one field.
 fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     check_recipient(notification)?;
+    variables::check(notification)?;
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
         .fallback
@@ -160,7 +177,7 @@ fn content(value: Value, path: String) -> Result<Content, FieldError> {
         },
         "template" => Content::Template {
             template: template(&mut fields)?,
-            variables: fields.optional("variables", VARIABLES, variables)?.unwrap_or_default(),
+            variables: fields.optional("variables", VARIABLES, variable_values)?.unwrap_or_default(),
         },
         _ => return Err((fields.path_of("type"), "expected text, media or template".to_owned())),
     };
@@ -242,7 +259,15 @@ fn public_url(value: Value) -> Option<String> {
     (matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= MAX_CHARS).then_some(text)
 }
 
-fn variables(value: Value) -> Option<BTreeMap<String, String>> {
+const METADATA: &str = "an object of strings, without an empty name";
+
+/// An event has it as JSON, and a stored notification as a map, in which DynamoDB accepts no empty name (Amazon DynamoDB,
+/// "Supported data types and naming rules").
+fn metadata(value: Value) -> Option<BTreeMap<String, String>> {
+    string_map(value).filter(|map| !map.contains_key(""))
+}
+
+fn variable_values(value: Value) -> Option<BTreeMap<String, String>> {
     string_map(value).filter(|map| {
         map.len() <= MAX_TEMPLATE_VARIABLES
             && map.values().all(|value| value.chars().count() <= MAX_TEMPLATE_VALUE_CHARS)

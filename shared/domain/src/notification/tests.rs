@@ -80,6 +80,7 @@ fn an_invalid_field_is_named_by_its_path() {
         ("account_sid", json!("AC1"), "account_sid"),
         ("validity_period", json!(36_001), "validity_period"),
         ("metadata", json!({"order": 18473}), "metadata"),
+        ("metadata", json!({"": "18473"}), "metadata"),
         ("metdata", json!({}), "metdata"),
     ];
     for (field, value, named) in cases {
@@ -139,6 +140,15 @@ fn a_missing_field_is_named_and_the_id_is_kept() {
         let error = Notification::parse(&notification.to_string()).unwrap_err();
         assert_eq!((error.field.as_str(), error.id.is_some()), (field, field != "id"));
     }
+}
+
+#[test]
+fn an_error_never_repeats_a_long_name() {
+    let mut notification = minimal();
+    notification["ä".repeat(90_000)] = json!("red");
+    let error = Notification::parse(&notification.to_string()).unwrap_err();
+    assert_eq!(error.field, format!("{}…", "ä".repeat(200)));
+    assert!(error.to_string().len() < 1_000, "it is stored in an item and in a message's attribute");
 }
 
 #[test]

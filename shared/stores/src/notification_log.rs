@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use domain::{
     notification::{Category, NotificationId},
     progress::{Attempt, AttemptResult, Outcome},
+    waiting::WaitReason,
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -35,6 +36,11 @@ pub struct NotificationLog {
     pub category: Option<Category>,
     /// Why it has its state or its outcome.
     pub reason: Option<String>,
+    /// What it waits for, and when it goes on; none if it does not wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     /// Twilio's error.
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
@@ -102,20 +108,20 @@ pub struct NotificationLogs {
 }
 
 impl NotificationLogs {
-    /// Finds a notification by its id within the account, or by the SID of one of its messages.
+    /// The log of a notification that [`Notifications::find`] finds.
     pub async fn find(
         &self,
         account_sid: &AccountSid,
         id: &NotificationId,
     ) -> Result<Option<NotificationLog>, StoreError> {
-        let found = match self.notifications.get(account_sid, id).await? {
-            Some(found) => Some(found),
-            None => match id.as_str().parse() {
-                Ok(message_sid) => self.notifications.of_message(account_sid, &message_sid).await?,
-                Err(_) => None,
-            },
-        };
-        let Some(found) = found else { return Ok(None) };
+        match self.notifications.find(account_sid, id).await? {
+            Some(found) => self.log_of(found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The log of a notification that was just read.
+    pub async fn log_of(&self, found: StoredNotification) -> Result<NotificationLog, StoreError> {
         let subject = &found.subject;
         let reports = (0_u32..).zip(&found.progress.attempts).map(async |(number, _)| {
             self.messages
@@ -123,7 +129,7 @@ impl NotificationLogs {
                 .await
         });
         let reports = try_join_all(reports).await?;
-        Ok(Some(NotificationLog::of(found, &reports)))
+        Ok(NotificationLog::of(found, &reports))
     }
 }
 
@@ -166,6 +172,8 @@ impl NotificationLog {
             recipient: found.subject.recipient,
             category: found.subject.category,
             reason: found.progress.reason,
+            waits_for: found.due.as_ref().map(|due| due.reason),
+            due_at: found.due.map(|due| due.at),
             error: found.progress.code.map(ErrorDetail::from),
             attempts: attempts.collect(),
             metadata: found.subject.metadata,

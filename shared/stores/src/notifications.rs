@@ -6,10 +6,11 @@
 //! | `message#AC#SM` | the id of the notification (`owner`) that a message belongs to | `send`, when it resolves an unknown outcome, and when it claims the next attempt after the message | after 45 days |
 //! | `reuse#AC#<id>#<digest>` | a rejected notification whose id belongs to another one | `send` | after 45 days |
 //!
-//! Index `by_message_sid` finds a notification by its latest message. Index `by_open` (hash `open`, the account; range
-//! `open_until`) holds the notifications that Twilio accepted and whose outcome is not known.
+//! Index `by_message_sid` finds a notification by its latest message. Index `by_open` (hash `open`, the account and a shard; range
+//! `open_until`) holds the notifications that Twilio accepted and whose outcome is not known. Index `by_due` (hash
+//! `due_shard`, range `due_at`) holds those that wait ([`domain::waiting`]).
 //!
-//! *Invariant:* every write puts the whole item, on the condition that its `version` is the one that was read. So of two
+//! *Invariant:* every write of the progress puts the whole item, on the condition that its `version` is the one that was read. So of two
 //! writers one is refused, and decides again with what is stored then. `claim.rs` describes the protocol.
 
 use aws_sdk_dynamodb::{
@@ -26,16 +27,20 @@ use crate::{
 };
 
 mod claim;
+mod due;
 mod item;
+mod listing;
 mod lookup;
 mod message_owner;
 mod open;
 mod record;
 
 pub use claim::{ClaimOutcome, ClaimState, LeaseId};
+pub use due::{DUE_SHARDS, DueNotification, DuePage};
+pub use listing::{NotificationFilter, NotificationPage};
 pub use message_owner::MessageAssignment;
-pub use open::OverdueNotification;
-pub use record::{Lease, NotificationState, StoredNotification, Subject};
+pub use open::{OPEN_SHARDS, OverdueNotification, OverduePage};
+pub use record::{Due, Lease, NotificationState, StoredNotification, Subject};
 
 #[derive(Debug, Clone)]
 pub struct Notifications {
@@ -173,14 +178,14 @@ impl Notifications {
             let Some(written) = written else { return Ok(Some((before, unwritten))) };
             if let Some(message_sid) = newly_named_message(&before, &after) {
                 match self.assign_message(before.version, &after, message_sid, now).await? {
-                    MessageAssignment::Assigned => return Ok(Some((after, written))),
+                    MessageAssignment::Assigned => return Ok(Some((after.written_at(now), written))),
                     MessageAssignment::OwnedByAnother => return Ok(Some((before, unwritten))),
                     MessageAssignment::Changed(found) => stored = found.map(|found| *found),
                 }
                 continue;
             }
             match self.put(Some(before.version), &after, now).await? {
-                NotificationWrite::Written => return Ok(Some((after, written))),
+                NotificationWrite::Written => return Ok(Some((after.written_at(now), written))),
                 NotificationWrite::Changed(found) => stored = found.map(|found| *found),
             }
         }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, mem};
 use domain::{
     limits::{NOTIFICATION_RETENTION, expiry},
     notification::{Category, NotificationId},
+    pause::PauseScope,
     progress::{Attempt, Outcome, Phase, Progress, Purpose, Step},
+    waiting::WaitReason,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,10 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::{Lease, LeaseId, NotificationState, StoredNotification, Subject, key, next_version};
+use super::{
+    Due, Lease, LeaseId, NotificationState, StoredNotification, Subject, due::due_shard, key, next_version,
+    open::open_shard_of,
+};
 use crate::{
     attribute::time,
     dynamodb::{Item, StoreError},
@@ -23,7 +28,7 @@ use crate::{
 
 const READING: &str = "reading an item of the Notifications table";
 
-/// The attributes, except for `open_until`, which is written with a fixed length because it is a range key.
+/// The attributes, except for `open_until` and `due_at`, which are written with a fixed length because they are range keys.
 ///
 /// A write costs a unit for each started kilobyte, and an item is written five times. So it repeats nothing: the account and
 /// the id are in the key, unless that is the key of a reused id, and recipient, category and metadata are in the request, as
@@ -69,13 +74,27 @@ struct Attributes {
     /// The message of the last attempt, for the index. It is not repeated in the attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message_sid: Option<MessageSid>,
-    /// The account, for the index of the notifications without an outcome.
+    /// The shard of the index of the notifications without an outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    open: Option<AccountSid>,
+    open: Option<String>,
     #[serde(default, skip_serializing)]
     open_until: Option<Timestamp>,
+    /// For the index of what is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_shard: Option<String>,
+    #[serde(default, skip_serializing)]
+    due_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    due_scopes: Vec<PauseScope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<Attempt>,
+    /// When an operator last retried it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reopened_at: Option<Timestamp>,
     enqueued_at: Timestamp,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     reuse: bool,
@@ -124,9 +143,15 @@ impl StoredNotification {
             lease_until: self.lease.as_ref().map(|lease| to_milliseconds(lease.until)),
             resolvable_at: self.lease.as_ref().map(|lease| to_milliseconds(lease.resolvable_at)),
             message_sid: self.message_sid().cloned(),
-            open: open_until.map(|_| subject.account_sid.clone()),
+            open: open_until.map(|_| open_shard_of(&subject.account_sid, &subject.id)),
             open_until: None,
+            due_shard: self.due.as_ref().map(|_| due_shard(&subject.id)),
+            due_at: None,
+            due_scopes: self.due.as_ref().map(|due| due.scopes.clone()).unwrap_or_default(),
+            waits_for: self.due.as_ref().map(|due| due.reason),
+            waits_since: self.due.as_ref().map(|due| to_milliseconds(due.since)),
             attempts: stored_attempts(&progress.attempts),
+            reopened_at: progress.reopened_at.map(to_milliseconds),
             enqueued_at: self.enqueued_at,
             reuse: self.reuse,
             version: next_version(seen, now),
@@ -137,6 +162,7 @@ impl StoredNotification {
             .map_err(|error| StoreError::new("writing an item of the Notifications table", error))?;
         item.extend(key(&subject.account_sid, &subject.id));
         item.extend(open_until.map(|until| ("open_until".to_owned(), time(until))));
+        item.extend(self.due.as_ref().map(|due| ("due_at".to_owned(), time(due.at))));
         Ok(item)
     }
 
@@ -171,11 +197,22 @@ impl StoredNotification {
             (Some(id), Some(until), Some(resolvable_at)) => Some(Lease { id, until, resolvable_at }),
             _ => None,
         };
+        let due = found.due_at.zip(found.waits_for);
+        let since = found.waits_since.unwrap_or(found.updated_at);
+        let due = due.map(|(at, reason)| Due { at, reason, since, scopes: found.due_scopes });
         Self {
             subject,
-            progress: Progress { phase, attempts, outcome: found.outcome, reason: found.reason, code: found.code },
+            progress: Progress {
+                phase,
+                attempts,
+                outcome: found.outcome,
+                reason: found.reason,
+                code: found.code,
+                reopened_at: found.reopened_at,
+            },
             lease,
             open_until: found.open_until,
+            due,
             enqueued_at: found.enqueued_at,
             reuse: found.reuse,
             version: found.version,

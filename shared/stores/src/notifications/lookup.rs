@@ -1,5 +1,6 @@
-//! Finds a notification by its message.
+//! Finds a notification by its id or its message.
 
+use domain::notification::NotificationId;
 use twilio_types::sid::{AccountSid, MessageSid};
 
 use super::{Notifications, StoredNotification};
@@ -10,6 +11,20 @@ const BY_MESSAGE_SID: &str = "by_message_sid";
 const OPERATION: &str = "finding a message in the Notifications table";
 
 impl Notifications {
+    /// Finds a notification of an account by its id, or by the SID of one of its messages.
+    pub async fn find(
+        &self,
+        account_sid: &AccountSid,
+        id: &NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        if let Some(found) = self.get(account_sid, id).await? {
+            return Ok(Some(found));
+        }
+        let Ok(message_sid) = id.as_str().parse() else { return Ok(None) };
+        let found = self.of_message(account_sid, &message_sid).await?;
+        Ok(found.filter(|found| found.subject.account_sid == *account_sid))
+    }
+
     /// The notification that a message belongs to, whichever of its attempts became the message.
     pub async fn of_message(
         &self,

@@ -1,11 +1,15 @@
 //! A notification as it is stored.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use domain::{
+    digest::sha256_hex,
     limits::{AUTHENTICATION_EXPIRY, validity},
     notification::{Category, Notification, NotificationId},
-    progress::{Change, Outcome, Phase, Progress, Transition},
+    pause::PauseScope,
+    policy::REPLY_WITHIN,
+    progress::{Change, Outcome, Phase, Progress, Reopening, Transition},
+    waiting::{WaitReason, hand_over},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +18,7 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::LeaseId;
+use super::{LeaseId, next_version};
 
 /// The state of a notification, as the table, the events and the API name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,18 @@ pub enum NotificationState {
 }
 
 impl NotificationState {
+    pub const ALL: [Self; 9] = [
+        Self::Waiting,
+        Self::Claimed,
+        Self::AwaitingReply,
+        Self::Accepted,
+        Self::Rejected,
+        Self::Suppressed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
     /// The word in the table.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,6 +121,25 @@ pub struct Lease {
     pub resolvable_at: Timestamp,
 }
 
+/// What a notification waits for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Due {
+    /// When it goes on, by the index `by_due`. While a message of it is on a queue, that is some minutes later, in case the
+    /// message is lost ([`domain::waiting`]).
+    pub at: Timestamp,
+    pub reason: WaitReason,
+    /// Since when it has waited for this reason.
+    pub since: Timestamp,
+    /// What a pause would have to cover to keep it waiting, besides its account.
+    pub scopes: Vec<PauseScope>,
+}
+
+impl fmt::Debug for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Due").field("at", &self.at).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
 /// A notification's item.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredNotification {
@@ -114,6 +149,8 @@ pub struct StoredNotification {
     pub lease: Option<Lease>,
     /// By when the outcome of an accepted message should be known: then `reconcile` looks it up. None if it is known.
     pub open_until: Option<Timestamp>,
+    /// Present while it waits: it then comes again by itself.
+    pub due: Option<Due>,
     /// When the notification was first put on a queue.
     pub enqueued_at: Timestamp,
     /// The item is a `reuse#` item: it only records that the id was used for another notification.
@@ -144,6 +181,7 @@ impl StoredNotification {
             progress: Progress::default(),
             lease: None,
             open_until: None,
+            due: None,
             enqueued_at,
             reuse: false,
             version: 0,
@@ -154,6 +192,12 @@ impl StoredNotification {
 
     pub fn state(&self) -> NotificationState {
         NotificationState::of(self.progress.phase, self.progress.outcome)
+    }
+
+    /// The notification as it is stored after it was written at this time over the version that it was read with.
+    pub(super) fn written_at(mut self, now: Timestamp) -> Self {
+        (self.version, self.updated_at) = (next_version(Some(self.version), now), now);
+        self
     }
 
     /// The message of the last attempt.
@@ -175,8 +219,9 @@ impl StoredNotification {
         })
     }
 
-    /// Applies a transition, with what depends on its result: a lease lasts until the result of its attempt is known, and an
-    /// accepted message without an outcome is looked up when Twilio cannot send it any more.
+    /// Applies a transition, with what depends on its result: a lease lasts until the result of its attempt is known, an
+    /// accepted message without an outcome is looked up when Twilio cannot send it any more, and what is ready again or awaits
+    /// a reply is due at its time.
     pub fn apply(
         &mut self,
         notification: &Notification,
@@ -192,17 +237,71 @@ impl StoredNotification {
         let is_open = matches!(phase, Phase::Accepted | Phase::AwaitingReply) && self.progress.outcome.is_none();
         let claimed_at = self.progress.last().map(|attempt| attempt.claimed_at).filter(|_| is_open);
         self.open_until = claimed_at.and_then(|claimed_at| claimed_at.checked_add(validity(notification)).ok());
+        if change != Change::Nothing {
+            self.due = None;
+            self.wait_after(notification, on.expires_at, now);
+        }
         change
     }
 
-    /// The id of the event about the outcome. A notification has each outcome once, and each reuse of its id is an event
-    /// too, so the id is unique.
+    /// The notification waits until a time. A notification that waits on for the same reason has waited since it began.
+    pub fn wait_until(&mut self, at: Timestamp, reason: WaitReason, scopes: Vec<PauseScope>, now: Timestamp) {
+        let before = self.due.take().filter(|due| due.reason == reason);
+        let since = before.map_or(now, |due| due.since);
+        self.due = Some(Due { at, reason, since, scopes });
+    }
+
+    /// What it waits for after a transition, if it waits.
+    fn wait_after(&mut self, notification: &Notification, expires_at: Option<Timestamp>, now: Timestamp) {
+        let (at, reason) = match self.progress.phase {
+            Phase::Ready { not_before, .. } => (not_before.unwrap_or(now), WaitReason::Retry),
+            // A reply brings it back earlier.
+            Phase::AwaitingReply => {
+                let asked_at = self.progress.last().map_or(now, |attempt| attempt.claimed_at);
+                let reply_by = || asked_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX);
+                (expires_at.unwrap_or_else(reply_by), WaitReason::Reply)
+            }
+            Phase::Claimed | Phase::Accepted | Phase::Unknown | Phase::Ended => return,
+        };
+        // By which sender its next message goes is decided then.
+        let scopes = vec![PauseScope::Category(notification.category)];
+        self.wait_until(at, reason, scopes, now);
+    }
+
+    /// Makes a notification that is due go on at its time: before it is written. Gives the delay of the message that has to
+    /// be put on the queue afterwards; none if nothing is due, or if the index alone brings it back. `hops` is how many
+    /// messages in a row the writer has sent to itself.
+    #[must_use = "the message has to be put on the queue"]
+    pub fn hand_over(&mut self, hops: u8, now: Timestamp) -> Option<Duration> {
+        let due = self.due.as_mut()?;
+        let handover = hand_over(due.at, due.reason, hops, now);
+        due.at = handover.due_at;
+        handover.delay
+    }
+
+    /// An operator retries the notification ([`Progress::reopen`]). It is written with the decision that follows.
+    pub fn reopen(&mut self, now: Timestamp) -> Reopening {
+        let reopening = self.progress.reopen(now);
+        if reopening == Reopening::Reopened {
+            self.due = None;
+        }
+        reopening
+    }
+
+    /// Whether it could not be read when it came with this body. A later version may be able to read it.
+    pub fn was_unreadable(&self, body: &str) -> bool {
+        self.subject.recipient.is_none() && self.subject.digest == sha256_hex(body.as_bytes())
+    }
+
+    /// The id of the event about the outcome. A notification has each outcome once, and once more after each retry by an
+    /// operator, and each reuse of its id is an event too, so the id is unique.
     pub fn event_id(&self) -> String {
         let kind = if self.reuse {
             self.subject.digest.get(..16).unwrap_or_default()
         } else {
             self.progress.outcome.map_or(self.state().as_str(), Outcome::as_str)
         };
-        format!("{}#{}.{kind}", self.subject.account_sid, self.subject.id)
+        let retry = self.progress.reopened_at.map(|at| format!(".{}", at.as_millisecond())).unwrap_or_default();
+        format!("{}#{}.{kind}{retry}", self.subject.account_sid, self.subject.id)
     }
 }

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    digest::sha256_hex,
     limits::CLAIM_LEASE,
     notification::{Category, FallbackChannel},
-    progress::{CreateAnswer, CreateFailure, Outcome, Phase, Purpose, Step, Transition},
+    progress::{CreateAnswer, CreateFailure, Outcome, Phase, Purpose, Reopening, Step, Transition},
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -49,6 +50,18 @@ fn claimed(until: i64) -> StoredNotification {
 fn with(change: impl FnOnce(&mut StoredNotification)) -> StoredNotification {
     let mut stored = claimed(60);
     change(&mut stored);
+    stored
+}
+
+fn rejected() -> StoredNotification {
+    let mut stored = stored();
+    stored.progress.end(Outcome::Rejected, "why".to_owned());
+    stored
+}
+
+fn reopened() -> StoredNotification {
+    let mut stored = rejected();
+    assert_eq!(stored.reopen(at(9)), Reopening::Reopened);
     stored
 }
 
@@ -117,6 +130,7 @@ fn every_phase_is_read_as_it_was_written() {
         ended(Outcome::Suppressed),
         ended(Outcome::Expired),
         ended(Outcome::Cancelled),
+        reopened(),
     ] {
         let read = StoredNotification::read(before.to_item(Some(7), at(5)).unwrap()).unwrap();
         assert_eq!((read.version, read.updated_at), (8, at(5)));
@@ -177,6 +191,34 @@ fn value_size(value: &AttributeValue) -> usize {
         AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>(),
         _ => 1,
     }
+}
+
+#[test]
+fn unreadable_notification_is_recognised_by_its_body() {
+    let mut unreadable = rejected();
+    (unreadable.subject.recipient, unreadable.subject.request) = (None, None);
+    unreadable.subject.digest = sha256_hex(b"{}");
+    assert!(unreadable.was_unreadable("{}"));
+    assert!(!unreadable.was_unreadable("{\"id\": \"order-1\"}"), "another notification");
+    let mut readable = rejected();
+    readable.subject.digest = sha256_hex(b"{}");
+    assert!(!readable.was_unreadable("{}"));
+}
+
+#[test]
+fn reopened_notification_is_claimable() {
+    let state = |stored: StoredNotification| ClaimState::of(Some(stored), "d1", at(9));
+    assert!(matches!(state(rejected()), ClaimState::Finished(_)));
+    assert!(matches!(state(reopened()), ClaimState::Claimable(_)));
+}
+
+#[test]
+fn outcome_after_a_retry_is_another_event() {
+    let first = rejected().event_id();
+    assert_eq!(first, "AC00000000000000000000000000000001#order-1.rejected");
+    let mut again = reopened();
+    again.progress.end(Outcome::Rejected, "why".to_owned());
+    assert_eq!(again.event_id(), format!("{first}.1790000009000"));
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! Cancels a notification that was not sent yet.
+//!
+//! The notification is written on the condition that its version is the one that was read, as every write of it is
+//! ([`crate::notifications`]). A claim changes the version too. So of a claim and a cancellation exactly one is written: the
+//! other one is refused, reads what is stored then, and decides again by it. A notification that was cancelled is never
+//! claimed, and one that was claimed is not cancelled.
+//!
+//! If its template was sent, the person's item names the notification as one whose content follows an answer. That name is
+//! removed in a second write. If it is not made, the same request makes it when it is repeated, and so does the person's next
+//! message.
+
+use domain::{
+    contact_key::ContactKey,
+    progress::{CancelOutcome, CancelRefusal, Outcome, Purpose},
+};
+use jiff::Timestamp;
+
+use crate::{
+    contacts::Contacts,
+    dynamodb::StoreError,
+    notifications::{Notifications, StoredNotification},
+};
+
+#[derive(Debug, Clone)]
+pub struct NotificationCanceller {
+    pub notifications: Notifications,
+    pub contacts: Contacts,
+}
+
+impl NotificationCanceller {
+    /// Cancels a notification that was just read, if it can be cancelled. `by` says in the reason who cancelled it. Gives the
+    /// notification as it is stored now; none if it is not stored any more.
+    pub async fn cancel(
+        &self,
+        stored: StoredNotification,
+        by: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<(StoredNotification, CancelOutcome)>, StoreError> {
+        let cancel = |stored: &mut StoredNotification| {
+            let outcome = stored.cancel(by);
+            ((outcome == CancelOutcome::Cancelled).then_some(outcome), outcome)
+        };
+        let Some((stored, outcome)) = self.notifications.change_read(stored, now, cancel).await? else {
+            return Ok(None);
+        };
+        if !matches!(outcome, CancelOutcome::Refused(_)) {
+            self.stop_awaiting(&stored, now).await?;
+        }
+        Ok(Some((stored, outcome)))
+    }
+
+    async fn stop_awaiting(&self, stored: &StoredNotification, now: Timestamp) -> Result<(), StoreError> {
+        let subject = &stored.subject;
+        match &subject.recipient {
+            Some(recipient) if stored.has_asked_for_reply() => {
+                let contact = ContactKey::of(&subject.account_sid, recipient);
+                self.contacts.stop_awaiting(&contact, std::slice::from_ref(&subject.id), now).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StoredNotification {
+    /// Cancels it, if it can be cancelled: then nothing is waited for any more. `by` says in the reason who cancelled it.
+    pub fn cancel(&mut self, by: Option<&str>) -> CancelOutcome {
+        let outcome = self.progress.cancel(by);
+        if outcome == CancelOutcome::Cancelled {
+            (self.lease, self.open_until, self.due) = (None, None, None);
+        }
+        outcome
+    }
+
+    /// Whether its person may have it among the notifications whose content follows an answer.
+    fn has_asked_for_reply(&self) -> bool {
+        self.progress.attempts.iter().any(|attempt| attempt.purpose == Purpose::AskForReply)
+    }
+}
+
+/// Says why a notification was not cancelled: what became of it, and its message at Twilio, if it has one.
+pub fn describe_refusal(stored: &StoredNotification, refusal: CancelRefusal) -> String {
+    let what = stored.progress.outcome.map_or(stored.state().as_str(), Outcome::as_str);
+    let message = stored.message_sid().map(|sid| format!(" ({sid})")).unwrap_or_default();
+    format!("the notification is {what} and cannot be cancelled: {refusal}{message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        notification::{FallbackChannel, Notification},
+        progress::CreateAnswer,
+        waiting::WaitReason,
+    };
+
+    use super::*;
+    use crate::notifications::Subject;
+
+    const REQUEST: &str = r#"{"id": "order-1", "to": "+14155550123", "category": "utility",
+                              "content": {"type": "text", "body": "private"}}"#;
+
+    fn stored() -> StoredNotification {
+        let notification = Notification::parse(REQUEST).unwrap();
+        let subject = Subject {
+            account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
+            id: notification.id.clone(),
+            digest: "d".to_owned(),
+            recipient: Some(notification.to.clone()),
+            category: Some(notification.category),
+            metadata: notification.metadata.clone(),
+            request: Some(REQUEST.to_owned()),
+        };
+        StoredNotification::new(subject, Timestamp::UNIX_EPOCH)
+    }
+
+    fn refusal(stored: &mut StoredNotification) -> String {
+        match stored.cancel(None) {
+            CancelOutcome::Refused(refusal) => describe_refusal(stored, refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn refusal_says_what_became_of_the_notification() {
+        let (mut stored, now) = (stored(), Timestamp::UNIX_EPOCH);
+        let step = stored.progress.ready_step().unwrap();
+        stored.progress.claim(step, FallbackChannel::WhatsApp, now);
+        let being_sent = refusal(&mut stored);
+        assert!(being_sent.starts_with("the notification is claimed and cannot be cancelled: it is being sent"));
+        let accepted = CreateAnswer::Accepted("SM00000000000000000000000000000001".parse().unwrap());
+        let notification = stored.notification().unwrap();
+        stored.apply(&notification, now, |progress, on| progress.answer(0, accepted, on));
+        assert_eq!(
+            refusal(&mut stored),
+            "the notification is accepted and cannot be cancelled: Twilio has accepted its message \
+             (SM00000000000000000000000000000001)"
+        );
+        stored.progress.outcome = Some(Outcome::Delivered);
+        assert!(refusal(&mut stored).starts_with("the notification is delivered and"));
+    }
+
+    #[test]
+    fn cancelled_notification_is_in_no_index_any_more() {
+        let mut stored = stored();
+        stored.wait_until(Timestamp::UNIX_EPOCH, WaitReason::SendAt, Vec::new(), Timestamp::UNIX_EPOCH);
+        stored.open_until = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(stored.cancel(None), CancelOutcome::Cancelled);
+        assert_eq!((stored.due, stored.open_until, stored.lease), (None, None, None));
+    }
+}

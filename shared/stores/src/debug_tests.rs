@@ -23,7 +23,10 @@ use crate::{
     dynamodb::{ConditionalWrite, FailedCondition, Item, StoreError, TransactionOutcome},
     messages::{MessageArrival, MessageEvent, RecordOutcome, StoredMessage},
     notification_log::{LoggedAttempt, NotificationLog},
-    notifications::{ClaimOutcome, ClaimState, NotificationState, NotificationWrite, StoredNotification, Subject},
+    notifications::{
+        ClaimOutcome, ClaimState, NotificationFilter, NotificationPage, NotificationState, NotificationWrite,
+        StoredNotification, Subject,
+    },
     rate_limits::BucketKey,
     record_inbound::InboundOutcome,
 };
@@ -98,7 +101,9 @@ fn notifications_show_no_recipient_no_content_and_no_reason() {
     let claimable = ClaimState::Claimable(Box::new(stored.clone()));
     let changed = NotificationWrite::Changed(Some(Box::new(stored.clone())));
     let claim = ClaimOutcome::NotificationChanged(Some(Box::new(stored.clone())));
-    assert_redacted(&[&stored, &subject, &claimable, &changed, &claim, &stored.progress]);
+    let page = NotificationPage { listed: vec![stored.clone()], read: 1, unreadable: 0 };
+    let filter = NotificationFilter { person: Some(StoredPerson::new(contact())), ..NotificationFilter::default() };
+    assert_redacted(&[&stored, &subject, &claimable, &changed, &claim, &stored.progress, &page, &filter]);
 }
 
 #[test]
@@ -121,6 +126,8 @@ fn notification_logs_show_no_recipient_and_no_reason() {
         recipient: NUMBER.parse().ok(),
         category: None,
         reason: Some(format!("private {NUMBER}")),
+        waits_for: None,
+        due_at: None,
         error: None,
         attempts: vec![attempt],
         metadata: BTreeMap::from([("name".to_owned(), "private".to_owned())]),

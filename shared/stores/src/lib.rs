@@ -5,11 +5,11 @@
 //! | Messages ([`messages`]) | `message_sid`, `event` | each inbound message, and each status of a message | as configured, 30 days by default |
 //! | Contacts ([`contacts`]) | `contact`, `facet` | each person's preferences, consents, identities, service windows and marketing messages | opt-outs, consents and identities: without end |
 //! | Notifications ([`notifications`]) | `notification` | each notification with its claim, attempts and outcome | 30 days |
-//! | `RateLimits` ([`rate_limits`], [`sweeps`]) | `sender` | buckets, and how far each account was reconciled | a day, except for the marks |
+//! | `RateLimits` ([`rate_limits`], [`daily_counts`], [`route_health`], [`pauses`], [`sweeps`]) | `sender` | buckets, counters of a day and of an hour, what is paused, and how far each account was reconciled | two days at most, except for the pauses and the marks |
 //!
 //! The file of each table lists its kinds of items, who writes them and when they expire.
 //!
-//! - Over several tables: [`record_inbound`], [`notification_log`].
+//! - Over several tables: [`record_inbound`], [`notification_log`], [`cancel_notification`], [`mod@republish`].
 //! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), `attribute` and [`fault`].
 //!
 //! *Invariants:*
@@ -23,15 +23,22 @@
 //! and the tools.
 
 mod attribute;
+pub mod cancel_notification;
 pub mod contacts;
+pub mod daily_counts;
 pub mod dynamodb;
 pub mod fault;
 pub mod messages;
 pub mod notification_log;
 pub mod notifications;
+pub mod pauses;
+pub mod pending_cancellations;
 pub mod rate_limits;
 pub mod record_inbound;
 pub mod record_status;
+pub mod republish;
+pub mod route_health;
+pub mod senders;
 pub mod sweeps;
 
 #[cfg(test)]

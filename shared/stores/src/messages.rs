@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | `AC#SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
 //! | `AC#<notification>#<attempt>` | `SM#<status>` | the form of a status callback of a message of ours: both keys are in the signed callback | `status`; `reconcile`, for a final status | after the configured retention |
-//! | `AC#SM` | `status#<status>` | the form of a status callback of another system's message | `status`; `reconcile`, for a final status | after the configured retention |
+//! | `AC#SM` | `status#<status>` | the form of a status callback of another system's message | `status` | after the configured retention |
 //!
 //! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
 //! that the item is not stored yet. No item is written twice.

@@ -1,9 +1,11 @@
-//! How far `reconcile` has read each account's list of messages: the items `reconcile#AC` of the `RateLimits` table,
-//! whose key attribute is `sender`. Only `reconcile` writes them, and they never expire.
+//! How far `reconcile` has read the list of messages of each sender: the items `reconcile#AC` of the `RateLimits` table, whose
+//! key attribute is `sender`. Only `reconcile` writes them, and they never expire.
 //!
 //! An item also holds a lease (`turn`, `turn_until`), so that two invocations do not sweep the same account at once.
 //! The function has no reserved concurrency for this: a new AWS account has ten concurrent executions in all, of which
 //! none can be reserved.
+
+use std::{collections::BTreeMap, fmt};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -11,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use twilio_types::sid::AccountSid;
+use twilio_types::sid::{AccountSid, MessageSid};
 
 use crate::{
     attribute::{number, text},
@@ -24,36 +26,83 @@ pub struct Sweeps {
     table: String,
 }
 
-/// How far an account's list was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SweepMark {
-    /// Every message up to this time was checked.
-    pub since: Timestamp,
-    /// The sweep that did not reach the end of the list, if there is one.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub unfinished: Option<UnfinishedSweep>,
+/// How far an account's lists were read.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountMarks {
+    /// By the address of the sender.
+    pub senders: BTreeMap<String, SenderMark>,
+    /// Inbound messages that could not be recorded, and are fetched again later.
+    pub postponed: BTreeMap<MessageSid, PostponedMessage>,
 }
 
-/// Where to continue a sweep.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnfinishedSweep {
-    /// When the sweep began. It becomes the mark's `since` when the sweep ends.
-    pub sweep_started_at: Timestamp,
+impl fmt::Debug for AccountMarks {
+    /// The keys of the senders are phone numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let senders: Vec<_> = self.senders.values().collect();
+        f.debug_struct("AccountMarks").field("senders", &senders).field("postponed", &self.postponed).finish()
+    }
+}
+
+/// How far the list of messages to a sender was read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SenderMark {
+    /// Every message that was sent before this time was checked, except for those in the gap.
+    pub since: Timestamp,
+    /// What a run left unread when its budget ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+}
+
+/// A part of the list that was not read. It begins at a page and ends at a time before it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Every message that was sent before this time was checked.
+    pub since: Timestamp,
     /// The path of the next page.
     pub resume: String,
+}
+
+impl SenderMark {
+    /// The time up to which nothing was left out.
+    pub fn checked_until(&self) -> Timestamp {
+        self.gap.as_ref().map_or(self.since, |gap| gap.since)
+    }
+}
+
+impl fmt::Debug for SenderMark {
+    /// The path of a page has the address of the sender.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = self.gap.as_ref().map(|gap| gap.since);
+        f.debug_struct("SenderMark").field("since", &self.since).field("gap_since", &gap).finish()
+    }
+}
+
+impl fmt::Debug for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gap").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+/// An inbound message that could not be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostponedMessage {
+    /// When it was found in the list.
+    pub found_at: Timestamp,
+    pub failures: u32,
+    pub retry_at: Timestamp,
 }
 
 /// The right of one invocation to sweep an account.
 #[derive(Debug)]
 pub struct SweepLease(String);
 
-/// What became of an attempt to start a sweep.
+/// What became of an attempt to start a sweep, with the marks as they are stored.
 #[derive(Debug)]
 pub enum SweepStart {
-    /// The lease, and the mark to continue from; none if the account was never swept.
-    Leased(SweepLease, Option<SweepMark>),
+    Leased(SweepLease, AccountMarks),
     /// Another invocation sweeps the account.
-    Busy,
+    Busy(AccountMarks),
 }
 
 /// Longer than the function's timeout of 300 s, so that after the lease no invocation works on the account.
@@ -80,20 +129,23 @@ impl Sweeps {
             .expression_attribute_values(":until", seconds(until))
             .expression_attribute_values(":now", seconds(now))
             .return_values(ReturnValue::AllNew);
+        let marks = |item: Item| serde_dynamo::from_item(item).map_err(|error| StoreError::new(operation, error));
         match conditional(operation, update).await? {
-            ConditionalWrite::Written(item) => {
-                let mark = item.contains_key("since").then(|| serde_dynamo::from_item(item)).transpose();
-                Ok(SweepStart::Leased(lease, mark.map_err(|error| StoreError::new(operation, error))?))
-            }
-            ConditionalWrite::Refused(_) => Ok(SweepStart::Busy),
+            ConditionalWrite::Written(item) => Ok(SweepStart::Leased(lease, marks(item)?)),
+            ConditionalWrite::Refused(item) => Ok(SweepStart::Busy(marks(item)?)),
         }
     }
 
-    /// Ends a sweep: writes the mark and gives the lease back. If another invocation has taken the lease over, nothing
+    /// Ends a sweep: writes the marks and gives the lease back. If another invocation has taken the lease over, nothing
     /// is written.
-    pub async fn end(&self, account_sid: &AccountSid, lease: SweepLease, mark: &SweepMark) -> Result<(), StoreError> {
+    pub async fn end(
+        &self,
+        account_sid: &AccountSid,
+        lease: SweepLease,
+        marks: &AccountMarks,
+    ) -> Result<(), StoreError> {
         let operation = "ending a sweep in the RateLimits table";
-        let item: Item = serde_dynamo::to_item(mark).map_err(|error| StoreError::new(operation, error))?;
+        let item: Item = serde_dynamo::to_item(marks).map_err(|error| StoreError::new(operation, error))?;
         let put = self
             .client
             .put_item()
@@ -117,15 +169,48 @@ fn seconds(at: Timestamp) -> AttributeValue {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_mark_is_read_back_from_its_item() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let unfinished = UnfinishedSweep { sweep_started_at: at(1_790_000_300), resume: "/page".to_owned() };
-        for unfinished in [None, Some(unfinished)] {
-            let mark = SweepMark { since: at(1_790_000_000), unfinished };
-            let item: Item = serde_dynamo::to_item(&mark).unwrap();
-            assert_eq!(item.contains_key("resume"), mark.unfinished.is_some());
-            assert_eq!(serde_dynamo::from_item::<_, SweepMark>(item).unwrap(), mark);
+    const SENDER: &str = "whatsapp:+14155238886";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn marks(gap: Option<Gap>) -> AccountMarks {
+        let postponed = PostponedMessage { found_at: at(1_790_000_000), failures: 2, retry_at: at(1_790_000_900) };
+        AccountMarks {
+            senders: [(SENDER.to_owned(), SenderMark { since: at(1_790_000_300), gap })].into(),
+            postponed: [("SM00000000000000000000000000000001".parse().unwrap(), postponed)].into(),
         }
+    }
+
+    fn gap() -> Gap {
+        Gap { since: at(1_790_000_000), resume: format!("/Messages.json?To={SENDER}") }
+    }
+
+    #[test]
+    fn marks_are_read_back_from_their_item() {
+        for marks in [AccountMarks::default(), marks(None), marks(Some(gap()))] {
+            let item: Item = serde_dynamo::to_item(&marks).unwrap();
+            assert_eq!(serde_dynamo::from_item::<_, AccountMarks>(item).unwrap(), marks);
+        }
+    }
+
+    #[test]
+    fn account_that_was_never_swept_has_no_marks() {
+        let item = key(&"AC00000000000000000000000000000001".parse().unwrap());
+        assert_eq!(serde_dynamo::from_item::<_, AccountMarks>(item).unwrap(), AccountMarks::default());
+    }
+
+    #[test]
+    fn gap_is_what_was_not_checked() {
+        let mark = SenderMark { since: at(1_790_000_300), gap: None };
+        assert_eq!(mark.checked_until(), at(1_790_000_300));
+        assert_eq!(SenderMark { gap: Some(gap()), ..mark }.checked_until(), at(1_790_000_000));
+    }
+
+    #[test]
+    fn debug_shows_no_address() {
+        let shown = format!("{:?} {:?}", marks(Some(gap())), gap());
+        assert!(!shown.contains("1415"), "{shown}");
     }
 }

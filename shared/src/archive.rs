@@ -22,23 +22,30 @@ impl Archive {
     /// Writes a batch as JSON lines and gives the object's key. `batch` names it: the same batch, archived again, is the
     /// same object.
     pub async fn append(&self, at: Timestamp, batch: &str, lines: &[&str]) -> Result<String, ArchiveError> {
+        let key = key(at, batch);
+        self.put(&key, lines).await?;
+        Ok(key)
+    }
+
+    /// Writes JSON lines as the object of this key.
+    pub async fn put(&self, key: &str, lines: &[&str]) -> Result<(), ArchiveError> {
         let mut body = lines.join("\n");
         body.push('\n');
-        let key = key(at, batch);
         self.client
             .put_object()
             .bucket(&self.bucket)
-            .key(&key)
+            .key(key)
             .content_type("application/x-ndjson")
             .body(ByteStream::from(body.into_bytes()))
             .send()
             .await
             .map_err(Box::new)?;
-        Ok(key)
+        Ok(())
     }
 }
 
-fn key(at: Timestamp, batch: &str) -> String {
+/// The key of the object that holds a batch.
+pub fn key(at: Timestamp, batch: &str) -> String {
     format!("{}{batch}.jsonl", prefix(at.to_zoned(TimeZone::UTC).date()))
 }
 

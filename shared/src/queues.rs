@@ -2,21 +2,25 @@
 
 mod batch;
 mod body;
+mod dead_letters;
 mod error;
 mod events;
 mod outbound;
+mod reference;
 mod unpublished;
 
 pub use batch::Publication;
 pub use body::MessageBody;
+pub use dead_letters::{DeadLetterQueue, REASON};
 pub use error::QueueError;
 pub use events::{EventMessage, EventsQueue};
-pub use outbound::{ENQUEUED_AT, EnqueueOutcome, Lane, OutboundProducer, OutboundQueue, QueueEntry};
+pub use outbound::{ENQUEUED_AT, EnqueueOutcome, HOPS, LaneQueues, LaneUrls, QueueEntry};
+pub use reference::NotificationReference;
 pub use unpublished::UnpublishedQueue;
 
 /// What SQS accepts in one batch. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for
 /// what SQS counts besides the bodies.
-const BATCH_MESSAGES: usize = 10;
+pub const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
 /// The longest message that SQS accepts. Source: Amazon SQS, "Message quotas".
 const MESSAGE_BYTES: usize = 1_048_576;

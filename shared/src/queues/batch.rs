@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 };
 use stores::fault::AwsFault;
 
-use super::{MESSAGE_BYTES, PUBLISHING, error::QueueError};
+use super::{BATCH_BYTES, BATCH_MESSAGES, MESSAGE_BYTES, PUBLISHING, error::QueueError};
 
 /// Sends entries whose ids are their places in the batch. Gives those that SQS did not accept.
 pub(super) async fn send(
@@ -22,6 +22,25 @@ pub(super) async fn send(
     let answer = client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
     let answer = answer.map_err(|error| QueueError::of_sdk(operation, error))?;
     Ok(answer.failed().iter().filter_map(EntryFailure::read).collect())
+}
+
+/// Divides messages into batches that SQS accepts, in their order. A message that is longer than a batch may be is alone in its
+/// batch.
+pub(super) fn divide<T>(messages: &[T], bytes_of: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let mut batches = Vec::new();
+    let mut rest = messages;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |message: &&T| {
+            bytes += bytes_of(message);
+            bytes <= BATCH_BYTES
+        };
+        let size = rest.iter().take(BATCH_MESSAGES).take_while(fits).count().max(1);
+        let (batch, remaining) = rest.split_at(size);
+        batches.push(batch);
+        rest = remaining;
+    }
+    batches
 }
 
 /// An entry of a batch that SQS did not accept.
@@ -114,6 +133,16 @@ mod tests {
     fn failure(index: usize, code: &str, sender_fault: bool) -> EntryFailure {
         let entry = BatchResultErrorEntry::builder().id(index.to_string()).code(code).sender_fault(sender_fault);
         EntryFailure::read(&entry.build().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_within_the_limits_of_sqs() {
+        let sizes = |bytes: &[usize]| divide(bytes, |bytes| *bytes).iter().map(|batch| batch.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&[1; 23]), [10, 10, 3]);
+        assert_eq!(sizes(&[200_000; 10]), [5, 5], "the largest notifications");
+        assert_eq!(sizes(&[600_000, 600_000, 1]), [1, 2]);
+        assert_eq!(sizes(&[1, 2_000_000, 1]), [1, 1, 1]);
+        assert_eq!(sizes(&[]), [0_usize; 0]);
     }
 
     #[test]

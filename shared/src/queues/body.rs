@@ -48,13 +48,13 @@ fn is_accepted(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::{prelude::*, sample::select};
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn any_text() -> impl Strategy<Value = String> {
+    pub(in crate::queues) fn any_text() -> impl Strategy<Value = String> {
         let odd =
             select(vec!['\u{fffe}', '\u{ffff}', '\0', '\u{1f}', '\u{7f}', '\\', '"', 'u', '\u{fffd}', '\u{1ffff}']);
         prop::collection::vec(prop_oneof![odd, any::<char>()], 1..12).prop_map(String::from_iter)
@@ -84,6 +84,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_is_accepted_as_an_attribute(text in any_text()) {
+            prop_assert!(attribute_text(&text).chars().all(is_accepted));
+            prop_assert_eq!(attribute_text(&text).chars().count(), text.chars().count());
+        }
+
         #[test]
         fn any_json_is_accepted_and_reads_back_equal(key in any_text(), value in any_text()) {
             let json = json!({key: [value]});

@@ -1,38 +1,71 @@
-//! The outbound queues: notifications to be sent, and the dead-letter queue of those that cannot be.
+//! The queues of notifications to be sent: one for each lane.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
     error::BuildError,
-    types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
+    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
 };
+use domain::lane::Lane;
 use jiff::Timestamp;
-use serde::Deserialize;
 use twilio_types::sid::AccountSid;
 
 use super::{
     batch::{self, EntryFailure},
     body::{MessageBody, attribute_text},
+    dead_letters::REASON,
     error::QueueError,
+    reference::NotificationReference,
+};
+use crate::{
+    env::{self, EnvError},
+    report::Chain,
 };
 
-/// The queues from which the send function receives notifications, and their dead-letter queue.
+/// The URLs of the queues. Where a lane has no queue, its notifications are on the outbound queue.
 #[derive(Debug, Clone)]
-pub struct OutboundQueue {
-    client: Client,
-    url: String,
-    bulk_url: Option<String>,
-    dead_letter_url: String,
+pub struct LaneUrls {
+    /// The outbound queue: whatever another system puts on it is moved to its lane.
+    pub standard: String,
+    pub urgent: Option<String>,
+    pub marketing: Option<String>,
 }
 
-/// The two queues of notifications: other notifications do not wait behind marketing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// The queue that other systems put notifications on.
-    Front,
-    /// The queue to which marketing is moved.
-    Bulk,
+impl LaneUrls {
+    /// Reads `OUTBOUND_QUEUE_URL`, and `URGENT_QUEUE_URL` and `MARKETING_QUEUE_URL`, which are optional.
+    pub fn from_env() -> Result<Self, EnvError> {
+        Ok(Self {
+            standard: env::required("OUTBOUND_QUEUE_URL")?,
+            urgent: env::optional("URGENT_QUEUE_URL"),
+            marketing: env::optional("MARKETING_QUEUE_URL"),
+        })
+    }
+
+    /// The queue of a lane.
+    pub fn of(&self, lane: Lane) -> &str {
+        let own = match lane {
+            Lane::Urgent => self.urgent.as_deref(),
+            Lane::Standard => None,
+            Lane::Marketing => self.marketing.as_deref(),
+        };
+        own.unwrap_or(&self.standard)
+    }
+
+    /// The lane of the queue with this ARN, whose last part is the queue's name, as that of its URL is.
+    fn lane(&self, queue_arn: &str) -> Lane {
+        let name = queue_arn.rsplit(':').next();
+        let is_named = |url: &str| url.rsplit('/').next() == name;
+        let has_queue = |lane: &Lane| *lane != Lane::Standard && self.of(*lane) != self.standard;
+        Lane::ALL.into_iter().filter(has_queue).find(|lane| is_named(self.of(*lane))).unwrap_or(Lane::Standard)
+    }
+}
+
+/// The queues of the lanes.
+#[derive(Debug, Clone)]
+pub struct LaneQueues {
+    client: Client,
+    urls: LaneUrls,
 }
 
 /// Whether SQS accepted an entry of a batch.
@@ -42,21 +75,42 @@ pub enum EnqueueOutcome {
     Refused,
 }
 
-/// A notification to put on a queue.
+/// A message to put on a queue.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QueueEntry {
-    /// The notification's JSON.
     pub body: MessageBody,
     /// The message group: SQS is fair between groups. Source: Amazon SQS, "Fair queues".
     pub group: AccountSid,
-    /// When it was first put on a queue: its own times are checked against this time.
-    pub enqueued_at: Timestamp,
+    /// When a notification was first put on a queue: its own times are checked against this time. None for a reference,
+    /// because the stored notification has it.
+    pub enqueued_at: Option<Timestamp>,
+    /// How many messages in a row the writer has sent to itself, with this one; a reference has it in its body.
+    pub hops: u8,
+    /// Why it was a dead letter, if an operator retries it.
+    pub reason: Option<String>,
     /// How long SQS delays it, at most 15 minutes.
     pub delay: Duration,
 }
 
+impl QueueEntry {
+    /// A message that names a stored notification.
+    pub fn of_reference(reference: &NotificationReference, delay: Duration) -> Self {
+        Self {
+            body: reference.body(),
+            group: reference.account_sid.clone(),
+            enqueued_at: None,
+            hops: 0,
+            reason: None,
+            delay,
+        }
+    }
+}
+
 /// The message attribute with the time at which a notification was first put on a queue, in milliseconds since 1970.
 pub const ENQUEUED_AT: &str = "enqueued_at";
+
+/// The message attribute with [`QueueEntry::hops`]; none for 0.
+pub const HOPS: &str = "hops";
 
 /// The longest visibility timeout. Source: Amazon SQS, "Visibility timeout": 12 hours from the message's receipt; a minute is
 /// left for the time since then.
@@ -64,47 +118,30 @@ const MAX_VISIBILITY_TIMEOUT: Duration = Duration::from_mins(12 * 60 - 1);
 /// The longest delay of a new message. Source: Amazon SQS, "Delay queues".
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
-impl OutboundQueue {
-    /// The queue of this URL. Without `dead_letter_url` its redrive policy names the dead-letter queue, which costs two calls
-    /// at the cold start. Without `bulk_url` marketing stays on the first queue.
-    pub async fn find(
-        client: Client,
-        url: String,
-        bulk_url: Option<String>,
-        dead_letter_url: Option<String>,
-    ) -> Result<Self, QueueError> {
-        let dead_letter_url = match dead_letter_url {
-            Some(url) => url,
-            None => redrive_target(&client, &url).await?,
-        };
-        Ok(Self { client, url, bulk_url, dead_letter_url })
+const PUTTING: &str = "putting notifications on an outbound queue";
+
+impl LaneQueues {
+    pub fn new(client: Client, urls: LaneUrls) -> Self {
+        Self { client, urls }
     }
 
-    /// The lane of a message, by the ARN of the queue from which it was received.
-    pub fn lane(&self, event_source_arn: &str) -> Lane {
-        let name = event_source_arn.rsplit(':').next().unwrap_or_default();
-        let is_bulk = self.bulk_url.as_deref().is_some_and(|url| url.rsplit('/').next() == Some(name));
-        if is_bulk { Lane::Bulk } else { Lane::Front }
+    /// The lane of the queue with this ARN.
+    pub fn lane(&self, queue_arn: &str) -> Lane {
+        self.urls.lane(queue_arn)
     }
 
-    /// Whether marketing has a separate queue.
-    pub fn has_bulk_lane(&self) -> bool {
-        self.bulk_url.is_some()
+    /// Whether notifications of a lane that are on the queue of another one have to be moved.
+    pub fn has_separate_queues(&self, lane: Lane, other: Lane) -> bool {
+        self.urls.of(lane) != self.urls.of(other)
     }
 
-    fn url_of(&self, lane: Lane) -> &str {
-        match (lane, &self.bulk_url) {
-            (Lane::Bulk, Some(url)) => url,
-            _ => &self.url,
-        }
-    }
-
-    /// Changes the visibility timeout of a received message, so that SQS delivers it again after `delay`.
+    /// Changes the visibility timeout of a received message, so that SQS delivers it again after `delay`. Meanwhile it is in
+    /// flight, of which a queue has a limit, so this is for short pauses.
     pub async fn change_visibility(&self, lane: Lane, receipt_handle: &str, delay: Duration) -> Result<(), QueueError> {
         let seconds = i32::try_from(delay.min(MAX_VISIBILITY_TIMEOUT).as_secs()).unwrap_or(i32::MAX);
         self.client
             .change_message_visibility()
-            .queue_url(self.url_of(lane))
+            .queue_url(self.urls.of(lane))
             .receipt_handle(receipt_handle)
             .visibility_timeout(seconds)
             .send()
@@ -113,62 +150,34 @@ impl OutboundQueue {
         Ok(())
     }
 
-    /// Puts notifications on a lane, at most ten. The result has one outcome for each entry, in their order.
+    /// Puts messages on the queue of a lane. The result has one outcome for each entry, in their order; an error means that
+    /// SQS accepted none of them.
     pub async fn enqueue(&self, lane: Lane, entries: &[QueueEntry]) -> Result<Vec<EnqueueOutcome>, QueueError> {
-        let failures = put(&self.client, self.url_of(lane), entries).await?;
-        Ok(outcomes(entries.len(), &failures))
+        let mut all = Vec::with_capacity(entries.len());
+        for batch in batch::divide(entries, |entry| entry.body.as_str().len()) {
+            match self.put(lane, batch).await {
+                Ok(failures) => all.extend(outcomes(batch.len(), &failures)),
+                Err(error) if all.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), "a part of some notifications was not put on their queue");
+                    break;
+                }
+            }
+        }
+        all.resize(entries.len(), EnqueueOutcome::Refused);
+        Ok(all)
     }
 
-    /// Puts a copy of a message on the dead-letter queue, for the operator, with the reason as the message attribute `reason`
-    /// and the time at which it was first put on a queue: an operator who puts it back does not make it newer.
-    pub async fn dead_letter(&self, body: &str, reason: &str, enqueued_at: Timestamp) -> Result<(), QueueError> {
-        let operation = "writing to the outbound dead-letter queue";
-        let of_build = |error| QueueError::new(operation, error);
-        self.client
-            .send_message()
-            .queue_url(&self.dead_letter_url)
-            .message_body(MessageBody::json(body).as_str())
-            .message_attributes("reason", attribute("String", &attribute_text(reason)).map_err(of_build)?)
-            .message_attributes(ENQUEUED_AT, time_attribute(enqueued_at).map_err(of_build)?)
-            .send()
-            .await
-            .map_err(|error| QueueError::of_sdk(operation, error))?;
-        Ok(())
-    }
-}
-
-/// The outbound queue, for a system that puts notifications on it.
-#[derive(Debug, Clone)]
-pub struct OutboundProducer {
-    client: Client,
-    url: String,
-}
-
-impl OutboundProducer {
-    /// The queue of this URL.
-    pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
-    }
-
-    /// Puts a notification on the queue.
-    pub async fn enqueue(&self, entry: QueueEntry) -> Result<(), QueueError> {
-        let failures = put(&self.client, &self.url, &[entry]).await?;
+    /// Puts one message on the queue of a lane.
+    pub async fn enqueue_one(&self, lane: Lane, entry: QueueEntry) -> Result<(), QueueError> {
+        let failures = self.put(lane, &[entry]).await?;
         failures.first().map_or(Ok(()), |failure| Err(failure.to_error(PUTTING)))
     }
 
-    /// Puts notifications on the queue, at most ten, of at most 1 MB together. The result has one outcome for each entry, in
-    /// their order.
-    pub async fn enqueue_batch(&self, entries: &[QueueEntry]) -> Result<Vec<EnqueueOutcome>, QueueError> {
-        let failures = put(&self.client, &self.url, entries).await?;
-        Ok(outcomes(entries.len(), &failures))
+    async fn put(&self, lane: Lane, entries: &[QueueEntry]) -> Result<Vec<EntryFailure>, QueueError> {
+        let built: Result<Vec<_>, _> = entries.iter().enumerate().map(outbound_entry).collect();
+        batch::send(&self.client, self.urls.of(lane), PUTTING, built).await
     }
-}
-
-const PUTTING: &str = "putting notifications on an outbound queue";
-
-async fn put(client: &Client, url: &str, entries: &[QueueEntry]) -> Result<Vec<EntryFailure>, QueueError> {
-    let built: Result<Vec<_>, _> = entries.iter().enumerate().map(outbound_entry).collect();
-    batch::send(client, url, PUTTING, built).await
 }
 
 fn outcomes(size: usize, failures: &[EntryFailure]) -> Vec<EnqueueOutcome> {
@@ -177,45 +186,64 @@ fn outcomes(size: usize, failures: &[EntryFailure]) -> Vec<EnqueueOutcome> {
     (0..size).map(outcome).collect()
 }
 
-fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
+pub(super) fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
     MessageAttributeValue::builder().data_type(kind).string_value(value).build()
 }
 
-fn time_attribute(at: Timestamp) -> Result<MessageAttributeValue, BuildError> {
+pub(super) fn time_attribute(at: Timestamp) -> Result<MessageAttributeValue, BuildError> {
     attribute("Number", &at.as_millisecond().to_string())
 }
 
 fn outbound_entry((index, entry): (usize, &QueueEntry)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let delay = entry.delay.min(MAX_DELAY).as_secs();
-    SendMessageBatchRequestEntry::builder()
+    let built = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(entry.body.as_str())
         .message_group_id(entry.group.as_str())
-        .delay_seconds(i32::try_from(delay).unwrap_or_default())
-        .message_attributes(ENQUEUED_AT, time_attribute(entry.enqueued_at)?)
-        .build()
+        .delay_seconds(i32::try_from(delay).unwrap_or_default());
+    let built = match entry.enqueued_at {
+        Some(at) => built.message_attributes(ENQUEUED_AT, time_attribute(at)?),
+        None => built,
+    };
+    let built = match &entry.reason {
+        Some(reason) => built.message_attributes(REASON, attribute("String", &attribute_text(reason))?),
+        None => built,
+    };
+    let built = match entry.hops {
+        0 => built,
+        hops => built.message_attributes(HOPS, attribute("Number", &hops.to_string())?),
+    };
+    built.build()
 }
 
-async fn redrive_target(client: &Client, url: &str) -> Result<String, QueueError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct RedrivePolicy {
-        dead_letter_target_arn: String,
+#[cfg(test)]
+mod size_tests;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/wa-";
+    const ARN: &str = "arn:aws:sqs:us-east-1:123456789012:wa-";
+
+    fn urls(lanes: &[&str]) -> LaneUrls {
+        let url = |name: &str| lanes.contains(&name).then(|| format!("{QUEUE}{name}"));
+        LaneUrls { standard: format!("{QUEUE}Outbound"), urgent: url("Urgent"), marketing: url("Marketing") }
     }
 
-    let operation = "finding the outbound dead-letter queue";
-    let attributes = client
-        .get_queue_attributes()
-        .queue_url(url)
-        .attribute_names(QueueAttributeName::RedrivePolicy)
-        .send()
-        .await
-        .map_err(|error| QueueError::of_sdk(operation, error))?;
-    let policy = attributes.attributes().and_then(|found| found.get(&QueueAttributeName::RedrivePolicy));
-    let policy: RedrivePolicy = serde_json::from_str(policy.map_or("null", String::as_str))
-        .map_err(|error| QueueError::new(operation, error))?;
-    let name = policy.dead_letter_target_arn.rsplit(':').next().unwrap_or_default();
-    let found =
-        client.get_queue_url().queue_name(name).send().await.map_err(|error| QueueError::of_sdk(operation, error))?;
-    Ok(found.queue_url.unwrap_or_default())
+    #[test]
+    fn a_lane_is_known_by_its_queue() {
+        let urls = urls(&["Urgent", "Marketing"]);
+        for (name, lane) in [("Outbound", Lane::Standard), ("Urgent", Lane::Urgent), ("Marketing", Lane::Marketing)] {
+            assert_eq!(urls.lane(&format!("{ARN}{name}")), lane);
+            assert_eq!(urls.of(lane), format!("{QUEUE}{name}"));
+        }
+        assert_eq!(urls.lane(""), Lane::Standard, "an event that was made by hand");
+    }
+
+    #[test]
+    fn a_lane_without_a_queue_is_on_the_outbound_queue() {
+        let urls = urls(&[]);
+        assert!(Lane::ALL.iter().all(|lane| urls.of(*lane) == urls.standard));
+        assert_eq!(urls.lane(&format!("{ARN}Outbound")), Lane::Standard);
+    }
 }

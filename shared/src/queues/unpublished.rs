@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
 
-use super::{BATCH_MESSAGES, batch, body::MessageBody, error::QueueError};
+use super::{batch, body::MessageBody, error::QueueError};
 
 /// Where an operator finds what can never be published.
 #[derive(Debug, Clone)]
@@ -17,10 +17,10 @@ impl UnpublishedQueue {
         Self { client, url }
     }
 
-    /// Puts notes on the queue, each of some KB at most.
+    /// Puts notes on the queue, each of at most 1 MB.
     pub async fn put(&self, notes: &[MessageBody]) -> Result<(), QueueError> {
         let operation = "writing to the queue of unpublished records";
-        for batch in notes.chunks(BATCH_MESSAGES) {
+        for batch in batch::divide(notes, |note| note.as_str().len()) {
             let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
             let failures = batch::send(&self.client, &self.url, operation, entries).await?;
             if let Some(failure) = failures.first() {

@@ -2,7 +2,7 @@
 
 The local stack runs this file with the Python interpreter of ministack. The keys in its environment become those of the
 account's administrator. Each function below changes one behaviour of ministack to that of AWS, so that the same template is
-deployed to both.
+deployed to both. The limits of AWS that ministack does not have are in the package `strict`.
 """
 
 import argparse
@@ -17,10 +17,8 @@ import threading
 from contextvars import ContextVar
 
 import clock
+import strict
 from access import Access
-from capacity import READ_COUNTERS, Meter
-from conflicts import Transactions
-from streams import Streams
 
 
 def arguments():
@@ -47,7 +45,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import apigateway, dynamodb, iam, lambda_svc, sqs
+from ministack.services import apigateway, cloudwatch, dynamodb, iam, lambda_svc, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
@@ -110,22 +108,6 @@ def numbers_from_parameters():
     mapping["create"] = create
 
 
-def streams_of_shards_and_lanes():
-    """Delivers streams as streams.py describes."""
-    lambda_svc._poll_dynamodb_streams = Streams(dynamodb, lambda_svc).poll
-
-
-def queue_batches_by_single_permissions():
-    """Checks a queue's batch calls by the permission for single calls, as SQS does; ministack requires another permission."""
-    extract = iam_actions.extract_iam_action
-
-    def extract_action(*arguments, **named):
-        action = extract(*arguments, **named)
-        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
-
-    iam_actions.extract_iam_action = extract_action
-
-
 def administrator(access_key, secret_key):
     """Creates an administrator whose signatures are verified. ministack would permit everything to the key `test` and to
     every account number used as a key, without verifying the signature, and to callers of S3 without a key."""
@@ -149,64 +131,6 @@ def secret_keys_of_roles():
         return derive({**config, "Role": f"{account}/{path}/{name}"})
 
     lambda_svc.execution_credentials = derive_with_path
-
-
-def queue_attributes_like_bodies():
-    """Checks the characters and the size of a message's attributes together with its body, as SQS does; ministack only checks
-    the body."""
-    send = sqs._act_send_message
-
-    def send_message(data, url):
-        texts = []
-        for name, value in (data.get("MessageAttributes") or {}).items():
-            texts += [name, value.get("DataType") or "", value.get("StringValue") or ""]
-        if any(sqs._INVALID_SQS_CHARS_RE.search(text) for text in texts):
-            raise sqs._Err("InvalidMessageContents", "An attribute contains characters outside the allowed set.")
-        if sum(len(text.encode()) for text in [data.get("MessageBody") or "", *texts]) > 1_048_576:
-            raise sqs._Err("InvalidParameterValue", "The message and its attributes are longer than 1048576 bytes.")
-        return send(data, url)
-
-    sqs._act_send_message = sqs._HANDLERS["SendMessage"] = send_message
-
-
-def batch_reads_of_100_keys():
-    """Refuses a BatchGetItem of more than 100 keys in all tables together, as DynamoDB does; ministack checks each table."""
-    get = dynamodb._batch_get_item
-
-    def batch_get(data):
-        keys = [len(table.get("Keys", [])) for table in (data.get("RequestItems") or {}).values()]
-        # For more than 100 keys of one table DynamoDB has another message, which ministack returns.
-        if sum(keys) > 100 >= max(keys):
-            message = "Too many items requested for the BatchGetItem call"
-            return dynamodb.error_response_json("ValidationException", message, 400)
-        return get(data)
-
-    dynamodb._batch_get_item = batch_get
-
-
-def conflicts_and_capacity():
-    """Makes transactions conflict as conflicts.py describes, and counts capacity units as capacity.py describes."""
-    handle = dynamodb.handle_request
-    meter = Meter(dynamodb, lambda: iam_evaluator.caller_arn().rpartition("/")[2])
-    transactions = Transactions(dynamodb)
-
-    async def handle_request(method, path, headers, body, query_params):
-        action = headers.get("x-amz-target", "").rpartition(".")[2]
-        try:
-            data = json.loads(body or b"{}")
-        except ValueError:
-            data = None
-        if action == READ_COUNTERS:
-            return meter.report(data or {})
-
-        async def execute():
-            return await handle(method, path, headers, body, query_params)
-
-        if not isinstance(data, dict):
-            return await execute()
-        return await meter.execute(action, data, lambda: transactions.execute(action, data, execute))
-
-    dynamodb.handle_request = handle_request
 
 
 def front_door():
@@ -299,13 +223,10 @@ def main():
     routes_from_openapi()
     access_keys()
     numbers_from_parameters()
-    streams_of_shards_and_lanes()
-    queue_batches_by_single_permissions()
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
-    queue_attributes_like_bodies()
-    batch_reads_of_100_keys()
-    conflicts_and_capacity()
+    caller = lambda: iam_evaluator.caller_arn().rpartition("/")[2]
+    strict.apply(dynamodb, sqs, lambda_svc, cloudwatch, iam_actions, RESOURCES, caller)
     front_door()
     avoid_long_pauses()
     clock.hold_during_invocations(lambda_svc)

@@ -6,23 +6,15 @@ import unittest
 
 from ministack.services import dynamodb
 
-from capacity import Meter
-from conflicts import Transactions
+from strict.capacity import Meter
+from strict.conflicts import Transactions
+from support import create_table
 
 
 class RequestsTest(unittest.TestCase):
     def setUp(self):
         dynamodb.reset()
-        string = lambda name: {"AttributeName": name, "AttributeType": "S"}
-        key = lambda name, kind: {"AttributeName": name, "KeyType": kind}
-        index = {
-            "IndexName": "by_phase", "KeySchema": [key("phase", "HASH")],
-            "Projection": {"ProjectionType": "KEYS_ONLY"},
-        }
-        dynamodb._create_table({
-            "TableName": "table", "BillingMode": "PAY_PER_REQUEST", "GlobalSecondaryIndexes": [index],
-            "AttributeDefinitions": [string("pk"), string("phase")], "KeySchema": [key("pk", "HASH")],
-        })
+        create_table(dynamodb, "table")
         self.caller = "caller"
         self.meter = Meter(dynamodb, lambda: self.caller)
         self.addCleanup(setattr, dynamodb, "_paginate_evaluated_items", dynamodb._paginate_evaluated_items)
@@ -33,7 +25,7 @@ class RequestsTest(unittest.TestCase):
         request = {"ReturnConsumedCapacity": "INDEXES", **request}
         headers = {"x-amz-target": f"DynamoDB_20120810.{action}"}
 
-        async def handle():
+        async def handle(request):
             return await dynamodb.handle_request("POST", "/", headers, json.dumps(request).encode(), {})
 
         transact = lambda: self.transactions.execute(action, request, handle)
@@ -75,6 +67,13 @@ def item(size, **attributes):
     others = {name: {"S": value} for name, value in attributes.items()}
     used = 7 + sum(len(name) + len(value) for name, value in attributes.items())
     return {**KEY, **others, "body": {"S": "x" * (size - used)}}
+
+
+def statements(*names):
+    """Statements that change an attribute of items."""
+    update = """UPDATE "table" SET phase = ? WHERE pk = ?"""
+    made = [{"Statement": update, "Parameters": [{"S": "new"}, {"S": name}]} for name in names]
+    return "BatchExecuteStatement", {"Statements": made}
 
 
 class CapacityTest(RequestsTest):
@@ -140,6 +139,10 @@ class CapacityTest(RequestsTest):
         self.assertEqual(self.units("Scan", TableName="table")[0], 1.5, "9,000 bytes")
         self.assertEqual(self.units("Scan", TableName="table", Limit=1, ConsistentRead=True)[0], 1)
 
+    def test_statement_consumes_as_an_update(self):
+        self.put(1_025, phase="old")
+        self.assertEqual(self.units(*statements("a")[:1], **statements("a")[1]), (4, 2, 2), "moved in the index")
+
     def test_counters_name_caller_operation_and_table(self):
         self.put(phase="new")
         self.caller = "another"
@@ -204,6 +207,13 @@ class ConflictTest(RequestsTest):
         answers = self.together(self.transaction(), *reads)
         self.assertEqual([status for status, _ in answers], [200, 200, 400])
         self.assertEqual(answers[2][1]["CancellationReasons"][0]["Code"], "TransactionConflict")
+
+    def test_statement_on_a_held_item_is_refused_and_the_others_are_executed(self):
+        self.call("PutItem", TableName="table", Item={**KEY, "pk": {"S": "b"}})
+        (transaction, _), (status, body) = self.together(self.transaction(), statements("a", "b"))
+        self.assertEqual((transaction, status), (200, 200))
+        held, free = body["Responses"]
+        self.assertEqual((held["Error"]["Code"], free), ("TransactionConflict", {"TableName": "table"}))
 
     def test_repeated_transaction_writes_once(self):
         request = self.transaction(ClientRequestToken="token")

@@ -5,7 +5,7 @@ import time
 import unittest
 from types import SimpleNamespace
 
-from streams import Lane, Rules, Streams, lane_of, sequence_number
+from strict.streams import Lane, Rules, Streams, lane_of, sequence_number
 
 MAPPING = {
     "UUID": "mapping", "EventSourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/1", "FunctionName": "f",
@@ -72,6 +72,14 @@ class LaneTest(unittest.TestCase):
         given_up, reason = lane.failed(RULES, NOW, "0")
         self.assertEqual((len(given_up), reason), (1, "RetryAttemptsExhausted"))
         self.assertIsNone(self.deliver(lane, NOW + 9))
+
+    def test_mapping_may_have_no_retries_and_no_limit(self):
+        limits = lambda **limits: Rules.of({**MAPPING, **limits}).most_retries
+        self.assertEqual([limits(MaximumRetryAttempts=value) for value in (0, 3, -1, None)], [0, 3, None, None])
+        lane = lane_with(1)
+        self.deliver(lane)
+        _, reason = lane.failed(Rules.of({**MAPPING, "MaximumRetryAttempts": 0}), NOW)
+        self.assertEqual(reason, "RetryAttemptsExhausted")
 
     def test_failed_record_that_is_too_old_is_given_up(self):
         lane = lane_with(2)

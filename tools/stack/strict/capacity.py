@@ -1,7 +1,8 @@
 """Counts the capacity units that requests to DynamoDB consume, by AWS's rules, and returns them where a request asks.
 
-ministack only counts if a request asks, which the functions never do, and without the sizes of the items that are read. Not
-counted: PartiQL and local secondary indexes, which the project does not use.
+ministack only counts if a request asks, which the functions never do, and without the sizes of the items that are read. Of the
+statements in PartiQL only the updates and deletions of a BatchExecuteStatement are counted, and no local secondary index: the project
+does not use the rest.
 
 Sources: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations", "DynamoDB item sizes and formats", "Using Global
 Secondary Indexes in DynamoDB" (provisioned throughput considerations) and "Amazon DynamoDB Transactions: How it works" (capacity
@@ -13,7 +14,7 @@ import zlib
 from collections import defaultdict
 from contextvars import ContextVar
 
-from writes import key_of, writes_of
+from .writes import key_of, writes_of
 
 # The action by which the administrator reads the counters. AWS has no such action, so no function has this permission.
 READ_COUNTERS = "LocalConsumedCapacity"
@@ -46,7 +47,7 @@ class Consumption:
 
     def response(self, request):
         """The `ConsumedCapacity` of a response: a list for a request that may have several tables."""
-        several = "TransactItems" in request or "RequestItems" in request
+        several = any(name in request for name in ("TransactItems", "RequestItems", "Statements"))
         tables = [self.of_table(name, request, several) for name in dict.fromkeys(table for table, _ in self.units)]
         return tables if several else tables[0]
 
@@ -67,6 +68,19 @@ def capacity(all_units, by_kind):
     write = sum(units["write"] for units in all_units)
     kinds = {"ReadCapacityUnits": read, "WriteCapacityUnits": write} if by_kind else {}
     return {"CapacityUnits": read + write, **{name: units for name, units in kinds.items() if units}}
+
+
+def without_unprocessed(data, body):
+    """A BatchGetItem request without the keys that its response returns as unprocessed: they consume nothing. Other requests
+    remain as they are."""
+    unprocessed = json.loads(body).get("UnprocessedKeys") if "RequestItems" in data else None
+    if not unprocessed:
+        return data
+    tables = {}
+    for name, table in data["RequestItems"].items():
+        skipped = unprocessed.get(name, {}).get("Keys", [])
+        tables[name] = {**table, "Keys": [key for key in table["Keys"] if key not in skipped]}
+    return {**data, "RequestItems": tables}
 
 
 class Meter:
@@ -94,7 +108,7 @@ class Meter:
         page_read.set([])
         status, headers, body = await execute()
         if status == 200:
-            used = self.used(action, data, writes, repeated)
+            used = self.used(action, without_unprocessed(data, body), writes, repeated)
         elif json.loads(body).get("__type", "").rpartition("#")[2] in CHARGED_REFUSALS:
             used = self.used_by_refused(action, writes)
         else:
@@ -115,7 +129,7 @@ class Meter:
             for write in writes:
                 used.add(write.identity[0], "read", 2 * read_units(self.size(write.stored()), True))
             return used
-        for write in writes:
+        for write in (write for write in writes if write.identity):
             self.add_write(used, action, write, write.stored())
             for index in write.table.get("GlobalSecondaryIndexes") or []:
                 # DynamoDB updates indexes after the transaction, so that their units are not doubled.

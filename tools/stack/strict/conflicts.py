@@ -9,7 +9,8 @@ Developer Guide, "Managing complex workflows with DynamoDB transactions", "Trans
 import asyncio
 import json
 
-from writes import key_of, writes_of
+from .statements import execute_without
+from .writes import key_of, writes_of
 
 # Long enough that requests sent at the same time overlap, and short for a test.
 PREPARING_SECONDS = 0.005
@@ -26,18 +27,23 @@ class Transactions:
         self.tokens = set()
 
     async def execute(self, action, data, execute):
-        """Executes a request, or returns the response that refuses it."""
+        """Executes a request, or returns the response that refuses it. `execute` gets the request to execute."""
         if action == "TransactWriteItems":
             return await self.execute_transaction(data, execute)
         if action == "TransactGetItems":
             reads = [member.get("Get") or {} for member in data.get("TransactItems") or []]
             conflicts = [self.is_held(read.get("TableName"), read.get("Key")) for read in reads]
-            return self.cancellation(conflicts, [None] * len(reads)) if any(conflicts) else await execute()
+            return self.cancellation(conflicts, [None] * len(reads)) if any(conflicts) else await execute(data)
         if action in ("PutItem", "UpdateItem", "DeleteItem"):
             (write,) = writes_of(self.dynamodb, action, data)
             if write.identity in self.held:
                 return self.dynamodb.error_response_json("TransactionConflictException", CONFLICT, 400)
-        return await execute()
+        if action == "BatchExecuteStatement":
+            held = [write.identity in self.held for write in writes_of(self.dynamodb, action, data)]
+            if any(held):
+                error = {"Code": "TransactionConflict", "Message": CONFLICT}
+                return await execute_without(self.dynamodb, data, held, error, execute)
+        return await execute(data)
 
     async def execute_transaction(self, data, execute):
         token = data.get("ClientRequestToken")
@@ -46,19 +52,19 @@ class Transactions:
             return self.dynamodb.error_response_json("TransactionInProgressException", message, 400)
         # A repeated request writes nothing: ministack returns the stored response.
         if token and self.dynamodb._txn_token_lookup(token) is not None:
-            return await execute()
+            return await execute(data)
         writes = writes_of(self.dynamodb, "TransactWriteItems", data)
         items = {write.identity for write in writes if write.identity}
         if items & self.held:
             return self.cancellation([write.identity in self.held for write in writes], writes)
         # A failed condition cancels a transaction when it is prepared, so that it holds nothing.
         if not all(write.condition_holds() for write in writes):
-            return await execute()
+            return await execute(data)
         self.held |= items
         self.tokens |= {token} - {None}
         try:
             await asyncio.sleep(PREPARING_SECONDS)
-            return await execute()
+            return await execute(data)
         finally:
             self.held -= items
             self.tokens -= {token}
@@ -68,14 +74,15 @@ class Transactions:
 
     def cancellation(self, conflicts, writes):
         """A cancelled transaction. As on AWS each member has its own reason, which may also be its condition."""
-        reasons = [reason(conflict, write) for conflict, write in zip(conflicts, writes)]
-        codes = ", ".join(one["Code"] for one in reasons)
-        body = {"__type": "TransactionCanceledException", "message": f"{CANCELLED} [{codes}]"}
-        headers = {
-            "Content-Type": "application/x-amz-json-1.0",
-            "x-amzn-errortype": "TransactionCanceledException",
-        }
-        return 400, headers, json.dumps({**body, "CancellationReasons": reasons}).encode()
+        return cancelled([reason(conflict, write) for conflict, write in zip(conflicts, writes)])
+
+
+def cancelled(reasons):
+    """The response to a transaction that is cancelled for these reasons, one for each of its members."""
+    codes = ", ".join(one["Code"] for one in reasons)
+    body = {"__type": "TransactionCanceledException", "message": f"{CANCELLED} [{codes}]"}
+    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-errortype": "TransactionCanceledException"}
+    return 400, headers, json.dumps({**body, "CancellationReasons": reasons}).encode()
 
 
 def reason(conflict, write):

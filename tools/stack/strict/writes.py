@@ -3,13 +3,15 @@
 import copy
 from dataclasses import dataclass
 
+from .statements import parsed_statements, write_of
+
 
 @dataclass
 class Write:
     """One write of a request. `request` has the parameters of a single write: Item or Key, and the expressions."""
 
     dynamodb: object
-    kind: str  # Put, Update, Delete or ConditionCheck
+    kind: str  # Put, Update, Delete, ConditionCheck or Statement
     request: dict
     # The table, the partition key and the sort key. None if ministack will refuse the request.
     identity: tuple | None
@@ -54,6 +56,9 @@ class Write:
 
 def writes_of(dynamodb, action, data):
     """The writes of a request, in its order. Empty for a request that only reads."""
+    if action == "BatchExecuteStatement":
+        statements = [write_of(dynamodb, statement) for statement in parsed_statements(dynamodb, data)]
+        return [write(dynamodb, "Statement", statement or {}) for statement in statements]
     return [write(dynamodb, kind, request) for kind, request in requests_of(action, data)]
 
 

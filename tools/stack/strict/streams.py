@@ -36,8 +36,9 @@ class Rules:
     @staticmethod
     def of(mapping):
         def limit(name):
-            value = int(mapping.get(name) or -1)
-            return value if value >= 0 else None
+            value = mapping.get(name)
+            # A mapping without the limit has -1 or, depending on who created it, no value.
+            return None if value is None or int(value) < 0 else int(value)
 
         return Rules(
             int(mapping.get("BatchSize") or 100),

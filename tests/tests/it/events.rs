@@ -108,6 +108,13 @@ fn stream_events_parse_and_have_a_new_image() {
 }
 
 #[test]
+fn release_event_is_that_of_the_schedule() {
+    let events = events("ReleaseFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["release-due"]);
+    assert_eq!(events["release-due"].trim(), "{}", "as the schedule in template.yaml has it");
+}
+
+#[test]
 fn reconcile_events_are_a_sweep_and_an_opt_out() {
     let events = events("ReconcileFunction");
     assert_eq!(events.keys().collect::<Vec<_>>(), ["reconcile-opt-out", "reconcile-sweep"]);

@@ -9,9 +9,9 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// SQS counts in seconds, and at 0 the message would come back at once.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The most receives that lengthen the pause after a failure of DynamoDB or SQS: they reach a minute. SQS also counts the
-/// receives of a message that only waited, so more of them say nothing about how often it failed.
-const COUNTED_RECEIVES: usize = 6;
+/// The most receives that lengthen the pause after a failure of DynamoDB or SQS: they reach some four minutes. What has failed
+/// for hours goes on soon after the outage.
+const COUNTED_RECEIVES: usize = 8;
 
 /// The pause after DynamoDB or SQS did not answer, by how often SQS has delivered the message.
 pub(crate) fn after_failure(receives: usize) -> Duration {
@@ -50,9 +50,9 @@ mod tests {
     }
 
     #[test]
-    fn receives_of_a_waiting_message_do_not_delay_its_retry() {
-        for receives in [7, 500, usize::MAX] {
-            assert!(after_failure(receives) <= Duration::from_secs(64), "{receives}");
+    fn outage_of_hours_ends_with_a_retry_within_minutes() {
+        for receives in [9, 500, usize::MAX] {
+            assert!(after_failure(receives) <= Duration::from_secs(256), "{receives}");
         }
     }
 }

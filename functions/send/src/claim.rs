@@ -47,7 +47,7 @@ pub(crate) struct Claimer {
 /// What became of a message whose slot has come.
 pub(crate) enum ClaimResult<'a> {
     Claimed(Box<Claimed<'a>>),
-    /// Its slot has passed. It needs another one.
+    /// Its slot has passed, or other messages to the recipient were faster. It needs another time.
     Late(Draft<'a>),
     /// It is not sent as planned.
     Judged(Candidate<'a>, Judgement),
@@ -98,13 +98,14 @@ impl Claimer {
             }
             match self.try_claim(&draft, now).await? {
                 Attempted::Claimed(stored) => {
-                    let Draft { candidate: Candidate { job, person, .. }, plan, message, decided_at } = draft;
+                    let Draft { candidate: Candidate { job, person, .. }, plan, message, decided_at, .. } = draft;
                     let claimed = Claimed { job, stored: *stored, person, plan, message, slot, decided_at };
                     return Ok(ClaimResult::Claimed(Box::new(claimed)));
                 }
                 Attempted::PersonChanged(item) => {
                     draft.candidate.person = self.person_now(&draft.candidate, item).await?;
                 }
+                Attempted::RecipientIsFull => return Ok(ClaimResult::Late(draft)),
             }
         }
         Err(draft.candidate.job.message.after_failure().into())
@@ -112,7 +113,7 @@ impl Claimer {
 
     async fn try_claim(&self, draft: &Draft<'_>, now: Timestamp) -> Result<Attempted, Stop> {
         let candidate = &draft.candidate;
-        let person = person_after(candidate, &draft.plan, now).map_err(|from| Next::at(from, now))?;
+        let Ok(person) = person_after(candidate, &draft.plan, now) else { return Ok(Attempted::RecipientIsFull) };
         let mut stored = notification_after(candidate, &draft.plan, now);
         let person = self.contacts.write_person_action(&candidate.person, &person, &PersonWrite::Claim, now)?;
         match self.notifications.claim(candidate.seen, &stored, person, now).await? {
@@ -141,6 +142,8 @@ impl Claimer {
 enum Attempted {
     Claimed(Box<StoredNotification>),
     PersonChanged(Item),
+    /// The recipient has had as many messages as WhatsApp allows.
+    RecipientIsFull,
 }
 
 /// The notification with a new attempt and a lease.
@@ -149,6 +152,7 @@ fn notification_after(candidate: &Candidate<'_>, plan: &Plan, now: Timestamp) ->
     stored.progress.claim(plan.step, plan.route.channel, now);
     stored.lease = Some(lease(&candidate.job.notification, now));
     stored.open_until = None;
+    stored.due = None;
     stored
 }
 

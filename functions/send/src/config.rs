@@ -9,12 +9,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
     env::{self, EnvError},
-    queues::OutboundQueue,
+    queues::{DeadLetterQueue, LaneQueues, LaneUrls},
     secrets::{self, Secrets},
     start::{StartError, log_warm_up},
     twilio::TwilioAccounts,
 };
-use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
+use stores::{
+    contacts::Contacts, daily_counts::DailyCounts, messages::Messages, notifications::Notifications,
+    pauses::PauseStore, rate_limits::RateLimits,
+};
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 use twilio_types::{
     base_url::BaseUrl,
@@ -22,10 +25,10 @@ use twilio_types::{
 };
 
 use crate::{
-    SendFunction, claim::Claimer, compose::Composer, dead_letters::DeadLetters, deliver::Deliverer, intake::Intake,
-    judge::Judge, lanes::Lanes, lookup::Lookup, media::Files, media_link::MediaLinks, message_search::MessageSearch,
-    record_decision::DecisionRecorder, requeue::Requeue, resolve::Resolver, schedule::Scheduler, settle::Settler,
-    template_names::TemplateNames,
+    SendFunction, claim::Claimer, compose::Composer, daily_caps::DailyCaps, dead_letters::DeadLetters,
+    deliver::Deliverer, intake::Intake, job::JobFactory, judge::Judge, lanes::Lanes, lookup::Lookup, media::Files,
+    media_link::MediaLinks, message_search::MessageSearch, record_decision::DecisionRecorder, requeue::Requeue,
+    resolve::Resolver, schedule::Scheduler, settle::Settler, template_names::TemplateNames, wait::Waiter,
 };
 
 /// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials expires
@@ -44,10 +47,10 @@ impl SendFunction {
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let tables = Tables::from_env(aws_sdk_dynamodb::Client::new(&config))?;
         let client = TwilioClient::new(settings.api_base_url.clone())?;
-        let (accounts, media, queue, table_warmed, twilio_warmed) = tokio::join!(
+        let (accounts, media, queues, table_warmed, twilio_warmed) = tokio::join!(
             Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
             media_links(&config, &secrets_manager),
-            outbound_queue(&config),
+            Queues::find(&config),
             tables.notifications.warm(),
             client.warm(),
         );
@@ -62,30 +65,44 @@ impl SendFunction {
             templates: TemplateNames::default(),
             twilio: Arc::clone(&twilio),
         });
-        Ok(Self::of_parts(settings, tables, queue?, twilio, composer))
+        Ok(Self::of_parts(settings, tables, queues?, twilio, composer))
     }
 
     /// Builds the stages, each with what it needs. The stores and the queue are handles that are cheap to clone.
     fn of_parts(
         settings: Settings,
         tables: Tables,
-        queue: OutboundQueue,
+        queues: Queues,
         twilio: Arc<TwilioAccounts>,
         composer: Arc<Composer>,
     ) -> Self {
         let Settings { account_sid, messaging_service_sid, policy, .. } = settings;
-        let Tables { dynamodb, messages, notifications, contacts, rate_limits } = tables;
-        let dead_letters = DeadLetters { queue: queue.clone() };
+        let Tables { dynamodb, messages, notifications, contacts, rate_limits, daily_counts, pauses } = tables;
+        let Queues { lanes: queues, dead_letters } = queues;
+        let dead_letters = DeadLetters { queue: dead_letters };
+        let waiter = Waiter { notifications: notifications.clone(), queues: queues.clone() };
         let judge = Judge { configured_service: messaging_service_sid };
+        let jobs = JobFactory { policy: policy.clone(), account_sid };
+        let decisions = DecisionRecorder {
+            notifications: notifications.clone(),
+            dead_letters: dead_letters.clone(),
+            waiter: waiter.clone(),
+        };
         Self {
             intake: Intake {
                 notifications: notifications.clone(),
                 dead_letters: dead_letters.clone(),
-                policy: policy.clone(),
-                account_sid: account_sid.clone(),
+                jobs: jobs.clone(),
             },
-            lanes: Lanes { queue: queue.clone() },
-            lookup: Lookup { dynamodb, notifications: notifications.clone(), contacts: contacts.clone() },
+            lanes: Lanes { queues: queues.clone() },
+            lookup: Lookup {
+                dynamodb,
+                notifications: notifications.clone(),
+                contacts: contacts.clone(),
+                pauses,
+                jobs,
+                decisions: decisions.clone(),
+            },
             resolver: Resolver {
                 notifications: notifications.clone(),
                 messages,
@@ -96,16 +113,22 @@ impl SendFunction {
                     judge: judge.clone(),
                 },
                 dead_letters: dead_letters.clone(),
+                waiter: waiter.clone(),
                 policy: policy.clone(),
             },
             judge: judge.clone(),
-            decisions: DecisionRecorder { notifications: notifications.clone(), dead_letters: dead_letters.clone() },
+            decisions,
             composer,
-            scheduler: Scheduler { rate_limits, policy },
+            scheduler: Scheduler {
+                rate_limits,
+                caps: DailyCaps::new(policy.daily_cap().clone(), daily_counts),
+                policy,
+            },
             claimer: Claimer { notifications: notifications.clone(), contacts: contacts.clone(), judge },
             deliverer: Deliverer { twilio: Arc::clone(&twilio) },
-            settler: Settler { notifications, contacts, dead_letters },
-            requeue: Requeue { queue, account_sid },
+            settler: Settler { notifications, contacts, dead_letters: dead_letters.clone(), waiter: waiter.clone() },
+            waiter,
+            requeue: Requeue { queues, dead_letters },
             twilio,
         }
     }
@@ -139,6 +162,8 @@ struct Tables {
     notifications: Notifications,
     contacts: Contacts,
     rate_limits: RateLimits,
+    daily_counts: DailyCounts,
+    pauses: PauseStore,
 }
 
 impl Tables {
@@ -148,16 +173,28 @@ impl Tables {
             notifications: Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?),
             contacts: Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?),
             rate_limits: RateLimits::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
+            daily_counts: DailyCounts::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
+            pauses: PauseStore::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
             dynamodb,
         })
     }
 }
 
-async fn outbound_queue(config: &SdkConfig) -> Result<OutboundQueue, StartError> {
-    let url = env::required("OUTBOUND_QUEUE_URL")?;
-    let bulk_url = env::optional("BULK_QUEUE_URL");
-    let dead_letter_url = env::optional("OUTBOUND_DEAD_LETTER_QUEUE_URL");
-    Ok(OutboundQueue::find(aws_sdk_sqs::Client::new(config), url, bulk_url, dead_letter_url).await?)
+struct Queues {
+    lanes: LaneQueues,
+    dead_letters: DeadLetterQueue,
+}
+
+impl Queues {
+    async fn find(config: &SdkConfig) -> Result<Self, StartError> {
+        let client = aws_sdk_sqs::Client::new(config);
+        let urls = LaneUrls::from_env()?;
+        let dead_letters = match env::optional("OUTBOUND_DEAD_LETTER_QUEUE_URL") {
+            Some(url) => DeadLetterQueue::new(client.clone(), url),
+            None => DeadLetterQueue::of_queue(client.clone(), &urls.standard).await?,
+        };
+        Ok(Self { lanes: LaneQueues::new(client, urls), dead_letters })
+    }
 }
 
 async fn media_links(

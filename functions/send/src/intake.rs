@@ -1,22 +1,19 @@
-//! The first stage: from a queue message to a notification.
+//! The first stage: from a queue message to a notification, or to the name of a stored one.
 
 use std::collections::BTreeMap;
 
 use domain::{
-    contact_key::ContactKey,
     digest::sha256_hex,
     notification::{InvalidNotification, Notification},
-    policy::Policy,
     progress::Outcome,
-    region::region_of_recipient,
 };
 use jiff::Timestamp;
+use shared::queues::NotificationReference;
 use stores::notifications::{Notifications, StoredNotification, Subject};
-use twilio_types::sid::AccountSid;
 
 use crate::{
     dead_letters::DeadLetters,
-    job::Job,
+    job::{Job, JobFactory},
     next::{Next, SendError, Stop},
     queue_message::QueueMessage,
 };
@@ -26,29 +23,27 @@ use crate::{
 pub(crate) struct Intake {
     pub(crate) notifications: Notifications,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) policy: Policy,
-    /// The account of the notifications that name none.
-    pub(crate) account_sid: AccountSid,
+    pub(crate) jobs: JobFactory,
+}
+
+/// What a queue message says.
+pub(crate) enum Incoming<'a> {
+    /// Send this notification.
+    Notification(Box<Job<'a>>),
+    /// Go on with this stored notification.
+    Reference(&'a QueueMessage<'a>, &'a NotificationReference),
 }
 
 impl Intake {
-    /// Reads a notification. One that cannot be read would fail at every retry, so it is rejected, and its message is done.
-    pub(crate) async fn read<'a>(&self, message: &'a QueueMessage<'a>, now: Timestamp) -> Result<Job<'a>, Stop> {
-        match Notification::parse(message.body) {
-            Ok(notification) => Ok(self.job(message, notification)),
-            Err(invalid) => Err(self.reject(message, invalid, now).await?.into()),
+    /// Reads a message. A notification that cannot be read would fail at every retry, so it is rejected, and its message is
+    /// done.
+    pub(crate) async fn read<'a>(&self, message: &'a QueueMessage<'a>, now: Timestamp) -> Result<Incoming<'a>, Stop> {
+        if let Some(reference) = &message.reference {
+            return Ok(Incoming::Reference(message, reference));
         }
-    }
-
-    fn job<'a>(&self, message: &'a QueueMessage<'a>, notification: Notification) -> Job<'a> {
-        let account_sid = notification.account_sid.clone().unwrap_or_else(|| self.account_sid.clone());
-        Job {
-            message,
-            contact: ContactKey::of(&account_sid, &notification.to),
-            rules: self.policy.rules(region_of_recipient(&notification.to).as_ref()),
-            digest: notification.digest(),
-            account_sid,
-            notification,
+        match Notification::parse(message.body) {
+            Ok(notification) => Ok(Incoming::Notification(Box::new(self.jobs.received(message, notification)))),
+            Err(invalid) => Err(self.reject(message, invalid, now).await?.into()),
         }
     }
 
@@ -77,7 +72,7 @@ impl Intake {
         reason: String,
     ) -> Option<StoredNotification> {
         let subject = Subject {
-            account_sid: invalid.account_sid.unwrap_or_else(|| self.account_sid.clone()),
+            account_sid: invalid.account_sid.unwrap_or_else(|| self.jobs.account_sid.clone()),
             id: invalid.id?,
             digest: sha256_hex(message.body.as_bytes()),
             recipient: None,

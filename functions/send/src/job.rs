@@ -1,9 +1,14 @@
 //! A notification on its way through the stages.
 
+use std::{borrow::Cow, sync::Arc};
+
 use domain::{
     contact_key::ContactKey,
+    lane::Lane,
     notification::{Category, Notification},
-    policy::{Case, RecipientRules},
+    pause::Pauses,
+    policy::{Case, Policy, RecipientRules},
+    region::region_of_recipient,
 };
 use jiff::Timestamp;
 use stores::{
@@ -14,10 +19,12 @@ use twilio_types::sid::{AccountSid, MessagingServiceSid};
 
 use crate::queue_message::QueueMessage;
 
-/// A notification that was read from a queue message.
+/// A notification that was read from a queue message, or from the table by a message that names it.
 pub(crate) struct Job<'a> {
     pub(crate) message: &'a QueueMessage<'a>,
     pub(crate) notification: Notification,
+    /// The notification as it was queued.
+    pub(crate) request: Cow<'a, str>,
     /// The account that the notification names, or the configured one.
     pub(crate) account_sid: AccountSid,
     /// The recipient, as the notification names it.
@@ -25,11 +32,63 @@ pub(crate) struct Job<'a> {
     pub(crate) digest: String,
     /// The rules for the recipient's country.
     pub(crate) rules: RecipientRules,
+    /// When the notification was first put on a queue.
+    pub(crate) enqueued_at: Timestamp,
+}
+
+/// Makes jobs.
+#[derive(Debug, Clone)]
+pub(crate) struct JobFactory {
+    pub(crate) policy: Policy,
+    /// The account of the notifications that name none.
+    pub(crate) account_sid: AccountSid,
+}
+
+impl JobFactory {
+    /// The job of a notification that is the body of a message.
+    pub(crate) fn received<'a>(&self, message: &'a QueueMessage<'a>, notification: Notification) -> Job<'a> {
+        let account_sid = notification.account_sid.clone().unwrap_or_else(|| self.account_sid.clone());
+        Job {
+            message,
+            contact: ContactKey::of(&account_sid, &notification.to),
+            rules: self.rules(&notification),
+            digest: notification.digest(),
+            request: Cow::Borrowed(message.body),
+            enqueued_at: message.enqueued_at,
+            account_sid,
+            notification,
+        }
+    }
+
+    /// The job of a stored notification; none if its request cannot be read, or is not stored any more.
+    pub(crate) fn stored<'a>(&self, message: &'a QueueMessage<'a>, stored: &StoredNotification) -> Option<Job<'a>> {
+        let request = stored.subject.request.clone()?;
+        let notification = Notification::parse(&request).ok()?;
+        let account_sid = stored.subject.account_sid.clone();
+        Some(Job {
+            message,
+            contact: ContactKey::of(&account_sid, &notification.to),
+            rules: self.rules(&notification),
+            digest: stored.subject.digest.clone(),
+            request: Cow::Owned(request),
+            enqueued_at: stored.enqueued_at,
+            account_sid,
+            notification,
+        })
+    }
+
+    fn rules(&self, notification: &Notification) -> RecipientRules {
+        self.policy.rules(region_of_recipient(&notification.to).as_ref())
+    }
 }
 
 impl Job<'_> {
     pub(crate) fn is_marketing(&self) -> bool {
         self.notification.category == Category::Marketing
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        Lane::of(self.notification.category)
     }
 
     /// What is stored of the notification, whatever becomes of it.
@@ -41,7 +100,7 @@ impl Job<'_> {
             recipient: Some(self.notification.to.clone()),
             category: Some(self.notification.category),
             metadata: self.notification.metadata.clone(),
-            request: Some(self.message.body.to_owned()),
+            request: Some(self.request.clone().into_owned()),
         }
     }
 }
@@ -54,6 +113,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) seen: Option<i64>,
     /// The person who has the recipient among the identities.
     pub(crate) person: StoredPerson,
+    /// What is paused.
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 impl Candidate<'_> {
@@ -70,13 +131,14 @@ impl Candidate<'_> {
             progress: &self.stored.progress,
             configured_service,
             expires_at: self.ends_at(),
+            account_sid: &self.job.account_sid,
+            pauses: &self.pauses,
         }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use domain::{policy::Policy, region::region_of_recipient};
     use serde_json::{Value, json};
 
     use super::*;
@@ -93,24 +155,32 @@ pub(crate) mod tests {
         notification.to_string()
     }
 
+    fn factory(policy: &str) -> JobFactory {
+        let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
+        JobFactory { policy: policy.parse().unwrap(), account_sid }
+    }
+
     pub(crate) fn job<'a>(message: &'a QueueMessage<'a>, policy: &str) -> Job<'a> {
-        let notification = Notification::parse(message.body).unwrap();
-        let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
-        let policy: Policy = policy.parse().unwrap();
-        Job {
-            message,
-            contact: ContactKey::of(&account_sid, &notification.to),
-            digest: notification.digest(),
-            rules: policy.rules(region_of_recipient(&notification.to).as_ref()),
-            account_sid,
-            notification,
-        }
+        factory(policy).received(message, Notification::parse(message.body).unwrap())
     }
 
     /// A notification of which nothing is stored, to a person of whom nothing is stored.
     pub(crate) fn candidate<'a>(message: &'a QueueMessage<'a>, policy: &str) -> Candidate<'a> {
         let job = job(message, policy);
         let person = StoredPerson::new(job.contact.clone());
-        Candidate { stored: StoredNotification::new(job.subject(), message.enqueued_at), seen: None, person, job }
+        let stored = StoredNotification::new(job.subject(), message.enqueued_at);
+        Candidate { stored, seen: None, person, pauses: Arc::default(), job }
+    }
+
+    #[test]
+    fn job_of_a_stored_notification_is_the_job_of_its_message() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let body = body(&json!({}));
+        let message = crate::queue_message::tests::message(&body, now);
+        let received = job(&message, "{}");
+        let stored = StoredNotification::new(received.subject(), received.enqueued_at);
+        let from_table = factory("{}").stored(&message, &stored).unwrap();
+        assert_eq!(from_table.subject(), received.subject());
+        assert_eq!((from_table.notification, from_table.enqueued_at), (received.notification, received.enqueued_at));
     }
 }

@@ -7,11 +7,13 @@
 use std::fmt;
 
 use domain::{
-    notification::{FallbackChannel, Notification},
+    notification::{Category, FallbackChannel, Notification},
+    pause::PauseScope,
     person::Person,
-    policy::{self, Decision, PolicyRefusal, WaitReason},
+    policy::{self, Decision, PolicyRefusal},
     progress::{Outcome, Progress, Step},
     route::{NoSender, Route},
+    waiting::WaitReason,
 };
 use jiff::Timestamp;
 use stores::contacts::StoredPerson;
@@ -21,7 +23,7 @@ use twilio_types::{
     sid::MessagingServiceSid,
 };
 
-use crate::job::Candidate;
+use crate::{job::Candidate, wait::Wait};
 
 /// Judges candidates.
 #[derive(Debug, Clone)]
@@ -34,11 +36,8 @@ pub(crate) struct Judge {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
     Send(Plan),
-    /// It is judged again at this time.
-    Wait {
-        until: Timestamp,
-        reason: WaitReason,
-    },
+    /// It is judged again later.
+    Wait(Wait),
     /// Nothing more is sent.
     End {
         outcome: Outcome,
@@ -66,17 +65,32 @@ const INVALID_TO: u32 = 21211;
 
 impl Judge {
     pub(crate) fn judge(&self, candidate: &Candidate<'_>, now: Timestamp) -> Judgement {
-        let Candidate { job, stored, seen, person } = candidate;
+        let Candidate { job, stored, seen, person, .. } = candidate;
         let notification = &job.notification;
-        // The times of a notification are checked once: a `send_at` that was right is past when it comes back.
-        if seen.is_none()
-            && let Err(invalid) = notification.check_times(job.message.enqueued_at, now)
+        // The times of a notification are checked once: a `send_at` that was right is past when it comes back. After a retry they
+        // are checked as they were then, because they may be why it was rejected.
+        let checked_at = match seen {
+            None => Some(now),
+            Some(_) if job.message.retry_of.is_some() && stored.progress.attempts.is_empty() => Some(job.enqueued_at),
+            Some(_) => None,
+        };
+        if let Some(checked_at) = checked_at
+            && let Err(invalid) = notification.check_times(job.enqueued_at, checked_at)
         {
             return Judgement::End { outcome: Outcome::Rejected, reason: invalid.to_string() };
         }
         let case = candidate.case(self.configured_service.as_ref());
         match policy::decide(&case, now) {
-            Decision::Later { until, reason } => Judgement::Wait { until, reason },
+            // By which sender it goes then is decided then.
+            Decision::Later { until, reason } => {
+                let scopes = vec![PauseScope::Category(notification.category)];
+                Judgement::Wait(Wait { until, reason, scopes })
+            }
+            Decision::Paused(step) => {
+                let scopes = case.route(step.option).map(|route| route.pause_scopes(notification.category));
+                let scopes = scopes.unwrap_or_default();
+                Judgement::Wait(Wait { until: now, reason: WaitReason::Pause, scopes })
+            }
             Decision::Never(refusal) => Judgement::End { outcome: outcome_of(&refusal), reason: refusal.to_string() },
             Decision::Send(step) => match case.route(step.option) {
                 Ok(route) => {
@@ -91,6 +105,13 @@ impl Judge {
     /// The route of an option on this channel.
     pub(crate) fn route(&self, notification: &Notification, channel: FallbackChannel) -> Result<Route, NoSender> {
         Route::of(notification, channel, self.configured_service.as_ref())
+    }
+}
+
+impl Plan {
+    /// The message waits for this reason.
+    pub(crate) fn wait(&self, category: Category, until: Timestamp, reason: WaitReason) -> Wait {
+        Wait { until, reason, scopes: self.route.pause_scopes(category) }
     }
 }
 

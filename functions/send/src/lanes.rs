@@ -1,42 +1,62 @@
-//! Marketing has a separate queue, so that other notifications do not wait behind it.
+//! Each lane has a queue, so that a one-time password does not wait behind a campaign. Other systems may put everything on
+//! the outbound queue.
 
+use std::collections::BTreeMap;
+
+use domain::lane::Lane;
 use shared::{
-    queues::{EnqueueOutcome, Lane, OutboundQueue},
+    queues::{EnqueueOutcome, LaneQueues},
     report::Chain,
 };
 
 use crate::{
+    intake::Incoming,
     job::Job,
     next::{Next, Step},
 };
 
-/// Moves notifications to their queue.
+/// Moves notifications to the queue of their lane.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    pub(crate) queue: OutboundQueue,
+    pub(crate) queues: LaneQueues,
 }
 
 impl Lanes {
-    /// Moves the marketing of the first queue to its own queue, with one request. The other notifications go on.
-    pub(crate) async fn sort<'a>(&self, jobs: Vec<Job<'a>>) -> Vec<Step<'a, Job<'a>>> {
-        let is_misplaced =
-            |job: &Job<'_>| self.queue.has_bulk_lane() && job.is_marketing() && job.message.lane == Lane::Front;
-        let (misplaced, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_misplaced);
-        let mut steps: Vec<Step<'a, Job<'a>>> = rest.into_iter().map(Ok).collect();
-        if misplaced.is_empty() {
-            return steps;
+    /// Moves the notifications that are on the queue of another lane, with one request for each lane. The others go on.
+    pub(crate) async fn sort<'a>(&self, incoming: Vec<Incoming<'a>>) -> Vec<Step<'a, Incoming<'a>>> {
+        let mut steps: Vec<Step<'a, Incoming<'a>>> = Vec::with_capacity(incoming.len());
+        let mut misplaced: BTreeMap<Lane, Vec<Box<Job<'a>>>> = BTreeMap::new();
+        for incoming in incoming {
+            match incoming {
+                Incoming::Notification(job) if self.is_misplaced(&job) => {
+                    misplaced.entry(job.lane()).or_default().push(job);
+                }
+                incoming => steps.push(Ok(incoming)),
+            }
         }
-        let copies: Vec<_> = misplaced.iter().map(|job| job.message.copy(&job.account_sid)).collect();
-        let outcomes = self.queue.enqueue(Lane::Bulk, &copies).await.unwrap_or_else(|error| {
-            tracing::error!(error = %Chain(&error), "marketing was not moved to its queue, and is tried again");
+        for (lane, jobs) in misplaced {
+            steps.extend(self.move_to(lane, jobs).await);
+        }
+        steps
+    }
+
+    fn is_misplaced(&self, job: &Job<'_>) -> bool {
+        self.queues.has_separate_queues(job.message.lane, job.lane())
+    }
+
+    async fn move_to<'a>(&self, lane: Lane, jobs: Vec<Box<Job<'a>>>) -> Vec<Step<'a, Incoming<'a>>> {
+        let copies: Vec<_> = jobs.iter().map(|job| job.message.copy(&job.account_sid)).collect();
+        let outcomes = self.queues.enqueue(lane, &copies).await.unwrap_or_else(|error| {
+            let lane = lane.as_str();
+            tracing::error!(error = %Chain(&error), lane, "notifications were not moved to their lane, and are tried again");
             vec![EnqueueOutcome::Refused; copies.len()]
         });
-        steps.extend(misplaced.into_iter().zip(outcomes).map(|(job, outcome)| {
+        let end = |(job, outcome): (Box<Job<'a>>, _)| {
             Err(job.message.ended(match outcome {
                 EnqueueOutcome::Accepted => Next::Done,
                 EnqueueOutcome::Refused => job.message.after_failure(),
             }))
-        }));
-        steps
+        };
+        jobs.into_iter().zip(outcomes).map(end).collect()
     }
 }

@@ -1,21 +1,23 @@
-//! From the outbound queue to Twilio: a notification is sent once, to a person who may receive it, as fast as the sender may.
+//! From the outbound queues to Twilio: a notification is sent once, to a person who may receive it, as fast as the sender may.
 //!
 //! A batch goes through these stages, in this order:
 //!
-//! 1. [`intake`] reads the notifications, and [`lanes`] moves marketing to its own queue.
+//! 1. [`intake`] reads the messages: notifications, and names of stored ones. [`lanes`] moves notifications to the queue of
+//!    their lane.
 //! 2. [`lookup`] reads what is stored of the notifications and their recipients.
 //! 3. [`judge`] decides for each whether it is sent now. [`resolve`] finds out before what became of an earlier attempt whose
-//!    answer was lost. [`record_decision`] writes down why a notification waits or ends.
-//! 4. [`mod@compose`] makes the message, and [`schedule`] reserves its slot.
+//!    answer was lost, and [`mod@retry`] opens what an operator retries. [`mod@wait`] lets it wait, and [`record_decision`]
+//!    ends it.
+//! 4. [`mod@compose`] makes the message, and [`schedule`] reserves its slot, or plans a time for which it waits.
 //! 5. Then each message by itself: when its slot has come, [`claim`] claims it, [`deliver`] calls Twilio with nothing in
 //!    between, and [`settle`] writes down the answer.
-//! 6. [`requeue`] makes those messages come again that are not done.
+//! 6. [`requeue`] makes those messages come again that failed.
 //!
 //! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `CONTACTS_TABLE`, `RATE_LIMITS_TABLE`, `OUTBOUND_QUEUE_URL`,
 //! `MEDIA_BUCKET`, `MEDIA_BUCKET_DOMAIN` (the bucket's host, required unless S3 has an endpoint URL), `TWILIO_SECRET_ID`,
 //! `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `MESSAGING_SERVICE_SID`, `TWILIO_API_BASE_URL` (Twilio's),
-//! `SEND_POLICY` (marketing needs a consent, 80 messages a second), `BULK_QUEUE_URL` (marketing stays on the outbound
-//! queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive target) and `MEDIA_SIGNER_SECRET_ID` (the function's own
+//! `SEND_POLICY` (marketing needs a consent, 80 messages a second), `URGENT_QUEUE_URL` and `MARKETING_QUEUE_URL` (these
+//! lanes stay on the outbound queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive target) and `MEDIA_SIGNER_SECRET_ID` (the function's own
 //! credentials, with which a media link may expire before Twilio has fetched the file).
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -32,6 +34,7 @@ mod backoff;
 mod claim;
 mod compose;
 mod config;
+mod daily_caps;
 mod dead_letters;
 mod deliver;
 mod intake;
@@ -48,9 +51,11 @@ mod queue_message;
 mod record_decision;
 mod requeue;
 mod resolve;
+mod retry;
 mod schedule;
 mod settle;
 mod template_names;
+mod wait;
 
 use claim::{ClaimResult, Claimed, Claimer};
 use compose::{ComposeError, Composer};
@@ -60,13 +65,14 @@ use job::Candidate;
 use judge::{Judge, Judgement};
 use lanes::Lanes;
 use lookup::{Known, Lookup};
-use next::{Ended, Next, SendError, Stop, continuing};
+use next::{Ended, Next, SendError, Step, Stop, continuing};
 use queue_message::QueueMessage;
-use record_decision::{DecisionRecorder, await_account, await_message};
+use record_decision::DecisionRecorder;
 use requeue::Requeue;
 use resolve::Resolver;
-use schedule::{Draft, Due, Scheduler, sleep_until};
+use schedule::{Draft, Due, Scheduled, Scheduler, sleep_until};
 use settle::Settler;
+use wait::Waiter;
 
 /// The function's timeout in `template.yaml`.
 const TIMEOUT: Duration = Duration::from_secs(45);
@@ -89,6 +95,7 @@ pub struct SendFunction {
     claimer: Claimer,
     deliverer: Deliverer,
     settler: Settler,
+    waiter: Waiter,
     requeue: Requeue,
     twilio: Arc<TwilioAccounts>,
 }
@@ -99,13 +106,13 @@ impl SendFunction {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Infallible> {
         let now = Timestamp::now();
         let deadline = Deadline::of_invocation(event.context.deadline, TIMEOUT).before(RESERVE);
-        let read = |message| QueueMessage::read(message, &self.requeue.queue, deadline, now);
-        let messages: Vec<_> = event.payload.records.iter().map(read).collect();
-        let ended = self.process(&messages, now).await;
-        let finished = join_all(ended.iter().map(|ended| self.requeue.finish(ended, now))).await;
+        let messages = QueueMessage::read_all(&event.payload, &self.requeue.queues, deadline, now);
+        // On the heap: the stages together are deeper than the compiler computes the layout of.
+        let ended = Box::pin(self.process(&messages, now)).await;
+        let finished = join_all(ended.iter().map(|ended| self.requeue.finish(ended))).await;
         let mut response = SqsBatchResponse::default();
-        for (ended, next) in ended.iter().zip(finished) {
-            if let Next::Again(_) = next {
+        for (ended, is_done) in ended.iter().zip(finished) {
+            if !is_done {
                 response.add_failure(ended.message.message_id);
             }
         }
@@ -120,18 +127,19 @@ impl SendFunction {
                 .iter()
                 .map(async |message| self.intake.read(message, now).await.map_err(|stop| message.stopped(stop))),
         );
-        let jobs = continuing(&mut ended, read.await);
-        let jobs = continuing(&mut ended, self.lanes.sort(jobs).await);
-        let known = continuing(&mut ended, self.lookup.read(jobs).await);
+        let incoming = continuing(&mut ended, read.await);
+        let incoming = continuing(&mut ended, self.lanes.sort(incoming).await);
+        let known = continuing(&mut ended, self.lookup.read(incoming, now).await);
         // On the heap: these futures are large, and there are ten of them.
         let drafts = join_all(known.into_iter().map(async |known| {
             let message = known.job.message;
             Box::pin(self.draft(known, now)).await.map_err(|stop| message.stopped(stop))
         }));
         let drafts = continuing(&mut ended, drafts.await);
-        let due = continuing(&mut ended, self.scheduler.schedule(drafts, now).await);
+        let scheduled = self.scheduler.schedule(drafts, now).await;
         // Each is woken by itself: with `join_all` all ten would be polled whenever one of them goes on.
-        let sending: FuturesUnordered<_> = due.into_iter().map(|due| Box::pin(self.send(due))).collect();
+        let sending: FuturesUnordered<_> =
+            scheduled.into_iter().map(|scheduled| Box::pin(self.send(scheduled))).collect();
         ended.extend(sending.collect::<Vec<_>>().await);
         ended
     }
@@ -144,30 +152,37 @@ impl SendFunction {
             other => return Err(self.record(candidate, other, now).await?.into()),
         };
         if !self.twilio.has(&candidate.job.account_sid) {
-            return Err(await_account(&candidate.job, &self.twilio).await.into());
+            return Err(self.decisions.await_account(candidate, &plan, &self.twilio, now).await?.into());
         }
         let attempt = candidate.stored.progress.attempts.len();
         match self.composer.compose(&candidate.job, &plan, attempt).await {
-            Ok(message) => Ok(Draft { candidate, plan, message, decided_at: now }),
+            Ok(message) => Ok(Draft { candidate, plan, message, decided_at: now, counted: Vec::new() }),
             Err(ComposeError::Invalid(reason)) => {
                 Err(self.decisions.end(candidate, Outcome::Rejected, reason, now).await?.into())
             }
-            Err(error) => Err(await_message(&candidate.job, &error).into()),
+            Err(error) => Err(self.decisions.await_message(candidate, &plan, &error, now).await?.into()),
         }
     }
 
     /// Goes on only with a notification that may be claimed.
     async fn candidate<'a>(&self, known: Known<'a>, now: Timestamp) -> Result<Candidate<'a>, Stop> {
-        let Known { job, stored, person } = known;
+        let Known { job, stored, person, pauses } = known;
+        let stored = stored.map(|stored| retry::reopened(&job, stored, now));
         match ClaimState::of(stored, &job.digest, now) {
             ClaimState::New => {
-                let stored = StoredNotification::new(job.subject(), job.message.enqueued_at);
-                Ok(Candidate { job, stored, seen: None, person })
+                let stored = StoredNotification::new(job.subject(), job.enqueued_at);
+                Ok(Candidate { job, stored, seen: None, person, pauses })
             }
-            ClaimState::Claimable(found) => Ok(Candidate { job, seen: Some(found.version), stored: *found, person }),
-            ClaimState::OutcomeUnknown(found) => {
-                let stored = Box::pin(self.resolver.resolve(&job, &person, *found, now)).await?;
-                Ok(Candidate { job, seen: Some(stored.version), stored, person })
+            ClaimState::Claimable(stored) if !job.message.is_redelivered() && wait::is_early(&stored, now) => {
+                tracing::debug!(notification_id = %job.notification.id, "a notification came again before its planned time");
+                Err(Next::Done.into())
+            }
+            ClaimState::Claimable(stored) => {
+                Ok(Candidate { job, seen: Some(stored.version), stored: *stored, person, pauses })
+            }
+            ClaimState::OutcomeUnknown(stored) => {
+                let candidate = Candidate { job, seen: Some(stored.version), stored: *stored, person, pauses };
+                Box::pin(self.resolver.resolve(candidate, now)).await
             }
             ClaimState::LeasedUntil(until) => Err(Next::after_lease(until, now).into()),
             ClaimState::Finished(state) => {
@@ -183,30 +198,45 @@ impl SendFunction {
     async fn record(&self, candidate: Candidate<'_>, judgement: Judgement, now: Timestamp) -> Result<Next, SendError> {
         match judgement {
             Judgement::Send(_) => Ok(Next::SOON),
-            Judgement::Wait { until, reason } => self.decisions.wait(candidate, until, reason, now).await,
+            Judgement::Wait(wait) => self.waiter.wait(candidate, wait, now).await,
             Judgement::End { outcome, reason } => self.decisions.end(candidate, outcome, reason, now).await,
         }
     }
 
-    /// Sends a message in its slot.
-    async fn send<'a>(&self, due: Due<'a>) -> Ended<'a> {
-        let message = due.draft.candidate.job.message;
-        match self.claim_and_deliver(due).await {
+    /// Sends a message in its slot, or lets it wait for its time.
+    async fn send<'a>(&self, scheduled: Step<'a, Scheduled<'a>>) -> Ended<'a> {
+        let (message, result) = match scheduled {
+            Err(ended) => return ended,
+            Ok(Scheduled::Slot(due)) => (due.draft.candidate.job.message, Box::pin(self.claim_and_deliver(due)).await),
+            Ok(Scheduled::Planned(candidate, wait)) => {
+                let message = candidate.job.message;
+                (message, self.waiter.wait(*candidate, wait, Timestamp::now()).await.map_err(Stop::from))
+            }
+        };
+        match result {
             Ok(next) => message.ended(next),
             Err(stop) => message.stopped(stop),
         }
     }
 
-    async fn claim_and_deliver(&self, mut due: Due<'_>) -> Result<Next, Stop> {
+    async fn claim_and_deliver(&self, mut due: Box<Due<'_>>) -> Result<Next, Stop> {
         loop {
             sleep_until(due.slot).await;
-            match self.claimer.claim(due).await? {
+            let draft = match self.claimer.claim(*due).await? {
                 ClaimResult::Claimed(claimed) => return Ok(self.deliver_and_settle(&claimed).await?),
                 ClaimResult::Judged(candidate, judgement) => {
                     return Ok(self.record(candidate, judgement, Timestamp::now()).await?);
                 }
-                ClaimResult::Late(draft) => due = self.scheduler.reschedule(draft).await?,
-            }
+                ClaimResult::Late(draft) => draft,
+            };
+            due = match self.scheduler.reschedule(draft).await {
+                Some(Ok(Scheduled::Slot(due))) => due,
+                Some(Ok(Scheduled::Planned(candidate, wait))) => {
+                    return Ok(self.waiter.wait(*candidate, wait, Timestamp::now()).await?);
+                }
+                Some(Err(ended)) => return Ok(ended.next),
+                None => return Ok(Next::SOON),
+            };
         }
     }
 

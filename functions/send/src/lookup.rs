@@ -1,17 +1,30 @@
-//! What is stored of a batch's notifications and their recipients, in one read.
+//! What is stored of a batch's notifications and their recipients, in one read. A message that only names its notification
+//! needs a second read: its recipient is known then.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use domain::contact_key::ContactKey;
+use domain::{
+    contact_key::ContactKey,
+    notification::NotificationId,
+    pause::Pauses,
+    progress::{Phase, Reopening},
+};
+use jiff::Timestamp;
+use shared::queues::NotificationReference;
 use stores::{
     contacts::{Contacts, StoredPerson},
     dynamodb::{Item, StoreError, batch_get},
     notifications::{Notifications, StoredNotification},
+    pauses::PauseStore,
 };
+use twilio_types::sid::AccountSid;
 
 use crate::{
-    job::Job,
-    next::{SendError, Step},
+    intake::Incoming,
+    job::{Job, JobFactory},
+    next::{Next, SendError, Step, Stop},
+    queue_message::QueueMessage,
+    record_decision::DecisionRecorder,
 };
 
 /// Reads what decisions depend on.
@@ -20,6 +33,9 @@ pub(crate) struct Lookup {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
+    pub(crate) pauses: PauseStore,
+    pub(crate) jobs: JobFactory,
+    pub(crate) decisions: DecisionRecorder,
 }
 
 /// A notification with what is stored of it and of its recipient.
@@ -27,6 +43,7 @@ pub(crate) struct Known<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) stored: Option<StoredNotification>,
     pub(crate) person: StoredPerson,
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 /// The items of a batch.
@@ -34,35 +51,133 @@ struct Found {
     /// By the key of their item.
     notifications: HashMap<String, Item>,
     persons: HashMap<ContactKey, StoredPerson>,
+    pauses: Arc<Pauses>,
 }
+
+/// A notification with what is stored of it.
+type Stored<'a> = (Job<'a>, Option<StoredNotification>);
 
 impl Lookup {
     /// Reads everything that the decisions about a batch need, together and consistently.
-    pub(crate) async fn read<'a>(&self, jobs: Vec<Job<'a>>) -> Vec<Step<'a, Known<'a>>> {
-        if jobs.is_empty() {
+    pub(crate) async fn read<'a>(&self, incoming: Vec<Incoming<'a>>, now: Timestamp) -> Vec<Step<'a, Known<'a>>> {
+        if incoming.is_empty() {
             return Vec::new();
         }
-        match self.find(&jobs).await {
-            Ok(found) => jobs.into_iter().map(|job| found.known(job)).collect(),
+        let mut found = match self.find(&incoming).await {
+            Ok(found) => found,
             Err(error) => {
                 let error = SendError::from(error);
-                jobs.into_iter().map(|job| Err(job.message.failed(&error))).collect()
+                return incoming.into_iter().map(|incoming| Err(incoming.message().failed(&error))).collect();
             }
+        };
+        let mut steps = Vec::with_capacity(incoming.len());
+        let mut jobs: Vec<Stored<'a>> = Vec::with_capacity(incoming.len());
+        for incoming in incoming {
+            let message = incoming.message();
+            match self.job(incoming, &found, now).await {
+                Ok(job) => jobs.push(job),
+                Err(stop) => steps.push(Err(message.stopped(stop))),
+            }
+        }
+        if let Err(error) = self.find_missing_persons(&jobs, &mut found).await {
+            let error = SendError::from(error);
+            steps.extend(jobs.into_iter().map(|(job, _)| Err(job.message.failed(&error))));
+            return steps;
+        }
+        steps.extend(jobs.into_iter().map(|(job, stored)| Ok(found.known(job, stored))));
+        steps
+    }
+
+    async fn find(&self, incoming: &[Incoming<'_>]) -> Result<Found, StoreError> {
+        let contacts: Vec<_> = incoming.iter().filter_map(Incoming::contact).cloned().collect();
+        let (contacts_table, contact_keys) = self.contacts.batch_keys(contacts.iter())?;
+        let (notifications_table, notification_keys) =
+            self.notifications.batch_keys(incoming.iter().map(Incoming::name))?;
+        let (pauses_table, pauses_key) = self.pauses.batch_key()?;
+        let wanted = [
+            (contacts_table.clone(), contact_keys),
+            (notifications_table.clone(), notification_keys),
+            (pauses_table.clone(), pauses_key),
+        ];
+        let mut items =
+            batch_get(&self.dynamodb, "reading a batch's notifications and recipients", wanted.into()).await?;
+        let mut items_of = |table: &str| items.remove(table).unwrap_or_default();
+        let persons = items_of(&contacts_table);
+        Ok(Found {
+            notifications: by_key(items_of(&notifications_table)),
+            pauses: Arc::new(PauseStore::read_item(items_of(&pauses_table).pop())?),
+            persons: self.contacts.persons_in(&contacts, persons).await?,
+        })
+    }
+
+    /// Reads the recipients of the notifications that their messages only name.
+    async fn find_missing_persons(&self, jobs: &[Stored<'_>], found: &mut Found) -> Result<(), StoreError> {
+        let named = jobs.iter().filter(|(job, _)| job.message.reference.is_some());
+        let contacts: Vec<_> = named.map(|(job, _)| job.contact.clone()).collect();
+        if !contacts.is_empty() {
+            found.persons.extend(self.contacts.persons(&contacts).await?);
+        }
+        Ok(())
+    }
+
+    /// An item that cannot be read stops its own notification only.
+    async fn job<'a>(&self, incoming: Incoming<'a>, found: &Found, now: Timestamp) -> Result<Stored<'a>, Stop> {
+        let (account_sid, id) = incoming.name();
+        let item = found.notifications.get(&format!("{account_sid}#{id}"));
+        let stored = item.cloned().map(StoredNotification::read).transpose()?;
+        match incoming {
+            Incoming::Notification(job) => Ok((*job, stored)),
+            Incoming::Reference(message, reference) => self.referenced(message, reference, stored, now).await,
         }
     }
 
-    async fn find(&self, jobs: &[Job<'_>]) -> Result<Found, StoreError> {
-        let contacts: Vec<_> = jobs.iter().map(|job| job.contact.clone()).collect();
-        let ids = jobs.iter().map(|job| (&job.account_sid, &job.notification.id));
-        let (contacts_table, contact_keys) = self.contacts.batch_keys(contacts.iter())?;
-        let (notifications_table, notification_keys) = self.notifications.batch_keys(ids)?;
-        let wanted = [(contacts_table.clone(), contact_keys), (notifications_table.clone(), notification_keys)].into();
-        let mut items = batch_get(&self.dynamodb, "reading a batch's notifications and recipients", wanted).await?;
-        let persons = items.remove(&contacts_table).unwrap_or_default();
-        Ok(Found {
-            notifications: by_key(items.remove(&notifications_table).unwrap_or_default()),
-            persons: self.contacts.persons_in(&contacts, persons).await?,
-        })
+    async fn referenced<'a>(
+        &self,
+        message: &'a QueueMessage<'a>,
+        reference: &NotificationReference,
+        stored: Option<StoredNotification>,
+        now: Timestamp,
+    ) -> Result<Stored<'a>, Stop> {
+        let notification_id = &reference.id;
+        let Some(mut stored) = stored else {
+            tracing::warn!(%notification_id, "a message names a notification that is not stored any more");
+            return Err(Next::Done.into());
+        };
+        if let Some(job) = self.jobs.stored(message, &stored) {
+            return Ok((job, Some(stored)));
+        }
+        // A one-time password is not stored after its end, so its retry is rejected again, and is recorded.
+        let is_reopened = message.retry_of.is_some() && stored.reopen(now) == Reopening::Reopened;
+        if !is_reopened && matches!(stored.progress.phase, Phase::Accepted | Phase::Ended) {
+            let state = stored.state().as_str();
+            tracing::info!(%notification_id, state, "a notification came again after its end");
+            return Err(Next::Done.into());
+        }
+        Err(self.decisions.reject_unreadable(message, stored, now).await?.into())
+    }
+}
+
+impl<'a> Incoming<'a> {
+    fn message(&self) -> &'a QueueMessage<'a> {
+        match self {
+            Self::Notification(job) => job.message,
+            Self::Reference(message, _) => message,
+        }
+    }
+
+    fn name(&self) -> (&AccountSid, &NotificationId) {
+        match self {
+            Self::Notification(job) => (&job.account_sid, &job.notification.id),
+            Self::Reference(_, reference) => (&reference.account_sid, &reference.id),
+        }
+    }
+
+    /// The recipient, if the message says it.
+    fn contact(&self) -> Option<&ContactKey> {
+        match self {
+            Self::Notification(job) => Some(&job.contact),
+            Self::Reference(..) => None,
+        }
     }
 }
 
@@ -72,14 +187,9 @@ fn by_key(items: Vec<Item>) -> HashMap<String, Item> {
 }
 
 impl Found {
-    /// An item that cannot be read stops its own notification only.
-    fn known<'a>(&self, job: Job<'a>) -> Step<'a, Known<'a>> {
+    fn known<'a>(&self, job: Job<'a>, stored: Option<StoredNotification>) -> Known<'a> {
         let person = self.persons.get(&job.contact).cloned();
         let person = person.unwrap_or_else(|| StoredPerson::new(job.contact.clone()));
-        let key = format!("{}#{}", job.account_sid, job.notification.id);
-        match self.notifications.get(&key).cloned().map(StoredNotification::read).transpose() {
-            Ok(stored) => Ok(Known { job, stored, person }),
-            Err(error) => Err(job.message.failed(&error.into())),
-        }
+        Known { job, stored, person, pauses: Arc::clone(&self.pauses) }
     }
 }

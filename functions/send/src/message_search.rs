@@ -4,7 +4,7 @@
 //! one person. So a message is assigned in a transaction with an item that names its owner, and the next message of the list
 //! is tried if it belongs to another notification.
 
-use std::{error::Error, ops::ControlFlow, sync::Arc};
+use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
 use domain::{
     notification::{Content, FallbackChannel},
@@ -42,8 +42,9 @@ pub(crate) struct MessageSearch {
 pub(crate) enum SearchResult {
     /// The complete list has no message of the attempt.
     NoMessage,
-    /// A message was assigned to the notification, which is stored like this now.
-    Assigned(Box<StoredNotification>),
+    /// A message was assigned to the notification, which is stored like this now. If it goes on, its next message is put on
+    /// the queue with this delay.
+    Assigned(Box<StoredNotification>, Option<Duration>),
     /// Another writer changed the notification.
     NotificationChanged,
     /// The list does not say whether the message exists, for this reason.
@@ -159,9 +160,9 @@ impl MessageSearch {
             status: listed.status,
             code: listed.error_code,
         };
-        apply_report(&mut after, job, &report, now);
+        let (_, delay) = apply_report(&mut after, job, &report, now);
         Ok(match self.notifications.assign_message(stored.version, &after, &listed.sid, now).await? {
-            MessageAssignment::Assigned => Some(SearchResult::Assigned(Box::new(after))),
+            MessageAssignment::Assigned => Some(SearchResult::Assigned(Box::new(after), delay)),
             MessageAssignment::Changed(_) => Some(SearchResult::NotificationChanged),
             MessageAssignment::OwnedByAnother => None,
         })

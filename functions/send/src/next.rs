@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
-use domain::{
-    policy::REPLY_WITHIN,
-    progress::{Phase, Progress},
-};
 use jiff::Timestamp;
 use shared::queues::QueueError;
-use stores::{dynamodb::StoreError, notifications::StoredNotification};
+use stores::dynamodb::StoreError;
 
 use crate::queue_message::QueueMessage;
 
-/// What becomes of a queue message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a queue message. A notification that waits for a time does not wait in its message ([`crate::wait`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nothing is left to do for it: it is deleted.
     Done,
-    /// It comes again after this time.
+    /// It comes again after this time: something of ours failed, or another function works on the notification.
     Again(Duration),
+    /// It has failed too often, at last for this reason: it becomes a dead letter.
+    GiveUp(String),
 }
 
 /// A queue message whose work in this invocation has ended.
@@ -62,32 +60,11 @@ impl Next {
     /// The notification has changed, and is decided about again at once. SQS counts in seconds.
     pub(crate) const SOON: Self = Self::Again(Duration::from_secs(1));
 
-    /// The message comes again at this time, and not before the next second.
-    pub(crate) fn at(at: Timestamp, now: Timestamp) -> Self {
-        let delay = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-        Self::Again(delay.max(Duration::from_secs(1)))
-    }
-
     /// A lease ends at this time. What comes back to it finds it ended.
     pub(crate) fn after_lease(until: Timestamp, now: Timestamp) -> Self {
-        Self::at(until.saturating_add(Duration::from_secs(1)).unwrap_or(until), now)
+        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        Self::Again(left + Duration::from_secs(1))
     }
-
-    /// When the message of a notification comes again, by what is stored of it. `ends_at` is when the notification expires.
-    pub(crate) fn of(stored: &StoredNotification, ends_at: Option<Timestamp>, now: Timestamp) -> Self {
-        match stored.progress.phase {
-            Phase::Ready { not_before, .. } => Self::at(not_before.unwrap_or(now), now),
-            Phase::Claimed => Self::after_lease(stored.lease.as_ref().map_or(now, |lease| lease.until), now),
-            // An answer brings it back earlier: publish puts a copy on the queue.
-            Phase::AwaitingReply => Self::at(ends_at.unwrap_or_else(|| reply_by(&stored.progress, now)), now),
-            Phase::Accepted | Phase::Unknown | Phase::Ended => Self::Done,
-        }
-    }
-}
-
-fn reply_by(progress: &Progress, now: Timestamp) -> Timestamp {
-    let asked_at = progress.last().map_or(now, |attempt| attempt.claimed_at);
-    asked_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX)
 }
 
 /// Separates the notifications that go on from those whose work has ended.
@@ -98,66 +75,13 @@ pub(crate) fn continuing<'a, T>(ended: &mut Vec<Ended<'a>>, steps: Vec<Step<'a, 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use domain::{
-        notification::{FallbackChannel, NotificationId},
-        progress::{Outcome, Purpose, Step as ProgressStep},
-    };
-    use jiff::SignedDuration;
-    use stores::notifications::{Lease, LeaseId, Subject};
-
     use super::*;
 
-    fn now() -> Timestamp {
-        Timestamp::from_second(1_790_000_000).unwrap()
-    }
-
-    fn after(seconds: i64) -> Timestamp {
-        now() + SignedDuration::from_secs(seconds)
-    }
-
-    fn stored(phase: Phase) -> StoredNotification {
-        let subject = Subject {
-            account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
-            id: NotificationId::try_from("order-1".to_owned()).unwrap(),
-            digest: String::new(),
-            recipient: None,
-            category: None,
-            metadata: BTreeMap::new(),
-            request: None,
-        };
-        let mut stored = StoredNotification::new(subject, now());
-        let step = ProgressStep { option: 0, purpose: Purpose::AskForReply };
-        stored.progress.claim(step, FallbackChannel::WhatsApp, now());
-        stored.progress.phase = phase;
-        stored.lease = Some(Lease { id: LeaseId::random(), until: after(60), resolvable_at: after(600) });
-        stored
-    }
-
     #[test]
-    fn message_comes_again_when_its_notification_can_go_on() {
-        let step = ProgressStep { option: 0, purpose: Purpose::Deliver };
-        let seconds = |seconds| Next::Again(Duration::from_secs(seconds));
-        for (phase, ends_at, expected) in [
-            (Phase::Ready { step, not_before: None }, None, Next::SOON),
-            (Phase::Ready { step, not_before: Some(after(900)) }, None, seconds(900)),
-            (Phase::Claimed, None, seconds(61)),
-            (Phase::AwaitingReply, Some(after(3_600)), seconds(3_600)),
-            (Phase::AwaitingReply, None, seconds(7 * 24 * 3_600)),
-            (Phase::Accepted, None, Next::Done),
-            (Phase::Unknown, None, Next::Done),
-            (Phase::Ended, None, Next::Done),
-        ] {
-            assert_eq!(Next::of(&stored(phase), ends_at, now()), expected, "{phase:?}");
-        }
-        let mut ended = stored(Phase::Claimed);
-        ended.progress.end(Outcome::Suppressed, "the recipient has opted out".to_owned());
-        assert_eq!(Next::of(&ended, None, now()), Next::Done);
-    }
-
-    #[test]
-    fn message_never_comes_again_within_the_same_second() {
-        assert_eq!(Next::at(after(-5), now()), Next::SOON, "a past time");
+    fn message_comes_back_when_the_lease_has_ended() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let until = now + jiff::SignedDuration::from_secs(60);
+        assert_eq!(Next::after_lease(until, now), Next::Again(Duration::from_secs(61)));
+        assert_eq!(Next::after_lease(now, until), Next::SOON, "it has ended");
     }
 }

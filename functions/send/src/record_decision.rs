@@ -1,7 +1,7 @@
 //! What was decided about a notification that is not sent now is written down, for those who ask and for its events.
 
-use domain::{policy::WaitReason, progress::Outcome};
-use jiff::Timestamp;
+use domain::{progress::Outcome, waiting::WaitReason};
+use jiff::{SignedDuration, Timestamp};
 use shared::{report::Chain, twilio::TwilioAccounts};
 use stores::notifications::{NotificationWrite, Notifications, StoredNotification};
 
@@ -10,43 +10,30 @@ use crate::{
     compose::ComposeError,
     dead_letters::DeadLetters,
     job::{Candidate, Job},
+    judge::Plan,
     next::{Next, SendError},
+    queue_message::QueueMessage,
+    wait::Waiter,
 };
 
 /// Writes decisions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DecisionRecorder {
     pub(crate) notifications: Notifications,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) waiter: Waiter,
 }
 
 /// What only an operator can fix is tried again every few minutes: the pause after this many tries.
 const LONG_PAUSE: usize = 8;
 
-impl DecisionRecorder {
-    /// A notification waits. Its reason is written once, so that one can see what it waits for.
-    pub(crate) async fn wait(
-        &self,
-        mut candidate: Candidate<'_>,
-        until: Timestamp,
-        reason: WaitReason,
-        now: Timestamp,
-    ) -> Result<Next, SendError> {
-        let text = reason.to_string();
-        // Before a retry the item says why the last attempt failed, and its state says that it awaits a reply.
-        let is_written = matches!(reason, WaitReason::Retry | WaitReason::Reply)
-            || candidate.stored.progress.reason.as_ref() == Some(&text);
-        if !is_written {
-            candidate.stored.progress.wait(text);
-            if let NotificationWrite::Changed(_) =
-                self.notifications.put(candidate.seen, &candidate.stored, now).await?
-            {
-                return Ok(Next::SOON);
-            }
-        }
-        Ok(Next::at(until, now))
-    }
+/// A failure of Twilio passes by itself, and is an operator's business if it lasts.
+const ALARM_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
+/// For how long it is tried again. A notification of last week would surprise its recipient.
+const AWAIT_OPERATOR: SignedDuration = SignedDuration::from_hours(24);
+
+impl DecisionRecorder {
     /// Nothing more of a notification is sent. A rejected one is also a dead letter, because its sender has to change it.
     pub(crate) async fn end(
         &self,
@@ -56,10 +43,11 @@ impl DecisionRecorder {
         now: Timestamp,
     ) -> Result<Next, SendError> {
         if outcome == Outcome::Rejected {
-            self.dead_letters.write(candidate.job.message, &reason).await?;
+            self.dead_letters.write_job(&candidate.job, &reason).await?;
         }
         candidate.stored.progress.end(outcome, reason);
         candidate.stored.lease = None;
+        candidate.stored.due = None;
         match self.notifications.put(candidate.seen, &candidate.stored, now).await? {
             NotificationWrite::Written => {
                 log_state(&candidate.stored);
@@ -73,34 +61,88 @@ impl DecisionRecorder {
     pub(crate) async fn reject_reused_id(&self, job: &Job<'_>, now: Timestamp) -> Result<Next, SendError> {
         let reason = "id: used before for a notification with other content, expected a new one";
         tracing::warn!(notification_id = %job.notification.id, reason, "a notification is invalid and is rejected");
-        self.dead_letters.write(job.message, reason).await?;
-        let mut rejected = StoredNotification::new(job.subject(), job.message.enqueued_at);
+        self.dead_letters.write_job(job, reason).await?;
+        let mut rejected = StoredNotification::new(job.subject(), job.enqueued_at);
         rejected.progress.end(Outcome::Rejected, reason.to_owned());
         self.notifications.record_id_reuse(&rejected, now).await?;
         Ok(Next::Done)
     }
-}
 
-/// The account is not in the secret. If it was added meanwhile, the notification goes on at once; else it waits for the
-/// operator.
-pub(crate) async fn await_account(job: &Job<'_>, twilio: &TwilioAccounts) -> Next {
-    let account_sid = &job.account_sid;
-    let reread = job.message.deadline.run(twilio.reread_credentials(account_sid)).await;
-    if let Ok(Some(_)) = reread {
-        return Next::SOON;
+    /// What is stored of a waiting notification cannot be read any more, so it can never be sent.
+    pub(crate) async fn reject_unreadable(
+        &self,
+        message: &QueueMessage<'_>,
+        mut stored: StoredNotification,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let reason = "the stored notification cannot be read";
+        tracing::error!(notification_id = %stored.subject.id, reason, "a notification is rejected");
+        self.dead_letters.write(message, reason).await?;
+        let seen = Some(stored.version);
+        stored.progress.end(Outcome::Rejected, reason.to_owned());
+        stored.lease = None;
+        stored.due = None;
+        match self.notifications.put(seen, &stored, now).await? {
+            NotificationWrite::Written => Ok(Next::Done),
+            NotificationWrite::Changed(_) => Ok(Next::SOON),
+        }
     }
-    tracing::error!(%account_sid, alarm = "configuration", "the Twilio secret has no such account: add it");
-    Next::Again(backoff::full_jitter(LONG_PAUSE))
-}
 
-/// The message cannot be composed now, and may be later.
-pub(crate) fn await_message(job: &Job<'_>, error: &ComposeError) -> Next {
-    tracing::error!(
-        notification_id = %job.notification.id,
-        error = %Chain(error),
-        "a message was not composed, and is tried again"
-    );
-    Next::Again(backoff::full_jitter(LONG_PAUSE))
+    /// The account is not in the secret. If it was added meanwhile, the notification goes on at once; else it waits for the
+    /// operator.
+    pub(crate) async fn await_account(
+        &self,
+        candidate: Candidate<'_>,
+        plan: &Plan,
+        twilio: &TwilioAccounts,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let account_sid = &candidate.job.account_sid;
+        let reread = candidate.job.message.deadline.run(twilio.reread_credentials(account_sid)).await;
+        if let Ok(Some(_)) = reread {
+            return Ok(Next::SOON);
+        }
+        tracing::error!(%account_sid, alarm = "configuration", "the Twilio secret has no such account: add it");
+        self.await_operator(candidate, plan, WaitReason::Account, now).await
+    }
+
+    /// The message cannot be composed now, and may be later.
+    pub(crate) async fn await_message(
+        &self,
+        candidate: Candidate<'_>,
+        plan: &Plan,
+        error: &ComposeError,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let due = candidate.stored.due.as_ref().filter(|due| due.reason == WaitReason::Composition);
+        let is_old = due.is_some_and(|due| now.duration_since(due.since) >= ALARM_AFTER);
+        tracing::error!(
+            notification_id = %candidate.job.notification.id,
+            error = %Chain(error),
+            alarm = is_old.then_some("repeated"),
+            "a message was not composed, and is tried again"
+        );
+        self.await_operator(candidate, plan, WaitReason::Composition, now).await
+    }
+
+    /// A notification waits for what an operator has to do, for a day.
+    async fn await_operator(
+        &self,
+        candidate: Candidate<'_>,
+        plan: &Plan,
+        reason: WaitReason,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let due = candidate.stored.due.as_ref().filter(|due| due.reason == reason);
+        if due.is_some_and(|due| now.duration_since(due.since) >= AWAIT_OPERATOR) {
+            let reason = format!("given up after 24 hours: {reason}");
+            return self.end(candidate, Outcome::Rejected, reason, now).await;
+        }
+        let pause = SignedDuration::try_from(backoff::full_jitter(LONG_PAUSE)).unwrap_or_default();
+        let until = now.saturating_add(pause).unwrap_or(now);
+        let wait = plan.wait(candidate.job.notification.category, until, reason);
+        self.waiter.wait(candidate, wait, now).await
+    }
 }
 
 /// Says in the log which state was written.

@@ -18,11 +18,11 @@ use std::time::Duration;
 use domain::{
     limits::{RESOLVE_MARGIN, validity},
     policy::{OnUnknown, Policy},
-    progress::{Attempt, Change, MessageReport, Phase},
+    progress::{Attempt, Change, MessageReport},
+    waiting::WaitReason,
 };
 use jiff::{SignedDuration, Timestamp};
 use stores::{
-    contacts::StoredPerson,
     messages::{MessageSubject, Messages, StatusReport},
     notifications::{MessageAssignment, NotificationWrite, Notifications, StoredNotification, next_version},
 };
@@ -30,10 +30,11 @@ use stores::{
 use crate::{
     backoff,
     dead_letters::DeadLetters,
-    job::Job,
+    job::{Candidate, Job},
     message_search::{MessageSearch, SearchResult},
     next::{Next, SendError, Stop},
     record_decision::log_state,
+    wait::{Wait, Waiter},
 };
 
 /// Resolves unknown outcomes.
@@ -43,6 +44,7 @@ pub(crate) struct Resolver {
     pub(crate) messages: Messages,
     pub(crate) search: MessageSearch,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) waiter: Waiter,
     pub(crate) policy: Policy,
 }
 
@@ -59,38 +61,44 @@ const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback reported w
 
 impl Resolver {
     /// Gives the notification only if its last attempt certainly became no message. Then it is ready for the same step.
-    pub(crate) async fn resolve(
-        &self,
-        job: &Job<'_>,
-        person: &StoredPerson,
-        stored: StoredNotification,
-        now: Timestamp,
-    ) -> Result<StoredNotification, Stop> {
-        let number = stored.progress.attempts.len().saturating_sub(1);
-        let Some(attempt) = stored.progress.last().cloned() else { return Ok(stored) };
-        if let Some(report) = self.furthest_report(job, number).await?
-            && let Some(next) = self.record_found(job, &stored, &report, now).await?
+    pub(crate) async fn resolve<'a>(&self, candidate: Candidate<'a>, now: Timestamp) -> Result<Candidate<'a>, Stop> {
+        let number = candidate.stored.progress.attempts.len().saturating_sub(1);
+        let Some(attempt) = candidate.stored.progress.last().cloned() else { return Ok(candidate) };
+        if let Some(report) = self.furthest_report(&candidate.job, number).await?
+            && let Some(next) = self.record_found(&candidate, &report, now).await?
         {
             return Err(next.into());
         }
-        let resolvable_at = resolvable_at(job, &stored, &attempt);
+        let resolvable_at = resolvable_at(&candidate.job, &candidate.stored, &attempt);
         if now < resolvable_at {
-            let next = Next::Again(look_again_in(&attempt, resolvable_at, now));
+            let pause = look_again_in(&attempt, resolvable_at, now);
             tracing::info!(
-                notification_id = %job.notification.id,
+                notification_id = %candidate.job.notification.id,
                 attempt = number,
                 %resolvable_at,
-                ?next,
+                ?pause,
                 "no status callback has named a message of this attempt yet, so its outcome is looked up again"
             );
-            return Err(next.into());
+            return Err(self.look_again(candidate, pause, now).await?.into());
         }
-        match self.search.find(job, person, &stored, now).await? {
-            SearchResult::NoMessage => self.record_not_sent(job, stored, NOT_SENT, now).await,
-            SearchResult::Assigned(found) => Err(after_found(&found, job, now).into()),
+        let Candidate { job, person, stored, .. } = &candidate;
+        match self.search.find(job, person, stored, now).await? {
+            SearchResult::NoMessage => self.record_not_sent(candidate, NOT_SENT, now).await,
+            SearchResult::Assigned(found, delay) => {
+                log_state(&found);
+                Err(self.waiter.come_back(job, delay).await.into())
+            }
             SearchResult::NotificationChanged => Err(Next::SOON.into()),
-            SearchResult::Unreadable(why) => self.decide_unreadable(job, stored, resolvable_at, &why, now).await,
+            SearchResult::Unreadable(why) => self.decide_unreadable(candidate, resolvable_at, &why, now).await,
         }
+    }
+
+    /// The outcome is looked up again after a pause. It sends nothing, so that no operator's pause covers it, and it goes on
+    /// after the notification has expired.
+    async fn look_again(&self, candidate: Candidate<'_>, pause: Duration, now: Timestamp) -> Result<Next, SendError> {
+        let until = now.saturating_add(pause).unwrap_or(now);
+        let wait = Wait { until, reason: WaitReason::Lookup, scopes: Vec::new() };
+        self.waiter.wait(candidate, wait, now).await
     }
 
     /// The furthest status that a callback of the attempt has reported.
@@ -104,13 +112,14 @@ impl Resolver {
     /// by Twilio's list: then this one has none.
     async fn record_found(
         &self,
-        job: &Job<'_>,
-        stored: &StoredNotification,
+        candidate: &Candidate<'_>,
         report: &MessageReport,
         now: Timestamp,
     ) -> Result<Option<Next>, SendError> {
+        let Candidate { job, stored, .. } = candidate;
         let mut found = stored.clone();
-        if apply_report(&mut found, job, report, now) == Change::Duplicate {
+        let (change, delay) = apply_report(&mut found, job, report, now);
+        if change == Change::Duplicate {
             tracing::error!(
                 notification_id = %job.notification.id,
                 alarm = "duplicate",
@@ -119,50 +128,56 @@ impl Resolver {
             return Ok(Some(Next::Done));
         }
         match self.notifications.assign_message(stored.version, &found, &report.message_sid, now).await? {
-            MessageAssignment::Assigned => Ok(Some(after_found(&found, job, now))),
+            MessageAssignment::Assigned => {
+                log_state(&found);
+                Ok(Some(self.waiter.come_back(job, delay).await))
+            }
             MessageAssignment::Changed(_) => Ok(Some(Next::SOON)),
             MessageAssignment::OwnedByAnother => Ok(None),
         }
     }
 
-    async fn record_not_sent(
+    async fn record_not_sent<'a>(
         &self,
-        job: &Job<'_>,
-        mut stored: StoredNotification,
+        mut candidate: Candidate<'a>,
         reason: &str,
         now: Timestamp,
-    ) -> Result<StoredNotification, Stop> {
+    ) -> Result<Candidate<'a>, Stop> {
+        let Candidate { job, stored, .. } = &mut candidate;
         let seen = stored.version;
         stored.apply(&job.notification, now, |progress, on| {
             progress.record_not_sent(reason, on.now);
             Change::Recorded
         });
-        match self.notifications.put(Some(seen), &stored, now).await? {
+        // It goes on at once. Its next message is put on the queue only if this function stops before.
+        let _ = stored.hand_over(job.message.hops, now);
+        match self.notifications.put(Some(seen), stored, now).await? {
             NotificationWrite::Written => {
                 tracing::warn!(notification_id = %job.notification.id, reason, "an attempt is repeated");
-                Ok(StoredNotification { version: next_version(Some(seen), now), ..stored })
+                stored.version = next_version(Some(seen), now);
+                candidate.seen = Some(stored.version);
+                Ok(candidate)
             }
             NotificationWrite::Changed(_) => Err(Next::SOON.into()),
         }
     }
 
     /// The list could not be read, although everything in it would be certain now.
-    async fn decide_unreadable(
+    async fn decide_unreadable<'a>(
         &self,
-        job: &Job<'_>,
-        mut stored: StoredNotification,
+        mut candidate: Candidate<'a>,
         resolvable_at: Timestamp,
         why: &str,
         now: Timestamp,
-    ) -> Result<StoredNotification, Stop> {
-        let notification_id = &job.notification.id;
-        if self.policy.on_unknown(job.notification.category) == OnUnknown::Resend {
+    ) -> Result<Candidate<'a>, Stop> {
+        let notification_id = candidate.job.notification.id.clone();
+        if self.policy.on_unknown(candidate.job.notification.category) == OnUnknown::Resend {
             tracing::warn!(%notification_id, why, "whether a message was sent stays unknown, and it is sent again");
-            return self.record_not_sent(job, stored, NOT_KNOWN, now).await;
+            return self.record_not_sent(candidate, NOT_KNOWN, now).await;
         }
         if now.duration_since(resolvable_at) < RETRY_LIST_FOR {
             tracing::warn!(%notification_id, why, "Twilio's list could not be read, and is tried again");
-            return Err(Next::Again(backoff::full_jitter(LIST_PAUSE)).into());
+            return Err(self.look_again(candidate, backoff::full_jitter(LIST_PAUSE), now).await?.into());
         }
         tracing::error!(
             %notification_id,
@@ -170,32 +185,29 @@ impl Resolver {
             alarm = "held",
             "whether a message was sent stays unknown, and an operator has to look at it"
         );
-        self.dead_letters.write(job.message, NOT_KNOWN).await?;
-        if stored.progress.phase != Phase::Unknown {
-            let seen = stored.version;
-            stored.progress.hold(NOT_KNOWN);
-            if let NotificationWrite::Changed(_) = self.notifications.put(Some(seen), &stored, now).await? {
-                return Err(Next::SOON.into());
-            }
-            log_state(&stored);
+        let Candidate { job, stored, .. } = &mut candidate;
+        self.dead_letters.write_job(job, NOT_KNOWN).await?;
+        let seen = stored.version;
+        stored.progress.hold(NOT_KNOWN);
+        stored.due = None;
+        if let NotificationWrite::Changed(_) = self.notifications.put(Some(seen), stored, now).await? {
+            return Err(Next::SOON.into());
         }
+        log_state(stored);
         Err(Next::Done.into())
     }
 }
 
-fn after_found(stored: &StoredNotification, job: &Job<'_>, now: Timestamp) -> Next {
-    log_state(stored);
-    Next::of(stored, stored.ends_at(&job.notification), now)
-}
-
 /// Applies a report about an attempt whose answer is unknown: it proves that Twilio accepted the attempt, and may say more.
+/// Gives the delay of the notification's next message, if the report makes it go on.
 pub(crate) fn apply_report(
     stored: &mut StoredNotification,
     job: &Job<'_>,
     report: &MessageReport,
     now: Timestamp,
-) -> Change {
-    stored.apply(&job.notification, now, |progress, on| progress.record_found(report, on))
+) -> (Change, Option<Duration>) {
+    let change = stored.apply(&job.notification, now, |progress, on| progress.record_found(report, on));
+    (change, stored.hand_over(job.message.hops, now))
 }
 
 fn furthest(reports: Vec<StatusReport>, attempt: usize) -> Option<MessageReport> {

@@ -6,14 +6,16 @@
 //!    step, or ended.
 //! 3. The notification is written, if it is still as the claim wrote it. If a status callback was faster, the answer is
 //!    applied to what the callback left.
-//! 4. The progress says when the queue message comes again.
+//! 4. If the notification goes on, a message of it is put on the queue.
 //!
 //! If the function stops before step 3, the claim stays, and `resolve` finds out later what became of the message. The
 //! deadline of the requests leaves the time for one write here.
 
+use std::time::Duration;
+
 use domain::{
     failure_response::{FailureResponse, needs_operator},
-    notification::{Category, FallbackChannel, Notification},
+    notification::{FallbackChannel, Notification},
     preference::{Preference, RecordedPreference},
     progress::{AttemptResult, Change, CreateAnswer, CreateFailure, Outcome, Progress},
     region::region_of_recipient,
@@ -33,6 +35,7 @@ use crate::{
     judge::can_go_to_number,
     next::{Next, SendError},
     record_decision::log_state,
+    wait::Waiter,
 };
 
 /// Writes Twilio's answers.
@@ -41,6 +44,7 @@ pub(crate) struct Settler {
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) waiter: Waiter,
 }
 
 impl Settler {
@@ -50,7 +54,7 @@ impl Settler {
             Delivery::Answered(answer) | Delivery::TooFast(answer) => answer,
             // The claim stays as it is, and is resolved after its lease.
             Delivery::OutcomeUnknown => {
-                return Ok(Next::of(&claimed.stored, None, now));
+                return Ok(Next::after_lease(claimed.stored.lease.as_ref().map_or(now, |lease| lease.until), now));
             }
         };
         if let CreateAnswer::Refused(failure) = &answer {
@@ -59,35 +63,40 @@ impl Settler {
         let answer = to_number_after_invalid_user_id(answer, claimed);
         let mut stored = claimed.stored.clone();
         let change = apply(&mut stored, &claimed.job.notification, claimed.attempt(), answer.clone(), now);
+        let delay = stored.hand_over(claimed.job.message.hops, now);
         log_refusal(&claimed.job.notification, &answer, change);
-        if is_given_up(&stored.progress) && claimed.job.notification.category != Category::Authentication {
+        if is_given_up(&stored.progress) {
             let reason = stored.progress.reason.clone().unwrap_or_default();
-            self.dead_letters.write(claimed.job.message, &reason).await?;
+            self.dead_letters.write_job(&claimed.job, &reason).await?;
         }
-        let stored = match self.notifications.put(Some(claimed.stored.version), &stored, now).await? {
-            NotificationWrite::Written => stored,
+        let (stored, delay) = match self.notifications.put(Some(claimed.stored.version), &stored, now).await? {
+            NotificationWrite::Written => (stored, delay),
             NotificationWrite::Changed(_) => self.apply_to_stored(claimed, &answer, now).await?,
         };
         log_state(&stored);
-        Ok(Next::of(&stored, stored.ends_at(&claimed.job.notification), now))
+        Ok(self.waiter.come_back(&claimed.job, delay).await)
     }
 
-    /// A status callback was faster than the answer.
+    /// A status callback was faster than the answer. If it made the notification go on, its writer has put the next message on
+    /// the queue.
     async fn apply_to_stored(
         &self,
         claimed: &Claimed<'_>,
         answer: &CreateAnswer,
         now: Timestamp,
-    ) -> Result<StoredNotification, SendError> {
+    ) -> Result<(StoredNotification, Option<Duration>), SendError> {
         let notification = &claimed.job.notification;
         let change =
             |stored: &mut StoredNotification| match apply(stored, notification, claimed.attempt(), answer.clone(), now)
             {
-                Change::Nothing | Change::Duplicate => (None, ()),
-                Change::Recorded | Change::Ready(_) => (Some(()), ()),
+                Change::Nothing | Change::Duplicate => (None, None),
+                Change::Recorded | Change::Ready(_) => {
+                    let delay = stored.hand_over(claimed.job.message.hops, now);
+                    (Some(delay), None)
+                }
             };
         let changed = self.notifications.change(&claimed.job.account_sid, &notification.id, now, change).await?;
-        Ok(changed.map_or_else(|| claimed.stored.clone(), |(stored, ())| stored))
+        Ok(changed.unwrap_or_else(|| (claimed.stored.clone(), None)))
     }
 
     /// Twilio knows of an opt-out that did not come through our webhook.

@@ -37,7 +37,7 @@ fn due(candidate: Candidate<'_>, slot: Timestamp) -> Due<'_> {
     let plan = plan(&candidate, Purpose::Deliver);
     let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
     let message = NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()));
-    Due { draft: Draft { candidate, plan, message, decided_at: slot }, slot }
+    Due { draft: Draft { candidate, plan, message, decided_at: slot, counted: Vec::new() }, slot }
 }
 
 fn with_candidate(fields: &Value, policy: &str, test: impl FnOnce(Candidate<'_>)) {

@@ -52,6 +52,21 @@ fn times_are_checked_only_while_nothing_is_stored() {
 }
 
 #[test]
+fn retry_checks_the_times_as_they_were() {
+    let long_ago = now() - SignedDuration::from_hours(20 * 24);
+    for (send_at, is_rejected) in
+        [(long_ago - SignedDuration::from_hours(1), true), (long_ago + SignedDuration::from_hours(1), false)]
+    {
+        let body = body(&json!({"send_at": send_at.to_string()}));
+        let message = QueueMessage { enqueued_at: long_ago, retry_of: Some("given up"), ..message(&body, now()) };
+        let mut candidate = candidate(&message, "{}");
+        candidate.seen = Some(1);
+        let judgement = judge().judge(&candidate, now());
+        assert_eq!(matches!(judgement, Judgement::End { .. }), is_rejected, "{judgement:?}");
+    }
+}
+
+#[test]
 fn notification_without_a_sender_is_rejected_with_the_missing_field() {
     let Judgement::End { outcome, reason } = judgement(&json!({"from": null}), "{}", |_| {}) else {
         panic!("expected an end");

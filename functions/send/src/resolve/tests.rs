@@ -1,6 +1,6 @@
 use domain::{
     notification::FallbackChannel,
-    progress::{Outcome, Purpose, Step},
+    progress::{Outcome, Phase, Purpose, Step},
 };
 use serde_json::{Value, json};
 use twilio_types::message_status::MessageStatus;

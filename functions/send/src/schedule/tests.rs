@@ -2,6 +2,7 @@ use domain::{
     notification::FallbackChannel,
     progress::{Purpose, Step},
 };
+use jiff::SignedDuration;
 use serde_json::json;
 use twilio_client::{MessageSender, NewContent};
 
@@ -24,15 +25,38 @@ fn draft<'a>(message: &'a QueueMessage<'a>) -> Draft<'a> {
     let plan = Plan { step, route, recipient: notification.to.clone() };
     let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
     let message = NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()));
-    Draft { candidate, plan, message, decided_at: now() }
+    Draft { candidate, plan, message, decided_at: now(), counted: Vec::new() }
 }
 
 #[test]
-fn message_without_a_slot_comes_again_when_there_is_one() {
-    let micros = now().as_microsecond();
-    assert_eq!(wait_for(micros + 3_000_000, now()), Duration::from_secs(3));
-    assert_eq!(wait_for(micros - 1, now()), Duration::from_secs(1), "SQS counts in seconds");
-    assert!(spread() < SPREAD);
+fn planned_message_keeps_its_lane_and_its_plan() {
+    for (category, lane) in
+        [("authentication", Lane::Urgent), ("utility", Lane::Standard), ("marketing", Lane::Marketing)]
+    {
+        let body = body(&json!({"category": category}));
+        let message = message(&body, now());
+        let mut draft = draft(&message);
+        let (_, found, arrival) = draft.slot_group();
+        assert_eq!((found, arrival), (lane, Arrival::Unplanned));
+        draft.candidate.stored.wait_until(now(), WaitReason::Slot, Vec::new(), now());
+        let _ = draft.candidate.stored.hand_over(0, now());
+        assert_eq!(draft.slot_group().2, Arrival::Planned);
+        draft.decided_at = now() + SignedDuration::from_secs(60);
+        assert_eq!(draft.slot_group().2, Arrival::Unplanned, "it comes late");
+        draft.candidate.stored.wait_until(now(), WaitReason::QuietHours, Vec::new(), now());
+        assert_eq!(draft.slot_group().2, Arrival::Unplanned, "it had no plan");
+    }
+}
+
+#[test]
+fn planned_message_is_covered_by_pauses_of_its_sender() {
+    let body = body(&json!({}));
+    let message = message(&body, now());
+    let Scheduled::Planned(_, wait) = draft(&message).planned(now(), WaitReason::Slot) else {
+        panic!("expected a wait")
+    };
+    let scopes: Vec<_> = wait.scopes.iter().map(ToString::to_string).collect();
+    assert_eq!(scopes, ["category#service", "sender#whatsapp:+14155238886"]);
 }
 
 #[test]
@@ -54,13 +78,4 @@ fn messages_of_one_batch_to_one_person_count_together() {
     let mut recipients = Recipients::default();
     let reserved = (0..100).filter(|_| recipients.reserve(&draft(&message), now()).is_ok()).count();
     assert_eq!(reserved, 45, "the burst that WhatsApp allows");
-}
-
-#[test]
-fn only_marketing_leaves_the_later_slots_to_others() {
-    for (category, expected) in [("marketing", MARKETING_AHEAD), ("utility", URGENT_AHEAD)] {
-        let body = body(&json!({"category": category}));
-        let message = message(&body, now());
-        assert_eq!(draft(&message).max_ahead(), expected, "{category}");
-    }
 }

@@ -1,4 +1,7 @@
-use domain::progress::{Phase, Purpose, Step, Transition};
+use domain::{
+    progress::{Phase, Purpose, Step, Transition},
+    waiting::WaitReason,
+};
 use serde_json::{Value, json};
 use twilio_client::{MessageSender, NewContent, NewMessage};
 use twilio_types::sid::MessageSid;
@@ -72,7 +75,8 @@ fn refused_notification_goes_on_with_its_fallback_at_once() {
     assert_eq!(change, Change::Ready(SignedDuration::ZERO));
     assert_eq!(stored.progress.ready_step().map(|step| step.option), Some(1));
     assert_eq!(stored.open_until, None);
-    assert_eq!(Next::of(&stored, None, now() + SignedDuration::from_secs(1)), Next::SOON);
+    let due = stored.due.unwrap();
+    assert_eq!((due.at, due.reason), (now() + SignedDuration::from_secs(1), WaitReason::Retry), "at once");
 }
 
 #[test]

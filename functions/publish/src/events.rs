@@ -4,6 +4,7 @@
 use stores::{
     messages::{MessageEvent, Messages, StoredMessage},
     notifications::Notifications,
+    senders::KnownSenders,
 };
 use twilio_webhook::{
     form::Form, inbound_message::InboundMessage, signature::TrustedForm, status_callback::StatusCallback,
@@ -23,6 +24,8 @@ use crate::{
 pub(crate) struct EventBuilder {
     pub(crate) messages: Messages,
     pub(crate) notifications: Notifications,
+    /// Both kinds of webhooks say which senders are ours.
+    pub(crate) senders: KnownSenders,
     pub(crate) replies: ReplyHandler,
     pub(crate) reports: ReportHandler,
     pub(crate) opt_outs: OptOutRecorder,
@@ -49,6 +52,7 @@ impl EventBuilder {
     }
 
     async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Event, EventError> {
+        self.senders.learn(&message.account_sid, &message.to).await?;
         self.replies.wake_awaiting(&message).await?;
         Ok(Event::inbound(message, stored))
     }
@@ -61,6 +65,9 @@ impl EventBuilder {
             Some(id) => self.notifications.get(&callback.account_sid, id).await?,
             None => None,
         };
+        if let (Some(_), Some(from)) = (&notification, &callback.from) {
+            self.senders.learn(&callback.account_sid, from).await?;
+        }
         log_failure(&callback);
         self.opt_outs.record_report(&callback, stored.received_at).await?;
         if let (Some(notification), Some(attempt)) = (&notification, stored.attempt) {

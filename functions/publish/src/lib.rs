@@ -3,12 +3,13 @@
 //! - Every event is published at least once. Lambda keeps the order of the changes of one item only, so the opt-outs and
 //!   opt-ins of a person come in their order, and all other events of a contact are sorted by their `sequence`.
 //! - What follows from a record is done before its event is published ([`events`]): a status is applied to its notification
-//!   ([`report`]), an answer wakes waiting notifications ([`wake`]), and a reported opt-out is recorded ([`opt_out`]).
+//!   ([`report`]) and counts for its route ([`route_health`]), an answer wakes waiting notifications ([`wake`]), and a reported
+//!   opt-out is recorded ([`opt_out`]). The sender of a message is learned, so that `reconcile` reads the messages to it.
 //! - A record that can never be published does not hold up the others ([`mod@unpublished`]).
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
-//! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `SEND_POLICY` and
-//! `MESSAGING_SERVICE_SID`.
+//! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `URGENT_QUEUE_URL` and
+//! `MARKETING_QUEUE_URL` (the outbound queue), `SEND_POLICY` and `MESSAGING_SERVICE_SID`.
 
 use std::convert::Infallible;
 
@@ -16,17 +17,22 @@ use aws_lambda_events::{
     dynamodb::{Event as StreamEvent, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
+use domain::policy::Policy;
 use futures::future::join_all;
 use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
     env,
-    queues::{EventsQueue, OutboundProducer, QueueError, UnpublishedQueue},
+    queues::{EventsQueue, LaneQueues, LaneUrls, UnpublishedQueue},
     report::Chain,
     start::StartError,
 };
-use stores::{contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits};
+use stores::{
+    contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits,
+    senders::KnownSenders,
+};
 
+mod enqueue;
 mod error;
 mod event;
 mod events;
@@ -34,10 +40,15 @@ mod fifo;
 mod opt_out;
 mod record;
 mod report;
-mod requeue;
+mod route_health;
+mod unarchived;
 mod unpublished;
 mod wake;
 
+#[cfg(test)]
+mod aws_stand_in;
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod order_tests;
 #[cfg(test)]
@@ -49,6 +60,7 @@ use fifo::PreparedEvent;
 use opt_out::OptOutRecorder;
 use record::{Change, RecordLocation};
 use report::ReportHandler;
+use route_health::RouteWatch;
 use unpublished::{Unpublished, settle};
 use wake::ReplyHandler;
 
@@ -83,9 +95,9 @@ impl PublishFunction {
         let events_queue_url = env::required("EVENTS_QUEUE_URL")?;
         let unpublished_queue_url = env::required("UNPUBLISHED_QUEUE_URL")?;
         let archive_bucket = env::required("ARCHIVE_BUCKET")?;
-        let outbound_queue_url = env::required("OUTBOUND_QUEUE_URL")?;
+        let lane_urls = LaneUrls::from_env()?;
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
-        let policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
+        let policy: Policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
         let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
@@ -93,20 +105,22 @@ impl PublishFunction {
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
         let s3 = shared::aws::s3_config(&config).build();
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
-        let outbound = OutboundProducer::new(sqs.clone(), outbound_queue_url);
+        let queues = LaneQueues::new(sqs.clone(), lane_urls);
         Ok(Self {
             builder: EventBuilder {
                 messages: Messages::new(dynamodb.clone(), messages_table),
                 notifications: notifications.clone(),
+                senders: KnownSenders::new(dynamodb.clone(), rate_limits_table.clone()),
                 replies: ReplyHandler {
                     contacts: contacts.clone(),
                     notifications: notifications.clone(),
-                    outbound: outbound.clone(),
+                    queues: queues.clone(),
                 },
                 reports: ReportHandler {
                     notifications,
+                    routes: RouteWatch::new(&dynamodb, &rate_limits_table, policy.pause_on_failures()),
                     rate_limits: RateLimits::new(dynamodb, rate_limits_table),
-                    outbound,
+                    queues,
                     policy,
                     messaging_service_sid,
                 },
@@ -133,6 +147,7 @@ impl PublishFunction {
     /// Gives the sequence number of the first record that is to be tried again.
     async fn publish(&self, records: Vec<EventRecord>) -> Result<(), String> {
         let (prepared, unprepared) = self.prepare(records).await;
+        self.builder.reports.routes.write().await;
         let messages: Vec<_> = prepared.iter().flat_map(Prepared::events).map(|event| &event.message).collect();
         let publication = self.queue.publish(&messages).await;
         if let Some(error) = &publication.error {
@@ -176,15 +191,27 @@ impl PublishFunction {
     }
 
     /// Archives the events of records that need no retry, and then notes what can never be published: a note points at
-    /// the archive. Fails with the sequence number of the record that is to be tried again.
+    /// the archive. While the archive bucket accepts nothing, its events are kept on the same queue, and the stream goes on.
+    /// Fails with the sequence number of the record that is to be tried again.
     async fn keep(&self, done: &[Prepared], unpublished: &[Unpublished<'_>]) -> Result<(), String> {
-        let archive_key = self.archive(done).await.map_err(|error| {
-            tracing::error!(error = %Chain(&error), "events not archived");
-            done.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
-        })?;
-        self.set_aside(unpublished, archive_key.as_deref()).await.map_err(|error| {
+        let (archive_key, mut notes) = match self.archive(done).await {
+            Ok(archive_key) => (archive_key, Vec::new()),
+            Err(error) => {
+                tracing::error!(
+                    error = %Chain(&error),
+                    alarm = "unarchived",
+                    "the archive did not accept published events: they are on the queue of unpublished records"
+                );
+                (None, unarchived::notes(done, unpublished))
+            }
+        };
+        let first = if notes.is_empty() { unpublished.first().map(|one| one.location) } else { None };
+        let first = first.or(done.first().map(|first| &first.location));
+        unpublished.iter().for_each(Unpublished::log);
+        notes.extend(unpublished.iter().map(|unpublished| unpublished.note(archive_key.as_deref())));
+        self.unpublished.put(&notes).await.map_err(|error| {
             tracing::error!(error = %Chain(&error), "notes of unpublished records not written");
-            unpublished.first().map(|first| first.location.sequence_number.clone()).unwrap_or_default()
+            first.map(|location| location.sequence_number.clone()).unwrap_or_default()
         })
     }
 
@@ -194,12 +221,6 @@ impl PublishFunction {
         let (Some(event), Some(batch)) = (events.first(), batch_name(prepared)) else { return Ok(None) };
         let lines: Vec<_> = events.iter().map(|event| event.message.body.as_str()).collect();
         self.archive.append(event.occurred_at, &batch, &lines).await.map(Some)
-    }
-
-    async fn set_aside(&self, unpublished: &[Unpublished<'_>], archive_key: Option<&str>) -> Result<(), QueueError> {
-        unpublished.iter().for_each(Unpublished::log);
-        let notes: Vec<_> = unpublished.iter().map(|unpublished| unpublished.note(archive_key)).collect();
-        self.unpublished.put(&notes).await
     }
 }
 

@@ -1,21 +1,17 @@
 //! Records in an order that AWS allows. It keeps the order of the changes of one item, and of nothing else: two items are
 //! in different shards, or in different lanes of one shard (AWS Lambda, "Using AWS Lambda with Amazon DynamoDB",
-//! `ParallelizationFactor`). AWS is an HTTP server here that accepts everything, and remembers the published events.
+//! `ParallelizationFactor`).
 
-use std::{
-    collections::BTreeMap,
-    future::ready,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
-use axum::{Json, Router, http::HeaderMap};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Context;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use super::*;
+use super::{
+    aws_stand_in::{Archiving, AwsStandIn, EVENTS_QUEUE},
+    *,
+};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PERSON: &str = "+14155550123";
@@ -23,93 +19,14 @@ const PERSON: &str = "+14155550123";
 const LANES: usize = 8;
 const BATCH: usize = 3;
 
-/// The published events, in the order of their arrival.
-type Published = Arc<Mutex<Vec<Value>>>;
-
-fn answer(published: &Published, headers: &HeaderMap, body: &str) -> Json<Value> {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    if target != "AmazonSQS.SendMessageBatch" {
-        // The person of a message, of whom nothing is stored, or an object of the archive.
-        return Json(json!({"Responses": {}, "UnprocessedKeys": {}}));
-    }
-    let request: Value = serde_json::from_str(body).unwrap();
-    let entries = request["Entries"].as_array().unwrap();
-    let event = |entry: &Value| serde_json::from_str::<Value>(entry["MessageBody"].as_str().unwrap()).unwrap();
-    published.lock().unwrap().extend(entries.iter().map(event));
-    let accepted = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "1", "MD5OfMessageBody": "1"});
-    Json(json!({"Successful": entries.iter().map(accepted).collect::<Vec<_>>(), "Failed": []}))
-}
-
-async fn publish_function() -> (PublishFunction, Published) {
-    let published = Published::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let handler = {
-        let published = Arc::clone(&published);
-        move |headers: HeaderMap, body: String| ready(answer(&published, &headers, &body))
-    };
-    let server = async { axum::serve(listener, Router::new().fallback(handler)).await };
-    tokio::spawn(server);
-    (function_at(&url), published)
-}
-
-fn function_at(url: &str) -> PublishFunction {
-    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test");
-    let region = Region::new("us-east-1");
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region.clone())
-        .endpoint_url(url)
-        .retry_config(RetryConfig::disabled())
-        .credentials_provider(credentials.clone());
-    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
-    let sqs = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region.clone())
-        .endpoint_url(url)
-        .credentials_provider(credentials.clone());
-    let sqs = aws_sdk_sqs::Client::from_conf(sqs.build());
-    let s3 = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region)
-        .endpoint_url(url)
-        .force_path_style(true)
-        .credentials_provider(credentials);
-    let (contacts, notifications) =
-        (Contacts::new(dynamodb.clone(), "contacts".to_owned()), Notifications::new(dynamodb.clone(), "n".to_owned()));
-    let outbound = OutboundProducer::new(sqs.clone(), format!("{url}/outbound"));
-    PublishFunction {
-        builder: EventBuilder {
-            messages: Messages::new(dynamodb.clone(), "messages".to_owned()),
-            notifications: notifications.clone(),
-            replies: ReplyHandler {
-                contacts: contacts.clone(),
-                notifications: notifications.clone(),
-                outbound: outbound.clone(),
-            },
-            reports: ReportHandler {
-                notifications,
-                rate_limits: RateLimits::new(dynamodb, "rates".to_owned()),
-                outbound,
-                policy: domain::policy::Policy::default(),
-                messaging_service_sid: None,
-            },
-            opt_outs: OptOutRecorder { contacts },
-        },
-        queue: EventsQueue::new(sqs.clone(), format!("{url}/events.fifo")),
-        unpublished: UnpublishedQueue::new(sqs, format!("{url}/unpublished")),
-        archive: Archive::new(aws_sdk_s3::Client::from_conf(s3.build()), "archive".to_owned()),
-    }
-}
-
 /// What the person did: `number` messages, two a second, of which every third is a STOP or a START, in turn.
-struct Happening {
-    sid: String,
+pub(crate) struct Happening {
+    pub(crate) sid: String,
     at: Timestamp,
     preference: Option<&'static str>,
 }
 
-fn happenings(number: usize) -> Vec<Happening> {
+pub(crate) fn happenings(number: usize) -> Vec<Happening> {
     let start: Timestamp = "2026-11-20T09:00:00.5Z".parse().unwrap();
     let preference = |index: usize| match index % 6 {
         2 => Some("opted_out"),
@@ -126,7 +43,7 @@ fn happenings(number: usize) -> Vec<Happening> {
         .collect()
 }
 
-fn message_record(happening: &Happening) -> Value {
+pub(crate) fn message_record(happening: &Happening) -> Value {
     let Happening { sid, at, .. } = happening;
     let text = |value: &str| json!({"S": value});
     let raw = json!({
@@ -193,12 +110,12 @@ fn texts(events: &[Value], field: &str) -> Vec<String> {
 
 /// The published events of a person's messages and of their preferences, in the order of their arrival.
 async fn published_events(happenings: &[Happening]) -> Vec<Value> {
-    let (function, published) = publish_function().await;
+    let aws = AwsStandIn::start(Archiving::Works).await;
+    let function = aws.publish_function();
     let messages = lanes(happenings.iter().map(message_record));
     let people = lanes(happenings.iter().filter_map(preference_record));
     tokio::join!(deliver(&function, messages), deliver(&function, people));
-    let published = published.lock().unwrap();
-    published.clone()
+    aws.messages_on(EVENTS_QUEUE)
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use stores::{
     contacts::PreferenceChange,
     messages::{Messages, StoredMessage},
     notifications::StoredNotification,
+    republish::REPUBLISHED_AT,
 };
 use twilio_types::sid::AccountSid;
 
@@ -90,7 +91,7 @@ impl Change {
             Self::notification(new, &old).map_err(UnreadableRecord::of("Notifications"))
         } else if new.contains_key("contact") {
             Self::preference(&new).map_err(UnreadableRecord::of("Contacts"))
-        } else if is_insert && new.contains_key("subject") {
+        } else if new.contains_key("subject") && (is_insert || new.contains_key(REPUBLISHED_AT)) {
             Self::message(new).map_err(UnreadableRecord::of("Messages"))
         } else {
             Ok(Self::Nothing)
@@ -101,12 +102,15 @@ impl Change {
         Ok(Self::Message(Box::new(Messages::read(new.into())?)))
     }
 
-    /// A notification whose outcome is new, and an event. An item that says which message belongs to which notification has
-    /// no outcome.
+    /// A notification whose outcome is new, and an event. After a retry by an operator the same outcome is new again, and an
+    /// item may be published again. An item that says which message belongs to which notification has no outcome.
     fn notification(new: Item, old: &Item) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let outcome: Option<Outcome> =
             new.get("outcome").cloned().map(serde_dynamo::from_attribute_value).transpose()?;
-        let is_new = new.get("outcome") != old.get("outcome");
+        let is_changed = |name: &&str| new.get(*name) != old.get(*name);
+        // The next write of the item removes the mark.
+        let is_republished = is_changed(&REPUBLISHED_AT) && new.contains_key(REPUBLISHED_AT);
+        let is_new = ["outcome", "reopened_at"].iter().any(is_changed) || is_republished;
         let is_event = outcome.is_some_and(|outcome| !matches!(outcome, Outcome::Delivered | Outcome::Read));
         if is_new && is_event {
             return Ok(Self::Notification(Box::new(StoredNotification::read(new.into())?)));

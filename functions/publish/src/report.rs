@@ -5,11 +5,12 @@ use std::time::Duration;
 use domain::{
     failure_response::{asks_to_slow_down, needs_operator},
     policy::Policy,
-    progress::{Change, MessageReport, Phase, Progress},
+    progress::{Change, MessageReport, Phase},
     route::Route,
+    waiting::{WaitReason, hand_over},
 };
 use jiff::Timestamp;
-use shared::queues::OutboundProducer;
+use shared::queues::LaneQueues;
 use stores::{
     notifications::{Notifications, StoredNotification},
     rate_limits::{BucketKey, RateLimits},
@@ -17,22 +18,23 @@ use stores::{
 use twilio_types::{message_status::Stage, sid::MessagingServiceSid};
 use twilio_webhook::status_callback::StatusCallback;
 
-use crate::{error::EventError, requeue::queue_entry};
+use crate::{enqueue::enqueue, error::EventError, route_health::RouteWatch};
 
 /// Applies statuses to their notifications.
 #[derive(Debug)]
 pub(crate) struct ReportHandler {
     pub(crate) notifications: Notifications,
     pub(crate) rate_limits: RateLimits,
-    pub(crate) outbound: OutboundProducer,
+    pub(crate) queues: LaneQueues,
     pub(crate) policy: Policy,
     /// The service of notifications that name no sender.
     pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
+    pub(crate) routes: RouteWatch,
 }
 
 impl ReportHandler {
     /// Applies a status to the notification that was just read. Most statuses change nothing, and are neither read nor
-    /// written again. A failure may lead to another attempt: then the notification is put on the outbound queue, also if an
+    /// written again. A failure may lead to another attempt: then the notification is put on the queue of its lane, also if an
     /// earlier delivery of the same record recorded the failure and did not come that far.
     pub(crate) async fn apply(
         &self,
@@ -48,7 +50,9 @@ impl ReportHandler {
             let is_written = matches!(change, Change::Recorded | Change::Ready(_));
             (is_written.then_some(change), change)
         });
-        let Some((after, change)) = applied.await? else { return Ok(()) };
+        let applied = applied.await?;
+        self.routes.count(&report, stored, self.messaging_service_sid.as_ref());
+        let Some((after, change)) = applied else { return Ok(()) };
         let (notification_id, message_sid) = (&after.subject.id, &report.message_sid);
         if change == Change::Duplicate {
             tracing::error!(
@@ -56,15 +60,13 @@ impl ReportHandler {
                 "Twilio reported a second message of one attempt: the notification was sent twice"
             );
         }
-        let Some(delay) = queue_delay(&after.progress, &report, now) else { return Ok(()) };
-        if let Some(entry) = queue_entry(&after, delay) {
-            self.outbound.enqueue(entry).await?;
-            let code = report.code.map(tracing::field::display);
-            tracing::info!(
-                %notification_id, %message_sid, code, delay_seconds = delay.as_secs(),
-                "the message of a notification failed: the notification is queued for another attempt"
-            );
-        }
+        let Some(delay) = queue_delay(&after, &report, now) else { return Ok(()) };
+        enqueue(&self.queues, &after, delay).await?;
+        let code = report.code.map(tracing::field::display);
+        tracing::info!(
+            %notification_id, %message_sid, code, delay_seconds = delay.as_secs(),
+            "the message of a notification failed: the notification is queued for another attempt"
+        );
         Ok(())
     }
 
@@ -106,23 +108,31 @@ fn report_of(callback: &StatusCallback, attempt: u32) -> MessageReport {
     }
 }
 
+/// A notification that is ready again is handed over before it is written: its item says when it is due in case the queue
+/// message is lost.
 fn apply_report(stored: &mut StoredNotification, report: &MessageReport, now: Timestamp) -> Change {
-    match stored.notification() {
-        Some(notification) => stored.apply(&notification, now, |progress, on| progress.report(report, on)),
+    let Some(notification) = stored.notification() else {
         // A delivered notification is stored without its request: no step follows.
-        None => stored.progress.record_status(report, now).unwrap_or(Change::Nothing),
+        return stored.progress.record_status(report, now).unwrap_or(Change::Nothing);
+    };
+    let change = stored.apply(&notification, now, |progress, on| progress.report(report, on));
+    if matches!(change, Change::Ready(_)) {
+        let _delay = stored.hand_over(0, now);
     }
+    change
 }
 
-/// How long the queue delays a notification that this report made ready; none if the report did not make it ready.
-fn queue_delay(progress: &Progress, report: &MessageReport, now: Timestamp) -> Option<Duration> {
-    let Phase::Ready { not_before, .. } = progress.phase else { return None };
-    let last = progress.last()?;
-    let is_cause = report.attempt + 1 == progress.attempts.len()
+/// How long the queue delays a notification that this report made ready; none if the report did not make it ready, if it
+/// waits for something else meanwhile, or if the index alone brings it back.
+fn queue_delay(stored: &StoredNotification, report: &MessageReport, now: Timestamp) -> Option<Duration> {
+    let Phase::Ready { not_before, .. } = stored.progress.phase else { return None };
+    let last = stored.progress.last()?;
+    let is_cause = report.attempt + 1 == stored.progress.attempts.len()
         && last.message_sid.as_ref() == Some(&report.message_sid)
         && report.status.stage() == Stage::Lost;
-    let left = not_before.map(|not_before| not_before.duration_since(now));
-    is_cause.then(|| left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default())
+    let is_retry = stored.due.as_ref().is_some_and(|due| due.reason == WaitReason::Retry);
+    let handover = hand_over(not_before.unwrap_or(now), WaitReason::Retry, 0, now);
+    handover.delay.filter(|_| is_cause && is_retry)
 }
 
 #[cfg(test)]

@@ -17,7 +17,17 @@ pub(crate) struct Unpublished<'a> {
     reason: String,
 }
 
-impl Unpublished<'_> {
+impl<'a> Unpublished<'a> {
+    /// An event that is published, and that neither the archive nor a note can hold.
+    pub(crate) fn not_archived(location: &'a RecordLocation, event_id: &'a str) -> Self {
+        let reason = "the archive did not accept this event, which is published".to_owned();
+        Self { location, event_id: Some(event_id), reason }
+    }
+
+    pub(crate) fn event_id(&self) -> Option<&str> {
+        self.event_id
+    }
+
     /// Logs it with an alarm.
     pub(crate) fn log(&self) {
         let (sequence_number, reason) = (&self.location.sequence_number, &self.reason);
@@ -83,13 +93,13 @@ pub(crate) fn settle<'a>(prepared: &'a [Prepared], publication: &Publication) ->
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use shared::queues::EventMessage;
 
     use super::*;
     use crate::{error::EventError, fifo::PreparedEvent};
 
-    fn prepared(sequence_number: &str, events: Result<&[&str], EventError>) -> Prepared {
+    pub(crate) fn prepared(sequence_number: &str, events: Result<&[&str], EventError>) -> Prepared {
         let location = RecordLocation {
             stream: "arn:aws:dynamodb:us-east-1:000000000000:table/Messages-1/stream/2026-11-20".to_owned(),
             changed_at: 0,
@@ -100,12 +110,16 @@ mod tests {
             id: (*id).to_owned(),
             occurred_at: jiff::Timestamp::UNIX_EPOCH,
             message: EventMessage {
-                body: MessageBody::json("{}"),
+                body: MessageBody::json(json!({"event_id": id}).to_string()),
                 group: String::new(),
                 deduplication_id: String::new(),
             },
         };
         Prepared { location, events: events.map(|ids| ids.iter().map(event).collect()) }
+    }
+
+    pub(crate) fn refused<'a>(record: &'a Prepared, event_id: &'a str) -> Unpublished<'a> {
+        Unpublished { location: &record.location, event_id: Some(event_id), reason: "too long".to_owned() }
     }
 
     fn unwritable() -> EventError {
@@ -146,8 +160,8 @@ mod tests {
     #[test]
     fn a_note_names_the_item_and_where_the_event_is() {
         let record = prepared("1", Ok(&["a"]));
-        let refused = Unpublished { location: &record.location, event_id: Some("a"), reason: "too long".to_owned() };
-        let note: serde_json::Value = serde_json::from_str(refused.note(Some("events/1.jsonl")).as_str()).unwrap();
+        let note = refused(&record, "a").note(Some("events/1.jsonl"));
+        let note: serde_json::Value = serde_json::from_str(note.as_str()).unwrap();
         assert_eq!(
             note,
             json!({

@@ -72,6 +72,22 @@ fn a_notification_counts_when_its_outcome_has_changed() {
     assert!(matches!(read(notification("suppressed", Some("suppressed")), json!({})), Change::Notification(_)));
     let rejected = || notification("rejected", Some("rejected"));
     assert!(matches!(read(rejected(), rejected()), Change::Nothing), "the same outcome, written again");
+    let mut retried = rejected();
+    retried["reopened_at"] = json!({"S": "2026-11-20T10:00:00Z"});
+    assert!(matches!(read(retried.clone(), rejected()), Change::Notification(_)), "rejected again after a retry");
+    assert!(matches!(read(retried.clone(), retried), Change::Nothing));
+    let mut republished = rejected();
+    republished["republished_at"] = json!({"S": "2026-11-20T10:00:00Z"});
+    assert!(matches!(read(republished.clone(), rejected()), Change::Notification(_)), "published again");
+    assert!(matches!(read(rejected(), republished), Change::Nothing), "the next write removes the mark");
+}
+
+#[test]
+fn a_message_is_read_again_when_it_is_marked() {
+    assert!(matches!(read("MODIFY", &message(), &json!({})), Change::Nothing), "another change");
+    let mut marked = message();
+    marked["republished_at"] = json!({"S": "2026-11-20T10:00:00Z"});
+    assert!(matches!(read("MODIFY", &marked, &json!({})), Change::Message(_)));
 }
 
 #[test]
@@ -128,5 +144,21 @@ fn an_item_that_cannot_be_read_is_an_error_and_not_lost() {
     unknown["outcome"] = json!({"S": "lost"});
     for item in [broken, nameless, unknown] {
         assert!(Change::read(record("INSERT", &item, &json!({}))).is_err(), "{item}");
+    }
+}
+
+#[test]
+fn publish_is_invoked_for_every_outcome_that_is_an_event() {
+    let template = include_str!("../../../../template.yaml");
+    let pattern = template.lines().find(|line| line.contains(r#""outcome""#)).and_then(|line| line.split('\'').nth(1));
+    let pattern: Value = serde_json::from_str(pattern.unwrap()).unwrap();
+    let invoked: Vec<Outcome> =
+        serde_json::from_value(pattern["dynamodb"]["NewImage"]["outcome"]["S"].clone()).unwrap();
+    let all = "delivered read failed undelivered suppressed rejected expired cancelled unknown".split(' ');
+    for outcome in all.map(|word| serde_json::from_value::<Outcome>(json!(word)).unwrap()) {
+        let word = serde_json::to_value(outcome).unwrap();
+        let image = notification("accepted", word.as_str());
+        let is_event = !matches!(read("MODIFY", &image, &json!({})), Change::Nothing);
+        assert_eq!(invoked.contains(&outcome), is_event, "{word}");
     }
 }

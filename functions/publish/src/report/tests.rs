@@ -9,7 +9,7 @@ const OTHER_SID: &str = "SM00000000000000000000000000000009";
 
 fn accepted(attempts: &[Value]) -> StoredNotification {
     stored_notification(&json!({
-        "state": "accepted", "attempts": attempts, "open": "AC00000000000000000000000000000001",
+        "state": "accepted", "attempts": attempts, "open": "AC00000000000000000000000000000001#0",
         "open_until": "2026-11-20T09:15:00Z",
     }))
 }
@@ -39,8 +39,11 @@ fn a_failure_with_a_fallback_queues_the_notification_again() {
     let failed = report(0, MESSAGE_SID, "undelivered", Some("63003"));
     assert!(matches!(apply_report(&mut stored, &failed, at()), Change::Ready(_)));
     assert_eq!(stored.progress.ready_step().unwrap().option, 1);
-    assert_eq!(queue_delay(&stored.progress, &failed, at()), Some(Duration::ZERO));
+    assert_eq!(queue_delay(&stored, &failed, at()), Some(Duration::ZERO));
     assert_eq!(stored.open_until, None, "nothing is on its way");
+    let due = stored.due.unwrap();
+    let in_case_the_message_is_lost = at() + jiff::SignedDuration::from_mins(15);
+    assert_eq!((due.at, due.reason), (in_case_the_message_is_lost, WaitReason::Retry));
 }
 
 #[test]
@@ -50,9 +53,18 @@ fn a_failure_that_was_recorded_before_queues_the_notification_again() {
     apply_report(&mut stored, &failed, at());
     assert_eq!(apply_report(&mut stored, &failed, at()), Change::Nothing);
     let a_while_later = at() + jiff::SignedDuration::from_secs(20);
-    assert_eq!(queue_delay(&stored.progress, &failed, a_while_later), Some(Duration::from_secs(40)));
+    assert_eq!(queue_delay(&stored, &failed, a_while_later), Some(Duration::from_secs(40)));
     let long_after = at() + jiff::SignedDuration::from_hours(1);
-    assert_eq!(queue_delay(&stored.progress, &failed, long_after), Some(Duration::ZERO));
+    assert_eq!(queue_delay(&stored, &failed, long_after), Some(Duration::ZERO));
+}
+
+#[test]
+fn a_notification_that_waits_for_something_else_is_not_queued_again() {
+    let mut stored = accepted(&[attempt("accepted", Some(MESSAGE_SID))]);
+    let failed = report(0, MESSAGE_SID, "undelivered", Some("63003"));
+    apply_report(&mut stored, &failed, at());
+    stored.wait_until(at() + jiff::SignedDuration::from_hours(8), WaitReason::QuietHours, Vec::new(), at());
+    assert_eq!(queue_delay(&stored, &failed, at()), None);
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn another_report_of_a_ready_notification_queues_nothing() {
     apply_report(&mut stored, &report(0, MESSAGE_SID, "undelivered", Some("63003")), at());
     for other in [report(0, MESSAGE_SID, "sent", None), report(0, OTHER_SID, "failed", Some("63003"))] {
         apply_report(&mut stored, &other, at());
-        assert_eq!(queue_delay(&stored.progress, &other, at()), None, "{other:?}");
+        assert_eq!(queue_delay(&stored, &other, at()), None, "{other:?}");
     }
 }
 
@@ -75,7 +87,7 @@ fn a_failure_without_another_option_is_the_outcome() {
     );
     assert_eq!(apply_report(&mut stored, &failed, at()), Change::Recorded);
     assert_eq!((stored.progress.outcome, stored.state().as_str()), (Some(Outcome::Failed), "accepted"));
-    assert_eq!(queue_delay(&stored.progress, &failed, at()), None);
+    assert_eq!(queue_delay(&stored, &failed, at()), None);
 }
 
 #[test]

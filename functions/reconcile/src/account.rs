@@ -1,15 +1,21 @@
 //! One account's turn.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{deadline::DeadlineExceeded, twilio::AccountCallError};
-use stores::sweeps::SweepStart;
+use stores::sweeps::{AccountMarks, PostponedMessage, SweepStart};
 use twilio_client::TwilioError;
-use twilio_types::sid::AccountSid;
+use twilio_types::sid::{AccountSid, MessageSid};
 
-use crate::{Budget, ReconcileError, ReconcileFunction, SweepRequest, budget::Spent, progress::Progress};
+use crate::{
+    Budget, ReconcileError, ReconcileFunction, SweepRequest,
+    budget::{Share, Spent},
+    reading::SenderReading,
+};
 
-/// An account of the secret that has credentials.
+/// An account of the secret.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) sid: AccountSid,
@@ -22,17 +28,26 @@ pub struct AccountReport {
     pub account_sid: AccountSid,
     /// How it ended.
     pub outcome: Outcome,
+    /// The senders whose lists were to be read.
+    pub senders: usize,
+    /// Pages of lists that were read.
+    pub pages: u32,
     /// Messages that Twilio listed.
     pub listed: usize,
     /// Inbound messages that were missing.
     pub inbound_recovered: usize,
+    /// Inbound messages that could not be recorded, and are tried again later.
+    pub postponed: usize,
     /// Final statuses that were missing.
     pub statuses_recovered: usize,
     /// Notifications that were looked up one by one, because they should have come to an end.
     pub overdue: usize,
     /// Requests to Twilio.
     pub requests: u32,
-    /// Whether the list was read to its end.
+    /// How long ago the time is up to which the list of every sender was read: of the sender that is furthest behind. None if
+    /// it is not known.
+    pub lag_seconds: Option<i64>,
+    /// Whether every list was read to its end.
     pub complete: bool,
 }
 
@@ -40,14 +55,18 @@ pub struct AccountReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// At the end of the list.
+    /// Everything was done.
     Complete,
     /// At the end of its budget: the next run goes on.
     BudgetSpent,
     /// Twilio did not answer or asked for patience: the next run goes on.
     TwilioUnavailable,
-    /// Before it began: another invocation is at it.
+    /// Too many messages are postponed: a list is read on when there is room.
+    TooManyPostponed,
+    /// Another invocation is at it.
     Busy,
+    /// An operator has to act, or our own state has to come back.
+    Failed,
 }
 
 /// Why a step ended before its end.
@@ -55,13 +74,19 @@ pub enum Outcome {
 pub(crate) enum Stop {
     /// The next run goes on.
     Paused(Outcome),
-    /// Somebody has to look, or our own state has to come back.
+    /// An operator has to act, or our own state has to come back.
     Failed(ReconcileError),
 }
 
 impl From<Spent> for Stop {
     fn from(_: Spent) -> Self {
         Self::Paused(Outcome::BudgetSpent)
+    }
+}
+
+impl From<DeadlineExceeded> for Stop {
+    fn from(_: DeadlineExceeded) -> Self {
+        Spent.into()
     }
 }
 
@@ -75,7 +100,7 @@ impl From<AccountCallError> for Stop {
     fn from(error: AccountCallError) -> Self {
         match error {
             AccountCallError::Twilio(TwilioError::NotDone { .. } | TwilioError::Unknown { .. }) => {
-                tracing::warn!(error = %error, "sweep paused");
+                tracing::warn!(error = %error, "Twilio does not answer: the next run of reconcile goes on");
                 Self::Paused(Outcome::TwilioUnavailable)
             }
             AccountCallError::Twilio(TwilioError::Rejected(_) | TwilioError::Unauthorized(_))
@@ -84,16 +109,69 @@ impl From<AccountCallError> for Stop {
     }
 }
 
+/// An account's sweep under way. Its keys are addresses, so it has no `Debug`.
+pub(crate) struct AccountSweep {
+    pub(crate) report: AccountReport,
+    pub(crate) request: SweepRequest,
+    pub(crate) now: Timestamp,
+    /// The marks as they were stored. A sender that is not read keeps its mark.
+    stored: AccountMarks,
+    pub(crate) readings: BTreeMap<String, SenderReading>,
+    pub(crate) postponed: BTreeMap<MessageSid, PostponedMessage>,
+}
+
+impl AccountSweep {
+    fn new(report: AccountReport, request: SweepRequest, now: Timestamp, stored: AccountMarks) -> Self {
+        let postponed = stored.postponed.clone();
+        Self { report, request, now, stored, readings: BTreeMap::new(), postponed }
+    }
+
+    /// Goes on with the lists of these senders.
+    pub(crate) fn resume(&mut self, senders: impl IntoIterator<Item = String>) {
+        let minimum_age = SignedDuration::from_secs(self.request.minimum_age_seconds.into());
+        let reading = |sender: String| {
+            let reading = SenderReading::resume(self.stored.senders.get(&sender), self.now, minimum_age);
+            (sender, reading)
+        };
+        self.readings = senders.into_iter().map(reading).collect();
+        self.report.senders = self.readings.len();
+    }
+
+    /// Notes how a step ended. The first that paused is the outcome; a step that failed ends the sweep.
+    pub(crate) fn note(&mut self, ended: Result<(), Stop>) -> Result<(), ReconcileError> {
+        match ended {
+            Ok(()) => Ok(()),
+            Err(Stop::Paused(outcome)) => {
+                if self.report.outcome == Outcome::Complete {
+                    self.report.outcome = outcome;
+                }
+                Ok(())
+            }
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn marks(&self) -> AccountMarks {
+        let mut senders = self.stored.senders.clone();
+        senders.extend(self.readings.iter().map(|(sender, reading)| (sender.clone(), reading.mark())));
+        AccountMarks { senders, postponed: self.postponed.clone() }
+    }
+}
+
 impl AccountReport {
-    pub(crate) fn new(account_sid: AccountSid) -> Self {
+    fn new(account_sid: AccountSid) -> Self {
         Self {
             account_sid,
             outcome: Outcome::Complete,
+            senders: 0,
+            pages: 0,
             listed: 0,
             inbound_recovered: 0,
+            postponed: 0,
             statuses_recovered: 0,
             overdue: 0,
             requests: 0,
+            lag_seconds: None,
             complete: false,
         }
     }
@@ -102,51 +180,128 @@ impl AccountReport {
         tracing::info!(
             account_sid = %self.account_sid,
             outcome = ?self.outcome,
+            senders = self.senders,
+            pages = self.pages,
             listed = self.listed,
             inbound_recovered = self.inbound_recovered,
+            postponed = self.postponed,
             statuses_recovered = self.statuses_recovered,
             overdue = self.overdue,
             requests = self.requests,
+            account_lag_seconds = self.lag_seconds,
             complete = self.complete,
-            "sweep"
+            "the messages of an account were compared with Twilio's"
         );
     }
 }
 
+/// How far behind the sender is whose list was read least far.
+fn lag_seconds(marks: &AccountMarks, now: Timestamp) -> i64 {
+    let checked = marks.senders.values().map(|mark| now.duration_since(mark.checked_until()).as_secs());
+    checked.max().unwrap_or_default().max(0)
+}
+
+/// What is left of this share of the budget is for the statuses, which are never lost: they wait in the index.
+const INBOUND: Share = Share { part: 15, of: 16 };
+
 impl ReconcileFunction {
-    /// Looks at what is overdue, then reads the list on from where the last run stopped. The mark is written whatever comes
-    /// in between, also when the deadline ends the work: a page that was not done to its end is read again.
+    /// Compares an account. The marks are written whatever comes in between, also when the deadline ends the work: a page that
+    /// was not done to its end is read again. A failure comes with the report, so that the lag is known in any case.
     pub(crate) async fn reconcile(
         &self,
         account: &Account,
         request: SweepRequest,
-        budget: &mut Budget,
+        budget: &Budget,
         now: Timestamp,
-    ) -> Result<AccountReport, ReconcileError> {
+    ) -> (AccountReport, Option<ReconcileError>) {
         let mut report = AccountReport::new(account.sid.clone());
-        if let Err(Spent) = budget.time() {
-            return Ok(AccountReport { outcome: Outcome::BudgetSpent, ..report });
-        }
-        let (turn, mark) = match self.sweeps.begin(&account.sid, now).await? {
-            SweepStart::Leased(turn, mark) => (turn, mark),
-            SweepStart::Busy => return Ok(AccountReport { outcome: Outcome::Busy, ..report }),
+        let (lease, marks) = match self.sweeps.begin(&account.sid, now).await {
+            Ok(SweepStart::Leased(lease, marks)) => (lease, marks),
+            Ok(SweepStart::Busy(marks)) => {
+                report.outcome = Outcome::Busy;
+                report.lag_seconds = Some(lag_seconds(&marks, now));
+                return (report, None);
+            }
+            Err(error) => return (AccountReport { outcome: Outcome::Failed, ..report }, Some(error.into())),
         };
-        let mut progress = Progress::resume(mark, now);
-        let deadline = budget.deadline();
-        let work = async {
-            self.look_at_overdue(account, budget, &mut report, now).await?;
-            self.sweep(account, request, budget, &mut progress, &mut report).await
-        };
-        let stopped = deadline.run(work).await.unwrap_or_else(|DeadlineExceeded| Err(Spent.into()));
+        let mut sweep = AccountSweep::new(report, request, now, marks);
+        let worked = self.work(account, &mut sweep, budget).await;
+        let marks = sweep.marks();
+        let ended = self.sweeps.end(&account.sid, lease, &marks).await;
+        let failure = worked.err().or(ended.err().map(ReconcileError::from));
+        let mut report = sweep.report;
         report.requests = budget.used();
-        report.complete = progress.is_done();
-        self.sweeps.end(&account.sid, turn, &progress.mark()).await?;
-        match stopped {
-            Ok(()) => Ok(report),
-            // A request that the deadline cut off says nothing about Twilio.
-            Err(Stop::Paused(_)) if deadline.is_over() => Ok(AccountReport { outcome: Outcome::BudgetSpent, ..report }),
-            Err(Stop::Paused(outcome)) => Ok(AccountReport { outcome, ..report }),
-            Err(Stop::Failed(error)) => Err(error),
+        // Without readings and with another outcome, it is not even known which senders there are.
+        let is_listed = !sweep.readings.is_empty() || report.outcome == Outcome::Complete;
+        let is_read = sweep.readings.values().all(|reading| reading.next().is_none());
+        report.complete = failure.is_none() && is_listed && is_read;
+        report.postponed = marks.postponed.len();
+        if failure.is_some() {
+            report.outcome = Outcome::Failed;
         }
+        if failure.is_none() || !marks.senders.is_empty() {
+            report.lag_seconds = Some(lag_seconds(&marks, Timestamp::now().max(now)));
+        }
+        (report, failure)
+    }
+
+    /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses.
+    async fn work(&self, account: &Account, sweep: &mut AccountSweep, budget: &Budget) -> Result<(), ReconcileError> {
+        if !self.twilio.has(&account.sid) {
+            return Err(AccountCallError::NoCredentials(account.sid.clone()).into());
+        }
+        let inbound = budget.share(INBOUND);
+        let read = inbound.deadline().run(self.read_inbound(account, sweep, &inbound)).await;
+        budget.add(&inbound);
+        sweep.note(read.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
+        let deadline = budget.deadline();
+        let cancelled = deadline.run(self.cancel_pending(account, sweep.now, deadline)).await;
+        sweep.note(cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
+        let looked_up = deadline.run(self.look_at_overdue(account, budget, &mut sweep.report, sweep.now)).await;
+        sweep.note(looked_up.unwrap_or_else(|exceeded| Err(exceeded.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stores::sweeps::{Gap, SenderMark};
+
+    use super::*;
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    #[test]
+    fn lag_is_that_of_the_sender_furthest_behind() {
+        let now = at("2026-11-20T12:00:00Z");
+        let mark = |since: &str, gap: Option<&str>| SenderMark {
+            since: at(since),
+            gap: gap.map(|since| Gap { since: at(since), resume: "/2".to_owned() }),
+        };
+        let mut marks = AccountMarks::default();
+        assert_eq!(lag_seconds(&marks, now), 0, "no sender is known");
+        marks.senders.insert("+1".to_owned(), mark("2026-11-20T11:59:00Z", None));
+        assert_eq!(lag_seconds(&marks, now), 60);
+        marks.senders.insert("+2".to_owned(), mark("2026-11-20T11:59:30Z", Some("2026-11-20T11:00:00Z")));
+        assert_eq!(lag_seconds(&marks, now), 3_600);
+    }
+
+    #[test]
+    fn sender_that_is_not_read_keeps_its_mark() {
+        let mark = SenderMark { since: at("2026-11-20T11:00:00Z"), gap: None };
+        let stored = AccountMarks {
+            senders: ["+1", "+2"].map(|sender| (sender.to_owned(), mark.clone())).into(),
+            ..AccountMarks::default()
+        };
+        let report = AccountReport::new("AC00000000000000000000000000000001".parse().unwrap());
+        let now = at("2026-11-20T12:00:00Z");
+        let mut sweep = AccountSweep::new(report, SweepRequest::default(), now, stored);
+        assert_eq!(sweep.marks().senders.len(), 2, "the senders could not be read");
+        sweep.resume(["+2".to_owned()]);
+        sweep.readings.get_mut("+2").unwrap().advance(None, None);
+        let marks = sweep.marks();
+        assert_eq!(marks.senders["+1"], mark);
+        assert_eq!(marks.senders["+2"].since, at("2026-11-20T11:59:00Z"));
     }
 }

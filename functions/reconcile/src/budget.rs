@@ -1,12 +1,14 @@
-//! What a sweep may use up.
+//! What a run may use up.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use shared::deadline::Deadline;
 
-/// Requests to Twilio, and time.
+/// Requests to Twilio, and time. Concurrent requests share it.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: u32,
-    used: u32,
+    requests: u32,
+    used: AtomicU32,
     deadline: Deadline,
 }
 
@@ -14,17 +16,30 @@ pub(crate) struct Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spent;
 
+/// A share of a budget.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) part: u32,
+    pub(crate) of: u32,
+}
+
+impl Share {
+    /// The same for each of this number.
+    pub(crate) fn one_of(number: usize) -> Self {
+        Self { part: 1, of: u32::try_from(number).unwrap_or(u32::MAX).max(1) }
+    }
+}
+
 impl Budget {
     pub(crate) fn new(requests: u32, deadline: Deadline) -> Self {
-        Self { left: requests, used: 0, deadline }
+        Self { requests, used: AtomicU32::new(0), deadline }
     }
 
-    /// Takes one request out of it.
-    pub(crate) fn request(&mut self) -> Result<(), Spent> {
+    /// Counts a request.
+    pub(crate) fn request(&self) -> Result<(), Spent> {
         self.time()?;
-        self.left = self.left.checked_sub(1).ok_or(Spent)?;
-        self.used += 1;
-        Ok(())
+        let within = |used: u32| Some(used + 1).filter(|used| *used <= self.requests);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map(drop).map_err(|_| Spent)
     }
 
     /// Whether there is time for something that asks Twilio nothing.
@@ -36,12 +51,21 @@ impl Budget {
         self.deadline
     }
 
-    pub(crate) fn left(&self) -> u32 {
-        self.left
+    pub(crate) fn used(&self) -> u32 {
+        self.used.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn used(&self) -> u32 {
-        self.used
+    /// A share of what is left, rounded up. What it uses is counted with [`Budget::add`].
+    pub(crate) fn share(&self, Share { part, of }: Share) -> Self {
+        let left = u64::from(self.requests.saturating_sub(self.used()));
+        let requests = (left * u64::from(part)).div_ceil(of.into());
+        let time = self.deadline.remaining().mul_f64(f64::from(part) / f64::from(of));
+        Self::new(u32::try_from(requests).unwrap_or(u32::MAX), Deadline::after(time))
+    }
+
+    /// Counts what a share has used.
+    pub(crate) fn add(&self, share: &Self) {
+        self.used.fetch_add(share.used(), Ordering::Relaxed);
     }
 }
 
@@ -53,10 +77,23 @@ mod tests {
 
     #[test]
     fn a_budget_ends_with_its_requests_or_its_time() {
-        let mut budget = Budget::new(2, Deadline::after(Duration::from_hours(1)));
+        let budget = Budget::new(2, Deadline::after(Duration::from_hours(1)));
         assert_eq!([budget.request(), budget.request(), budget.request()], [Ok(()), Ok(()), Err(Spent)]);
         assert_eq!((budget.used(), budget.time()), (2, Ok(())));
-        let mut late = Budget::new(2, Deadline::after(Duration::ZERO));
+        let late = Budget::new(2, Deadline::after(Duration::ZERO));
         assert_eq!((late.request(), late.time(), late.used()), (Err(Spent), Err(Spent), 0));
+    }
+
+    #[test]
+    fn what_one_share_leaves_is_for_the_others() {
+        let budget = Budget::new(9, Deadline::after(Duration::from_hours(1)));
+        let first = budget.share(Share::one_of(3));
+        assert_eq!((first.request(), first.requests), (Ok(()), 3));
+        budget.add(&first);
+        let second = budget.share(Share::one_of(2));
+        assert_eq!((second.requests, budget.used()), (4, 1));
+        let left = second.deadline().remaining();
+        assert!(left > Duration::from_mins(29) && left <= Duration::from_mins(30), "{left:?}");
+        assert_eq!(budget.share(Share { part: 7, of: 8 }).requests, 7);
     }
 }

@@ -11,107 +11,106 @@ use domain::{
     preference::Preference,
     suppression::{CHANNELS, Scope},
 };
-use shared::{
-    deadline::{Deadline, DeadlineExceeded},
-    report::Chain,
-    twilio::AccountCallError,
-};
+use jiff::{SignedDuration, Timestamp};
+use shared::{deadline::Deadline, report::Chain, twilio::AccountCallError};
 use stores::{
     contacts::PreferenceChange,
     dynamodb::{Item, StoreError},
 };
-use twilio_client::{Cancellation, MessageFilter, MessageResource, TwilioError};
+use twilio_client::{Cancellation, MessageFilter, MessageResource};
 use twilio_types::{
     address::{Address, Channel, E164, Identity},
     message_status::MessageStatus,
     sid::MessagingServiceSid,
 };
 
-use crate::{ReconcileError, ReconcileFunction, account::Account};
+use crate::{Budget, ReconcileError, ReconcileFunction, account::Account, budget::Share, postponed::later};
 
 /// Scheduled messages are among the newest: Twilio schedules at most 35 days ahead. A person with more messages than ten
 /// pages hold in that time is none.
 const MAX_PAGES: usize = 10;
 
-/// Why the messages of a person could not be cancelled: tried again with the batch.
-#[derive(Debug, thiserror::Error)]
-enum CancelError {
-    #[error("an item of the Contacts table cannot be read")]
-    Record(#[from] StoreError),
-    #[error(transparent)]
-    Reconcile(#[from] ReconcileError),
-    #[error(transparent)]
-    Deadline(#[from] DeadlineExceeded),
-}
+/// A message that was created later is not one that the opt-out has to stop, if it is tried again: the person may have said
+/// START meanwhile.
+const CREATED_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 
-impl CancelError {
-    /// Whether Twilio refuses the request, and will refuse it again.
-    fn is_refusal(&self) -> bool {
-        let Self::Reconcile(ReconcileError::Twilio(error)) = self else { return false };
-        matches!(error, AccountCallError::Twilio(TwilioError::Rejected(_)))
-    }
+mod pending;
+
+/// The opt-out of a person.
+struct OptOut {
+    home: ContactKey,
+    account: Account,
+    change: PreferenceChange,
 }
 
 impl ReconcileFunction {
-    /// Works through a batch. The first record that fails, or is not done by the deadline, is reported, and Lambda brings the
-    /// stream again from there. A record that Twilio refuses does not hold up the others.
+    /// Works through a batch. What cannot be cancelled is kept for later, so that no person holds up the others. Only if it
+    /// cannot be kept either, the record is reported, and Lambda brings the stream again from there.
     pub(crate) async fn cancel_all(&self, records: Vec<EventRecord>, deadline: Deadline) -> DynamoDbEventResponse {
         let mut response = DynamoDbEventResponse::default();
+        let mut left = records.len();
         for record in records {
             let sequence_number = record.change.sequence_number.clone();
-            let cancelled = deadline.run(self.cancel_for(record, deadline)).await;
-            match cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())) {
-                Ok(()) => {}
-                Err(error) if error.is_refusal() => {
-                    tracing::error!(
-                        sequence_number, error = %Chain(&error), alarm = "cancel",
-                        "Twilio refuses to list or cancel the scheduled messages of a person who opted out"
-                    );
-                }
-                Err(error) => {
-                    tracing::error!(
-                        sequence_number, error = %Chain(&error),
-                        "the scheduled messages of a person who opted out are not cancelled yet"
-                    );
-                    let mut failure = DynamoDbBatchItemFailure::default();
-                    failure.item_identifier = sequence_number;
-                    response.batch_item_failures.push(failure);
-                    break;
-                }
+            let share = Budget::new(0, deadline).share(Share::one_of(left)).deadline();
+            left -= 1;
+            if let Err(error) = self.cancel_for(record, share).await {
+                tracing::error!(
+                    sequence_number, error = %Chain(&error),
+                    "the scheduled messages of a person who opted out are not cancelled yet"
+                );
+                let mut failure = DynamoDbBatchItemFailure::default();
+                failure.item_identifier = sequence_number;
+                response.batch_item_failures.push(failure);
+                break;
             }
         }
         response
     }
 
-    async fn cancel_for(&self, record: EventRecord, deadline: Deadline) -> Result<(), CancelError> {
-        let image = record.change.new_image.into();
-        let Some((home, account, opt_out)) = opt_out_in(&image)? else { return Ok(()) };
-        Ok(self.cancel(&home, &account, &opt_out, deadline).await?)
+    async fn cancel_for(&self, record: EventRecord, deadline: Deadline) -> Result<(), StoreError> {
+        let opt_out = match opt_out_in(&record.change.new_image.into()) {
+            Ok(Some(opt_out)) => opt_out,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let sequence_number = record.change.sequence_number;
+                tracing::error!(
+                    sequence_number, error = %Chain(&error), alarm = "cancel",
+                    "an opt-out cannot be read: its scheduled messages are not cancelled"
+                );
+                return Ok(());
+            }
+        };
+        match self.cancel_within(&opt_out, deadline).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.keep_for_later(&opt_out, 1, &error, Timestamp::now()).await,
+        }
+    }
+
+    async fn cancel_within(&self, opt_out: &OptOut, deadline: Deadline) -> Result<(), ReconcileError> {
+        let cancelled = deadline.run(self.cancel(opt_out, deadline)).await;
+        cancelled.unwrap_or_else(|exceeded| Err(exceeded.into()))
     }
 
     /// Cancels what the opt-out covers, for every identity of the person.
-    async fn cancel(
-        &self,
-        home: &ContactKey,
-        account: &Account,
-        opt_out: &PreferenceChange,
-        deadline: Deadline,
-    ) -> Result<(), ReconcileError> {
+    async fn cancel(&self, opt_out: &OptOut, deadline: Deadline) -> Result<(), ReconcileError> {
+        let OptOut { home, account, change } = opt_out;
         // A batch comes rarely, and the credentials may have been replaced since the last one.
         self.twilio.secrets().reread().await?;
         let person = self.contacts.person(home).await?;
         let identities = person.identities().into_iter().filter_map(|contact| contact.address().parse().ok());
+        let created_before = later(change.at, CREATED_BEFORE);
         let mut cancelled = 0;
-        for address in addresses_of(identities, &channel_of(&opt_out.channel)) {
+        for address in addresses_of(identities, &channel_of(&change.channel)) {
             for scheduled in self.scheduled(account, &address, deadline).await? {
-                if covers(&opt_out.scopes, &scheduled)
+                if scheduled.created_at().is_none_or(|at| at <= created_before)
+                    && covers(&change.scopes, &scheduled)
                     && self.cancel_message(account, &scheduled, deadline).await? == Cancellation::Canceled
                 {
                     cancelled += 1;
                 }
             }
         }
-        let event_id = &opt_out.event_id;
+        let event_id = &change.event_id;
         tracing::info!(event_id, cancelled, "the scheduled messages of a person who opted out are cancelled");
         Ok(())
     }
@@ -152,7 +151,7 @@ impl ReconcileFunction {
 /// The opt-out that the image of a person's item names, with the person's home and account. None for any other write: the
 /// mapping's filter lets others through if its pattern is not known. An opt-out of marketing cancels nothing, because a
 /// scheduled message has no category.
-fn opt_out_in(image: &Item) -> Result<Option<(ContactKey, Account, PreferenceChange)>, StoreError> {
+fn opt_out_in(image: &Item) -> Result<Option<OptOut>, StoreError> {
     let text = |name: &str| image.get(name).and_then(|value| value.as_s().ok());
     let (Some(contact), Some("preference")) = (text("contact"), text("last_change").map(String::as_str)) else {
         return Ok(None);
@@ -161,7 +160,7 @@ fn opt_out_in(image: &Item) -> Result<Option<(ContactKey, Account, PreferenceCha
     let is_covering = change.scopes.iter().any(|scope| *scope != Scope::Marketing);
     let sid = contact.split('#').next().and_then(|account_sid| account_sid.parse().ok());
     let account = sid.filter(|_| is_covering && change.preference == Preference::OptedOut).map(|sid| Account { sid });
-    Ok(account.map(|account| (ContactKey::stored(contact), account, change)))
+    Ok(account.map(|account| OptOut { home: ContactKey::stored(contact), account, change }))
 }
 
 fn channel_of(name: &str) -> Channel {
@@ -232,7 +231,7 @@ mod tests {
             });
             serde_dynamo::to_item(item).unwrap()
         };
-        let (home, account, _) = opt_out_in(&image("preference", "opted_out", "all")).unwrap().unwrap();
+        let OptOut { home, account, .. } = opt_out_in(&image("preference", "opted_out", "all")).unwrap().unwrap();
         assert_eq!(home.address(), "+14155550123");
         assert_eq!(account.sid.as_str(), "AC00000000000000000000000000000001");
         for other in [

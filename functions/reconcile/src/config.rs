@@ -1,27 +1,32 @@
 //! The cold start.
 
+use std::sync::Mutex;
+
 use domain::{limits::Retention, opt_out_keywords::Languages, suppression::OptOutScope};
 use shared::{env, secrets::Secrets, start::StartError, twilio::TwilioAccounts};
 use stores::{
     contacts::Contacts,
     messages::Messages,
     notifications::Notifications,
+    pending_cancellations::PendingCancellations,
     record_inbound::{InboundRecorder, OptOutPolicy},
     record_status::StatusRecorder,
+    senders::KnownSenders,
     sweeps::Sweeps,
 };
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 
-use crate::{ReconcileFunction, Requests};
+use crate::{DefaultService, ReconcileFunction, Requests};
 
-/// A hundred pages of a thousand messages in five minutes: 1.2 million an hour, and far below Twilio's limits.
-const REQUESTS: u32 = 100;
+/// More than a run has time for: a page of a list takes a second or two, and the statuses are looked up by 16 concurrent
+/// requests.
+const REQUESTS: u32 = 10_000;
 
 /// Twilio's largest page.
 const PAGE_SIZE: u16 = 1_000;
 
 impl ReconcileFunction {
-    /// Reads the environment and the secret, and builds the clients. Nobody waits for a sweep: no connection is opened
+    /// Reads the environment and the secret, and builds the clients. No caller waits for a run: no connection is opened
     /// ahead.
     pub async fn from_env() -> Result<Self, StartError> {
         let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
@@ -39,19 +44,30 @@ impl ReconcileFunction {
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
         let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
         let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
-        let sweeps = Sweeps::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?);
+        let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
+        let service = default_service()?;
         let policy = OptOutPolicy { languages, scope };
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id).await?;
         Ok(Self {
             twilio: TwilioAccounts::new(TwilioClient::new(api_base_url)?, secrets),
-            inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts.clone(), policy, retention),
+            inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),
             statuses: StatusRecorder::new(messages.clone(), retention),
             messages,
             notifications,
             contacts,
-            sweeps,
+            sweeps: Sweeps::new(dynamodb.clone(), rate_limits_table.clone()),
+            senders: KnownSenders::new(dynamodb.clone(), rate_limits_table.clone()),
+            cancellations: PendingCancellations::new(dynamodb.clone(), rate_limits_table),
+            service,
             requests,
         })
     }
+}
+
+/// The service of notifications that name no sender, if one is configured.
+fn default_service() -> Result<Option<DefaultService>, StartError> {
+    let (account_sid, sid) =
+        (env::optional_parsed("TWILIO_ACCOUNT_SID")?, env::optional_parsed("MESSAGING_SERVICE_SID")?);
+    Ok(account_sid.zip(sid).map(|(account_sid, sid)| DefaultService { account_sid, sid, asked_at: Mutex::default() }))
 }

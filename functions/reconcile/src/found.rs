@@ -10,40 +10,12 @@ use twilio_types::{
 };
 use twilio_webhook::form::Form;
 
-/// Twilio's words for the direction. An `outbound-reply` is the answer to a webhook: Twilio reports no status of it.
-const INBOUND: &str = "inbound";
-const OUTBOUND: &str = "outbound-api";
+/// Twilio's word for the direction of a message that a person sent.
+pub(crate) const INBOUND: &str = "inbound";
 
-const WHATSAPP: &str = "whatsapp:";
-
-/// What should be recorded of a listed message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExpectedEvent {
-    /// A person sent it.
-    Inbound,
-    /// We sent it, or another system did, and this is its final status.
-    FinalStatus(MessageStatus),
-}
-
-/// What should be recorded of a message that was sent and last changed within a time. None if nothing should be.
-///
-/// Other systems look after an account's messages on other channels than WhatsApp. But an opt-out by SMS or RCS is the
-/// person's and holds for WhatsApp too, so it is recorded.
-pub(crate) fn expected(
-    message: &MessageResource,
-    within: &RangeInclusive<Timestamp>,
-    is_opt_out: impl FnOnce(&MessageResource) -> bool,
-) -> Option<ExpectedEvent> {
-    let is_due = [message.happened_at(), message.changed_at()].iter().flatten().all(|at| within.contains(at));
-    if !is_due {
-        return None;
-    }
-    let is_whatsapp = message.to.starts_with(WHATSAPP);
-    match message.direction.as_str() {
-        INBOUND => (is_whatsapp || is_opt_out(message)).then_some(ExpectedEvent::Inbound),
-        OUTBOUND => (is_whatsapp && is_final(message.status)).then_some(ExpectedEvent::FinalStatus(message.status)),
-        _ => None,
-    }
+/// Whether a person sent a message within a time.
+pub(crate) fn is_inbound_within(message: &MessageResource, within: &RangeInclusive<Timestamp>) -> bool {
+    message.direction == INBOUND && message.happened_at().is_none_or(|at| within.contains(&at))
 }
 
 /// Whether no further status of a message that we sent is expected.
@@ -118,37 +90,27 @@ mod tests {
     }
 
     #[test]
-    fn only_what_should_be_recorded_is_expected() {
-        use MessageStatus::{Canceled, Delivered, Failed, Read};
-        let sent = |status: &str| json!({"direction": "outbound-api", "status": status});
+    fn only_messages_of_people_within_the_time_are_looked_for() {
+        let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
         let cases = [
-            (json!({}), Some(ExpectedEvent::Inbound)),
-            (json!({"to": "+14155238886"}), None),
-            (sent("delivered"), Some(ExpectedEvent::FinalStatus(Delivered))),
-            (sent("read"), Some(ExpectedEvent::FinalStatus(Read))),
-            (sent("failed"), Some(ExpectedEvent::FinalStatus(Failed))),
-            (sent("canceled"), Some(ExpectedEvent::FinalStatus(Canceled))),
-            (sent("sent"), None),
-            (sent("scheduled"), None),
-            (json!({"direction": "outbound-reply", "status": "delivered"}), None),
-            (json!({"date_updated": "Fri, 20 Nov 2026 09:00:03 +0000"}), None),
-            (json!({"date_sent": "Thu, 19 Nov 2026 08:59:59 +0000"}), None),
+            (json!({}), true),
+            (json!({"to": "+14155238886"}), true),
+            (json!({"from": "rcs:+14155550123", "to": "rcs:brand_agent"}), true),
+            (json!({"direction": "outbound-api", "status": "delivered"}), false),
+            (json!({"direction": "outbound-reply", "status": "delivered"}), false),
+            (json!({"date_sent": "Fri, 20 Nov 2026 09:00:03 +0000"}), false),
+            (json!({"date_sent": "Thu, 19 Nov 2026 08:59:59 +0000"}), false),
         ];
-        for (change, event) in cases {
-            let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
-            assert_eq!(expected(&message(&change), &within, |_| false), event, "{change}");
+        for (change, expected) in cases {
+            assert_eq!(is_inbound_within(&message(&change), &within), expected, "{change}");
         }
     }
 
     #[test]
-    fn an_opt_out_is_recorded_whatever_its_channel() {
-        let within = "2026-11-19T09:00:00Z".parse().unwrap()..="2026-11-20T09:00:02Z".parse().unwrap();
-        for (from, to) in [("+14155550123", "+14155550100"), ("rcs:+14155550123", "rcs:brand_agent")] {
-            let listed = message(&json!({"from": from, "to": to}));
-            assert_eq!(expected(&listed, &within, |_| true), Some(ExpectedEvent::Inbound), "{from}");
-            let ours = message(&json!({"from": to, "to": from, "direction": "outbound-api", "status": "delivered"}));
-            assert_eq!(expected(&ours, &within, |_| true), None, "{from}");
-        }
+    fn only_a_status_that_no_other_follows_is_final() {
+        use MessageStatus::{Canceled, Delivered, Failed, Read, Received, Scheduled, Sent, Undelivered};
+        assert!([Delivered, Read, Failed, Undelivered, Canceled].into_iter().all(is_final));
+        assert!(![Sent, Scheduled, Received].into_iter().any(is_final));
     }
 
     #[test]

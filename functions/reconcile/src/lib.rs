@@ -1,13 +1,17 @@
-//! What Twilio has and we have not: every few minutes its message list is compared with what was recorded. And what Twilio
-//! still holds for a person who said STOP is cancelled.
+//! What Twilio has and we have not: every few minutes the messages at Twilio are compared with what was recorded. And what
+//! Twilio still holds for a person who said STOP is cancelled.
 //!
-//! A sweep reads every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
+//! - **Inbound messages**: the list of messages to each of our senders, from the newest on ([`mod@inbound`], [`reading`]).
+//!   Other senders of the account belong to other systems, and are left alone.
+//! - **Final statuses**: the notifications whose outcome should be known are looked up one by one ([`overdue`]).
+//!
+//! A run compares every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
 //! not notifications are sent from it by default.
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `TWILIO_SECRET_ID`, and
-//! optionally `TWILIO_API_BASE_URL` (Twilio's), `RECONCILE_REQUESTS` (100: to Twilio in one run, all accounts together),
-//! `RECONCILE_PAGE_SIZE` (1000), `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and
-//! `MESSAGE_RETENTION_DAYS` (30).
+//! optionally `TWILIO_ACCOUNT_SID` and `MESSAGING_SERVICE_SID` (whose senders are ours), `TWILIO_API_BASE_URL` (Twilio's),
+//! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000),
+//! `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS` (30).
 
 use std::time::Duration;
 
@@ -16,14 +20,15 @@ use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use shared::{
-    deadline::Deadline,
+    deadline::{Deadline, DeadlineExceeded},
     report::Chain,
     secrets::SecretsError,
     twilio::{AccountCallError, TwilioAccounts},
 };
 use stores::{
     contacts::Contacts, dynamodb::StoreError, messages::Messages, notifications::Notifications,
-    record_inbound::InboundRecorder, record_status::StatusRecorder, sweeps::Sweeps,
+    pending_cancellations::PendingCancellations, record_inbound::InboundRecorder, record_status::StatusRecorder,
+    senders::KnownSenders, sweeps::Sweeps,
 };
 
 mod account;
@@ -31,17 +36,20 @@ mod budget;
 mod cancel;
 mod config;
 mod found;
+mod inbound;
 mod overdue;
-mod progress;
+mod postponed;
+mod reading;
 mod restore;
-mod sweep;
+mod senders;
 mod trigger;
 
 pub use account::AccountReport;
 pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
 
 use account::Account;
-use budget::Budget;
+use budget::{Budget, Share};
+use senders::DefaultService;
 
 /// The function.
 #[derive(Debug)]
@@ -51,6 +59,9 @@ pub struct ReconcileFunction {
     notifications: Notifications,
     contacts: Contacts,
     sweeps: Sweeps,
+    senders: KnownSenders,
+    cancellations: PendingCancellations,
+    service: Option<DefaultService>,
     inbound: InboundRecorder,
     statuses: StatusRecorder,
     requests: Requests,
@@ -71,7 +82,7 @@ struct Requests {
 pub enum Answer {
     /// To the schedule.
     Swept {
-        /// Whether every account's list was read to its end.
+        /// Whether every list of every account was read to its end.
         complete: bool,
         /// Each account's sweep.
         accounts: Vec<AccountReport>,
@@ -83,10 +94,10 @@ pub enum Answer {
 /// A run that failed. What it has recorded stays, and the next one goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// The event is of no kind that this function takes.
+    /// The event is of no kind that this function accepts.
     #[error(transparent)]
     Trigger(#[from] InvalidTrigger),
-    /// Our own state did not answer: time mends it.
+    /// Our own state did not answer: it will, with time.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The secret cannot be read.
@@ -96,6 +107,9 @@ pub enum ReconcileError {
     /// must act.
     #[error(transparent)]
     Twilio(#[from] AccountCallError),
+    /// What was to be done was not done in time.
+    #[error(transparent)]
+    Deadline(#[from] DeadlineExceeded),
 }
 
 /// The function's timeout in `template.yaml`.
@@ -104,11 +118,11 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 /// The sweep's mark is written after the work has ended: one call of DynamoDB, which lasts at most 4.5 s.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// One overdue notification and one page of the list: with less an account would never get on.
+/// With less an account would never get on.
 const SMALLEST_SHARE: u32 = 2;
 
 impl ReconcileFunction {
-    /// Sweeps all accounts, or cancels what is scheduled for those who opted out.
+    /// Compares all accounts, or cancels what is scheduled for those who opted out.
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Answer, Error> {
         let deadline = Deadline::of_invocation(event.context.deadline, TIMEOUT).before(RESERVE);
         match Trigger::parse(event.payload)? {
@@ -120,36 +134,46 @@ impl ReconcileFunction {
         }
     }
 
-    /// Each account has its share of the requests, so that one with a long list does not keep the others waiting. One that
-    /// fails does not either; its error is the run's.
+    /// Each account has its share of the requests and of the time, so that one with a long list does not keep the others
+    /// waiting. One that fails does not either; its error is the run's.
     async fn sweep_all(&self, request: SweepRequest, deadline: Deadline) -> Result<Vec<AccountReport>, ReconcileError> {
         // Read each time: a rotated key must not end the sweeps of an environment that lives for hours.
         self.twilio.secrets().reread().await?;
         let secrets = self.twilio.secrets().accounts();
         let accounts: Vec<_> = secrets.sids().collect();
-        let share = self.requests.per_run / u32::try_from(accounts.len()).unwrap_or(u32::MAX).max(1);
-        let share = share.max(SMALLEST_SHARE);
+        let smallest = SMALLEST_SHARE.saturating_mul(u32::try_from(accounts.len()).unwrap_or(u32::MAX));
+        let budget = Budget::new(self.requests.per_run.max(smallest), deadline);
         let mut reports = Vec::new();
         let mut failure = None;
-        for sid in accounts {
-            let swept = if self.twilio.has(sid) {
-                let account = Account { sid: sid.clone() };
-                let mut budget = Budget::new(share, deadline);
-                self.reconcile(&account, request, &mut budget, Timestamp::now()).await
-            } else {
-                Err(AccountCallError::NoCredentials(sid.clone()).into())
-            };
-            match swept {
-                Ok(report) => {
-                    report.log();
-                    reports.push(report);
-                }
-                Err(error) => {
-                    tracing::error!(account_sid = %sid, error = %Chain(&error), "sweep failed");
-                    failure.get_or_insert(error);
-                }
+        for (index, sid) in accounts.iter().enumerate() {
+            let account = Account { sid: (*sid).clone() };
+            let share = budget.share(Share::one_of(accounts.len() - index));
+            let (report, failed) = self.reconcile(&account, request, &share, Timestamp::now()).await;
+            budget.add(&share);
+            report.log();
+            reports.push(report);
+            if let Some(error) = failed {
+                tracing::error!(account_sid = %sid, error = %Chain(&error), "the messages of an account were not compared with Twilio's");
+                failure.get_or_insert(error);
             }
         }
+        log_run(&reports);
         failure.map_or(Ok(reports), Err)
     }
+}
+
+/// The line from which the metrics of `template.yaml` are made.
+fn log_run(reports: &[AccountReport]) {
+    // If that of one account is not known, there is none for the run, and the metric is missing: the alarm counts that as late.
+    let lags: Option<Vec<_>> = reports.iter().map(|report| report.lag_seconds).collect();
+    let sum = |field: fn(&AccountReport) -> usize| reports.iter().map(field).sum::<usize>();
+    tracing::info!(
+        accounts = reports.len(),
+        lag_seconds = lags.map(|lags| lags.into_iter().max().unwrap_or_default()),
+        recovered_messages = sum(|report| report.inbound_recovered),
+        recovered_statuses = sum(|report| report.statuses_recovered),
+        postponed_messages = sum(|report| report.postponed),
+        complete = reports.iter().all(|report| report.complete),
+        "a run of reconcile ended"
+    );
 }

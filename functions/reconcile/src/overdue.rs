@@ -1,29 +1,30 @@
-//! Notifications whose message should have its final status: looked up one by one.
+//! Notifications whose message should have its final status: looked up one by one, the longest overdue first.
+//!
+//! A message that cannot be looked up is postponed, later and later, and does not hold up the others.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use shared::{deadline::Deadline, report::Chain, twilio::AccountCallError};
-use stores::notifications::OverdueNotification;
+use shared::{report::Chain, twilio::AccountCallError};
+use stores::{
+    dynamodb::{Item, StoreError},
+    fault::AwsFault,
+    notifications::{OPEN_SHARDS, OverdueNotification},
+};
 use twilio_client::{MessageResource, TwilioError};
 
 use crate::{
     AccountReport, Budget, ReconcileFunction,
-    account::{Account, Stop},
+    account::{Account, Outcome, Stop},
     found::is_final,
-    restore::origin_of,
+    postponed::{later, retry_delay},
+    restore::{Restored, origin_of},
 };
 
-/// A message stays `sent` without end if the recipient has blocked the sender. It is looked up once a day, as long as its
-/// notification is stored.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
+/// Twilio limits the concurrent requests of an account, and `send` needs most of them.
+const CONCURRENT_LOOKUPS: usize = 16;
 
-/// A message that cannot be fetched is tried again, behind the others.
-const FETCH_AGAIN: SignedDuration = SignedDuration::from_hours(1);
-
-/// After this many failures in one run Twilio itself is at fault, and the sweep needs the rest of the time.
-const MAX_FAILURES: u32 = 3;
-
-/// At most this part of the requests, so that the list is always read as well.
-const SHARE: u32 = 4;
+/// After this many failures without a success Twilio itself is at fault.
+const MAX_FAILURES: usize = 32;
 
 const NOT_FOUND: u16 = 404;
 
@@ -33,101 +34,185 @@ enum LookUp {
     Found(Box<MessageResource>),
     /// It was deleted at Twilio: its final status will never be known.
     Deleted,
-    /// Twilio did not answer, or its answer is not understood.
+    /// Twilio did not answer for this message, or its answer is not understood.
     Failed(AccountCallError),
 }
 
 impl LookUp {
-    /// Without credentials that Twilio accepts nothing else of the account can be done either: that is an error.
+    /// Without credentials that Twilio accepts nothing else of the account can be done either, and what Twilio has asked to
+    /// wait for is no fault of this message.
     fn of(answer: Result<MessageResource, AccountCallError>) -> Result<Self, Stop> {
         match answer {
             Ok(message) => Ok(Self::Found(Box::new(message))),
             Err(AccountCallError::Twilio(TwilioError::Rejected(refusal))) if refusal.status == NOT_FOUND => {
                 Ok(Self::Deleted)
             }
-            Err(
-                error @ (AccountCallError::NoCredentials(_) | AccountCallError::Twilio(TwilioError::Unauthorized(_))),
-            ) => Err(error.into()),
-            Err(error) => Ok(Self::Failed(error)),
+            Err(error @ AccountCallError::Twilio(TwilioError::Rejected(_) | TwilioError::Unknown { .. })) => {
+                Ok(Self::Failed(error))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }
 
+/// How an overdue notification was handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handled {
+    Recovered,
+    /// It is closed without a new status, or open until a later look.
+    Settled,
+    Failed,
+}
+
+/// How far a shard of the index is read.
+enum ShardPosition {
+    At(Option<Item>),
+    End,
+}
+
 impl ReconcileFunction {
-    /// Looks up the longest overdue. One that cannot be fetched is postponed, and does not stop the sweep.
+    /// Looks up the overdue notifications of an account, as many as the budget allows.
     pub(crate) async fn look_at_overdue(
         &self,
         account: &Account,
-        budget: &mut Budget,
+        budget: &Budget,
         report: &mut AccountReport,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        let limit = i32::try_from(budget.left() / SHARE).unwrap_or(i32::MAX).max(1);
+        let mut shards: Vec<_> = (0..OPEN_SHARDS).map(|_| ShardPosition::At(None)).collect();
         let mut failures = 0;
-        for overdue in self.notifications.overdue(&account.sid, now, limit).await? {
-            budget.request()?;
-            report.overdue += 1;
-            match self.fetch(account, &overdue, budget.deadline()).await? {
-                LookUp::Found(message) => self.record_found(account, &overdue, &message, report, now).await?,
-                LookUp::Deleted => {
-                    let (notification_id, message_sid) = (&overdue.id, &overdue.message_sid);
-                    tracing::warn!(%notification_id, %message_sid, "the message of a notification was deleted at Twilio");
-                    self.notifications.close(&account.sid, &overdue.id).await?;
-                }
-                LookUp::Failed(error) => {
-                    self.postpone(account, &overdue, &error, now).await?;
-                    failures += 1;
-                    if failures == MAX_FAILURES {
-                        break;
-                    }
+        loop {
+            let overdue = self.overdue_page(account, &mut shards, now).await?;
+            if overdue.is_empty() {
+                return Ok(());
+            }
+            let handle = stream::iter(&overdue).map(|overdue| self.handle_overdue(account, overdue, budget, now));
+            let mut handled = handle.buffer_unordered(CONCURRENT_LOOKUPS);
+            while let Some(handled) = handled.try_next().await? {
+                report.overdue += 1;
+                report.statuses_recovered += usize::from(handled == Handled::Recovered);
+                failures = if handled == Handled::Failed { failures + 1 } else { 0 };
+                if failures == MAX_FAILURES {
+                    return Err(Stop::Paused(Outcome::TwilioUnavailable));
                 }
             }
         }
-        Ok(())
     }
 
-    async fn fetch(
+    /// The next page of every shard, the longest overdue first.
+    async fn overdue_page(
+        &self,
+        account: &Account,
+        shards: &mut [ShardPosition],
+        now: Timestamp,
+    ) -> Result<Vec<OverdueNotification>, Stop> {
+        let read = (0_u8..).zip(shards.iter_mut()).map(async |(shard, position)| {
+            let ShardPosition::At(from) = position else { return Ok(Vec::new()) };
+            let page = self.notifications.overdue(&account.sid, shard, now, from.take()).await?;
+            *position = page.next.map_or(ShardPosition::End, |next| ShardPosition::At(Some(next)));
+            Ok::<_, StoreError>(page.overdue)
+        });
+        let pages = futures::future::try_join_all(read).await?;
+        let mut overdue: Vec<_> = pages.into_iter().flatten().collect();
+        overdue.sort_by_key(|overdue| overdue.open_until);
+        Ok(overdue)
+    }
+
+    async fn handle_overdue(
         &self,
         account: &Account,
         overdue: &OverdueNotification,
-        deadline: Deadline,
-    ) -> Result<LookUp, Stop> {
-        let message_sid = &overdue.message_sid;
-        LookUp::of(self.twilio.call(&account.sid, deadline, async |twilio| twilio.fetch(message_sid).await).await)
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Handled, Stop> {
+        budget.request()?;
+        let (notification_id, message_sid) = (&overdue.id, &overdue.message_sid);
+        let fetched =
+            self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.fetch(message_sid).await).await;
+        let handled = match LookUp::of(fetched)? {
+            LookUp::Found(message) => return self.handle_found(account, overdue, &message, now).await,
+            LookUp::Deleted => {
+                tracing::warn!(%notification_id, %message_sid, "the message of a notification was deleted at Twilio");
+                self.notifications.close(&account.sid, &overdue.id).await?;
+                Handled::Settled
+            }
+            LookUp::Failed(error) => {
+                tracing::error!(
+                    %notification_id, %message_sid, lookups = overdue.lookups, error = %Chain(&error),
+                    "the message of an overdue notification cannot be fetched from Twilio, and is tried again later"
+                );
+                self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
+                Handled::Failed
+            }
+        };
+        Ok(handled)
     }
 
-    async fn record_found(
+    async fn handle_found(
         &self,
         account: &Account,
         overdue: &OverdueNotification,
         message: &MessageResource,
-        report: &mut AccountReport,
         now: Timestamp,
-    ) -> Result<(), Stop> {
+    ) -> Result<Handled, Stop> {
         if !is_final(message.status) {
-            let again = now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
-            return Ok(self.notifications.postpone(&account.sid, &overdue.id, again).await?);
+            self.postpone(account, overdue, unfinished_delay(overdue.lookups), now).await?;
+            return Ok(Handled::Settled);
         }
-        let stored = self.notifications.get(&account.sid, &overdue.id).await?;
+        let stored = match self.notifications.get(&account.sid, &overdue.id).await {
+            // An item that cannot be read.
+            Err(error) if error.fault() == AwsFault::Invalid => {
+                tracing::error!(notification_id = %overdue.id, error = %Chain(&error), "an overdue notification cannot be read");
+                None
+            }
+            stored => Some(stored?),
+        };
+        let Some(stored) = stored else {
+            self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
+            return Ok(Handled::Settled);
+        };
         let origin = stored.and_then(|stored| origin_of(&stored, &overdue.message_sid));
-        if let Some(origin) = origin {
-            self.record_status(account, message, Some(&origin), report).await?;
+        let restored = match origin {
+            Some(origin) => self.record_status(account, message, &origin).await?,
+            None => Restored::Duplicate,
+        };
+        if restored == Restored::Postponed {
+            self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
+            return Ok(Handled::Settled);
         }
-        Ok(self.notifications.close(&account.sid, &overdue.id).await?)
+        self.notifications.close(&account.sid, &overdue.id).await?;
+        Ok(if restored == Restored::Recorded { Handled::Recovered } else { Handled::Settled })
     }
 
     async fn postpone(
         &self,
         account: &Account,
         overdue: &OverdueNotification,
-        error: &AccountCallError,
+        delay: SignedDuration,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        tracing::error!(
-            notification_id = %overdue.id, message_sid = %overdue.message_sid, error = %Chain(error),
-            "the message of an overdue notification cannot be fetched from Twilio: it is tried again in an hour"
-        );
-        let again = now.saturating_add(FETCH_AGAIN).unwrap_or(Timestamp::MAX);
-        Ok(self.notifications.postpone(&account.sid, &overdue.id, again).await?)
+        Ok(self.notifications.postpone(&account.sid, &overdue.id, later(now, delay)).await?)
+    }
+}
+
+/// How long after this number of lookups a message without a final status is looked up again: after 1, 4, 16, 64 hours and so on.
+/// A message stays `sent` without end if the recipient has blocked the sender. So it is looked up six times in the 45 days for
+/// which its notification is stored: if that is one message in a hundred at 80 a second, these are five requests a second.
+fn unfinished_delay(lookups: u32) -> SignedDuration {
+    const FIRST: SignedDuration = SignedDuration::from_hours(1);
+    const LONGEST: SignedDuration = SignedDuration::from_hours(45 * 24);
+    let delay = 4_i32.checked_pow(lookups).and_then(|factor| FIRST.checked_mul(factor));
+    delay.unwrap_or(LONGEST).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_that_never_ends_is_looked_up_ever_more_rarely() {
+        let hours: Vec<i64> = (0..=6).map(|lookups| unfinished_delay(lookups).as_hours()).collect();
+        assert_eq!(hours, [1, 4, 16, 64, 256, 1_024, 45 * 24]);
+        assert_eq!(unfinished_delay(u32::MAX).as_hours(), 45 * 24);
     }
 }

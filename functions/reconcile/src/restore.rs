@@ -1,139 +1,140 @@
 //! Records what is missing, in the same way as its webhook would have been recorded.
 
-use domain::{callback_url::CallbackOrigin, preference::Preference};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use domain::callback_url::CallbackOrigin;
+use shared::{report::Chain, twilio::AccountCallError};
 use stores::{
-    dynamodb::StoreError,
-    messages::{MessageArrival, MessageSubject, RecordOutcome, Source},
+    messages::{MessageArrival, RecordOutcome, Source},
     notifications::StoredNotification,
 };
-use twilio_client::MessageResource;
+use twilio_client::{MediaFile, MessageResource, TwilioError};
 use twilio_types::sid::MessageSid;
-use twilio_webhook::{
-    inbound_message::{InboundMessage, InvalidForm},
-    signature::TrustedForm,
-    status_callback::StatusCallback,
-};
+use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm, status_callback::StatusCallback};
 
 use crate::{
-    AccountReport, Budget, ReconcileFunction,
+    Budget, ReconcileFunction,
     account::{Account, Stop},
-    found::{inbound_form, status_form},
+    found::{INBOUND, inbound_form, status_form},
 };
 
+/// What became of recording a message or a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restored {
+    Recorded,
+    /// It was recorded meanwhile.
+    Duplicate,
+    /// It cannot be recorded now: something about this message or this person is in the way.
+    Postponed,
+}
+
+impl From<RecordOutcome> for Restored {
+    fn from(outcome: RecordOutcome) -> Self {
+        match outcome {
+            RecordOutcome::First => Self::Recorded,
+            RecordOutcome::Duplicate(_) => Self::Duplicate,
+        }
+    }
+}
+
 impl ReconcileFunction {
-    /// Records an inbound message, with its files if it has any.
+    /// Records an inbound message, with its files if it has any. What fails for one message is logged and postponed: it must
+    /// not keep the others from being recorded. Only what every message needs ends the run.
     pub(crate) async fn restore_inbound(
         &self,
         account: &Account,
         message: &MessageResource,
-        budget: &mut Budget,
-        report: &mut AccountReport,
-    ) -> Result<(), Stop> {
-        let Some(arrival) = arrival(message) else { return Ok(()) };
-        let media = if message.num_media == 0 {
-            Vec::new()
-        } else {
-            budget.request()?;
-            self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.media(&message.sid).await).await?
+        budget: &Budget,
+    ) -> Result<Restored, Stop> {
+        let message_sid = &message.sid;
+        let media = match self.media_of(account, message, budget).await? {
+            Ok(media) => media,
+            Err(error) => {
+                tracing::warn!(%message_sid, error = %Chain(&error), "the files of an inbound message are not listed");
+                return Ok(Restored::Postponed);
+            }
         };
         let form = inbound_form(&account.sid, message, &media);
         let form = TrustedForm::Reconstructed(&form);
-        let parsed = match InboundMessage::parse(form) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                log_unreadable(message, &error);
-                return Ok(());
+        let (parsed, arrival) = match (InboundMessage::parse(form), arrival(message)) {
+            (Ok(parsed), Some(arrival)) => (parsed, arrival),
+            (Ok(_), None) => {
+                tracing::error!(%message_sid, "an inbound message of the list has no time");
+                return Ok(Restored::Postponed);
+            }
+            (Err(error), _) => {
+                tracing::error!(%message_sid, %error, "an inbound message of the list cannot be read");
+                return Ok(Restored::Postponed);
             }
         };
-        let stored = self.inbound.record(&parsed, form, arrival).await?;
-        if stored.recorded == RecordOutcome::First {
-            tracing::info!(
-                message_sid = %message.sid, opt_out_request = ?stored.intent.preference(),
-                "an inbound message whose webhook did not arrive is recorded"
-            );
-            report.inbound_recovered += 1;
+        match self.inbound.record(&parsed, form, arrival).await {
+            Ok(stored) => {
+                let restored = Restored::from(stored.recorded);
+                if restored == Restored::Recorded {
+                    tracing::info!(
+                        %message_sid, opt_out_request = ?stored.intent.preference(),
+                        "an inbound message whose webhook did not arrive is recorded"
+                    );
+                }
+                Ok(restored)
+            }
+            // If no item can be written, the marks cannot be written either, and the next run reads the same page again.
+            Err(error) => {
+                tracing::error!(%message_sid, error = %Chain(&error), "an inbound message is not recorded");
+                Ok(Restored::Postponed)
+            }
         }
-        Ok(())
     }
 
-    /// Whether a listed message says STOP. Only STOP is looked for on other channels: a START that was written to another
-    /// system's number must not lift what was said to us.
-    ///
-    /// An RCS message is assumed to be listed as its webhook would be: from `rcs:` and the person's number, to `rcs:` and
-    /// the agent's name. Source: Twilio, API specification of Conversations, the address of a participant. For the list of
-    /// messages Twilio documents no form.
-    pub(crate) fn is_opt_out(&self, account: &Account, message: &MessageResource) -> bool {
-        let form = inbound_form(&account.sid, message, &[]);
-        let intent = InboundMessage::parse(TrustedForm::Reconstructed(&form))
-            .map(|message| self.inbound.intent(&message, Source::Reconcile));
-        intent.is_ok_and(|intent| intent.preference() == Some(Preference::OptedOut))
-    }
-
-    /// Records the status of a message. `origin` is the attempt that became it. Without one it is another system's message,
-    /// and is recorded only if that system's callbacks come here: then others of its statuses are recorded.
-    pub(crate) async fn restore_status(
+    /// The inner error is one that may be this message's alone.
+    async fn media_of(
         &self,
         account: &Account,
         message: &MessageResource,
-        origin: Option<&CallbackOrigin>,
-        report: &mut AccountReport,
-    ) -> Result<(), Stop> {
-        if origin.is_none() {
-            let subject = MessageSubject::Message(account.sid.clone(), message.sid.clone());
-            if self.messages.reports(&subject).await?.is_empty() {
-                return Ok(());
-            }
+        budget: &Budget,
+    ) -> Result<Result<Vec<MediaFile>, AccountCallError>, Stop> {
+        if message.num_media == 0 {
+            return Ok(Ok(Vec::new()));
         }
-        self.record_status(account, message, origin, report).await
+        budget.request()?;
+        let media = self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.media(&message.sid).await);
+        match media.await {
+            Err(error @ AccountCallError::Twilio(TwilioError::Rejected(_) | TwilioError::Unknown { .. })) => {
+                Ok(Err(error))
+            }
+            media => Ok(Ok(media?)),
+        }
     }
 
+    /// Records the status of a message. `origin` is the attempt that became it.
     pub(crate) async fn record_status(
         &self,
         account: &Account,
         message: &MessageResource,
-        origin: Option<&CallbackOrigin>,
-        report: &mut AccountReport,
-    ) -> Result<(), Stop> {
-        let Some(arrival) = arrival(message) else { return Ok(()) };
+        origin: &CallbackOrigin,
+    ) -> Result<Restored, Stop> {
+        let message_sid = &message.sid;
+        let Some(arrival) = arrival(message) else {
+            tracing::error!(%message_sid, "a message at Twilio has no time");
+            return Ok(Restored::Postponed);
+        };
         let form = status_form(&account.sid, message);
         let form = TrustedForm::Reconstructed(&form);
         let callback = match StatusCallback::parse(form) {
             Ok(callback) => callback,
             Err(error) => {
-                log_unreadable(message, &error);
-                return Ok(());
+                tracing::error!(%message_sid, %error, "the status of a message at Twilio cannot be read");
+                return Ok(Restored::Postponed);
             }
         };
-        let recorded = self.statuses.record(&callback, form, origin, arrival).await?;
-        if recorded == RecordOutcome::First {
+        let restored = Restored::from(self.statuses.record(&callback, form, Some(origin), arrival).await?);
+        if restored == Restored::Recorded {
             tracing::info!(
-                message_sid = %message.sid, status = %message.status,
+                %message_sid, status = %message.status,
                 "a final status whose callback did not arrive is recorded"
             );
-            report.statuses_recovered += 1;
         }
-        Ok(())
-    }
-
-    /// The attempts that became these messages, in their order; none where no notification names the message. A message of
-    /// an earlier attempt is not found, and need not be: its failure was known when the next attempt was made.
-    pub(crate) async fn origins(
-        &self,
-        account: &Account,
-        messages: &[&MessageResource],
-    ) -> Result<Vec<Option<CallbackOrigin>>, Stop> {
-        let lookups = stream::iter(messages.to_vec()).map(async |message: &MessageResource| {
-            let stored = self.notifications.by_message_sid(&message.sid).await?;
-            let ours = stored.filter(|stored| stored.subject.account_sid == account.sid);
-            Ok::<_, StoreError>(ours.and_then(|stored| origin_of(&stored, &message.sid)))
-        });
-        Ok(lookups.buffered(CONCURRENT_LOOKUPS).try_collect().await?)
+        Ok(restored)
     }
 }
-
-/// More would only wait for the function's processor.
-const CONCURRENT_LOOKUPS: usize = 16;
 
 /// The attempt of a notification that became this message.
 pub(crate) fn origin_of(stored: &StoredNotification, message_sid: &MessageSid) -> Option<CallbackOrigin> {
@@ -144,12 +145,7 @@ pub(crate) fn origin_of(stored: &StoredNotification, message_sid: &MessageSid) -
 
 /// The time that counts is Twilio's: a START that came after a STOP stays the newer one, though the STOP is found later.
 fn arrival(message: &MessageResource) -> Option<MessageArrival> {
-    let is_inbound = message.direction == "inbound";
+    let is_inbound = message.direction == INBOUND;
     let at = if is_inbound { message.happened_at() } else { message.changed_at() };
     Some(MessageArrival { at: at?, source: Source::Reconcile })
-}
-
-/// A message that cannot have been a webhook's is another system's, or a person has to look at it.
-fn log_unreadable(message: &MessageResource, error: &InvalidForm) {
-    tracing::error!(message_sid = %message.sid, %error, "a message of the list cannot be recorded");
 }

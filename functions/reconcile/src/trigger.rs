@@ -19,8 +19,10 @@ pub struct SweepRequest {
     pub minimum_age_seconds: u32,
 }
 
-/// Two minutes: Twilio waits 15 s for a webhook's answer and tries once more at most.
-const MINIMUM_AGE_SECONDS: u32 = 120;
+/// Twilio waits 15 s for a webhook's answer, and its retries and the fallback URL take no longer than that once more.
+///
+/// Source: Twilio, "Webhooks (HTTP callbacks): Connection Overrides".
+const MINIMUM_AGE_SECONDS: u32 = 60;
 
 impl Default for SweepRequest {
     fn default() -> Self {
@@ -55,7 +57,7 @@ mod tests {
             Ok(Trigger::Sweep(request)) => Some(request.minimum_age_seconds),
             _ => None,
         };
-        assert_eq!(age(json!({})), Some(120));
+        assert_eq!(age(json!({})), Some(60));
         assert_eq!(age(json!({"minimum_age_seconds": 0})), Some(0));
         for wrong in [json!({"minimum_age": 0}), json!({"minimum_age_seconds": -1}), json!("sweep"), json!(null)] {
             assert!(Trigger::parse(wrong.clone()).is_err(), "{wrong}");

@@ -1,6 +1,6 @@
 //! The routes for other systems and for operators: `PUT /contacts/{contact}/consent` records a consent,
-//! `GET /contacts/{contact}` shows a contact, and `GET /notifications/{id}` shows the log of a notification. A contact is
-//! a phone number or a WhatsApp user id.
+//! `GET /contacts/{contact}` shows a contact, `GET /notifications/{id}` shows the log of a notification, and `DELETE` of the
+//! same path cancels the notification. A contact is a phone number or a WhatsApp user id.
 //!
 //! Callers are authorized by IAM, in API Gateway. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE` and
 //! `TWILIO_ACCOUNT_SID`.
@@ -22,6 +22,7 @@ use shared::{
     start::{self, StartError},
 };
 use stores::{
+    cancel_notification::NotificationCanceller,
     contacts::{ContactOverview, Contacts},
     dynamodb::StoreError,
     messages::Messages,
@@ -30,6 +31,7 @@ use stores::{
 };
 use twilio_types::{address::Recipient, sid::AccountSid};
 
+mod cancel;
 mod request;
 
 use request::{ContactsRoute, account, caller, text};
@@ -38,6 +40,7 @@ use request::{ContactsRoute, account, caller, text};
 pub struct ContactsFunction {
     contacts: Contacts,
     logs: NotificationLogs,
+    canceller: NotificationCanceller,
     /// The account of requests that name none.
     account_sid: AccountSid,
 }
@@ -71,16 +74,21 @@ impl ContactsFunction {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
-        let function = Self {
-            contacts: Contacts::new(client.clone(), contacts_table),
-            logs: NotificationLogs {
-                notifications: Notifications::new(client.clone(), notifications_table),
-                messages: Messages::new(client, messages_table),
-            },
-            account_sid,
-        };
+        let contacts = Contacts::new(client.clone(), contacts_table);
+        let notifications = Notifications::new(client.clone(), notifications_table);
+        let messages = Messages::new(client, messages_table);
+        let function = Self::new(contacts, notifications, messages, account_sid);
         start::log_warm_up(function.logs.notifications.warm().await);
         Ok(function)
+    }
+
+    fn new(contacts: Contacts, notifications: Notifications, messages: Messages, account_sid: AccountSid) -> Self {
+        Self {
+            canceller: NotificationCanceller { notifications: notifications.clone(), contacts: contacts.clone() },
+            logs: NotificationLogs { notifications, messages },
+            contacts,
+            account_sid,
+        }
     }
 
     /// Answers 201 to a consent, 200 to the other routes.
@@ -107,6 +115,9 @@ impl ContactsFunction {
                 Some(log) => Ok(json(StatusCode::OK, &log)),
                 None => Err(RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
+            ContactsRoute::Cancellation(id) => {
+                Ok(json(StatusCode::OK, &self.cancel(&account_sid, &id, caller(request).as_deref(), now).await?))
+            }
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum ContactsRoute {
     Contact(Recipient),
     /// `GET /notifications/{id}`, where the id is that of a notification or the SID of a message.
     Notification(NotificationId),
+    /// `DELETE /notifications/{id}`, with the same id.
+    Cancellation(NotificationId),
 }
 
 impl fmt::Debug for ContactsRoute {
@@ -33,6 +35,7 @@ impl fmt::Debug for ContactsRoute {
             Self::Consent(_) => f.write_str("Consent"),
             Self::Contact(_) => f.write_str("Contact"),
             Self::Notification(id) => write!(f, "Notification({id})"),
+            Self::Cancellation(id) => write!(f, "Cancellation({id})"),
         }
     }
 }
@@ -49,13 +52,15 @@ impl ContactsRoute {
             },
             (&Method::GET, Some(contact), _) if !contact.contains('/') => recipient(contact).map(Self::Contact),
             (&Method::GET, _, Some(id)) => notification_id(id).map(Self::Notification),
+            (&Method::DELETE, _, Some(id)) => notification_id(id).map(Self::Cancellation),
             _ => Err(unknown_route()),
         }
     }
 }
 
 fn unknown_route() -> RequestProblem {
-    let expected = "expected PUT /contacts/{contact}/consent, GET /contacts/{contact} or GET /notifications/{id}";
+    let expected = "expected PUT /contacts/{contact}/consent, GET /contacts/{contact}, or GET or DELETE \
+                    /notifications/{id}";
     RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
@@ -112,8 +117,8 @@ mod tests {
         ContactsRoute::parse(&request)
     }
 
-    fn id(text: &str) -> ContactsRoute {
-        ContactsRoute::Notification(NotificationId::try_from(text.to_owned()).unwrap())
+    fn id(text: &str) -> NotificationId {
+        NotificationId::try_from(text.to_owned()).unwrap()
     }
 
     #[test]
@@ -158,7 +163,9 @@ mod tests {
             ("a+b", "a+b"),
             ("a/consent", "a/consent"),
         ] {
-            assert_eq!(route(Method::GET, &format!("/notifications/{path}")), Ok(id(expected)), "{path}");
+            let (path, expected) = (format!("/notifications/{path}"), id(expected));
+            assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Notification(expected.clone())), "{path}");
+            assert_eq!(route(Method::DELETE, &path), Ok(ContactsRoute::Cancellation(expected)), "{path}");
         }
     }
 
@@ -177,6 +184,8 @@ mod tests {
             (Method::PUT, "/contacts/+14155550123", 405, "method"),
             (Method::GET, "/contacts/+14155550123/consent", 405, "method"),
             (Method::PUT, "/notifications/a", 405, "method"),
+            (Method::DELETE, "/notifications/", 400, "id"),
+            (Method::DELETE, "/contacts/+14155550123", 405, "method"),
             (Method::GET, "/", 405, "method"),
         ];
         for (method, path, status, field) in cases {

@@ -12,6 +12,7 @@ use super::*;
 const CONSENT: &str = include_str!("../../../events/contacts-consent.json");
 const OVERVIEW: &str = include_str!("../../../events/contacts-overview.json");
 const NOTIFICATION: &str = include_str!("../../../events/contacts-notification.json");
+const CANCELLATION: &str = include_str!("../../../events/contacts-cancellation.json");
 
 /// Reaches no table: invalid requests are refused before a table is read, and all others fail with an error of ours.
 fn contacts() -> ContactsFunction {
@@ -26,14 +27,12 @@ fn contacts_at(dynamodb_url: &str) -> ContactsFunction {
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
-    ContactsFunction {
-        contacts: Contacts::new(client.clone(), "contacts".to_owned()),
-        logs: NotificationLogs {
-            notifications: Notifications::new(client.clone(), "notifications".to_owned()),
-            messages: Messages::new(client, "messages".to_owned()),
-        },
-        account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
-    }
+    ContactsFunction::new(
+        Contacts::new(client.clone(), "contacts".to_owned()),
+        Notifications::new(client.clone(), "notifications".to_owned()),
+        Messages::new(client, "messages".to_owned()),
+        "AC00000000000000000000000000000001".parse().unwrap(),
+    )
 }
 
 fn event(text: &str) -> Value {
@@ -71,7 +70,9 @@ async fn invalid_request_is_refused_by_status_and_field() {
         (with(CONSENT, "rawPath", json!("/contacts/0/consent")), 400, "contact"),
         (with(OVERVIEW, "rawPath", json!("/contacts/0")), 400, "contact"),
         (with(OVERVIEW, "rawQueryString", account.clone()), 400, "account_sid"),
-        (with(NOTIFICATION, "rawQueryString", account), 400, "account_sid"),
+        (with(NOTIFICATION, "rawQueryString", account.clone()), 400, "account_sid"),
+        (with(CANCELLATION, "rawQueryString", account), 400, "account_sid"),
+        (with(CANCELLATION, "rawPath", json!("/notifications/")), 400, "id"),
         (with(NOTIFICATION, "rawPath", json!("/notifications/")), 400, "id"),
         (with(NOTIFICATION, "rawPath", json!("/elsewhere")), 405, "method"),
     ];
@@ -84,7 +85,7 @@ async fn invalid_request_is_refused_by_status_and_field() {
 
 #[tokio::test]
 async fn internal_error_is_not_explained_to_the_caller() {
-    for text in [CONSENT, OVERVIEW, NOTIFICATION] {
+    for text in [CONSENT, OVERVIEW, NOTIFICATION, CANCELLATION] {
         assert_eq!(answer(&event(text)).await, (500, json!({"error": {"field": "", "message": "internal error"}})));
     }
 }

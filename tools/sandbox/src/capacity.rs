@@ -1,8 +1,9 @@
 //! How much is remembered. Beyond that the oldest is forgotten: a sandbox that runs for weeks must not grow, and still hold
 //! what a load test of ten minutes has sent.
 
-/// Ten minutes at the 80 messages a second of one WhatsApp sender, at about 2 KB each.
-pub(crate) const MESSAGES: usize = 50_000;
+/// Ten minutes at the 80 messages a second of one WhatsApp sender, at about 2 KB each, and a list of 100,000 older ones, which
+/// have no files.
+pub(crate) const MESSAGES: usize = 150_000;
 /// As many as messages, since a load test reads the webhooks of its own messages.
 pub(crate) const WEBHOOKS: usize = 50_000;
 /// The creation times that a rate is measured from: small, and needed for all of a run.

@@ -18,7 +18,7 @@ use crate::{
     callbacks,
     drops::WebhookLoss,
     faults::{FaultPlan, NumberedFaultPlan},
-    inbound::{self, InboundResult, person_message::PersonMessage},
+    inbound::{self, InboundResult, history::History, person_message::PersonMessage},
     limits::AccountLimits,
     memory::WebhookRecord,
     messages::Message,
@@ -42,6 +42,7 @@ mod stream;
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/sandbox/inbound", post(send_inbound))
+        .route("/sandbox/history", post(add_history))
         .route("/sandbox/messages", get(messages))
         .route("/sandbox/messages/{sid}/status", post(report))
         .route("/sandbox/messages/{sid}/release", post(release))
@@ -74,6 +75,14 @@ async fn send_inbound(
     // The message is delivered even when the caller no longer waits for the result.
     let delivery = tokio::spawn(async move { inbound::deliver(&sandbox, stored).await });
     delivery.await.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Adds messages without webhooks. Answers their SIDs, the oldest first.
+async fn add_history(
+    State(sandbox): State<Arc<Sandbox>>,
+    Json(history): Json<History>,
+) -> Result<Json<Vec<MessageSid>>, (StatusCode, &'static str)> {
+    history.add_to(&sandbox).map(Json).map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, error))
 }
 
 async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {

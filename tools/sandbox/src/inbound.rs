@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod form;
+pub(crate) mod history;
 pub(crate) mod person_message;
 mod replies;
 

@@ -1,6 +1,6 @@
 //! Messages as Twilio stores them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,12 @@ use crate::{
     capacity,
     sids::{Sids, is_sid},
 };
+
+mod places;
+
+pub(crate) use places::Place;
+
+use places::Places;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -116,6 +122,8 @@ impl Media {
 pub(crate) struct MessageLog {
     by_number: BTreeMap<u64, Message>,
     numbers: HashMap<MessageSid, u64>,
+    /// As of the last call of `take_changed`.
+    places: Places,
     next: u64,
     /// The messages that are new or may have changed since the last call of `take_changed`.
     changed: Vec<MessageSid>,
@@ -124,11 +132,13 @@ pub(crate) struct MessageLog {
 impl MessageLog {
     pub(crate) fn add(&mut self, message: Message) {
         if self.by_number.len() == capacity::MESSAGES
-            && let Some((_, oldest)) = self.by_number.pop_first()
+            && let Some((number, oldest)) = self.by_number.pop_first()
         {
             self.numbers.remove(&oldest.sid);
+            self.places.remove(number);
         }
         self.changed.push(message.sid.clone());
+        self.places.put(self.next, &message);
         self.numbers.insert(message.sid.clone(), self.next);
         self.by_number.insert(self.next, message);
         self.next += 1;
@@ -145,11 +155,18 @@ impl MessageLog {
     }
 
     pub(crate) fn remove(&mut self, sid: &MessageSid) -> Option<Message> {
-        self.by_number.remove(&self.numbers.remove(sid)?)
+        let number = self.numbers.remove(sid)?;
+        self.places.remove(number);
+        self.by_number.remove(&number)
     }
 
-    /// The messages that are new or may have changed since the last call.
+    /// The messages that are new or may have changed since the last call. They are moved to their places in the lists.
     pub(crate) fn take_changed(&mut self) -> Vec<MessageSid> {
+        for number in self.changed.iter().filter_map(|sid| self.numbers.get(sid)) {
+            if let Some(message) = self.by_number.get(number) {
+                self.places.put(*number, message);
+            }
+        }
         std::mem::take(&mut self.changed)
     }
 
@@ -158,9 +175,9 @@ impl MessageLog {
         self.by_number.get(&number)
     }
 
-    /// All messages with their numbers, the newest first.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
-        self.by_number.iter().rev().map(|(number, message)| (*number, message))
+    /// The places of at least the messages to and from these addresses.
+    pub(crate) fn places(&self, to: Option<&str>, from: Option<&str>) -> Option<&BTreeSet<Place>> {
+        self.places.of(to, from)
     }
 
     /// All messages, the oldest first.

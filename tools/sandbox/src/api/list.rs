@@ -4,17 +4,16 @@
 //! The URIs of the next and the previous page name the message that they begin after or end before. So a message that is
 //! created between two requests does not move the others to another page.
 
-use std::cmp::{Ordering, Reverse};
+use std::{cmp::Ordering, ops::Bound};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
-use twilio_types::message_status::MessageStatus;
 use twilio_webhook::form::Form;
 
 use super::resource::message_resource;
 use crate::{
     api_error::ApiError,
-    messages::{Message, MessageLog},
+    messages::{Message, MessageLog, Place},
     outages::ReadOperation,
     paging::{DEFAULT_SIZE, is_paging_parameter, number, size},
     state::Sandbox,
@@ -30,38 +29,20 @@ enum PageStart {
     Before(Place),
 }
 
-/// Where a message is in the list: by the second in which it was sent, and by its number among those of the same second. The
-/// greatest place is the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    sent_second: i64,
-    number: u64,
+/// The token of a place in the URI of a page, with a letter for the direction.
+fn token(place: Place, direction: char) -> String {
+    format!("P{direction}{:016x}{:016x}", place.sent_second, place.number)
 }
 
-impl Place {
-    fn of(message: &Message, number: u64) -> Self {
-        use MessageStatus::{Canceled, Failed};
-        // One that is never sent stays where it ended.
-        let ended = matches!(message.status, Canceled | Failed).then_some(message.updated_at);
-        let sent_second = message.sent_at.or(ended).map_or(i64::MAX, Timestamp::as_second);
-        Self { sent_second, number }
-    }
+fn place_in(token: &str) -> Option<Place> {
+    let (sent_second, number) = token.split_at_checked(16)?;
+    let sent_second = i64::from_str_radix(sent_second, 16).ok()?;
+    Some(Place { sent_second, number: u64::from_str_radix(number, 16).ok()? })
+}
 
-    fn parse(token: &str) -> Option<Self> {
-        let (sent_second, number) = token.split_at_checked(16)?;
-        let sent_second = i64::from_str_radix(sent_second, 16).ok()?;
-        Some(Self { sent_second, number: u64::from_str_radix(number, 16).ok()? })
-    }
-
-    /// With a letter for the direction.
-    fn token(self, direction: char) -> String {
-        format!("P{direction}{:016x}{:016x}", self.sent_second, self.number)
-    }
-
-    /// The place of the same message now: it moves when the message is sent.
-    fn now(self, messages: &MessageLog) -> Self {
-        messages.at(self.number).map_or(self, |message| Self::of(message, self.number))
-    }
+/// The place of the same message now: it moves when the message is sent.
+fn place_now(place: Place, messages: &MessageLog) -> Place {
+    messages.at(place.number).map_or(place, |message| Place::of(message, place.number))
 }
 
 /// A page of the messages that pass the query's filters.
@@ -77,54 +58,67 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
         let hidden = || message.hold.is_some() || memory.hidden_unsent.hides(&message.to, now);
         filter.passes(message) && (message.sent_at.is_some() || !hidden())
     };
-    let (shown, has_next) = found(&memory.messages, is_listed, begin, page_size);
+    let (shown, has_next) = found(&memory.messages, &filter, is_listed, begin, page_size);
     let messages: Vec<_> =
         shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message)).collect();
     let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
-    let next = shown.last().filter(|_| has_next).map(|(place, _)| uri(page.saturating_add(1), Some(place.token('A'))));
+    let next =
+        shown.last().filter(|_| has_next).map(|(place, _)| uri(page.saturating_add(1), Some(token(*place, 'A'))));
     let previous = shown.first().zip(page.checked_sub(1));
     let start = page.saturating_mul(page_size);
     Ok(json!({
         "page": page, "page_size": page_size, "start": start, "end": start.saturating_add(messages.len()).saturating_sub(1),
         "uri": uri(page, query.get_filled("PageToken").map(str::to_owned)), "first_page_uri": uri(0, None),
         "next_page_uri": next,
-        "previous_page_uri": previous.map(|((place, _), page)| uri(page, Some(place.token('B')))),
+        "previous_page_uri": previous.map(|((place, _), page)| uri(page, Some(token(*place, 'B')))),
         "messages": messages,
     }))
 }
 
 /// The messages of a page with their places, and whether another page follows.
-fn found(
-    messages: &MessageLog,
+fn found<'a>(
+    messages: &'a MessageLog,
+    filter: &Filter<'_>,
     is_listed: impl Fn(&Message) -> bool,
     begin: PageStart,
     page_size: usize,
-) -> (Vec<(Place, &Message)>, bool) {
-    let listed = messages.numbered().filter(|(_, message)| is_listed(message));
-    let mut listed: Vec<_> = listed.map(|(number, message)| (Place::of(message, number), message)).collect();
-    listed.sort_by_key(|(place, _)| Reverse(*place));
-    let (begin, end) = match begin {
-        PageStart::At(skipped) => (skipped, skipped.saturating_add(page_size)),
-        PageStart::After(place) => {
-            let place = place.now(messages);
-            let begin = listed.partition_point(|(other, _)| *other >= place);
-            (begin, begin.saturating_add(page_size))
-        }
-        PageStart::Before(place) => {
-            let place = place.now(messages);
-            let end = listed.partition_point(|(other, _)| *other > place);
-            (end.saturating_sub(page_size), end)
-        }
+) -> (Vec<(Place, &'a Message)>, bool) {
+    let Some(places) = messages.places(filter.to, filter.from) else { return (Vec::new(), false) };
+    let listed = |place: &Place| {
+        let message = messages.at(place.number).filter(|message| is_listed(message))?;
+        Some((*place, message))
     };
-    let has_next = end < listed.len();
-    listed.truncate(end);
-    (listed.into_iter().skip(begin).collect(), has_next)
+    let following = |before: Option<Place>, skipped: usize| {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found: Vec<_> = places
+            .range((Bound::Unbounded, end))
+            .rev()
+            .filter_map(listed)
+            .skip(skipped)
+            .take(page_size.saturating_add(1))
+            .collect();
+        let has_next = found.len() > page_size;
+        found.truncate(page_size);
+        (found, has_next)
+    };
+    match begin {
+        PageStart::At(skipped) => following(None, skipped),
+        PageStart::After(place) => following(Some(place_now(place, messages)), 0),
+        PageStart::Before(place) => {
+            let place = place_now(place, messages);
+            let begin = (Bound::Excluded(place), Bound::Unbounded);
+            let mut found: Vec<_> = places.range(begin).filter_map(listed).take(page_size).collect();
+            found.reverse();
+            let has_next = places.range(..=place).rev().any(|place| listed(place).is_some());
+            (found, has_next)
+        }
+    }
 }
 
 fn begin(query: &Form, page: usize, page_size: usize) -> Result<PageStart, ApiError> {
     let Some(token) = query.get_filled("PageToken") else { return Ok(PageStart::At(page.saturating_mul(page_size))) };
-    let after = token.strip_prefix("PA").and_then(Place::parse).map(PageStart::After);
-    let before = || token.strip_prefix("PB").and_then(Place::parse).map(PageStart::Before);
+    let after = token.strip_prefix("PA").and_then(place_in).map(PageStart::After);
+    let before = || token.strip_prefix("PB").and_then(place_in).map(PageStart::Before);
     after.or_else(before).ok_or_else(|| ApiError::bad_request(20001, "PageToken: expected one of a page's URIs"))
 }
 
@@ -243,6 +237,36 @@ mod tests {
         let back = page_of(&sandbox, &query(&third["previous_page_uri"]));
         assert_eq!(sids(&back), sids(&second));
         assert_eq!(first["previous_page_uri"], Value::Null);
+    }
+
+    #[test]
+    fn list_of_an_address_has_only_its_messages() {
+        let sandbox = sandbox_with(2);
+        let history = |to: &str| -> Vec<String> {
+            let history = json!({"to": to, "messages": 5, "per_second": 2});
+            let history: crate::inbound::history::History = serde_json::from_value(history).unwrap();
+            history.add_to(&sandbox).unwrap().iter().rev().map(ToString::to_string).collect()
+        };
+        let (ours, others) = (history("whatsapp:+14155238886"), history("whatsapp:+14155550000"));
+        assert_eq!(sids(&page_of(&sandbox, "To=whatsapp%3A%2B14155238886")), ours);
+        let first = page_of(&sandbox, "To=whatsapp%3A%2B14155550000&PageSize=3");
+        let next = first["next_page_uri"].as_str().unwrap().split_once('?').unwrap().1;
+        assert_eq!([sids(&first), sids(&page_of(&sandbox, next))].concat(), others);
+        let newest = others[0].parse().unwrap();
+        sandbox.memory().messages.remove(&newest);
+        assert_eq!(sids(&page_of(&sandbox, "To=whatsapp%3A%2B14155550000")), others[1..]);
+    }
+
+    #[test]
+    fn message_that_is_sent_moves_to_its_place() {
+        let sandbox = sandbox_with(3);
+        let first = page_of(&sandbox, "From=whatsapp%3A%2B14155238886")["messages"][0]["sid"].clone();
+        let sid = first.as_str().unwrap().parse().unwrap();
+        let earlier = "2026-11-20T11:00:00Z".parse().unwrap();
+        sandbox.memory().messages.get_mut(&sid).unwrap().sent_at = Some(earlier);
+        for query in ["", "From=whatsapp%3A%2B14155238886", "To=whatsapp%3A%2B14155550123"] {
+            assert_eq!(sids(&page_of(&sandbox, query))[2], first, "{query}");
+        }
     }
 
     #[test]

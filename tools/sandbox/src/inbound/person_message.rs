@@ -69,6 +69,23 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Err
 }
 
 impl PersonMessage {
+    /// A message of nothing but a text.
+    pub(super) fn of_text(from: Address, to: Address, body: String) -> Self {
+        Self {
+            from,
+            to: Some(to),
+            body,
+            external_user_id: None,
+            media: Vec::new(),
+            profile_name: None,
+            location: None,
+            button: None,
+            replied_to: None,
+            forwarded: false,
+            parameters: BTreeMap::new(),
+        }
+    }
+
     /// The user id that the webhook is to have.
     pub(super) fn given_user_id(&self) -> Option<UserId> {
         let given = self.parameters.get("ExternalUserId").or(self.external_user_id.as_ref());

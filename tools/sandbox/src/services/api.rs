@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/v1/Services", get(list::<MessagingService>).post(create))
         .route("/v1/Services/{service}", service)
         .route("/v1/Services/{service}/ChannelSenders", get(list_senders))
+        .route("/v1/Services/{service}/PhoneNumbers", get(list_numbers))
 }
 
 impl Resource for MessagingService {
@@ -87,4 +88,26 @@ async fn list_senders(
         })
         .collect();
     request.page("senders", &senders).map(Json)
+}
+
+async fn list_numbers(
+    caller: Authenticated,
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(sid): Path<String>,
+    request: PageRequest,
+) -> Result<Json<Value>, ApiError> {
+    let service = sandbox.products.services.get(&sid).ok_or_else(|| caller.not_found())?;
+    let numbers = service.pool.iter().filter_map(|address| Some((address, address.strip_prefix('+')?)));
+    let numbers: Vec<_> = numbers
+        .map(|(number, digits)| {
+            let number_sid = format!("PN{digits:0>32}");
+            json!({
+                "sid": number_sid, "account_sid": sandbox.config.account_sid, "service_sid": service.sid,
+                "phone_number": number, "country_code": "US", "capabilities": ["SMS"],
+                "date_created": iso_date(service.created_at), "date_updated": iso_date(service.updated_at),
+                "url": format!("https://messaging.twilio.com/v1/Services/{sid}/PhoneNumbers/{number_sid}"),
+            })
+        })
+        .collect();
+    request.page("phone_numbers", &numbers).map(Json)
 }

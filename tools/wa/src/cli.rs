@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{completions, consent, contacts, doctor, events, messages, notifications, rotate, send, sign, verify},
+    commands::{
+        completions, consent, contacts, dlq, doctor, events, messages, notifications, pause, rotate, send, sign, verify,
+    },
     globals::Globals,
 };
 
@@ -31,12 +33,15 @@ pub enum TopLevelCommand {
     /// Twilio's record of messages
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
-    /// The outcome of notifications
+    /// Notifications: show what became of them, list and cancel them
     #[command(subcommand)]
     Notifications(notifications::NotificationsCommand),
     /// The events that this system publishes
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Dead letters: what could not be sent or published, with its reason
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Compute the signature of a webhook
     Sign(sign::SignArguments),
     /// Verify the signature of a webhook, and say which part differs: use it when a webhook is answered with 403
@@ -47,6 +52,10 @@ pub enum TopLevelCommand {
     /// What people consented to
     #[command(subcommand)]
     Consent(consent::ConsentCommand),
+    /// Stop sending for a while: everything, an account, a sender or a category
+    Pause(pause::PauseArguments),
+    /// Send again what was paused
+    Resume(pause::ResumeArguments),
     /// Replace the auth token without losing a webhook
     Rotate(rotate::RotateArguments),
     /// Check the whole system, and say how to fix what is wrong

@@ -23,6 +23,7 @@ pub mod redaction;
 pub mod rotation;
 pub mod session;
 pub mod signing;
+pub mod since;
 pub mod stack;
 pub mod terminal;
 pub mod twilio;
@@ -49,12 +50,15 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
     match command {
         TopLevelCommand::Send(arguments) => commands::send::run(arguments, session).await,
         TopLevelCommand::Messages(command) => commands::messages::run(command, session).await,
-        TopLevelCommand::Notifications(command) => commands::notifications::run(command, session).await,
+        TopLevelCommand::Notifications(command) => Box::pin(commands::notifications::run(command, session)).await,
         TopLevelCommand::Events(command) => commands::events::run(command, session).await,
+        TopLevelCommand::Dlq(command) => Box::pin(commands::dlq::run(command, session)).await,
         TopLevelCommand::Sign(arguments) => commands::sign::run(arguments, session).await,
         TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
         TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
+        TopLevelCommand::Pause(arguments) => commands::pause::run(arguments, session).await,
+        TopLevelCommand::Resume(arguments) => commands::pause::resume(arguments, session).await,
         TopLevelCommand::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         TopLevelCommand::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
         TopLevelCommand::Completions(arguments) => commands::completions::run(arguments, CommandLine::command()),

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
+use dialoguer::console::Term;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -74,27 +75,58 @@ impl PropertyTable {
         Ok(self)
     }
 
+    /// The same rows with the first columns alone that fit into this many characters: at least one.
+    fn fit(mut self, width: usize) -> Self {
+        let longest = |column: &String| {
+            let cell = |row: &Value| row.get(column).map(plain).unwrap_or_default();
+            let cells = self.rows.iter().map(|row| readable(&cell(row)).chars().count());
+            cells.chain([column.len()]).max().unwrap_or_default() + COLUMN_PADDING
+        };
+        let widths: Vec<_> = self.columns.iter().map(longest).collect();
+        let fitting = widths.iter().scan(0, |end, column| {
+            *end += column;
+            Some(*end - COLUMN_PADDING)
+        });
+        let count = fitting.take_while(|end| *end <= width).count();
+        self.columns.truncate(count.max(1));
+        self
+    }
+
     fn cells<'a>(&'a self, row: &'a Value) -> impl Iterator<Item = String> + 'a {
         self.columns.iter().map(|column| row.get(column).map(plain).unwrap_or_default())
     }
 }
+
+/// The spaces after a column.
+const COLUMN_PADDING: usize = 2;
 
 /// The standard output.
 #[derive(Debug)]
 pub struct CommandOutput {
     format: Format,
     colour: bool,
+    /// How many characters fit into a line of the terminal; none if it is no terminal.
+    width: Option<usize>,
 }
 
 impl CommandOutput {
     /// The standard output of this process.
     pub fn new(format: Format) -> Self {
         let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-        Self { format, colour }
+        let width = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        Self { format, colour, width }
     }
 
     pub const fn format(&self) -> Format {
         self.format
+    }
+
+    /// The table that is printed of this one: for people, the first columns that fit into the terminal.
+    pub fn fitted(&self, table: PropertyTable) -> PropertyTable {
+        match (self.format, self.width) {
+            (Format::Table, Some(width)) => table.fit(width),
+            _ => table,
+        }
     }
 
     pub fn table(&self, table: &PropertyTable) -> Result<(), CommandError> {
@@ -204,7 +236,9 @@ fn tone(column: &str, text: &str) -> Option<Color> {
     match text {
         "accepted" | "delivered" | "read" | "received" | "sent" | "ok" => Some(Color::DarkGreen),
         "rejected" | "failed" | "undelivered" | "unknown" | "wrong" => Some(Color::DarkRed),
-        "suppressed" | "expired" | "canceled" | "waiting" | "awaiting_reply" | "warning" => Some(Color::DarkYellow),
+        "suppressed" | "expired" | "canceled" | "cancelled" | "waiting" | "awaiting_reply" | "warning" => {
+            Some(Color::DarkYellow)
+        }
         _ => None,
     }
 }
@@ -279,7 +313,7 @@ mod tests {
     }
 
     fn shown(format: Format, colour: bool, table: &PropertyTable) -> String {
-        CommandOutput { format, colour }.rendered(table).unwrap()
+        CommandOutput { format, colour, width: None }.rendered(table).unwrap()
     }
 
     #[test]
@@ -310,6 +344,19 @@ mod tests {
         assert_eq!(shown(Format::Tsv, false, &table()), expected);
         let json: Value = serde_json::from_str(&shown(Format::Json, false, &table())).unwrap();
         assert_eq!(json[0]["num_media"], 2);
+    }
+
+    #[test]
+    fn narrow_terminal_shows_the_first_columns() {
+        let columns = |width: Option<usize>, format: Format| {
+            CommandOutput { format, colour: false, width }.fitted(table()).columns.join(" ")
+        };
+        assert_eq!(columns(Some(11), Format::Table), "sid status");
+        assert_eq!(columns(Some(10), Format::Table), "sid");
+        assert_eq!(columns(Some(1), Format::Table), "sid", "at least one");
+        for (width, format) in [(Some(80), Format::Table), (None, Format::Table), (Some(10), Format::Csv)] {
+            assert_eq!(columns(width, format), "sid status error_code body");
+        }
     }
 
     #[test]

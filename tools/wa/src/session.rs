@@ -6,7 +6,8 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_types::SdkConfig;
 use shared::secrets::{self, Accounts};
 use stores::{
-    contacts::Contacts, messages::Messages, notification_log::NotificationLogs, notifications::Notifications,
+    cancel_notification::NotificationCanceller, contacts::Contacts, messages::Messages,
+    notification_log::NotificationLogs, notifications::Notifications, pauses::PauseStore, route_health::RouteHealth,
 };
 use tokio::sync::OnceCell;
 use twilio_client::{AccountClient, TwilioClient};
@@ -136,6 +137,20 @@ impl Session {
 
     pub async fn histories(&self) -> Result<NotificationLogs, CommandError> {
         Ok(NotificationLogs { notifications: self.notifications().await?, messages: self.messages().await? })
+    }
+
+    pub async fn pauses(&self) -> Result<PauseStore, CommandError> {
+        let table = self.stack().await?.output("RateLimitsTableName")?;
+        Ok(PauseStore::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    pub async fn route_health(&self) -> Result<RouteHealth, CommandError> {
+        let table = self.stack().await?.output("RateLimitsTableName")?;
+        Ok(RouteHealth::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    pub async fn canceller(&self) -> Result<NotificationCanceller, CommandError> {
+        Ok(NotificationCanceller { notifications: self.notifications().await?, contacts: self.contacts().await? })
     }
 
     pub async fn notifications(&self) -> Result<Notifications, CommandError> {

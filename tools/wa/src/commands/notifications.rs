@@ -13,10 +13,18 @@ use crate::{
     session::Session,
 };
 
+pub mod cancel;
+pub mod filter;
+pub mod list;
+
 #[derive(Subcommand)]
 pub enum NotificationsCommand {
     /// Show a notification: its outcome, its attempts, and what Twilio reported of each message
     Show(ShowNotificationArguments),
+    /// List notifications: those that wait, or those with an outcome
+    List(list::ListNotificationsArguments),
+    /// Cancel notifications that were not sent yet
+    Cancel(cancel::CancelNotificationsArguments),
 }
 
 #[derive(clap::Args)]
@@ -33,7 +41,15 @@ fn id(text: &str) -> Result<NotificationId, String> {
 }
 
 pub async fn run(command: &NotificationsCommand, session: &Session) -> Result<(), CommandError> {
-    let NotificationsCommand::Show(ShowNotificationArguments { id }) = command;
+    match command {
+        NotificationsCommand::Show(arguments) => show_one(arguments, session).await,
+        NotificationsCommand::List(arguments) => list::run(arguments, session).await,
+        NotificationsCommand::Cancel(arguments) => cancel::run(arguments, session).await,
+    }
+}
+
+async fn show_one(arguments: &ShowNotificationArguments, session: &Session) -> Result<(), CommandError> {
+    let id = &arguments.id;
     let account_sid = session.account_sid().await?;
     let found = session.histories().await?.find(&account_sid, id).await?;
     let history = found.ok_or_else(|| {
@@ -83,12 +99,14 @@ pub fn latest_delivery(log: &NotificationLog) -> Option<&LoggedMessage> {
 }
 
 /// The properties that are shown above the list of what happened, the most important first.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "outcome",
     "code",
     "title",
     "reason",
     "state",
+    "waits_for",
+    "due_at",
     "id",
     "account_sid",
     "recipient",

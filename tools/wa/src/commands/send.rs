@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use domain::lane::Lane;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::queues::{EnqueueOutcome, MessageBody, OutboundProducer, QueueEntry};
+use shared::queues::{BATCH_MESSAGES, EnqueueOutcome, LaneQueues, LaneUrls, MessageBody, QueueEntry};
 use stores::notifications::ClaimState;
 
 use crate::{error::CommandError, output::PropertyTable, session::Session};
@@ -24,7 +25,7 @@ const EXAMPLE: &str = r"Example:
   wa send --file notification.json --dry-run
   jq -c '.[]' orders.json | wa send --file - --yes";
 
-/// Put notifications on the outbound queue, by options or from a file. All are checked before any is queued
+/// Put notifications on the queues of their categories, by options or from a file. All are checked before any is queued
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub struct SendArguments {
@@ -113,43 +114,69 @@ struct QueuedNotification<'a> {
     outcome: &'static str,
 }
 
-/// Gives the outcome of each notification, and the first error, if there was one.
+/// Puts each notification on the queue of its lane. Gives the outcome of each, and the first error, if there was one.
 async fn queue(
     session: &Session,
     requests: &[NotificationRequest],
 ) -> Result<(Vec<QueueOutcome>, Option<CommandError>), CommandError> {
-    let mut entries = Vec::with_capacity(requests.len());
-    for request in requests {
-        entries.push(QueueEntry {
-            body: MessageBody::json(request.body.as_str()),
-            group: account_of(session, &request.notification).await?,
-            enqueued_at: Timestamp::now(),
-            delay: Duration::ZERO,
-        });
-    }
-    let client = aws_sdk_sqs::Client::new(session.aws().await?);
-    let producer = OutboundProducer::new(client, session.stack().await?.output("OutboundQueueUrl")?.to_owned());
-    let progress = session.terminal.progress(entries.len(), "queueing");
-    let mut outcomes = Vec::with_capacity(entries.len());
+    let queues = queues(session).await?;
+    let progress = session.terminal.progress(requests.len(), "queueing");
+    let mut outcomes = vec![QueueOutcome::NotQueued; requests.len()];
     let mut first = None;
-    for batch in batches(&entries) {
-        // After an error the other batches are tried too: the output says which notifications are queued.
-        match producer.enqueue_batch(batch).await {
-            Ok(answers) => outcomes.extend(answers.into_iter().map(|answer| match answer {
-                EnqueueOutcome::Accepted => QueueOutcome::Queued,
-                EnqueueOutcome::Refused => QueueOutcome::NotQueued,
-            })),
-            Err(error) => {
-                let error = CommandError::from(error);
-                session.terminal.warn(&error.describe());
-                first.get_or_insert(error);
-                outcomes.extend(batch.iter().map(|_| QueueOutcome::NotQueued));
-            }
+    for lane in Lane::ALL {
+        let of_lane = outcomes.iter_mut().zip(requests);
+        let of_lane = of_lane.filter(|(_, request)| Lane::of(request.notification.category) == lane);
+        let (mut outcomes, requests): (Vec<_>, Vec<_>) = of_lane.unzip();
+        let mut entries = Vec::with_capacity(requests.len());
+        for request in requests {
+            entries.push(entry(session, request).await?);
         }
-        progress.inc(batch.len() as u64);
+        let mut outcomes = outcomes.iter_mut();
+        for batch in batches(&entries) {
+            let outcomes = outcomes.by_ref().take(batch.len());
+            // After an error the other batches are tried too: the output says which notifications are queued.
+            match queues.enqueue(lane, batch).await {
+                Ok(answers) => outcomes.zip(answers).for_each(|(outcome, answer)| {
+                    if answer == EnqueueOutcome::Accepted {
+                        **outcome = QueueOutcome::Queued;
+                    }
+                }),
+                Err(error) => {
+                    // The outcomes of the batch stay as they are.
+                    outcomes.for_each(drop);
+                    let error = CommandError::from(error);
+                    session.terminal.warn(&error.describe());
+                    first.get_or_insert(error);
+                }
+            }
+            progress.inc(batch.len() as u64);
+        }
     }
     progress.finish_and_clear();
     Ok((outcomes, first))
+}
+
+/// The queues of the stack. A stack without an output for a lane has that lane on the outbound queue.
+async fn queues(session: &Session) -> Result<LaneQueues, CommandError> {
+    let stack = session.stack().await?;
+    let url = |output| stack.output(output).ok().map(ToOwned::to_owned);
+    let urls = LaneUrls {
+        standard: stack.output("OutboundQueueUrl")?.to_owned(),
+        urgent: url("UrgentQueueUrl"),
+        marketing: url("MarketingQueueUrl"),
+    };
+    Ok(LaneQueues::new(aws_sdk_sqs::Client::new(session.aws().await?), urls))
+}
+
+async fn entry(session: &Session, request: &NotificationRequest) -> Result<QueueEntry, CommandError> {
+    Ok(QueueEntry {
+        body: MessageBody::json(request.body.as_str()),
+        group: account_of(session, &request.notification).await?,
+        enqueued_at: Some(Timestamp::now()),
+        hops: 0,
+        reason: None,
+        delay: Duration::ZERO,
+    })
 }
 
 fn show(session: &Session, requests: &[NotificationRequest], outcomes: &[QueueOutcome]) -> Result<(), CommandError> {
@@ -183,13 +210,12 @@ fn require_all_queued(outcomes: &[QueueOutcome], error: Option<CommandError>) ->
 /// What SQS accepts in one call. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all, of which a part is left for
 /// what SQS counts besides the bodies.
 fn batches(entries: &[QueueEntry]) -> Vec<&[QueueEntry]> {
-    const MESSAGES: usize = 10;
     const BYTES: usize = 1_000_000;
     let mut batches = Vec::new();
     let mut rest = entries;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let size = rest.iter().take(MESSAGES).take_while(|entry| {
+        let size = rest.iter().take(BATCH_MESSAGES).take_while(|entry| {
             bytes += entry.body.as_str().len();
             bytes <= BYTES
         });
@@ -221,7 +247,9 @@ mod tests {
         let entry = |bytes| QueueEntry {
             body: MessageBody::json("x".repeat(bytes)),
             group: "AC00000000000000000000000000000001".parse().unwrap(),
-            enqueued_at: Timestamp::UNIX_EPOCH,
+            enqueued_at: None,
+            hops: 0,
+            reason: None,
             delay: Duration::ZERO,
         };
         let sizes = |bytes: &[usize]| {

@@ -32,10 +32,13 @@ fn a_working_stack_is_ok() {
     set(&isolated, &[("InboundRequestUrl", &format!("{inbound}#rc=3")), ("FallbackUrl", &inbound)]);
     let ran = isolated.wa(&["doctor", "--output", "json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for check in ["AWS", "stack", "secret", "Twilio", "webhooks", "signature", "queues", "clock"] {
+    for check in ["AWS", "stack", "secret", "Twilio", "webhooks", "signature", "pauses", "queues", "clock"] {
         assert_eq!(found(&ran, check).0, "ok", "{check}: {ran:?}");
     }
     assert!(found(&ran, "webhooks").1.contains("connection overrides rc=3"), "{ran:?}");
+    // The emulator's limit depends on the memory of this machine.
+    let (level, seen) = found(&ran, "concurrency");
+    assert!(level != "not_checked" && seen.contains("functions of this account at the same time"), "{seen}");
     // No alarm is deployed here, and a check that was not made does not count as ok.
     assert_eq!(found(&ran, "alarms").0, "not_checked");
     let shown = isolated.wa(&["doctor"]).done();
@@ -82,6 +85,7 @@ fn each_problem_is_reported_with_its_fix() {
     assert!(level == "wrong" && seen.contains("20003") && seen.contains("put current credentials"), "{seen}");
     let (level, seen) = found(&ran, "queues");
     assert!(level == "wrong" && seen.contains("outbound dead letters: 1 waiting"), "{seen}");
+    assert!(seen.contains("dlq list`"), "{seen}");
 
     isolated.store(&[]);
     let (level, seen) = found(&isolated.wa(&["doctor", "--output", "json"]), "secret");

@@ -9,10 +9,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
+use domain::route_health::RouteResults;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::secrets::Secrets;
 use stack::Stack;
+use stores::route_health::RouteHealth;
 use tokio::{net::TcpListener, runtime::Runtime};
 use twilio_webhook::signature::{SignatureError, UnverifiedRequest};
 
@@ -98,6 +101,20 @@ impl IsolatedStack {
         serde_json::from_value(account["auth_tokens"].clone()).unwrap()
     }
 
+    /// The counts of failures, which `wa resume` forgets.
+    pub(crate) fn route_results(&self, rate_key: &str, results: RouteResults) -> RouteResults {
+        let config = Stack::from_env().unwrap().aws();
+        self.runtime.block_on(async {
+            let describe = aws_sdk_cloudformation::Client::new(&config).describe_stacks().stack_name(&self.name);
+            let described = describe.send().await.unwrap();
+            let outputs = described.stacks()[0].outputs().iter();
+            let mut table = outputs.filter(|output| output.output_key() == Some("RateLimitsTableName"));
+            let table = table.find_map(|output| output.output_value()).unwrap();
+            let health = RouteHealth::new(aws_sdk_dynamodb::Client::new(&config), table.to_owned());
+            health.add(rate_key, results, Timestamp::now()).await.unwrap().results
+        })
+    }
+
     /// Puts a message on the outbound dead-letter queue.
     pub(crate) fn dead_letter(&self, body: &str) {
         let client = aws_sdk_sqs::Client::new(&Stack::from_env().unwrap().aws());
@@ -157,9 +174,15 @@ async fn deploy(name: &str, api_url: &str, parameters: &[(&str, &str)]) -> Strin
         "Resources": {
             "TwilioSecret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{\"accounts\": {}}"}},
             "Outbound": queue("outbound"), "Dead": queue("dead"),
+            "RateLimits": {"Type": "AWS::DynamoDB::Table", "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "sender", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "sender", "KeyType": "HASH"}],
+            }},
         },
         "Outputs": {
             "ApiUrl": {"Value": api_url}, "TwilioSecretArn": {"Value": {"Ref": "TwilioSecret"}},
+            "RateLimitsTableName": {"Value": {"Ref": "RateLimits"}},
             "OutboundQueueUrl": url("Outbound"), "OutboundDeadLetterQueueUrl": url("Dead"),
         },
     });

@@ -5,12 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod contacts;
+mod dlq;
 mod doctor;
 mod events;
 mod isolated_stack;
 mod messages;
 mod notifications;
 mod operator;
+mod pause;
 mod rotate;
 mod send;
 mod signatures;

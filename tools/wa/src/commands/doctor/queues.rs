@@ -18,24 +18,26 @@ const UNREAD: f64 = 3600.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum QueuePurpose {
-    /// Notifications wait here, some of them for hours by design.
+    /// Notifications that are due.
     Outbound,
     /// Other systems receive events from here.
     Events,
-    /// Messages that were given up, with what the operator should do about them.
+    /// Messages that were given up, with what the operator should do about them, in which `{stack}` stands for the stack's name.
     DeadLetters(&'static str),
 }
 
 /// The outputs of the template, with the names under which the queues are reported.
-const QUEUES: [(&str, &str, QueuePurpose); 5] = [
+const QUEUES: [(&str, &str, QueuePurpose); 7] = [
+    ("UrgentQueueUrl", "urgent", QueuePurpose::Outbound),
     ("OutboundQueueUrl", "outbound", QueuePurpose::Outbound),
+    ("MarketingQueueUrl", "marketing", QueuePurpose::Outbound),
     ("EventsQueueUrl", "events", QueuePurpose::Events),
     (
         "OutboundDeadLetterQueueUrl",
         "outbound dead letters",
         QueuePurpose::DeadLetters(
-            "each message says why in its attribute `reason`: fix that, then put it back with \
-                   `aws sqs start-message-move-task`, or delete it",
+            "each has its reason in `wa --stack {stack} dlq list`: correct that, then put them back with \
+             `wa --stack {stack} dlq retry --reason TEXT`, or delete them with `wa --stack {stack} dlq drop ID`",
         ),
     ),
     (
@@ -49,7 +51,8 @@ const QUEUES: [(&str, &str, QueuePurpose); 5] = [
         "UnpublishedQueueUrl",
         "unpublished",
         QueuePurpose::DeadLetters(
-            "each message, or the log of publish or reconcile, says why; the items are in the tables: see docs/operate.md, \"Unpublished records\"",
+            "each has its reason in `wa --stack {stack} dlq list --queue unpublished`: correct that, then publish them with \
+             `wa --stack {stack} dlq retry --queue unpublished --all`",
         ),
     ),
 ];
@@ -66,10 +69,13 @@ struct QueueDepth {
 /// Checks each queue of the stack.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
-    let checks = QUEUES.iter().filter_map(|(output, name, purpose)| {
-        let url = stack.output(output).ok()?;
-        Some(async move { Ok::<_, CommandError>(queue_finding(name, *purpose, depth(session, url).await?)) })
-    });
+    let checks =
+        QUEUES.iter().filter_map(|(output, name, purpose)| {
+            let url = stack.output(output).ok()?;
+            Some(async move {
+                Ok::<_, CommandError>(queue_finding(name, *purpose, depth(session, url).await?, &stack.name))
+            })
+        });
     try_join_all(checks).await
 }
 
@@ -109,7 +115,7 @@ async fn oldest(session: &Session, url: &str) -> Option<f64> {
     newest.and_then(aws_sdk_cloudwatch::types::Datapoint::maximum)
 }
 
-fn queue_finding(name: &str, purpose: QueuePurpose, depth: QueueDepth) -> Finding {
+fn queue_finding(name: &str, purpose: QueuePurpose, depth: QueueDepth, stack: &str) -> Finding {
     let QueueDepth { waiting, in_flight, delayed, oldest } = depth;
     let age = oldest.map(|seconds| format!(", the oldest for {seconds:.0} s")).unwrap_or_default();
     let what = format!("{name}: {waiting} waiting{age}, {in_flight} in work, {delayed} delayed");
@@ -117,7 +123,7 @@ fn queue_finding(name: &str, purpose: QueuePurpose, depth: QueueDepth) -> Findin
         QueuePurpose::DeadLetters(_) if waiting + in_flight + delayed == 0 => {
             Finding::ok(CHECK, format!("{name}: empty"))
         }
-        QueuePurpose::DeadLetters(fix) => Finding::wrong(CHECK, what, fix),
+        QueuePurpose::DeadLetters(fix) => Finding::wrong(CHECK, what, fix.replace("{stack}", stack)),
         QueuePurpose::Events if waiting > 0 && oldest.is_some_and(|oldest| oldest > UNREAD) => Finding::warning(
             CHECK,
             what,
@@ -142,9 +148,21 @@ mod tests {
             (QueuePurpose::Events, some, Level::Warning),
             (QueuePurpose::Events, QueueDepth { oldest: None, ..some }, Level::Ok),
         ] {
-            assert_eq!(queue_finding("q", purpose, depth).finding, level, "{purpose:?}");
+            assert_eq!(queue_finding("q", purpose, depth, "whatsapp").finding, level, "{purpose:?}");
         }
-        let shown = queue_finding("events", QueuePurpose::Events, some).what;
+        let shown = queue_finding("events", QueuePurpose::Events, some, "whatsapp").what;
         assert_eq!(shown, "events: 3 waiting, the oldest for 7200 s, 1 in work, 0 delayed");
+    }
+
+    #[test]
+    fn a_fix_is_a_command_for_this_stack() {
+        let some = QueueDepth { waiting: 1, ..QueueDepth::default() };
+        for (_, name, purpose) in
+            QUEUES.iter().filter(|(_, name, _)| matches!(*name, "outbound dead letters" | "unpublished"))
+        {
+            let found = queue_finding(name, *purpose, some, "whatsapp-staging");
+            let fix = found.fix.unwrap_or_default();
+            assert!(fix.contains("`wa --stack whatsapp-staging dlq list") && !fix.contains('{'), "{fix}");
+        }
     }
 }

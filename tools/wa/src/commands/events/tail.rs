@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_sdk_s3::Client;
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use serde_json::Value;
 use shared::archive;
 
@@ -15,6 +15,7 @@ use crate::{
     error::CommandError,
     output::{Format, PropertyTable},
     session::Session,
+    since::Since,
 };
 
 /// Between two list requests, which cost 5 dollars per million.
@@ -27,8 +28,8 @@ const REMEMBERED: usize = 100_000;
                         wa events tail --contact +14155550123 --output json | jq .status")]
 pub struct TailArguments {
     /// Begin this long ago, as in 30m, 1h or 2d, or at a time [default: now]
-    #[arg(long, value_name = "AGO", value_parser = since)]
-    since: Option<TailStart>,
+    #[arg(long, value_name = "AGO")]
+    since: Option<Since>,
     /// Only events of these types, separated by commas, as in `twilio_inbound,twilio_status`
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
@@ -38,31 +39,6 @@ pub struct TailArguments {
     /// End when all existing events are printed; needs --since
     #[arg(long, requires = "since")]
     no_follow: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum TailStart {
-    Ago(SignedDuration),
-    At(Timestamp),
-}
-
-fn since(text: &str) -> Result<TailStart, String> {
-    if let Ok(at) = text.parse() {
-        return Ok(TailStart::At(at));
-    }
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
-    let ago = days.map(|days| SignedDuration::from_hours(24 * i64::from(days))).or_else(|| text.parse().ok());
-    let ago = ago.filter(SignedDuration::is_positive).map(TailStart::Ago);
-    ago.ok_or_else(|| "expected how long ago, as in 30m, 1h or 2d, or a time, as in 2026-11-20T09:00:00Z".to_owned())
-}
-
-impl TailStart {
-    fn at(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
-            Self::At(at) => at,
-        }
-    }
 }
 
 pub(super) async fn run(arguments: &TailArguments, session: &Session) -> Result<(), CommandError> {
@@ -191,22 +167,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn since_is_a_duration_or_a_time() {
-        let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
-        for (text, expected) in [
-            ("30m", "2026-11-20T08:30:00Z"),
-            ("1h", "2026-11-20T08:00:00Z"),
-            ("2d", "2026-11-18T09:00:00Z"),
-            ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z"),
-        ] {
-            assert_eq!(since(text).unwrap().at(now).to_string(), expected, "{text}");
-        }
-        for text in ["", "yesterday", "-1h", "1", "0m"] {
-            assert!(since(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn events_are_selected_by_type_and_contact() {

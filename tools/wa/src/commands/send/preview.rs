@@ -4,11 +4,13 @@ use domain::{
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
     notification::{Content, Notification},
+    pause::Pauses,
     policy::{self, Case, Decision},
     progress::{Purpose, Step},
     region::{Region, region_of_recipient},
     route::Route,
     suppression::Scope,
+    waiting::WaitReason,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -90,8 +92,12 @@ struct PreviewFacts {
 
 /// Previews all of them. If one would never be sent, the answer is no.
 pub(super) async fn run(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
-    let previewer =
-        Previewer { session, contacts: session.contacts().await?, notifications: session.notifications().await? };
+    let previewer = Previewer {
+        session,
+        contacts: session.contacts().await?,
+        notifications: session.notifications().await?,
+        pauses: session.pauses().await?.get().await?,
+    };
     let previews: Vec<_> = futures::stream::iter(requests)
         .map(|request| previewer.preview(&request.notification))
         .buffered(CONCURRENT_LOOKUPS)
@@ -120,6 +126,7 @@ struct Previewer<'a> {
     session: &'a Session,
     contacts: Contacts,
     notifications: Notifications,
+    pauses: Pauses,
 }
 
 impl Previewer<'_> {
@@ -144,6 +151,8 @@ impl Previewer<'_> {
             progress: &stored.progress,
             configured_service: stack.messaging_service_sid.as_ref(),
             expires_at: stored.ends_at(notification),
+            account_sid: &account_sid,
+            pauses: &self.pauses,
         };
         let finding = finished.unwrap_or_else(|| policy_finding(&case, now));
         Ok(Preview {
@@ -206,6 +215,8 @@ fn policy_finding(case: &Case<'_>, now: Timestamp) -> PreviewFinding {
     match policy::decide(case, now) {
         Decision::Send(step) => step_finding(case, step),
         Decision::Later { until, reason } => PreviewFinding::wait(reason.to_string(), Some(until)),
+        // When a pause ends is not known.
+        Decision::Paused(_) => PreviewFinding::wait(WaitReason::Pause.to_string(), None),
         Decision::Never(refusal) => PreviewFinding::refuse(refusal.to_string()),
     }
 }
@@ -269,6 +280,7 @@ impl PreviewFacts {
 #[cfg(test)]
 mod tests {
     use domain::{
+        pause::Pause,
         person::{Person, WindowKey},
         policy::Policy,
         preference::{Preference, RecordedPreference},
@@ -283,6 +295,10 @@ mod tests {
     const NOW: &str = "2026-11-20T09:00:00Z";
 
     fn preview(person: &Person, service: Option<&str>) -> PreviewFinding {
+        preview_with(person, service, &Pauses::default())
+    }
+
+    fn preview_with(person: &Person, service: Option<&str>, pauses: &Pauses) -> PreviewFinding {
         let text = json!({"id": "a", "to": "+14155550123", "category": "utility",
                           "content": {"type": "text", "body": "Hi"},
                           "fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]});
@@ -296,6 +312,8 @@ mod tests {
             progress: &Progress::default(),
             configured_service: service.as_ref(),
             expires_at: None,
+            account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
+            pauses,
         };
         policy_finding(&case, NOW.parse().unwrap())
     }
@@ -310,6 +328,20 @@ mod tests {
         let way = finding.way.unwrap();
         assert_eq!((finding.verdict, way.route, way.channel), (PreviewVerdict::Send, 1, "sms"));
         assert_eq!(way.sender, SERVICE);
+    }
+
+    #[test]
+    fn paused_notification_waits_for_no_known_time() {
+        let pause = Pause {
+            scope: "category#utility".parse().unwrap(),
+            since: NOW.parse().unwrap(),
+            by: None,
+            reason: None,
+            is_automatic: false,
+        };
+        let finding = preview_with(&Person::default(), Some(SERVICE), &[pause].into_iter().collect());
+        assert_eq!((finding.verdict, finding.until), (PreviewVerdict::Wait, None));
+        assert_eq!(finding.reason.as_deref(), Some("sending is paused: wa pause shows why"));
     }
 
     #[test]

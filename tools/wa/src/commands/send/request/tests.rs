@@ -75,6 +75,14 @@ fn an_invalid_option_is_refused_with_its_field() {
         ("--to +14155550123 --category utility", "content: missing, and required: say --text"),
         ("--to +14155550123 --category utility --text Hi --send-at now", "send_at: expected a time"),
         ("--to +14155550123 --category utility --text Hi --from +1", "from: expected a WhatsApp sender"),
+        (
+            "--to +14155550123 --category utility --template t --locale en --variable 1=",
+            "content.variables.1: expected a text that is not empty",
+        ),
+        (
+            &format!("--to +14155550123 --category utility --text Hi --metadata a={}", "x".repeat(230_000)),
+            "metadata.a: expected a notification of at most 200000 bytes",
+        ),
     ] {
         let error = made(flags).unwrap_err();
         assert!(error.starts_with(expected), "{flags}: {error}");

@@ -1,0 +1,193 @@
+//! A queue of dead letters with what its letters mean.
+
+use std::collections::HashSet;
+
+use clap::ValueEnum;
+use domain::digest::sha256_hex;
+use serde_json::Value;
+use shared::queues::LaneUrls;
+
+use super::{
+    outbound::{self, DeadNotification},
+    queue::{LetterQueue, RawLetter},
+    unpublished::UnpublishedRecord,
+};
+use crate::{error::CommandError, redaction::redacted_debug, session::Session, stack::DeployedStack};
+
+/// The queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum DeadLetterQueueName {
+    /// Notifications that could not be sent.
+    #[default]
+    Outbound,
+    /// Records that could not be published as events.
+    Unpublished,
+}
+
+impl DeadLetterQueueName {
+    const fn output(self) -> &'static str {
+        match self {
+            Self::Outbound => "OutboundDeadLetterQueueUrl",
+            Self::Unpublished => "UnpublishedQueueUrl",
+        }
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Unpublished => "unpublished",
+        }
+    }
+}
+
+/// A letter, read.
+pub(super) struct DeadLetter {
+    pub(super) raw: RawLetter,
+    content: LetterContent,
+}
+
+redacted_debug!(DeadLetter);
+
+enum LetterContent {
+    Notification(Box<DeadNotification>),
+    Record(UnpublishedRecord),
+}
+
+/// What a retry did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RetryOutcome {
+    Retried,
+    /// Nothing, for this reason. The letter stays.
+    Refused(String),
+}
+
+impl DeadLetter {
+    /// The id of its notification, of its event, or else of the message.
+    pub(super) fn id(&self) -> String {
+        let id = match &self.content {
+            LetterContent::Notification(found) => found.id.as_ref().map(|id| id.as_str().to_owned()),
+            LetterContent::Record(record) => record.id(),
+        };
+        id.unwrap_or_else(|| self.raw.message_id.clone())
+    }
+
+    pub(super) fn category(&self) -> Option<&str> {
+        match &self.content {
+            LetterContent::Notification(found) => found.category(),
+            LetterContent::Record(_) => None,
+        }
+    }
+
+    pub(super) fn table(&self) -> Option<&str> {
+        match &self.content {
+            LetterContent::Notification(_) => None,
+            LetterContent::Record(record) => record.table(),
+        }
+    }
+
+    pub(super) fn recipient(&self) -> Option<String> {
+        match &self.content {
+            LetterContent::Notification(found) => found.recipient(),
+            LetterContent::Record(_) => None,
+        }
+    }
+
+    pub(super) fn reason(&self) -> String {
+        match &self.content {
+            LetterContent::Notification(_) => outbound::reason(&self.raw).to_owned(),
+            LetterContent::Record(record) => record.reason(),
+        }
+    }
+
+    /// Everything that the letter says.
+    pub(super) fn body(&self) -> Option<Value> {
+        match &self.content {
+            LetterContent::Notification(found) => found.request(&self.raw),
+            LetterContent::Record(_) => {
+                Some(serde_json::from_str(&self.raw.body).unwrap_or_else(|_| Value::String(self.raw.body.clone())))
+            }
+        }
+    }
+
+    /// Why a retry would change nothing, if that is known.
+    pub(super) fn refusal(&self) -> Option<String> {
+        match &self.content {
+            LetterContent::Notification(found) => found.lane(&self.raw.body).err(),
+            LetterContent::Record(_) => None,
+        }
+    }
+}
+
+/// A queue of the stack.
+pub(super) struct DeadLetters<'a> {
+    session: &'a Session,
+    name: DeadLetterQueueName,
+    pub(super) queue: LetterQueue<'a>,
+    client: aws_sdk_sqs::Client,
+    lanes: LaneUrls,
+    /// The digests of the letters that were retried.
+    retried: HashSet<String>,
+}
+
+impl<'a> DeadLetters<'a> {
+    pub(super) async fn open(session: &'a Session, name: DeadLetterQueueName) -> Result<Self, CommandError> {
+        let stack = session.stack().await?;
+        let client = aws_sdk_sqs::Client::new(session.aws().await?);
+        let url = stack.output(name.output())?.to_owned();
+        Ok(Self {
+            session,
+            name,
+            queue: LetterQueue::new(client.clone(), url, &session.terminal),
+            client,
+            lanes: lanes(stack)?,
+            retried: HashSet::new(),
+        })
+    }
+
+    /// Reads at most ten letters that were not read before; none if no more are visible.
+    pub(super) async fn next_page(&mut self) -> Result<Vec<DeadLetter>, CommandError> {
+        let letters = self.queue.next_page().await?;
+        let read = letters.into_iter().map(|raw| self.read(raw));
+        futures::future::try_join_all(read).await
+    }
+
+    async fn read(&self, raw: RawLetter) -> Result<DeadLetter, CommandError> {
+        let content = match self.name {
+            DeadLetterQueueName::Outbound => {
+                LetterContent::Notification(Box::new(DeadNotification::read(self.session, &raw).await?))
+            }
+            DeadLetterQueueName::Unpublished => LetterContent::Record(UnpublishedRecord::read(&raw.body)),
+        };
+        Ok(DeadLetter { raw, content })
+    }
+
+    /// First the retry, then the deletion: if the command stops in between, the letter is retried a second time, which changes
+    /// nothing if the first retry had an effect.
+    pub(super) async fn retry(&mut self, letter: &DeadLetter) -> Result<RetryOutcome, CommandError> {
+        // What is rejected again is a new letter with the same text. Retried by the same command, it would never end.
+        let digest = sha256_hex(letter.raw.body.as_bytes());
+        if self.retried.contains(&digest) {
+            return Ok(RetryOutcome::Refused(
+                "the same letter was just retried: see what became of it first".to_owned(),
+            ));
+        }
+        let outcome = match &letter.content {
+            LetterContent::Notification(found) => found.retry(&self.client, &self.lanes, &letter.raw).await?,
+            LetterContent::Record(record) => record.retry(self.session).await?,
+        };
+        if outcome == RetryOutcome::Retried {
+            self.retried.insert(digest);
+            self.queue.delete(&letter.raw).await?;
+        }
+        Ok(outcome)
+    }
+}
+
+fn lanes(stack: &DeployedStack) -> Result<LaneUrls, CommandError> {
+    let optional = |output| stack.output(output).ok().map(str::to_owned);
+    Ok(LaneUrls {
+        standard: stack.output("OutboundQueueUrl")?.to_owned(),
+        urgent: optional("UrgentQueueUrl"),
+        marketing: optional("MarketingQueueUrl"),
+    })
+}

@@ -1,0 +1,122 @@
+//! A check of the account's concurrency: how many functions Lambda runs at the same time, in the whole account. A new AWS
+//! account has 10, and the queues of this stack alone can use more.
+
+use std::time::SystemTime;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use aws_types::SdkConfig;
+use serde::Deserialize;
+
+use crate::{error::CommandError, finding::Finding, session::Session};
+
+pub(super) const CHECK: &str = "concurrency";
+
+/// The lanes whose mappings invoke `send`, each up to the parameter `SendConcurrency` times.
+const LANES: u32 = 3;
+/// What is left for the others: `publish` with four batches of each shard of three streams, `release`, `reconcile`, and some
+/// tens of webhooks at the same time.
+const OTHERS: u32 = 40;
+
+/// Compares the account's limit with what this stack can use.
+pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
+    let configured = session.stack().await?.parameter("SendConcurrency");
+    let send_concurrency = configured.and_then(|text| text.parse().ok()).unwrap_or(10);
+    let found = account_limit(session).await.map(|limit| finding(limit, send_concurrency));
+    Ok(vec![found.unwrap_or_else(|error| Finding::not_checked(CHECK, error.describe()))])
+}
+
+/// Source: AWS Lambda API Reference, "`GetAccountSettings`".
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccountSettings {
+    account_limit: AccountLimit,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccountLimit {
+    unreserved_concurrent_executions: u32,
+}
+
+/// How many functions without a reservation can run at the same time. The SDK's client for Lambda is one of its largest, so this
+/// single request is signed by hand.
+async fn account_limit(session: &Session) -> Result<u32, CommandError> {
+    let failed = |why: String| CommandError::no_answer(format!("reading the account's concurrency: {why}"));
+    let config = session.aws().await?;
+    let url = format!("{}/2016-08-19/account-settings", endpoint(config));
+    let headers = signature(config, &url).await.map_err(|error| failed(error.to_string()))?;
+    let request = session.twilio_client().await?.http().get(&url);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+    let answer = request.send().await.map_err(|error| failed(error.without_url().to_string()))?;
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(failed(format!("Lambda answered {status}; it needs the permission lambda:GetAccountSettings")));
+    }
+    let settings: AccountSettings = answer.json().await.map_err(|error| failed(error.without_url().to_string()))?;
+    Ok(settings.account_limit.unreserved_concurrent_executions)
+}
+
+fn endpoint(config: &SdkConfig) -> String {
+    let region = config.region().map_or("us-east-1", |region| region.as_ref());
+    // Source: AWS General Reference, "AWS Lambda endpoints and quotas".
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    config.endpoint_url().map_or_else(|| format!("https://lambda.{region}.{domain}"), str::to_owned)
+}
+
+/// The headers that sign a GET of this URL. Source: AWS, "AWS Signature Version 4 for API requests".
+async fn signature(
+    config: &SdkConfig,
+    url: &str,
+) -> Result<Vec<(String, String)>, Box<dyn std::error::Error + Send + Sync>> {
+    let provider = config.credentials_provider().ok_or("there are no AWS credentials")?;
+    let identity = provider.provide_credentials().await?.into();
+    let region = config.region().map_or("us-east-1", |region| region.as_ref());
+    let parameters = v4::SigningParams::builder().identity(&identity).region(region).name("lambda");
+    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
+    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(&[]))?;
+    let (instructions, _) = sign(request, &parameters)?.into_parts();
+    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn finding(limit: u32, send_concurrency: u32) -> Finding {
+    let send = send_concurrency.saturating_mul(LANES);
+    let needed = send.saturating_add(OTHERS);
+    let what = format!(
+        "Lambda runs {limit} functions of this account at the same time, and the queues of this stack can use {send} of them"
+    );
+    if limit >= needed {
+        return Finding::ok(CHECK, what);
+    }
+    let fix = format!(
+        "a backlog can leave no concurrency for webhooks, which Twilio does not send again: ask AWS (Service Quotas, \
+         \"Concurrent executions\") for at least {needed}, or lower SendConcurrency"
+    );
+    Finding::warning(CHECK, what, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Level;
+
+    #[test]
+    fn too_little_concurrency_for_webhooks_is_a_warning() {
+        for (limit, send_concurrency, level) in [
+            (10, 10, Level::Warning),
+            (69, 10, Level::Warning),
+            (70, 10, Level::Ok),
+            (1_000, 10, Level::Ok),
+            (1_000, 1_000, Level::Warning),
+            (10, u32::MAX, Level::Warning),
+        ] {
+            assert_eq!(finding(limit, send_concurrency).finding, level, "{limit} for {send_concurrency}");
+        }
+        let new_account = finding(10, 10);
+        assert!(new_account.what.ends_with("can use 30 of them"), "{}", new_account.what);
+        assert!(new_account.fix.unwrap().contains("for at least 70, or lower SendConcurrency"));
+    }
+}

@@ -27,7 +27,9 @@ const ADMINISTRATOR_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 #[expect(missing_docs, reason = "template.yaml describes each output")]
 pub struct Outputs {
     pub api_url: String,
+    pub urgent_queue_url: String,
     pub outbound_queue_url: String,
+    pub marketing_queue_url: String,
     pub outbound_dead_letter_queue_url: String,
     pub events_queue_url: String,
     pub events_dead_letter_queue_url: String,
@@ -40,6 +42,7 @@ pub struct Outputs {
     pub archive_bucket_name: String,
     pub twilio_secret_arn: String,
     pub reconcile_function_name: String,
+    pub release_function_name: String,
 }
 
 /// The administrator of the emulator. The secret key is random for each run, because with `make run TWILIO=1` the emulator
@@ -162,7 +165,9 @@ impl Stack {
             ("CONTACTS_TABLE", contacts_table_name),
             ("NOTIFICATIONS_TABLE", notifications_table_name),
             ("RATE_LIMITS_TABLE", rate_limits_table_name),
+            ("URGENT_QUEUE_URL", &self.outputs.urgent_queue_url),
             ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
+            ("MARKETING_QUEUE_URL", &self.outputs.marketing_queue_url),
             ("OUTBOUND_DEAD_LETTER_QUEUE_URL", &self.outputs.outbound_dead_letter_queue_url),
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
             ("UNPUBLISHED_QUEUE_URL", &self.outputs.unpublished_queue_url),
@@ -178,6 +183,7 @@ impl Stack {
             "InboundFunction",
             "StatusFunction",
             "SendFunction",
+            "ReleaseFunction",
             "PresignFunction",
             "ContactsFunction",
             "PublishFunction",
@@ -217,10 +223,11 @@ pub(crate) mod tests {
     pub(crate) fn stack() -> Stack {
         let names = serde_json::json!({
             "ApiUrl": "http://api", "OutboundQueueUrl": "q1", "OutboundDeadLetterQueueUrl": "q2",
+            "UrgentQueueUrl": "q6", "MarketingQueueUrl": "q7",
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
             "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
             "RateLimitsTableName": "t4", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
-            "ReconcileFunctionName": "f1",
+            "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2",
         });
         Stack {
             api_url: "http://api".into(),

@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn write_of_no_interest_has_no_entry() {
         let mut open = accepted();
-        open["open"] = json!("AC00000000000000000000000000000001");
+        open["open"] = json!("AC00000000000000000000000000000001#0");
         assert_eq!(timeline_event(&change(Some(&open), &accepted())), None);
         let owner = json!({"notification": "message#AC1#SM1", "owner": "order-1", "expires_at": 1});
         assert_eq!(timeline_event(&change(None, &owner)), None);

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use stack::Stack;
 use tests::{
     bench::{
-        pace, root, send, sizes, slots,
+        pace, release, root, send, sizes, slots,
         table::{Limit, ReportTable},
         units, webhooks,
     },
@@ -25,7 +25,7 @@ use tests::{
 };
 
 /// The parts, in the order in which they are measured.
-const PARTS: [&str; 5] = ["units", "sizes", "webhooks", "sending", "pace"];
+const PARTS: [&str; 6] = ["units", "sizes", "webhooks", "sending", "release", "pace"];
 
 /// What is measured.
 struct Arguments {
@@ -69,6 +69,9 @@ async fn main() -> Result<ExitCode> {
     if arguments.has("sending") {
         send::requests(&stack, &mut table).await?;
         send::resources(&stack, &python(), &mut table).await?;
+    }
+    if arguments.has("release") {
+        release::release(&stack, &mut table).await?;
     }
     if arguments.has("pace") {
         pace(&stack, &mut table).await?;

@@ -7,8 +7,10 @@ use std::{
 
 mod base;
 pub mod counter;
+mod lanes;
 mod notifications;
 pub mod pace;
+pub mod release;
 pub mod send;
 pub mod sizes;
 pub mod slots;

@@ -35,6 +35,7 @@ struct CountingProxy {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Counted {
     DynamoDb,
+    Aws,
     Everything,
 }
 
@@ -42,6 +43,11 @@ impl Counter {
     /// Forwards all requests to the emulator at this endpoint, and counts those to `DynamoDB`.
     pub async fn of_dynamodb(endpoint: &str) -> Result<Self> {
         Self::start(endpoint, Counted::DynamoDb).await
+    }
+
+    /// Forwards all requests to the emulator at this endpoint, and counts them.
+    pub async fn of_aws(endpoint: &str) -> Result<Self> {
+        Self::start(endpoint, Counted::Aws).await
     }
 
     /// Forwards all requests to the server at this endpoint, and counts them.
@@ -78,7 +84,7 @@ async fn forward(
     body: Bytes,
 ) -> impl IntoResponse {
     let to_dynamodb = |value: &axum::http::HeaderValue| value.as_bytes().starts_with(b"DynamoDB_");
-    if proxy.counted == Counted::Everything || headers.get("x-amz-target").is_some_and(to_dynamodb) {
+    if proxy.counted != Counted::DynamoDb || headers.get("x-amz-target").is_some_and(to_dynamodb) {
         proxy.count.fetch_add(1, Ordering::SeqCst);
     }
     // For AWS the Host header stays, because it is signed. The sandbox accepts only its own host name.

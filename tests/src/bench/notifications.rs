@@ -14,7 +14,7 @@ pub(super) const BATCH: usize = 10;
 #[derive(Debug, Clone)]
 pub(super) struct Queued {
     pub(super) message_id: String,
-    body: String,
+    pub(super) body: String,
 }
 
 /// The phone numbers of `count` people who have had no message before.
@@ -31,13 +31,18 @@ pub(super) fn capped_people(count: usize) -> impl Iterator<Item = String> {
 
 /// A template notification to each of `count` people.
 pub(super) fn notifications(count: usize) -> Vec<Queued> {
-    people(count).map(|to| notification(&to)).collect()
+    notifications_of("utility", count)
 }
 
-fn notification(to: &str) -> Queued {
+/// The same of another category.
+pub(super) fn notifications_of(category: &str, count: usize) -> Vec<Queued> {
+    people(count).map(|to| notification(&to, category)).collect()
+}
+
+fn notification(to: &str, category: &str) -> Queued {
     let message_id = uuid::Uuid::new_v4().to_string();
     let body = json!({
-        "id": format!("order-{message_id}"), "to": to, "from": SENDER, "category": "utility",
+        "id": format!("order-{message_id}"), "to": to, "from": SENDER, "category": category,
         "content": {"type": "template", "content_sid": ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}},
         "metadata": {"order": "18473"},
     });

@@ -1,9 +1,6 @@
-//! Measures whether several send functions together keep a sender's rate limit.
+//! Measures whether several send functions together keep a sender's rate limit, with a backlog on three lanes.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::types::StreamSpecification;
@@ -12,36 +9,87 @@ use serde_json::json;
 use stack::Stack;
 
 use super::{
-    notifications::{BATCH, Queued, event, failures, notifications},
+    lanes::{LaneQueues, MARKETING, STANDARD, URGENT},
+    median, milliseconds,
+    notifications::notifications_of,
     send::environment,
     table::{Limit, ReportTable},
     twilio::{BenchSandbox, Rates},
 };
 use crate::harness::{bootstrap, function::FunctionProcess};
 
-/// The number of functions that run at the same time.
+/// The number of workers that reserve slots at the same time.
 pub(super) const CONCURRENT: usize = 8;
 const PACE: u32 = 80;
-const MESSAGES: usize = 1_500;
-/// SQS delays by whole seconds.
-const DELAY: Duration = Duration::from_secs(1);
 
-/// Runs send functions concurrently on one queue that is never empty.
+/// The functions that run at the same time for each lane, the most urgent first.
+const FUNCTIONS: [usize; 3] = [2, 6, 4];
+/// The backlog.
+const UTILITY: usize = 1_500;
+const OFFERS: usize = 500;
+/// One-time passwords are put on their queue meanwhile, one after the other.
+const PASSWORDS: usize = 40;
+const PASSWORD_EVERY: Duration = Duration::from_millis(500);
+const MESSAGES: usize = UTILITY + OFFERS + PASSWORDS;
+
+/// Longer than all messages need at their rate.
+const DEADLINE: Duration = Duration::from_mins(5);
+
+/// Runs send functions concurrently on queues with a backlog.
 pub async fn functions(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     without_stream(stack).await?;
     let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": PACE})).await?;
-    let environment = environment(stack, &stack.aws_endpoint, &twilio.url, PACE)?;
+    let queues = LaneQueues::create(stack).await?;
+    let mut environment = environment(stack, &stack.aws_endpoint, &twilio.url, PACE)?;
+    queues.set(&mut environment)?;
     let program = bootstrap("send");
-    let started = join_all((0..CONCURRENT).map(|_| FunctionProcess::start(&program, &[], &environment))).await;
-    let mut functions = started.into_iter().collect::<Result<Vec<_>>>()?;
-    let queue = Queue::of(notifications(MESSAGES));
-    try_join_all(functions.iter_mut().map(|function| work(function, &queue, stack))).await?;
-    let rates = twilio.rates().await?;
-    let name = format!("{CONCURRENT} send functions at {PACE} a second");
-    report(table, &name, &rates, PACE, MESSAGES)?;
-    table.add(&format!("{name}, handed back to the queue"), f64::from(queue.returned()), "messages", None);
+    let lanes = FUNCTIONS.into_iter().enumerate().flat_map(|(lane, count)| std::iter::repeat_n(lane, count));
+    let started =
+        lanes.map(async |lane| anyhow::Ok((lane, FunctionProcess::start(&program, &[], &environment).await?)));
+    let mut functions = join_all(started).await.into_iter().collect::<Result<Vec<_>>>()?;
+    queues.put(STANDARD, &notifications_of("utility", UTILITY)).await?;
+    queues.put(MARKETING, &notifications_of("marketing", OFFERS)).await?;
+    let works = functions.iter_mut().map(|(lane, function)| work(function, *lane, &queues, &twilio));
+    tokio::try_join!(put_passwords(&queues), try_join_all(works))?;
+    queues.delete().await?;
+    report_lanes(table, &queues, &twilio.rates().await?)
+}
+
+async fn put_passwords(queues: &LaneQueues) -> Result<()> {
+    for password in notifications_of("authentication", PASSWORDS) {
+        tokio::time::sleep(PASSWORD_EVERY).await;
+        queues.put(URGENT, &[password]).await?;
+    }
     Ok(())
+}
+
+/// Works on a lane's messages until all messages of all lanes are sent.
+async fn work(function: &mut FunctionProcess, lane: usize, queues: &LaneQueues, twilio: &BenchSandbox) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        if queues.invoke(lane, function).await? == 0 && usize::try_from(twilio.rates().await?.messages)? >= MESSAGES {
+            return Ok(());
+        }
+        ensure!(started.elapsed() < DEADLINE, "not all messages were sent within {DEADLINE:?}");
+    }
+}
+
+fn report_lanes(table: &mut ReportTable, queues: &LaneQueues, rates: &Rates) -> Result<()> {
+    let name = format!("{} send functions at {PACE} a second, three lanes", FUNCTIONS.iter().sum::<usize>());
+    report(table, &name, rates, PACE, MESSAGES)?;
+    let urgent = queues.urgent();
+    let latest = urgent.last().copied().context("no one-time password was sent")?;
+    table.add(&format!("{name}, one-time password, median"), milliseconds(median(urgent)), "ms", None);
+    let limit = Some(Limit::AtMost(2_000.0));
+    table.add(&format!("{name}, one-time password, slowest"), milliseconds(latest), "ms", limit);
+    table.add(&format!("{name}, receives per notification"), per_message(queues.receives()), "receives", None);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some thousand receives")]
+fn per_message(receives: u64) -> f64 {
+    receives as f64 / MESSAGES as f64
 }
 
 /// Adds the rates to the table: the rate limit must be kept, and at least 95 % of it used.
@@ -62,74 +110,4 @@ async fn without_stream(stack: &Stack) -> Result<()> {
     let update = client.update_table().table_name(&stack.outputs.notifications_table_name).stream_specification(none);
     update.send().await.context("cannot end the stream of the Notifications table")?;
     Ok(())
-}
-
-/// Sends the queue's messages until none is left.
-async fn work(function: &mut FunctionProcess, queue: &Queue, stack: &Stack) -> Result<()> {
-    loop {
-        match queue.receive() {
-            Received::Batch(batch) => {
-                let (_, answer) = function.runtime.invoke(&event(&batch, &stack.outputs.outbound_queue_url)).await?;
-                ensure!(answer.get("batchItemFailures").is_some(), "the send function answered {answer}");
-                queue.settle(batch, &failures(&answer));
-            }
-            Received::NothingYet => tokio::time::sleep(Duration::from_millis(20)).await,
-            Received::Finished => return Ok(()),
-        }
-    }
-}
-
-/// A queue that delivers a returned message after a delay.
-#[derive(Debug)]
-struct Queue(Mutex<QueueState>);
-
-#[derive(Debug)]
-struct QueueState {
-    waiting: Vec<(Instant, Queued)>,
-    in_flight: usize,
-    returned: u32,
-}
-
-/// What a function receives from the queue.
-enum Received {
-    Batch(Vec<Queued>),
-    /// All remaining messages are delayed or in flight.
-    NothingYet,
-    Finished,
-}
-
-impl Queue {
-    fn of(messages: Vec<Queued>) -> Self {
-        let now = Instant::now();
-        let waiting = messages.into_iter().map(|message| (now, message)).collect();
-        Self(Mutex::new(QueueState { waiting, in_flight: 0, returned: 0 }))
-    }
-
-    fn receive(&self) -> Received {
-        let (mut state, now) = (self.state(), Instant::now());
-        if state.waiting.is_empty() && state.in_flight == 0 {
-            return Received::Finished;
-        }
-        let due = state.waiting.extract_if(.., |(at, _)| *at <= now);
-        let batch: Vec<_> = due.take(BATCH).map(|(_, message)| message).collect();
-        state.in_flight += batch.len();
-        if batch.is_empty() { Received::NothingYet } else { Received::Batch(batch) }
-    }
-
-    fn settle(&self, batch: Vec<Queued>, failed: &[&str]) {
-        let (mut state, due) = (self.state(), Instant::now() + DELAY);
-        state.in_flight = state.in_flight.saturating_sub(batch.len());
-        for message in batch.into_iter().filter(|message| failed.contains(&message.message_id.as_str())) {
-            state.waiting.push((due, message));
-            state.returned += 1;
-        }
-    }
-
-    fn returned(&self) -> u32 {
-        self.state().returned
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, QueueState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -118,7 +118,10 @@ pub(super) fn environment(stack: &Stack, aws_endpoint: &str, twilio_url: &str, p
     let environments = stack.function_environments();
     let mut environment = environments.get("SendFunction").cloned().context("no send function")?;
     let variables = environment.as_object_mut().context("an environment is an object")?;
-    let policy = json!({"rates": {"default": {"per_second": per_second, "burst": 1}}});
+    // Marketing needs no consent.
+    let policy = json!({
+        "rates": {"default": {"per_second": per_second, "burst": 1}}, "default": {"consent": {}},
+    });
     variables.extend([
         ("AWS_ENDPOINT_URL".to_owned(), aws_endpoint.into()),
         ("TWILIO_API_BASE_URL".to_owned(), twilio_url.into()),

@@ -12,7 +12,7 @@ use crate::harness::bootstrap;
 
 /// Measures the size of each function's binary.
 pub fn sizes(table: &mut ReportTable) -> Result<()> {
-    for function in ["inbound", "status", "send", "presign", "contacts", "publish", "reconcile"] {
+    for function in ["inbound", "status", "send", "presign", "contacts", "publish", "release", "reconcile"] {
         let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(Limit::AtMost(6.75)));
     }

@@ -1,5 +1,5 @@
 //! Measures the rate limiter alone, at rates that the emulator cannot sustain for whole functions: workers reserve slots as
-//! the send function does and create a message in each slot.
+//! the send function does, create a message in each slot, and let a message without a slot wait for its planned time.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -7,12 +7,16 @@ use std::{
 };
 
 use anyhow::Result;
-use domain::token_bucket::{RateLimit, Reservation};
+use domain::{
+    lane::Lane,
+    planning::Arrival,
+    token_bucket::{RateLimit, SECOND},
+};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use stack::{Stack, run::ACCOUNT_SID};
-use stores::rate_limits::{BucketKey, RateLimits, ReservationOutcome};
+use stores::rate_limits::{BucketKey, RateLimits, SendTime};
 
 use super::{
     milliseconds,
@@ -22,19 +26,17 @@ use super::{
     twilio::{BenchSandbox, CreateResponse},
 };
 
-/// Microseconds: how far ahead the send function reserves slots for urgent notifications.
-const HORIZON: i64 = 5_000_000;
-
 /// Runs workers concurrently at this rate limit, which the sandbox has too.
 pub async fn pace(stack: &Stack, table: &mut ReportTable, per_second: u32, messages: usize) -> Result<()> {
     let twilio = BenchSandbox::start().await?;
     twilio.limit(&json!({"messages_per_second": per_second})).await?;
     let sending = Sending::new(&twilio, per_second, messages)?;
     sending.run(stack).await?;
-    let name = format!("{CONCURRENT} takers of times at {per_second} a second");
+    let name = format!("{CONCURRENT} workers that only reserve slots, at {per_second} a second");
     report(table, &name, &twilio.rates().await?, per_second, messages)?;
     let latest = Duration::from_micros(u64::try_from(sending.state().latest).unwrap_or_default());
-    table.add(&format!("{name}, latest answer after its time"), milliseconds(latest), "ms", None);
+    table.add(&format!("{name}, latest answer after its slot"), milliseconds(latest), "ms", None);
+    table.add(&format!("{name}, planned times"), f64::from(sending.state().plans), "plans", None);
     Ok(())
 }
 
@@ -45,8 +47,8 @@ pub async fn adaptation(stack: &Stack, table: &mut ReportTable) -> Result<()> {
     twilio.limit(&json!({"messages_per_second": limit, "on_excess": "refuse"})).await?;
     let sending = Sending::new(&twilio, pace, messages)?;
     sending.run(stack).await?;
-    let (rates, name) = (twilio.rates().await?, format!("pace of {pace}, of which Twilio takes {limit}"));
-    table.count(&format!("{name}: went out of {messages}"), rates.messages.into(), u64::try_from(messages)?);
+    let (rates, name) = (twilio.rates().await?, format!("rate of {pace}, of which Twilio accepts {limit}"));
+    table.count(&format!("{name}: sent of {messages}"), rates.messages.into(), u64::try_from(messages)?);
     table.add(&format!("{name}: refused"), f64::from(sending.state().refused), "messages", None);
     table.add(&format!("{name}: average"), rates.average(), "messages a second", None);
     Ok(())
@@ -61,19 +63,31 @@ struct Sending<'a> {
 }
 
 struct SendingState {
-    waiting: Vec<String>,
+    waiting: Vec<Waiting>,
+    /// Messages that a worker has received.
+    in_flight: usize,
     refused: u32,
+    plans: u32,
     /// Microseconds: the longest time from a message's slot to the response of its creation.
     latest: i64,
 }
 
+/// A message that is not sent yet.
+struct Waiting {
+    person: String,
+    /// When it comes, in microseconds since 1970.
+    from: i64,
+    planned: Option<i64>,
+}
+
 impl<'a> Sending<'a> {
     fn new(twilio: &'a BenchSandbox, per_second: u32, messages: usize) -> Result<Self> {
+        let waiting = people(messages).map(|person| Waiting { person, from: 0, planned: None }).collect();
         Ok(Self {
             twilio,
             key: BucketKey::of_sender(&ACCOUNT_SID.parse()?, &format!("bench at {}", twilio.url)),
             pace: RateLimit::new(per_second, 1)?,
-            state: Mutex::new(SendingState { waiting: people(messages).collect(), refused: 0, latest: 0 }),
+            state: Mutex::new(SendingState { waiting, in_flight: 0, refused: 0, plans: 0, latest: 0 }),
         })
     }
 
@@ -87,47 +101,57 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    /// Sends batches until no message is left. The worker that got a refusal sends the message again, so that no worker ends
-    /// too early.
+    /// Sends batches until no message is left.
     async fn work(&self, limits: &RateLimits) -> Result<()> {
-        loop {
-            let batch = self.receive();
+        while let Some(batch) = self.receive() {
             if batch.is_empty() {
-                return Ok(());
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            let count = batch.len();
             let now = Timestamp::now();
-            match limits.reserve(&self.key, self.pace, batch.len(), HORIZON, now).await? {
-                ReservationOutcome::NotBefore(at) => {
-                    self.give_back(batch);
-                    until(at).await;
-                }
-                ReservationOutcome::Reserved(slots) => self.send(limits, batch, slots, now).await?,
-            }
+            let is_planned = |message: &Waiting| Arrival::at(message.planned, now.as_microsecond()) == Arrival::Planned;
+            let (planned, unplanned): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_planned);
+            self.send(limits, planned, Arrival::Planned).await?;
+            self.send(limits, unplanned, Arrival::Unplanned).await?;
+            self.state().in_flight -= count;
         }
+        Ok(())
     }
 
-    async fn send(
-        &self,
-        limits: &RateLimits,
-        mut batch: Vec<String>,
-        slots: Reservation,
-        reserved_at: Timestamp,
-    ) -> Result<()> {
-        self.give_back(batch.split_off(slots.count.min(batch.len())));
-        let sent = batch.into_iter().enumerate().map(async |(index, person)| {
-            let at = slots.at(index);
-            until(at).await;
-            let answer = self.twilio.create(&format!("whatsapp:{person}")).await?;
-            self.note_answer_to(at);
-            if answer == CreateResponse::Refused {
-                self.state().refused += 1;
-                self.give_back(vec![person]);
-                limits.throttle(&self.key, self.pace, reserved_at, Timestamp::now()).await?;
+    async fn send(&self, limits: &RateLimits, batch: Vec<Waiting>, arrival: Arrival) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let lane = Lane::Standard;
+        let times = limits.reserve_or_plan(&self.key, self.pace, lane, arrival, batch.len(), now).await?;
+        let sent = batch.into_iter().zip(times).map(async |(Waiting { person, .. }, time)| match time {
+            SendTime::Planned(at) => {
+                self.state().plans += 1;
+                self.wait(person, at);
+                Ok(())
             }
-            anyhow::Ok(())
+            SendTime::Slot(slot) => {
+                until(slot).await;
+                let answer = self.twilio.create(&format!("whatsapp:{person}")).await?;
+                self.note_answer_to(slot);
+                if answer == CreateResponse::Refused {
+                    self.state().refused += 1;
+                    self.state().waiting.push(Waiting { person, from: 0, planned: None });
+                    limits.throttle(&self.key, self.pace, now, Timestamp::now()).await?;
+                }
+                anyhow::Ok(())
+            }
         });
         try_join_all(sent).await?;
         Ok(())
+    }
+
+    /// SQS delays by whole seconds.
+    fn wait(&self, person: String, planned: i64) {
+        let now = Timestamp::now().as_microsecond();
+        let from = now + (planned - now).max(0) / SECOND * SECOND;
+        self.state().waiting.push(Waiting { person, from, planned: Some(planned) });
     }
 
     fn note_answer_to(&self, at: i64) {
@@ -135,14 +159,16 @@ impl<'a> Sending<'a> {
         state.latest = state.latest.max(Timestamp::now().as_microsecond() - at);
     }
 
-    fn receive(&self) -> Vec<String> {
+    /// A batch of the messages whose time has come, which may be empty; none if all are sent.
+    fn receive(&self) -> Option<Vec<Waiting>> {
         let mut state = self.state();
-        let rest = state.waiting.len().saturating_sub(BATCH);
-        state.waiting.split_off(rest)
-    }
-
-    fn give_back(&self, people: Vec<String>) {
-        self.state().waiting.extend(people);
+        if state.waiting.is_empty() && state.in_flight == 0 {
+            return None;
+        }
+        let now = Timestamp::now().as_microsecond();
+        let batch: Vec<_> = state.waiting.extract_if(.., |message| message.from <= now).take(BATCH).collect();
+        state.in_flight += batch.len();
+        Some(batch)
     }
 
     fn state(&self) -> MutexGuard<'_, SendingState> {

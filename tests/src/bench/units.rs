@@ -30,8 +30,8 @@ const STATUSES: [&str; 4] = ["queued", "sent", "delivered", "read"];
 const DEADLINE: Duration = Duration::from_mins(3);
 /// Functions have nothing left to write when the counters have not changed for this long.
 const QUIET: Duration = Duration::from_secs(3);
-/// Runs by the clock and not for a message.
-const NOT_COUNTED: &str = "ReconcileFunction";
+/// Run by the clock and not for a message.
+const NOT_COUNTED: [&str; 2] = ["ReconcileFunction", "ReleaseFunction"];
 
 /// The most units of a message.
 #[derive(Clone, Copy)]
@@ -185,7 +185,7 @@ impl Bench<'_> {
 
     async fn of_functions(&self) -> Result<Vec<Consumed>> {
         let mut counters = consumed(self.stack).await?;
-        counters.retain(|counter| counter.function().is_some_and(|function| function != NOT_COUNTED));
+        counters.retain(|counter| counter.function().is_some_and(|function| !NOT_COUNTED.contains(&function)));
         Ok(counters)
     }
 

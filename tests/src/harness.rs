@@ -2,6 +2,7 @@
 //! a process and AWS and Twilio.
 
 pub mod capacity;
+pub mod emulator;
 pub mod function;
 pub mod refusals;
 pub mod runtime_api;

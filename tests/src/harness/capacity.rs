@@ -1,14 +1,14 @@
-//! The capacity units that requests to `DynamoDB` consumed, as the emulator counts them (`tools/stack/capacity.py`).
+//! The capacity units that requests to `DynamoDB` consumed, as the emulator counts them (`tools/stack/strict/capacity.py`).
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use stack::{
-    Stack,
-    signed::{UnsignedRequest, signed},
-};
+use serde_json::json;
+use stack::Stack;
+
+use super::emulator::act;
 
 /// The emulator's action that returns its counters. AWS has no such action: there a request asks for its own units.
-const ACTION: &str = "DynamoDB_20120810.LocalConsumedCapacity";
+const ACTION: &str = "LocalConsumedCapacity";
 
 /// The units of one caller, operation, and table or index, since the emulator was started.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -44,13 +44,8 @@ struct Report {
 
 /// Reads all counters. They only grow: what a test consumes is the difference of two readings.
 pub async fn consumed(stack: &Stack) -> Result<Vec<Consumed>> {
-    let request = UnsignedRequest { service: "dynamodb", method: "POST", url: &stack.aws_endpoint, body: "{}" };
-    let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), request, stack.clock.now())?;
-    let answer = request.header("x-amz-target", ACTION).send().await?;
-    let (status, body) = (answer.status(), answer.text().await?);
-    ensure!(status.is_success(), "the emulator answered {status} to {ACTION}: {body}");
-    let report: Report =
-        serde_json::from_str(&body).context("the emulator's counters have another form than expected")?;
+    let report: Report = serde_json::from_value(act(stack, ACTION, &json!({})).await?)
+        .context("the emulator's counters have another form than expected")?;
     Ok(report.consumed)
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 use axum::body::Bytes;
 use serde_json::{Value, json};
+use shared::queues::NotificationReference;
 use stack::{Stack, run::SEND_POLICY};
+use stores::notifications::{StoredNotification, Subject};
 
 use super::{
     bootstrap,
@@ -14,13 +16,23 @@ use super::{
     wire::{KillPoint, Moment, Side, Wire},
 };
 
-/// A queue message with a notification.
+/// A queue message with a notification, or the name of a stored one.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The message's id on the queue. The tests use the notification's id.
     pub message_id: String,
-    /// The notification's JSON.
+    /// The notification's JSON, or its reference.
     pub body: String,
+}
+
+impl Record {
+    /// The message with which the notification comes again after it has waited.
+    #[must_use]
+    pub fn reference(&self, stored: &StoredNotification) -> Self {
+        let Subject { account_sid, id, .. } = &stored.subject;
+        let reference = NotificationReference { account_sid: account_sid.clone(), id: id.clone(), hops: 1 };
+        Self { message_id: self.message_id.clone(), body: reference.body().as_str().to_owned() }
+    }
 }
 
 /// The send function's process.
@@ -54,7 +66,10 @@ impl Sender {
             ("AWS_ENDPOINT_URL", wire.aws_url.as_str()),
             ("TWILIO_API_BASE_URL", &wire.twilio_url),
             ("PUBLIC_BASE_URL", &stack.api_url),
+            // All lanes on one queue.
+            ("URGENT_QUEUE_URL", ""),
             ("OUTBOUND_QUEUE_URL", queue_url),
+            ("MARKETING_QUEUE_URL", ""),
             ("OUTBOUND_DEAD_LETTER_QUEUE_URL", &stack.outputs.outbound_dead_letter_queue_url),
             ("RATE_LIMITS_TABLE", &stack.outputs.rate_limits_table_name),
             ("SEND_POLICY", SEND_POLICY),

@@ -243,8 +243,8 @@ async fn finish_with(
             return Ok(());
         }
         ensure!(begin.elapsed() < FINISHED_WITHIN, "without an outcome: {:?}", states(&open));
-        let again: Vec<_> = open.iter().filter(|open| comes_again_later(open, &queued)).collect();
-        queued.extend(again.into_iter().map(|open| open.record.clone()));
+        let again: Vec<_> = open.iter().filter_map(|open| reference_to(open, &queued)).collect();
+        queued.extend(again);
         batch.let_time_pass(world).await?;
         if begin.elapsed() > CALLBACKS_WITHIN {
             batch.release_held(world).await;
@@ -254,15 +254,13 @@ async fn finish_with(
     }
 }
 
-/// A message failed after the notification had left the queue, and another attempt follows a pause: `publish` puts the
-/// notification on the deployed queue with a delay, which is over here. Without a pause the deployed function goes on.
-fn comes_again_later(open: &Open, queued: &[Record]) -> bool {
+/// The message that brings a waiting notification back: the function has put it on the queue of the test, from which nothing is
+/// received, or `publish` on a deployed queue. The delay is over here.
+fn reference_to(open: &Open, queued: &[Record]) -> Option<Record> {
+    let stored = open.stored.as_ref()?;
+    let waits = stored.due.is_some() && matches!(stored.progress.phase, Phase::Ready { .. } | Phase::Claimed);
     let is_queued = queued.iter().any(|record| record.message_id == open.record.message_id);
-    !is_queued
-        && open
-            .stored
-            .as_ref()
-            .is_some_and(|stored| matches!(stored.progress.phase, Phase::Ready { not_before: Some(_), .. }))
+    (waits && !is_queued).then(|| open.record.reference(stored))
 }
 
 fn states(open: &[Open]) -> Vec<String> {

@@ -3,7 +3,8 @@
 //!
 //! - [`e2e`]: the functions as `sam deploy` deploys them, driven over HTTP as Twilio drives them.
 //! - [`crash`] and [`race`]: the send function's process is killed at each of its requests, and races a STOP.
-//! - [`twilio`], [`events`], [`documents`] and [`emulator`] need no stack.
+//! - [`sweep`]: the reconcile function meets long lists and what cannot be read.
+//! - [`twilio`], [`events`], [`documents`], [`template`] and [`emulator`] need no stack.
 //!
 //! All tests share one stack, so each has people and notifications that no other test uses.
 
@@ -17,5 +18,7 @@ mod emulator;
 mod events;
 mod race;
 mod support;
+mod sweep;
+mod template;
 mod twilio;
 mod world;

@@ -1,4 +1,5 @@
-//! What a person asks for races a notification: a notification that is claimed after the answer must not be sent.
+//! What a person asks for races a notification: a notification that is claimed after the answer must not be sent. So does a
+//! cancellation: either the notification is cancelled and no message exists, or it is sent and the cancellation is refused.
 //!
 //! Run by `make test`, and for longer by `make soak`. `RACE_ROUNDS` is the number of races of each kind.
 
@@ -21,9 +22,10 @@ use tokio::time::{Instant, sleep};
 use twilio_types::address::Channel;
 
 use crate::{
-    e2e::receive::agree,
+    e2e::{cancel::cancelled, receive::agree},
     support::{
-        batch::withdraw_consent, kind::Kind, number_from_env, queue_of_the_test, stranger_with, write_until_answered,
+        batch::withdraw_consent, kind::Kind, number_from_env, queue_of_the_test, store_waiting, stranger_with,
+        write_until_answered,
     },
     world::{Person, World, new_id, new_sid, text},
 };
@@ -51,6 +53,8 @@ enum Race {
     StopOfService,
     /// A withdrawal of consent over the API.
     Withdrawal,
+    /// A cancellation of the notification over the API.
+    Cancellation,
 }
 
 /// The results of all rounds.
@@ -103,6 +107,11 @@ async fn marketing_claimed_after_a_withdrawal_is_not_sent() {
     run(Race::Withdrawal).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notification_is_either_cancelled_or_sent() {
+    run(Race::Cancellation).await;
+}
+
 async fn run(race: Race) {
     let rounds: u64 = number_from_env("RACE_ROUNDS", 40);
     let seed = number_from_env("RACE_SEED", fastrand::u64(..));
@@ -128,41 +137,46 @@ impl Race {
         match self {
             Self::StopOfSms => Kind::Sms,
             Self::Withdrawal => Kind::Marketing,
-            Self::Stop | Self::StopByUserId | Self::StopOfService => Kind::Template,
+            Self::Stop | Self::StopByUserId | Self::StopOfService | Self::Cancellation => Kind::Template,
         }
     }
 }
 
-/// A person, and the same person's user id.
+/// A person, the same person's user id, and the notification to the person.
 struct Racer {
     person: Person,
     user_id: Person,
+    id: String,
 }
 
 impl Racer {
     async fn arrange(world: &World, race: Race) -> Self {
-        let racer = Self { person: race.kind().person(), user_id: stranger_with("US.78", 12) };
+        let racer = Self { person: race.kind().person(), user_id: stranger_with("US.78", 12), id: new_id("race") };
         match race {
             Race::StopByUserId => {
                 let writing = json!({"body": "hi", "external_user_id": racer.user_id.address()});
                 write_until_answered(world, &racer.person, &writing).await;
             }
             Race::Withdrawal => agree(world, &racer.person).await,
+            Race::Cancellation => store_waiting(world, &notification(race, &racer).body).await,
             Race::Stop | Race::StopOfSms | Race::StopOfService => {}
         }
         racer
     }
 
-    /// Refuses, and returns the time of the answer.
-    async fn refuse(&self, world: &World, race: Race) -> Instant {
+    /// Refuses, and returns the time of the answer, and whether it says that nothing is sent. That is known of a cancellation
+    /// only.
+    async fn refuse(&self, world: &World, race: Race) -> (Instant, Option<bool>) {
+        let mut is_cancelled = None;
         match race {
             Race::Stop => stop(world, &self.person.address(), "whatsapp:+14155238886").await,
             Race::StopByUserId => stop(world, &self.user_id.address(), "whatsapp:+14155238886").await,
             Race::StopOfSms => stop(world, &self.person.identity, "+14155550100").await,
             Race::StopOfService => stop_service(world, &self.person).await,
             Race::Withdrawal => withdraw_consent(world, &self.person).await,
+            Race::Cancellation => is_cancelled = Some(cancelled(world, &self.id).await),
         }
-        Instant::now()
+        (Instant::now(), is_cancelled)
     }
 }
 
@@ -202,7 +216,8 @@ struct Round {
 
 /// `lead` is how many milliseconds the notification starts before the refusal.
 async fn round(world: &World, sender: &mut Sender, race: Race, lead: i64) -> Round {
-    let (racer, id) = (Racer::arrange(world, race).await, new_id("race"));
+    let racer = Racer::arrange(world, race).await;
+    let id = &racer.id;
     let milliseconds = |count: i64| Duration::from_millis(count.max(0).unsigned_abs());
     let refusal = async {
         sleep(milliseconds(lead)).await;
@@ -211,23 +226,27 @@ async fn round(world: &World, sender: &mut Sender, race: Race, lead: i64) -> Rou
     let mut moments = Vec::new();
     let send = async {
         sleep(milliseconds(-lead)).await;
-        moments = send(world, sender, &notification(race, &racer.person, &id)).await;
+        moments = send(world, sender, &notification(race, &racer)).await;
     };
-    let (answered_at, ()) = tokio::join!(refusal, send);
+    let ((answered_at, is_cancelled), ()) = tokio::join!(refusal, send);
 
     let identity = &racer.person.identity;
     let address = if race == Race::StopOfSms { identity.clone() } else { racer.person.address() };
     let messages = world.messages_at_twilio_of(&address).await;
     let messages = messages.iter().filter(|message| message["direction"] == "outbound-api").count();
-    let stored = world.notification(&id).await.unwrap();
-    let (state, expected) = (text(&stored, "state"), if messages == 0 { "suppressed" } else { "accepted" });
+    let stored = world.notification(id).await.unwrap();
+    let stopped = if race == Race::Cancellation { "cancelled" } else { "suppressed" };
+    let (state, expected) = (text(&stored, "state"), if messages == 0 { stopped } else { "accepted" });
     assert!(messages < 2 && state == Some(expected), "{messages} messages for {id}, which is {state:?}");
+    assert!(
+        is_cancelled.is_none_or(|is_cancelled| is_cancelled == (messages == 0)),
+        "{is_cancelled:?} with {messages} messages"
+    );
     let request = moments.iter().position(|moment| is(moment, "POST Messages.json", Side::Before, identity));
     assert_eq!(request.is_some(), messages == 1);
     // The last claim before the request is the one that permits it.
     let before = &moments[..request.unwrap_or(moments.len())];
-    let claim =
-        |side| before.iter().rfind(|moment| is(moment, "TransactWriteItems", side, &id)).map(|moment| moment.at);
+    let claim = |side| before.iter().rfind(|moment| is(moment, "TransactWriteItems", side, id)).map(|moment| moment.at);
     Round {
         answered_at,
         claim_requested_at: claim(Side::Before),
@@ -266,13 +285,13 @@ async fn stop_service(world: &World, person: &Person) {
     contacts.record_preference(&person.key(), &channel, &scope, &stop, &source, now).await.unwrap();
 }
 
-fn notification(race: Race, person: &Person, id: &str) -> Record {
+fn notification(race: Race, racer: &Racer) -> Record {
     let mut request: Value = race.kind().request();
-    (request["id"], request["to"]) = (json!(id), json!(person.identity));
-    Record { message_id: id.to_owned(), body: request.to_string() }
+    (request["id"], request["to"]) = (json!(racer.id), json!(racer.person.identity));
+    Record { message_id: racer.id.clone(), body: request.to_string() }
 }
 
-/// Delivers until the function no longer returns the notification to the queue, and returns its requests.
+/// Delivers until the notification neither comes again nor waits, and returns the function's requests.
 async fn send(world: &World, sender: &mut Sender, record: &Record) -> Vec<Moment> {
     let records = [record.clone()];
     let mut moments = Vec::new();
@@ -281,7 +300,7 @@ async fn send(world: &World, sender: &mut Sender, record: &Record) -> Vec<Moment
             let returned = sender.deliver(&records).await.unwrap();
             moments.extend(sender.wire.moments());
             crate::support::end_waiting(world, &record.message_id).await;
-            returned.is_empty().then_some(())
+            (returned.is_empty() && !crate::support::waits(world, &record.message_id).await).then_some(())
         })
         .await;
     moments

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN};
 use tokio::net::TcpListener;
 use twilio_client::{
-    AccountClient, Cancellation, Credentials, MessageFilter, MessageResource, MessageSender, NewContent, NewMessage,
+    AccountClient, Cancellation, CreatedMessage, Credentials, MessageFilter, MessageSender, NewContent, NewMessage,
     TwilioClient, TwilioError,
 };
 use twilio_types::{base_url::BaseUrl, error_code::ErrorCode, message_status::MessageStatus, sid::AccountSid};
@@ -39,7 +39,7 @@ impl SandboxClient {
         assert!(answer.unwrap().status().is_success());
     }
 
-    async fn create(&self, message: &NewMessage) -> Result<MessageResource, TwilioError> {
+    async fn create(&self, message: &NewMessage) -> Result<CreatedMessage, TwilioError> {
         self.account.create(message).await
     }
 }
@@ -61,9 +61,10 @@ fn text(body: &str) -> NewMessage {
 async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
     let twilio = SandboxClient::start().await;
     let created = twilio.create(&text("hello")).await.unwrap();
-    assert_eq!(created.status, MessageStatus::Queued);
-    assert_eq!(created.to.as_str(), TO);
-    assert_eq!(created.direction.as_str(), "outbound-api");
+    let resource = created.resource.unwrap();
+    assert_eq!(resource.status, MessageStatus::Queued);
+    assert_eq!(resource.to.as_str(), TO);
+    assert_eq!(resource.direction.as_str(), "outbound-api");
     let account = twilio.account.with_credentials(Credentials::auth_token(&account_sid(), AUTH_TOKEN.into()));
     let fetched = account.fetch(&created.sid).await.unwrap();
     assert_eq!(fetched.sid, created.sid);

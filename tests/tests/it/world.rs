@@ -7,6 +7,7 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use domain::{
     contact_key::ContactKey,
     person::WindowKey,
@@ -48,6 +49,8 @@ static DEAD_LETTERS: Mutex<Vec<DeadLetter>> = Mutex::new(Vec::new());
 pub(crate) struct DeadLetter {
     pub(crate) body: String,
     pub(crate) reason: Option<String>,
+    /// The trace header of the invocation that sent it.
+    pub(crate) trace: Option<String>,
 }
 
 static CONSUMERS: LazyLock<()> = LazyLock::new(|| {
@@ -95,8 +98,9 @@ impl World {
     async fn collect_dead_letters(&self) {
         self.drain(&self.stack.outputs.outbound_dead_letter_queue_url, |message| {
             let reason = message.message_attributes().and_then(|found| found.get("reason")?.string_value());
-            let letter =
-                DeadLetter { body: message.body().unwrap_or_default().to_owned(), reason: reason.map(str::to_owned) };
+            let trace = message.attributes().and_then(|found| found.get(&MessageSystemAttributeName::AwsTraceHeader));
+            let body = message.body().unwrap_or_default().to_owned();
+            let letter = DeadLetter { body, reason: reason.map(str::to_owned), trace: trace.cloned() };
             DEAD_LETTERS.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
         })
         .await;
@@ -106,6 +110,7 @@ impl World {
         loop {
             let receive =
                 self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10).wait_time_seconds(1);
+            let receive = receive.message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
             let Ok(received) = receive.message_attribute_names("All").send().await else { continue };
             received.messages().iter().for_each(&mut collect);
             // At once: the crash tests bring thousands of events, and other tests wait for theirs.

@@ -18,7 +18,9 @@ async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
     tokio::spawn(async { axum::serve(listener, router).await });
     let names = [
         "ApiUrl",
+        "UrgentQueueUrl",
         "OutboundQueueUrl",
+        "MarketingQueueUrl",
         "OutboundDeadLetterQueueUrl",
         "EventsQueueUrl",
         "EventsDeadLetterQueueUrl",
@@ -31,6 +33,7 @@ async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
         "ArchiveBucketName",
         "TwilioSecretArn",
         "ReconcileFunctionName",
+        "ReleaseFunctionName",
     ];
     let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
     let outputs = serde_json::from_value(outputs.into()).unwrap();

@@ -21,12 +21,13 @@ use crate::{
 };
 
 /// Iceland, where local time is UTC, has quiet hours at night, the Faroe Islands allow one marketing message a week, and
-/// consents in Malta expire after 30 days.
+/// consents in Malta expire after 30 days. Greenland gets three messages a day, and a route pauses if all of five messages fail.
 const SEND_POLICY: &str = concat!(
     r#"{"default":{"consent":{}},"countries":{"#,
     r#""IS":{"quiet_hours":{"from":"21:00","to":"08:00"}},"#,
     r#""FO":{"marketing_cap":{"messages":1,"days":7}},"#,
-    r#""MT":{"consent":{"marketing":{"days":30}}}}}"#,
+    r#""MT":{"consent":{"marketing":{"days":30}}}},"#,
+    r#""daily_cap":{"countries":{"GL":3}},"pause_on_failures":{"share_percent":100,"at_least":5}}"#,
 );
 const DAY: Duration = Duration::from_hours(24);
 const TEXT: &str = "On its way.";
@@ -55,7 +56,7 @@ pub(super) async fn time() -> Time {
 }
 
 impl Time {
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.stack.stack.clock.now().try_into().unwrap()
     }
 
@@ -64,7 +65,7 @@ impl Time {
     }
 
     /// Lets time pass until the clock shows an hour, of the next day where today's has passed.
-    async fn advance_to_hour(&self, hour: i8) {
+    pub(super) async fn advance_to_hour(&self, hour: i8) {
         let now = self.now().to_zoned(TimeZone::UTC);
         let today = now.with().hour(hour).minute(0).second(0).subsec_nanosecond(0).build().unwrap();
         let next = if today > now { today } else { today.tomorrow().unwrap() };
@@ -88,7 +89,7 @@ impl Time {
 }
 
 /// A person with a number of five random digits after this prefix.
-fn person(prefix: &str) -> Person {
+pub(super) fn person(prefix: &str) -> Person {
     Person { identity: format!("{prefix}{:05}", uuid::Uuid::new_v4().as_u128() % 100_000) }
 }
 

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata as _,
     types::{AttributeValue, KeysAndAttributes},
 };
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use stack::run::MESSAGING_SERVICE_SID;
@@ -87,8 +88,26 @@ async fn largest_batch_is_read_at_once_and_sent_completely() {
             returned.is_empty().then_some(())
         })
         .await;
-    // A notification and its person are an item each.
-    assert_eq!(first.unwrap(), [20], "one read for the whole batch");
+    // A notification and its person are an item each, and the pauses are another one.
+    assert_eq!(first.unwrap(), [21], "one read for the whole batch");
+    for (person, record) in people.iter().zip(&records) {
+        world.notification_in(&record.message_id, "accepted").await;
+        assert_eq!(world.sent_to(person).await.len(), 1, "{}", record.message_id);
+    }
+}
+
+#[tokio::test]
+async fn largest_batch_on_the_marketing_queue_is_sent_completely() {
+    let world = World::new();
+    let people: Vec<_> = (0..10).map(|_| Person::new()).collect();
+    join_all(people.iter().map(|person| agree(&world, person))).await;
+    let records: Vec<_> = people.iter().map(richest).collect();
+    let entries = records.iter().enumerate().map(|(number, record)| {
+        let entry = SendMessageBatchRequestEntry::builder().id(number.to_string());
+        entry.message_body(&record.body).build().unwrap()
+    });
+    let send = world.sqs.send_message_batch().queue_url(&world.stack.outputs.marketing_queue_url);
+    send.set_entries(Some(entries.collect())).send().await.unwrap();
     for (person, record) in people.iter().zip(&records) {
         world.notification_in(&record.message_id, "accepted").await;
         assert_eq!(world.sent_to(person).await.len(), 1, "{}", record.message_id);

@@ -1,18 +1,22 @@
 //! The whole system, deployed by `sam deploy` to the local stack and driven over HTTP as Twilio drives it.
 //!
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
-//! [`clock`] share another one, because they move its clock, and those in [`unread`] a third one, whose streams are not read.
+//! [`clock`], in [`waiting`] and in [`dead_letters`] share another one, because they move its clock, and those in [`unread`] a
+//! third one, whose streams are not read.
 
 mod access;
+pub(crate) mod cancel;
 mod clock;
 mod consent;
 mod contacts;
+mod dead_letters;
 mod emulator;
 mod inbound;
 mod limits;
 mod media;
 mod order;
 mod outcome;
+mod pause;
 mod people;
 pub(crate) mod receive;
 mod reconcile;
@@ -21,9 +25,12 @@ mod reply;
 mod rotation;
 mod send;
 mod status;
+mod strict;
 mod throttle;
 mod timeline;
 mod unknown;
 mod unpublished;
 mod unread;
+mod waiting;
+mod waiting_at_scale;
 mod window;

@@ -255,6 +255,19 @@ async fn invalid_notifications_are_rejected_and_valid_ones_are_sent() {
         ("colour: unknown field", Box::new(|n: &mut Value| n["colour"] = json!("red"))),
         ("to: expected an E.164", Box::new(|n: &mut Value| n["to"] = json!("0171 123"))),
         ("content.variables: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!(1))),
+        ("content.variables.1: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!("Ava\n"))),
+        ("content.variables.1: expected", Box::new(|n: &mut Value| n["content"]["variables"]["1"] = json!(""))),
+        (
+            "metadata.a: expected a notification of at most 200000 bytes",
+            Box::new(|n: &mut Value| n["metadata"] = json!({"a": "x".repeat(230_000)})),
+        ),
+        (
+            "content.variables: expected a notification of at most 200000 bytes",
+            Box::new(|n: &mut Value| {
+                let variable = |number: u32| (number.to_string(), json!("👋".repeat(1_600)));
+                n["content"]["variables"] = (1..=100).map(variable).collect::<serde_json::Map<_, _>>().into();
+            }),
+        ),
         ("content.body: expected", Box::new(move |n: &mut Value| n["content"] = json!({"type": "text", "body": long}))),
         (
             "content.media: expected",

@@ -27,6 +27,10 @@ struct Publisher {
 
 impl Publisher {
     async fn start(world: &World) -> Self {
+        Self::start_with_archive(world, &world.stack.outputs.archive_bucket_name).await
+    }
+
+    async fn start_with_archive(world: &World, bucket: &str) -> Self {
         let events = world.sqs.create_queue().queue_name(format!("{}.fifo", new_id("events")));
         let events = events.attributes(FifoQueue, "true").attributes(MaximumMessageSize, LONGEST.to_string());
         let events_url = events.send().await.unwrap().queue_url.unwrap();
@@ -36,6 +40,7 @@ impl Publisher {
         let mut environment = world.stack.function_environments()["PublishFunction"].clone();
         environment["AWS_ENDPOINT_URL"] = json!(wire.aws_url);
         environment["EVENTS_QUEUE_URL"] = json!(events_url);
+        environment["ARCHIVE_BUCKET"] = json!(bucket);
         environment["UNPUBLISHED_QUEUE_URL"] = json!(unpublished_url);
         let function = FunctionProcess::start(&bootstrap("publish"), &[], &environment).await.unwrap();
         Self { wire, function, events_url, unpublished_url }
@@ -155,6 +160,33 @@ async fn archived(world: &World, note: &Value) -> Value {
     let lines = object.body.collect().await.unwrap().into_bytes();
     let mut events = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     events.find(|event| event["event_id"] == note["event_id"]).unwrap()
+}
+
+#[tokio::test]
+async fn events_go_on_while_the_archive_refuses_them() {
+    let world = World::new();
+    let mut publisher = Publisher::start_with_archive(&world, &new_id("there-is-none")).await;
+    let [first, too_long, last] = std::array::from_fn(|_| new_sid());
+    let records = [
+        inbound(&world, &first, "hello"),
+        inbound(&world, &too_long, &"x".repeat(600_000)),
+        inbound(&world, &last, "hello"),
+    ];
+    assert_eq!(publisher.deliver(&records).await, None, "the stream does not stop");
+    let mut event_ids = publisher.event_ids(&world).await;
+    event_ids.sort();
+    let mut expected = vec![first, last];
+    expected.sort();
+    assert_eq!(event_ids, expected);
+    let notes = publisher.notes(&world).await;
+    assert_eq!(notes.len(), 2);
+    assert_eq!(note_of(&notes, &too_long)["archive_key"], Value::Null);
+    let missing = notes.iter().find(|note| note["events"].is_array()).unwrap();
+    assert!(missing["archive_key"].as_str().unwrap().starts_with("events/year="), "{missing}");
+    let kept = missing["events"].as_array().unwrap().iter();
+    let mut kept: Vec<_> = kept.map(|event| event["event_id"].as_str().unwrap().to_owned()).collect();
+    kept.sort();
+    assert_eq!(kept, expected, "what the archive lacks is kept");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! A message waits for its slot after it was decided about, and the person refuses it meanwhile. Its claim finds that out,
 //! because it has the person as a condition.
 
-use domain::{notification::Category, token_bucket::RateLimit};
+use domain::{lane::Lane, notification::Category, planning::Arrival, token_bucket::RateLimit};
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
-use stores::rate_limits::{BucketKey, RateLimits, ReservationOutcome};
+use stores::rate_limits::{BucketKey, RateLimits, SendTime};
 use tests::harness::{
     sender::{Record, Sender},
     wire::Side,
@@ -15,7 +15,7 @@ use crate::{
     world::{Person, World, new_id, text},
 };
 
-/// Who refuses what, while the message waits for this many slots.
+/// Who refuses what, while the message waits for this many slots: nearly as far ahead as its lane may reserve.
 struct Wait {
     /// Malta needs a consent for utility messages (`stack::run::SEND_POLICY`), and other countries for marketing.
     prefix: &'static str,
@@ -23,8 +23,9 @@ struct Wait {
     slots: usize,
 }
 
-const UTILITY: Wait = Wait { prefix: "+356994", category: Category::Utility, slots: 350 };
-const MARKETING: Wait = Wait { prefix: "+49157", category: Category::Marketing, slots: 95 };
+const UTILITY: Wait = Wait { prefix: "+356994", category: Category::Utility, slots: 75 };
+const MARKETING: Wait = Wait { prefix: "+49157", category: Category::Marketing, slots: 37 };
+const PASSWORD: Wait = Wait { prefix: "+356995", category: Category::Authentication, slots: 350 };
 
 #[tokio::test]
 async fn withdrawal_during_the_wait_for_a_slot_is_found_by_the_claim() {
@@ -38,7 +39,7 @@ async fn withdrawal_during_the_wait_for_a_slot_is_found_by_the_claim() {
 
 #[tokio::test]
 async fn stop_during_the_wait_for_a_slot_is_found_by_the_claim() {
-    for wait in [UTILITY, MARKETING] {
+    for wait in [UTILITY, MARKETING, PASSWORD] {
         refused_while_it_waits(&wait, async |world, person| {
             write_until_answered(world, person, &json!({"body": "STOP"})).await;
         })
@@ -95,9 +96,10 @@ async fn sender_ahead(world: &World, slots: usize) -> String {
     control(world, "POST", "senders", &json!({"address": address})).await;
     let limits = RateLimits::new(world.dynamodb.clone(), world.stack.outputs.rate_limits_table_name.clone());
     let bucket = BucketKey::of_sender(&ACCOUNT_SID.parse().unwrap(), &address);
-    let ahead = 60_000_000;
-    let reserved = limits.reserve(&bucket, RateLimit::default(), slots, ahead, jiff::Timestamp::now()).await.unwrap();
-    assert!(matches!(reserved, ReservationOutcome::Reserved(_)));
+    let now = jiff::Timestamp::now();
+    let reserved = limits.reserve_or_plan(&bucket, RateLimit::default(), Lane::Urgent, Arrival::Unplanned, slots, now);
+    let reserved = reserved.await.unwrap();
+    assert!(reserved.iter().all(|time| matches!(time, SendTime::Slot(_))));
     address
 }
 

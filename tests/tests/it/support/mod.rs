@@ -14,11 +14,11 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue};
-use domain::progress::Phase;
+use domain::{notification::Notification, progress::Phase};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
-use stores::notifications::StoredNotification;
+use stores::notifications::{Notifications, StoredNotification, Subject};
 
 use crate::world::{Person, World};
 
@@ -54,6 +54,24 @@ pub(crate) async fn queue_of_the_test(world: &World) -> String {
     world.sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()
 }
 
+/// Stores a notification as one that waits for its first decision, as if `send` had been interrupted.
+pub(crate) async fn store_waiting(world: &World, body: &str) {
+    let notification = Notification::parse(body).unwrap();
+    let subject = Subject {
+        account_sid: ACCOUNT_SID.parse().unwrap(),
+        id: notification.id.clone(),
+        digest: notification.digest(),
+        recipient: Some(notification.to.clone()),
+        category: Some(notification.category),
+        metadata: notification.metadata.clone(),
+        request: Some(body.to_owned()),
+    };
+    let now = Timestamp::now();
+    let table = world.stack.outputs.notifications_table_name.clone();
+    let notifications = Notifications::new(world.dynamodb.clone(), table);
+    notifications.put(None, &StoredNotification::new(subject, now), now).await.unwrap();
+}
+
 /// Ends a notification's lease and delay, and the time in which only callbacks decide an unknown outcome, as if the time had
 /// passed.
 pub(crate) async fn end_waiting(world: &World, id: &str) {
@@ -61,6 +79,11 @@ pub(crate) async fn end_waiting(world: &World, id: &str) {
     for time in ["lease_until", "not_before", "resolvable_at"] {
         move_time(world, id, time, past).await;
     }
+}
+
+/// Whether a notification waits: it then comes again by a message that nothing receives from the queue of a test.
+pub(crate) async fn waits(world: &World, id: &str) -> bool {
+    world.notification(id).await.is_some_and(|stored| stored.contains_key("due_at"))
 }
 
 /// Lets time pass for a notification, with the time that was read: its pause is over, and its lease and the time in which only

@@ -76,12 +76,13 @@ screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the crash and race tests with many repetitions: half an hour
+soak: $(TOOLS) ## Run the crash and race tests with many repetitions, and sending at full size: half an hour
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --no-run
 	@cargo build --workspace --bin stack
 	@CRASH_KILLS=2000 CRASH_LANES=16 RACE_ROUNDS=400 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
 	@PROGRESS_SCHEDULES=1000000 cargo test --package domain --lib -- schedules --nocapture
+	@SENDING_SCALE=400000 cargo test --package domain --test sending -- --nocapture
 
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers

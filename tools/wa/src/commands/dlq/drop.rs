@@ -40,7 +40,7 @@ async fn drop(
     hidden: &mut Vec<String>,
 ) -> Result<(), CommandError> {
     loop {
-        let page = letters.next_page().await?;
+        let page = letters.next_page(usize::MAX).await?;
         if page.is_empty() {
             return Ok(());
         }

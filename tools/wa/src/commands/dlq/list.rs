@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: &ListArguments, session: &Session) -> Result<
         if read.len() >= arguments.limit {
             break Ok(());
         }
-        match letters.next_page().await {
+        match letters.next_page(arguments.limit - read.len()).await {
             Ok(page) if page.is_empty() => break Ok(()),
             Ok(page) => {
                 counter.inc(page.len() as u64);

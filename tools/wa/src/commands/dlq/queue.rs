@@ -81,10 +81,10 @@ impl<'a> LetterQueue<'a> {
         Self { client, url, terminal, seen: HashSet::new() }
     }
 
-    /// Reads at most ten letters that were not read before; none if no more are visible.
-    pub(super) async fn next_page(&mut self) -> Result<Vec<RawLetter>, CommandError> {
+    /// Reads at most ten letters, and at most so many, that were not read before; none if no more are visible.
+    pub(super) async fn next_page(&mut self, most: usize) -> Result<Vec<RawLetter>, CommandError> {
         for _ in 0..REPEATED_PAGES {
-            let letters = self.receive().await?;
+            let letters = self.receive(most.min(PAGE)).await?;
             if letters.is_empty() {
                 return Ok(letters);
             }
@@ -98,12 +98,12 @@ impl<'a> LetterQueue<'a> {
         Ok(Vec::new())
     }
 
-    async fn receive(&self) -> Result<Vec<RawLetter>, CommandError> {
+    async fn receive(&self, most: usize) -> Result<Vec<RawLetter>, CommandError> {
         let receive = self
             .client
             .receive_message()
             .queue_url(&self.url)
-            .max_number_of_messages(i32::try_from(PAGE).unwrap_or(1))
+            .max_number_of_messages(i32::try_from(most).unwrap_or(1))
             .visibility_timeout(i32::try_from(HIDDEN.as_secs()).unwrap_or(i32::MAX))
             .wait_time_seconds(WAIT_SECONDS)
             .message_attribute_names("All")

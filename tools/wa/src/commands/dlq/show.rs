@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: &ShowArguments, session: &Session) -> Result<
     let mut letters = DeadLetters::open(session, arguments.queue.queue).await?;
     let (mut found, mut hidden) = (Vec::new(), Vec::new());
     let ended = loop {
-        match letters.next_page().await {
+        match letters.next_page(usize::MAX).await {
             Ok(page) if page.is_empty() => break Ok(()),
             Ok(page) => {
                 hidden.extend(page.iter().map(|letter| letter.raw.receipt_handle.clone()));

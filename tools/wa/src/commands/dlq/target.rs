@@ -144,9 +144,9 @@ impl<'a> DeadLetters<'a> {
         })
     }
 
-    /// Reads at most ten letters that were not read before; none if no more are visible.
-    pub(super) async fn next_page(&mut self) -> Result<Vec<DeadLetter>, CommandError> {
-        let letters = self.queue.next_page().await?;
+    /// Reads at most ten letters, and at most so many, that were not read before; none if no more are visible.
+    pub(super) async fn next_page(&mut self, most: usize) -> Result<Vec<DeadLetter>, CommandError> {
+        let letters = self.queue.next_page(most).await?;
         let read = letters.into_iter().map(|raw| self.read(raw));
         futures::future::try_join_all(read).await
     }

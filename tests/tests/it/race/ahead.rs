@@ -1,7 +1,7 @@
 //! A message waits for its slot after it was decided about, and the person refuses it meanwhile. Its claim finds that out,
 //! because it has the person as a condition.
 
-use domain::{lane::Lane, notification::Category, planning::Arrival, token_bucket::RateLimit};
+use domain::{lane::Lane, planning::Arrival, token_bucket::RateLimit};
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
 use stores::rate_limits::{BucketKey, RateLimits, SendTime};
@@ -15,58 +15,44 @@ use crate::{
     world::{Person, World, new_id, text},
 };
 
-/// Who refuses what, while the message waits for this many slots: nearly as far ahead as its lane may reserve.
-struct Wait {
-    /// Malta needs a consent for utility messages (`stack::run::SEND_POLICY`), and other countries for marketing.
-    prefix: &'static str,
-    category: Category,
-    slots: usize,
-}
+/// While the message waits for so many slots, nearly as far ahead as an urgent one may reserve, the person refuses.
+const SLOTS: usize = 350;
 
-const UTILITY: Wait = Wait { prefix: "+356994", category: Category::Utility, slots: 75 };
-const MARKETING: Wait = Wait { prefix: "+49157", category: Category::Marketing, slots: 37 };
-const PASSWORD: Wait = Wait { prefix: "+356995", category: Category::Authentication, slots: 350 };
+/// An answer within a conversation needs a consent.
+const POLICY: &str = r#"{"default": {"consent": {"service": {}}}}"#;
 
 #[tokio::test]
 async fn withdrawal_during_the_wait_for_a_slot_is_found_by_the_claim() {
-    for wait in [UTILITY, MARKETING] {
-        refused_while_it_waits(&wait, async |world, person| {
-            consent(world, person, wait.category, "withdrawn").await;
-        })
-        .await;
-    }
+    refused_while_it_waits(async |world, person| consent(world, person, "withdrawn").await).await;
 }
 
 #[tokio::test]
 async fn stop_during_the_wait_for_a_slot_is_found_by_the_claim() {
-    for wait in [UTILITY, MARKETING, PASSWORD] {
-        refused_while_it_waits(&wait, async |world, person| {
-            write_until_answered(world, person, &json!({"body": "STOP"})).await;
-        })
+    refused_while_it_waits(async |world, person| write_until_answered(world, person, &json!({"body": "STOP"})).await)
         .await;
-    }
 }
 
 /// Repeats until the refusal is answered before the claim is requested, which a busy machine may miss.
-async fn refused_while_it_waits(wait: &Wait, mut refuse: impl AsyncFnMut(&World, &Person)) {
+async fn refused_while_it_waits(mut refuse: impl AsyncFnMut(&World, &Person)) {
     let world = World::new();
     world
         .until("a refusal that is answered during the wait", async || {
-            refused_in_time(&world, wait, &mut refuse).await.then_some(())
+            refused_in_time(&world, &mut refuse).await.then_some(())
         })
         .await;
 }
 
 /// Whether the refusal was answered before the claim was requested. If it was, no message is requested.
-async fn refused_in_time(world: &World, wait: &Wait, mut refuse: impl AsyncFnMut(&World, &Person)) -> bool {
-    let (person, id) = (stranger_with(wait.prefix, 5), new_id("ahead"));
-    let from = sender_ahead(world, wait.slots).await;
-    consent(world, &person, wait.category, "given").await;
+async fn refused_in_time(world: &World, mut refuse: impl AsyncFnMut(&World, &Person)) -> bool {
+    let (person, id) = (stranger_with("+49157", 5), new_id("ahead"));
+    let from = sender_ahead(world, SLOTS).await;
+    consent(world, &person, "given").await;
     let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
     let notification =
-        json!({"id": id, "to": person.identity, "category": wait.category, "from": from, "content": content});
+        json!({"id": id, "to": person.identity, "category": "service", "from": from, "content": content});
     let records = [Record { message_id: id.clone(), body: notification.to_string() }];
-    let mut sender = Sender::start(&world.stack, &queue_of_the_test(world).await, &[]).await.unwrap();
+    let mut sender =
+        Sender::start(&world.stack, &queue_of_the_test(world).await, &[("SEND_POLICY", POLICY)]).await.unwrap();
     let recorder = sender.wire.recorder();
     let requested = |operation: &str, side| {
         recorder.moments().iter().any(|moment| moment.operation.starts_with(operation) && moment.side == side)
@@ -81,7 +67,7 @@ async fn refused_in_time(world: &World, wait: &Wait, mut refuse: impl AsyncFnMut
     if !was_in_time {
         return false;
     }
-    assert!(returned.unwrap().is_empty(), "{:?} is done", wait.category);
+    assert!(returned.unwrap().is_empty(), "the notification is done");
     assert!(requested("TransactWriteItems", Side::Before), "the claim was requested");
     assert!(!requested("POST Messages.json", Side::Before), "no message was requested after the answer");
     let stored = world.notification(&id).await.unwrap();
@@ -103,8 +89,8 @@ async fn sender_ahead(world: &World, slots: usize) -> String {
     address
 }
 
-async fn consent(world: &World, person: &Person, category: Category, state: &str) {
-    let consent: Value = json!({"category": category, "state": state, "source": "form", "text": "Send me messages."});
+async fn consent(world: &World, person: &Person, state: &str) {
+    let consent: Value = json!({"category": "service", "state": state, "source": "form", "text": "Send me messages."});
     let (status, answer) =
         world.call("PUT", &format!("/contacts/{}/consent", person.identity), &consent.to_string()).await;
     assert_eq!(status, 201, "{answer}");

@@ -212,3 +212,25 @@ async fn marketing_cap_counts_only_its_days() {
     time.offer(&person, "accepted").await;
     assert_eq!(time.bodies(&person).await.len(), 2);
 }
+
+/// An attempt ends after its time, and not after a number of attempts: these last more than two hours.
+#[tokio::test]
+async fn notification_is_sent_after_an_outage_of_two_hours() {
+    const ATTEMPTS: u32 = 9;
+    let (time, person, id) = (time().await, icelander(), new_id("outage"));
+    let world = &time.world;
+    world.plan(&person, ATTEMPTS, json!({"kind": "refuse", "status": 429, "code": 20429, "retry_after": 800})).await;
+    world.notify(&template_notification(&id, &person)).await;
+    for attempt in 1..=ATTEMPTS {
+        world
+            .until("the next attempt", async || {
+                let item = world.notification(&id).await?;
+                let attempts = item.get("attempts")?.as_l().ok()?.len();
+                (u32::try_from(attempts) == Ok(attempt) && text(&item, "state") == Some("waiting")).then_some(())
+            })
+            .await;
+        time.advance(Duration::from_mins(15)).await;
+    }
+    world.notification_in(&id, "accepted").await;
+    assert_eq!(world.sent_to(&person).await.len(), 1);
+}

@@ -14,6 +14,7 @@ mod show;
 mod stream;
 mod target;
 mod unpublished;
+mod visit;
 
 #[derive(Subcommand)]
 pub enum DlqCommand {

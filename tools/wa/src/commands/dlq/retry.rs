@@ -1,12 +1,11 @@
 //! `wa dlq retry`
 
-use serde::Serialize;
-
 use super::{
     QueueArgument,
     selection::Selection,
     show::not_found,
     target::{DeadLetters, RetryOutcome},
+    visit::{LetterOutcome, visit_selected},
 };
 use crate::{error::CommandError, output::PropertyTable, session::Session};
 
@@ -27,14 +26,6 @@ pub struct RetryArguments {
     selection: Selection,
 }
 
-/// What became of a letter.
-#[derive(Serialize)]
-pub(super) struct LetterOutcome {
-    pub(super) id: String,
-    pub(super) outcome: &'static str,
-    pub(super) reason: Option<String>,
-}
-
 pub(super) async fn run(arguments: &RetryArguments, session: &Session) -> Result<(), CommandError> {
     let RetryArguments { queue, selection } = arguments;
     if !selection.is_of_ids() {
@@ -42,9 +33,14 @@ pub(super) async fn run(arguments: &RetryArguments, session: &Session) -> Result
         session.terminal.confirm(&format!("Retry the {name} dead letters {which}?"))?;
     }
     let mut letters = DeadLetters::open(session, queue.queue).await?;
-    let (mut outcomes, mut hidden) = (Vec::new(), Vec::new());
-    let ended = retry(&mut letters, selection, &mut outcomes, &mut hidden).await;
-    letters.queue.put_back(&hidden).await;
+    let (outcomes, ended) = visit_selected(&mut letters, selection, async |letters, letter| {
+        let (outcome, reason) = match letters.retry(letter).await? {
+            RetryOutcome::Retried => ("retried", None),
+            RetryOutcome::Refused(reason) => ("not retried", Some(reason)),
+        };
+        Ok(LetterOutcome { id: letter.id(), outcome, reason })
+    })
+    .await;
     session.output.table(&PropertyTable::new(&["id", "outcome", "reason"], &outcomes)?)?;
     let refused = outcomes.iter().filter(|outcome| outcome.reason.is_some()).count();
     let total = outcomes.len();
@@ -53,40 +49,5 @@ pub(super) async fn run(arguments: &RetryArguments, session: &Session) -> Result
         Ok(()) if total == 0 => Err(not_found(&selection.describe())),
         Ok(()) if refused > 0 => Err(CommandError::answer_is_no(format!("{refused} of {total} were not retried"))),
         Ok(()) => Ok(()),
-    }
-}
-
-async fn retry(
-    letters: &mut DeadLetters<'_>,
-    selection: &Selection,
-    outcomes: &mut Vec<LetterOutcome>,
-    hidden: &mut Vec<String>,
-) -> Result<(), CommandError> {
-    loop {
-        let page = letters.next_page(usize::MAX).await?;
-        if page.is_empty() {
-            return Ok(());
-        }
-        let mut page = page.into_iter();
-        while let Some(letter) = page.next() {
-            if !selection.contains(&letter) {
-                hidden.push(letter.raw.receipt_handle);
-                continue;
-            }
-            match letters.retry(&letter).await {
-                Ok(RetryOutcome::Retried) => {
-                    outcomes.push(LetterOutcome { id: letter.id(), outcome: "retried", reason: None });
-                }
-                Ok(RetryOutcome::Refused(reason)) => {
-                    outcomes.push(LetterOutcome { id: letter.id(), outcome: "not retried", reason: Some(reason) });
-                    hidden.push(letter.raw.receipt_handle);
-                }
-                Err(error) => {
-                    hidden.push(letter.raw.receipt_handle);
-                    hidden.extend(page.map(|letter| letter.raw.receipt_handle));
-                    return Err(error);
-                }
-            }
-        }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// So many notifications are due in the next run too.
+    /// This number of notifications stays due for the next run.
     fn leave(&mut self, unfinished: usize) {
         self.report.unfinished += unfinished;
         self.report.complete &= unfinished == 0;

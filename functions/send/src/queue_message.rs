@@ -36,10 +36,10 @@ pub(crate) struct QueueMessage<'a> {
     pub(crate) deadline: Deadline,
 }
 
-/// From so many receives on each failure has an alarm.
+/// From this number of receives on, each failure has an alarm.
 const REPEATED: usize = 3;
 
-/// After so many receives, more than a day, a message is put on the dead-letter queue with the last error. SQS would move it
+/// After this number of receives, which takes more than a day, a message is put on the dead-letter queue with the last error. SQS would move it
 /// without one after 1,000 (the queue's `maxReceiveCount`).
 const GIVE_UP: usize = 900;
 

@@ -68,7 +68,7 @@ impl Contacts {
         Self { client, table }
     }
 
-    /// The person of an identity, read consistently. Somebody of whom nothing is stored is a new person.
+    /// The person of an identity, read consistently. A person of whom nothing is stored is a new one.
     pub async fn person(&self, contact: &ContactKey) -> Result<StoredPerson, StoreError> {
         let mut found = self.persons(std::slice::from_ref(contact)).await?;
         Ok(found.remove(contact).unwrap_or_else(|| StoredPerson::new(contact.clone())))

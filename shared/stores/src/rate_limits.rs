@@ -213,7 +213,7 @@ impl RateLimits {
         self.advance_clock(key, planning_clock(lane), clock, floor, now).await
     }
 
-    /// Moves a planning clock on by so many times. A clock that is in use is moved by an addition, as a bucket is, and one that
+    /// Moves a planning clock on by the times of a reservation. A clock that is in use is moved by an addition, as a bucket is, and one that
     /// lies before `floor` is set.
     async fn advance_clock(
         &self,

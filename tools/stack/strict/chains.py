@@ -104,7 +104,7 @@ def stop_recursive_loops(lambda_svc, cloudwatch):
                 name, queue_name, len(batch),
             )
             return
-        # Each batch runs in a context of its own.
+        # Each batch runs in a separate context.
         invoked_with.set(chain)
         run_batch(mapping, function, event, batch, queue_url, queue_name)
 

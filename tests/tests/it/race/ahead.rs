@@ -15,7 +15,7 @@ use crate::{
     world::{Person, World, new_id, text},
 };
 
-/// While the message waits for so many slots, nearly as far ahead as an urgent one may reserve, the person refuses.
+/// How many slots are reserved before the message's slot: nearly as far ahead as an urgent message may reserve.
 const SLOTS: usize = 350;
 
 /// An answer within a conversation needs a consent.

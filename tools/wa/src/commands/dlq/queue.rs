@@ -24,7 +24,7 @@ pub(super) const HIDDEN: Duration = Duration::from_mins(2);
 const WAIT_SECONDS: i32 = 1;
 /// The maximum of SQS in one request.
 const PAGE: usize = 10;
-/// After so many pages with known letters alone, the others are hidden by another reader.
+/// After this number of pages with known letters alone, the others are hidden by another reader.
 const REPEATED_PAGES: usize = 20;
 const READING: &str = "reading the dead letters";
 
@@ -81,7 +81,7 @@ impl<'a> LetterQueue<'a> {
         Self { client, url, terminal, seen: HashSet::new() }
     }
 
-    /// Reads at most ten letters, and at most so many, that were not read before; none if no more are visible.
+    /// Reads at most `most` letters that were not read before, and ten at a time; none if no more are visible.
     pub(super) async fn next_page(&mut self, most: usize) -> Result<Vec<RawLetter>, CommandError> {
         for _ in 0..REPEATED_PAGES {
             let letters = self.receive(most.min(PAGE)).await?;

@@ -144,7 +144,7 @@ impl<'a> DeadLetters<'a> {
         })
     }
 
-    /// Reads at most ten letters, and at most so many, that were not read before; none if no more are visible.
+    /// Reads at most `most` letters that were not read before, and ten at a time; none if no more are visible.
     pub(super) async fn next_page(&mut self, most: usize) -> Result<Vec<DeadLetter>, CommandError> {
         let letters = self.queue.next_page(most).await?;
         let read = letters.into_iter().map(|raw| self.read(raw));

@@ -10,15 +10,15 @@ use tokio::sync::{broadcast, watch};
 use twilio_types::{address::Channel, sid::MessageSid};
 
 use crate::{
-    clock::Clock, config::Config, http_client, limits::Limiter, memory::Memory, overrides::Overrides,
-    products::Products, rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
+    clock::Clock, config::Config, http_client::HttpClients, limits::Limiter, memory::Memory, products::Products,
+    rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
 };
 
 /// A stand-in for Twilio, and everything that happened in it.
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) config: Config,
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: HttpClients,
     pub(crate) clock: Clock,
     pub(crate) sids: Sids,
     pub(crate) stream: Stream,
@@ -42,7 +42,7 @@ impl Sandbox {
         let sandbox = Arc::new(Self {
             products: Products::new(&config, clock.now()),
             config,
-            http: http_client::with_connect_timeout(Overrides::default().connect),
+            http: HttpClients::default(),
             clock,
             sids,
             stream: Stream::default(),

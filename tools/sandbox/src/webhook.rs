@@ -10,7 +10,6 @@ use twilio_webhook::{form::Form, signature::sign};
 use crate::{
     chance::generator,
     faults::WebhookFaults,
-    http_client,
     memory::WebhookRecord,
     overrides::{DeliveryFailure, Overrides},
     state::Sandbox,
@@ -109,12 +108,9 @@ fn request(
     } else {
         sandbox.products.auth_tokens.primary()
     };
-    let http = if overrides.connect == Overrides::default().connect {
-        sandbox.http.clone()
-    } else {
-        http_client::with_connect_timeout(overrides.connect)
-    };
-    let request = http
+    let request = sandbox
+        .http
+        .with_connect_timeout(overrides.connect)
         .post(url)
         .header("X-Twilio-Signature", sign(&auth_token, url, webhook.form))
         .header("X-Home-Region", "us1")

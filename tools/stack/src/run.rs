@@ -154,7 +154,9 @@ async fn serve_sandbox(
     port: ReservedPort,
     bridge: Option<Ipv4Addr>,
 ) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
-    let config = Config::documented(format!("{}/twilio/inbound", stack.api_url));
+    // With the retries that docs/deploy.md advises: a function that starts while the machine is busy may need them.
+    let inbound_url = format!("{}/twilio/inbound#rc=2&ct=2000&rt=4500&rp=ct,rt,5xx", stack.api_url);
+    let config = Config::documented(inbound_url);
     let config = match twilio {
         TwilioSide::Sandbox(rules) => Config { rules, ..config },
         TwilioSide::Account(account) => Config {

@@ -3,9 +3,7 @@
 use domain::{notification::Category, preference::Preference, suppression::Scope};
 use serde_json::{Value, json};
 
-use crate::world::{
-    Person, World, events_so_far, is, new_id, of_notification, template_notification, text, text_notification,
-};
+use crate::world::{Person, World, is, new_id, of_notification, template_notification, text, text_notification};
 
 const TEMPLATE: &str = sandbox::ORDER_UPDATE_SID;
 
@@ -236,8 +234,7 @@ async fn temporary_whatsapp_failure_is_retried() {
     world.plan(&person, 1, json!({"kind": "fail", "code": 63010})).await;
     world.notify(&template_notification(&id, &person)).await;
     let read = |event: &Value| of_notification("twilio_status", &id)(event) && event["status"] == "read";
-    let within = std::time::Duration::from_secs(150);
-    world.until_within(within, "the second try, read", async || events_so_far(read).pop()).await;
+    world.event("the second try, read", read).await;
     assert_eq!(world.sent_to(&person).await.len(), 2);
 }
 

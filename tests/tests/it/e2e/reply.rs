@@ -1,7 +1,5 @@
 //! `wait_for_reply`: a template asks, and the content follows the answer, once, whatever fails and in whichever order.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::receive::{template, with_fallback};
@@ -10,8 +8,6 @@ use crate::world::{Person, World, new_id, text_notification};
 const ASKED: &str = "Hello Ava, your order 18473 is on its way.";
 const CONTENT: &str = "On its way.";
 const BY_SMS: &str = "Your order is on its way.";
-/// A lost answer of Twilio is looked up when the lease of the claim is over: a minute, and the delays of the emulator.
-const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
 
 /// A text that a template asks for, with an SMS for the case that WhatsApp fails.
 fn question(id: &str, person: &Person) -> Value {
@@ -32,12 +28,6 @@ async fn bodies_by_sms(world: &World, person: &Person) -> Vec<Value> {
 /// The outcomes of the attempts in a log.
 fn outcomes(log: &Value) -> Vec<&str> {
     log["attempts"].as_array().unwrap().iter().map(|attempt| attempt["outcome"].as_str().unwrap()).collect()
-}
-
-async fn until_read(world: &World, id: &str) -> Value {
-    let read = async || (world.outcome(id).await.as_deref() == Some("read")).then_some(());
-    world.until_within(AFTER_THE_LEASE, &format!("{id} read"), read).await;
-    world.until_outcome(id, "read").await
 }
 
 #[tokio::test]
@@ -78,7 +68,7 @@ async fn content_follows_a_reply_after_a_lost_template_answer() {
     world.notify(&question(&id, &person)).await;
     world.until("the template", async || (!world.sent_to(&person).await.is_empty()).then_some(())).await;
     world.write(&person, "Yes please").await;
-    let log = until_read(&world, &id).await;
+    let log = world.until_outcome(&id, "read").await;
     assert_eq!(outcomes(&log), ["accepted", "accepted"], "{log}");
     assert_eq!(bodies(&world, &person).await, [ASKED, CONTENT]);
     assert_eq!(bodies_by_sms(&world, &person).await, Vec::<Value>::new());
@@ -91,7 +81,7 @@ async fn content_follows_an_answer_that_was_faster_than_twilio() {
     world.notify(&question(&id, &person)).await;
     world.until("the template", async || (!world.sent_to(&person).await.is_empty()).then_some(())).await;
     world.write(&person, "Yes please").await;
-    let log = until_read(&world, &id).await;
+    let log = world.until_outcome(&id, "read").await;
     assert_eq!(outcomes(&log), ["accepted", "accepted"], "{log}");
     assert_eq!(bodies(&world, &person).await, [ASKED, CONTENT]);
 }
@@ -104,6 +94,6 @@ async fn answer_by_sms_releases_no_content() {
     world.write_with(&person, json!({"from": person.identity, "body": "Yes"})).await;
     // A message on WhatsApp opens the window, and brings the content: only one.
     world.write(&person, "Yes please").await;
-    until_read(&world, &id).await;
+    world.until_outcome(&id, "read").await;
     assert_eq!(bodies(&world, &person).await, [ASKED, CONTENT]);
 }

@@ -12,11 +12,6 @@ use crate::{
     world::{Person, World, new_id, of_notification, template_notification, text, text_notification},
 };
 
-/// The call's time limit, the rest of its claim's lease, and the delays of the queue and the emulator.
-const AFTER_THE_LEASE: Duration = Duration::from_secs(150);
-/// Without a callback an outcome is decided two minutes after the validity period, at the next look.
-const AFTER_THE_VALIDITY: Duration = Duration::from_mins(5);
-
 /// A notification that Twilio may try to send for a few seconds only.
 fn short_notification(id: &str, person: &Person) -> Value {
     let mut notification = template_notification(id, person);
@@ -30,11 +25,7 @@ async fn lost_response_is_resolved_by_the_status_callback() {
     world.plan(&person, 9, json!({"kind": "accept_then_hang"})).await;
     world.notify(&template_notification(&id, &person)).await;
     world.events("its statuses", of_notification("twilio_status", &id), 4).await;
-    let accepted = world
-        .until_within(AFTER_THE_LEASE, "the notification accepted", async || {
-            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
-        })
-        .await;
+    let accepted = world.notification_in(&id, "accepted").await;
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 1, "not sent again");
     assert_eq!(text(&accepted, "message_sid"), sent[0]["sid"].as_str());
@@ -45,11 +36,7 @@ async fn lost_request_is_resolved_and_sent_once() {
     let (world, person, id) = (World::new(), Person::new(), new_id("nowhere"));
     world.plan(&person, 1, json!({"kind": "hang"})).await;
     world.notify(&short_notification(&id, &person)).await;
-    let accepted = world
-        .until_within(AFTER_THE_VALIDITY, "the notification accepted", async || {
-            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
-        })
-        .await;
+    let accepted = world.notification_in(&id, "accepted").await;
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 1);
     assert_eq!(text(&accepted, "message_sid"), sent[0]["sid"].as_str());
@@ -65,11 +52,7 @@ async fn lost_response_without_callbacks_is_resolved_by_twilios_list() {
     world.notification_in(&silent, "accepted").await;
     lose_callbacks(&world, &person).await;
     world.notify(&short_notification(&id, &person)).await;
-    let accepted = world
-        .until_within(AFTER_THE_VALIDITY, "the notification accepted", async || {
-            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
-        })
-        .await;
+    let accepted = world.notification_in(&id, "accepted").await;
     let sent = world.sent_to(&person).await;
     assert_eq!(sent.len(), 2, "one message for each notification");
     assert_eq!(text(&accepted, "message_sid"), sent[1]["sid"].as_str(), "not the other notification's");
@@ -81,7 +64,6 @@ async fn lost_response_that_fails_later_sends_its_fallback_once() {
     let fault = json!({"kind": "together", "faults": [{"kind": "accept_then_hang"}, {"kind": "fail", "code": 63003}]});
     world.plan(&person, 1, fault).await;
     world.notify(&with_sms(&id, &person)).await;
-    world.until_within(AFTER_THE_LEASE, "the outcome", async || world.outcome(&id).await).await;
     world.until_outcome(&id, "delivered").await;
     assert_eq!(statuses(&world, &person.address()).await, ["failed"]);
     assert_eq!(statuses(&world, &person.identity).await, ["delivered"]);
@@ -229,10 +211,6 @@ async fn server_error_after_a_created_message_does_not_send_again() {
     let (world, person, id) = (World::new(), Person::new(), new_id("error-after"));
     world.plan(&person, 9, json!({"kind": "accept_then_refuse", "status": 500, "code": 20500})).await;
     world.notify(&template_notification(&id, &person)).await;
-    world
-        .until_within(AFTER_THE_LEASE, "the notification accepted", async || {
-            world.notification(&id).await.filter(|item| text(item, "state") == Some("accepted"))
-        })
-        .await;
+    world.notification_in(&id, "accepted").await;
     assert_eq!(world.sent_to(&person).await.len(), 1);
 }

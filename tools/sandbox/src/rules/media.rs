@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{files::MAX_FILE_BYTES, messages::Message, state::Sandbox};
 
 const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one file.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -34,9 +35,10 @@ const TYPES: [&str; 19] = [
 
 /// The error code for the files of a message; none where all are valid. Records the type of each file that it fetches.
 pub(super) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option<u32> {
+    let http = sandbox.http.with_connect_timeout(CONNECT_TIMEOUT);
     let mut total = 0;
     for file in &message.media {
-        let (content_type, size) = match fetch(&sandbox.http, &file.url).await {
+        let (content_type, size) = match fetch(&http, &file.url).await {
             Ok(fetched) => fetched,
             Err(code) => return Some(code),
         };

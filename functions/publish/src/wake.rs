@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_notification_is_due_at_once_and_again_if_its_message_is_lost() {
+    fn an_answered_notification_is_due_at_once_and_later_again() {
         let mut stored = stored_notification(&json!({
             "state": "awaiting_reply", "attempts": [asking()], "due_at": "2026-11-21T09:00:00.000Z",
             "due_scopes": ["category#utility"], "waits_for": "reply", "waits_since": "2026-11-20T09:00:01Z",

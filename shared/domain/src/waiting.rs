@@ -181,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_does_not_come_before_its_time_except_to_a_planned_slot() {
+    fn a_message_comes_early_only_for_a_planned_slot() {
         assert_eq!(handed_over(2_001, WaitReason::SendAt, 0).1, Some(3));
         assert_eq!(handed_over(2_999, WaitReason::Slot, 0).1, Some(2));
     }
 
     #[test]
-    fn a_released_notification_comes_again_a_quarter_of_an_hour_later() {
+    fn a_released_notification_comes_again_after_15_minutes() {
         let released = release(after(90_000), now());
         assert_eq!((released.due_at, released.delay), (after(990_000), Some(Duration::from_secs(90))));
         let late = release(after(-3_600_000), now());

@@ -43,7 +43,7 @@ fn stream_records_are_tried_again_by_their_age_alone() {
 }
 
 #[test]
-fn every_queue_of_notifications_has_an_alarm_for_its_oldest_message() {
+fn every_notification_queue_has_an_alarm_for_its_age() {
     let alarms = of_type("AWS::CloudWatch::Alarm");
     let threshold = |queue: &str| {
         let is_of = |alarm: &&String| {

@@ -147,12 +147,17 @@ impl World {
 
     /// Waits for a condition, with a deadline.
     pub(crate) async fn until<T>(&self, what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+        self.until_ok(what, async || found().await.ok_or_else(String::new)).await
+    }
+
+    /// As [`World::until`], where the error says what is there instead.
+    async fn until_ok<T>(&self, what: &str, mut found: impl AsyncFnMut() -> Result<T, String>) -> T {
         let end = Instant::now() + DEADLINE;
         loop {
-            if let Some(found) = found().await {
-                return found;
+            match found().await {
+                Ok(found) => return found,
+                Err(instead) => assert!(Instant::now() < end, "{what}: not seen within {DEADLINE:?} {instead}"),
             }
-            assert!(Instant::now() < end, "{what}: not seen within {DEADLINE:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -279,15 +284,11 @@ impl World {
 
     /// Waits until a notification has this outcome, and returns its log.
     pub(crate) async fn until_outcome(&self, id: &str, outcome: &str) -> Value {
-        let end = Instant::now() + DEADLINE;
-        loop {
+        self.until_ok(&format!("notification {id} with the outcome {outcome}"), async || {
             let log = self.log(id).await;
-            if log["outcome"] == outcome {
-                return log;
-            }
-            assert!(Instant::now() < end, "notification {id}: not {outcome} within {DEADLINE:?}, but {log}");
-            tokio::time::sleep(PAUSE).await;
-        }
+            if log["outcome"] == outcome { Ok(log) } else { Err(log.to_string()) }
+        })
+        .await
     }
 
     /// The answer of `GET /notifications/{id}`.

@@ -59,7 +59,7 @@ fn a_failure_that_was_recorded_before_queues_the_notification_again() {
 }
 
 #[test]
-fn a_notification_that_waits_for_something_else_is_not_queued_again() {
+fn a_notification_that_waits_otherwise_is_not_queued_again() {
     let mut stored = accepted(&[attempt("accepted", Some(MESSAGE_SID))]);
     let failed = report(0, MESSAGE_SID, "undelivered", Some("63003"));
     apply_report(&mut stored, &failed, at());

@@ -59,7 +59,7 @@ fn put_passwords(simulation: &mut Simulation, from: i64, to: i64) {
 
 /// Notifications that wait for later come due while the backlog is sent, and in the middle Twilio says that it was too fast.
 #[test]
-fn one_time_password_beside_a_backlog_is_sent_within_two_seconds() {
+fn one_time_password_beside_a_backlog_takes_two_seconds() {
     let (scale, mut simulation) = (scale(), simulation(&[80]));
     for _ in 0..scale {
         simulation.store(Lane::Standard, 0, START + duration(scale / 5));

@@ -73,7 +73,7 @@ async fn ten_of_the_largest_notifications_are_accepted() {
 }
 
 #[tokio::test]
-async fn entries_of_a_failed_request_are_refused_and_the_others_accepted() {
+async fn failed_request_refuses_its_entries_and_no_others() {
     let outcomes = queues(Some(1)).await.enqueue(Lane::Standard, &largest_notifications()).await.unwrap();
     assert_eq!(outcomes[..5], [EnqueueOutcome::Accepted; 5]);
     assert_eq!(outcomes[5..], [EnqueueOutcome::Refused; 5]);

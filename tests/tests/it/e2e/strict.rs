@@ -93,7 +93,7 @@ async fn notify_refused(world: &World, refused: RefusedRequests<'_>, notificatio
 }
 
 #[tokio::test]
-async fn claim_of_the_deployed_function_is_tried_again_after_a_conflict() {
+async fn deployed_function_tries_a_claim_again_after_a_conflict() {
     let (world, person, id) = (World::new(), Person::new(), new_id("conflicting"));
     let refused = RefusedRequests {
         operation: Some("TransactWriteItems"),

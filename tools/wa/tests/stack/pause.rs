@@ -92,7 +92,7 @@ fn doctor_shows_a_pause_and_how_to_end_it() {
 
 /// On the stack that the tests share, so only a sender is paused that no other test uses.
 #[test]
-fn notification_of_a_paused_sender_waits_and_is_sent_once_after_it() {
+fn notification_of_a_paused_sender_is_sent_once_after_it() {
     let (sender, person, id) = (format!("whatsapp:{}", new_number()), new_number(), new_id("paused"));
     sandbox(reqwest::Method::POST, "/sandbox/senders", &json!({"address": sender}));
     wa(&["pause", &sender, "--reason", "a test"]).done();

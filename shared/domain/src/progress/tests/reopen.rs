@@ -63,7 +63,7 @@ fn what_is_held_is_looked_up_again_and_not_sent_again() {
 }
 
 #[test]
-fn late_message_of_a_rejected_notification_prevents_a_second_one() {
+fn late_message_of_a_rejected_one_prevents_a_second_one() {
     let notification = with_fallbacks();
     let mut progress = claimed(CONTENT);
     progress.record_not_sent("not listed", at(900));

@@ -62,7 +62,7 @@ fn person_is_found_by_every_identity_and_spelling() {
 }
 
 #[test]
-fn category_and_recipient_are_read_where_the_request_is_not_stored_any_more() {
+fn category_and_recipient_are_read_without_a_stored_request() {
     let delivered = item(&json!({"notification_json": null, "recipient": "+14155550123", "category": "marketing",
                                  "state": "accepted", "outcome": "delivered", "code": null}));
     let filter = NotificationFilter {

@@ -32,8 +32,8 @@ pub enum InvalidAddress {
     /// Not a phone number in E.164 form.
     #[error("not an E.164 phone number: expected + and 7 to 15 digits, the first not 0, as in +14155550123")]
     PhoneNumber,
-    /// Neither a phone number nor a user id that could be one.
-    #[error("not an address: expected an E.164 phone number or an id of 1 to 256 visible characters without spaces")]
+    /// An empty text, or one that is too long for an address.
+    #[error("not an address: expected an E.164 phone number or an id of 1 to 256 characters")]
     Contact,
     /// Not the address of a sender on WhatsApp.
     #[error("not a WhatsApp address: expected whatsapp:+ and digits, as in whatsapp:+14155238886")]
@@ -109,12 +109,23 @@ pub enum Channel {
     WhatsApp,
     /// No prefix.
     Sms,
-    /// Any other, such as `messenger` or `rcs`. Twilio adds channels, so every name is accepted.
+    /// Any other, such as `messenger` or `rcs`, in lower case. Twilio adds channels, so every name is accepted.
     Other(String),
 }
 
 impl Channel {
-    /// The name of the channel, in lower case for those that are known here.
+    /// The channel of a prefix, in any letter case. None if the text cannot be the name of a channel.
+    fn of_prefix(prefix: &str) -> Option<Self> {
+        let is_name = (1..=MAX_CHANNEL_BYTES).contains(&prefix.len())
+            && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if !is_name {
+            return None;
+        }
+        let name = prefix.to_ascii_lowercase();
+        Some(if name == Self::WhatsApp.name() { Self::WhatsApp } else { Self::Other(name) })
+    }
+
+    /// The name of the channel, in lower case.
     pub fn name(&self) -> &str {
         match self {
             Self::WhatsApp => "whatsapp",
@@ -131,7 +142,10 @@ pub enum Identity {
     Phone(E164),
     /// Reached by WhatsApp user id.
     User(UserId),
-    /// Reached by a short code, an alphanumeric sender id or another channel's id, which is compared as it is.
+    /// Reached by a short code, an alphanumeric sender id or another channel's id, which is compared as it is. An
+    /// alphanumeric sender id may have spaces and `+ - _ &`.
+    ///
+    /// Source: Twilio, "Alphanumeric Sender ID for Twilio Programmable Messaging".
     Opaque(String),
 }
 
@@ -150,15 +164,16 @@ impl Identity {
         if let Ok(number) = text.parse() {
             return Ok(Self::Phone(number));
         }
-        let plausible = !text.is_empty()
-            && text.chars().count() <= MAX_ID_CHARS
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if plausible { Ok(Self::Opaque(text.to_owned())) } else { Err(InvalidAddress::Contact) }
+        let is_id = !text.is_empty() && text.chars().nth(MAX_ID_CHARS).is_none();
+        if is_id { Ok(Self::Opaque(text.to_owned())) } else { Err(InvalidAddress::Contact) }
     }
 }
 
-/// A longer text is not an id: the longest that is known, a WhatsApp user id, has 135 characters.
+/// A longer text is not an id: the longest that is known, a WhatsApp user id, has 135 characters. With this limit an id fits
+/// into the key of a table.
 const MAX_ID_CHARS: usize = 256;
+/// A longer prefix is not the name of a channel: the longest that is known is `messenger`.
+const MAX_CHANNEL_BYTES: usize = 32;
 
 impl fmt::Debug for Identity {
     /// Shows a phone number as [`E164`] does, and nothing of an id.
@@ -192,6 +207,9 @@ impl From<UserId> for Identity {
 }
 
 /// An address as Twilio writes it in `From` and `To`: `whatsapp:+14155550123`, `whatsapp:US.1234`, `+14155550123`.
+///
+/// Every text of 1 to 256 characters is one, so that no message is lost because of its sender. A text without a channel's
+/// prefix and an id after it is an id on SMS as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The channel on which the identity is reached.
@@ -211,18 +229,12 @@ impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        match text.split_once(':') {
+        let named = text.split_once(':').filter(|(_, id)| !id.is_empty());
+        let named = named.and_then(|(prefix, id)| Some((Channel::of_prefix(prefix)?, id)));
+        match named {
             None => Ok(Self { channel: Channel::Sms, identity: text.parse()? }),
-            Some(("whatsapp", id)) => Ok(Self { channel: Channel::WhatsApp, identity: id.parse()? }),
-            Some((channel, id)) => {
-                let named = !channel.is_empty() && channel.bytes().all(|b| b.is_ascii_alphanumeric());
-                if named {
-                    let identity = Identity::on_another_channel(id)?;
-                    Ok(Self { channel: Channel::Other(channel.to_owned()), identity })
-                } else {
-                    Err(InvalidAddress::Contact)
-                }
-            }
+            Some((Channel::WhatsApp, id)) => Ok(Self { channel: Channel::WhatsApp, identity: id.parse()? }),
+            Some((channel, id)) => Ok(Self { channel, identity: Identity::on_another_channel(id)? }),
         }
     }
 }
@@ -266,6 +278,8 @@ impl fmt::Display for WhatsAppSender {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -328,8 +342,50 @@ mod tests {
 
     #[test]
     fn an_address_without_an_identity_is_refused() {
-        for text in ["", "whatsapp:", "whatsapp:a b", ":x", "we ird:x", "whatsapp:\u{7}"] {
-            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        for text in ["", &"x".repeat(257), &format!("whatsapp:{}", "x".repeat(257))] {
+            assert_eq!(text.parse::<Address>(), Err(InvalidAddress::Contact), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_channel_is_recognised_in_any_letter_case() {
+        let number = Identity::Phone("+14155550123".parse().unwrap());
+        for (text, channel, written) in [
+            ("WhatsApp:+14155550123", Channel::WhatsApp, "whatsapp:+14155550123"),
+            ("WHATSAPP:+14155550123", Channel::WhatsApp, "whatsapp:+14155550123"),
+            ("RCS:+14155550123", Channel::Other("rcs".into()), "rcs:+14155550123"),
+            ("Apple-Messages:+14155550123", Channel::Other("apple-messages".into()), "apple-messages:+14155550123"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address, Address { channel, identity: number.clone() }, "{text}");
+            assert_eq!(address.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn a_sender_of_any_form_is_an_address_on_sms() {
+        for text in ["ACME Inc", "A&B-Shop_1", "68849", "a: b", "we ird:x", ":x", "whatsapp:", "\u{7}", " "] {
+            let address: Address = text.parse().unwrap();
+            let expected = match text {
+                "a: b" => Address { channel: Channel::Other("a".into()), identity: Identity::Opaque(" b".into()) },
+                _ => Address { channel: Channel::Sms, identity: Identity::Opaque(text.into()) },
+            };
+            assert_eq!((&address, address.to_string().as_str()), (&expected, text));
+        }
+    }
+
+    proptest! {
+        /// No text of a length that fits into a key is refused, and an address is written as a text that gives it again.
+        #[test]
+        fn every_text_of_at_most_256_characters_is_an_address(
+            prefix in prop_oneof![Just(String::new()), "(?i)(whatsapp|rcs|sms|messenger):", "[\\PC]{0,20}:"],
+            id in prop_oneof![any::<String>(), "\\+[1-9][0-9]{6,14}", "[a-z]{2}\\.(ENT\\.)?[a-zA-Z0-9]{1,99}"],
+        ) {
+            let text = format!("{prefix}{id}");
+            prop_assume!((1..=256).contains(&text.chars().count()));
+            let address: Address = text.parse().unwrap();
+            prop_assert!(!address.identity.as_str().is_empty());
+            prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
         }
     }
 

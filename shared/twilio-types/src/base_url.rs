@@ -24,6 +24,14 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The URL of a path that already begins with this one's path, as a request has it behind a proxy that keeps that path.
+    /// None if it does not, or if this URL has no path.
+    pub fn join_below(&self, path: &str) -> Option<String> {
+        let (_, host) = self.0.split_once("://")?;
+        let own_path = host.get(host.find('/')?..)?;
+        path.strip_prefix(own_path).filter(|rest| rest.starts_with('/')).map(|rest| self.join(rest))
+    }
+
     /// The URL without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,6 +69,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<BaseUrl>().unwrap().join("/twilio/inbound"), expected);
         }
+        let base: BaseUrl = "https://api.example.com/wa/v1".parse().unwrap();
+        let expected = "https://api.example.com/wa/v1/twilio/inbound";
+        assert_eq!(base.join_below("/wa/v1/twilio/inbound").as_deref(), Some(expected));
+        for path in ["/twilio/inbound", "/wa/v12/twilio/inbound", "/wa/v1"] {
+            assert_eq!(base.join_below(path), None, "{path}");
+        }
+        assert_eq!("https://wa.example.com".parse::<BaseUrl>().unwrap().join_below("/twilio/inbound"), None);
         for text in [
             "",
             "wa.example.com",

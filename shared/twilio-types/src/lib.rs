@@ -8,5 +8,6 @@ pub mod address;
 pub mod base_url;
 pub mod error_code;
 pub mod limits;
+pub mod media;
 pub mod message_status;
 pub mod sid;

@@ -1,6 +1,8 @@
 //! Twilio's limits on a message, each with its source.
 
-/// Characters in the body of a message. Source: Twilio, error 21617.
+/// Characters in the body of a message. Source: Twilio, error 21617. Its page says that emoji "can use more space than standard
+/// GSM characters and cause the message to exceed the limit sooner", and not how much. So a character here is a Unicode scalar
+/// value, the most that may be meant: a longer text is refused by Twilio itself, and nothing is sent.
 pub const MAX_BODY_CHARS: usize = 1_600;
 
 /// Media files in one message. Source: Twilio, "Messages resource", `MediaUrl`.

@@ -53,6 +53,32 @@ pub enum Stage {
     Lost,
 }
 
+/// A status that Twilio reported: one that is known here, or a word that is not.
+///
+/// Twilio adds statuses without notice, as it did with `read`. A word that is not known says that the message exists, and
+/// nothing of how far it has come: it is below every known status.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ReportedStatus {
+    /// A word that this version does not know.
+    Unknown(StatusWord),
+    /// One of the known statuses.
+    Known(MessageStatus),
+}
+
+/// A word for a status: 1 to 64 characters that are not all white space, without control characters. It is kept as it was
+/// sent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatusWord(String);
+
+/// Twilio's longest word has 19 characters, `partially_delivered`.
+const MAX_WORD_CHARS: usize = 64;
+
+/// A text that cannot be a word for a status. The error leaves the text out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a word for a message status: expected 1 to 64 characters without control characters, as in delivered")]
+pub struct InvalidStatusWord;
+
 /// A text that is not one of Twilio's statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a message status: expected one of Twilio's, such as sent, delivered, read, undelivered or failed")]
@@ -110,6 +136,87 @@ impl MessageStatus {
     }
 }
 
+impl StatusWord {
+    /// The word as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StatusWord {
+    type Err = InvalidStatusWord;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStatusWord> {
+        let is_word = text.chars().nth(MAX_WORD_CHARS).is_none()
+            && !text.trim().is_empty()
+            && !text.chars().any(char::is_control);
+        if is_word { Ok(Self(text.to_owned())) } else { Err(InvalidStatusWord) }
+    }
+}
+
+impl ReportedStatus {
+    /// The word as Twilio writes it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Unknown(word) => word.as_str(),
+            Self::Known(status) => status.as_str(),
+        }
+    }
+
+    /// The status, if it is known here.
+    pub const fn known(&self) -> Option<MessageStatus> {
+        match self {
+            Self::Unknown(_) => None,
+            Self::Known(status) => Some(*status),
+        }
+    }
+
+    /// Whether further statuses are expected. They are after a word that is not known.
+    pub const fn stage(&self) -> Stage {
+        match self {
+            Self::Unknown(_) => Stage::Underway,
+            Self::Known(status) => status.stage(),
+        }
+    }
+}
+
+impl From<MessageStatus> for ReportedStatus {
+    fn from(status: MessageStatus) -> Self {
+        Self::Known(status)
+    }
+}
+
+impl FromStr for ReportedStatus {
+    type Err = InvalidStatusWord;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStatusWord> {
+        match text.parse() {
+            Ok(status) => Ok(Self::Known(status)),
+            Err(UnknownStatus) => text.parse().map(Self::Unknown),
+        }
+    }
+}
+
+impl TryFrom<String> for ReportedStatus {
+    type Error = InvalidStatusWord;
+
+    fn try_from(text: String) -> Result<Self, InvalidStatusWord> {
+        text.parse()
+    }
+}
+
+impl From<ReportedStatus> for String {
+    fn from(status: ReportedStatus) -> String {
+        status.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ReportedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for MessageStatus {
     type Err = UnknownStatus;
 
@@ -162,6 +269,29 @@ mod tests {
     #[test]
     fn all_lists_the_statuses_in_ascending_precedence() {
         assert!(MessageStatus::ALL.is_sorted());
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_kept_as_it_was_sent() {
+        for word in ["expired", "Delivered", "in transit", "zugestellt-ä", "a#b", &"x".repeat(64)] {
+            let status: ReportedStatus = word.parse().unwrap();
+            assert_eq!((status.as_str(), status.known(), status.stage()), (word, None, Stage::Underway));
+            assert_eq!(serde_json::to_value(&status).unwrap(), word);
+            assert_eq!(serde_json::from_value::<ReportedStatus>(word.into()).unwrap(), status);
+            assert!(status < MessageStatus::Scheduled.into(), "{word}");
+        }
+        for text in ["", " ", "\t", "a\u{0}", &"x".repeat(65)] {
+            assert_eq!(text.parse::<ReportedStatus>(), Err(InvalidStatusWord), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_status_is_reported_as_itself() {
+        for status in MessageStatus::ALL {
+            let reported: ReportedStatus = status.as_str().parse().unwrap();
+            assert_eq!((&reported, reported.known()), (&ReportedStatus::Known(status), Some(status)));
+            assert_eq!((reported.to_string(), reported.stage()), (status.to_string(), status.stage()));
+        }
     }
 
     proptest! {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{E164, Identity, InvalidAddress, UserId};
 
 /// A person to whom a message may be sent: by phone number, or by WhatsApp user id where the number is not known.
+/// Twilio writes a user id with the prefix `whatsapp:`, which is accepted. It is not accepted before a number, because a
+/// number is reached by SMS too.
 ///
 /// Source: Twilio, "Key Concepts and Terms for the WhatsApp Business Platform", WhatsApp usernames: `To` may be
 /// `whatsapp:` and a user id.
@@ -50,7 +52,8 @@ impl FromStr for Recipient {
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let by_number = text.parse().map(Self::Phone);
-        by_number.or_else(|_| text.parse().map(Self::User)).map_err(|_| InvalidAddress::Recipient)
+        let id = text.strip_prefix("whatsapp:").unwrap_or(text);
+        by_number.or_else(|_| id.parse().map(Self::User)).map_err(|_| InvalidAddress::Recipient)
     }
 }
 
@@ -108,7 +111,19 @@ mod tests {
         assert_eq!((person.number().map(E164::as_str), person.user_id()), (Some("+14155550123"), None));
         let person: Recipient = "us.ENT.1349".parse().unwrap();
         assert_eq!((person.number(), person.user_id().map(UserId::as_str)), (None, Some("US.ENT.1349")));
-        for text in ["", "14155550123", "12345", "ACME", "whatsapp:+14155550123", "whatsapp:US.1349"] {
+        for (text, bare) in [("whatsapp:US.1349", "US.1349"), ("whatsapp:US.ENT.1349", "US.ENT.1349")] {
+            assert_eq!(text.parse::<Recipient>().unwrap().as_str(), bare);
+        }
+        for text in [
+            "",
+            "14155550123",
+            "12345",
+            "ACME",
+            "whatsapp:",
+            "whatsapp:+14155550123",
+            "whatsapp:whatsapp:US.1349",
+            "sms:US.1349",
+        ] {
             assert_eq!(text.parse::<Recipient>(), Err(InvalidAddress::Recipient), "{text}");
         }
     }

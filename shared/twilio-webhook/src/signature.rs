@@ -6,21 +6,25 @@
 //! 1. selects the key: a shared key if the settings header names one, otherwise the account's auth tokens;
 //! 2. writes that text down: for a form, its decoded parameters; for another body, none, because the query parameter
 //!    `bodySHA256` has the body's hash and the URL is signed;
-//! 3. compares in constant time, for each spelling of the URL that Twilio may have signed.
+//! 3. compares in constant time, for the URL as received, and for its other spellings only if that one was not signed. So an
+//!    ordinary request costs one HMAC, and a forged one a bounded number of them.
 //!
 //! Source: Twilio, "Webhooks Security", and the request validators of `twilio-python`, `-node` and `-php`, whose test
 //! vectors are in `signature/vectors.json`.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, header::CONTENT_TYPE};
-use secrecy::{ExposeSecret, SecretString};
-use sha1::Sha1;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::form::Form;
+use scheme::{Scheme, SignatureBytes};
+
+mod scheme;
+mod spelling;
+
+pub use scheme::{sign, sign_with_shared_key};
 
 /// The header with the signature.
 pub const SIGNATURE: &str = "x-twilio-signature";
@@ -120,6 +124,9 @@ pub enum SignatureError {
     /// The signature's header is missing or empty.
     #[error("no X-Twilio-Signature header")]
     Missing,
+    /// The signature's header holds anything but one signature: API Gateway, for one, joins repeated headers with a comma.
+    #[error("X-Twilio-Signature: expected one signature, as base64 of 20 or 32 bytes")]
+    Malformed,
     /// The settings header names a key or an algorithm that the account does not have.
     #[error(
         "X-Twilio-Webhooks-Signature-Settings: expected key=<a shared key of the account>,algorithm=HMAC_SHA256, or no header"
@@ -138,8 +145,14 @@ impl UnverifiedRequest {
     ///
     /// `url` is the URL that Twilio called, with its query, as it is configured there: not one that is built from a header
     /// such as `Host`, which the sender of a request chooses.
+    ///
+    /// Repeated headers count as one with their values and commas between them, which no signature is.
     pub fn new(url: impl Into<String>, headers: &HeaderMap, body: impl Into<Vec<u8>>) -> Self {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| {
+            let mut values = headers.get_all(name).iter().map(|value| value.to_str().ok());
+            let first = values.next()??.to_owned();
+            values.try_fold(first, |joined, value| Some(format!("{joined},{}", value?)))
+        };
         Self::from_lookup(url, header, body)
     }
 
@@ -172,39 +185,74 @@ impl UnverifiedRequest {
         self.is_form().then(|| Form::parse(&self.body))
     }
 
+    /// The first value of a parameter before its signature is verified, as in [`UnverifiedRequest::unverified_form`], without
+    /// reading the rest of the form.
+    pub fn unverified_parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(&self.body);
+        self.is_form().then(|| pairs.find(|(key, _)| key == name))?.map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether anything can sign the request: it has a signature, and a body that the signature can cover. This costs no
+    /// HMAC, and [`UnverifiedRequest::verify`] fails with the same error.
+    pub fn check_signable(&self) -> Result<(), SignatureError> {
+        self.signature()?;
+        if self.is_form() || body_hashes(&self.url).next().is_some() {
+            Ok(())
+        } else {
+            Err(SignatureError::UnsignedBody)
+        }
+    }
+
     /// Verifies the signature with an account's keys.
     ///
     /// A request that names a shared key is verified with that key only, and one that names none with the auth tokens
     /// only: a header must not choose a weaker key than the one its sender holds.
     pub fn verify(&self, keys: &SigningKeys) -> Result<Verified, SignatureError> {
-        let signature = self.signature.as_deref().filter(|text| !text.is_empty()).ok_or(SignatureError::Missing)?;
-        let scheme = Scheme::select(self.settings.as_deref(), keys)?;
-        let signature = STANDARD.decode(signature).map_err(|_| SignatureError::Mismatch)?;
-        if let Some(form) = self.unverified_form() {
-            if !scheme.signed(&self.url, &signed_params(&form), &signature) {
-                return Err(SignatureError::Mismatch);
-            }
-            return Ok(Verified::Form(VerifiedForm(form)));
-        }
-        let expected_hash = self.body_hash().ok_or(SignatureError::UnsignedBody)?;
-        if !is_hex_of(&Sha256::digest(&self.body), &expected_hash) || !scheme.signed(&self.url, "", &signature) {
-            return Err(SignatureError::Mismatch);
-        }
-        Ok(Verified::Body)
+        self.verify_as(&self.url, keys)
     }
 
-    /// A body without a content type counts as a form, so that the signature must cover its parameters.
-    fn is_form(&self) -> bool {
+    /// [`UnverifiedRequest::verify`], as if Twilio had called this URL: for a receiver that knows which URL it gave to Twilio,
+    /// where that one was requested in a spelling that [`UnverifiedRequest::verify`] does not know.
+    pub fn verify_as(&self, url: &str, keys: &SigningKeys) -> Result<Verified, SignatureError> {
+        let signature = self.signature()?;
+        let scheme = Scheme::select(self.settings.as_deref(), keys)?;
+        let is_hashed = || self.has_hash_of_body(url) && scheme.signs(url, "", &signature);
+        let Some(form) = self.unverified_form() else {
+            body_hashes(url).next().ok_or(SignatureError::UnsignedBody)?;
+            return if is_hashed() { Ok(Verified::Body) } else { Err(SignatureError::Mismatch) };
+        };
+        let is_signed = scheme.signs(url, &signed_parameters(&form), &signature)
+            || parameters_in_utf16_order(&form).is_some_and(|text| scheme.signs(url, &text, &signature))
+            || is_hashed();
+        if is_signed { Ok(Verified::Form(VerifiedForm(form))) } else { Err(SignatureError::Mismatch) }
+    }
+
+    fn signature(&self) -> Result<SignatureBytes, SignatureError> {
+        SignatureBytes::parse(self.signature.as_deref().unwrap_or_default())
+    }
+
+    /// Whether the content type is that of a form. A body without one counts as a form, so that the signature must cover its
+    /// parameters.
+    pub fn is_form(&self) -> bool {
         let media_type = self.content_type.as_deref().and_then(|text| text.split(';').next()).map(str::trim);
         media_type.is_none_or(|text| text.is_empty() || text.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
     }
 
-    fn body_hash(&self) -> Option<String> {
-        let (_, query) = self.url.split_once('?')?;
-        form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == BODY_HASH)
-            .map(|(_, value)| value.into_owned())
+    /// Whether the query has the hash of the body. A form may be signed in this way too: `twilio-node`,
+    /// `validateIncomingRequest`, decides by the query, not by the content type.
+    fn has_hash_of_body(&self, url: &str) -> bool {
+        let mut hashes = body_hashes(url).peekable();
+        hashes.peek().is_some() && {
+            let hash = Sha256::digest(&self.body);
+            hashes.any(|text| is_hex_of(&hash, &text))
+        }
     }
+}
+
+/// The hashes of a body in the query, which the signature covers. A fragment is not signed.
+fn body_hashes(url: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let (_, query) = spelling::without_fragment(url).split_once('?').unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == BODY_HASH).map(|(_, hash)| hash)
 }
 
 impl fmt::Debug for UnverifiedRequest {
@@ -219,129 +267,43 @@ fn is_hex_of(bytes: &[u8], text: &str) -> bool {
     bytes.iter().flat_map(digits).eq(text.chars().map(|c| Some(c.to_ascii_lowercase())))
 }
 
-/// Signs as Twilio does with an auth token: HMAC-SHA1 over the URL and the sorted parameters.
-pub fn sign(auth_token: &SecretString, url: &str, form: &Form) -> String {
-    STANDARD.encode(
-        keyed::<Hmac<Sha1>>(auth_token).chain_update(url).chain_update(signed_params(form)).finalize().into_bytes(),
-    )
-}
-
-/// Signs as Twilio does with a shared key: HMAC-SHA256 over the same text.
-pub fn sign_with_shared_key(shared_key: &SecretString, url: &str, form: &Form) -> String {
-    let mac = keyed::<Hmac<Sha256>>(shared_key).chain_update(url).chain_update(signed_params(form));
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// The keys and the algorithm with which a request is verified.
-enum Scheme<'a> {
-    AuthTokens(&'a [SecretString]),
-    SharedKey(&'a SecretString),
-}
-
-impl<'a> Scheme<'a> {
-    /// Reads the settings header: `key=<id>,algorithm=HMAC_SHA256`, names in any case. None, or one without an
-    /// algorithm, means HMAC-SHA1 with the auth token (`twilio-python`, `get_signature_algorithm`).
-    fn select(settings: Option<&str>, keys: &'a SigningKeys) -> Result<Self, SignatureError> {
-        let named = |name: &str| {
-            settings.unwrap_or_default().split(',').find_map(|part| {
-                let (key, value) = part.split_once('=')?;
-                key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-            })
-        };
-        match (named("algorithm"), named("key")) {
-            (None, None) => Ok(Self::AuthTokens(&keys.auth_tokens)),
-            (Some(algorithm), None) if algorithm.eq_ignore_ascii_case("HMAC_SHA1") => {
-                Ok(Self::AuthTokens(&keys.auth_tokens))
-            }
-            (Some(algorithm), Some(id)) if algorithm.eq_ignore_ascii_case("HMAC_SHA256") => {
-                keys.shared_keys.get(id).map(Self::SharedKey).ok_or(SignatureError::Settings)
-            }
-            _ => Err(SignatureError::Settings),
-        }
-    }
-
-    fn signed(&self, url: &str, params: &str, signature: &[u8]) -> bool {
-        let candidates = url_candidates(url);
-        let mut candidates = candidates.iter();
-        candidates.any(|url| match self {
-            Self::AuthTokens(tokens) => tokens.iter().any(|token| matches::<Hmac<Sha1>>(token, url, params, signature)),
-            Self::SharedKey(key) => matches::<Hmac<Sha256>>(key, url, params, signature),
-        })
-    }
-}
-
-/// Compares in constant time (`Mac::verify_slice`).
-fn matches<M: Mac + KeyInit>(key: &SecretString, url: &str, params: &str, signature: &[u8]) -> bool {
-    keyed::<M>(key).chain_update(url).chain_update(params).verify_slice(signature).is_ok()
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn keyed<M: KeyInit>(key: &SecretString) -> M {
-    M::new_from_slice(key.expose_secret().as_bytes()).expect("HMAC takes a key of any length")
-}
-
-/// Names in byte order, each followed by its value; the values of a repeated name sorted and each once.
-fn signed_params(form: &Form) -> String {
-    let mut pairs: Vec<_> = form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+/// The decoded parameters as they are signed: names in the order of their characters, each followed by its value; the values
+/// of a repeated name sorted and each once.
+fn signed_parameters(form: &Form) -> String {
+    let mut pairs = pairs(form);
+    // Texts in UTF-8 are in the order of their code points, as the strings of Python.
     pairs.sort_unstable();
-    pairs.dedup();
-    pairs.into_iter().flat_map(|(name, value)| [name, value]).collect()
+    joined(pairs)
 }
 
-/// The spellings of one URL that Twilio may have signed, the most probable first.
-///
-/// With and without the port, since "signature generation on the back end is inconsistent" (`twilio-python`); with the
-/// user and password, as Twilio's libraries do, and without, as its documentation says; an apostrophe in the query as
-/// it is and as `%27` (`twilio-node`, pull request 1061). Never with the fragment, which holds connection overrides.
-fn url_candidates(url: &str) -> Vec<Cow<'_, str>> {
-    let url = url.split_once('#').map_or(url, |(url, _)| url);
-    let Some(parts) = UrlParts::split(url) else { return vec![Cow::Borrowed(url)] };
-    let mut candidates = vec![Cow::Borrowed(url)];
-    for user_info in [parts.user_info, ""] {
-        for port in parts.ports() {
-            for query in [parts.rest.to_owned(), parts.rest.replace('\'', "%27"), parts.rest.replace("%27", "'")] {
-                let candidate = format!("{}://{user_info}{}{port}{query}", parts.scheme, parts.host);
-                if !candidates.iter().any(|known| *known == candidate) {
-                    candidates.push(Cow::Owned(candidate));
-                }
-            }
-        }
+/// The parameters in the order of their UTF-16 code units, which is that of `twilio-node` and `twilio-java`, where it is
+/// another one: between characters above U+FFFF and those from U+E000 on.
+fn parameters_in_utf16_order(form: &Form) -> Option<String> {
+    let (mut pairs, is_above) = (pairs(form), |text: &str| text.chars().any(|c| c > '\u{ffff}'));
+    if !pairs.iter().any(|(name, value)| is_above(name) || is_above(value)) {
+        return None;
     }
-    candidates
+    pairs.sort_by(|(name, value), (other_name, other_value)| {
+        name.encode_utf16()
+            .cmp(other_name.encode_utf16())
+            .then_with(|| value.encode_utf16().cmp(other_value.encode_utf16()))
+    });
+    let text = joined(pairs);
+    (text != signed_parameters(form)).then_some(text)
 }
 
-/// The parts of a URL, cut and not parsed: a parser would change upper and lower case and the escapes, which the signature
-/// covers.
-struct UrlParts<'a> {
-    scheme: &'a str,
-    /// `user:password@`, or nothing.
-    user_info: &'a str,
-    host: &'a str,
-    /// `:port`, or nothing.
-    port: &'a str,
-    /// Path and query.
-    rest: &'a str,
+fn pairs(form: &Form) -> Vec<(&str, &str)> {
+    form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-impl<'a> UrlParts<'a> {
-    fn split(url: &'a str) -> Option<Self> {
-        let (scheme, after) = url.split_once("://")?;
-        let (authority, rest) = after.split_at(after.find(['/', '?']).unwrap_or(after.len()));
-        let (user_info, host_port) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let is_port = |colon: &usize| host_port[colon + 1..].bytes().all(|b| b.is_ascii_digit());
-        let (host, port) = host_port.split_at(host_port.rfind(':').filter(is_port).unwrap_or(host_port.len()));
-        Some(Self { scheme, user_info, host, port, rest })
+fn joined(mut sorted: Vec<(&str, &str)>) -> String {
+    sorted.dedup();
+    let mut text = String::with_capacity(sorted.iter().map(|(name, value)| name.len() + value.len()).sum());
+    for (name, value) in sorted {
+        text.push_str(name);
+        text.push_str(value);
     }
-
-    /// The port as it is, and the other way to write it: none if there is one, otherwise the scheme's default.
-    fn ports(&self) -> [&'a str; 2] {
-        let other = match self.port {
-            "" if self.scheme.eq_ignore_ascii_case("https") => ":443",
-            "" => ":80",
-            _ => "",
-        };
-        [self.port, other]
-    }
+    text
 }
 
 #[cfg(test)]

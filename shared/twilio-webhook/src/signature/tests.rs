@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::*;
+use super::{scheme::count::hmacs, spelling::MAX_SPELLINGS, *};
 
 const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -94,6 +94,12 @@ fn a_shared_key_verifies_only_requests_that_name_it() {
         (None, &with_token, Ok(())),
         (Some(""), &with_token, Ok(())),
         (Some("algorithm=HMAC_SHA1"), &with_token, Ok(())),
+        // `twilio-python` 9.13, `get_signature_algorithm`: no algorithm, or an empty one, is that of the auth token.
+        (Some("key=webhooks_sharedkey_1"), &with_token, Ok(())),
+        (Some("key=webhooks_sharedkey_1,algorithm="), &with_token, Ok(())),
+        (Some("key=webhooks_sharedkey_1, algorithm= "), &with_token, Ok(())),
+        (Some("key=webhooks_sharedkey_1"), &with_shared_key, Err(SignatureError::Mismatch)),
+        (Some("algorithm=,key=,algorithm=HMAC_SHA256,key=webhooks_sharedkey_1"), &with_shared_key, Ok(())),
         (Some("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"), &with_shared_key, Ok(())),
         (Some("Algorithm=hmac_sha256, Key=webhooks_sharedkey_1"), &with_shared_key, Ok(())),
         (None, &with_shared_key, Err(SignatureError::Mismatch)),
@@ -144,6 +150,167 @@ fn connection_overrides_in_the_fragment_are_not_signed() {
 fn debug_shows_neither_the_body_nor_the_keys() {
     let shown = format!("{:?} {:?}", form_request(URL, b"Body=private", "sig"), keys("12345"));
     assert!(!shown.contains("private") && !shown.contains("12345"), "{shown}");
+}
+
+/// A URL that Twilio signed, the same as the request has it, and whose validator accepts it so.
+const SPELLINGS: [(&str, &str, &str); 22] = [
+    ("https://h/a?n=a-b_c.d~e", "https://h/a?n=a%2Db%5Fc%2Ed%7Ee", "node: withLegacyQuerystring"),
+    ("https://h/a?b=a%20c", "https://h/a?b=a+c", "node: withLegacyQuerystring"),
+    ("https://h/a?b=%2F", "https://h/a?b=%2f", "node: withLegacyQuerystring"),
+    ("https://h/a?b=", "https://h/a?b", "node: withLegacyQuerystring"),
+    ("https://h/a?b=(c)", "https://h/a?b=%28c%29", "node: withLegacyQuerystring"),
+    ("https://h/a?b=%C3%A9", "https://h/a?b=é", "node: new URL"),
+    ("https://h/a?b=c%22d", "https://h/a?b=c\"d", "node: new URL"),
+    ("https://h/a%20b", "https://h/a b", "node: new URL"),
+    ("https://h/b", "https://h/a/../b", "node: new URL"),
+    ("https://h/", "https://h", "node: new URL"),
+    ("https://h/?a", "https://h?a", "node: new URL"),
+    ("https://h/a?b=it%27s", "https://h/a?b=it's", "node: new URL, pull request 1061"),
+    ("https://h/a?b=it's", "https://h/a?b=it%27s", "node: withLegacyQuerystring"),
+    ("https://h:443/a?b=a%20c", "https://h/a?b=a+c", "node: addPort of a normal form"),
+    ("https://h/a?b=a%20c", "https://h:8443/a?b=a+c", "node: removePort of a normal form"),
+    ("https://h/a", "https://h/a?", "python: geturl"),
+    ("https://h/a", "https://h/a;", "python: geturl"),
+    ("https://h/a", "https://h/\ta\n", "python: geturl"),
+    ("https://h/a?b=c#rc=2", "https://h/a?b=c#rc=2", "both: the fragment is signed"),
+    ("https://h:443/a?b=c#rc=2", "https://h/a?b=c#rc=2", "both: the fragment is signed"),
+    ("https://h/a?b=1%23rc%3D2", "https://h/a?b=1#rc=2", "node: the fragment in the query"),
+    ("https://h/a?attempt=2&notification=1", "https://h/a?notification=1&attempt=2", "status callbacks: sorted"),
+];
+
+#[test]
+fn every_spelling_that_twilio_may_sign_is_accepted() {
+    for (signed, called, source) in SPELLINGS {
+        let request = form_request(called, b"A=1", &sign(&"t".into(), signed, &Form::parse(b"A=1")));
+        assert!(request.verify(&keys("t")).is_ok(), "{signed} called as {called} ({source})");
+    }
+}
+
+#[test]
+fn an_escaped_separator_is_not_a_separator() {
+    for (signed, called) in [
+        ("https://h/a?b=c&d=e", "https://h/a?b=c%26d=e"),
+        ("https://h/a?b=c%26d", "https://h/a?b=c&d"),
+        ("https://h/a?b=c", "https://h/a?b%3Dc"),
+        ("https://h/a%2Fb", "https://h/a/b"),
+        ("https://h/a?b=c", "https://h/a?b=c&b=c"),
+        ("https://h/a?b=1&b=2", "https://h/a?b=3&b=1"),
+        ("https://h/a", "https://h/a?b"),
+        ("https://h:8443/a", "https://h:443/a"),
+    ] {
+        let request = form_request(called, b"A=1", &sign(&"t".into(), signed, &Form::parse(b"A=1")));
+        assert_eq!(request.verify(&keys("t")), Err(SignatureError::Mismatch), "{signed} called as {called}");
+    }
+}
+
+#[test]
+fn an_ordinary_request_costs_one_hmac() {
+    let url = "https://wa.example.com/twilio/status?attempt=1&notification=order-1";
+    let form = Form::parse(b"MessageSid=SM1&MessageStatus=sent");
+    let request = form_request(url, b"MessageSid=SM1&MessageStatus=sent", &sign(&"primary".into(), url, &form));
+    let both = SigningKeys::from_auth_tokens(["primary", "secondary"]);
+    assert_eq!(hmacs(|| assert!(request.verify(&both).is_ok())), 1);
+}
+
+#[test]
+fn a_forged_request_costs_a_bounded_number_of_hmacs() {
+    let tokens = SigningKeys::from_auth_tokens(["primary", "secondary"]);
+    // Everything that gives a URL another spelling, characters whose order differs, and a hash of the body.
+    let body = "\u{1f44b}=1&\u{ffff}=2";
+    let hash = sha256_hex(body);
+    let url = format!("https://user:password@host/a;?b='%27+&a=\t&bodySHA256={hash}#c='%27+");
+    let request = form_request(&url, body.as_bytes(), &sign(&"guess".into(), &url, &Form::default()));
+    let most = hmacs(|| assert_eq!(request.verify(&tokens), Err(SignatureError::Mismatch)));
+    assert!(most > 100, "{most}: the request is to be the worst");
+    assert!(most <= 2 * 3 * MAX_SPELLINGS, "{most}");
+    let url = "https://wa.example.com/twilio/inbound";
+    let request = form_request(url, b"A=1", &sign(&"guess".into(), url, &Form::default()));
+    assert_eq!(hmacs(|| assert!(request.verify(&tokens).is_err())), 4);
+}
+
+#[test]
+fn a_header_that_is_no_signature_costs_no_hmac() {
+    let right = sign(&"12345".into(), URL, &Form::parse(b"A=1"));
+    let twice = format!("{right},{right}");
+    let spaced = format!("{right}, {right}");
+    let long = "A".repeat(4 * 1024);
+    for signature in [&*twice, &spaced, &right[1..], "bm9uc2Vuc2U=", "x", ",", " ", "\u{e4}", &long] {
+        let request = form_request(URL, b"A=1", signature);
+        let cost = hmacs(|| assert_eq!(request.verify(&keys("12345")), Err(SignatureError::Malformed), "{signature}"));
+        assert_eq!(cost, 0, "{signature}");
+    }
+    let of_sha256 = sign_with_shared_key(&"12345".into(), URL, &Form::parse(b"A=1"));
+    let request = form_request(URL, b"A=1", &of_sha256);
+    assert_eq!(hmacs(|| assert_eq!(request.verify(&keys("12345")), Err(SignatureError::Mismatch))), 0);
+}
+
+#[test]
+fn a_repeated_signature_header_is_refused() {
+    let mut headers = HeaderMap::new();
+    for token in ["12345", "guess"] {
+        let signature = sign(&token.into(), URL, &Form::parse(b"A=1"));
+        headers.append(SIGNATURE, signature.parse().unwrap());
+        let verdict = UnverifiedRequest::new(URL, &headers, "A=1").verify(&keys("12345"));
+        assert_eq!(verdict.is_ok(), token == "12345", "{verdict:?}");
+    }
+    assert_eq!(UnverifiedRequest::new(URL, &headers, "A=1").verify(&keys("12345")), Err(SignatureError::Malformed));
+}
+
+/// `twilio-node` and `twilio-java` sort UTF-16 code units, `twilio-python` code points.
+#[test]
+fn parameters_are_accepted_in_the_order_of_each_library() {
+    let body = "\u{1f44b}=1&\u{ffff}=2&A=\u{ffff}&A=\u{1f44b}".as_bytes();
+    for text in ["A\u{ffff}A\u{1f44b}\u{ffff}2\u{1f44b}1", "A\u{1f44b}A\u{ffff}\u{1f44b}1\u{ffff}2"] {
+        let signature = sign(&"12345".into(), &format!("{URL}{text}"), &Form::default());
+        assert!(form_request(URL, body, &signature).verify(&keys("12345")).is_ok(), "{text}");
+    }
+    let signature = sign(&"12345".into(), &format!("{URL}\u{ffff}2\u{1f44b}1"), &Form::default());
+    assert!(form_request(URL, body, &signature).verify(&keys("12345")).is_err());
+}
+
+fn sha256_hex(body: &str) -> String {
+    let hash = Sha256::digest(body.as_bytes());
+    hash.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// `twilio-node`, `validateIncomingRequest`: the query decides how a body is signed, not its content type.
+#[test]
+fn a_form_may_be_signed_by_its_hash() {
+    let url = format!("{URL}&bodySHA256={}", sha256_hex("A=1"));
+    let signature = sign(&"12345".into(), &url, &Form::default());
+    let verified = form_request(&url, b"A=1", &signature).verify(&keys("12345"));
+    assert!(matches!(verified, Ok(Verified::Form(form)) if form.form().get("A") == Some("1")));
+    assert_eq!(form_request(&url, b"A=2", &signature).verify(&keys("12345")), Err(SignatureError::Mismatch));
+}
+
+#[test]
+fn a_hash_in_the_fragment_signs_no_body() {
+    let signature = sign(&"12345".into(), URL, &Form::default());
+    let url = format!("{URL}#&bodySHA256={}", sha256_hex("{}"));
+    assert_eq!(json_request(&url, "{}", &signature).verify(&keys("12345")), Err(SignatureError::UnsignedBody));
+}
+
+#[test]
+fn what_nothing_can_sign_is_known_without_a_key() {
+    let signature = sign(&"12345".into(), URL, &Form::default());
+    let with_hash = format!("{URL}&bodySHA256=00");
+    for (request, expected) in [
+        (form_request(URL, b"A=1", &signature), Ok(())),
+        (json_request(&with_hash, "{}", &signature), Ok(())),
+        (json_request(URL, "{}", &signature), Err(SignatureError::UnsignedBody)),
+        (form_request(URL, b"A=1", "x"), Err(SignatureError::Malformed)),
+        (form_request(URL, b"A=1", ""), Err(SignatureError::Missing)),
+    ] {
+        assert_eq!(hmacs(|| assert_eq!(request.check_signable(), expected)), 0);
+    }
+}
+
+#[test]
+fn a_parameter_is_read_before_its_signature_is_verified() {
+    let request = form_request(URL, b"a=1&Account%53id=AC1&AccountSid=AC2", "x");
+    assert_eq!(request.unverified_parameter("AccountSid").as_deref(), Some("AC1"));
+    assert_eq!(request.unverified_parameter("Body"), None);
+    assert_eq!(json_request(URL, "AccountSid=AC1", "x").unverified_parameter("AccountSid"), None);
 }
 
 fn any_form() -> impl Strategy<Value = Vec<(String, String)>> {

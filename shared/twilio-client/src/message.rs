@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 use twilio_types::{
     error_code::ErrorCode,
-    message_status::MessageStatus,
+    message_status::ReportedStatus,
     sid::{MessageSid, MessagingServiceSid},
 };
 
@@ -19,8 +19,8 @@ use twilio_types::{
 pub struct MessageResource {
     /// The message's SID.
     pub sid: MessageSid,
-    /// How far it has come.
-    pub status: MessageStatus,
+    /// How far it has come, in a word that may not be known here.
+    pub status: ReportedStatus,
     /// The recipient, as in `whatsapp:+14155550123`.
     pub to: String,
     /// The sender; none as long as a Messaging Service has not chosen it.
@@ -75,7 +75,7 @@ impl MessageResource {
 /// A message that Twilio has created.
 ///
 /// Its SID alone says that it exists, and that a second try would make a second message. So an answer that this version
-/// cannot read completely, for example because its status is a new word, is still the answer to a request that succeeded.
+/// cannot read completely, for example because a code is not a number, is still the answer to a request that succeeded.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CreatedMessage {

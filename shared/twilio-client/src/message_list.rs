@@ -79,8 +79,7 @@ impl fmt::Debug for MessageFilter {
 
 /// A page of the list, the newest message first.
 ///
-/// A message that cannot be understood, such as one with a status that this version does not know, is counted and left out, so
-/// that the others can still be read. Before you conclude anything from the absence of a message, look at
+/// A message that cannot be understood, such as one without a direction, is counted and left out, so that the others can still be read. Before you conclude anything from the absence of a message, look at
 /// [`Self::unreadable`]. Those with a readable SID can be fetched later by [`Self::unreadable_sids`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -173,7 +172,7 @@ mod tests {
                              "direction": "outbound-api"});
         let mut new = message.clone();
         new["sid"] = json!("SM00000000000000000000000000000002");
-        new["status"] = json!("teleported");
+        new["direction"] = json!(7);
         serde_json::from_value(json!({"messages": [new, {"sid": 7}, message], "next_page_uri": next})).unwrap()
     }
 
@@ -184,6 +183,15 @@ mod tests {
         assert_eq!(page.messages[0].sid.as_str(), "SM00000000000000000000000000000001");
         assert_eq!(page.unreadable_sids, ["SM00000000000000000000000000000002".parse().unwrap()]);
         assert_eq!(page.next.unwrap().as_str(), NEXT);
+    }
+
+    #[test]
+    fn a_message_whose_status_is_a_new_word_is_understood() {
+        let message = json!({"sid": "SM00000000000000000000000000000001", "status": "teleported",
+                             "to": "whatsapp:+14155550123", "direction": "outbound-api"});
+        let page: MessagePage = serde_json::from_value(json!({"messages": [message]})).unwrap();
+        assert_eq!(page.unreadable, 0);
+        assert_eq!(page.messages[0].status.as_str(), "teleported");
     }
 
     #[test]

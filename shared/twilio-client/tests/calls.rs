@@ -167,7 +167,7 @@ async fn an_answer_with_a_sid_is_a_created_message() {
     let mut odd = message(1);
     odd["num_media"] = json!("many");
     odd["error_code"] = json!({"code": "new"});
-    for (answer, is_readable) in [(message(1), true), (new_status, false), (no_status, false), (odd, false)] {
+    for (answer, is_readable) in [(message(1), true), (new_status, true), (no_status, false), (odd, false)] {
         let server = Server::start(vec![Script::Answer(201, answer.to_string())]);
         let created = server.account().create(&text()).await.unwrap();
         assert_eq!((created.sid.as_str(), created.resource.is_some()), (MESSAGE, is_readable), "{answer}");

@@ -3,27 +3,22 @@
 //! Source: Twilio, "Twilio's Request to your Incoming Message Webhook URL", with the WhatsApp parameters of real
 //! requests.
 
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use twilio_types::{
     address::Address,
-    sid::{AccountSid, MessageSid, MessagingServiceSid},
+    sid::{AccountSid, MessageSid},
 };
 
 use crate::{form::Form, redacted::redacted_debug, signature::TrustedForm};
 
-/// A parameter that every form of its kind has is missing or malformed. The error leaves its value out, which may be
-/// personal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: expected {expected}")]
-#[non_exhaustive]
-pub struct InvalidForm {
-    /// The name of the parameter.
-    pub field: &'static str,
-    /// A correct value, in words.
-    pub expected: &'static str,
-}
+mod details;
+
+pub use crate::fields::InvalidForm;
+pub use details::{Button, Details, ListItem, Location, OptOutType, Referral, ReplyTo};
+
+use crate::fields::Fields;
 
 /// An inbound message. The first four fields are always present. Parameters that have no field here are in the form.
 ///
@@ -41,12 +36,14 @@ pub struct InboundMessage {
     pub to: Address,
     /// `Body`: at most 1,600 characters, empty for media and locations.
     pub body: String,
-    /// `NumMedia`: the number of files.
+    /// `NumMedia`: the number of files. If it cannot be read, the number of those that the form has.
     pub num_media: u32,
     /// `MediaUrl{N}` and `MediaContentType{N}`: the files.
     pub media: Vec<ReceivedMedia>,
     /// The parameters that only some messages have.
     pub details: Details,
+    /// The names of the parameters that cannot be read. Their values are in the form only.
+    pub unreadable_parameters: Vec<String>,
 }
 
 /// A file of a message. To fetch it, authenticate with the account's credentials.
@@ -59,265 +56,63 @@ pub struct ReceivedMedia {
     pub content_type: Option<String>,
 }
 
-/// The optional parameters of a message, as the person's app sent them: neither Twilio nor WhatsApp vouches for them.
-#[derive(Clone, PartialEq, Default, Serialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Details {
-    /// `MessagingServiceSid`, where the sender is in a service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub messaging_service_sid: Option<MessagingServiceSid>,
-    /// `ProfileName`: the name that the person chose on WhatsApp.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile_name: Option<String>,
-    /// `WaId`: WhatsApp's id, typically the number without `+`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wa_id: Option<String>,
-    /// `ExternalUserId`: Meta's business-scoped id, which stays the same if the person hides the number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_user_id: Option<String>,
-    /// `ParentExternalUserId`: the person's id in the parent portfolio, where one is linked. It takes the place of
-    /// `ExternalUserId` in `From` if the person hides the number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent_external_user_id: Option<String>,
-    /// `MessageType`: `text`, `image`, `interactive` and others.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message_type: Option<String>,
-    /// `ButtonText`, `ButtonPayload` and `ButtonType` of a pressed button.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub button: Option<Button>,
-    /// `ListId` and `ListTitle` of a chosen list item.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub list_item: Option<ListItem>,
-    /// `InteractiveData`: JSON as text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interactive_data: Option<String>,
-    /// `FlowData`: JSON as text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flow_data: Option<String>,
-    /// `ChannelMetadata`: JSON as text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel_metadata: Option<String>,
-    /// `Latitude`, `Longitude`, `Address` and `Label` of a shared location.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub location: Option<Location>,
-    /// `Referral...`: the advertisement that the person clicked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub referral: Option<Referral>,
-    /// `OriginalRepliedMessageSid` and `-Sender`, for a reply to a message of the last 7 days.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<ReplyTo>,
-    /// `Forwarded`: the message was forwarded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forwarded: Option<bool>,
-    /// `FrequentlyForwarded`: it was forwarded many times.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub frequently_forwarded: Option<bool>,
-    /// `OptOutType`: Advanced Opt-Out recognised a keyword, and has answered the message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opt_out_type: Option<OptOutType>,
-}
-
-/// A pressed quick-reply or call-to-action button.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Button {
-    /// Its label, as the person saw it.
-    pub text: Option<String>,
-    /// The id that its template's developer gave it; the person does not see it.
-    pub payload: Option<String>,
-    /// `REPLY` or `ACTION`.
-    pub kind: Option<String>,
-}
-
-/// A chosen list item.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ListItem {
-    /// The id that its developer gave it; the person does not see it.
-    pub id: String,
-    /// Its title, as the person saw it.
-    pub title: Option<String>,
-}
-
-/// A location that the person shared.
-#[derive(Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Location {
-    /// Latitude in degrees, positive in the north.
-    pub latitude: f64,
-    /// Longitude in degrees, positive in the east.
-    pub longitude: f64,
-    /// The place's address.
-    pub address: Option<String>,
-    /// The place's name.
-    pub label: Option<String>,
-}
-
-/// The click-to-WhatsApp advertisement from which the conversation began.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Referral {
-    /// The text of the advertisement.
-    pub body: Option<String>,
-    /// Its headline.
-    pub headline: Option<String>,
-    /// Meta's id of the advertisement.
-    pub source_id: Option<String>,
-    /// `post` or another kind.
-    pub source_type: Option<String>,
-    /// The URL at which it is shown.
-    pub source_url: Option<String>,
-    /// The URL of its picture or video.
-    pub media_url: Option<String>,
-    /// The id of the click, for Meta's attribution.
-    pub ctwa_clid: Option<String>,
-}
-
-/// The message to which the person replied.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ReplyTo {
-    /// Its SID.
-    pub message_sid: String,
-    /// The address from which it was sent.
-    pub sender: Option<String>,
-}
-
-/// The kind of keyword that Twilio's Advanced Opt-Out recognised.
-///
-/// Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[non_exhaustive]
-pub enum OptOutType {
-    /// The person wants no more messages.
-    Stop,
-    /// The person wants messages again.
-    Start,
-    /// The person asks for help.
-    Help,
-}
-
 redacted_debug! {
     InboundMessage { message_sid }
     ReceivedMedia { content_type }
-    Details {}
-    Button {}
-    ListItem {}
-    Location {}
-    Referral {}
-    ReplyTo { message_sid }
 }
 
 impl InboundMessage {
-    /// Parses a form that Twilio signed. Unknown parameters, and optional ones that cannot be parsed, remain in the form
-    /// only.
+    /// Parses a form that Twilio signed. Unknown parameters, and optional ones that cannot be read, remain in the form
+    /// only, and the latter are named.
     pub fn parse<'a>(form: impl Into<TrustedForm<'a>>) -> Result<Self, InvalidForm> {
         let form = form.into().form();
+        let mut fields = Fields::of(form);
+        let message_sid = fields.message_sid()?;
+        let from = fields.required("From", "a channel address, as in whatsapp:+14155550123")?;
+        let to = fields.required("To", "a channel address, as in whatsapp:+14155238886")?;
+        let account_sid = fields.required("AccountSid", "an account SID: AC and 32 hexadecimal digits")?;
+        fields.read("SmsStatus", |word| is_received(word).then_some(()));
+        let files = files(form);
+        let num_media = fields.parsed("NumMedia");
+        if let Some(missing) = (0..num_media.unwrap_or_default()).find(|index| !files.contains_key(index)) {
+            fields.mark(format!("{MEDIA_URL}{missing}"));
+        }
+        let details = Details::parse(&mut fields);
         Ok(Self {
-            message_sid: required(form, "MessageSid", "a message SID: SM or MM and 32 hexadecimal digits")?,
-            account_sid: required(form, "AccountSid", "an account SID: AC and 32 hexadecimal digits")?,
-            from: required(form, "From", "a channel address, as in whatsapp:+14155550123")?,
-            to: required(form, "To", "a channel address, as in whatsapp:+14155238886")?,
+            message_sid,
+            account_sid,
+            from,
+            to,
             body: form.get("Body").unwrap_or_default().to_owned(),
-            num_media: form.get_filled("NumMedia").map_or(Ok(0), |_| required(form, "NumMedia", "a number"))?,
-            media: media(form),
-            details: Details::parse(form),
+            num_media: num_media.unwrap_or(u32::try_from(files.len()).unwrap_or(u32::MAX)),
+            media: files.into_values().collect(),
+            details,
+            unreadable_parameters: fields.into_unreadable(),
         })
     }
 }
 
-/// A parameter that every form of this kind has.
-pub(crate) fn required<T: FromStr>(form: &Form, field: &'static str, expected: &'static str) -> Result<T, InvalidForm> {
-    form.get(field).and_then(|text| text.parse().ok()).ok_or(InvalidForm { field, expected })
+/// The words for the status of a message from a person.
+pub(crate) fn is_received(word: &str) -> bool {
+    ["received", "receiving"].iter().any(|received| word.eq_ignore_ascii_case(received))
 }
 
-/// The files that the form has, whatever `NumMedia` says.
-fn media(form: &Form) -> Vec<ReceivedMedia> {
-    let item = |index: usize| {
-        let url = form.get_filled(&format!("MediaUrl{index}"))?.to_owned();
-        Some(ReceivedMedia { url, content_type: form.get_owned(&format!("MediaContentType{index}")) })
-    };
-    (0..).map_while(item).collect()
-}
+const MEDIA_URL: &str = "MediaUrl";
 
-impl Details {
-    fn parse(form: &Form) -> Self {
-        Self {
-            messaging_service_sid: form.get_parsed("MessagingServiceSid"),
-            profile_name: form.get_owned("ProfileName"),
-            wa_id: form.get_owned("WaId"),
-            external_user_id: form.get_owned("ExternalUserId"),
-            parent_external_user_id: form.get_owned("ParentExternalUserId"),
-            message_type: form.get_owned("MessageType"),
-            button: Button::parse(form),
-            list_item: form.get_owned("ListId").map(|id| ListItem { id, title: form.get_owned("ListTitle") }),
-            interactive_data: form.get_owned("InteractiveData"),
-            flow_data: form.get_owned("FlowData"),
-            channel_metadata: form.get_owned("ChannelMetadata"),
-            location: Location::parse(form),
-            referral: Referral::parse(form),
-            reply_to: form
-                .get_owned("OriginalRepliedMessageSid")
-                .map(|message_sid| ReplyTo { message_sid, sender: form.get_owned("OriginalRepliedMessageSender") }),
-            forwarded: form.get_parsed("Forwarded"),
-            frequently_forwarded: form.get_parsed("FrequentlyForwarded"),
-            opt_out_type: form.get_parsed("OptOutType"),
+/// The files that the form has, by their numbers, whatever `NumMedia` says.
+fn files(form: &Form) -> BTreeMap<u32, ReceivedMedia> {
+    let mut files = BTreeMap::new();
+    for (name, url) in form.pairs() {
+        let Some(number) = name.strip_prefix(MEDIA_URL).filter(|_| !url.is_empty()) else { continue };
+        // Only Twilio's spelling of a number, so that the content type has the same.
+        if let Some(index) = number.parse().ok().filter(|index: &u32| index.to_string() == number) {
+            files.entry(index).or_insert_with(|| ReceivedMedia {
+                url: url.clone(),
+                content_type: form.get_owned(&format!("MediaContentType{index}")),
+            });
         }
     }
-}
-
-impl Button {
-    fn parse(form: &Form) -> Option<Self> {
-        let button = Self {
-            text: form.get_owned("ButtonText"),
-            payload: form.get_owned("ButtonPayload"),
-            kind: form.get_owned("ButtonType"),
-        };
-        (button.text.is_some() || button.payload.is_some()).then_some(button)
-    }
-}
-
-impl Location {
-    fn parse(form: &Form) -> Option<Self> {
-        Some(Self {
-            latitude: form.get_parsed("Latitude")?,
-            longitude: form.get_parsed("Longitude")?,
-            address: form.get_owned("Address"),
-            label: form.get_owned("Label"),
-        })
-    }
-}
-
-impl Referral {
-    /// `ReferralNumMedia=0` is in the form of an ordinary message too, and does not make a referral.
-    fn parse(form: &Form) -> Option<Self> {
-        let referral = Self {
-            body: form.get_owned("ReferralBody"),
-            headline: form.get_owned("ReferralHeadline"),
-            source_id: form.get_owned("ReferralSourceId"),
-            source_type: form.get_owned("ReferralSourceType"),
-            source_url: form.get_owned("ReferralSourceUrl"),
-            media_url: form.get_owned("ReferralMediaUrl"),
-            ctwa_clid: form.get_owned("ReferralCtwaClid"),
-        };
-        (referral.source_id.is_some() || referral.source_url.is_some() || referral.ctwa_clid.is_some())
-            .then_some(referral)
-    }
-}
-
-impl FromStr for OptOutType {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text.to_ascii_uppercase().as_str() {
-            "STOP" => Ok(Self::Stop),
-            "START" => Ok(Self::Start),
-            "HELP" => Ok(Self::Help),
-            _ => Err(()),
-        }
-    }
+    files
 }
 
 #[cfg(test)]
@@ -385,13 +180,12 @@ mod tests {
     #[test]
     fn a_missing_or_malformed_parameter_is_named() {
         for (from, to, field) in [
-            ("&MessageSid=SM00000000000000000000000000000001", "", "MessageSid"),
+            ("SM00000000000000000000000000000001", "SM1", "MessageSid"),
             ("&AccountSid=AC00000000000000000000000000000001", "&AccountSid=AC1", "AccountSid"),
             ("&From=whatsapp%3A%2B14155550123", "&From=", "From"),
-            ("&To=whatsapp%3A%2B14155238886", "&To=whatsapp%3A", "To"),
-            ("NumMedia=0", "NumMedia=many", "NumMedia"),
+            ("&To=whatsapp%3A%2B14155238886", "", "To"),
         ] {
-            assert_eq!(parse(&TEXT.replacen(from, to, 1)).unwrap_err().field, field);
+            assert_eq!(parse(&TEXT.replace(from, to)).unwrap_err().field, field);
         }
     }
 
@@ -401,5 +195,82 @@ mod tests {
             parse(&format!("{TEXT}&Latitude=north&Longitude=1&Forwarded=maybe&OptOutType=NEW&Unknown=1")).unwrap();
         assert!(message.details.location.is_none() && message.details.forwarded.is_none());
         assert!(message.details.opt_out_type.is_none());
+        assert_eq!(message.unreadable_parameters, ["Latitude", "Forwarded", "OptOutType"]);
+    }
+
+    #[test]
+    fn an_ordinary_message_has_no_unreadable_parameter() {
+        assert!(parse(TEXT).unwrap().unreadable_parameters.is_empty());
+    }
+
+    #[test]
+    fn each_optional_parameter_that_cannot_be_read_is_named() {
+        for (name, value) in [
+            ("MessagingServiceSid", "MG1"),
+            ("FrequentlyForwarded", "often"),
+            ("Latitude", "NaN"),
+            ("Longitude", "1e999"),
+            ("ReferralNumMedia", "-1"),
+            ("ExternalUserId", "unknown"),
+            ("ParentExternalUserId", "whatsapp:+14155550123"),
+            ("SmsStatus", "arrived"),
+        ] {
+            let without = TEXT.replace("&SmsStatus=received", "").replace("&ReferralNumMedia=0", "");
+            let value = value.replace('+', "%2B");
+            let message = parse(&format!("{without}&{name}={value}")).unwrap();
+            assert_eq!(message.unreadable_parameters, [name]);
+        }
+    }
+
+    #[test]
+    fn media_is_read_whatever_its_count_says() {
+        let files = "&MediaUrl0=a&MediaContentType0=image%2Fpng&MediaUrl2=c&MediaUrl02=x&MediaUrl3=";
+        for (count, num_media, unreadable) in [
+            ("3", 3, "MediaUrl1"),
+            ("many", 2, "NumMedia"),
+            ("-1", 2, "NumMedia"),
+            ("4294967295", u32::MAX, "MediaUrl1"),
+        ] {
+            let form = format!("{}{files}", TEXT.replacen("NumMedia=0", &format!("NumMedia={count}"), 1));
+            let message = parse(&form).unwrap();
+            let urls: Vec<_> = message.media.iter().map(|file| file.url.as_str()).collect();
+            assert_eq!((urls.as_slice(), message.num_media), (["a", "c"].as_slice(), num_media), "{count}");
+            assert_eq!(message.unreadable_parameters, [unreadable], "{count}");
+        }
+    }
+
+    #[test]
+    fn the_message_is_named_by_the_first_readable_sid() {
+        let sid = "SM00000000000000000000000000000001";
+        for (form, unreadable) in [
+            (format!("SmsSid={sid}"), vec![]),
+            (format!("SmsMessageSid={sid}"), vec![]),
+            (format!("MessageSid=SM1&SmsSid={sid}"), vec!["MessageSid"]),
+            (format!("MessageSid=&SmsSid=x&SmsMessageSid={sid}"), vec!["SmsSid"]),
+        ] {
+            let message =
+                parse(&format!("{form}&AccountSid=AC00000000000000000000000000000001&From=ACME+Inc&To=68849")).unwrap();
+            assert_eq!(message.message_sid.as_str(), sid, "{form}");
+            assert_eq!(message.from.to_string(), "ACME Inc");
+            assert_eq!(message.unreadable_parameters, unreadable, "{form}");
+        }
+    }
+
+    #[test]
+    fn the_advertisement_and_the_username_are_read() {
+        let message = parse(&format!(
+            "{}&ReferralSourceId=120&ReferralMediaId=77&ReferralMediaContentType=image%2Fjpeg&ReferralNumMedia=1\
+             &ProfileUsername=ava",
+            TEXT.replace("&ReferralNumMedia=0", "")
+        ))
+        .unwrap();
+        let referral = message.details.referral.unwrap();
+        assert_eq!(referral.media_id.as_deref(), Some("77"));
+        assert_eq!(referral.media_content_type.as_deref(), Some("image/jpeg"));
+        assert_eq!(referral.num_media, Some(1));
+        assert_eq!(message.details.profile_username.as_deref(), Some("ava"));
+        let other = parse(&format!("{TEXT}&Username=ben")).unwrap();
+        assert_eq!(other.details.profile_username.as_deref(), Some("ben"));
+        assert!(other.details.referral.is_none());
     }
 }

@@ -4,9 +4,11 @@
 
 #![warn(missing_docs)]
 
+mod fields;
 pub mod form;
 pub mod inbound_message;
 mod redacted;
 pub mod signature;
 pub mod status_callback;
 pub mod twiml;
+pub mod webhook;

@@ -4,7 +4,7 @@ use twilio_types::address::Channel;
 use twilio_webhook::inbound_message::{InboundMessage, OptOutType};
 
 use crate::{
-    opt_out_keywords::{Keyword, KeywordCertainty, KeywordMatch, Language, Languages, classify, unmistakable_stop},
+    opt_out_keywords::{Keyword, KeywordCertainty, KeywordMatch, Keywords, Language, classify, unmistakable_stop},
     preference::Preference,
 };
 
@@ -12,7 +12,17 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreferenceRequest {
     pub preference: Preference,
+    pub scope: RequestedScope,
     pub confirmation: Confirmation,
+}
+
+/// The messages that a person's request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestedScope {
+    /// Every message.
+    All,
+    /// Marketing alone, and nothing else changes: what Meta's own button ("Stop promotions") asks for.
+    Marketing,
 }
 
 /// Who confirms a request to the person.
@@ -52,22 +62,23 @@ const START_ID: &str = "START";
 impl Intent {
     /// Twilio's own judgement, where it made one. Else the id of what was tapped: the developer chose it, and the label
     /// beside it ("Cancel", "Yes") is an ordinary answer. Else the text.
-    pub fn of(message: &InboundMessage, origin: Origin, languages: &Languages) -> Self {
+    pub fn of(message: &InboundMessage, origin: Origin, keywords: &Keywords) -> Self {
         if let Some(kind) = message.details.opt_out_type {
             let preference = match kind {
                 OptOutType::Stop => Preference::OptedOut,
                 OptOutType::Start => Preference::OptedIn,
                 _ => return Self::Other,
             };
-            return Self::SetPreference(PreferenceRequest { preference, confirmation: Confirmation::FromTwilio });
+            let (scope, confirmation) = (RequestedScope::All, Confirmation::FromTwilio);
+            return Self::SetPreference(PreferenceRequest { preference, scope, confirmation });
         }
         if let Some(id) = tapped_id(message) {
-            return Self::by_id(id, &texts(message), languages);
+            return Self::by_id(id, &texts(message), keywords);
         }
         let least = certainty_of_text(message, origin);
         let mut intent = Self::Other;
         for text in texts(message) {
-            match (Self::in_text(text, least, languages), intent) {
+            match (Self::in_text(text, least, keywords), intent) {
                 (request @ Self::SetPreference(_), _) => return request,
                 (possible @ Self::PossibleOptOut(_), Self::Other) => intent = possible,
                 _ => {}
@@ -81,28 +92,33 @@ impl Intent {
         if let Self::SetPreference(request) = self { Some(request.preference) } else { None }
     }
 
-    /// The id alone decides. Where it does not, an id that is a keyword elsewhere, or a label that says nothing but
-    /// "unsubscribe", is for a person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
-    fn by_id(id: &str, labels: &[&str], languages: &Languages) -> Self {
+    /// The id alone decides. The id of Meta's own button is its label, because no developer chooses one for it. Where the id does
+    /// not decide, an id that is a keyword elsewhere, or a label that asks for nothing but an end of our messages, is for a
+    /// person to look at; what only sounds like it ("Cancel" on `cancel-appointment-42`) is not.
+    fn by_id(id: &str, labels: &[&str], keywords: &Keywords) -> Self {
         let least = if id == START_ID { KeywordCertainty::Typed } else { KeywordCertainty::Everywhere };
-        if let request @ Self::SetPreference(_) = Self::in_text(id, least, languages) {
+        if let request @ Self::SetPreference(_) = Self::in_text(id, least, keywords) {
             return request;
         }
-        if let KeywordMatch::Whole(Keyword::Stop, language) = classify(id, KeywordCertainty::Nowhere, languages) {
+        let ordinary = classify(id, KeywordCertainty::Nowhere, keywords);
+        if let KeywordMatch::Whole(Keyword::Stop | Keyword::StopMarketing, language) = ordinary {
             return Self::PossibleOptOut(language);
         }
         let mut texts = labels.iter().chain([&id]);
-        texts.find_map(|text| unmistakable_stop(text, languages)).map_or(Self::Other, Self::PossibleOptOut)
+        texts.find_map(|text| unmistakable_stop(text, keywords)).map_or(Self::Other, Self::PossibleOptOut)
     }
 
-    fn in_text(text: &str, least: KeywordCertainty, languages: &Languages) -> Self {
-        let (preference, language) = match classify(text, least, languages) {
-            KeywordMatch::Whole(Keyword::Stop, language) => (Preference::OptedOut, language),
-            KeywordMatch::Whole(Keyword::Start, language) => (Preference::OptedIn, language),
+    fn in_text(text: &str, least: KeywordCertainty, keywords: &Keywords) -> Self {
+        let (preference, scope, language) = match classify(text, least, keywords) {
+            KeywordMatch::Whole(Keyword::Stop, language) => (Preference::OptedOut, RequestedScope::All, language),
+            KeywordMatch::Whole(Keyword::StopMarketing, language) => {
+                (Preference::OptedOut, RequestedScope::Marketing, language)
+            }
+            KeywordMatch::Whole(Keyword::Start, language) => (Preference::OptedIn, RequestedScope::All, language),
             KeywordMatch::PossibleOptOut(language) => return Self::PossibleOptOut(language),
             KeywordMatch::Whole(Keyword::Help, _) | KeywordMatch::NoKeyword => return Self::Other,
         };
-        Self::SetPreference(PreferenceRequest { preference, confirmation: Confirmation::FromUs(language) })
+        Self::SetPreference(PreferenceRequest { preference, scope, confirmation: Confirmation::FromUs(language) })
     }
 }
 
@@ -151,3 +167,6 @@ fn is_text_message(channel: &Channel) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod labelled;

@@ -3,12 +3,17 @@ use proptest::prelude::*;
 use super::*;
 
 /// What a typed text is.
-fn typed(text: &str, languages: &Languages) -> KeywordMatch {
-    classify(text, KeywordCertainty::Typed, languages)
+fn typed(text: &str, keywords: &Keywords) -> KeywordMatch {
+    classify(text, KeywordCertainty::Typed, keywords)
+}
+
+/// The keywords of languages, as in `en,es`.
+fn keywords_of(languages: &str) -> Keywords {
+    Keywords::of(&languages.parse().unwrap())
 }
 
 fn keyword_where(certainty: KeywordCertainty, text: &str) -> Option<Keyword> {
-    match classify(text, certainty, &Languages::default()) {
+    match classify(text, certainty, &Keywords::default()) {
         KeywordMatch::Whole(keyword, _) => Some(keyword),
         KeywordMatch::PossibleOptOut(_) | KeywordMatch::NoKeyword => None,
     }
@@ -80,6 +85,23 @@ fn case_accents_width_and_decoration_do_not_matter() {
         "(stop all)",
         "ＰＡＲＡＲ！",
         "ARRÊT.",
+        "please stop",
+        "Stop, please! 🙏",
+        "Bitte STOP",
+        "S T O P",
+        "s.t.o.p.",
+        "S-T-O-P",
+        "P A R A R",
+        "ت و ق ف",
+        "STOOOOP",
+        "stopppp!!",
+        "ЅТОР",
+        "ѕtоp",
+        "SΤΟΡ ΑLL",
+        "ꜱᴛᴏᴘ",
+        "🅢🅣🅞🅟",
+        "🆂🆃🅾🅿",
+        "🇺🇸 STOP 🇺🇸",
     ];
     for text in stops {
         assert_eq!(keyword(text), Some(Keyword::Stop), "{text:?}");
@@ -96,7 +118,7 @@ fn sentences_and_ordinary_answers_are_no_keywords() {
         "STOP 12345",
         "don't stop",
         "stopping by",
-        "please stop",
+        "please stop the delivery",
         "no",
         "nein",
         "fin",
@@ -115,7 +137,7 @@ fn sentences_and_ordinary_answers_are_no_keywords() {
 fn another_vowel_sign_is_another_word() {
     for text in ["रुको", "रुकें", "बाद", "बंदी", "शोर", "शेर", "मुद्दा"]
     {
-        assert_eq!(typed(text, &Languages::default()), KeywordMatch::NoKeyword, "{text}");
+        assert_eq!(typed(text, &Keywords::default()), KeywordMatch::NoKeyword, "{text}");
     }
 }
 
@@ -123,20 +145,20 @@ fn another_vowel_sign_is_another_word() {
 fn a_stop_word_among_others_is_a_possible_opt_out() {
     let marked = ["stop, the parcel never came", "STOP 12345", "Cancel my order", "please stop writing", "don't stop"];
     for text in marked {
-        assert_eq!(typed(text, &Languages::default()), KeywordMatch::PossibleOptOut(Language::English), "{text}");
+        assert_eq!(typed(text, &Keywords::default()), KeywordMatch::PossibleOptOut(Language::English), "{text}");
     }
-    for text in ["stopping by", "nonstop", "STOP2END", "start at nine", "s t o p"] {
-        assert_eq!(typed(text, &Languages::default()), KeywordMatch::NoKeyword, "{text}");
+    for text in ["stopping by", "nonstop", "STOP2END", "start at nine", "st op"] {
+        assert_eq!(typed(text, &Keywords::default()), KeywordMatch::NoKeyword, "{text}");
     }
 }
 
 #[test]
 fn only_keywords_of_configured_languages_count() {
-    let english: Languages = "en".parse().unwrap();
+    let english = keywords_of("en");
     assert_eq!(typed("PARAR", &english), KeywordMatch::NoKeyword);
-    let spanish: Languages = "en, es".parse().unwrap();
+    let spanish = keywords_of("en, es");
     assert_eq!(typed("PARAR", &spanish), KeywordMatch::Whole(Keyword::Stop, Language::Spanish));
-    assert_eq!(typed("cancel", &"es".parse().unwrap()), KeywordMatch::NoKeyword);
+    assert_eq!(typed("cancel", &keywords_of("es")), KeywordMatch::NoKeyword);
     assert_eq!("en,xx".parse::<Languages>(), Err(UnknownLanguage("xx".to_owned())));
     assert!("".parse::<Languages>().is_err());
 }
@@ -144,25 +166,84 @@ fn only_keywords_of_configured_languages_count() {
 #[test]
 fn unremovable_words_belong_to_the_first_language() {
     for (list, first) in [("es", Language::Spanish), ("fr,en", Language::French), ("en,fr", Language::English)] {
-        let languages: Languages = list.parse().unwrap();
-        assert_eq!(typed("Stop", &languages), KeywordMatch::Whole(Keyword::Stop, first), "{list}");
-        assert_eq!(typed("START", &languages), KeywordMatch::Whole(Keyword::Start, first), "{list}");
+        let keywords = keywords_of(list);
+        assert_eq!(typed("Stop", &keywords), KeywordMatch::Whole(Keyword::Stop, first), "{list}");
+        assert_eq!(typed("START", &keywords), KeywordMatch::Whole(Keyword::Start, first), "{list}");
     }
 }
 
 #[test]
 fn every_language_has_keywords_and_a_short_confirmation() {
     for language in Language::ALL {
-        let alone: Languages = [language].into_iter().collect();
+        let alone = keywords_of(language.code());
         for (keyword, certainty, word) in words::of(language).all() {
             assert_eq!(classify(word, certainty, &alone), KeywordMatch::Whole(keyword, language), "{word}");
         }
-        assert!(language.opt_out_confirmation().chars().count() < twilio_types::limits::MAX_BODY_CHARS);
-        assert!(!language.opt_out_confirmation().contains(['<', '&', '>']));
-        let words = language.opt_out_confirmation().split([' ', '.', ',']);
-        let named = words.filter(|word| matches!(typed(word, &alone), KeywordMatch::Whole(Keyword::Start, _))).count();
-        assert_eq!(named, 1, "the confirmation names one word that lifts it: {}", language.opt_out_confirmation());
+        let named = [language.opt_out_confirmation(), language.marketing_opt_out_confirmation()].map(|confirmation| {
+            assert!(confirmation.chars().count() < twilio_types::limits::MAX_BODY_CHARS);
+            assert!(!confirmation.contains(['<', '&', '>']));
+            let lifts = |word: &&str| matches!(typed(word, &alone), KeywordMatch::Whole(Keyword::Start, _));
+            let named: Vec<_> = confirmation.split([' ', '.', ',']).filter(lifts).collect();
+            assert_eq!(named.len(), 1, "the confirmation names one word that lifts it: {confirmation}");
+            named[0]
+        });
+        assert_eq!(named[0], named[1], "both confirmations name the same word");
     }
+}
+
+#[test]
+fn words_and_phrases_are_in_the_normal_spelling() {
+    let is_normal = |word: &str| padded(word.chars()).trim_ascii() == word;
+    for language in Language::ALL {
+        let words = words::of(language);
+        let spellings = words.all().map(|(_, _, word)| word).chain(words.polite.iter().copied());
+        for word in spellings {
+            assert!(is_normal(word), "{word} is compared as {:?}", padded(word.chars()));
+        }
+        for phrase in Phrase::of(language) {
+            let elements = phrase.elements().flat_map(|element| element.split('/'));
+            for word in
+                elements.map(|word| word.trim_end_matches('*')).filter(|word| !["..", "...", "$"].contains(word))
+            {
+                assert!(is_normal(word), "{word:?} in {phrase:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn phrase_is_found_in_any_sentence_and_decides_nothing() {
+    let marked = KeywordMatch::PossibleOptOut(Language::English);
+    for text in [
+        "please remove me",
+        "Hello! Would you please lose my number? Thanks",
+        "I do not want to get any of your messages",
+        "DON'T TEXT ME",
+        "this number is not his any more and so please delete it",
+    ] {
+        assert_eq!(typed(text, &keywords_of("en")), marked, "{text}");
+    }
+    for text in ["I lost my way", "a number of people", "do not forget me", "remove the onions", "I do not want to go"]
+    {
+        assert_eq!(typed(text, &keywords_of("en")), KeywordMatch::NoKeyword, "{text}");
+    }
+    assert_eq!(typed("please remove me", &keywords_of("es")), KeywordMatch::NoKeyword, "a phrase of another language");
+}
+
+#[test]
+fn single_word_on_a_button_is_no_phrase() {
+    for (label, found) in [("Abmelden", false), ("Abmeldung Kurs", false), ("Bitte nicht mehr schreiben", true)] {
+        assert_eq!(unmistakable_stop(label, &keywords_of("de")).is_some(), found, "{label}");
+    }
+}
+
+#[test]
+fn question_with_an_ordinary_keyword_is_marked() {
+    for text in ["Parar?", "¿Parar?", "cancel?"] {
+        assert!(matches!(typed(text, &Keywords::default()), KeywordMatch::PossibleOptOut(_)), "{text}");
+    }
+    assert_eq!(keyword("STOP?"), Some(Keyword::Stop));
+    assert_eq!(keyword("Start?"), None, "no consent");
 }
 
 #[test]
@@ -182,8 +263,13 @@ fn ordinary_words_for_stopping_are_marked_for_a_person() {
         ("बन्द", Language::Hindi),
         ("الغاء", Language::Arabic),
         ("إلغاء", Language::Arabic),
+        ("Cancelar", Language::Spanish),
+        ("remover", Language::Portuguese),
+        ("Annulla", Language::Italian),
+        ("cancella", Language::Italian),
+        ("Basta!", Language::Spanish),
     ] {
-        assert_eq!(typed(word, &Languages::default()), KeywordMatch::PossibleOptOut(language), "{word}");
+        assert_eq!(typed(word, &Keywords::default()), KeywordMatch::PossibleOptOut(language), "{word}");
     }
 }
 
@@ -192,7 +278,7 @@ fn ordinary_words_for_beginning_lift_nothing() {
     let words =
         ["yes", "Alta", "reativar", "Anmelden", "Inizia", "Aanmelden", "Mulai", "शुरू", "शुरू करें", "ابدأ", "اشتراك"];
     for word in words {
-        assert_eq!(typed(word, &Languages::default()), KeywordMatch::NoKeyword, "{word}");
+        assert_eq!(typed(word, &Keywords::default()), KeywordMatch::NoKeyword, "{word}");
     }
 }
 
@@ -214,7 +300,7 @@ fn a_word_decides_where_its_certainty_suffices() {
 proptest! {
     #[test]
     fn any_text_is_classified_without_panic(text in any::<String>()) {
-        classify(&text, KeywordCertainty::Typed, &Languages::default());
+        classify(&text, KeywordCertainty::Typed, &Keywords::default());
     }
 
     #[test]

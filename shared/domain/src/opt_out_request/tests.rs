@@ -1,9 +1,13 @@
+use std::sync::LazyLock;
+
 use twilio_webhook::{form::Form, signature::TrustedForm};
 
 use super::*;
 
+static KEYWORDS: LazyLock<Keywords> = LazyLock::new(Keywords::default);
+
 /// What a form asks for, with these parameters besides those that every form has.
-fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Intent {
+pub(super) fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Intent {
     let always = [
         ("MessageSid", "SM00000000000000000000000000000001"),
         ("AccountSid", "AC00000000000000000000000000000001"),
@@ -12,22 +16,22 @@ fn asked_by(origin: Origin, from: &str, parameters: &[(&str, &str)]) -> Intent {
     ];
     let pairs = always.iter().chain(parameters).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let message = InboundMessage::parse(TrustedForm::Stored(&pairs.collect::<Form>())).unwrap();
-    Intent::of(&message, origin, &Languages::default())
+    Intent::of(&message, origin, &KEYWORDS)
 }
 
-const ON_WHATSAPP: &str = "whatsapp:+14155550123";
+pub(super) const ON_WHATSAPP: &str = "whatsapp:+14155550123";
 
 fn asked(parameters: &[(&str, &str)]) -> Intent {
     asked_by(Origin::Webhook, ON_WHATSAPP, parameters)
 }
 
 /// What a tapped quick reply asks for.
-fn tapped(label: &str, id: &str) -> Intent {
+pub(super) fn tapped(label: &str, id: &str) -> Intent {
     asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label), ("ButtonPayload", id)])
 }
 
 /// What a chosen list item asks for.
-fn chosen(title: &str, id: &str) -> Intent {
+pub(super) fn chosen(title: &str, id: &str) -> Intent {
     asked(&[("MessageType", "interactive"), ("Body", title), ("ListTitle", title), ("ListId", id)])
 }
 
@@ -58,7 +62,7 @@ fn what_is_no_wish_but_near_one_is_for_a_person_to_look_at() {
     let cases: [(&[(&str, &str)], _); 6] = [
         (&[("Body", "stop, the parcel never came")], english),
         (&[("Body", "STOP 12345")], english),
-        (&[("Body", ""), ("ButtonText", "Please stop")], english),
+        (&[("Body", ""), ("ButtonText", "Please stop it")], english),
         (&[("Body", "END")], english),
         (&[("Body", "stop it"), ("OptOutType", "HELP")], Intent::Other),
         (&[("Body", "Where is my order?")], Intent::Other),
@@ -192,8 +196,10 @@ fn an_id_that_may_mean_stop_is_for_a_person_to_look_at() {
     for (label, id) in [
         ("No quiero más mensajes", "PARAR"),
         ("Cancel", "cancel"),
-        ("Stop promotions", "Stop promotions"),
+        ("Stop promotions", "promotions-off"),
         ("STOP", "button-2"),
+        ("No more messages", "button-2"),
+        ("Don't contact me", "button-3"),
         ("Unsubscribe from offers", "offers-off"),
         ("No more offers", "unsubscribe-offers"),
         ("Bus stop 12", "bus-12"),
@@ -217,12 +223,12 @@ fn a_typed_keyword_decides_in_every_language() {
     for word in [
         "Cancel",
         "quit",
-        "cancelar",
+        "detener",
         "PARAR",
         "Sair",
         "arrêt",
         "abmelden",
-        "annulla",
+        "ferma",
         "stoppen",
         "berhenti",
         "रोको",
@@ -259,4 +265,39 @@ fn a_listed_message_decides_where_it_can_be_no_tap() {
     }
     assert_eq!(listed(ON_WHATSAPP, "Start"), Intent::Other);
     assert_eq!(listed("+14155550123", "Start").preference(), START);
+}
+
+#[test]
+fn metas_button_is_an_opt_out_of_marketing_alone() {
+    let of_marketing = |intent: Intent, case: &str| {
+        let Intent::SetPreference(request) = intent else { panic!("{case}: {intent:?}") };
+        assert_eq!((request.preference, request.scope), (Preference::OptedOut, RequestedScope::Marketing), "{case}");
+    };
+    for label in [
+        "Stop promotions",
+        "Detener promociones",
+        "Parar promoções",
+        "Arrêter les promotions",
+        "Werbung stoppen",
+        "Interrompi promozioni",
+        "Promoties stoppen",
+        "Hentikan promosi",
+        "प्रमोशन बंद करें",
+        "إيقاف عمليات الترويج",
+        "إيقاف العروض الترويجية",
+    ] {
+        of_marketing(tapped(label, label), label);
+        of_marketing(asked(&[("MessageType", "button"), ("Body", label), ("ButtonText", label)]), label);
+        of_marketing(asked(&[("Body", label)]), label);
+        of_marketing(asked_by(Origin::MessageList, ON_WHATSAPP, &[("Body", label)]), label);
+    }
+    of_marketing(tapped("No more offers", "STOP_PROMOTIONS"), "an id that says so, whatever the label is");
+}
+
+#[test]
+fn twilios_own_judgement_is_about_every_message() {
+    let Intent::SetPreference(request) = asked(&[("Body", "Stop promotions"), ("OptOutType", "STOP")]) else {
+        panic!("a STOP")
+    };
+    assert_eq!(request.scope, RequestedScope::All);
 }

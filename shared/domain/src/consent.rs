@@ -37,6 +37,9 @@ pub struct Consent {
     pub state: ConsentState,
     /// When the person gave or withdrew it.
     pub at: Timestamp,
+    /// The version of the text that the person agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_version: Option<String>,
     /// The facet of the contact that holds the evidence.
     pub evidence: String,
 }
@@ -53,6 +56,9 @@ pub struct ConsentEvidence {
     /// The text that the person agreed to, word for word. Present if consent was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The version of the text, by which its publisher knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_version: Option<String>,
     /// The language of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -78,6 +84,7 @@ impl ConsentEvidence {
             at,
             source: source.to_owned(),
             text: None,
+            text_version: None,
             locale: None,
             ip: None,
             user_agent: None,

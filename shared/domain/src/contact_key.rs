@@ -3,7 +3,7 @@
 use std::fmt;
 
 use twilio_types::{
-    address::{Address, E164, Identity, Recipient},
+    address::{Address, Channel, E164, Identity, Recipient},
     sid::AccountSid,
 };
 use twilio_webhook::{inbound_message::InboundMessage, status_callback::StatusCallback};
@@ -49,7 +49,7 @@ impl ContactKey {
         let details = &message.details;
         let ids = [&details.external_user_id, &details.parent_external_user_id];
         let named = ids.into_iter().filter_map(|id| id.as_deref()?.parse::<Address>().ok());
-        let named = named.filter(|address| !matches!(address.identity, Identity::Phone(_)));
+        let named = named.filter(is_of_one_person);
         let mut keys = vec![Self::of_sender(message)];
         for key in named.map(|address| Self::new(&message.account_sid, &address.identity)) {
             if !keys.contains(&key) {
@@ -91,6 +91,17 @@ impl ContactKey {
 
     fn account_sid(&self) -> &str {
         self.0.split_once('#').map_or("", |(account_sid, _)| account_sid)
+    }
+}
+
+/// Whether what a message names beside its sender is an id that one person alone has. A text that is no id, such as
+/// `unknown`, may come with the messages of many, and would make all of them one person.
+fn is_of_one_person(named: &Address) -> bool {
+    let is_visible = |id: &str| !id.chars().any(|c| c.is_whitespace() || c.is_control());
+    match &named.identity {
+        Identity::User(_) => true,
+        Identity::Opaque(id) => named.channel == Channel::WhatsApp && is_visible(id),
+        Identity::Phone(_) => false,
     }
 }
 
@@ -148,6 +159,7 @@ mod tests {
             ("US.13", "", vec![id]),
             ("%2B14155550123", "&ExternalUserId=whatsapp%3A%2B14155550199", vec![number]),
             ("%2B14155550123", "&ExternalUserId=whatsapp%3A+", vec![number]),
+            ("%2B14155550123", "&ExternalUserId=unknown&ParentExternalUserId=+", vec![number]),
         ];
         for (from, more, expected) in cases {
             let message =

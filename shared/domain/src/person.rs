@@ -25,7 +25,7 @@ use crate::{
     notification::{Category, NotificationId},
     policy::MarketingCap,
     preference::{Preference, PreferenceEffect, RecordedPreference, effect},
-    suppression::{Scope, SuppressionKey},
+    suppression::{CHANNELS, Scope, SuppressionKey},
     token_bucket::{SENDER_RECIPIENT_RETENTION, reserve_sender_recipient},
 };
 
@@ -123,14 +123,36 @@ impl Person {
             self.end_consents(scopes, request.changed_at);
         }
         let effects = scopes.iter().map(|scope| self.record_in_scope(channel, scope, request));
-        // The strongest effect is that of the request.
-        effects
-            .min_by_key(|effect| match effect {
-                PreferenceEffect::Changed => 0,
-                PreferenceEffect::Repeated => 1,
-                PreferenceEffect::Stale => 2,
-            })
-            .unwrap_or(PreferenceEffect::Stale)
+        effects.min().unwrap_or(PreferenceEffect::Stale)
+    }
+
+    /// As [`Person::record_preference`], where the request may name no channel. It then lifts every opt-out of these scopes,
+    /// whatever channel that came by. Returns the channels that it changed too.
+    pub fn record_request(
+        &mut self,
+        channel: Option<&Channel>,
+        scopes: &[Scope],
+        request: &RecordedPreference,
+    ) -> (PreferenceEffect, Vec<Channel>) {
+        let channels = match channel {
+            Some(channel) => vec![channel.clone()],
+            None => self.channels_of(scopes, request.preference),
+        };
+        let effects = channels.iter().map(|channel| self.record_preference(channel, scopes, request));
+        (effects.min().unwrap_or(PreferenceEffect::Stale), channels)
+    }
+
+    /// The channels of a request that names none: all with an opt-out that it lifts, else WhatsApp.
+    fn channels_of(&self, scopes: &[Scope], preference: Preference) -> Vec<Channel> {
+        let is_stopped = |channel: &Channel| {
+            let known = |scope: &Scope| self.preferences.get(&SuppressionKey::of(channel, scope.clone()));
+            scopes.iter().filter_map(known).any(|known| known.preference == Preference::OptedOut)
+        };
+        let stopped = CHANNELS.into_iter().filter(is_stopped).collect::<Vec<_>>();
+        match preference {
+            Preference::OptedIn if !stopped.is_empty() => stopped,
+            Preference::OptedIn | Preference::OptedOut => vec![Channel::WhatsApp],
+        }
     }
 
     fn record_in_scope(&mut self, channel: &Channel, scope: &Scope, request: &RecordedPreference) -> PreferenceEffect {
@@ -160,7 +182,8 @@ impl Person {
                 Some(recorded.clone())
             }
             (_, Some(at)) => {
-                Some(Consent { category, state: ConsentState::Withdrawn, at, evidence: self.evidence_of_stop(at) })
+                let evidence = self.evidence_of_stop(at);
+                Some(Consent { category, state: ConsentState::Withdrawn, at, text_version: None, evidence })
             }
             (_, None) => None,
         }

@@ -48,8 +48,9 @@ impl RecordedPreference {
     }
 }
 
-/// What a requested preference does to the stored one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a requested preference does to the stored one, the strongest effect first: that of a request is the strongest of
+/// all its scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PreferenceEffect {
     /// It replaces the other preference.
     Changed,

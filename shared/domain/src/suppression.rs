@@ -5,10 +5,14 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use twilio_types::{
     address::{Address, Channel, WhatsAppSender},
+    error_code::ErrorCode,
     sid::MessagingServiceSid,
 };
 
-use crate::preference::{Preference, PreferenceEffect, RecordedPreference, effect};
+use crate::{
+    opt_out_request::RequestedScope,
+    preference::{Preference, PreferenceEffect, RecordedPreference, effect},
+};
 
 /// The prefix of the facets that hold preferences.
 pub const PREFERENCES: &str = "opt#";
@@ -82,6 +86,11 @@ impl fmt::Debug for Scope {
     }
 }
 
+/// Not a scope that a request can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID")]
+pub struct InvalidScope;
+
 impl Scope {
     /// The word in events and requests.
     pub const fn name(&self) -> &'static str {
@@ -89,6 +98,28 @@ impl Scope {
             Self::All => "all",
             Self::Marketing => "marketing",
             Self::Sender(_) => "sender",
+        }
+    }
+
+    /// The scope that a request names: `all`, `marketing`, the address of a sender on WhatsApp, or the SID of a Messaging
+    /// Service. Before a message goes out, no other scope is asked for.
+    pub fn of_request(text: &str) -> Result<Self, InvalidScope> {
+        match text {
+            "all" => Ok(Self::All),
+            "marketing" => Ok(Self::Marketing),
+            sender => {
+                let is_sender = sender.parse::<MessagingServiceSid>().is_ok()
+                    || WhatsAppSender::try_from(sender.to_owned()).is_ok();
+                if is_sender { Ok(Self::Sender(sender.to_owned())) } else { Err(InvalidScope) }
+            }
+        }
+    }
+
+    /// The text that [`Scope::of_request`] reads.
+    pub fn as_text(&self) -> &str {
+        match self {
+            Self::Sender(sender) => sender,
+            scope => scope.name(),
         }
     }
 
@@ -142,16 +173,35 @@ impl FromStr for OptOutScope {
     }
 }
 
+/// The reason of an opt-out that Twilio or WhatsApp reported by a code.
+pub fn reported_reason(code: ErrorCode) -> String {
+    format!("reported by Twilio's code {code}")
+}
+
 impl OptOutScope {
-    /// The scopes that a request to a sender of ours changes. A START lifts more than a STOP covers: a STOP that was
-    /// recorded for every message, before the scope was `sender`, must not suppress the messages that the person asks
-    /// for now.
+    /// The scopes of an opt-out that Twilio reported for a message of a sender, by that sender or by a Messaging Service. If
+    /// neither is known, it covers everything.
+    pub fn scopes_of_report(self, sender: Option<&Address>, service: Option<&MessagingServiceSid>) -> Vec<Scope> {
+        match (self, sender, service) {
+            (Self::Sender, Some(sender), service) => {
+                self.scopes(Preference::OptedOut, RequestedScope::All, sender, service)
+            }
+            (Self::Sender, None, Some(service)) => vec![Scope::Sender(service.to_string())],
+            (Self::Sender, None, None) | (Self::All, _, _) => vec![Scope::All],
+        }
+    }
+
+    /// The scopes that a request to a sender of ours changes. Who asks for no marketing is asked by none of our senders
+    /// again, and keeps any other STOP. A START lifts more than a STOP covers: a STOP of marketing, and one that was
+    /// recorded for every message before the scope was `sender`, must not suppress the messages that the person asks for
+    /// now.
     ///
     /// A notification names a WhatsApp sender or a Messaging Service. A STOP to anything else, such as an RCS agent of no
     /// service, would cover nothing, so it covers everything.
     pub fn scopes(
         self,
         requested: Preference,
+        scope: RequestedScope,
         sender: &Address,
         messaging_service: Option<&MessagingServiceSid>,
     ) -> Vec<Scope> {
@@ -159,11 +209,15 @@ impl OptOutScope {
         let service = messaging_service.map(|sid| Scope::Sender(sid.to_string()));
         let can_be_named = WhatsAppSender::try_from(sender.clone()).is_ok();
         let sender = Scope::Sender(sender);
-        match (self, requested) {
-            (Self::All, _) => vec![Scope::All],
-            (Self::Sender, Preference::OptedIn) => [sender].into_iter().chain(service).chain([Scope::All]).collect(),
-            (Self::Sender, Preference::OptedOut) if can_be_named => [sender].into_iter().chain(service).collect(),
-            (Self::Sender, Preference::OptedOut) => vec![service.unwrap_or(Scope::All)],
+        match (self, requested, scope) {
+            (_, _, RequestedScope::Marketing) => vec![Scope::Marketing],
+            (Self::All, Preference::OptedOut, _) => vec![Scope::All],
+            (Self::All, Preference::OptedIn, _) => vec![Scope::All, Scope::Marketing],
+            (Self::Sender, Preference::OptedIn, _) => {
+                [sender].into_iter().chain(service).chain([Scope::All, Scope::Marketing]).collect()
+            }
+            (Self::Sender, Preference::OptedOut, _) if can_be_named => [sender].into_iter().chain(service).collect(),
+            (Self::Sender, Preference::OptedOut, _) => vec![service.unwrap_or(Scope::All)],
         }
     }
 }
@@ -200,127 +254,4 @@ pub fn copy_direction(first: Option<&RecordedPreference>, second: Option<&Record
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use proptest::{option, prelude::*};
-
-    use super::*;
-
-    fn recorded(preference: Preference, second: i64) -> RecordedPreference {
-        let changed_at = Timestamp::from_second(1_790_000_000 + second).unwrap();
-        RecordedPreference { preference, changed_at, message_sid: None, reason: None }
-    }
-
-    #[test]
-    fn each_scope_has_its_facet() {
-        for (scope, facet) in [
-            (Scope::All, "opt#whatsapp"),
-            (Scope::Marketing, "opt#whatsapp#marketing"),
-            (Scope::Sender("whatsapp:+14155238886".into()), "opt#whatsapp#whatsapp:+14155238886"),
-        ] {
-            assert_eq!(scope.facet(&Channel::WhatsApp), facet);
-        }
-    }
-
-    #[test]
-    fn every_channel_is_stored_under_one_that_is_asked_for() {
-        for (channel, facet) in [
-            (Channel::WhatsApp, "opt#whatsapp"),
-            (Channel::Sms, "opt#sms"),
-            (Channel::Other("WhatsApp".to_owned()), "opt#whatsapp"),
-            (Channel::Other("SMS".to_owned()), "opt#sms"),
-            (Channel::Other("rcs".to_owned()), "opt#sms"),
-            (Channel::Other("messenger".to_owned()), "opt#sms"),
-        ] {
-            assert_eq!(Scope::All.facet(&channel), facet);
-        }
-    }
-
-    #[test]
-    fn a_stop_to_an_agent_covers_its_service_or_everything() {
-        let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
-        for sender in ["rcs:brand_agent", "+14155550100", "68849", "messenger:108", "WhatsApp:+14155238886"] {
-            let sender: Address = sender.parse().unwrap();
-            let stop = |service| OptOutScope::Sender.scopes(Preference::OptedOut, &sender, service);
-            assert_eq!(stop(Some(&service)), [Scope::Sender(service.to_string())], "{sender}");
-            assert_eq!(stop(None), [Scope::All], "{sender}");
-            let start = OptOutScope::Sender.scopes(Preference::OptedIn, &sender, Some(&service));
-            let covered = [Scope::Sender(sender.to_string()), Scope::Sender(service.to_string()), Scope::All];
-            assert_eq!(start, covered, "{sender}");
-        }
-    }
-
-    #[test]
-    fn a_request_covers_the_configured_scopes() {
-        let sender: Address = "whatsapp:+14155238886".parse().unwrap();
-        let service: MessagingServiceSid = "MG00000000000000000000000000000001".parse().unwrap();
-        let to = |text: &str| Scope::Sender(text.to_owned());
-        let (number, pool) = (to("whatsapp:+14155238886"), to("MG00000000000000000000000000000001"));
-        let cases = [
-            ("all", Preference::OptedOut, Some(&service), vec![Scope::All]),
-            ("all", Preference::OptedIn, Some(&service), vec![Scope::All]),
-            ("sender", Preference::OptedOut, Some(&service), vec![number.clone(), pool.clone()]),
-            ("sender", Preference::OptedOut, None, vec![number.clone()]),
-            ("sender", Preference::OptedIn, Some(&service), vec![number, pool, Scope::All]),
-        ];
-        for (configured, requested, service, expected) in cases {
-            let configured: OptOutScope = configured.parse().unwrap();
-            assert_eq!(configured.scopes(requested, &sender, service), expected);
-        }
-        assert_eq!("marketing".parse::<OptOutScope>(), Err(InvalidOptOutScope));
-    }
-
-    #[test]
-    fn the_newest_preference_counts_for_all_keys_of_a_person() {
-        use CopyDirection::{FirstToSecond, Neither, SecondToFirst};
-        use Preference::{OptedIn, OptedOut};
-        let cases = [
-            (None, None, Neither, "no preferences"),
-            (Some((OptedOut, 0)), None, FirstToSecond, "a suppression is copied"),
-            (None, Some((OptedOut, 0)), SecondToFirst, "in either direction"),
-            (Some((OptedIn, 0)), None, Neither, "nothing to lift"),
-            (Some((OptedOut, 0)), Some((OptedOut, 9)), Neither, "both are suppressed"),
-            (Some((OptedOut, 9)), Some((OptedIn, 0)), FirstToSecond, "the STOP is newer"),
-            (Some((OptedOut, 0)), Some((OptedIn, 9)), SecondToFirst, "the START is newer"),
-            (Some((OptedOut, 0)), Some((OptedIn, 1)), FirstToSecond, "within the skew of two clocks: the STOP"),
-        ];
-        for (first, second, expected, case) in cases {
-            let [first, second] = [first, second].map(|said| said.map(|(preference, at)| recorded(preference, at)));
-            assert_eq!(copy_direction(first.as_ref(), second.as_ref()), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn the_newest_preference_counts_and_an_opt_out_wins_a_tie() {
-        let [out, lifted, older] = [(Preference::OptedOut, 5), (Preference::OptedIn, 5), (Preference::OptedOut, 1)]
-            .map(|(p, s)| recorded(p, s));
-        assert_eq!(newest([&older, &lifted]), Some(&lifted));
-        assert_eq!(newest([&lifted, &out, &older]), Some(&out));
-        assert_eq!(newest([]), None);
-    }
-
-    fn any_recorded() -> impl Strategy<Value = Option<RecordedPreference>> {
-        let preference = prop_oneof![Just(Preference::OptedOut), Just(Preference::OptedIn)];
-        option::of((preference, 0_i64..10).prop_map(|(preference, second)| recorded(preference, second)))
-    }
-
-    proptest! {
-        /// The order of the two does not matter, and after the copy there is nothing more to copy.
-        #[test]
-        fn copying_preferences_is_symmetric_and_final(first in any_recorded(), second in any_recorded()) {
-            let direction = copy_direction(first.as_ref(), second.as_ref());
-            let mirrored = match direction {
-                CopyDirection::SecondToFirst => CopyDirection::FirstToSecond,
-                CopyDirection::FirstToSecond => CopyDirection::SecondToFirst,
-                CopyDirection::Neither => CopyDirection::Neither,
-            };
-            prop_assert_eq!(copy_direction(second.as_ref(), first.as_ref()), mirrored);
-            let (first, second) = match direction {
-                CopyDirection::SecondToFirst => (second.clone(), second),
-                CopyDirection::FirstToSecond => (first.clone(), first),
-                CopyDirection::Neither => (first, second),
-            };
-            prop_assert_eq!(copy_direction(first.as_ref(), second.as_ref()), CopyDirection::Neither);
-        }
-    }
-}
+mod tests;

@@ -5,13 +5,16 @@ use serde_json::Value;
 
 use super::{ConsentEvidence, ConsentRequest, ConsentState};
 use crate::{
-    json_fields::{self, FieldError, JsonFields, deserialized, filled, parsed},
+    json,
+    json_fields::{FieldError, JsonFields, deserialized, filled, parsed},
     notification::Category,
 };
 
 const MAX_SOURCE_CHARS: usize = 200;
 /// About one printed page. A longer text is a policy, which the text should name by its version.
 const MAX_TEXT_CHARS: usize = 4_000;
+/// The person's item holds one for each category, and should stay below 1 KB.
+const MAX_TEXT_VERSION_CHARS: usize = 64;
 /// Source: RFC 5646, "Tags for Identifying Languages", 4.4.1: a buffer of 35 characters holds the longest tag without
 /// extensions.
 const MAX_LOCALE_CHARS: usize = 35;
@@ -35,7 +38,7 @@ pub(super) fn request(
     recorded_by: Option<String>,
 ) -> Result<ConsentRequest, InvalidConsent> {
     let read = || {
-        let mut fields = JsonFields::of(String::new(), json_fields::value(body)?, "a JSON object")?;
+        let mut fields = JsonFields::of(String::new(), json::value(body)?, "a JSON object")?;
         let account_sid = fields.optional("account_sid", "AC and 32 hexadecimal digits", parsed)?;
         let evidence = evidence(&mut fields, now, recorded_by)?;
         fields.finish()?;
@@ -59,6 +62,9 @@ fn evidence(
         })?,
         text: fields
             .optional("text", "what was agreed to, 1 to 4000 characters", |value| at_most(MAX_TEXT_CHARS, value))?,
+        text_version: fields.optional("text_version", "a text of 1 to 64 characters, as in 2026-11", |value| {
+            at_most(MAX_TEXT_VERSION_CHARS, value)
+        })?,
         locale: fields.optional("locale", "a language tag, as in pt-BR", locale)?,
         ip: fields.optional("ip", "an IPv4 or IPv6 address", parsed)?,
         user_agent: fields

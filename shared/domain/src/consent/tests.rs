@@ -37,14 +37,14 @@ fn the_minimal_form_is_consent_given_now() {
 #[test]
 fn the_full_form_is_stored_word_for_word() {
     let body = json!({
-        "category": "utility", "state": "given", "source": "app", "text": "Yes", "locale": "pt_BR",
+        "category": "utility", "state": "given", "source": "app", "text": "Yes", "text_version": "2026-11", "locale": "pt_BR",
         "ip": "2001:db8::1", "user_agent": "Mozilla/5.0", "at": "2026-11-19T10:00:00.123456Z",
         "account_sid": "AC00000000000000000000000000000001",
     });
     let arn = "arn:aws:iam::123456789012:user/shop";
     let request = ConsentRequest::parse(&body.to_string(), now(), Some(arn.to_owned())).unwrap();
     let shown = serde_json::to_value(&request.evidence).unwrap();
-    for field in ["category", "state", "source", "text", "locale", "ip", "user_agent"] {
+    for field in ["category", "state", "source", "text", "text_version", "locale", "ip", "user_agent"] {
         assert_eq!(shown[field], body[field], "{field}");
     }
     assert_eq!((&shown["at"], &shown["recorded_by"]), (&json!("2026-11-19T10:00:00.123Z"), &json!(arn)));
@@ -68,6 +68,9 @@ fn an_invalid_field_is_named() {
         ("text", json!(null)),
         ("text", json!("")),
         ("text", json!("x".repeat(4_001))),
+        ("text_version", json!("")),
+        ("text_version", json!("x".repeat(65))),
+        ("text_version", json!(3)),
         ("locale", json!("e")),
         ("locale", json!("en-")),
         ("locale", json!("en US")),

@@ -14,7 +14,13 @@ fn said(preference: Preference, second: i64) -> RecordedPreference {
 }
 
 fn consent(state: ConsentState, second: i64) -> Consent {
-    Consent { category: Category::Marketing, state, at: at(second), evidence: format!("consent#marketing#{second}") }
+    Consent {
+        category: Category::Marketing,
+        state,
+        at: at(second),
+        text_version: None,
+        evidence: format!("consent#marketing#{second}"),
+    }
 }
 
 fn stop(person: &mut Person, second: i64) -> PreferenceEffect {

@@ -18,8 +18,21 @@ pub const QUEUE_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// FAQs".
 pub const TWILIO_QUEUE: SignedDuration = SignedDuration::from_hours(4);
 
-/// How long a link to media in a sent message is valid: Twilio's queue, and two hours for our own retries.
+/// How many status callbacks a delivered message has: queued, sent, delivered, read. Source: Twilio, "Outbound Message Status in
+/// Status Callbacks".
+pub const STATUS_CALLBACKS: u32 = 4;
+
+/// How long a link to media in a sent message is valid that a long-lived key signed: Twilio's queue, and two hours more.
 pub const SENT_MEDIA_LINK: SignedDuration = SignedDuration::from_hours(6);
+
+/// How much longer a media link is valid than Twilio may try to send its message, at least: the message is created up to 45 s
+/// after the link was signed, the send function's timeout, then Twilio fetches the file, and the clocks of Twilio and AWS
+/// differ by seconds.
+pub const MEDIA_LINK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// The longest validity period of a message with a media link that the session of a role signed. A session lasts an hour, and
+/// is used for messages until it is eight minutes old.
+pub const SESSION_MEDIA_VALIDITY: SignedDuration = SignedDuration::from_secs(3_000);
 
 /// The maximum length of a notification's id: long enough for the keys of other systems, short enough for a table key
 /// and a callback URL.
@@ -112,6 +125,13 @@ pub const EXPIRES_AT_AHEAD: SignedDuration = SignedDuration::from_hours(40 * 24)
 /// were deleted earlier, nothing would end it, and its id could be sent a second time.
 pub const NOTIFICATION_RETENTION: SignedDuration = SignedDuration::from_hours(45 * 24);
 
+/// How long the media bucket keeps a file (`template.yaml`, `MediaBucket`). A file may be uploaded before its notification is
+/// put on a queue, which may wait there for as long as SQS keeps it, and then until the latest `send_at`. It is fetched until the
+/// notification expires and Twilio's queue is empty.
+pub const MEDIA_RETENTION: SignedDuration = SignedDuration::from_hours(50 * 24);
+
+const _: () = assert!(SEND_AT_AHEAD.as_secs() + QUEUE_RETENTION.as_secs() <= MEDIA_RETENTION.as_secs());
+const _: () = assert!(EXPIRES_AT_AHEAD.as_secs() + TWILIO_QUEUE.as_secs() <= MEDIA_RETENTION.as_secs());
 const _: () = assert!(SEND_AT_AHEAD.as_secs() < EXPIRES_AT_AHEAD.as_secs());
 const _: () = assert!(EXPIRES_AT_AHEAD.as_secs() < NOTIFICATION_RETENTION.as_secs());
 

@@ -11,10 +11,12 @@ use twilio_types::{
 
 use crate::{digest::sha256_hex, limits::MAX_NOTIFICATION_ID_CHARS, media::MediaKey, region::time_zones_of_recipient};
 
+mod files;
 mod parse;
 mod size;
 mod variables;
 
+pub use files::FurtherNotification;
 pub use parse::InvalidNotification;
 
 /// The idempotency key of a notification within its account: 1 to 128 characters, without control characters.
@@ -89,7 +91,7 @@ impl Category {
 pub enum Content {
     /// Free-form text of 1 to 1,600 characters.
     Text { body: String },
-    /// 1 to 10 files, with a caption of at most 1,600 characters.
+    /// Files with a caption of at most 1,600 characters: one over WhatsApp, 1 to 10 by SMS.
     Media { media: Vec<MediaSource>, body: Option<String> },
     /// A template that WhatsApp has approved.
     Template {
@@ -153,6 +155,9 @@ pub struct Notification {
     pub to: Recipient,
     pub category: Category,
     pub content: Content,
+    /// The files of the content after the first one. Each is sent by another notification ([`Notification::further`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_files: Vec<MediaSource>,
     /// The options to try if the content cannot be delivered, in this order.
     pub fallback: Vec<Fallback>,
     /// The earliest time to send it.
@@ -217,6 +222,7 @@ impl fmt::Debug for Notification {
             .field("account_sid", &self.account_sid)
             .field("category", &self.category)
             .field("content", &self.content)
+            .field("further_files", &self.further_files.len())
             .field("fallback", &self.fallback)
             .field("send_at", &self.send_at)
             .field("expires_at", &self.expires_at)

@@ -11,12 +11,13 @@ use twilio_types::{
 };
 
 use super::{
-    Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template, size, variables,
+    Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template,
+    files::{self, ONE_MESSAGE_PER_FILE, ParsedContent},
+    size, variables,
 };
 use crate::{
-    json_fields::{
-        self, FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map,
-    },
+    json::{self, InvalidJson},
+    json_fields::{FieldError, JsonFields, TIME, as_string, deserialized, filled, parsed, parsed_owned, string_map},
     limits::{EXPIRES_AT_AHEAD, QUEUE_RETENTION, SEND_AT_AHEAD, SEND_AT_PAST},
 };
 
@@ -34,11 +35,13 @@ pub struct InvalidNotification {
 }
 
 pub(super) fn notification(body: &str) -> Result<Notification, InvalidNotification> {
-    let value = json_fields::value(body).map_err(|(field, problem)| InvalidNotification {
-        field,
-        problem,
-        id: None,
-        account_sid: None,
+    let value = json::value(body).map_err(|InvalidJson { field, problem }| {
+        // The report names the notification if its id is not the field that is given twice.
+        let value = json::last_of_each(body).unwrap_or_default();
+        let string_at = |name: &str| string_at(&value, name).filter(|_| field != name);
+        let id = string_at("id").and_then(|id| NotificationId::try_from(id).ok());
+        let account_sid = string_at("account_sid").and_then(|sid| sid.parse().ok());
+        InvalidNotification { field: shortened(field), problem, id, account_sid }
     })?;
     let id = string_at(&value, "id").and_then(|id| NotificationId::try_from(id).ok());
     let account_sid = string_at(&value, "account_sid").and_then(|sid| sid.parse().ok());
@@ -65,15 +68,17 @@ fn string_at(value: &Value, field: &str) -> Option<String> {
 
 fn read(value: Value) -> Result<Notification, FieldError> {
     let mut fields = JsonFields::of(String::new(), value, "a JSON object")?;
+    let id = fields.required("id", "a string of 1 to 128 characters, without control characters", parsed_owned)?;
+    let to = fields.required("to", RECIPIENT, parsed)?;
+    let categories = "marketing, utility, authentication or service";
+    let category = fields.required("category", categories, deserialized::<Category>)?;
+    let (content, further_files) = content(fields.take_required("content")?, "content".to_owned())?.divided()?;
     let notification = Notification {
-        id: fields.required("id", "a string of 1 to 128 characters, without control characters", parsed_owned)?,
-        to: fields.required("to", RECIPIENT, parsed)?,
-        category: fields.required(
-            "category",
-            "marketing, utility, authentication or service",
-            deserialized::<Category>,
-        )?,
-        content: content(fields.take_required("content")?, "content".to_owned())?,
+        id,
+        to,
+        category,
+        content,
+        further_files,
         fallback: fallbacks(&mut fields)?,
         send_at: fields.optional("send_at", TIME, parsed::<Timestamp>)?,
         expires_at: fields.optional("expires_at", TIME, parsed::<Timestamp>)?,
@@ -95,6 +100,7 @@ const RECIPIENT: &str =
 /// Checks the rules that concern more than one field.
 fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     check_recipient(notification)?;
+    files::check(notification)?;
     variables::check(notification)?;
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
@@ -166,15 +172,19 @@ pub(super) fn check_times(
     }
 }
 
-fn content(value: Value, path: String) -> Result<Content, FieldError> {
-    let mut fields = JsonFields::of(path, value, "an object with a type")?;
+fn content(value: Value, path: String) -> Result<ParsedContent, FieldError> {
+    let mut fields = JsonFields::of(path.clone(), value, "an object with a type")?;
     let kind = fields.required("type", "text, media or template", as_string)?;
+    let mut one_message_per_file = false;
     let content = match kind.as_str() {
         "text" => Content::Text { body: fields.required("body", "a text of 1 to 1600 characters", body)? },
-        "media" => Content::Media {
-            media: media(&mut fields)?,
-            body: fields.optional("body", "a caption of 1 to 1600 characters", body)?,
-        },
+        "media" => {
+            one_message_per_file = fields.optional(ONE_MESSAGE_PER_FILE, "true or false", boolean)?.unwrap_or_default();
+            Content::Media {
+                media: media(&mut fields)?,
+                body: fields.optional("body", "a caption of 1 to 1600 characters", body)?,
+            }
+        }
         "template" => Content::Template {
             template: template(&mut fields)?,
             variables: fields.optional("variables", VARIABLES, variable_values)?.unwrap_or_default(),
@@ -182,7 +192,7 @@ fn content(value: Value, path: String) -> Result<Content, FieldError> {
         _ => return Err((fields.path_of("type"), "expected text, media or template".to_owned())),
     };
     fields.finish()?;
-    Ok(content)
+    Ok(ParsedContent { path, content, one_message_per_file })
 }
 
 const VARIABLES: &str = "an object of at most 100 strings of at most 1600 characters, as in {\"1\": \"Ava\"}";
@@ -227,12 +237,10 @@ fn fallbacks(fields: &mut JsonFields) -> Result<Vec<Fallback>, FieldError> {
     let item = |(index, value)| {
         let path = format!("fallback[{index}]");
         let mut fields = JsonFields::of(path.clone(), value, "an object with channel and content")?;
-        let fallback = Fallback {
-            channel: fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?,
-            content: content(fields.take_required("content")?, format!("{path}.content"))?,
-        };
+        let channel = fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?;
+        let content = content(fields.take_required("content")?, format!("{path}.content"))?.undivided(channel)?;
         fields.finish()?;
-        Ok(fallback)
+        Ok(Fallback { channel, content })
     };
     items.into_iter().enumerate().map(item).collect()
 }
@@ -259,12 +267,13 @@ fn public_url(value: Value) -> Option<String> {
     (matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= MAX_CHARS).then_some(text)
 }
 
-const METADATA: &str = "an object of strings, without an empty name";
+const METADATA: &str = "an object of strings, with names of 1 to 65,535 bytes";
 
-/// An event has it as JSON, and a stored notification as a map, in which DynamoDB accepts no empty name (Amazon DynamoDB,
-/// "Supported data types and naming rules").
+/// An event has it as JSON, and a stored notification as a map, in which DynamoDB accepts no empty name, and none of
+/// 64 KB or more (Amazon DynamoDB, "Supported data types and naming rules").
 fn metadata(value: Value) -> Option<BTreeMap<String, String>> {
-    string_map(value).filter(|map| !map.contains_key(""))
+    const MAX_BYTES: usize = 65_535;
+    string_map(value).filter(|map| map.keys().all(|name| (1..=MAX_BYTES).contains(&name.len())))
 }
 
 fn variable_values(value: Value) -> Option<BTreeMap<String, String>> {

@@ -27,6 +27,28 @@ fn the_full_form_is_read() {
 }
 
 #[test]
+fn a_field_given_twice_is_refused_under_the_notifications_id() {
+    for (twice, field, id) in [
+        (r#""to": "+14155550199""#, "to", Some("order-1")),
+        (r#""id": "order-2""#, "id", None),
+        (r#""content": {"type": "text", "body": "a", "body": "b"}"#, "content.body", Some("order-1")),
+    ] {
+        let body = minimal().to_string().replacen('{', &format!("{{{twice}, "), 1);
+        let error = Notification::parse(&body).unwrap_err();
+        assert_eq!((error.field.as_str(), error.id.as_ref().map(NotificationId::as_str)), (field, id), "{body}");
+        assert!(error.problem.starts_with("given twice"), "{error}");
+    }
+    assert!(Notification::parse(&format!("\u{feff}{}", minimal())).is_ok());
+}
+
+#[test]
+fn an_account_inside_the_content_is_refused_by_its_path() {
+    let account = json!("AC00000000000000000000000000000002");
+    let content = json!({"type": "text", "body": "Hi", "account_sid": account});
+    assert_eq!(Notification::parse(&with("content", content)).unwrap_err().field, "content.account_sid");
+}
+
+#[test]
 fn the_minimal_form_is_read() {
     let notification = Notification::parse(&minimal().to_string()).unwrap();
     assert_eq!(notification.content, Content::Text { body: "Hi".into() });
@@ -36,10 +58,19 @@ fn the_minimal_form_is_read() {
 #[test]
 fn media_have_a_key_or_a_url_and_templates_a_sid_or_a_name() {
     for content in [
-        json!({"type": "media", "media": [{"key": "uploads/a.jpg"}, {"url": "https://example.com/b.pdf"}], "body": "Look"}),
+        json!({"type": "media", "media": [{"key": "uploads/a.jpg"}, {"url": "https://example.com/b.pdf"}], "body": "Look",
+               "one_message_per_file": true}),
         json!({"type": "template", "name": "order_update", "locale": "en"}),
     ] {
         Notification::parse(&with("content", content)).unwrap();
+    }
+}
+
+#[test]
+fn a_name_of_metadata_fits_into_a_map_of_dynamodb() {
+    for (bytes, is_valid) in [(0, false), (1, true), (65_535, true), (65_536, false)] {
+        let parsed = Notification::parse(&with("metadata", json!({"x".repeat(bytes): "1"})));
+        assert_eq!(parsed.map_err(|error| error.field).err().as_deref(), (!is_valid).then_some("metadata"), "{bytes}");
     }
 }
 
@@ -103,7 +134,10 @@ fn a_notification_may_be_sent_to_a_user_id() {
     let notification = to_user_id(&json!({})).unwrap();
     assert_eq!(notification.to.user_id().unwrap().as_str(), "US.ENT.1349");
     assert_eq!(serde_json::to_value(&notification).unwrap()["to"], "US.ENT.1349");
-    let error = Notification::parse(&with("to", json!("whatsapp:US.1349"))).unwrap_err().to_string();
+    let as_twilio_writes_it = Notification::parse(&with("to", json!("whatsapp:US.ENT.1349"))).unwrap();
+    let without_prefix = Notification::parse(&with("to", json!("US.ENT.1349"))).unwrap();
+    assert_eq!(as_twilio_writes_it.digest(), without_prefix.digest(), "the same request");
+    let error = Notification::parse(&with("to", json!("whatsapp:US1349"))).unwrap_err().to_string();
     let expected = "an E.164 phone number, as in +14155550123, or a WhatsApp user id, as in US.13491208655302741918";
     assert_eq!(error, format!("to: expected {expected}"));
 }

@@ -59,14 +59,16 @@ impl fmt::Debug for DailyCap {
 
 /// A daily cap that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
+#[error("{field}{problem}")]
 pub struct InvalidDailyCap {
+    /// The field in the cap, and a colon; empty for the whole cap.
     field: String,
     problem: String,
 }
 
 impl From<FieldError> for InvalidDailyCap {
     fn from((field, problem): FieldError) -> Self {
+        let field = field.strip_prefix("daily_cap.").map(|field| format!("{field}: ")).unwrap_or_default();
         Self { field, problem }
     }
 }
@@ -121,7 +123,7 @@ fn messages(path: &str, value: &Value) -> Result<u32, FieldError> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
     number.filter(|number| MESSAGES.contains(number)).ok_or_else(|| {
         let (first, last) = (MESSAGES.start(), MESSAGES.end());
-        (path.to_owned(), format!("expected a whole number from {first} to {last}, not {value}"))
+        (path.to_owned(), format!("expected a whole number from {first} to {last}"))
     })
 }
 

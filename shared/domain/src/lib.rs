@@ -22,7 +22,8 @@ pub mod contact_key;
 pub mod daily_cap;
 pub mod digest;
 pub mod failure_response;
-mod json_fields;
+pub mod json;
+pub mod json_fields;
 pub mod lane;
 pub mod limits;
 pub mod media;
@@ -40,6 +41,7 @@ pub mod region;
 pub mod route;
 pub mod route_health;
 pub mod suppression;
+pub mod suppression_request;
 pub mod token_bucket;
 pub mod waiting;
 

@@ -234,7 +234,7 @@ impl Progress {
     pub fn report(&mut self, report: &MessageReport, on: &Transition<'_>) -> Change {
         match self.record_status(report, on.now) {
             Ok(change) => change,
-            Err(failure) => self.fail(report.attempt, failure, Some(report.status), on),
+            Err(failure) => self.fail(report.attempt, failure, report.status.known(), on),
         }
     }
 
@@ -262,7 +262,7 @@ impl Progress {
                     return Ok(Change::Nothing);
                 }
                 attempt.message_sid = Some(report.message_sid.clone());
-                attempt.status = Some(report.status);
+                attempt.status = report.status.known();
                 if is_last && self.outcome.is_none_or(|outcome| outcome == Outcome::Unknown) {
                     return Err(CreateFailure { reason: None, code: report.code });
                 }
@@ -329,17 +329,19 @@ impl Progress {
 
     fn record_arrived(&mut self, report: &MessageReport, is_last: bool, now: Timestamp) -> Change {
         let number = report.attempt;
-        let Some(attempt) = self.attempts.get(number) else { return Change::Nothing };
-        if attempt.status.is_some_and(|known| known >= report.status) {
+        let (Some(attempt), Some(status)) = (self.attempts.get(number), report.status.known()) else {
+            return Change::Nothing;
+        };
+        if attempt.status.is_some_and(|known| known >= status) {
             return Change::Nothing;
         }
         if attempt.result != AttemptResult::Accepted {
             self.record_accepted(number, report.message_sid.clone(), is_last, now);
         }
         let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
-        attempt.status = Some(report.status);
+        attempt.status = Some(status);
         if attempt.purpose == Purpose::Deliver && self.phase == Phase::Accepted {
-            let outcome = if report.status == MessageStatus::Read { Outcome::Read } else { Outcome::Delivered };
+            let outcome = if status == MessageStatus::Read { Outcome::Read } else { Outcome::Delivered };
             self.outcome = Some(outcome);
         }
         Change::Recorded

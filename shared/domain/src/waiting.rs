@@ -39,9 +39,9 @@ pub enum WaitReason {
     DailyCap,
     #[error("Twilio's answer was lost: whether the message exists is looked up")]
     Lookup,
-    #[error("the account is not in the Twilio secret")]
+    #[error("the account is not in the Twilio secret, or the secret cannot be read")]
     Account,
-    #[error("the template's name or a media link cannot be looked up now")]
+    #[error("the template's name or a media file cannot be looked up now")]
     Composition,
 }
 

@@ -67,32 +67,32 @@ fn next_day_begins_at_midnight_utc() {
 
 #[test]
 fn invalid_cap_is_refused_by_the_path_of_its_field() {
-    let whole = "expected a whole number from 1 to 1000000000, not";
+    let whole = "expected a whole number from 1 to 1000000000";
     for (json, expected) in [
-        (json!(5), "daily_cap: expected an object with account, countries or routes".to_owned()),
-        (json!({"account": 0}), format!("daily_cap.account: {whole} 0")),
-        (json!({"account": -1}), format!("daily_cap.account: {whole} -1")),
-        (json!({"account": 1.5}), format!("daily_cap.account: {whole} 1.5")),
-        (json!({"account": null}), format!("daily_cap.account: {whole} null")),
-        (json!({"account": 1_000_000_001}), format!("daily_cap.account: {whole} 1000000001")),
-        (json!({"countries": 5}), "daily_cap.countries: expected an object".to_owned()),
-        (json!({"countries": {"BR": "5"}}), format!("daily_cap.countries.BR: {whole} \"5\"")),
-        (json!({"routes": {"default": 0}}), format!("daily_cap.routes.default: {whole} 0")),
+        (json!(5), "expected an object with account, countries or routes".to_owned()),
+        (json!({"account": 0}), format!("account: {whole}")),
+        (json!({"account": -1}), format!("account: {whole}")),
+        (json!({"account": 1.5}), format!("account: {whole}")),
+        (json!({"account": null}), format!("account: {whole}")),
+        (json!({"account": 1_000_000_001}), format!("account: {whole}")),
+        (json!({"countries": 5}), "countries: expected an object".to_owned()),
+        (json!({"countries": {"BR": "5"}}), format!("countries.BR: {whole}")),
+        (json!({"routes": {"default": 0}}), format!("routes.default: {whole}")),
         (
             json!({"routes": {"+14155238886": 5}}),
-            "daily_cap.routes.+14155238886: expected whatsapp:+14155238886, a Messaging Service's SID, sms: and that, \
+            "routes.+14155238886: expected whatsapp:+14155238886, a Messaging Service's SID, sms: and that, \
              or default"
                 .to_owned(),
         ),
         (
             json!({"country": {"BR": 5}}),
-            "daily_cap.country: unknown field, expected one of account, countries, routes".to_owned(),
+            "country: unknown field, expected one of account, countries, routes".to_owned(),
         ),
     ] {
         assert_eq!(DailyCap::try_from(json.clone()).unwrap_err().to_string(), expected, "{json}");
     }
     let error = DailyCap::try_from(json!({"countries": {"Brazil": 5}})).unwrap_err().to_string();
-    assert!(error.starts_with("daily_cap.countries.Brazil: \"Brazil\" is not a country"), "{error}");
+    assert!(error.starts_with("countries.Brazil: not a country"), "{error}");
 }
 
 #[test]

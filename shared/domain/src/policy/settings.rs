@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     daily_cap::DailyCap,
+    json::{self, InvalidJson},
     json_fields::{InvalidWholeNumber, whole_number},
     notification::Category,
     quiet_hours::{InvalidQuietHours, QuietHours},
@@ -46,17 +47,16 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// Settings that are not valid. The message holds the JSON parser's reason, so the parser's error is not the source as
-/// well.
+/// Settings that are not valid. The message holds the reason, so the reason is not the source as well.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a policy as in docs/configuration.md, \"Send policy\": {0}")]
-pub struct InvalidPolicy(serde_json::Error);
+pub struct InvalidPolicy(InvalidJson);
 
 impl FromStr for Policy {
     type Err = InvalidPolicy;
 
     fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
-        serde_json::from_str(text).map_err(InvalidPolicy)
+        json::read(text).map_err(InvalidPolicy)
     }
 }
 
@@ -90,7 +90,7 @@ impl TryFrom<WrittenConsentRule> for ConsentRule {
     type Error = InvalidWholeNumber;
 
     fn try_from(written: WrittenConsentRule) -> Result<Self, InvalidWholeNumber> {
-        Ok(Self { days: written.days.map(|days| whole_number("days", days, DAYS)).transpose()? })
+        Ok(Self { days: written.days.map(|days| whole_number("days", &days, DAYS)).transpose()? })
     }
 }
 
@@ -154,8 +154,8 @@ impl TryFrom<WrittenMarketingCap> for MarketingCap {
 
     fn try_from(written: WrittenMarketingCap) -> Result<Self, InvalidWholeNumber> {
         Ok(Self {
-            messages: whole_number("messages", written.messages, Self::MESSAGES)?,
-            days: whole_number("days", written.days, DAYS)?,
+            messages: whole_number("messages", &written.messages, Self::MESSAGES)?,
+            days: whole_number("days", &written.days, DAYS)?,
         })
     }
 }
@@ -225,6 +225,12 @@ impl Policy {
     /// The rate limit of a sender or a Messaging Service.
     pub fn rate_limit(&self, sender: &str) -> RateLimit {
         self.rates.get(sender).or_else(|| self.rates.get("default")).copied().unwrap_or_default()
+    }
+
+    /// The rates of all senders that have one here, and the rate of a sender that has none.
+    pub fn rates(&self) -> impl Iterator<Item = RateLimit> {
+        let named = self.rates.iter().filter(|(sender, _)| *sender != "default").map(|(_, rate)| *rate);
+        named.chain([self.rate_limit("default")])
     }
 
     /// How many messages go out in a day at most.

@@ -118,6 +118,7 @@ fn consented(hours: i64) -> Person {
         category: Category::Marketing,
         state: ConsentState::Given,
         at: ago(hours),
+        text_version: None,
         evidence: String::new(),
     });
     person
@@ -337,19 +338,22 @@ fn a_country_overrides_only_what_it_names() {
 
 #[test]
 fn days_and_caps_out_of_range_are_refused_by_name() {
-    let days = "days: expected a whole number from 1 to 36500, not";
-    let messages = "messages: expected a whole number from 0 to 500, not";
+    let days = "days: expected a whole number from 1 to 36500";
+    let messages = "messages: expected a whole number from 0 to 500";
     for (block, expected) in [
-        (json!({"consent": {"marketing": {"days": 0}}}), format!("{days} 0")),
-        (json!({"consent": {"marketing": {"days": -1}}}), format!("{days} -1")),
-        (json!({"consent": {"marketing": {"days": "30"}}}), format!("{days} \"30\"")),
-        (json!({"consent": {"marketing": {"day": 30}}}), "unknown field `day`".to_owned()),
-        (json!({"marketing_cap": {"messages": 2, "days": 0}}), format!("{days} 0")),
-        (json!({"marketing_cap": {"messages": 2, "days": 0.5}}), format!("{days} 0.5")),
-        (json!({"marketing_cap": {"messages": 2, "days": 36_501}}), format!("{days} 36501")),
-        (json!({"marketing_cap": {"messages": -1, "days": 7}}), format!("{messages} -1")),
-        (json!({"marketing_cap": {"messages": 501, "days": 7}}), format!("{messages} 501")),
-        (json!({"marketing_cap": {"messages": 2}}), "missing field `days`".to_owned()),
+        (json!({"consent": {"marketing": {"days": 0}}}), days.to_owned()),
+        (json!({"consent": {"marketing": {"days": -1}}}), days.to_owned()),
+        (json!({"consent": {"marketing": {"days": "30"}}}), days.to_owned()),
+        (
+            json!({"consent": {"marketing": {"day": 30}}}),
+            "default.consent.marketing.day: unknown field, expected one of days".to_owned(),
+        ),
+        (json!({"marketing_cap": {"messages": 2, "days": 0}}), days.to_owned()),
+        (json!({"marketing_cap": {"messages": 2, "days": 0.5}}), days.to_owned()),
+        (json!({"marketing_cap": {"messages": 2, "days": 36_501}}), days.to_owned()),
+        (json!({"marketing_cap": {"messages": -1, "days": 7}}), messages.to_owned()),
+        (json!({"marketing_cap": {"messages": 501, "days": 7}}), messages.to_owned()),
+        (json!({"marketing_cap": {"messages": 2}}), "default.marketing_cap.days: missing, and required".to_owned()),
     ] {
         let error = json!({"default": block}).to_string().parse::<Policy>().unwrap_err().to_string();
         assert!(error.contains(&expected), "{block}: {error}");
@@ -366,27 +370,27 @@ fn days_and_caps_out_of_range_are_refused_by_name() {
 #[test]
 fn an_invalid_policy_says_why_once() {
     for (policy, part) in [
-        (r#"{"quiet": 1}"#, "unknown field `quiet`"),
+        (r#"{"quiet": 1}"#, "quiet: unknown field, expected one of default, countries"),
         (
             r#"{"rates": {"default": {"per_second": 0}}}"#,
-            "per_second: expected a whole number from 1 to 10000, not 0 at line 1 column 40",
+            "rates.default.per_second: expected a whole number from 1 to 10000",
         ),
         (
             r#"{"rates": {"default": {"per_second": 1041667}}}"#,
-            "per_second: expected a whole number from 1 to 10000, not 1041667",
+            "rates.default.per_second: expected a whole number from 1 to 10000",
         ),
-        (r#"{"on_unknown": {"marketing": "send"}}"#, "expected `hold` or `resend`"),
+        (r#"{"on_unknown": {"marketing": "send"}}"#, "on_unknown.marketing: expected hold or resend"),
         (
             r#"{"default": {"quiet_hours": {"from": "25:00", "to": "08:00"}}}"#,
-            "from: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00",
+            "default.quiet_hours.from: not a time of day: expected hours and minutes from 00:00 to 23:59, as in 21:00",
         ),
         (
             r#"{"daily_cap": {"countries": {"BR": 0}}}"#,
-            "daily_cap.countries.BR: expected a whole number from 1 to 1000000000, not 0",
+            "daily_cap.countries.BR: expected a whole number from 1 to 1000000000",
         ),
         (
             r#"{"pause_on_failures": {"share_percent": 0, "at_least": 100}}"#,
-            "share_percent: expected a whole number from 1 to 100, not 0",
+            "pause_on_failures.share_percent: expected a whole number from 1 to 100",
         ),
     ] {
         let error = policy.parse::<Policy>().unwrap_err();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use twilio_types::{error_code::ErrorCode, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
 use crate::notification::Notification;
 
@@ -36,7 +36,8 @@ pub struct MessageReport {
     /// The number of the attempt that became the message.
     pub attempt: usize,
     pub message_sid: MessageSid,
-    pub status: MessageStatus,
+    /// A word that is not known says no more than that the message exists.
+    pub status: ReportedStatus,
     pub code: Option<ErrorCode>,
 }
 

@@ -68,7 +68,7 @@ fn accepted(step: Step, notification: &Notification) -> Progress {
 
 fn report(status: MessageStatus, code: Option<u32>) -> MessageReport {
     let code = code.map(|code| code.to_string().parse().unwrap());
-    MessageReport { attempt: 0, message_sid: sid(1), status, code }
+    MessageReport { attempt: 0, message_sid: sid(1), status: status.into(), code }
 }
 
 fn failed(code: u32) -> MessageReport {

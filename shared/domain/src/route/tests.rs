@@ -4,6 +4,7 @@ use twilio_types::address::{Address, Channel};
 
 use super::*;
 use crate::{
+    opt_out_request::RequestedScope,
     preference::Preference,
     suppression::{OptOutScope, SuppressionKey},
 };
@@ -112,7 +113,7 @@ proptest! {
     ) {
         let sender: Address = to.parse().unwrap();
         let service_sid = service.as_deref().map(|sid| sid.parse().unwrap());
-        let stop = configured.scopes(Preference::OptedOut, &sender, service_sid.as_ref());
+        let stop = configured.scopes(Preference::OptedOut, RequestedScope::All, &sender, service_sid.as_ref());
         let mut fields = json!({"category": category});
         if to.starts_with("whatsapp:+") {
             fields["from"] = json!(to);

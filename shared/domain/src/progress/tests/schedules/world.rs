@@ -165,7 +165,7 @@ impl World {
     /// Finds out what became of a claim without an answer. Gives whether the notification may be decided about.
     fn resolve(&mut self, lease: Lease) -> bool {
         let attempt = self.progress.attempts.len() - 1;
-        let known = self.recorded.iter().filter(|report| report.attempt == attempt).max_by_key(|report| report.status);
+        let known = self.recorded.iter().filter(|report| report.attempt == attempt).max_by_key(|report| &report.status);
         if let Some(report) = known.cloned() {
             self.write("found by a callback", |progress, on| {
                 progress.record_found(&report, on);
@@ -184,7 +184,7 @@ impl World {
             let found = MessageReport {
                 attempt,
                 message_sid: message.sid.clone(),
-                status: message.current,
+                status: message.current.into(),
                 code: (message.current == MessageStatus::Failed).then(|| "63003".parse().unwrap()),
             };
             self.write("found in the list", |progress, on| {
@@ -274,7 +274,8 @@ impl World {
         let (status, code) = message.ahead.remove(0);
         message.current = status;
         let code = code.and_then(|code| code.to_string().parse().ok());
-        let report = MessageReport { attempt: message.attempt, message_sid: message.sid.clone(), status, code };
+        let report =
+            MessageReport { attempt: message.attempt, message_sid: message.sid.clone(), status: status.into(), code };
         if !loses {
             self.reports.push(report);
         }
@@ -305,8 +306,8 @@ impl World {
         for (attempt, message_sid, status) in found {
             let code = (status == MessageStatus::Failed).then(|| "63003".parse().unwrap());
             let known =
-                self.recorded.iter().find(|report| report.message_sid == message_sid && report.status == status);
-            let report = known.cloned().unwrap_or(MessageReport { attempt, message_sid, status, code });
+                self.recorded.iter().find(|report| report.message_sid == message_sid && report.status == status.into());
+            let report = known.cloned().unwrap_or(MessageReport { attempt, message_sid, status: status.into(), code });
             self.recorded.push(report.clone());
             self.write("sweep", |progress, on| {
                 progress.report(&report, on);

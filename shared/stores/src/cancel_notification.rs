@@ -8,9 +8,15 @@
 //! If its template was sent, the person's item names the notification as one whose content follows an answer. That name is
 //! removed in a second write. If it is not made, the same request makes it when it is repeated, and so does the person's next
 //! message.
+//!
+//! A notification with several files sends the first one itself, and the further ones are sent by further notifications. Who
+//! cancels the first one wants none of its files to be sent, so those that can still be cancelled are cancelled with it. One
+//! that is still on a queue is not stored yet: it is stored as cancelled, and its message is dropped as that of every
+//! notification that has ended. Each can also be cancelled alone, by its id.
 
 use domain::{
     contact_key::ContactKey,
+    notification::{FurtherNotification, Notification},
     progress::{CancelOutcome, CancelRefusal, Outcome, Purpose},
 };
 use jiff::Timestamp;
@@ -18,7 +24,7 @@ use jiff::Timestamp;
 use crate::{
     contacts::Contacts,
     dynamodb::StoreError,
-    notifications::{Notifications, StoredNotification},
+    notifications::{NotificationWrite, Notifications, StoredNotification, Subject},
 };
 
 #[derive(Debug, Clone)]
@@ -45,8 +51,34 @@ impl NotificationCanceller {
         };
         if !matches!(outcome, CancelOutcome::Refused(_)) {
             self.stop_awaiting(&stored, now).await?;
+            self.cancel_further(&stored, by, now).await?;
         }
         Ok(Some((stored, outcome)))
+    }
+
+    /// Cancels the notifications that send the further files, as far as they can be cancelled.
+    async fn cancel_further(
+        &self,
+        first: &StoredNotification,
+        by: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for further in first.notification().iter().flat_map(Notification::further) {
+            let mut cancelled = first.further(further);
+            cancelled.cancel(by);
+            match self.notifications.put(None, &cancelled, now).await? {
+                NotificationWrite::Changed(Some(stored)) if stored.subject.digest == cancelled.subject.digest => {
+                    let cancel = |stored: &mut StoredNotification| {
+                        let outcome = stored.cancel(by);
+                        ((outcome == CancelOutcome::Cancelled).then_some(()), ())
+                    };
+                    self.notifications.change_read(*stored, now, cancel).await?;
+                }
+                // The id belongs to a notification with other content.
+                NotificationWrite::Written | NotificationWrite::Changed(_) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn stop_awaiting(&self, stored: &StoredNotification, now: Timestamp) -> Result<(), StoreError> {
@@ -71,6 +103,21 @@ impl StoredNotification {
         outcome
     }
 
+    /// A notification that sends a further file of this one, before anything of it is stored.
+    fn further(&self, further: FurtherNotification) -> Self {
+        let FurtherNotification { notification, request } = further;
+        let subject = Subject {
+            account_sid: self.subject.account_sid.clone(),
+            digest: notification.digest(),
+            recipient: Some(notification.to),
+            category: Some(notification.category),
+            metadata: notification.metadata,
+            id: notification.id,
+            request: Some(request),
+        };
+        Self::new(subject, self.enqueued_at)
+    }
+
     /// Whether its person may have it among the notifications whose content follows an answer.
     fn has_asked_for_reply(&self) -> bool {
         self.progress.attempts.iter().any(|attempt| attempt.purpose == Purpose::AskForReply)
@@ -86,14 +133,9 @@ pub fn describe_refusal(stored: &StoredNotification, refusal: CancelRefusal) -> 
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        notification::{FallbackChannel, Notification},
-        progress::CreateAnswer,
-        waiting::WaitReason,
-    };
+    use domain::{notification::FallbackChannel, progress::CreateAnswer, waiting::WaitReason};
 
     use super::*;
-    use crate::notifications::Subject;
 
     const REQUEST: &str = r#"{"id": "order-1", "to": "+14155550123", "category": "utility",
                               "content": {"type": "text", "body": "private"}}"#;

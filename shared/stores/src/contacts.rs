@@ -46,7 +46,7 @@ pub use listing::{ContactPage, ContactRecord, RecordedFact};
 pub use merged_person::MergedPerson;
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, ServiceWindow, Suppression};
 pub use person_item::{PersonWrite, PreferenceChange, StoredPerson};
-pub use preferences::PreferenceSource;
+pub use preferences::{PreferenceOutcome, PreferenceSource};
 
 use person_item::PersonItem;
 

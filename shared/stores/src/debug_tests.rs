@@ -164,10 +164,11 @@ fn contacts_show_no_identity_no_sender_and_no_text() {
         message_sid: None,
         code: None,
         reason: Some("private".to_owned()),
+        recorded_by: None,
         at: now(),
     };
     let entry = HistoryEntry { facet: "history#1".to_owned(), change: change.clone() };
-    let write = PersonWrite::Preference(change.clone());
+    let write = PersonWrite::Preference(Box::new(change.clone()));
     let person = StoredPerson::new(contact());
     let bucket = BucketKey::of_sender(&ACCOUNT.parse().unwrap(), SENDER);
     assert_redacted(&[&record, &page, &overview, &change, &entry, &write, &person, &bucket]);

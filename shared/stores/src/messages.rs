@@ -5,6 +5,9 @@
 //! | `AC#SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
 //! | `AC#<notification>#<attempt>` | `SM#<status>` | the form of a status callback of a message of ours: both keys are in the signed callback | `status`; `reconcile`, for a final status | after the configured retention |
 //! | `AC#SM` | `status#<status>` | the form of a status callback of another system's message | `status` | after the configured retention |
+//! | `AC#form#<hash>` | `unknown` | a signed form that is neither | `inbound`, `status` | after the configured retention |
+//!
+//! A form may come to either of the two URLs, so `inbound` and `status` write all of these.
 //!
 //! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
 //! that the item is not stored yet. No item is written twice.
@@ -23,7 +26,7 @@ use domain::{
     preference::Preference,
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use twilio_types::sid::{AccountSid, MessageSid};
 use twilio_webhook::{form::RawForm, signature::TrustedForm};
 
@@ -34,10 +37,13 @@ use crate::{
 
 mod event;
 mod missing;
+mod raw_form;
 mod reports;
+mod unknown_form;
 
 pub use event::{MessageEvent, MessageSubject, UnknownMessageEvent};
 pub use reports::StatusReport;
+pub use unknown_form::{FormHash, FormOutcome, StoredForm};
 
 /// An item of the table.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +76,9 @@ pub struct StoredMessage {
     /// Status: the attempt that the callback URL names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// The names of the parameters that cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_parameters: Vec<String>,
     #[serde(default, skip_serializing_if = "Source::is_webhook")]
     pub source: Source,
 }
@@ -117,6 +126,7 @@ impl StoredMessage {
             error_code: None,
             notification_id: None,
             attempt: None,
+            unreadable_parameters: Vec::new(),
             source: arrival.source,
         }
     }
@@ -184,15 +194,18 @@ impl Messages {
     /// Records an event unless it is recorded already, with one request in both cases.
     pub async fn record(&self, message: &StoredMessage) -> Result<RecordOutcome, StoreError> {
         let operation = "recording in the Messages table";
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(operation, message)?))
-            .condition_expression(IS_FIRST);
+        match self.put_first(operation, to_item(operation, message, &message.subject())?).await? {
+            None => Ok(RecordOutcome::First),
+            Some(item) => RecordOutcome::duplicate_of(item),
+        }
+    }
+
+    /// Writes an item unless one with its keys is stored, which is given then.
+    async fn put_first(&self, operation: &'static str, item: Item) -> Result<Option<Item>, StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(IS_FIRST);
         match conditional(operation, put).await? {
-            ConditionalWrite::Written(_) => Ok(RecordOutcome::First),
-            ConditionalWrite::Refused(item) => RecordOutcome::duplicate_of(item),
+            ConditionalWrite::Written(_) => Ok(None),
+            ConditionalWrite::Refused(item) => Ok(Some(item)),
         }
     }
 
@@ -201,7 +214,7 @@ impl Messages {
         let operation = "recording in the Messages table";
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(operation, message)?))
+            .set_item(Some(to_item(operation, message, &message.subject())?))
             .condition_expression(IS_FIRST)
             .return_values_on_condition_check_failure(AllOld)
             .build()
@@ -211,7 +224,7 @@ impl Messages {
 
     /// Reads an item, such as the one that refused a record.
     pub fn read(item: Item) -> Result<StoredMessage, StoreError> {
-        serde_dynamo::from_item(item).map_err(|error| StoreError::new("reading an item of the Messages table", error))
+        read("reading an item of the Messages table", item)
     }
 
     /// The query for the events of a subject.
@@ -234,10 +247,16 @@ impl Messages {
     }
 }
 
-fn to_item(operation: &'static str, message: &StoredMessage) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(message).map_err(|error| StoreError::new(operation, error))?;
-    item.insert("subject".to_owned(), text(message.subject()));
+fn to_item(operation: &'static str, event: &impl Serialize, subject: &MessageSubject) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(event).map_err(|error| StoreError::new(operation, error))?;
+    item.insert("subject".to_owned(), text(subject));
+    raw_form::pack(&mut item);
     Ok(item)
+}
+
+fn read<T: DeserializeOwned>(operation: &'static str, mut item: Item) -> Result<T, StoreError> {
+    raw_form::unpack(&mut item);
+    serde_dynamo::from_item(item).map_err(|error| StoreError::new(operation, error))
 }
 
 #[cfg(test)]
@@ -254,16 +273,17 @@ mod tests {
             account_sid: "AC00000000000000000000000000000001".parse().unwrap(),
             received_at: "2026-11-20T09:00:00.123Z".parse().unwrap(),
             expires_at: 1_795_000_000,
-            raw: Form::parse(b"Body=&A=1&A=2").to_raw(),
+            raw: Form::parse(b"Body=&A=1&A=2&=nameless").to_raw(),
             answer: None,
             preference: None,
             near_miss: Some(Language::Portuguese),
             error_code: None,
             notification_id: None,
             attempt: None,
+            unreadable_parameters: vec!["Latitude".to_owned()],
             source: Source::Webhook,
         };
-        let item: Item = to_item("", &message).unwrap();
+        let item: Item = to_item("", &message, &message.subject()).unwrap();
         assert_eq!(item.get("received_at"), Some(&text("2026-11-20T09:00:00.123Z")));
         assert_eq!(item.get("expires_at"), Some(&number("1795000000")));
         assert!(!item.contains_key("answer") && !item.contains_key("source"));

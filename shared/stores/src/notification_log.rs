@@ -13,7 +13,7 @@ use serde::Serialize;
 use twilio_types::{
     address::Recipient,
     error_code::ErrorCode,
-    message_status::MessageStatus,
+    message_status::{MessageStatus, ReportedStatus},
     sid::{AccountSid, MessageSid},
 };
 
@@ -72,14 +72,14 @@ pub struct LoggedAttempt {
 #[derive(Debug, Clone, Serialize)]
 pub struct LoggedMessage {
     pub message_sid: MessageSid,
-    /// The most advanced status; none if no status is recorded.
+    /// The most advanced status; none if no status is recorded that is known.
     pub current_status: Option<MessageStatus>,
     pub statuses: Vec<LoggedStatus>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct LoggedStatus {
-    pub status: MessageStatus,
+    pub status: ReportedStatus,
     pub at: Timestamp,
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
@@ -184,7 +184,7 @@ impl NotificationLog {
 
 /// A stored outcome `delivered` becomes `read` as soon as that is reported.
 fn reported(outcome: Option<Outcome>, reports: &[StatusReport]) -> Option<Outcome> {
-    let is_read = reports.iter().any(|report| report.status == MessageStatus::Read);
+    let is_read = reports.iter().any(|report| report.status == MessageStatus::Read.into());
     outcome.map(|outcome| if is_read && outcome == Outcome::Delivered { Outcome::Read } else { outcome })
 }
 
@@ -209,12 +209,12 @@ impl LoggedMessage {
     fn of(message_sid: MessageSid, reports: &[StatusReport]) -> Self {
         let of_message = || reports.iter().filter(|report| report.message_sid == message_sid);
         let logged = |report: &StatusReport| LoggedStatus {
-            status: report.status,
+            status: report.status.clone(),
             at: report.received_at,
             error: report.error_code.map(ErrorDetail::from),
         };
         Self {
-            current_status: MessageStatus::current(of_message().map(|report| report.status)),
+            current_status: MessageStatus::current(of_message().filter_map(|report| report.status.known())),
             statuses: of_message().map(logged).collect(),
             message_sid,
         }

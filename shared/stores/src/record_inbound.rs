@@ -17,11 +17,11 @@ use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use domain::{
     contact_key::ContactKey,
     limits::Retention,
-    opt_out_keywords::Languages,
-    opt_out_request::{Confirmation, Intent, Origin, PreferenceRequest},
+    opt_out_keywords::Keywords,
+    opt_out_request::{Confirmation, Intent, Origin, PreferenceRequest, RequestedScope},
     person::{Person, WindowKey},
     preference::{Preference, PreferenceEffect, RecordedPreference},
-    suppression::OptOutScope,
+    suppression::{OptOutScope, Scope},
 };
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::address::Channel;
@@ -47,7 +47,7 @@ pub struct InboundRecorder {
 /// The opt-out settings of a deployment.
 #[derive(Debug)]
 pub struct OptOutPolicy {
-    pub languages: Languages,
+    pub keywords: Keywords,
     pub scope: OptOutScope,
 }
 
@@ -90,6 +90,7 @@ impl InboundRecorder {
         let intent = self.intent(message, arrival.source);
         let (sid, account_sid) = (&message.message_sid, &message.account_sid);
         let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, self.retention);
+        stored.unreadable_parameters.clone_from(&message.unreadable_parameters);
         if let Intent::PossibleOptOut(language) = intent {
             stored.near_miss = Some(language);
         }
@@ -113,7 +114,7 @@ impl InboundRecorder {
             Source::Webhook => Origin::Webhook,
             Source::Reconcile => Origin::MessageList,
         };
-        Intent::of(message, origin, &self.policy.languages)
+        Intent::of(message, origin, &self.policy.keywords)
     }
 
     /// The first attempt. None if the person has to be read.
@@ -155,12 +156,13 @@ impl InboundRecorder {
             let mut actions = Vec::new();
             if let Some(request) = request {
                 let change = self.change_of(message, stored, request);
+                let is_stopped = person.suppressed_by([&Scope::All]).is_some();
                 let effect = record_change(&mut person, message, &change, stored.source);
                 stored.preference = (effect == PreferenceEffect::Changed).then_some(request.preference);
-                stored.answer = stored.preference.and_then(|_| confirmation(request, stored.source));
+                stored.answer = stored.preference.and_then(|_| confirmation(request, stored.source, is_stopped));
                 actions.push(self.contacts.history_action(&ContactKey::of_sender(message), &change)?);
                 if effect == PreferenceEffect::Changed {
-                    write = PersonWrite::Preference(change);
+                    write = PersonWrite::Preference(Box::new(change));
                 }
             }
             // The message goes first, so that a refusal by it is found whatever else is refused.
@@ -203,16 +205,18 @@ impl InboundRecorder {
         request: PreferenceRequest,
     ) -> PreferenceChange {
         let service = message.details.messaging_service_sid.as_ref();
+        let scopes = self.policy.scope.scopes(request.preference, request.scope, &message.to, service);
         PreferenceChange {
             event_id: format!("{}.{}", stored.message_sid, PreferenceChange::event_type(request.preference)),
             preference: request.preference,
             channel: message.from.channel.name().to_owned(),
             identity: message.from.identity.as_str().to_owned(),
-            scope: None,
-            scopes: self.policy.scope.scopes(request.preference, &message.to, service),
+            scope: (request.scope == RequestedScope::Marketing).then(|| Scope::Marketing.name().to_owned()),
+            scopes,
             message_sid: Some(stored.message_sid.clone()),
             code: None,
             reason: None,
+            recorded_by: None,
             at: stored.received_at,
         }
     }
@@ -251,19 +255,43 @@ fn windows_of(message: &InboundMessage) -> Vec<WindowKey> {
     [message.to.to_string()].into_iter().chain(service).map(|sender| WindowKey::of(&sender)).collect()
 }
 
-/// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later.
-fn confirmation(request: PreferenceRequest, source: Source) -> Option<String> {
-    match (request.preference, request.confirmation, source) {
-        (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) => {
-            Some(language.opt_out_confirmation().to_owned())
-        }
-        _ => None,
+/// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later. Nor is a STOP of
+/// marketing, if the person has stopped every message already: that person expects no message from us.
+fn confirmation(request: PreferenceRequest, source: Source, is_stopped: bool) -> Option<String> {
+    let (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) =
+        (request.preference, request.confirmation, source)
+    else {
+        return None;
+    };
+    match request.scope {
+        RequestedScope::All => Some(language.opt_out_confirmation().to_owned()),
+        RequestedScope::Marketing => (!is_stopped).then(|| language.marketing_opt_out_confirmation().to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::opt_out_keywords::Language;
+
     use super::*;
+
+    #[test]
+    fn opt_out_is_confirmed_by_what_it_covers() {
+        let request = |preference, scope| PreferenceRequest {
+            preference,
+            scope,
+            confirmation: Confirmation::FromUs(Language::French),
+        };
+        let stop = |scope| request(Preference::OptedOut, scope);
+        let (all, marketing) = (RequestedScope::All, RequestedScope::Marketing);
+        let texts = [Language::French.opt_out_confirmation(), Language::French.marketing_opt_out_confirmation()];
+        assert_eq!(confirmation(stop(all), Source::Webhook, false).as_deref(), Some(texts[0]));
+        assert_eq!(confirmation(stop(all), Source::Webhook, true).as_deref(), Some(texts[0]));
+        assert_eq!(confirmation(stop(marketing), Source::Webhook, false).as_deref(), Some(texts[1]));
+        assert_eq!(confirmation(stop(marketing), Source::Webhook, true), None, "every message is stopped already");
+        assert_eq!(confirmation(stop(marketing), Source::Reconcile, false), None);
+        assert_eq!(confirmation(request(Preference::OptedIn, all), Source::Webhook, false), None);
+    }
 
     #[test]
     fn message_of_the_list_may_be_from_the_end_of_its_second() {

@@ -31,13 +31,14 @@ impl StatusRecorder {
     ) -> Result<RecordOutcome, StoreError> {
         let (sid, account_sid) = (&callback.message_sid, &callback.account_sid);
         let event = match origin {
-            Some(_) => MessageEvent::AttemptStatus(sid.clone(), callback.status),
-            None => MessageEvent::Status(callback.status),
+            Some(_) => MessageEvent::AttemptStatus(sid.clone(), callback.status.clone()),
+            None => MessageEvent::Status(callback.status.clone()),
         };
         let stored = StoredMessage {
             error_code: callback.error_code.map(ErrorCode::get),
             notification_id: origin.map(|origin| origin.notification_id.clone()),
             attempt: origin.map(|origin| origin.attempt),
+            unreadable_parameters: callback.unreadable_parameters.clone(),
             ..StoredMessage::new(sid, account_sid, event, form, arrival, self.retention)
         };
         self.messages.record(&stored).await

@@ -60,8 +60,10 @@ impl Contacts {
 /// The consent that evidence makes. The facet of the evidence sorts by its time, and is unique.
 fn consent_of(evidence: &ConsentEvidence) -> Consent {
     let ConsentEvidence { category, state, at, .. } = *evidence;
+    let text_version = evidence.text_version.clone();
     let unique = uuid::Uuid::new_v4().simple();
-    Consent { category, state, at, evidence: format!("{CONSENT}{}#{at:.3}#{unique}", category.as_str()) }
+    let facet = format!("{CONSENT}{}#{at:.3}#{unique}", category.as_str());
+    Consent { category, state, at, text_version, evidence: facet }
 }
 
 #[cfg(test)]
@@ -74,6 +76,7 @@ mod tests {
     fn evidence(at: Timestamp) -> ConsentEvidence {
         ConsentEvidence {
             text: Some("Send me offers.".to_owned()),
+            text_version: Some("2026-11".to_owned()),
             ip: Some("2001:db8::1".parse().unwrap()),
             ..ConsentEvidence::withdrawal(Category::Marketing, at, "checkout-form", at)
         }

@@ -19,6 +19,7 @@ use super::{
     Contacts, HistoryEntry, PreferenceChange, StoredPerson,
     history::history_entry,
     person_item::{CONSENT, PersonItem},
+    preferences::suppressions,
 };
 use crate::{
     attribute::text_in,
@@ -113,7 +114,7 @@ fn read(contact: &ContactKey, stored: &StoredPerson, items: Vec<Item>) -> Result
     evidence.sort_by_key(|evidence| Reverse(evidence.at));
     let others = stored.identities().into_iter().filter(|identity| identity != contact);
     Ok(ContactOverview {
-        suppressions: suppressions(stored),
+        suppressions: suppressions(&stored.person).collect(),
         consents: Category::ALL
             .into_iter()
             .filter_map(|category| consent_history(stored, category, &evidence))
@@ -128,17 +129,6 @@ fn read(contact: &ContactKey, stored: &StoredPerson, items: Vec<Item>) -> Result
             .collect(),
         history: history.into_iter().map(|entry| entry.change).collect(),
     })
-}
-
-fn suppressions(stored: &StoredPerson) -> Vec<Suppression> {
-    let preferences = stored.person.preferences.iter();
-    preferences
-        .map(|(key, preference)| Suppression {
-            channel: key.channel.clone(),
-            scope: key.scope.clone(),
-            preference: preference.clone(),
-        })
-        .collect()
 }
 
 /// The consent that counts in a category, with all its evidence. A STOP is shown with the consents that it ended.

@@ -77,7 +77,7 @@ pub enum PersonWrite {
     /// A message opened a window, or named identities.
     Message,
     /// A STOP or a START: the event that the stream publishes.
-    Preference(PreferenceChange),
+    Preference(Box<PreferenceChange>),
     /// Evidence of a consent, or of a preference that stays as it was, was recorded.
     Evidence,
     /// A notification is claimed.
@@ -95,7 +95,8 @@ pub struct PreferenceChange {
     pub channel: String,
     /// The identity that expressed it, or that a message could not be sent to.
     pub identity: String,
-    /// What it covers, if no message expressed it: `all`, `marketing` or `sender`.
+    /// What it covers, if no message expressed it: `all`, `marketing` or `sender`. If one did: `marketing`, if it asked for
+    /// no more marketing alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// The scopes that it changed.
@@ -107,7 +108,22 @@ pub struct PreferenceChange {
     pub code: Option<ErrorCode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The ARN of the IAM identity that requested it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_by: Option<String>,
     pub at: Timestamp,
+}
+
+impl PreferenceChange {
+    /// Where it comes from, as an event says it: `message` (the person's own), `error_code` (Twilio or WhatsApp reported it)
+    /// or `request` (of an operator, or of another system).
+    pub const fn origin(&self) -> &'static str {
+        match (&self.code, &self.message_sid) {
+            (Some(_), _) => "error_code",
+            (None, Some(_)) => "message",
+            (None, None) => "request",
+        }
+    }
 }
 
 impl fmt::Debug for PreferenceChange {

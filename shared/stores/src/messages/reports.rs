@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use twilio_types::{error_code::ErrorCode, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
 use super::{MessageEvent, MessageSubject, Messages};
 use crate::{attribute::text, dynamodb::StoreError};
@@ -14,14 +14,14 @@ const OPERATION: &str = "reading a message's statuses";
 pub struct StatusReport {
     pub message_sid: MessageSid,
     #[serde(rename = "event", deserialize_with = "status_of")]
-    pub status: MessageStatus,
+    pub status: ReportedStatus,
     pub received_at: Timestamp,
     pub error_code: Option<ErrorCode>,
 }
 
 impl Messages {
-    /// All recorded statuses of a subject, read consistently, in the order of their arrival: at most 13 small items for
-    /// each message. They show whether an attempt became a message, since no message of ours is without its attempt in the
+    /// All recorded statuses of a subject, read consistently, in the order of their arrival: one small item for
+    /// each status of each message. They show whether an attempt became a message, since no message of ours is without its attempt in the
     /// callback URL.
     pub async fn reports(&self, subject: &MessageSubject) -> Result<Vec<StatusReport>, StoreError> {
         let query = self
@@ -35,19 +35,23 @@ impl Messages {
         let items = items.map_err(|error| StoreError::of_sdk(OPERATION, error))?;
         let mut reports: Vec<StatusReport> =
             serde_dynamo::from_items(items).map_err(|error| StoreError::new(OPERATION, error))?;
-        reports.sort_by_key(|report| (report.received_at, report.status));
+        reports.sort_by(|one, other| (one.received_at, &one.status).cmp(&(other.received_at, &other.status)));
         Ok(reports)
     }
 }
 
-fn status_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageStatus, D::Error> {
+fn status_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReportedStatus, D::Error> {
     let event = MessageEvent::deserialize(deserializer)?;
-    event.status().ok_or_else(|| D::Error::custom("expected a message SID or the word status, # and a message status"))
+    event
+        .status()
+        .cloned()
+        .ok_or_else(|| D::Error::custom("expected a message SID or the word status, # and a message status"))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use twilio_types::message_status::MessageStatus;
 
     use super::*;
     use crate::dynamodb::Item;
@@ -60,7 +64,7 @@ mod tests {
         });
         let item: Item = serde_dynamo::to_item(item).unwrap();
         let report: StatusReport = serde_dynamo::from_item(item).unwrap();
-        assert_eq!((report.status, report.error_code), (MessageStatus::Failed, "63016".parse().ok()));
+        assert_eq!((report.status, report.error_code), (MessageStatus::Failed.into(), "63016".parse().ok()));
         assert_eq!(report.message_sid.as_str(), "SM00000000000000000000000000000001");
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, mem};
 
 use domain::{
+    json::without_byte_order_mark,
     limits::{NOTIFICATION_RETENTION, expiry},
     notification::{Category, NotificationId},
     pause::PauseScope,
@@ -265,7 +266,8 @@ impl Attributes {
             request: self.notification_json.take(),
         };
         // It was read before it was stored.
-        let request = subject.request.as_deref().and_then(|request| serde_json::from_str(request).ok());
+        let request = subject.request.as_deref().map(without_byte_order_mark);
+        let request = request.and_then(|request| serde_json::from_str(request).ok());
         if let Some(RequestSummary { to, category, metadata }) = request {
             subject.recipient = Some(to);
             subject.category = Some(category);

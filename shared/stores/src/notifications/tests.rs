@@ -146,7 +146,9 @@ fn subject_is_read_as_it_was_written_with_and_without_its_request() {
     let reused = StoredNotification { reuse: true, ..stored() };
     let mut password = with(|stored| stored.progress.end(Outcome::Expired, String::new()));
     password.subject.category = Some(Category::Authentication);
-    for before in [stored(), unreadable, reused, password] {
+    let mut marked = stored();
+    marked.subject.request = marked.subject.request.map(|request| format!("\u{feff}{request}"));
+    for before in [stored(), unreadable, reused, password, marked] {
         let read = StoredNotification::read(before.to_item(None, at(5)).unwrap()).unwrap();
         let request = read.subject.request.clone();
         assert_eq!(read.subject, Subject { request, ..before.subject });

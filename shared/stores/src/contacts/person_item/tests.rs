@@ -28,6 +28,7 @@ fn change() -> PreferenceChange {
         message_sid: "SM00000000000000000000000000000001".parse().ok(),
         code: "21610".parse().ok(),
         reason: None,
+        recorded_by: None,
         at: at(0),
     }
 }
@@ -55,7 +56,13 @@ fn any_person() -> impl Strategy<Value = Person> {
                 4 => {
                     let category = Category::Marketing;
                     let evidence = format!("consent#marketing#{second}");
-                    person.record_consent(Consent { category, state: ConsentState::Given, at: now, evidence });
+                    person.record_consent(Consent {
+                        category,
+                        state: ConsentState::Given,
+                        at: now,
+                        text_version: None,
+                        evidence,
+                    });
                 }
                 5 => person.open_windows([WindowKey::of(SENDER), WindowKey::of(SERVICE)], now),
                 6 => person.reserve(SERVICE, now).unwrap(),
@@ -90,7 +97,7 @@ proptest! {
 #[test]
 fn changed_preference_is_in_the_image_of_its_write_only() {
     let write = |write: &PersonWrite| item_of(&home(), &Person::default(), 1, write, at(0)).unwrap();
-    let image = write(&PersonWrite::Preference(change()));
+    let image = write(&PersonWrite::Preference(Box::new(change())));
     assert_eq!(image.get("last_change"), Some(&text("preference")), "the filter of the stream");
     assert_eq!(PreferenceChange::in_image(&image).unwrap(), Some(change()));
     for other in [PersonWrite::Message, PersonWrite::Evidence, PersonWrite::Claim] {
@@ -109,7 +116,13 @@ fn item_of_an_ordinary_person_has_less_than_a_kilobyte() {
     person.reserve(SENDER, at(0)).unwrap();
     person.reserve(SERVICE, at(0)).unwrap();
     let evidence = "consent#marketing#2026-11-20T09:00:00.000Z#0123456789abcdef0123456789abcdef".to_owned();
-    person.record_consent(Consent { category: Category::Marketing, state: ConsentState::Given, at: at(9), evidence });
+    person.record_consent(Consent {
+        category: Category::Marketing,
+        state: ConsentState::Given,
+        at: at(9),
+        text_version: None,
+        evidence,
+    });
     for id in ["campaign-2026-11-20-0001", "campaign-2026-11-20-0002"] {
         person.marketing_sent.insert(NotificationId::try_from(id.to_owned()).unwrap(), at(0));
     }

@@ -1,8 +1,8 @@
 //! What the functions share on AWS: their configuration, their clients, and how they answer.
 //!
-//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`start`], [`log`].
-//! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed) and [`http_reply`].
-//! - Services: [`queues`] (SQS), [`archive`] (S3) and [`twilio`] (Twilio's API with the credentials of the secret).
+//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`opt_out`], [`start`], [`log`].
+//! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed, and that is stored) and [`http_reply`].
+//! - Services: [`queues`] (SQS), [`archive`] (S3), [`assumed_role`] (STS) and [`twilio`] (Twilio's API with the credentials of the secret).
 //! - Time: [`deadline`], by which every invocation and every call in it ends.
 //! - Errors in the log: [`report`].
 //!
@@ -14,11 +14,15 @@
 //! has the types of `http` and of `aws_lambda_events`.
 
 pub mod archive;
+pub mod assumed_role;
 pub mod aws;
 pub mod deadline;
 pub mod env;
 pub mod http_reply;
+pub mod http_request;
 pub mod log;
+mod moment;
+pub mod opt_out;
 pub mod queues;
 pub mod report;
 pub mod secrets;

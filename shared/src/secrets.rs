@@ -1,26 +1,28 @@
 //! The Twilio accounts and their keys, from one secret in Secrets Manager.
 //!
-//! The secret is read at the cold start and kept for the life of the process. It is read again only when a key turns out
-//! to be wrong: a signature that no key matches, or credentials that Twilio refuses. So a key that was replaced works
-//! without a deployment.
+//! The secret is read at the cold start. After that its content has an age ([`age`]): what is older than five minutes is read
+//! again before it is used, so a key that was removed from the secret stops to count without a deployment. It is also read
+//! again when a key turns out to be wrong: a signature that no key matches, or credentials that Twilio refuses. So a key that
+//! was replaced works at once.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt};
 
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
+use domain::json::{self, InvalidJson};
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
 use twilio_client::Credentials;
 use twilio_types::sid::{AccountSid, ApiKeySid};
 use twilio_webhook::signature::SigningKeys;
 
-/// The shortest time between two readings after the first. Without it every forged request would be one call, and so one
-/// charge, of Secrets Manager.
-const REREAD_AFTER: Duration = Duration::from_secs(30);
+mod age;
+mod aged;
+
+pub use age::{InvalidMaxAge, LONGEST_USE, REREAD_AFTER, SecretMaxAge};
+pub use aged::AgedSecret;
+
+/// The secret with the Twilio accounts.
+pub type Secrets = AgedSecret<Accounts>;
 
 /// The content of the secret: `{"accounts": {"AC...": {"auth_tokens": ["..."], ...}}}`.
 #[derive(Debug, Default, Deserialize)]
@@ -30,8 +32,17 @@ pub struct Accounts {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredKeys")]
 struct AccountKeys {
+    signing: SigningKeys,
+    api_key_sid: Option<ApiKeySid>,
+    api_key_secret: Option<SecretString>,
+}
+
+/// The keys of an account as the secret has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredKeys {
     #[serde(default)]
     auth_tokens: Vec<SecretString>,
     #[serde(default)]
@@ -40,17 +51,19 @@ struct AccountKeys {
     api_key_secret: Option<SecretString>,
 }
 
+impl From<StoredKeys> for AccountKeys {
+    fn from(stored: StoredKeys) -> Self {
+        let mut signing = SigningKeys::from_auth_tokens(stored.auth_tokens);
+        signing.shared_keys = stored.shared_keys;
+        Self { signing, api_key_sid: stored.api_key_sid, api_key_secret: stored.api_key_secret }
+    }
+}
+
 impl Accounts {
-    /// The keys to check a signature with: those of the account that the request names, or of every account where it names
-    /// none. None where there is no key.
-    pub fn signing_keys(&self, account_sid: Option<&AccountSid>) -> Option<SigningKeys> {
-        let mut keys = SigningKeys::default();
-        let named = self.accounts.iter().filter(|(sid, _)| account_sid.is_none_or(|named| named == *sid));
-        for (_, account) in named {
-            keys.auth_tokens.extend(account.auth_tokens.iter().cloned());
-            keys.shared_keys.extend(account.shared_keys.clone());
-        }
-        (!keys.auth_tokens.is_empty() || !keys.shared_keys.is_empty()).then_some(keys)
+    /// The keys to verify an account's signatures with. None for an account that is not in the secret, so that nothing is
+    /// computed for a request that names none of ours.
+    pub fn signing_keys(&self, account_sid: &AccountSid) -> Option<&SigningKeys> {
+        self.accounts.get(account_sid).map(|account| &account.signing)
     }
 
     pub fn sids(&self) -> impl Iterator<Item = &AccountSid> {
@@ -61,26 +74,12 @@ impl Accounts {
     /// key.
     pub fn credentials(&self, account_sid: &AccountSid) -> Option<Credentials> {
         let account = self.accounts.get(account_sid)?;
-        match (&account.api_key_sid, &account.api_key_secret, account.auth_tokens.first()) {
+        match (&account.api_key_sid, &account.api_key_secret, account.signing.auth_tokens.first()) {
             (Some(sid), Some(secret), _) => Some(Credentials { username: sid.to_string(), password: secret.clone() }),
             (_, _, Some(token)) => Some(Credentials { username: account_sid.to_string(), password: token.clone() }),
             _ => None,
         }
     }
-}
-
-/// The secret in Secrets Manager, and what was last read of it.
-#[derive(Debug)]
-pub struct Secrets {
-    client: Client,
-    secret_id: String,
-    cached: Mutex<CachedAccounts>,
-}
-
-#[derive(Debug)]
-struct CachedAccounts {
-    accounts: Arc<Accounts>,
-    reread_at: Option<Instant>,
 }
 
 /// A secret cannot be used.
@@ -89,10 +88,16 @@ pub enum SecretsError {
     /// Secrets Manager did not answer, which passes with time, or refused, which the operator must fix.
     #[error("a secret cannot be read: the function needs secretsmanager:GetSecretValue on it")]
     Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
-    /// The secret is not the expected JSON. The operator must fix it. Line and column count from 1; the text itself is left
-    /// out.
-    #[error("the secret {secret_id} is malformed at line {line}, column {column}: see docs/deploy.md, \"The secret\"")]
-    Malformed { secret_id: String, line: usize, column: usize },
+    /// The secret is not the expected JSON. The operator must fix it. The problem names the field, and leaves out every value.
+    #[error("the secret {secret_id} is malformed: {problem}: see docs/deploy.md, \"The secret\"")]
+    Malformed { secret_id: String, problem: InvalidJson },
+    /// Secrets Manager did not answer in time.
+    #[error("the secret {secret_id} was not read in time")]
+    Late { secret_id: String },
+    /// What was read is so old that it counts no more, or is known to lack a key, and an attempt to read it again failed a
+    /// moment ago. The log line of that attempt has the error and the field `alarm`.
+    #[error("the secret {secret_id} could not be read again a moment ago")]
+    Unavailable { secret_id: String },
 }
 
 impl fmt::Debug for SecretsError {
@@ -103,51 +108,15 @@ impl fmt::Debug for SecretsError {
     }
 }
 
-impl Secrets {
-    /// Reads the secret for the first time, at the cold start: the first event then waits for no TLS handshake.
-    pub async fn load(client: Client, secret_id: String) -> Result<Self, SecretsError> {
-        let accounts = Arc::new(read(&client, &secret_id).await?);
-        Ok(Self { client, secret_id, cached: Mutex::new(CachedAccounts { accounts, reread_at: None }) })
-    }
-
-    /// The accounts as last read.
-    pub fn accounts(&self) -> Arc<Accounts> {
-        Arc::clone(&self.cached().accounts)
-    }
-
-    /// Reads the secret again, after a key of [`Secrets::accounts`] turned out to be wrong. None where that happened less
-    /// than 30 seconds ago: then the accounts hold nothing newer.
-    pub async fn reread(&self) -> Result<Option<Arc<Accounts>>, SecretsError> {
-        {
-            let mut cached = self.cached();
-            if cached.reread_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) {
-                return Ok(None);
-            }
-            cached.reread_at = Some(Instant::now());
-        }
-        let accounts = Arc::new(read(&self.client, &self.secret_id).await?);
-        self.cached().accounts = Arc::clone(&accounts);
-        Ok(Some(accounts))
-    }
-
-    fn cached(&self) -> MutexGuard<'_, CachedAccounts> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Reads a secret that holds JSON.
 pub async fn read<T: DeserializeOwned>(client: &Client, secret_id: &str) -> Result<T, SecretsError> {
     let secret = client.get_secret_value().secret_id(secret_id).send().await.map_err(Box::new)?;
     parse(secret_id, secret.secret_string().unwrap_or_default())
 }
 
-/// The error says where the text is wrong, and never quotes it.
+/// The error names the field that is wrong, and never quotes the text.
 fn parse<T: DeserializeOwned>(secret_id: &str, text: &str) -> Result<T, SecretsError> {
-    serde_json::from_str(text).map_err(|error| SecretsError::Malformed {
-        secret_id: secret_id.to_owned(),
-        line: error.line(),
-        column: error.column(),
-    })
+    json::read(text).map_err(|problem| SecretsError::Malformed { secret_id: secret_id.to_owned(), problem })
 }
 
 #[cfg(test)]
@@ -157,6 +126,8 @@ pub(crate) mod tests {
     use secrecy::ExposeSecret;
     use serde_json::json;
     use tokio::net::TcpListener;
+
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::{report::Chain, start::StartError};
@@ -168,11 +139,11 @@ pub(crate) mod tests {
     pub(crate) async fn secrets(values: &[&str]) -> Secrets {
         let answer = |value: &&str| json!({"ARN": "arn", "Name": "twilio", "SecretString": value}).to_string();
         let client = secrets_manager(values.iter().map(answer).collect()).await;
-        Secrets::load(client, "twilio".to_owned()).await.unwrap()
+        Secrets::load(client, "twilio".to_owned(), SecretMaxAge::default()).await.unwrap()
     }
 
     /// A Secrets Manager that gives these answers one after another.
-    async fn secrets_manager(answers: Vec<String>) -> Client {
+    pub(crate) async fn secrets_manager(answers: Vec<String>) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answers = Arc::new(Mutex::new(answers.into_iter()));
@@ -197,11 +168,11 @@ pub(crate) mod tests {
 
     #[test]
     fn signature_is_checked_with_the_keys_of_its_account() {
-        let keys = accounts().signing_keys(Some(&ONE.parse().unwrap())).unwrap();
+        let accounts = accounts();
+        let keys = accounts.signing_keys(&ONE.parse().unwrap()).unwrap();
         assert_eq!(keys.auth_tokens.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(keys.shared_keys.len(), 1);
-        assert!(accounts().signing_keys(Some(&"AC00000000000000000000000000000003".parse().unwrap())).is_none());
-        assert_eq!(accounts().signing_keys(None).unwrap().auth_tokens.len(), 3);
+        assert!(accounts.signing_keys(&"AC00000000000000000000000000000003".parse().unwrap()).is_none());
     }
 
     #[test]
@@ -218,7 +189,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn answer_that_cannot_be_read_is_not_shown() {
         let client = secrets_manager(vec![r#"{"SecretString": "hidden-token", "Name": 1}"#.to_owned()]).await;
-        let error = StartError::from(Secrets::load(client, "twilio".to_owned()).await.unwrap_err());
+        let error =
+            StartError::from(Secrets::load(client, "twilio".to_owned(), SecretMaxAge::default()).await.unwrap_err());
         let shown = format!("{error:?} {}", Chain(&error));
         assert!(shown.contains("cannot be read") && !shown.contains("hidden-token"), "{shown}");
     }
@@ -227,6 +199,24 @@ pub(crate) mod tests {
     fn error_and_debug_do_not_show_the_secret() {
         let error =
             parse::<Accounts>("twilio", r#"{"accounts": {"AC1": {"auth_tokens": "hidden-token"}}}"#).unwrap_err();
+        assert!(error.to_string().contains("is malformed: accounts.AC1: "), "{error}");
+        for (text, problem) in [
+            (
+                format!(r#"{{"accounts": {{"{ONE}": {{"auth_tokens": "hidden-token"}}}}}}"#),
+                "auth_tokens: expected a list",
+            ),
+            (format!(r#"{{"accounts": {{"{ONE}": {{"api_key_sid": "hidden-token"}}}}}}"#), "api_key_sid: "),
+            (format!(r#"{{"accounts": {{"{ONE}": {{}}, "{ONE}": {{}}}}}}"#), "given twice"),
+            (
+                r#"{"accounts": {}, "extra": "hidden-token"}"#.to_owned(),
+                "extra: unknown field, expected one of accounts",
+            ),
+            (r#"{"accounts": hidden-token}"#.to_owned(), "body: expected JSON, it breaks off at line 1, column 14"),
+        ] {
+            let error = parse::<Accounts>("twilio", &text).unwrap_err().to_string();
+            assert!(error.contains(problem) && !error.contains("hidden-token"), "{error}");
+        }
+        assert!(parse::<Accounts>("twilio", "\u{feff}{\"accounts\": {}}").is_ok());
         let shown = format!("{error} {error:?} {:?}", accounts());
         assert!(!shown.contains("hidden-token") && !shown.contains("\"a\"") && !shown.contains("\"p\""), "{shown}");
     }

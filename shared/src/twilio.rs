@@ -6,7 +6,7 @@ use twilio_types::sid::AccountSid;
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
     report::Chain,
-    secrets::Secrets,
+    secrets::{Secrets, SecretsError},
 };
 
 /// The accounts of the secret, and the client that calls Twilio for them.
@@ -22,6 +22,9 @@ pub enum AccountCallError {
     /// The operator must add the account, or its keys, to the secret. Twilio was not called.
     #[error("the Twilio secret has no API key and no auth token for account {0}: add one")]
     NoCredentials(AccountSid),
+    /// The secret cannot be read, and what was read before counts no more. Twilio was not called.
+    #[error("the Twilio secret cannot be read")]
+    Secrets(#[from] SecretsError),
     #[error(transparent)]
     Twilio(#[from] TwilioError),
 }
@@ -36,8 +39,8 @@ impl TwilioAccounts {
     }
 
     /// Whether a call for the account can be made.
-    pub fn has(&self, account_sid: &AccountSid) -> bool {
-        self.secrets.accounts().credentials(account_sid).is_some()
+    pub async fn has(&self, account_sid: &AccountSid) -> Result<bool, SecretsError> {
+        Ok(self.secrets.current().await?.credentials(account_sid).is_some())
     }
 
     /// Makes a request, or several in a row, with the account's credentials. All of them end by the deadline.
@@ -56,7 +59,7 @@ impl TwilioAccounts {
         deadline: Deadline,
         request: impl AsyncFn(&AccountClient) -> Result<T, TwilioError>,
     ) -> Result<T, AccountCallError> {
-        let credentials = self.secrets.accounts().credentials(account_sid);
+        let credentials = self.secrets.current().await?.credentials(account_sid);
         let credentials = credentials.ok_or_else(|| AccountCallError::NoCredentials(account_sid.clone()))?;
         let account = self.client.account(account_sid.clone(), credentials).with_deadline(deadline.instant());
         let refused = match request(&account).await {

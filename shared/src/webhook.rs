@@ -5,13 +5,20 @@
 //! 1. Twilio signs the URL that it called, byte for byte, and the parameters of the form (Twilio, "Webhooks Security").
 //!    The URL is put together from `PUBLIC_BASE_URL`, or the API's own domain, and the raw path and raw query of the event.
 //!    No header contributes to it, because the caller chooses the headers.
-//! 2. The `AccountSid` of the form says whose keys to check with: the account's auth tokens, or the shared key that
+//! 2. A request that cannot be verified is refused before anything is computed: without a signature, with a body that is no
+//!    form, or with a form that names no account of the secret. So a stranger cannot make us compute with every account's
+//!    keys, and not at all for a form that names none of ours.
+//! 3. The `AccountSid` of the form says whose keys to check with: the account's auth tokens, or the shared key that
 //!    `X-Twilio-Webhooks-Signature-Settings` names. The form is not trusted for that: with the name of another account it
 //!    is checked with the keys of that account, and fails.
-//! 3. If no key matches, the secret is read again, because the key may be newer than the cold start, and the request is
-//!    checked once more. The secret is read again at most every 30 seconds, and never for a request without a signature.
-//! 4. What matches becomes a `VerifiedForm`, the only form that the parsers of `twilio-webhook` accept. Everything else is
+//!    Keys that were read more than five minutes ago are read again first, because they may have been revoked ([`crate::secrets`]).
+//! 4. If no key matches, the secret is read again, because the key may be newer, and the request is checked once more. The
+//!    secret is read again at most every 30 seconds for that, and never for a request without a signature.
+//! 5. What matches becomes a `VerifiedForm`, the only form that the parsers of `twilio-webhook` accept. Everything else is
 //!    answered with 403, and nothing is stored.
+//!
+//! A request that is refused although it has a signature and names an account of the secret may be Twilio's: its log line has
+//! the field `alarm`. Requests of strangers, who scan every public address, have none.
 
 use std::time::Duration;
 
@@ -20,22 +27,28 @@ use aws_lambda_events::{
     encodings::Body,
     http::{Response, StatusCode},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::limits::{MAX_FORM_BYTES, Retention};
 use stores::{dynamodb::StoreError, messages::Messages};
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::{
     inbound_message::InvalidForm,
-    signature::{SignatureError, UnverifiedRequest, Verified, VerifiedForm},
+    signature::{SignatureError, VerifiedForm},
 };
+
+mod receive;
+
+pub use receive::{WebhookReceiver, unreadable_names};
 
 use crate::{
     deadline::{ANSWER_RESERVE, Deadline, DeadlineExceeded},
     env, http_reply,
     report::Chain,
-    secrets::{Accounts, Secrets, SecretsError},
+    secrets::{Secrets, SecretsError},
     start::{StartError, log_warm_up},
 };
+use request::WebhookRequest;
+
+mod request;
 
 /// Twilio waits this long for an answer, and then takes the webhook for failed. Source: Twilio, "Webhooks: Connection
 /// overrides", read timeout (`rt`).
@@ -63,18 +76,20 @@ pub struct WebhookResources {
 }
 
 impl WebhookResources {
-    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL` and `MESSAGE_RETENTION_DAYS`, builds the
-    /// clients and opens their connections. Reading the secret opens the one to Secrets Manager.
+    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL`, `MESSAGE_RETENTION_DAYS` and
+    /// `SECRET_MAX_AGE_SECONDS`, builds the clients and opens their connections. Reading the secret opens the one to Secrets
+    /// Manager.
     pub async fn from_env() -> Result<Self, StartError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
         let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
+        let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
         let config = crate::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), messages_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (secrets, warmed) = tokio::join!(Secrets::load(secrets_manager, secret_id), messages.warm());
+        let (secrets, warmed) = tokio::join!(Secrets::load(secrets_manager, secret_id, max_age), messages.warm());
         log_warm_up(warmed);
         Ok(Self { verifier: WebhookVerifier { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
     }
@@ -98,16 +113,14 @@ pub struct WebhookVerifier {
 /// is lost here is found in Twilio's list of messages by the reconcile function.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// Twilio did not sign the request.
+    /// The request is refused. With an account, it has a signature and names this account of the secret: either Twilio's
+    /// settings and ours differ, or a stranger knows the account's SID.
+    #[error("{refusal}")]
+    Refused { refusal: Refusal, account_sid: Option<AccountSid> },
+    /// Twilio signed the form, and it is not one of those that are known.
     #[error(transparent)]
-    Unverified(#[from] SignatureError),
-    /// The request cannot be read. The caller must change it.
-    #[error("{0}")]
-    Unreadable(String),
-    /// An item of a table cannot hold the form.
-    #[error("body: expected at most {MAX_FORM_BYTES} bytes")]
-    TooLarge,
-    /// The secret cannot be read. The operator must act.
+    Invalid(#[from] InvalidForm),
+    /// The secret cannot be read, and what was read before counts no more. The operator must act.
     #[error("the Twilio secret cannot be read again")]
     Secrets(#[from] SecretsError),
     /// DynamoDB did not write.
@@ -118,79 +131,82 @@ pub enum WebhookError {
     Deadline(#[from] DeadlineExceeded),
 }
 
-impl From<InvalidForm> for WebhookError {
-    fn from(error: InvalidForm) -> Self {
-        Self::Unreadable(error.to_string())
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Twilio did not sign the request.
+    #[error(transparent)]
+    Unverified(#[from] SignatureError),
+    /// The request cannot be read. The caller must change it.
+    #[error("{0}")]
+    Unreadable(&'static str),
+    /// An item of a table cannot hold the form.
+    #[error("body: expected at most {MAX_FORM_BYTES} bytes")]
+    TooLarge,
+}
+
+impl From<Refusal> for WebhookError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal, account_sid: None }
     }
 }
 
 impl WebhookError {
     /// Logs the error, and answers what the caller may know of it.
     pub fn into_response(self) -> Response<Body> {
-        let status = match self {
-            Self::Unverified(_) => StatusCode::FORBIDDEN,
-            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Secrets(_) | Self::Store(_) | Self::Deadline(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        let (status, account_sid) = match &self {
+            Self::Refused { refusal, account_sid } => (refusal.status(), account_sid.as_ref()),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, None),
+            Self::Secrets(_) | Self::Store(_) | Self::Deadline(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
+        let is_of_an_account = account_sid.is_some() || matches!(self, Self::Invalid(_));
         let message = if status.is_server_error() {
             tracing::error!(error = %Chain(&self), "a webhook failed and was answered with status 500");
             "internal error".to_owned()
         } else {
-            tracing::warn!(status = status.as_u16(), error = %Chain(&self), "a webhook request was refused");
+            tracing::warn!(
+                status = status.as_u16(),
+                error = %Chain(&self),
+                account_sid = account_sid.map(tracing::field::display),
+                alarm = is_of_an_account.then_some("refused"),
+                "a webhook request was refused"
+            );
             self.to_string()
         };
         http_reply::text(status, "text/plain", message)
     }
 }
 
-impl WebhookVerifier {
-    /// Verifies a request, and gives the form that the signature covers.
-    pub async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
-        let request = self.unverified(event)?;
-        let verified = match verify(&request, &self.secrets.accounts()) {
-            Err(first @ (SignatureError::Mismatch | SignatureError::Settings)) => {
-                let accounts = self.secrets.reread().await?.ok_or(first)?;
-                verify(&request, &accounts)?
-            }
-            verified => verified?,
-        };
-        match verified {
-            Verified::Form(form) => Ok(form),
-            _ => Err(WebhookError::Unreadable("Content-Type: expected application/x-www-form-urlencoded".to_owned())),
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unverified(_) => StatusCode::FORBIDDEN,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 
-    fn unverified(&self, event: ApiGatewayV2httpRequest) -> Result<UnverifiedRequest, WebhookError> {
-        let own_domain = || event.request_context.domain_name.as_deref().map(BaseUrl::of_domain);
-        let base = self.public_base_url.clone().or_else(own_domain).ok_or_else(|| {
-            WebhookError::Unreadable(
-                "requestContext.domainName: expected the API's domain, or PUBLIC_BASE_URL set".to_owned(),
-            )
-        })?;
-        let mut url = base.join(event.raw_path.as_deref().unwrap_or_default());
-        if let Some(query) = event.raw_query_string.as_deref().filter(|query| !query.is_empty()) {
-            url.push('?');
-            url.push_str(query);
-        }
-        let body = event.body.unwrap_or_default();
-        let body = if event.is_base64_encoded {
-            STANDARD.decode(body).map_err(|_| WebhookError::Unreadable("body: expected base64".to_owned()))?
-        } else {
-            body.into_bytes()
-        };
-        if body.len() > MAX_FORM_BYTES {
-            return Err(WebhookError::TooLarge);
-        }
-        Ok(UnverifiedRequest::new(url, &event.headers, body))
+    /// Whether the secret may have a key by now with which the request passes.
+    fn may_pass_with_newer_keys(&self) -> bool {
+        matches!(self, Self::Unverified(SignatureError::Mismatch | SignatureError::Settings))
     }
 }
 
-fn verify(request: &UnverifiedRequest, accounts: &Accounts) -> Result<Verified, SignatureError> {
-    let claimed = request.unverified_form();
-    let account_sid = claimed.as_ref().and_then(|form| form.get("AccountSid")?.parse::<AccountSid>().ok());
-    let keys = accounts.signing_keys(account_sid.as_ref()).unwrap_or_default();
-    request.verify(&keys)
+impl WebhookVerifier {
+    /// Verifies a request, and gives the form that the signature covers.
+    pub async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
+        let request = WebhookRequest::read(event, self.public_base_url.as_ref())?;
+        let mut accounts = self.secrets.current().await?;
+        let mut verified = request.verify(&accounts);
+        if let Err(refusal) = &verified
+            && refusal.may_pass_with_newer_keys()
+            && let Some(newer) = self.secrets.reread().await?
+        {
+            accounts = newer;
+            verified = request.verify(&accounts);
+        }
+        verified.map_err(|refusal| WebhookError::Refused { refusal, account_sid: request.signing_account(&accounts) })
+    }
 }
 
 #[cfg(test)]

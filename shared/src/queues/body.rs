@@ -83,6 +83,19 @@ pub(super) mod tests {
         assert_eq!(attribute_text("\u{ffff}colour\0: unknown field"), "\u{fffd}colour\u{fffd}: unknown field");
     }
 
+    #[test]
+    fn every_character_is_accepted_and_reads_back_equal() {
+        let all: Vec<char> = ('\0'..=char::MAX).collect();
+        assert_eq!(all.len(), 1_112_064);
+        for text in all.chunks(4_096).map(String::from_iter) {
+            let json = json!({text.as_str(): [text]});
+            let body = MessageBody::json(json.to_string());
+            assert!(body.as_str().chars().all(is_accepted));
+            assert_eq!(serde_json::from_str::<Value>(body.as_str()).unwrap(), json);
+            assert!(attribute_text(&text).chars().all(is_accepted));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_accepted_as_an_attribute(text in any_text()) {

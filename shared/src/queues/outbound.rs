@@ -168,10 +168,19 @@ impl LaneQueues {
         Ok(all)
     }
 
+    /// Puts messages on the queue of a lane. An error means that SQS did not accept one of them; others may be on the queue.
+    pub async fn enqueue_all(&self, lane: Lane, entries: &[QueueEntry]) -> Result<(), QueueError> {
+        for batch in batch::divide(entries, |entry| entry.body.as_str().len()) {
+            if let Some(failure) = self.put(lane, batch).await?.first() {
+                return Err(failure.to_error(PUTTING));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts one message on the queue of a lane.
     pub async fn enqueue_one(&self, lane: Lane, entry: QueueEntry) -> Result<(), QueueError> {
-        let failures = self.put(lane, &[entry]).await?;
-        failures.first().map_or(Ok(()), |failure| Err(failure.to_error(PUTTING)))
+        self.enqueue_all(lane, &[entry]).await
     }
 
     async fn put(&self, lane: Lane, entries: &[QueueEntry]) -> Result<Vec<EntryFailure>, QueueError> {

@@ -71,7 +71,7 @@ async fn create_until(deadline: impl Fn() -> Deadline) -> (TwilioError, usize) {
         accounts.call(&ONE.parse().unwrap(), deadline(), async |account| account.create(&message).await).await;
     match created.unwrap_err() {
         AccountCallError::Twilio(error) => (error, requests.load(Relaxed)),
-        other @ AccountCallError::NoCredentials(_) => panic!("{other}"),
+        other @ (AccountCallError::NoCredentials(_) | AccountCallError::Secrets(_)) => panic!("{other}"),
     }
 }
 
@@ -82,6 +82,25 @@ async fn replaced_token_is_read_again_and_the_request_repeated() {
     assert!(answer.is_ok());
     assert_eq!(requests, 2);
     assert_eq!(call(&accounts, ONE).await.1, 1, "the new token is kept");
+}
+
+#[tokio::test]
+async fn removed_credentials_are_not_used_after_five_minutes() {
+    let accounts = accounts(&[OLD, NEW]).await;
+    accounts.secrets().freeze_for(Duration::from_mins(5));
+    let (answer, requests) = call(&accounts, ONE).await;
+    assert!(answer.is_ok());
+    assert_eq!(requests, 1, "Twilio was not asked with the old token");
+}
+
+#[tokio::test]
+async fn unreadable_secret_calls_nobody_after_an_hour() {
+    let accounts = accounts(&[NEW]).await;
+    accounts.secrets().freeze_for(Duration::from_hours(1));
+    let (answer, requests) = call(&accounts, ONE).await;
+    assert!(matches!(answer, Err(AccountCallError::Secrets(_))), "{answer:?}");
+    assert_eq!(requests, 0);
+    assert!(accounts.has(&ONE.parse().unwrap()).await.is_err(), "whether there is such an account is not known");
 }
 
 #[tokio::test]

@@ -1,0 +1,107 @@
+//! What the routes behind IAM read of a request besides its body: an id in the path or in the query.
+//!
+//! The two spellings of a path: an HTTP API decodes a path before it calls the function, so that `%2F` arrives as `/`, `%252F`
+//! too, and a path with `%25` or `%3F` does not arrive as it was sent (captures of live APIs in the pull request 8 of
+//! hotsock/voker; AWS does not document it). Another front door may hand the path on as it was sent. So a text with `%` in it
+//! has two readings. A query arrives as it was sent ("Create AWS Lambda proxy integrations for HTTP APIs"), so an id in the
+//! query has one reading, whatever characters it has.
+
+use std::{borrow::Cow, fmt::Display};
+
+use aws_lambda_events::http::StatusCode;
+use percent_encoding::percent_decode_str;
+
+use crate::http_reply::RequestProblem;
+
+/// A value of the path, decoded once.
+pub fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, RequestProblem> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, field, "expected UTF-8 once decoded"))
+}
+
+/// What a value of the path may stand for: the text as it arrived, and the decoded text. The first that exists is meant.
+pub fn readings<T, E: Display>(
+    field: &'static str,
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, RequestProblem> {
+    let decoded = decoded(field, text)?;
+    let as_it_arrived = if decoded == text { None } else { parse(text).ok() };
+    let decoded =
+        parse(&decoded).map_err(|problem| RequestProblem::new(StatusCode::BAD_REQUEST, field, problem.to_string()))?;
+    Ok(as_it_arrived.into_iter().chain([decoded]).collect())
+}
+
+/// The value of a name in the query. A name that is given twice with two values is refused, because it is unclear which one
+/// is meant.
+pub fn one_value<'a>(field: &'static str, values: Option<Vec<&'a str>>) -> Result<Option<&'a str>, RequestProblem> {
+    let values = values.unwrap_or_default();
+    let first = values.first().copied();
+    if values.iter().any(|value| Some(*value) != first) {
+        return Err(RequestProblem::new(StatusCode::BAD_REQUEST, field, "given twice, with two values"));
+    }
+    Ok(first)
+}
+
+/// The value of a name that the query must have.
+pub fn required_value<T, E: Display>(
+    field: &'static str,
+    values: Option<Vec<&str>>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, RequestProblem> {
+    let problem = |problem: String| RequestProblem::new(StatusCode::BAD_REQUEST, field, problem);
+    let value = one_value(field, values)?.ok_or_else(|| problem("missing, and required in the query".to_owned()))?;
+    parse(value).map_err(|error| problem(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<String> {
+        let short = |text: &str| if text.len() <= 12 { Ok(text.to_owned()) } else { Err("expected a short text") };
+        readings("id", text, short).unwrap()
+    }
+
+    #[test]
+    fn path_has_the_readings_of_both_front_doors() {
+        // The id, as an HTTP API hands it on, and as the client sent it to a front door that decodes nothing.
+        for (id, of_http_api, as_sent) in [
+            ("order-1", "order-1", "order-1"),
+            ("order/1", "order/1", "order%2F1"),
+            ("a b", "a b", "a%20b"),
+            ("50% off", "50% off", "50%25%20off"),
+            ("50%25", "50%25", "50%2525"),
+            ("a+b?", "a+b?", "a%2Bb%3F"),
+            ("größe", "größe", "gr%C3%B6%C3%9Fe"),
+        ] {
+            for arrived in [of_http_api, as_sent] {
+                assert!(texts(arrived).contains(&id.to_owned()), "{arrived}");
+            }
+            assert_eq!(texts(of_http_api)[0], id, "the reading of the HTTP API comes first");
+        }
+        assert_eq!(texts("%C3%B6%C3%9F"), ["%C3%B6%C3%9F", "öß"]);
+        assert_eq!(texts("%C3%B6%C3%9F%C3%9F"), ["ößß"], "only one of the readings is an id");
+    }
+
+    #[test]
+    fn path_that_is_no_text_is_refused() {
+        let problem = readings("id", "%FF", |text| Ok::<_, &str>(text.to_owned())).unwrap_err();
+        assert_eq!(problem.to_string(), "id: expected UTF-8 once decoded");
+    }
+
+    #[test]
+    fn name_in_the_query_has_one_value() {
+        assert_eq!(one_value("id", None), Ok(None));
+        assert_eq!(one_value("id", Some(vec!["a", "a"])), Ok(Some("a")));
+        assert_eq!(one_value("id", Some(vec!["a", "b"])).unwrap_err().to_string(), "id: given twice, with two values");
+        let parse = |text: &str| text.parse::<u8>();
+        assert_eq!(required_value("id", Some(vec!["7"]), parse), Ok(7));
+        assert_eq!(
+            required_value("id", None, parse).unwrap_err().to_string(),
+            "id: missing, and required in the query"
+        );
+        assert!(!required_value("id", Some(vec!["secret"]), parse).unwrap_err().to_string().contains("secret"));
+    }
+}

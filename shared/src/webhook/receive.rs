@@ -1,0 +1,163 @@
+//! What both webhook functions do with a request: they verify it, tell what its form is, record it, and answer.
+//!
+//! The two URLs are easily confused in Twilio's Console, and a person's STOP holds all the same. So each function records
+//! every kind of form that Twilio signed: what a form is depends on the form alone ([`Webhook::of`]).
+
+use aws_lambda_events::{
+    apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::StatusCode,
+};
+use domain::{callback_url::CallbackOrigin, limits::Retention, opt_out_request::Intent};
+use jiff::Timestamp;
+use stores::{
+    contacts::Contacts,
+    messages::{FormOutcome, MessageArrival, Messages, RecordOutcome, StoredForm},
+    record_inbound::InboundRecorder,
+    record_status::StatusRecorder,
+};
+use twilio_types::error_code::ErrorCode;
+use twilio_webhook::{
+    inbound_message::InboundMessage,
+    signature::TrustedForm,
+    status_callback::StatusCallback,
+    twiml,
+    webhook::{UnknownWebhook, Webhook},
+};
+
+use super::{WebhookError, WebhookResources, WebhookVerifier, receive_in_time};
+use crate::{env, http_reply, opt_out, start::StartError};
+
+/// Receives webhooks of every kind.
+#[derive(Debug)]
+pub struct WebhookReceiver {
+    verifier: WebhookVerifier,
+    inbound: InboundRecorder,
+    statuses: StatusRecorder,
+    messages: Messages,
+    retention: Retention,
+}
+
+/// How Twilio is answered once a form is stored.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// 200 with this TwiML.
+    Twiml(String),
+    /// 204: Twilio does not read what the answer to a status callback says, and an empty form asks for nothing.
+    Empty,
+}
+
+impl WebhookReceiver {
+    /// Reads `CONTACTS_TABLE`, what [`opt_out::policy_from_env`] reads, and what [`WebhookResources::from_env`]
+    /// reads, builds the clients and opens their connections.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let contacts_table = env::required("CONTACTS_TABLE")?;
+        // The keywords are normalised while the connections open: that takes the processor, and they take the network.
+        let (resources, policy) = tokio::join!(WebhookResources::from_env(), async { opt_out::policy_from_env() });
+        let WebhookResources { verifier, dynamodb, messages, retention } = resources?;
+        let contacts = Contacts::new(dynamodb.clone(), contacts_table);
+        Ok(Self {
+            verifier,
+            inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts, policy?, retention),
+            statuses: StatusRecorder::new(messages.clone(), retention),
+            messages,
+            retention,
+        })
+    }
+
+    /// Answers a message with 200 and TwiML, a status with 204, and another form with 200 and empty TwiML, once it is stored. An
+    /// empty form, with which `wa` tries a signature, is answered with 204 and not stored. A
+    /// duplicate gets the answer of the first one. What is not stored by the deadline is answered with 500, because Twilio
+    /// waits no longer than 15 seconds.
+    pub async fn handle(&self, event: ApiGatewayV2httpRequest, deadline_ms: u64) -> ApiGatewayV2httpResponse {
+        let received = self.receive(event, Timestamp::now());
+        let response = match receive_in_time(deadline_ms, received).await {
+            Ok(Answer::Twiml(twiml)) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
+            Ok(Answer::Empty) => http_reply::empty(StatusCode::NO_CONTENT),
+            Err(error) => error.into_response(),
+        };
+        http_reply::for_api_gateway(response)
+    }
+
+    async fn receive(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<Answer, WebhookError> {
+        // The query names the notification that the message was sent for. The signature covers it.
+        let origin = event.raw_query_string.as_deref().and_then(CallbackOrigin::in_query);
+        let path = event.raw_path.clone().unwrap_or_default();
+        let form = self.verifier.verify(event).await?;
+        let form = TrustedForm::from(&form);
+        let arrival = MessageArrival::webhook(now);
+        match Webhook::of(form)? {
+            Webhook::Inbound(message) => self.record_inbound(&message, form, arrival).await,
+            Webhook::Status(callback) => self.record_status(&callback, form, origin.as_ref(), arrival).await,
+            Webhook::Unknown(unknown) => self.record_unknown(&unknown, form, &path, arrival).await,
+            Webhook::Empty(account_sid) => {
+                tracing::info!(%account_sid, "a signed form with nothing but its account is not stored");
+                Ok(Answer::Empty)
+            }
+        }
+    }
+
+    async fn record_inbound(
+        &self,
+        message: &InboundMessage,
+        form: TrustedForm<'_>,
+        arrival: MessageArrival,
+    ) -> Result<Answer, WebhookError> {
+        let stored = self.inbound.record(message, form, arrival).await?;
+        tracing::info!(
+            account_sid = %message.account_sid,
+            message_sid = %message.message_sid,
+            opt_out_request = ?stored.intent.preference(),
+            possible_opt_out = matches!(stored.intent, Intent::PossibleOptOut(_)),
+            duplicate = matches!(stored.recorded, RecordOutcome::Duplicate(_)),
+            unreadable_parameters = unreadable_names(&message.unreadable_parameters),
+            "an inbound message is stored"
+        );
+        Ok(Answer::Twiml(stored.answer.map_or_else(|| twiml::EMPTY.to_owned(), |body| twiml::message(&body))))
+    }
+
+    async fn record_status(
+        &self,
+        callback: &StatusCallback,
+        form: TrustedForm<'_>,
+        origin: Option<&CallbackOrigin>,
+        arrival: MessageArrival,
+    ) -> Result<Answer, WebhookError> {
+        let recorded = self.statuses.record(callback, form, origin, arrival).await?;
+        tracing::info!(
+            account_sid = %callback.account_sid,
+            message_sid = %callback.message_sid,
+            notification_id = origin.map(|origin| tracing::field::display(&origin.notification_id)),
+            status = %callback.status,
+            error_code = callback.error_code.map(ErrorCode::get),
+            duplicate = matches!(recorded, RecordOutcome::Duplicate(_)),
+            unreadable_parameters = unreadable_names(&callback.unreadable_parameters),
+            "a status callback is stored"
+        );
+        Ok(Answer::Empty)
+    }
+
+    async fn record_unknown(
+        &self,
+        unknown: &UnknownWebhook,
+        form: TrustedForm<'_>,
+        path: &str,
+        arrival: MessageArrival,
+    ) -> Result<Answer, WebhookError> {
+        let recorded =
+            self.messages.record_form(&StoredForm::new(unknown, form, path, arrival, self.retention)).await?;
+        tracing::warn!(
+            account_sid = %unknown.account_sid,
+            path,
+            duplicate = recorded == FormOutcome::Duplicate,
+            unreadable_parameters = unreadable_names(&unknown.unreadable_parameters),
+            "a form that is neither a message nor a status is stored"
+        );
+        Ok(Answer::Twiml(twiml::EMPTY.to_owned()))
+    }
+}
+
+/// The names of the parameters that cannot be read, as the field of a log line: the metric `NotUnderstood` counts the lines
+/// that have it.
+pub fn unreadable_names(unreadable: &[String]) -> Option<String> {
+    (!unreadable.is_empty()).then(|| unreadable.join(","))
+}

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 LOCAL = frozenset({"127.0.0.1", "localhost"})
 WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status"})
 SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/")
+# The same with an id in the query.
+SIGNED_PATHS = frozenset({"/media", "/notifications"})
 # Paths that the emulator serves to callers without a signature.
 UNSIGNED = ("/_", "/health", "/v2/")
 
@@ -42,7 +44,7 @@ class Access:
             # The tunnel is only for Twilio, so the port does not serve the routes that systems on this machine call.
             if self.public_base_url:
                 return 404, f"With a Twilio account this port serves {' and '.join(sorted(WEBHOOKS))} alone"
-            if path != "/media" and not path.startswith(SIGNED_ROUTES):
+            if path not in SIGNED_PATHS and not path.startswith(SIGNED_ROUTES):
                 return 404, "The API has no such route"
         return None
 

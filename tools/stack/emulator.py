@@ -19,6 +19,7 @@ from contextvars import ContextVar
 import clock
 import strict
 from access import Access
+from strict.objects import hide_missing_objects
 
 
 def arguments():
@@ -43,9 +44,10 @@ os.environ |= {
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack import app as ministack
+from ministack import app as ministack, services
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import apigateway, cloudwatch, dynamodb, iam, lambda_svc, sqs
+# These modules become attributes of `services`, which the package `strict` changes.
+from ministack.services import apigateway, cloudwatch, cloudwatch_logs, dynamodb, iam, lambda_svc, s3, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
@@ -167,6 +169,11 @@ def with_refusals_logged(scope, send):
     return send_and_log
 
 
+def is_denied(action, resource, headers, query_params):
+    """Whether the caller of a request to S3 lacks a permission."""
+    return ministack._enforce_data_plane("s3", action, headers, query_params, "", resource_arn=resource) is not None
+
+
 def end_with_parent():
     """Kills this process and the functions it started when the parent process, which holds its standard input, has ended."""
 
@@ -226,8 +233,9 @@ def main():
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
     caller = lambda: iam_evaluator.caller_arn().rpartition("/")[2]
-    strict.apply(dynamodb, sqs, lambda_svc, cloudwatch, iam_actions, RESOURCES, caller)
+    hide_missing_objects(s3, is_denied)
     front_door()
+    strict.apply(ministack, services, iam_actions, RESOURCES, caller)
     avoid_long_pauses()
     clock.hold_during_invocations(lambda_svc)
     end_with_parent()

@@ -1,7 +1,8 @@
 """Makes ministack, an emulator of AWS, as strict as AWS where AWS's limits decide whether a program works.
 
-Everything that this package changes is listed in `apply` with what it adds; each module names its sources. A module only needs
-ministack's modules and nothing of this project, so that each could be contributed to ministack.
+Everything that this package changes is listed in `apply` with what it adds, but for missing objects of S3, which objects.py hides
+from callers without the permission; each module names its sources. A module only needs ministack's modules and nothing of this
+project, so that each could be contributed to ministack.
 
 What a test can ask for: a smaller quota of messages in flight, by a tag of the queue (queues.py), and refused requests to DynamoDB,
 by an action that only the administrator may call (refusals.py). The tests in Rust do so with `tests/src/harness/emulator.rs`.
@@ -12,16 +13,22 @@ members on the same item; 400 KB for an item; 25 statements in a batch; 10 messa
 
 import json
 
-from . import chains, queues, reads, statements
+from . import chains, http_api, items, metric_filters, queues, reads, statements
 from .capacity import READ_COUNTERS, Meter
 from .conflicts import Transactions
 from .refusals import REFUSE, Refusals
 from .streams import Streams
 
 
-def apply(dynamodb, sqs, lambda_svc, cloudwatch, iam_actions, resources, caller):
-    """Applies all changes to these modules of ministack, and to its CloudFormation resources. `caller` returns the name of the
-    function or user whose request is handled."""
+def apply(app, services, iam_actions, resources, caller):
+    """Applies all changes to ministack's application, to the modules of its services (by their names in `services`), and to its
+    CloudFormation resources. `caller` returns the name of the function or user whose request is handled."""
+    dynamodb, sqs, lambda_svc = services.dynamodb, services.sqs, services.lambda_svc
+    cloudwatch, cloudwatch_logs = services.cloudwatch, services.cloudwatch_logs
+    # API Gateway: how the path of a request is decoded, the throttle of each route, and the access log.
+    http_api.apply(app, services.apigateway, cloudwatch_logs, resources)
+    # CloudWatch: the metrics of log lines, so that their alarms ring.
+    metric_filters.apply(cloudwatch_logs, cloudwatch)
     # SQS: characters, sizes, delays and numbers of attributes of the messages that are sent.
     queues.check_sent_messages(sqs)
     # SQS: 120,000 messages in flight.
@@ -40,7 +47,7 @@ def apply(dynamodb, sqs, lambda_svc, cloudwatch, iam_actions, resources, caller)
     reads.limit_batch_reads(dynamodb)
     # DynamoDB: the permissions of statements in PartiQL.
     statements.check_statements_by_their_permissions(dynamodb, iam_actions)
-    # DynamoDB: conflicts of transactions, capacity units, and refusals that a test asks for.
+    # DynamoDB: the names of attributes and the lengths of keys; conflicts of transactions, capacity units, and refusals that a test asks for.
     handle_requests(dynamodb, caller)
 
 
@@ -61,6 +68,8 @@ def handle_requests(dynamodb, caller):
             return await handle(method, path, headers, body, query_params)
         if own_action := own_actions.get(action):
             return own_action(data)
+        if problem := items.problem_of(dynamodb, action, data):
+            return dynamodb.error_response_json("ValidationException", problem, 400)
 
         async def execute(request):
             return await meter.execute(action, request, lambda: transactions.execute(action, request, send))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, dynamodb, sqs::SqsEvent};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{callback_url::origin_in_query, consent::ConsentRequest, notification::Notification};
+use domain::{callback_url::CallbackOrigin, consent::ConsentRequest, notification::Notification};
 use serde_json::Value;
 use stack::run::AUTH_TOKEN;
 use twilio_webhook::{
@@ -71,7 +71,7 @@ fn status_events_are_signed_and_name_their_notification() {
         let callback = StatusCallback::parse(&verify(&event).unwrap()).unwrap();
         assert_eq!(name, format!("status-{}", callback.status));
         let request: ApiGatewayV2httpRequest = serde_json::from_str(&event).unwrap();
-        let id = origin_in_query(&request.raw_query_string.unwrap()).unwrap().notification_id;
+        let id = CallbackOrigin::in_query(&request.raw_query_string.unwrap()).unwrap().notification_id;
         assert_eq!(id.as_str(), "order-18473-shipped");
     }
 }

@@ -2,6 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use domain::limits::{EXPIRES_AT_AHEAD, MEDIA_RETENTION, QUEUE_RETENTION, SEND_AT_AHEAD, TWILIO_QUEUE};
+use jiff::SignedDuration;
+
+mod alarms;
+mod limits;
+
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
@@ -76,9 +82,216 @@ fn whatever_stands_still_has_an_alarm() {
 }
 
 #[test]
+fn forms_that_are_not_understood_ring_an_alarm() {
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for function in ["Inbound", "Status", "Reconcile"] {
+        let filter = &filters[&format!("{function}NotUnderstood")];
+        assert_eq!(value(filter, "LogGroupName"), Some(format!("!Ref {function}LogGroup").as_str()));
+        let pattern = value(filter, "FilterPattern");
+        assert_eq!(pattern, Some(r#"'{ $.fields.unreadable_parameters = "*" }'"#), "{function}");
+        assert!(filter.contains("MetricName: NotUnderstood,"), "{function}");
+    }
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["NotUnderstoodAlarm"];
+    assert_eq!((value(alarm, "MetricName"), value(alarm, "Threshold")), (Some("NotUnderstood"), Some("0")));
+}
+
+/// Both functions record a message from a person and a status, so they need the same of the tables.
+#[test]
+fn both_webhooks_have_the_same_permissions_and_environment() {
+    let functions = of_type("AWS::Serverless::Function");
+    let part = |name: &str, from: &str, to: &str| {
+        let (_, rest) = functions[name].split_once(from).unwrap();
+        let lines = rest.split_once(to).unwrap().0.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (from, to) in [("Variables:", "Policies:"), ("Policies:", "Events:")] {
+        assert_eq!(part("InboundFunction", from, to), part("StatusFunction", from, to), "{from}");
+    }
+}
+
+#[test]
 fn every_alarm_is_explained_to_the_operator() {
     let operate = file("docs/operate.md");
     for name in of_type("AWS::CloudWatch::Alarm").keys() {
         assert!(operate.contains(&format!("`{name}`")), "docs/operate.md does not name {name}");
+    }
+}
+
+#[test]
+fn media_outlives_the_latest_notification_that_uses_it() {
+    let buckets = resources();
+    let days: i64 = value(&buckets["MediaBucket"], "ExpirationInDays").unwrap().parse().unwrap();
+    assert_eq!(SignedDuration::from_hours(24 * days), MEDIA_RETENTION);
+    assert!(MEDIA_RETENTION >= SEND_AT_AHEAD + QUEUE_RETENTION, "it waits on a queue, and then until send_at");
+    assert!(MEDIA_RETENTION >= EXPIRES_AT_AHEAD + TWILIO_QUEUE, "Twilio may fetch it as late as that");
+    let [api, operate] = ["docs/api.md", "docs/operate.md"].map(file);
+    assert!(
+        api.contains(&format!("Files are deleted after {days} days"))
+            && operate.contains(&format!("| media bucket | {days} days |"))
+    );
+}
+
+#[test]
+fn pages_of_listed_origins_alone_may_use_media_links() {
+    let template = file("template.yaml");
+    let parameter = template.split_once("\n  MediaCorsOrigins:\n").unwrap().1;
+    assert!(parameter.lines().take(2).any(|line| line.trim() == r#"Default: """#), "no page by default");
+    let bucket = &resources()["MediaBucket"];
+    assert!(bucket.contains("CorsConfiguration: !If\n- HasMediaCorsOrigins\n"), "{bucket}");
+    assert!(bucket.contains("AllowedOrigins: !Ref MediaCorsOrigins\nAllowedMethods: [GET, PUT]\n"), "{bucket}");
+    let headers = value(bucket, "AllowedHeaders").unwrap();
+    // Those that an upload link is signed with (functions/presign/src/media_bucket.rs).
+    assert_eq!(headers, "[content-length, content-type, if-none-match]");
+}
+
+/// The folders of the sources whose log lines are a function's.
+fn sources_of(function: &str) -> Vec<String> {
+    let mut folders =
+        vec![format!("functions/{function}/src"), "shared/src".to_owned(), "shared/stores/src".to_owned()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for entry in fs::read_dir(root.join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("tests.rs") {
+                sources.push(file(&path));
+            }
+        }
+    }
+    sources
+}
+
+/// The values of the field `alarm` in a source: `alarm = "refused"`, `alarm = is_refused.then_some("refused")`.
+fn alarms_in(source: &str) -> Vec<String> {
+    let values = source.split("alarm = ").skip(1).filter_map(|rest| {
+        let (value, _) = rest.split_once(['\n', ';']).unwrap_or((rest, ""));
+        value.split('"').nth(1)
+    });
+    values.map(str::to_owned).collect()
+}
+
+/// Whether a pattern such as `{ $.fields.alarm = "*" && $.fields.alarm != "paused" }` counts this value.
+fn counts(pattern: &str, alarm: &str) -> bool {
+    let terms = pattern.trim_matches(['\'', '{', '}', ' ']).split("&&").map(str::trim);
+    let counted: Vec<_> = terms
+        .map(|term| match term.strip_prefix("$.fields.alarm ")?.split_once(' ')? {
+            ("=", "\"*\"") => Some(true),
+            ("=", value) => Some(value.trim_matches('"') == alarm),
+            ("!=", value) => Some(value.trim_matches('"') != alarm),
+            _ => None,
+        })
+        .collect();
+    counted.iter().all(|term| *term == Some(true))
+}
+
+#[test]
+fn every_alarm_line_of_a_function_is_counted() {
+    let filters = of_type("AWS::Logs::MetricFilter");
+    let mut lines = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions")).unwrap() {
+        let function = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let group = format!("!Ref {}{}LogGroup", function[..1].to_uppercase(), &function[1..]);
+        let patterns: Vec<_> = filters
+            .values()
+            .filter(|filter| value(filter, "LogGroupName") == Some(&group))
+            .filter_map(|filter| value(filter, "FilterPattern"))
+            .collect();
+        for alarm in sources_of(&function).iter().flat_map(|source| alarms_in(source)) {
+            let counting = patterns.iter().filter(|pattern| counts(pattern, &alarm)).count();
+            assert_eq!(counting, 1, "{function}: lines with alarm = {alarm} are counted {counting} times");
+            lines += 1;
+        }
+    }
+    assert!(lines > 20, "{lines}");
+}
+
+#[test]
+fn refused_webhooks_ring_within_five_minutes() {
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["RefusedWebhooksAlarm"];
+    let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
+    assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (300, 5));
+    assert_eq!(value(alarm, "MetricName"), Some("RefusedWebhooks"));
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for group in ["InboundLogGroup", "StatusLogGroup"] {
+        let counts_refused = |filter: &&String| {
+            filter.contains(&format!("!Ref {group}\n"))
+                && filter.contains("MetricName: RefusedWebhooks,")
+                && value(filter, "FilterPattern").is_some_and(|pattern| counts(pattern, "refused"))
+        };
+        assert_eq!(filters.values().filter(counts_refused).count(), 1, "{group}");
+    }
+}
+
+/// The pattern of the parameter, and the parser of the functions, which is laxer.
+#[test]
+fn public_base_url_may_have_a_path() {
+    let template = file("template.yaml");
+    let (_, parameter) = template.split_once("\n  PublicBaseUrl:\n").unwrap();
+    let (parameter, _) = parameter.split_once("\n  AwsEndpointUrl:").unwrap();
+    let pattern = parameter.lines().find_map(|line| line.trim().strip_prefix("AllowedPattern: ")).unwrap();
+    assert_eq!(pattern, r"^(https?://[^/?#\s]+(/[^/?#\s]+)*)?$");
+    for url in ["https://wa.example.com", "https://api.example.com/wa", "http://127.0.0.1:8080/a/b"] {
+        assert_eq!(url.parse::<twilio_types::base_url::BaseUrl>().unwrap().as_str(), url);
+    }
+}
+
+#[test]
+fn stack_whose_media_links_a_role_signs_has_no_iam_user() {
+    let template = file("template.yaml");
+    let (_, parameter) = template.split_once("\n  MediaSigner:\n").unwrap();
+    assert_eq!(parameter.lines().nth(1), Some("    Default: role"));
+    let of_user: Vec<_> = ["AWS::IAM::User", "AWS::IAM::AccessKey"].iter().flat_map(|kind| of_type(kind)).collect();
+    assert_eq!(of_user.len(), 2);
+    for (name, resource) in
+        of_user.into_iter().chain([("MediaSignerSecret".to_owned(), resources()["MediaSignerSecret"].clone())])
+    {
+        assert_eq!(value(&resource, "Condition"), Some("SignsWithUser"), "{name}");
+    }
+    for name in ["MediaReaderRole", "MediaReaderPermission"] {
+        assert_eq!(value(&resources()[name], "Condition"), Some("SignsWithRole"), "{name}");
+    }
+}
+
+#[test]
+fn signers_of_media_links_can_only_read_objects() {
+    for name in ["MediaReaderRole", "MediaSignerUser"] {
+        let signer = &resources()[name];
+        let actions: Vec<_> =
+            signer.lines().filter(|line| line.contains("Action: s3") || line.contains("- s3")).collect();
+        assert_eq!(actions, ["Action: s3:GetObject"], "{name}");
+        assert!(signer.contains("Resource: !Sub ${MediaBucket.Arn}/*"), "{name}");
+    }
+    let role = &resources()["MediaReaderRole"];
+    assert!(role.contains("Principal: { AWS: !GetAtt SendFunctionRole.Arn }"), "{role}");
+    assert_eq!(value(role, "MaxSessionDuration"), Some("3600"));
+}
+
+#[test]
+fn changed_serial_of_the_media_key_restarts_send() {
+    let send = &resources()["SendFunction"];
+    let serial = value(send, "MEDIA_SIGNER_SERIAL");
+    assert_eq!(serial, Some("!If [SignsWithUser, !Ref MediaSignerSerial, !Ref AWS::NoValue]"));
+    let secret = value(send, "MEDIA_SIGNER_SECRET_ID");
+    assert_eq!(secret, Some("!If [SignsWithUser, !GetAtt MediaSignerSecret.Id, !Ref AWS::NoValue]"));
+}
+
+#[test]
+fn every_reader_of_the_secret_has_its_age_and_its_alarm() {
+    let readers =
+        of_type("AWS::Serverless::Function").into_iter().filter(|(_, text)| text.contains("TWILIO_SECRET_ID"));
+    let readers: Vec<_> = readers.collect();
+    assert_eq!(readers.len(), 4);
+    for (name, reader) in readers {
+        assert_eq!(value(&reader, "SECRET_MAX_AGE_SECONDS"), Some("!Ref SecretMaxAgeSeconds"), "{name}");
+        let log_group = format!("LogGroupName: {}", value(&reader, "LogGroup").unwrap());
+        let counts = |filter: &String| {
+            let pattern = value(filter, "FilterPattern").unwrap_or_default();
+            let is_for_it = pattern.contains(r#"alarm = "secret""#) || pattern.contains(r#"alarm = "*""#);
+            filter.contains(&log_group) && is_for_it && filter.contains("MetricName: NeedsOperator")
+        };
+        assert!(of_type("AWS::Logs::MetricFilter").values().any(counts), "{name}");
     }
 }

@@ -114,7 +114,7 @@ impl Claimer {
     async fn try_claim(&self, draft: &Draft<'_>, now: Timestamp) -> Result<Attempted, Stop> {
         let candidate = &draft.candidate;
         let Ok(person) = person_after(candidate, &draft.plan, now) else { return Ok(Attempted::RecipientIsFull) };
-        let mut stored = notification_after(candidate, &draft.plan, now);
+        let mut stored = notification_after(candidate, &draft.plan, &draft.message, now);
         let person = self.contacts.write_person_action(&candidate.person, &person, &PersonWrite::Claim, now)?;
         match self.notifications.claim(candidate.seen, &stored, person, now).await? {
             ClaimOutcome::Claimed => {
@@ -147,22 +147,26 @@ enum Attempted {
 }
 
 /// The notification with a new attempt and a lease.
-fn notification_after(candidate: &Candidate<'_>, plan: &Plan, now: Timestamp) -> StoredNotification {
+fn notification_after(
+    candidate: &Candidate<'_>,
+    plan: &Plan,
+    message: &NewMessage,
+    now: Timestamp,
+) -> StoredNotification {
     let mut stored = candidate.stored.clone();
     stored.progress.claim(plan.step, plan.route.channel, now);
-    stored.lease = Some(lease(&candidate.job.notification, now));
+    stored.lease = Some(lease(&candidate.job.notification, message, now));
     stored.open_until = None;
     stored.due = None;
     stored
 }
 
-fn lease(notification: &Notification, claimed_at: Timestamp) -> Lease {
+/// A message may be valid for a shorter time than its notification asks for.
+fn lease(notification: &Notification, message: &NewMessage, claimed_at: Timestamp) -> Lease {
     let after = |duration| claimed_at.saturating_add(duration).unwrap_or(Timestamp::MAX);
-    Lease {
-        id: LeaseId::random(),
-        until: after(CLAIM_LEASE),
-        resolvable_at: after(validity(notification) + RESOLVE_MARGIN),
-    }
+    let of_message = message.validity_period.map(|seconds| SignedDuration::from_secs(seconds.into()));
+    let validity = of_message.unwrap_or_else(|| validity(notification));
+    Lease { id: LeaseId::random(), until: after(CLAIM_LEASE), resolvable_at: after(validity + RESOLVE_MARGIN) }
 }
 
 /// The person with what the attempt counts for. The error is the time from which the person can receive it.

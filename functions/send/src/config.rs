@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::Credentials;
 use aws_types::SdkConfig;
-use domain::policy::Policy;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use domain::{policy::Policy, suppression::OptOutScope};
 use shared::{
+    assumed_role::AssumedRole,
     env::{self, EnvError},
     queues::{DeadLetterQueue, LaneQueues, LaneUrls},
-    secrets::{self, Secrets},
+    secrets::{AgedSecret, SecretMaxAge, Secrets},
     start::{StartError, log_warm_up},
     twilio::TwilioAccounts,
 };
@@ -26,18 +24,11 @@ use twilio_types::{
 
 use crate::{
     SendFunction, claim::Claimer, compose::Composer, daily_caps::DailyCaps, dead_letters::DeadLetters,
-    deliver::Deliverer, intake::Intake, job::JobFactory, judge::Judge, lanes::Lanes, lookup::Lookup, media::Files,
-    media_link::MediaLinks, message_search::MessageSearch, record_decision::DecisionRecorder, requeue::Requeue,
-    resolve::Resolver, schedule::Scheduler, settle::Settler, template_names::TemplateNames, wait::Waiter,
+    deliver::Deliverer, further_files::FurtherFiles, intake::Intake, job::JobFactory, judge::Judge, lanes::Lanes,
+    lookup::Lookup, media::MediaFiles, media_link::MediaBucket, media_signer::MediaSigner,
+    message_search::MessageSearch, record_decision::DecisionRecorder, requeue::Requeue, resolve::Resolver,
+    schedule::Scheduler, settle::Settler, template_names::TemplateNames, wait::Waiter,
 };
-
-/// The keys that media links are signed with: long-lived, because a link signed with a function's own credentials expires
-/// with them, and Twilio may fetch a file four hours later.
-#[derive(Deserialize)]
-struct MediaSigner {
-    access_key_id: String,
-    secret_access_key: SecretString,
-}
 
 impl SendFunction {
     /// Reads the environment and the secrets, builds the clients and opens their connections.
@@ -47,19 +38,24 @@ impl SendFunction {
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let tables = Tables::from_env(aws_sdk_dynamodb::Client::new(&config))?;
         let client = TwilioClient::new(settings.api_base_url.clone())?;
-        let (accounts, media, queues, table_warmed, twilio_warmed) = tokio::join!(
-            Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?),
-            media_links(&config, &secrets_manager),
+        let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
+        let (accounts, signer, queues, table_warmed, twilio_warmed) = tokio::join!(
+            Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?, max_age),
+            media_signer(&config, &secrets_manager, max_age),
             Queues::find(&config),
             tables.notifications.warm(),
             client.warm(),
         );
         log_warm_up(table_warmed);
         log_warm_up(twilio_warmed);
-        let files = Files(client.http().clone());
+        let files = MediaFiles {
+            http: client.http().clone(),
+            bucket: media_bucket(&config)?,
+            credentials: shared::aws::credentials().await?,
+            signer: signer?,
+        };
         let twilio = Arc::new(TwilioAccounts::new(client, accounts?));
         let composer = Arc::new(Composer {
-            media: media?,
             files,
             public_base_url: settings.public_base_url.clone(),
             templates: TemplateNames::default(),
@@ -76,7 +72,7 @@ impl SendFunction {
         twilio: Arc<TwilioAccounts>,
         composer: Arc<Composer>,
     ) -> Self {
-        let Settings { account_sid, messaging_service_sid, policy, .. } = settings;
+        let Settings { account_sid, messaging_service_sid, policy, opt_out_scope, .. } = settings;
         let Tables { dynamodb, messages, notifications, contacts, rate_limits, daily_counts, pauses } = tables;
         let Queues { lanes: queues, dead_letters } = queues;
         let dead_letters = DeadLetters { queue: dead_letters };
@@ -116,6 +112,7 @@ impl SendFunction {
                 waiter: waiter.clone(),
                 policy: policy.clone(),
             },
+            further_files: FurtherFiles { queues: queues.clone() },
             judge: judge.clone(),
             decisions,
             composer,
@@ -126,9 +123,9 @@ impl SendFunction {
             },
             claimer: Claimer { notifications: notifications.clone(), contacts: contacts.clone(), judge },
             deliverer: Deliverer { twilio: Arc::clone(&twilio) },
-            settler: Settler { notifications, contacts, dead_letters: dead_letters.clone(), waiter: waiter.clone() },
-            waiter,
-            requeue: Requeue { queues, dead_letters },
+            waiter: waiter.clone(),
+            requeue: Requeue { queues, dead_letters: dead_letters.clone() },
+            settler: Settler { notifications, contacts, opt_out_scope, dead_letters, waiter },
             twilio,
         }
     }
@@ -141,6 +138,7 @@ struct Settings {
     public_base_url: BaseUrl,
     api_base_url: BaseUrl,
     policy: Policy,
+    opt_out_scope: OptOutScope,
 }
 
 impl Settings {
@@ -152,6 +150,7 @@ impl Settings {
             public_base_url: env::required_parsed("PUBLIC_BASE_URL")?,
             api_base_url: env::parse("TWILIO_API_BASE_URL", &api_base_url)?,
             policy: env::optional_parsed("SEND_POLICY")?.unwrap_or_default(),
+            opt_out_scope: env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default(),
         })
     }
 }
@@ -197,22 +196,26 @@ impl Queues {
     }
 }
 
-async fn media_links(
+/// Of a role and a user the template configures one.
+async fn media_signer(
     config: &SdkConfig,
     secrets_manager: &aws_sdk_secretsmanager::Client,
-) -> Result<MediaLinks, StartError> {
-    let credentials = match env::optional("MEDIA_SIGNER_SECRET_ID") {
-        Some(secret_id) => {
-            let signer: MediaSigner = secrets::read(secrets_manager, &secret_id).await?;
-            let secret = signer.secret_access_key.expose_secret();
-            Credentials::new(signer.access_key_id, secret, None, None, "media signer")
-        }
-        None => shared::aws::credentials().await?,
-    };
+    max_age: SecretMaxAge,
+) -> Result<MediaSigner, StartError> {
+    if let Some(role_arn) = env::optional("MEDIA_READER_ROLE_ARN") {
+        return Ok(MediaSigner::Role(AssumedRole::new(config, role_arn)));
+    }
+    Ok(match env::optional("MEDIA_SIGNER_SECRET_ID") {
+        Some(secret_id) => MediaSigner::User(AgedSecret::load(secrets_manager.clone(), secret_id, max_age).await?),
+        None => MediaSigner::Function(shared::aws::credentials().await?),
+    })
+}
+
+fn media_bucket(config: &SdkConfig) -> Result<MediaBucket, StartError> {
     let region = config.region().map_or_else(String::new, ToString::to_string);
     let bucket = env::required("MEDIA_BUCKET")?;
     Ok(match shared::aws::s3_endpoint(config) {
-        Some(endpoint) => MediaLinks::at_endpoint(&endpoint, &bucket, region, credentials),
-        None => MediaLinks::at_domain(&env::required("MEDIA_BUCKET_DOMAIN")?, region, credentials),
+        Some(endpoint) => MediaBucket::at_endpoint(&endpoint, &bucket, region),
+        None => MediaBucket::at_domain(&env::required("MEDIA_BUCKET_DOMAIN")?, region),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use domain::notification::Category;
-use serde_json::{Value, json};
+use domain::{json, notification::Category};
+use serde_json::Value;
 use shared::queues::{DeadLetterQueue, QueueError};
 
 use crate::{job::Job, queue_message::QueueMessage};
@@ -31,18 +31,22 @@ impl DeadLetters {
 /// may be anywhere in a notification that is invalid.
 fn without_password(body: &str) -> Cow<'_, str> {
     let authentication = Category::Authentication.as_str();
-    match serde_json::from_str(body) {
+    match json::value(body) {
         Ok(Value::Object(fields)) if fields.get("category").and_then(Value::as_str) == Some(authentication) => {
             let id = fields.get("id").and_then(Value::as_str);
-            json!({"id": id, "account_sid": fields.get("account_sid"), "category": authentication}).to_string().into()
+            serde_json::json!({"id": id, "account_sid": fields.get("account_sid"), "category": authentication})
+                .to_string()
+                .into()
         }
-        Err(_) if body.contains(authentication) => json!({"category": authentication}).to_string().into(),
+        Err(_) if body.contains(authentication) => serde_json::json!({"category": authentication}).to_string().into(),
         _ => body.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -6,8 +6,8 @@
 //!    their lane.
 //! 2. [`lookup`] reads what is stored of the notifications and their recipients.
 //! 3. [`judge`] decides for each whether it is sent now. [`resolve`] finds out before what became of an earlier attempt whose
-//!    answer was lost, and [`mod@retry`] opens what an operator retries. [`mod@wait`] lets it wait, and [`record_decision`]
-//!    ends it.
+//!    answer was lost, and [`mod@retry`] opens what an operator retries; [`further_files`] puts on the queue what a notification
+//!    sends in further messages. [`mod@wait`] lets it wait, and [`record_decision`] ends it.
 //! 4. [`mod@compose`] makes the message, and [`schedule`] reserves its slot, or plans a time for which it waits.
 //! 5. Then each message by itself: when its slot has come, [`claim`] claims it, [`deliver`] calls Twilio with nothing in
 //!    between, and [`settle`] writes down the answer.
@@ -15,10 +15,12 @@
 //!
 //! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `CONTACTS_TABLE`, `RATE_LIMITS_TABLE`, `OUTBOUND_QUEUE_URL`,
 //! `MEDIA_BUCKET`, `MEDIA_BUCKET_DOMAIN` (the bucket's host, required unless S3 has an endpoint URL), `TWILIO_SECRET_ID`,
-//! `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `MESSAGING_SERVICE_SID`, `TWILIO_API_BASE_URL` (Twilio's),
-//! `SEND_POLICY` (marketing needs a consent, 80 messages a second), `URGENT_QUEUE_URL` and `MARKETING_QUEUE_URL` (these
-//! lanes stay on the outbound queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive target) and `MEDIA_SIGNER_SECRET_ID` (the function's own
-//! credentials, with which a media link may expire before Twilio has fetched the file).
+//! `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `SECRET_MAX_AGE_SECONDS` (300), `MESSAGING_SERVICE_SID`,
+//! `TWILIO_API_BASE_URL` (Twilio's), `SEND_POLICY` (marketing needs a consent, 80 messages a second), `OPT_OUT_SCOPE` (`all`, or
+//! `sender`), `URGENT_QUEUE_URL` and
+//! `MARKETING_QUEUE_URL` (these lanes stay on the outbound queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive
+//! target), and `MEDIA_READER_ROLE_ARN` or `MEDIA_SIGNER_SECRET_ID` (the function's own credentials, with which a media link
+//! may expire before Twilio has fetched the file).
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -37,6 +39,7 @@ mod config;
 mod daily_caps;
 mod dead_letters;
 mod deliver;
+mod further_files;
 mod intake;
 mod job;
 mod judge;
@@ -44,6 +47,7 @@ mod lanes;
 mod lookup;
 mod media;
 mod media_link;
+mod media_signer;
 mod message_match;
 mod message_search;
 mod next;
@@ -57,9 +61,15 @@ mod settle;
 mod template_names;
 mod wait;
 
+#[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
+mod unicode_tests;
+
 use claim::{ClaimResult, Claimed, Claimer};
 use compose::{ComposeError, Composer};
 use deliver::{Deliverer, Delivery};
+use further_files::FurtherFiles;
 use intake::Intake;
 use job::Candidate;
 use judge::{Judge, Judgement};
@@ -88,6 +98,7 @@ pub struct SendFunction {
     lanes: Lanes,
     lookup: Lookup,
     resolver: Resolver,
+    further_files: FurtherFiles,
     judge: Judge,
     decisions: DecisionRecorder,
     composer: Arc<Composer>,
@@ -147,12 +158,15 @@ impl SendFunction {
     /// From what is stored of a notification to a message that is ready to be sent.
     async fn draft<'a>(&self, known: Known<'a>, now: Timestamp) -> Result<Draft<'a>, Stop> {
         let candidate = self.candidate(known, now).await?;
+        self.further_files.enqueue(&candidate).await?;
         let plan = match self.judge.judge(&candidate, now) {
             Judgement::Send(plan) => plan,
             other => return Err(self.record(candidate, other, now).await?.into()),
         };
-        if !self.twilio.has(&candidate.job.account_sid) {
-            return Err(self.decisions.await_account(candidate, &plan, &self.twilio, now).await?.into());
+        match self.twilio.has(&candidate.job.account_sid).await {
+            Ok(true) => {}
+            Ok(false) => return Err(self.decisions.await_account(candidate, &plan, &self.twilio, now).await?.into()),
+            Err(error) => return Err(self.decisions.await_secret(candidate, &plan, &error, now).await?.into()),
         }
         let attempt = candidate.stored.progress.attempts.len();
         match self.composer.compose(&candidate.job, &plan, attempt).await {

@@ -1,46 +1,140 @@
-//! The check of media files before they are sent. A file that is missing or too large is refused here with its name, and not
-//! later by WhatsApp.
+//! Links to media files, each of which is looked at before its message is sent. A file that is missing or too large is refused
+//! here with its name, and not later by WhatsApp.
+//!
+//! 1. The function looks at the file with its own permissions. Only `s3:ListBucket` makes a missing file a 404 (Amazon S3 API
+//!    Reference, `HeadObject`); without it a missing file and a forbidden one are both a 403.
+//! 2. It signs the link, and fetches one byte by it, as Twilio will fetch all: the key of the link may have been deleted, and
+//!    its role may have lost the permission.
+//!
+//! What is not clear is not sent: the message waits, with an alarm.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use domain::media::MediaType;
+use aws_sdk_dynamodb::config::Credentials;
+use domain::media::MediaKey;
+use jiff::SignedDuration;
 use reqwest::{
-    Client, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
+    Client, RequestBuilder, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
 };
-use shared::deadline::Deadline;
+use shared::deadline::{Deadline, DeadlineExceeded};
+use twilio_types::media::MessageFiles;
 
-/// S3 answers in some 20 ms; a file that cannot be looked at in this time goes out unseen, and WhatsApp judges it.
+use crate::{
+    media_link::{MediaBucket, MediaLinkError},
+    media_signer::{LinkKey, MediaSigner, MediaSignerError},
+};
+
+/// S3 answers in some 20 ms.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Looks at files.
-#[derive(Debug)]
-pub(crate) struct Files(pub(crate) Client);
+/// S3 asks for another attempt after a 503 (Amazon S3 API Reference, "Error responses", `SlowDown`).
+const LOOKS: usize = 2;
 
-impl Files {
-    /// What is wrong with the file behind a link, if anything is. One byte of it is fetched: a link that is signed for
-    /// fetching is good for nothing else. After the deadline no file is looked at.
-    pub(crate) async fn problem(&self, link: &str, deadline: Deadline) -> Option<String> {
-        let request = self.0.get(link).header(RANGE, "bytes=0-0").timeout(LOOK.min(deadline.remaining()));
-        let answer = deadline.run(request.send()).await.ok()?.ok()?;
-        if answer.status() == StatusCode::NOT_FOUND {
-            return Some("expected the key of an object in the media bucket, there is none of this key".to_owned());
+/// Makes links to files.
+#[derive(Debug)]
+pub(crate) struct MediaFiles {
+    pub(crate) http: Client,
+    pub(crate) bucket: MediaBucket,
+    /// The function's own.
+    pub(crate) credentials: Credentials,
+    pub(crate) signer: MediaSigner,
+}
+
+/// A file cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MediaError {
+    /// The system that sent the notification has to change it.
+    #[error("{0}")]
+    Invalid(String),
+    /// The operator must let the function read the bucket and its list.
+    #[error("S3 answered HTTP status {0} to a look at a media file: send needs s3:GetObject and s3:ListBucket")]
+    Look(StatusCode),
+    /// The operator must let the signer of the link read the bucket, or replace its key.
+    #[error("S3 answered HTTP status {0} to a media link: its signer needs a valid key and s3:GetObject")]
+    Link(StatusCode),
+    /// It passes with time.
+    #[error("S3 answered HTTP status {0}")]
+    Unavailable(StatusCode),
+    /// S3 did not answer, or not with the headers of a file. It passes with time.
+    #[error("S3 did not answer which file this is")]
+    NoAnswer(#[source] Option<reqwest::Error>),
+    #[error(transparent)]
+    Deadline(#[from] DeadlineExceeded),
+    #[error(transparent)]
+    Signer(#[from] MediaSignerError),
+    #[error(transparent)]
+    Sign(#[from] MediaLinkError),
+}
+
+impl MediaFiles {
+    /// A link by which Twilio can fetch the file, which comes after the other `files` of its message.
+    pub(crate) async fn link(
+        &self,
+        file: &MediaKey,
+        files: &mut MessageFiles,
+        deadline: Deadline,
+    ) -> Result<String, MediaError> {
+        self.look(file, files, deadline).await?;
+        let key = self.signer.key(deadline).await?;
+        match self.tried_link(file, &key, deadline).await {
+            Err(MediaError::Link(StatusCode::FORBIDDEN)) => {
+                let replaced = self.signer.replaced_key(deadline).await?;
+                let key = replaced.ok_or(MediaError::Link(StatusCode::FORBIDDEN))?;
+                self.tried_link(file, &key, deadline).await
+            }
+            tried => tried,
         }
-        if !answer.status().is_success() {
-            return None;
+    }
+
+    /// The longest validity period of a message with a link.
+    pub(crate) fn longest_validity(&self) -> SignedDuration {
+        self.signer.longest_validity()
+    }
+
+    /// Finds out whether the file exists and the channel accepts it after the other `files`.
+    async fn look(&self, file: &MediaKey, files: &mut MessageFiles, deadline: Deadline) -> Result<(), MediaError> {
+        let url = self.bucket.head_url(file, &self.credentials, SystemTime::now())?;
+        let answer = answer(|| self.http.head(&url), deadline).await?;
+        match answer.status() {
+            StatusCode::OK => check(answer.headers(), files),
+            StatusCode::NOT_FOUND => {
+                let missing = "expected the key of an object in the media bucket, there is none of this key";
+                Err(MediaError::Invalid(missing.to_owned()))
+            }
+            status => Err(MediaError::Look(status)),
         }
-        let media_type = text(answer.headers(), &CONTENT_TYPE)?.parse::<MediaType>();
-        match media_type {
-            Err(unsupported) => Some(format!("expected a type that WhatsApp takes: {unsupported}")),
-            Ok(media_type) => media_type.check_size(size(answer.headers())?).err().map(|wrong| wrong.to_string()),
-        }
+    }
+
+    async fn tried_link(&self, file: &MediaKey, key: &LinkKey, deadline: Deadline) -> Result<String, MediaError> {
+        let link = self.bucket.link(file, key, SystemTime::now())?;
+        let answer = answer(|| self.http.get(&link).header(RANGE, "bytes=0-0"), deadline).await?;
+        // An empty file has no first byte.
+        let is_there = answer.status().is_success() || answer.status() == StatusCode::RANGE_NOT_SATISFIABLE;
+        if is_there { Ok(link) } else { Err(MediaError::Link(answer.status())) }
     }
 }
 
-/// The whole file's: behind the slash in `bytes 0-0/1234`.
-fn size(headers: &HeaderMap) -> Option<u64> {
-    let ranged = text(headers, &CONTENT_RANGE).and_then(|range| range.rsplit('/').next());
-    ranged.or_else(|| text(headers, &CONTENT_LENGTH))?.parse().ok()
+/// S3's answer, after another attempt if there is none or it is S3's own failure.
+async fn answer(request: impl Fn() -> RequestBuilder, deadline: Deadline) -> Result<Response, MediaError> {
+    let mut last = MediaError::NoAnswer(None);
+    for _ in 0..LOOKS {
+        let sent = request().timeout(LOOK.min(deadline.remaining())).send();
+        match deadline.run(sent).await? {
+            Ok(answer) if answer.status().is_server_error() => last = MediaError::Unavailable(answer.status()),
+            Ok(answer) => return Ok(answer),
+            // The URL is a key to the file.
+            Err(error) => last = MediaError::NoAnswer(Some(error.without_url())),
+        }
+    }
+    Err(last)
+}
+
+/// Whether the channel accepts a file with these headers after the other `files`.
+fn check(headers: &HeaderMap, files: &mut MessageFiles) -> Result<(), MediaError> {
+    let content_type = text(headers, &CONTENT_TYPE).ok_or(MediaError::NoAnswer(None))?;
+    let size = text(headers, &CONTENT_LENGTH).and_then(|size| size.parse().ok()).ok_or(MediaError::NoAnswer(None))?;
+    files.add(content_type, size).map_err(|problem| MediaError::Invalid(problem.to_string()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -48,14 +142,4 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_files_size_is_the_whole_files() {
-        let headers = |name: HeaderName, value: &'static str| HeaderMap::from_iter([(name, value.parse().unwrap())]);
-        assert_eq!(size(&headers(CONTENT_RANGE, "bytes 0-0/1234")), Some(1234));
-        assert_eq!(size(&headers(CONTENT_LENGTH, "99")), Some(99));
-        assert_eq!(size(&headers(CONTENT_RANGE, "bytes 0-0/*")), None);
-    }
-}
+mod tests;

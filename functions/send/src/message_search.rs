@@ -149,15 +149,15 @@ impl MessageSearch {
         if stored.progress.attempts.iter().any(is_of) {
             return Ok(None);
         }
-        let owner = self.notifications.by_message_sid(&listed.sid).await?.map(|owner| owner.subject);
-        if owner.is_some_and(|owner| owner.id != job.notification.id || owner.account_sid != job.account_sid) {
+        let owner = self.notifications.by_message_sid(&job.account_sid, &listed.sid).await?.map(|owner| owner.subject);
+        if owner.is_some_and(|owner| owner.id != job.notification.id) {
             return Ok(None);
         }
         let mut after = stored.clone();
         let report = MessageReport {
             attempt: stored.progress.attempts.len().saturating_sub(1),
             message_sid: listed.sid.clone(),
-            status: listed.status,
+            status: listed.status.clone(),
             code: listed.error_code,
         };
         let (_, delay) = apply_report(&mut after, job, &report, now);

@@ -2,7 +2,7 @@
 
 use domain::{progress::Outcome, waiting::WaitReason};
 use jiff::{SignedDuration, Timestamp};
-use shared::{report::Chain, twilio::TwilioAccounts};
+use shared::{report::Chain, secrets::SecretsError, twilio::TwilioAccounts};
 use stores::notifications::{NotificationWrite, Notifications, StoredNotification};
 
 use crate::{
@@ -106,6 +106,20 @@ impl DecisionRecorder {
         self.await_operator(candidate, plan, WaitReason::Account, now).await
     }
 
+    /// The secret cannot be read, and what was read before counts no more. The log line of the attempt to read it has the
+    /// field `alarm`.
+    pub(crate) async fn await_secret(
+        &self,
+        candidate: Candidate<'_>,
+        plan: &Plan,
+        error: &SecretsError,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let notification_id = &candidate.job.notification.id;
+        tracing::error!(%notification_id, error = %Chain(error), "a notification waits for the Twilio secret");
+        self.await_operator(candidate, plan, WaitReason::Account, now).await
+    }
+
     /// The message cannot be composed now, and may be later.
     pub(crate) async fn await_message(
         &self,
@@ -119,7 +133,7 @@ impl DecisionRecorder {
         tracing::error!(
             notification_id = %candidate.job.notification.id,
             error = %Chain(error),
-            alarm = is_old.then_some("repeated"),
+            alarm = error.alarm().or(is_old.then_some("repeated")),
             "a message was not composed, and is tried again"
         );
         self.await_operator(candidate, plan, WaitReason::Composition, now).await

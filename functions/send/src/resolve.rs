@@ -211,7 +211,7 @@ pub(crate) fn apply_report(
 }
 
 fn furthest(reports: Vec<StatusReport>, attempt: usize) -> Option<MessageReport> {
-    let furthest = reports.into_iter().max_by_key(|report| report.status)?;
+    let furthest = reports.into_iter().max_by(|one, other| one.status.cmp(&other.status))?;
     let StatusReport { message_sid, status, error_code: code, .. } = furthest;
     Some(MessageReport { attempt, message_sid, status, code })
 }

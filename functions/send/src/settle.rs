@@ -19,7 +19,8 @@ use domain::{
     preference::{Preference, RecordedPreference},
     progress::{AttemptResult, Change, CreateAnswer, CreateFailure, Outcome, Progress},
     region::region_of_recipient,
-    suppression::Scope,
+    route::Route,
+    suppression::{OptOutScope, Scope, reported_reason},
 };
 use jiff::{SignedDuration, Timestamp};
 use stores::{
@@ -43,6 +44,8 @@ use crate::{
 pub(crate) struct Settler {
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
+    /// What an opt-out covers that Twilio knows of.
+    pub(crate) opt_out_scope: OptOutScope,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) waiter: Waiter,
 }
@@ -106,23 +109,29 @@ impl Settler {
         failure: &CreateFailure,
         now: Timestamp,
     ) -> Result<(), SendError> {
-        let scope = match FailureResponse::of_code(failure.code, region_of_recipient(&claimed.job.notification.to)) {
-            FailureResponse::OptOut => Scope::All,
-            FailureResponse::OptOutOfMarketing => Scope::Marketing,
+        let route = &claimed.plan.route;
+        let scopes = match FailureResponse::of_code(failure.code, region_of_recipient(&claimed.job.notification.to)) {
+            FailureResponse::OptOut => refused_scopes(self.opt_out_scope, route),
+            FailureResponse::OptOutOfMarketing => vec![Scope::Marketing],
             _ => return Ok(()),
         };
-        let channel = match claimed.plan.route.channel {
+        let channel = match route.channel {
             FallbackChannel::WhatsApp => Channel::WhatsApp,
             FallbackChannel::Sms => Channel::Sms,
         };
         let job = &claimed.job;
-        let preference =
-            RecordedPreference { preference: Preference::OptedOut, changed_at: now, message_sid: None, reason: None };
+        let preference = RecordedPreference {
+            preference: Preference::OptedOut,
+            changed_at: now,
+            message_sid: None,
+            reason: failure.code.map(reported_reason),
+        };
         let source = PreferenceSource {
             event_id: format!("{}#{}.contact_opted_out", job.account_sid, job.notification.id),
             code: failure.code,
+            recorded_by: None,
         };
-        self.contacts.record_preference(&job.contact, &channel, &scope, &preference, &source, now).await?;
+        self.contacts.record_preference(&job.contact, Some(&channel), &scopes, &preference, &source, now).await?;
         tracing::info!(
             notification_id = %job.notification.id,
             code = failure.code.map(ErrorCode::get),
@@ -130,6 +139,12 @@ impl Settler {
         );
         Ok(())
     }
+}
+
+/// What an opt-out covers because of which Twilio refused a message by this route.
+fn refused_scopes(configured: OptOutScope, route: &Route) -> Vec<Scope> {
+    let sender = route.from().and_then(|from| from.to_string().parse().ok());
+    configured.scopes_of_report(sender.as_ref(), route.service())
 }
 
 /// Applies Twilio's answer to an attempt of a stored notification.

@@ -33,11 +33,14 @@ fn plan(candidate: &Candidate<'_>, purpose: Purpose) -> Plan {
     Plan { step: Step { option: 0, purpose }, route, recipient: notification.to.clone() }
 }
 
+fn message_to_send() -> NewMessage {
+    let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
+    NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()))
+}
+
 fn due(candidate: Candidate<'_>, slot: Timestamp) -> Due<'_> {
     let plan = plan(&candidate, Purpose::Deliver);
-    let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
-    let message = NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()));
-    Due { draft: Draft { candidate, plan, message, decided_at: slot, counted: Vec::new() }, slot }
+    Due { draft: Draft { candidate, plan, message: message_to_send(), decided_at: slot, counted: Vec::new() }, slot }
 }
 
 fn with_candidate(fields: &Value, policy: &str, test: impl FnOnce(Candidate<'_>)) {
@@ -123,13 +126,24 @@ fn claimed_notification_has_a_new_attempt_and_a_lease() {
     for (category, validity) in [("authentication", 120), ("utility", 900), ("marketing", 14_400)] {
         with_candidate(&json!({"category": category}), CAP, |candidate| {
             let at = now();
-            let claimed = notification_after(&candidate, &plan(&candidate, Purpose::Deliver), at);
+            let plan = plan(&candidate, Purpose::Deliver);
+            let claimed = notification_after(&candidate, &plan, &message_to_send(), at);
             assert_eq!((claimed.progress.phase, claimed.progress.attempts.len()), (Phase::Claimed, 1));
             let lease = claimed.lease.unwrap();
             assert_eq!(lease.until, at + SignedDuration::from_secs(60));
             assert_eq!(lease.resolvable_at, at + SignedDuration::from_secs(validity + 120), "{category}");
         });
     }
+}
+
+#[test]
+fn lost_answer_can_be_resolved_when_its_own_message_is_over() {
+    with_candidate(&json!({"category": "marketing"}), CAP, |candidate| {
+        let (at, plan) = (now(), plan(&candidate, Purpose::Deliver));
+        let message = message_to_send().with_validity_period(3_000);
+        let lease = notification_after(&candidate, &plan, &message, at).lease.unwrap();
+        assert_eq!(lease.resolvable_at, at + SignedDuration::from_secs(3_000 + 120));
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use domain::{
     contact_key::ContactKey,
+    limits::SESSION_MEDIA_VALIDITY,
     notification::Category,
     progress::{AttemptResult, Phase, Purpose, Step},
     suppression::Scope,
@@ -113,6 +114,18 @@ proptest! {
     }
 }
 
+/// A notification with these fields, and the request for its first message.
+fn first_request(fields: &Value) -> (Notification, NewMessage) {
+    let body = body(fields);
+    let message = message(&body, now());
+    let notification = job(&message, "{}").notification;
+    let route = Judge { configured_service: None }.route(&notification, FallbackChannel::WhatsApp).unwrap();
+    let step = Step { option: 0, purpose: Purpose::Deliver };
+    let plan = Plan { step, route, recipient: notification.to.clone() };
+    let request = request(&notification, &plan, NewContent::Text(String::new()));
+    (notification, request)
+}
+
 #[test]
 fn every_request_names_its_validity_period() {
     for (fields, expected) in [
@@ -122,13 +135,35 @@ fn every_request_names_its_validity_period() {
         (json!({"category": "marketing"}), 14_400),
         (json!({"category": "marketing", "validity_period": 60}), 60),
     ] {
-        let body = body(&fields);
-        let message = message(&body, now());
-        let notification = job(&message, "{}").notification;
-        let route = Judge { configured_service: None }.route(&notification, FallbackChannel::WhatsApp).unwrap();
-        let step = Step { option: 0, purpose: Purpose::Deliver };
-        let plan = Plan { step, route, recipient: notification.to.clone() };
-        let request = request(&notification, &plan, NewContent::Text(String::new()));
+        let (_, request) = first_request(&fields);
         assert_eq!(request.validity_period, Some(expected), "{fields}");
     }
+}
+
+#[test]
+fn message_with_a_link_is_valid_no_longer_than_its_link() {
+    let media = |file: Value| json!({"type": "media", "media": [file]});
+    let by_key = media(json!({"key": "uploads/a.jpg"}));
+    for (fields, expected) in [
+        (json!({"category": "marketing", "content": by_key}), 3_000),
+        (json!({"category": "service", "content": by_key, "validity_period": 36_000}), 3_000),
+        (json!({"category": "service", "content": by_key}), 900),
+        (json!({"category": "marketing", "content": media(json!({"url": "https://example.com/b.jpg"}))}), 14_400),
+        (json!({"category": "marketing"}), 14_400),
+    ] {
+        let (notification, mut request) = first_request(&fields);
+        if has_link(&notification.content) {
+            request = valid_for_at_most(request, SESSION_MEDIA_VALIDITY);
+        }
+        assert_eq!(request.validity_period, Some(expected), "{fields}");
+    }
+}
+
+#[test]
+fn file_that_cannot_be_looked_at_is_an_alarm_and_no_refusal() {
+    let invalid = of_file(MediaError::Invalid("expected another".to_owned()), 2, 1);
+    assert_eq!(invalid.to_string(), "fallback[1].content.media[1].key: expected another");
+    assert_eq!(invalid.alarm(), None);
+    let unclear = of_file(MediaError::NoAnswer(None), 0, 0);
+    assert!(matches!(unclear, ComposeError::Media(_)) && unclear.alarm() == Some("media"), "{unclear:?}");
 }

@@ -78,7 +78,13 @@ fn notification_without_a_sender_is_rejected_with_the_missing_field() {
 #[test]
 fn stop_and_withdrawn_consent_change_the_judgement() {
     let marketing = json!({"category": "marketing"});
-    let consent = |state| Consent { category: Category::Marketing, state, at: now(), evidence: String::new() };
+    let consent = |state| Consent {
+        category: Category::Marketing,
+        state,
+        at: now(),
+        text_version: None,
+        evidence: String::new(),
+    };
     let given = |candidate: &mut Candidate<'_>| {
         candidate.person.person.record_consent(consent(ConsentState::Given));
     };

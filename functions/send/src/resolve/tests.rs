@@ -3,7 +3,7 @@ use domain::{
     progress::{Outcome, Phase, Purpose, Step},
 };
 use serde_json::{Value, json};
-use twilio_types::message_status::MessageStatus;
+use twilio_types::message_status::{MessageStatus, ReportedStatus};
 
 use super::*;
 use crate::{
@@ -20,9 +20,9 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap()
 }
 
-fn report(status: MessageStatus, code: Option<&str>) -> MessageReport {
+fn report(status: impl Into<ReportedStatus>, code: Option<&str>) -> MessageReport {
     let code = code.map(|code| code.parse().unwrap());
-    MessageReport { attempt: 0, message_sid: SID.parse().unwrap(), status, code }
+    MessageReport { attempt: 0, message_sid: SID.parse().unwrap(), status: status.into(), code }
 }
 
 /// A notification with these fields that was claimed now, and whose answer was lost.
@@ -55,13 +55,18 @@ fn furthest_status_of_an_attempt_counts() {
     };
     assert_eq!(furthest(Vec::new(), 0), None);
     let found = furthest(reports(&["sent", "delivered", "queued"]), 3).unwrap();
-    assert_eq!((found.status, found.attempt), (MessageStatus::Delivered, 3));
+    assert_eq!((found.status, found.attempt), (MessageStatus::Delivered.into(), 3));
+    let found = furthest(reports(&["expired", "queued", "teleported"]), 0).unwrap();
+    assert_eq!(found.status, MessageStatus::Queued.into());
+    let found = furthest(reports(&["expired"]), 0).unwrap();
+    assert_eq!((found.status.as_str(), found.message_sid.as_str()), ("expired", SID), "the message exists");
 }
 
 #[test]
 fn reported_message_is_accepted_whatever_its_status() {
-    for status in [MessageStatus::Queued, MessageStatus::Sent] {
-        let stored = after_report(&json!({}), Purpose::Deliver, &report(status, None));
+    let unknown: ReportedStatus = "expired".parse().unwrap();
+    for status in [MessageStatus::Queued.into(), MessageStatus::Sent.into(), unknown] {
+        let stored = after_report(&json!({}), Purpose::Deliver, &report(status.clone(), None));
         assert_eq!((stored.progress.phase, stored.progress.outcome), (Phase::Accepted, None), "{status:?}");
         assert!(stored.open_until.is_some() && stored.lease.is_none());
     }

@@ -125,7 +125,7 @@ fn answer_after_a_faster_callback_changes_nothing() {
         let report = domain::progress::MessageReport {
             attempt: 0,
             message_sid: SID.parse().unwrap(),
-            status: twilio_types::message_status::MessageStatus::Delivered,
+            status: twilio_types::message_status::MessageStatus::Delivered.into(),
             code: None,
         };
         stored.progress.report(&report, &on);

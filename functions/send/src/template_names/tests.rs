@@ -13,7 +13,7 @@ use axum::{
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::secrets::Secrets;
+use shared::secrets::{SecretMaxAge, Secrets};
 use tokio::net::TcpListener;
 use twilio_client::TwilioClient;
 
@@ -86,7 +86,7 @@ impl Fixture {
             .endpoint_url(&url)
             .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
         let client = aws_sdk_secretsmanager::Client::from_conf(config.build());
-        let secrets = Secrets::load(client, "twilio".to_owned()).await.unwrap();
+        let secrets = Secrets::load(client, "twilio".to_owned(), SecretMaxAge::default()).await.unwrap();
         let twilio = TwilioAccounts::new(TwilioClient::new(url.parse().unwrap()).unwrap(), secrets);
         Self { list, twilio, names: TemplateNames::default() }
     }

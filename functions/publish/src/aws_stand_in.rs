@@ -123,7 +123,7 @@ fn function_at(url: &str) -> PublishFunction {
                 policy: domain::policy::Policy::default(),
                 messaging_service_sid: None,
             },
-            opt_outs: OptOutRecorder { contacts },
+            opt_outs: OptOutRecorder { contacts, scope: domain::suppression::OptOutScope::default() },
         },
         queue: EventsQueue::new(sqs.clone(), format!("{url}/{EVENTS_QUEUE}")),
         unpublished: UnpublishedQueue::new(sqs, format!("{url}/{UNPUBLISHED_QUEUE}")),

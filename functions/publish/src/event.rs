@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
     contacts::PreferenceChange,
-    messages::{Source, StoredMessage},
+    messages::{Source, StoredForm, StoredMessage},
     notifications::{NotificationState, StoredNotification},
 };
 use twilio_types::{
     error_code::ErrorCode,
-    message_status::MessageStatus,
+    message_status::{MessageStatus, ReportedStatus},
     sid::{AccountSid, MessageSid},
 };
 use twilio_webhook::{
@@ -50,6 +50,7 @@ pub(crate) struct Event {
 enum Detail {
     Inbound(Box<InboundDetail>),
     Status(Box<StatusDetail>),
+    Unknown(Box<UnknownDetail>),
     Preference(PreferenceDetail),
     Notification(Box<NotificationDetail>),
 }
@@ -68,6 +69,8 @@ struct InboundDetail {
     possible_opt_out: bool,
     #[serde(skip_serializing_if = "is_false")]
     recovered: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable_parameters: Vec<String>,
     raw: RawForm,
     #[serde(flatten)]
     details: Details,
@@ -78,8 +81,9 @@ struct StatusDetail {
     received_at: Timestamp,
     message_sid: MessageSid,
     notification_id: Option<NotificationId>,
-    status: MessageStatus,
-    current_status: MessageStatus,
+    status: ReportedStatus,
+    /// None if no status was reported that is known.
+    current_status: Option<MessageStatus>,
     error_code: Option<ErrorCode>,
     error_title: Option<&'static str>,
     from: Option<String>,
@@ -87,6 +91,17 @@ struct StatusDetail {
     metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "is_false")]
     recovered: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable_parameters: Vec<String>,
+    raw: RawForm,
+}
+
+#[derive(Clone, Serialize)]
+struct UnknownDetail {
+    received_at: Timestamp,
+    /// Of the URL that the form came to.
+    path: String,
+    unreadable_parameters: Vec<String>,
     raw: RawForm,
 }
 
@@ -100,6 +115,11 @@ struct PreferenceDetail {
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
+    origin: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_by: Option<String>,
 }
 
 #[derive(Clone, Serialize)]
@@ -166,6 +186,7 @@ impl Event {
                 media: message.media,
                 possible_opt_out: stored.near_miss.is_some(),
                 recovered: stored.source == Source::Reconcile,
+                unreadable_parameters: message.unreadable_parameters,
                 raw: stored.raw,
                 details: message.details,
             })),
@@ -180,6 +201,7 @@ impl Event {
             Preference::OptedIn => "contact.opted_in.v1",
         };
         let event_type = PreferenceChange::event_type(change.preference);
+        let origin = change.origin();
         // `~` sorts after `#`: the event comes after those of the message, whatever status of it was reported.
         let subject = match &change.message_sid {
             Some(message_sid) => format!("{message_sid}~{event_type}"),
@@ -200,27 +222,32 @@ impl Event {
                 message_sid: change.message_sid,
                 scope: change.scope,
                 code: change.code,
+                origin,
+                reason: change.reason,
+                recorded_by: change.recorded_by,
             }),
         }
     }
 
     /// Twilio reported the status of a message. `notification` is the one that the message was sent for, if it is stored;
-    /// `reported` are all recorded statuses of the message.
+    /// `reported` are all recorded statuses of the message that are known.
     pub(crate) fn status(
         callback: StatusCallback,
         stored: StoredMessage,
         reported: impl IntoIterator<Item = MessageStatus>,
         notification: Option<StoredNotification>,
     ) -> Self {
-        let current_status = reported.into_iter().fold(callback.status, Ord::max);
+        let current_status = MessageStatus::current(reported.into_iter().chain(callback.status.known()));
         let subject = format_args!("{}#{}", callback.message_sid, callback.status);
         Self {
             sequence: sequence(stored.received_at, subject),
             event_type: "twilio_status",
             schema: "twilio.status.v1",
             event_id: format!("{}.{}", callback.message_sid, callback.status),
-            group: ContactKey::of_recipient(&callback)
-                .map_or_else(|| callback.message_sid.to_string(), |key| key.as_str().to_owned()),
+            group: ContactKey::of_recipient(&callback).map_or_else(
+                || format!("{}#{}", callback.account_sid, callback.message_sid),
+                |key| key.as_str().to_owned(),
+            ),
             account_sid: callback.account_sid,
             occurred_at: stored.received_at,
             detail: Detail::Status(Box::new(StatusDetail {
@@ -235,6 +262,27 @@ impl Event {
                 to: callback.to.map(|to| to.to_string()),
                 metadata: notification.map(|notification| notification.subject.metadata).unwrap_or_default(),
                 recovered: stored.source == Source::Reconcile,
+                unreadable_parameters: callback.unreadable_parameters,
+                raw: stored.raw,
+            })),
+        }
+    }
+
+    /// A signed form that is neither a message nor a status.
+    pub(crate) fn unknown(stored: StoredForm) -> Self {
+        let event_id = format!("form.{}", stored.hash());
+        Self {
+            event_type: "twilio_unknown",
+            schema: "twilio.unknown.v1",
+            sequence: sequence(stored.received_at, &event_id),
+            event_id,
+            group: stored.account_sid.to_string(),
+            account_sid: stored.account_sid,
+            occurred_at: stored.received_at,
+            detail: Detail::Unknown(Box::new(UnknownDetail {
+                received_at: stored.received_at,
+                path: stored.path,
+                unreadable_parameters: stored.unreadable_parameters,
                 raw: stored.raw,
             })),
         }
@@ -286,4 +334,8 @@ fn sequence(at: Timestamp, subject: impl fmt::Display) -> String {
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unicode_tests;

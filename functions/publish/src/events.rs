@@ -45,6 +45,7 @@ impl EventBuilder {
                 };
                 Ok(vec![event])
             }
+            Change::UnknownForm(form) => Ok(vec![Event::unknown(*form)]),
             Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
             Change::Preference(changed) => Ok(vec![Event::preference(*changed)]),
             Change::Nothing => Ok(Vec::new()),
@@ -60,7 +61,7 @@ impl EventBuilder {
     async fn status(&self, callback: StatusCallback, stored: StoredMessage) -> Result<Event, EventError> {
         let reported = self.messages.reports(&stored.subject()).await?;
         let of_message = reported.into_iter().filter(|report| report.message_sid == callback.message_sid);
-        let statuses: Vec<_> = of_message.map(|report| report.status).collect();
+        let statuses: Vec<_> = of_message.filter_map(|report| report.status.known()).collect();
         let notification = match &stored.notification_id {
             Some(id) => self.notifications.get(&callback.account_sid, id).await?,
             None => None,

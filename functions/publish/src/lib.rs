@@ -9,7 +9,7 @@
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
 //! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `URGENT_QUEUE_URL` and
-//! `MARKETING_QUEUE_URL` (the outbound queue), `SEND_POLICY` and `MESSAGING_SERVICE_SID`.
+//! `MARKETING_QUEUE_URL` (the outbound queue), `SEND_POLICY`, `MESSAGING_SERVICE_SID` and `OPT_OUT_SCOPE` (`all`, or `sender`).
 
 use std::convert::Infallible;
 
@@ -99,6 +99,7 @@ impl PublishFunction {
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let policy: Policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
         let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
+        let opt_out_scope = env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default();
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
@@ -124,7 +125,7 @@ impl PublishFunction {
                     policy,
                     messaging_service_sid,
                 },
-                opt_outs: OptOutRecorder { contacts },
+                opt_outs: OptOutRecorder { contacts, scope: opt_out_scope },
             },
             queue: EventsQueue::new(sqs.clone(), events_queue_url),
             unpublished: UnpublishedQueue::new(sqs, unpublished_queue_url),

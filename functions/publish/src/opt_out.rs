@@ -5,7 +5,7 @@ use domain::{
     contact_key::ContactKey,
     failure_response::FailureResponse,
     preference::{Preference, RecordedPreference},
-    suppression::Scope,
+    suppression::{OptOutScope, Scope, reported_reason},
 };
 use jiff::Timestamp;
 use stores::contacts::{Contacts, PreferenceChange, PreferenceSource};
@@ -18,6 +18,8 @@ use crate::error::EventError;
 #[derive(Debug)]
 pub(crate) struct OptOutRecorder {
     pub(crate) contacts: Contacts,
+    /// What an opt-out covers that Twilio or WhatsApp knows of.
+    pub(crate) scope: OptOutScope,
 }
 
 /// An opt-out that an error code reports.
@@ -25,7 +27,7 @@ pub(crate) struct OptOutRecorder {
 struct ReportedOptOut {
     contact: ContactKey,
     channel: Channel,
-    scope: Scope,
+    scopes: Vec<Scope>,
     code: ErrorCode,
     /// The message that failed.
     message_sid: MessageSid,
@@ -36,29 +38,30 @@ struct ReportedOptOut {
 impl OptOutRecorder {
     /// A message failed after Twilio had accepted it.
     pub(crate) async fn record_report(&self, callback: &StatusCallback, at: Timestamp) -> Result<(), EventError> {
-        self.record(of_report(callback, at)).await
+        self.record(of_report(self.scope, callback, at)).await
     }
 
     async fn record(&self, opt_out: Option<ReportedOptOut>) -> Result<(), EventError> {
-        let Some(ReportedOptOut { contact, channel, scope, code, message_sid, event_id, at }) = opt_out else {
+        let Some(ReportedOptOut { contact, channel, scopes, code, message_sid, event_id, at }) = opt_out else {
             return Ok(());
         };
         let preference = RecordedPreference {
             preference: Preference::OptedOut,
             changed_at: at,
             message_sid: Some(message_sid),
-            reason: None,
+            reason: Some(reported_reason(code)),
         };
-        let source = PreferenceSource { event_id, code: Some(code) };
-        self.contacts.record_preference(&contact, &channel, &scope, &preference, &source, Timestamp::now()).await?;
+        let source = PreferenceSource { event_id, code: Some(code), recorded_by: None };
+        let now = Timestamp::now();
+        self.contacts.record_preference(&contact, Some(&channel), &scopes, &preference, &source, now).await?;
         Ok(())
     }
 }
 
-fn of_report(callback: &StatusCallback, at: Timestamp) -> Option<ReportedOptOut> {
+fn of_report(configured: OptOutScope, callback: &StatusCallback, at: Timestamp) -> Option<ReportedOptOut> {
     let code = callback.error_code.filter(|_| callback.status.stage() == Stage::Lost)?;
     Some(ReportedOptOut {
-        scope: reported_scope(code)?,
+        scopes: reported_scopes(configured, code, callback)?,
         contact: ContactKey::of_recipient(callback)?,
         channel: callback.to.as_ref()?.channel.clone(),
         code,
@@ -68,11 +71,14 @@ fn of_report(callback: &StatusCallback, at: Timestamp) -> Option<ReportedOptOut>
     })
 }
 
-fn reported_scope(code: ErrorCode) -> Option<Scope> {
+/// A person who blocks a sender, or writes STOP to it at Twilio, opts out of what a STOP to this sender would cover here.
+fn reported_scopes(configured: OptOutScope, code: ErrorCode, callback: &StatusCallback) -> Option<Vec<Scope>> {
     // The country only decides about retries.
     match FailureResponse::of_code(Some(code), None) {
-        FailureResponse::OptOut => Some(Scope::All),
-        FailureResponse::OptOutOfMarketing => Some(Scope::Marketing),
+        FailureResponse::OptOut => {
+            Some(configured.scopes_of_report(callback.from.as_ref(), callback.messaging_service_sid.as_ref()))
+        }
+        FailureResponse::OptOutOfMarketing => Some(vec![Scope::Marketing]),
         _ => None,
     }
 }
@@ -93,15 +99,21 @@ mod tests {
     }
 
     fn report(status: &str, code: &str) -> Option<ReportedOptOut> {
+        report_of(OptOutScope::All, status, code)
+    }
+
+    fn report_of(configured: OptOutScope, status: &str, code: &str) -> Option<ReportedOptOut> {
         let form = [
             ("MessageSid", "SM00000000000000000000000000000001"),
             ("AccountSid", "AC00000000000000000000000000000001"),
+            ("From", "whatsapp:+14155238886"),
             ("To", "whatsapp:+14155550123"),
+            ("MessagingServiceSid", "MG00000000000000000000000000000001"),
             ("MessageStatus", status),
             ("ErrorCode", code),
         ];
         let form: Form = form.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        of_report(&StatusCallback::parse(TrustedForm::Stored(&form)).unwrap(), at())
+        of_report(configured, &StatusCallback::parse(TrustedForm::Stored(&form)).unwrap(), at())
     }
 
     #[test]
@@ -110,9 +122,18 @@ mod tests {
             [("21610", Scope::All), ("63014", Scope::All), ("63033", Scope::Marketing), ("63050", Scope::Marketing)]
         {
             let opt_out = report("failed", code).unwrap();
-            assert_eq!((opt_out.scope, opt_out.channel, opt_out.at), (scope, Channel::WhatsApp, at()), "{code}");
+            assert_eq!((opt_out.scopes, opt_out.channel, opt_out.at), (vec![scope], Channel::WhatsApp, at()), "{code}");
             assert_eq!(opt_out.contact.address(), "+14155550123");
             assert_eq!(opt_out.event_id, "SM00000000000000000000000000000001.contact_opted_out");
+        }
+    }
+
+    #[test]
+    fn a_reported_opt_out_of_a_sender_covers_it_and_its_service() {
+        let senders = ["whatsapp:+14155238886", "MG00000000000000000000000000000001"];
+        let senders = senders.map(|sender| Scope::Sender(sender.to_owned())).to_vec();
+        for (code, expected) in [("21610", senders.clone()), ("63014", senders), ("63050", vec![Scope::Marketing])] {
+            assert_eq!(report_of(OptOutScope::Sender, "undelivered", code).unwrap().scopes, expected, "{code}");
         }
     }
 

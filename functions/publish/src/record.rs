@@ -7,7 +7,7 @@ use domain::{contact_key::ContactKey, progress::Outcome};
 use serde_dynamo::{AttributeValue, Item};
 use stores::{
     contacts::PreferenceChange,
-    messages::{Messages, StoredMessage},
+    messages::{Messages, StoredForm, StoredMessage},
     notifications::StoredNotification,
     republish::REPUBLISHED_AT,
 };
@@ -18,6 +18,8 @@ use twilio_types::sid::AccountSid;
 pub(crate) enum Change {
     /// A message arrived, or the status of a message was reported.
     Message(Box<StoredMessage>),
+    /// A form arrived that is neither.
+    UnknownForm(Box<StoredForm>),
     /// A notification has a new outcome.
     Notification(Box<StoredNotification>),
     /// A person said STOP or START, or Twilio reported an opt-out.
@@ -99,7 +101,12 @@ impl Change {
     }
 
     fn message(new: Item) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self::Message(Box::new(Messages::read(new.into())?)))
+        let item = new.into();
+        Ok(if StoredForm::is_in(&item) {
+            Self::UnknownForm(Box::new(Messages::read_form(item)?))
+        } else {
+            Self::Message(Box::new(Messages::read(item)?))
+        })
     }
 
     /// A notification whose outcome is new, and an event. After a retry by an operator the same outcome is new again, and an

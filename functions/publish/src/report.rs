@@ -103,7 +103,7 @@ fn report_of(callback: &StatusCallback, attempt: u32) -> MessageReport {
     MessageReport {
         attempt: usize::try_from(attempt).unwrap_or(usize::MAX),
         message_sid: callback.message_sid.clone(),
-        status: callback.status,
+        status: callback.status.clone(),
         code: callback.error_code,
     }
 }

@@ -37,7 +37,7 @@ fn form(text: &str) -> Form {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn stored_message(happening: &str, form: &Form, text: &str) -> StoredMessage {
+pub(super) fn stored_message(happening: &str, form: &Form, text: &str) -> StoredMessage {
     let mut stored: StoredMessage = serde_json::from_value(json!({
         "message_sid": MESSAGE_SID, "event": happening, "account_sid": ACCOUNT_SID,
         "received_at": "2026-11-20T09:00:00Z", "expires_at": 1_795_000_000, "raw": {}
@@ -48,8 +48,18 @@ fn stored_message(happening: &str, form: &Form, text: &str) -> StoredMessage {
     stored
 }
 
-fn notification(outcome: &str, text: &str) -> StoredNotification {
-    let id: String = text.chars().filter(|character| !character.is_control()).chain(['1']).collect();
+pub(super) fn stored_form(form: &Form) -> StoredForm {
+    let mut stored: StoredForm = serde_json::from_value(json!({
+        "event": "unknown", "account_sid": ACCOUNT_SID, "received_at": "2026-11-20T09:00:00Z",
+        "expires_at": 1_795_000_000, "path": "/twilio/inbound", "raw": {}, "unreadable_parameters": ["MessageSid"]
+    }))
+    .unwrap();
+    stored.raw = form.to_raw();
+    stored
+}
+
+pub(super) fn notification(outcome: &str, text: &str) -> StoredNotification {
+    let id: String = text.chars().filter(|character| !character.is_control()).take(127).chain(['1']).collect();
     let state = if outcome == "failed" { "accepted" } else { outcome };
     stored_notification(&json!({
         "id": id, "state": state, "outcome": outcome, "metadata": {text: text}, "reason": text,
@@ -60,10 +70,10 @@ fn notification(outcome: &str, text: &str) -> StoredNotification {
     }))
 }
 
-fn changed_preference(preference: Preference, text: &str) -> ChangedPreference {
+pub(super) fn changed_preference(preference: Preference, text: &str) -> ChangedPreference {
     let change = json!({
         "event_id": text, "preference": preference, "channel": text, "identity": text, "scopes": ["all"],
-        "at": "2026-11-20T09:00:00Z", "reason": text, "scope": text, "code": 21610
+        "at": "2026-11-20T09:00:00Z", "reason": text, "recorded_by": text, "scope": text, "code": 21610
     });
     ChangedPreference {
         account_sid: ACCOUNT_SID.parse().unwrap(),
@@ -83,6 +93,7 @@ fn events(text: &str) -> Vec<Event> {
     events.push(Event::inbound(inbound, stored_message("inbound", &form, text)));
     let status = stored_message("status#failed", &form, text);
     events.push(Event::status(callback, status, [MessageStatus::Failed], Some(notification("failed", text))));
+    events.push(Event::unknown(stored_form(&form)));
     let outcomes = ["rejected", "suppressed", "expired", "cancelled", "unknown", "failed"];
     events.extend(outcomes.into_iter().filter_map(|outcome| Event::notification(notification(outcome, text))));
     events
@@ -94,7 +105,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 /// Source: Amazon SQS API Reference, "`SendMessage`".
-fn is_accepted_by_sqs(character: char) -> bool {
+pub(super) fn is_accepted_by_sqs(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
 
@@ -110,11 +121,14 @@ proptest! {
             prop_assert_eq!(&read, &serde_json::from_str::<Value>(&json).unwrap());
             types.insert(read["event_type"].as_str().unwrap().to_owned(), read);
         }
-        prop_assert_eq!(types.len(), 6);
+        prop_assert_eq!(types.len(), 7);
         let inbound = &types["twilio_inbound"];
         prop_assert_eq!(&inbound["body"], &json!(text));
         prop_assert_eq!(&inbound["profile_name"], &json!(text));
         prop_assert_eq!(&types["notification_failed"]["reason"], &json!(text));
+        let raw = &types["twilio_unknown"]["raw"];
+        prop_assert_eq!(&raw["Body"], &json!(text));
+        prop_assert_eq!(raw, &inbound["raw"]);
     }
 }
 
@@ -173,6 +187,23 @@ fn a_message_that_failed_late_is_a_failed_notification() {
 }
 
 #[test]
+fn requested_opt_out_says_who_requested_it_and_why() {
+    let arn = "arn:aws:iam::123456789012:user/shop";
+    let mut changed = changed_preference(Preference::OptedOut, "asked by letter");
+    (changed.change.code, changed.change.recorded_by) = (None, Some(arn.to_owned()));
+    let event = json_of(&Event::preference(changed));
+    assert_eq!(
+        (&event["origin"], &event["reason"], &event["recorded_by"]),
+        (&json!("request"), &json!("asked by letter"), &json!(arn))
+    );
+    let reported = json_of(&Event::preference(changed_preference(Preference::OptedOut, "x")));
+    assert_eq!(reported["origin"], "error_code");
+    let mut written = changed_preference(Preference::OptedOut, "x");
+    (written.change.code, written.change.message_sid) = (None, MESSAGE_SID.parse().ok());
+    assert_eq!(json_of(&Event::preference(written))["origin"], "message");
+}
+
+#[test]
 fn changes_of_one_person_are_one_message_group() {
     let groups = ["+14155550123", "US.13491208655302741918"].map(|identity| {
         let mut changed = changed_preference(Preference::OptedOut, "x");
@@ -182,4 +213,42 @@ fn changes_of_one_person_are_one_message_group() {
         event.group().to_owned()
     });
     assert_eq!(groups[0], groups[1]);
+}
+
+#[test]
+fn unknown_status_is_published_and_changes_no_current_status() {
+    let form = Form::parse(
+        format!("MessageSid={MESSAGE_SID}&AccountSid={ACCOUNT_SID}&MessageStatus=expired&ErrorCode=x").as_bytes(),
+    );
+    let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
+    for (reported, current) in [(vec![], Value::Null), (vec![MessageStatus::Sent], json!("sent"))] {
+        let stored = stored_message("status#expired", &form, "order-1");
+        let event = json_of(&Event::status(callback.clone(), stored, reported, None));
+        assert_eq!((&event["status"], &event["current_status"]), (&json!("expired"), &current));
+        assert_eq!(event["event_id"], format!("{MESSAGE_SID}.expired"));
+        assert_eq!(event["unreadable_parameters"], json!(["MessageStatus", "ErrorCode"]));
+    }
+}
+
+#[test]
+fn status_without_a_recipient_is_in_a_group_of_its_account() {
+    let group = |account: &str| {
+        let form = Form::parse(format!("MessageSid={MESSAGE_SID}&AccountSid={account}&MessageStatus=sent").as_bytes());
+        let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
+        Event::status(callback, stored_message("status#sent", &form, "order-1"), [], None).group().to_owned()
+    };
+    // The queue drops a repetition within a group, and SIDs of two accounts may be the same.
+    assert_ne!(group(ACCOUNT_SID), group("AC00000000000000000000000000000002"));
+}
+
+#[test]
+fn form_that_is_not_understood_is_an_event_of_its_account() {
+    let form = Form::parse(format!("AccountSid={ACCOUNT_SID}&EventType=x&=nameless").as_bytes());
+    let event = Event::unknown(stored_form(&form));
+    assert_eq!(event.group(), ACCOUNT_SID);
+    let json = json_of(&event);
+    assert_eq!((&json["event_type"], &json["schema"]), (&json!("twilio_unknown"), &json!("twilio.unknown.v1")));
+    assert_eq!(json["raw"], json!({"": "nameless", "AccountSid": ACCOUNT_SID, "EventType": "x"}));
+    assert_eq!((&json["path"], &json["unreadable_parameters"]), (&json!("/twilio/inbound"), &json!(["MessageSid"])));
+    assert_eq!(json["event_id"].as_str().unwrap().len(), "form.".len() + 64);
 }

@@ -61,6 +61,19 @@ fn a_new_item_of_the_messages_table_is_a_message() {
 }
 
 #[test]
+fn a_form_that_is_neither_message_nor_status_is_read() {
+    let form = json!({
+        "subject": {"S": "AC00000000000000000000000000000001#form#00"}, "event": {"S": "unknown"},
+        "account_sid": {"S": "AC00000000000000000000000000000001"}, "received_at": {"S": "2026-11-20T09:00:00Z"},
+        "expires_at": {"N": "1795000000"}, "path": {"S": "/twilio/status"},
+        "raw": {"M": {"EventType": {"S": "x"}}}, "raw_more": {"L": [{"M": {"name": {"S": ""}, "value": {"S": "1"}}}]},
+        "unreadable_parameters": {"L": [{"S": "MessageSid"}]}
+    });
+    let Change::UnknownForm(stored) = read("INSERT", &form, &json!({})) else { panic!() };
+    assert_eq!((stored.path.as_str(), stored.raw.len()), ("/twilio/status", 2));
+}
+
+#[test]
 fn a_notification_counts_when_its_outcome_has_changed() {
     let claimed = notification("claimed", None);
     let Change::Notification(found) = read("MODIFY", &notification("rejected", Some("rejected")), &claimed) else {
@@ -137,7 +150,7 @@ fn an_expired_item_is_no_event() {
 #[test]
 fn an_item_that_cannot_be_read_is_an_error_and_not_lost() {
     let mut broken = message();
-    broken["event"] = json!({"S": "status#lost"});
+    broken["event"] = json!({"S": "status#"});
     let mut nameless = person("preference");
     nameless["preference_change"] = json!({"M": {}});
     let mut unknown = notification("rejected", Some("rejected"));

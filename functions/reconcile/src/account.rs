@@ -104,7 +104,8 @@ impl From<AccountCallError> for Stop {
                 Self::Paused(Outcome::TwilioUnavailable)
             }
             AccountCallError::Twilio(TwilioError::Rejected(_) | TwilioError::Unauthorized(_))
-            | AccountCallError::NoCredentials(_) => Self::Failed(error.into()),
+            | AccountCallError::NoCredentials(_)
+            | AccountCallError::Secrets(_) => Self::Failed(error.into()),
         }
     }
 }
@@ -190,6 +191,8 @@ impl AccountReport {
             requests = self.requests,
             account_lag_seconds = self.lag_seconds,
             complete = self.complete,
+            // A message is recovered because its webhook did not arrive or was refused.
+            alarm = (self.inbound_recovered > 0).then_some("recovered"),
             "the messages of an account were compared with Twilio's"
         );
     }
@@ -247,7 +250,7 @@ impl ReconcileFunction {
 
     /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses.
     async fn work(&self, account: &Account, sweep: &mut AccountSweep, budget: &Budget) -> Result<(), ReconcileError> {
-        if !self.twilio.has(&account.sid) {
+        if !self.twilio.has(&account.sid).await? {
             return Err(AccountCallError::NoCredentials(account.sid.clone()).into());
         }
         let inbound = budget.share(INBOUND);

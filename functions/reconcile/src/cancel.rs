@@ -94,8 +94,6 @@ impl ReconcileFunction {
     /// Cancels what the opt-out covers, for every identity of the person.
     async fn cancel(&self, opt_out: &OptOut, deadline: Deadline) -> Result<(), ReconcileError> {
         let OptOut { home, account, change } = opt_out;
-        // A batch comes rarely, and the credentials may have been replaced since the last one.
-        self.twilio.secrets().reread().await?;
         let person = self.contacts.person(home).await?;
         let identities = person.identities().into_iter().filter_map(|contact| contact.address().parse().ok());
         let created_before = later(change.at, CREATED_BEFORE);
@@ -134,7 +132,7 @@ impl ReconcileFunction {
         let mut page = self.twilio.call(&account.sid, deadline, async |twilio| twilio.list(&filter).await).await?;
         let mut scheduled = Vec::new();
         for pages_left in (0..MAX_PAGES).rev() {
-            let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled;
+            let waiting = |message: &MessageResource| message.status == MessageStatus::Scheduled.into();
             scheduled.extend(page.messages.into_iter().filter(waiting));
             match page.next {
                 Some(next) if pages_left > 0 => {

@@ -2,17 +2,11 @@
 
 use std::sync::Mutex;
 
-use domain::{limits::Retention, opt_out_keywords::Languages, suppression::OptOutScope};
-use shared::{env, secrets::Secrets, start::StartError, twilio::TwilioAccounts};
+use domain::limits::Retention;
+use shared::{env, opt_out, secrets::Secrets, start::StartError, twilio::TwilioAccounts};
 use stores::{
-    contacts::Contacts,
-    messages::Messages,
-    notifications::Notifications,
-    pending_cancellations::PendingCancellations,
-    record_inbound::{InboundRecorder, OptOutPolicy},
-    record_status::StatusRecorder,
-    senders::KnownSenders,
-    sweeps::Sweeps,
+    contacts::Contacts, messages::Messages, notifications::Notifications, pending_cancellations::PendingCancellations,
+    record_inbound::InboundRecorder, record_status::StatusRecorder, senders::KnownSenders, sweeps::Sweeps,
 };
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 
@@ -31,8 +25,7 @@ impl ReconcileFunction {
     pub async fn from_env() -> Result<Self, StartError> {
         let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
         let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
-        let languages = env::optional_parsed::<Languages>("OPT_OUT_LANGUAGES")?.unwrap_or_default();
-        let scope = env::optional_parsed::<OptOutScope>("OPT_OUT_SCOPE")?.unwrap_or_default();
+        let policy = opt_out::policy_from_env()?;
         let retention = env::optional_parsed::<Retention>("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
         let requests = Requests {
             per_run: env::optional_parsed("RECONCILE_REQUESTS")?.unwrap_or(REQUESTS),
@@ -46,9 +39,9 @@ impl ReconcileFunction {
         let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let service = default_service()?;
-        let policy = OptOutPolicy { languages, scope };
         let secret_id = env::required("TWILIO_SECRET_ID")?;
-        let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id).await?;
+        let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
+        let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id, max_age).await?;
         Ok(Self {
             twilio: TwilioAccounts::new(TwilioClient::new(api_base_url)?, secrets),
             inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use twilio_client::{MediaFile, MessageResource};
 use twilio_types::{
-    message_status::{MessageStatus, Stage},
+    message_status::{MessageStatus, ReportedStatus, Stage},
     sid::AccountSid,
 };
 use twilio_webhook::form::Form;
@@ -19,9 +19,9 @@ pub(crate) fn is_inbound_within(message: &MessageResource, within: &RangeInclusi
 }
 
 /// Whether no further status of a message that we sent is expected.
-pub(crate) fn is_final(status: MessageStatus) -> bool {
+pub(crate) fn is_final(status: &ReportedStatus) -> bool {
     match status.stage() {
-        Stage::Arrived => status != MessageStatus::Received,
+        Stage::Arrived => *status != MessageStatus::Received.into(),
         Stage::Lost => true,
         Stage::Underway => false,
     }
@@ -109,8 +109,10 @@ mod tests {
     #[test]
     fn only_a_status_that_no_other_follows_is_final() {
         use MessageStatus::{Canceled, Delivered, Failed, Read, Received, Scheduled, Sent, Undelivered};
+        let is_final = |status: MessageStatus| is_final(&status.into());
         assert!([Delivered, Read, Failed, Undelivered, Canceled].into_iter().all(is_final));
         assert!(![Sent, Scheduled, Received].into_iter().any(is_final));
+        assert!(!super::is_final(&"expired".parse().unwrap()));
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
         let failed = json!({"direction": "outbound-api", "status": "failed", "error_code": 63016, "from": null});
         let form = status_form(&account_sid(), &message(&failed));
         let read = StatusCallback::parse(TrustedForm::Reconstructed(&form)).unwrap();
-        assert_eq!(read.status, MessageStatus::Failed);
+        assert_eq!(read.status, MessageStatus::Failed.into());
         assert_eq!(read.error_code.unwrap().get(), 63016);
         assert_eq!((read.from, read.to.unwrap().to_string()), (None, "whatsapp:+14155238886".to_owned()));
     }

@@ -11,7 +11,8 @@
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `TWILIO_SECRET_ID`, and
 //! optionally `TWILIO_ACCOUNT_SID` and `MESSAGING_SERVICE_SID` (whose senders are ours), `TWILIO_API_BASE_URL` (Twilio's),
 //! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000),
-//! `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS` (30).
+//! `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_KEYWORDS` (no change), `OPT_OUT_SCOPE` (`all`, or `sender`),
+//! `MESSAGE_RETENTION_DAYS` (30) and `SECRET_MAX_AGE_SECONDS` (300).
 
 use std::time::Duration;
 
@@ -137,9 +138,7 @@ impl ReconcileFunction {
     /// Each account has its share of the requests and of the time, so that one with a long list does not keep the others
     /// waiting. One that fails does not either; its error is the run's.
     async fn sweep_all(&self, request: SweepRequest, deadline: Deadline) -> Result<Vec<AccountReport>, ReconcileError> {
-        // Read each time: a rotated key must not end the sweeps of an environment that lives for hours.
-        self.twilio.secrets().reread().await?;
-        let secrets = self.twilio.secrets().accounts();
+        let secrets = self.twilio.secrets().current().await?;
         let accounts: Vec<_> = secrets.sids().collect();
         let smallest = SMALLEST_SHARE.saturating_mul(u32::try_from(accounts.len()).unwrap_or(u32::MAX));
         let budget = Budget::new(self.requests.per_run.max(smallest), deadline);

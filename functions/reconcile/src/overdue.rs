@@ -155,7 +155,8 @@ impl ReconcileFunction {
         message: &MessageResource,
         now: Timestamp,
     ) -> Result<Handled, Stop> {
-        if !is_final(message.status) {
+        // A word that is not known is recorded as well, so that it is seen.
+        if !is_final(&message.status) && message.status.known().is_some() {
             self.postpone(account, overdue, unfinished_delay(overdue.lookups), now).await?;
             return Ok(Handled::Settled);
         }
@@ -178,6 +179,10 @@ impl ReconcileFunction {
         };
         if restored == Restored::Postponed {
             self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
+            return Ok(Handled::Settled);
+        }
+        if !is_final(&message.status) {
+            self.postpone(account, overdue, unfinished_delay(overdue.lookups), now).await?;
             return Ok(Handled::Settled);
         }
         self.notifications.close(&account.sid, &overdue.id).await?;

@@ -1,7 +1,7 @@
 //! Records what is missing, in the same way as its webhook would have been recorded.
 
 use domain::callback_url::CallbackOrigin;
-use shared::{report::Chain, twilio::AccountCallError};
+use shared::{report::Chain, twilio::AccountCallError, webhook::unreadable_names};
 use stores::{
     messages::{MessageArrival, RecordOutcome, Source},
     notifications::StoredNotification,
@@ -71,6 +71,7 @@ impl ReconcileFunction {
                 if restored == Restored::Recorded {
                     tracing::info!(
                         %message_sid, opt_out_request = ?stored.intent.preference(),
+                        unreadable_parameters = unreadable_names(&parsed.unreadable_parameters),
                         "an inbound message whose webhook did not arrive is recorded"
                     );
                 }
@@ -129,7 +130,8 @@ impl ReconcileFunction {
         if restored == Restored::Recorded {
             tracing::info!(
                 %message_sid, status = %message.status,
-                "a final status whose callback did not arrive is recorded"
+                unreadable_parameters = unreadable_names(&callback.unreadable_parameters),
+                "a status whose callback did not arrive is recorded"
             );
         }
         Ok(restored)

@@ -1,6 +1,7 @@
 //! What the function is invoked for.
 
 use aws_lambda_events::dynamodb;
+use domain::json::{self, InvalidJson};
 use serde::Deserialize;
 
 /// The two event sources.
@@ -30,18 +31,22 @@ impl Default for SweepRequest {
     }
 }
 
-/// Neither of the two.
+/// Neither of the two. It shows nothing of the event: a batch has messages of people.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a batch of a DynamoDB stream, or a JSON object with nothing but minimum_age_seconds")]
-pub struct InvalidTrigger(#[from] serde_json::Error);
+pub enum InvalidTrigger {
+    #[error("expected a batch of a DynamoDB stream where the event has Records")]
+    Batch,
+    #[error("expected a batch of a DynamoDB stream, or a JSON object with nothing but minimum_age_seconds: {0}")]
+    Sweep(InvalidJson),
+}
 
 impl Trigger {
     /// Tells the sources apart: only the stream's events have records.
     pub fn parse(event: serde_json::Value) -> Result<Self, InvalidTrigger> {
         if event.get("Records").is_some() {
-            return Ok(Self::Changes(serde_json::from_value(event)?));
+            return serde_json::from_value(event).map(Self::Changes).map_err(|_| InvalidTrigger::Batch);
         }
-        Ok(Self::Sweep(serde_json::from_value(event)?))
+        json::read_value(event).map(Self::Sweep).map_err(InvalidTrigger::Sweep)
     }
 }
 
@@ -63,5 +68,9 @@ mod tests {
             assert!(Trigger::parse(wrong.clone()).is_err(), "{wrong}");
         }
         assert!(matches!(Trigger::parse(json!({"Records": []})), Ok(Trigger::Changes(_))));
+        for wrong in [json!({"minimum_age_seconds": "my-secret-value"}), json!({"Records": "my-secret-value"})] {
+            let error = Trigger::parse(wrong).err().map(|error| format!("{error} {error:?}")).unwrap();
+            assert!(error.contains("expected") && !error.contains("my-secret-value"), "{error}");
+        }
     }
 }

@@ -18,12 +18,12 @@ impl ContactsFunction {
     pub(crate) async fn cancel(
         &self,
         account_sid: &AccountSid,
-        id: &NotificationId,
+        ids: &[NotificationId],
         caller: Option<&str>,
         now: Timestamp,
     ) -> Result<NotificationLog, RequestError> {
         let not_stored = || RequestProblem::new(StatusCode::NOT_FOUND, "id", NOT_STORED);
-        let found = self.canceller.notifications.find(account_sid, id).await?.ok_or_else(not_stored)?;
+        let found = self.find(account_sid, ids).await?.ok_or_else(not_stored)?;
         let (stored, outcome) = self.canceller.cancel(found, caller, now).await?.ok_or_else(not_stored)?;
         let notification_id = &stored.subject.id;
         match outcome {

@@ -1,6 +1,7 @@
-//! The routes for other systems and for operators: `PUT /contacts/{contact}/consent` records a consent,
-//! `GET /contacts/{contact}` shows a contact, `GET /notifications/{id}` shows the log of a notification, and `DELETE` of the
-//! same path cancels the notification. A contact is a phone number or a WhatsApp user id.
+//! The routes for other systems and for operators: `PUT /contacts/{contact}/consent` records a consent, `PUT` and `DELETE` of
+//! `/contacts/{contact}/suppression` suppress a person and lift a suppression ([`mod@suppress`]), `GET /contacts/{contact}`
+//! shows a contact, `GET /notifications/{id}` shows the log of a notification, and `DELETE` of the same path cancels the
+//! notification. A contact is a phone number or a WhatsApp user id. An id may also be in the query, as in `?id=order-1`.
 //!
 //! Callers are authorized by IAM, in API Gateway. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE` and
 //! `TWILIO_ACCOUNT_SID`.
@@ -10,7 +11,9 @@ use std::convert::Infallible;
 use domain::{
     consent::{Consent, ConsentRequest},
     contact_key::ContactKey,
+    notification::NotificationId,
     person::ConsentEffect,
+    preference::Preference,
 };
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode};
@@ -27,14 +30,15 @@ use stores::{
     dynamodb::StoreError,
     messages::Messages,
     notification_log::NotificationLogs,
-    notifications::Notifications,
+    notifications::{Notifications, StoredNotification},
 };
 use twilio_types::{address::Recipient, sid::AccountSid};
 
 mod cancel;
 mod request;
+mod suppress;
 
-use request::{ContactsRoute, account, caller, text};
+use request::{ContactsRoute, account, caller, one_account, text};
 
 #[derive(Debug)]
 pub struct ContactsFunction {
@@ -100,36 +104,56 @@ impl ContactsFunction {
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
         let route = ContactsRoute::parse(request)?;
-        let account_sid = account(request)?.unwrap_or_else(|| self.account_sid.clone());
+        let of_query = account(request)?;
+        let account_sid = of_query.clone().unwrap_or_else(|| self.account_sid.clone());
         match route {
             ContactsRoute::Consent(contact) => {
-                let request = ConsentRequest::parse(text(request)?, now, caller(request))
+                let mut request = ConsentRequest::parse(text(request)?, now, caller(request))
                     .map_err(|invalid| RequestProblem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
-                Ok(json(StatusCode::CREATED, &self.record(contact, account_sid, request, now).await?))
+                request.account_sid = one_account(request.account_sid, of_query)?;
+                Ok(json(StatusCode::CREATED, &self.record(contact, request, now).await?))
+            }
+            ContactsRoute::Suppress(contact) => {
+                Ok(json(StatusCode::OK, &self.suppress(contact, request, Preference::OptedOut, now).await?))
+            }
+            ContactsRoute::LiftSuppression(contact) => {
+                Ok(json(StatusCode::OK, &self.suppress(contact, request, Preference::OptedIn, now).await?))
             }
             ContactsRoute::Contact(contact) => {
                 let overview = self.contacts.overview(&ContactKey::of(&account_sid, &contact)).await?;
                 Ok(json(StatusCode::OK, &ContactAnswer { account_sid, contact, overview }))
             }
-            ContactsRoute::Notification(id) => match self.logs.find(&account_sid, &id).await? {
-                Some(log) => Ok(json(StatusCode::OK, &log)),
+            ContactsRoute::Notification(ids) => match self.find(&account_sid, &ids).await? {
+                Some(found) => Ok(json(StatusCode::OK, &self.logs.log_of(found).await?)),
                 None => Err(RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
             },
-            ContactsRoute::Cancellation(id) => {
-                Ok(json(StatusCode::OK, &self.cancel(&account_sid, &id, caller(request).as_deref(), now).await?))
+            ContactsRoute::Cancellation(ids) => {
+                Ok(json(StatusCode::OK, &self.cancel(&account_sid, &ids, caller(request).as_deref(), now).await?))
             }
         }
     }
 
-    /// The account that the body names is used before the one of the query.
+    /// The first notification that exists of these readings of an id.
+    async fn find(
+        &self,
+        account_sid: &AccountSid,
+        ids: &[NotificationId],
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        for id in ids {
+            if let Some(found) = self.canceller.notifications.find(account_sid, id).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     async fn record(
         &self,
         contact: Recipient,
-        account: AccountSid,
         request: ConsentRequest,
         now: Timestamp,
     ) -> Result<ConsentAnswer, StoreError> {
-        let account_sid = request.account_sid.unwrap_or(account);
+        let account_sid = request.account_sid.unwrap_or_else(|| self.account_sid.clone());
         let key = ContactKey::of(&account_sid, &contact);
         let (recorded, consent) = match self.contacts.record_consent(&key, &request.evidence, now).await? {
             ConsentEffect::Current(consent) => ("current", consent),
@@ -146,5 +170,7 @@ impl ContactsFunction {
     }
 }
 
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(test)]
 mod tests;

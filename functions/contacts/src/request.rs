@@ -1,6 +1,6 @@
 //! The requests that callers may make, and the problems that they are answered with.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use domain::notification::NotificationId;
 use lambda_http::{
@@ -8,24 +8,31 @@ use lambda_http::{
     http::{Method, StatusCode},
     request::RequestContext,
 };
-use percent_encoding::percent_decode_str;
-use shared::http_reply::RequestProblem;
+use shared::{
+    http_reply::RequestProblem,
+    http_request::{decoded, one_value, readings, required_value},
+};
 use twilio_types::{
     address::{E164, InvalidAddress, Recipient},
     sid::AccountSid,
 };
 
-/// A route and the contact or notification of its path.
+/// A route and the contact or notification of its path or query.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum ContactsRoute {
     /// `PUT /contacts/{contact}/consent`
     Consent(Recipient),
+    /// `PUT /contacts/{contact}/suppression`
+    Suppress(Recipient),
+    /// `DELETE /contacts/{contact}/suppression`
+    LiftSuppression(Recipient),
     /// `GET /contacts/{contact}`
     Contact(Recipient),
-    /// `GET /notifications/{id}`, where the id is that of a notification or the SID of a message.
-    Notification(NotificationId),
-    /// `DELETE /notifications/{id}`, with the same id.
-    Cancellation(NotificationId),
+    /// `GET /notifications/{id}` or `GET /notifications?id=`, where the id is that of a notification or the SID of a message.
+    /// A path may have two readings.
+    Notification(Vec<NotificationId>),
+    /// `DELETE /notifications/{id}` or `DELETE /notifications?id=`, with the same id.
+    Cancellation(Vec<NotificationId>),
 }
 
 impl fmt::Debug for ContactsRoute {
@@ -33,34 +40,51 @@ impl fmt::Debug for ContactsRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Consent(_) => f.write_str("Consent"),
+            Self::Suppress(_) => f.write_str("Suppress"),
+            Self::LiftSuppression(_) => f.write_str("LiftSuppression"),
             Self::Contact(_) => f.write_str("Contact"),
-            Self::Notification(id) => write!(f, "Notification({id})"),
-            Self::Cancellation(id) => write!(f, "Cancellation({id})"),
+            Self::Notification(ids) => f.debug_tuple("Notification").field(ids).finish(),
+            Self::Cancellation(ids) => f.debug_tuple("Cancellation").field(ids).finish(),
         }
     }
 }
 
 impl ContactsRoute {
-    /// Reads the raw path. API Gateway has decoded everything in it but `%25`: so it is decoded here once more, which
-    /// decodes nothing twice. A decoded slash may be part of an id, and so does not end it.
+    /// Reads the raw path. A decoded slash may be part of an id, and so does not end it.
     pub(crate) fn parse(request: &Request) -> Result<Self, RequestProblem> {
-        let path = request.raw_http_path();
-        match (request.method(), path.strip_prefix("/contacts/"), path.strip_prefix("/notifications/")) {
-            (&Method::PUT, Some(contact), _) => match contact.strip_suffix("/consent") {
-                Some(contact) => recipient(contact).map(Self::Consent),
-                None => Err(unknown_route()),
-            },
-            (&Method::GET, Some(contact), _) if !contact.contains('/') => recipient(contact).map(Self::Contact),
-            (&Method::GET, _, Some(id)) => notification_id(id).map(Self::Notification),
-            (&Method::DELETE, _, Some(id)) => notification_id(id).map(Self::Cancellation),
+        let (method, path) = (request.method(), request.raw_http_path());
+        if let Some(contact) = path.strip_prefix("/contacts/") {
+            return of_contact(method, contact);
+        }
+        let ids = || match path.strip_prefix("/notifications/") {
+            Some(id) => readings("id", id, notification_id),
+            None => required_value("id", values(request, "id"), notification_id).map(|id| vec![id]),
+        };
+        if path != "/notifications" && !path.starts_with("/notifications/") {
+            return Err(unknown_route());
+        }
+        match *method {
+            Method::GET => ids().map(Self::Notification),
+            Method::DELETE => ids().map(Self::Cancellation),
             _ => Err(unknown_route()),
         }
     }
 }
 
+fn of_contact(method: &Method, path: &str) -> Result<ContactsRoute, RequestProblem> {
+    let (contact, rest) = path.split_once('/').map_or((path, None), |(contact, rest)| (contact, Some(rest)));
+    match (method, rest) {
+        (&Method::GET, None) => recipient(contact).map(ContactsRoute::Contact),
+        (&Method::PUT, Some("consent")) => recipient(contact).map(ContactsRoute::Consent),
+        (&Method::PUT, Some("suppression")) => recipient(contact).map(ContactsRoute::Suppress),
+        (&Method::DELETE, Some("suppression")) => recipient(contact).map(ContactsRoute::LiftSuppression),
+        _ => Err(unknown_route()),
+    }
+}
+
 fn unknown_route() -> RequestProblem {
-    let expected = "expected PUT /contacts/{contact}/consent, GET /contacts/{contact}, or GET or DELETE \
-                    /notifications/{id}";
+    let expected = "expected PUT /contacts/{contact}/consent, PUT or DELETE /contacts/{contact}/suppression, GET \
+                    /contacts/{contact}, or GET or DELETE /notifications/{id}";
     RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", expected)
 }
 
@@ -73,23 +97,35 @@ fn recipient(text: &str) -> Result<Recipient, RequestProblem> {
     })
 }
 
-fn notification_id(text: &str) -> Result<NotificationId, RequestProblem> {
-    let id = NotificationId::try_from(decoded("id", text)?.into_owned());
-    id.map_err(|error| RequestProblem::new(StatusCode::BAD_REQUEST, "id", error.to_string()))
+fn notification_id(text: &str) -> Result<NotificationId, domain::notification::InvalidNotificationId> {
+    NotificationId::try_from(text.to_owned())
 }
 
-fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, RequestProblem> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, field, "expected UTF-8 once decoded"))
+/// The values of a name in the query.
+fn values<'a>(request: &'a Request, name: &str) -> Option<Vec<&'a str>> {
+    request.query_string_parameters_ref()?.all(name)
 }
 
 /// The account that the query names.
 pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, RequestProblem> {
-    let named = request.query_string_parameters_ref().and_then(|parameters| parameters.first("account_sid"));
+    let named = one_value("account_sid", values(request, "account_sid"))?;
     named.map(str::parse).transpose().map_err(|error: twilio_types::sid::InvalidSid| {
         RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string())
     })
+}
+
+/// The account of a request. The body and the query may both name it, and must not disagree.
+pub(crate) fn one_account(
+    of_body: Option<AccountSid>,
+    of_query: Option<AccountSid>,
+) -> Result<Option<AccountSid>, RequestProblem> {
+    match (of_body, of_query) {
+        (Some(of_body), Some(of_query)) if of_body != of_query => {
+            let problem = "the body and the query name two accounts, and expected one";
+            Err(RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", problem))
+        }
+        (of_body, of_query) => Ok(of_body.or(of_query)),
+    }
 }
 
 pub(crate) fn text(request: &Request) -> Result<&str, RequestProblem> {
@@ -117,6 +153,24 @@ mod tests {
         ContactsRoute::parse(&request)
     }
 
+    fn with_query(method: Method, path: &str, query: &str) -> Result<ContactsRoute, RequestProblem> {
+        let query: std::collections::HashMap<String, Vec<String>> =
+            url_query(query).fold(std::collections::HashMap::new(), |mut map, (name, value)| {
+                map.entry(name).or_insert_with(Vec::new).push(value);
+                map
+            });
+        let mut request = Request::default().with_raw_http_path(path).with_query_string_parameters(query);
+        *request.method_mut() = method;
+        ContactsRoute::parse(&request)
+    }
+
+    fn url_query(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    }
+
     fn id(text: &str) -> NotificationId {
         NotificationId::try_from(text.to_owned()).unwrap()
     }
@@ -134,13 +188,53 @@ mod tests {
 
     #[test]
     fn user_id_is_read_as_a_contact() {
-        for id in ["US.13491208655302741918", "US.ENT.13491208655302741918"] {
+        for (spelling, id) in [
+            ("US.13491208655302741918", "US.13491208655302741918"),
+            ("US.ENT.13491208655302741918", "US.ENT.13491208655302741918"),
+            ("whatsapp:US.1349", "US.1349"),
+            ("whatsapp%3AUS.1349", "US.1349"),
+        ] {
             let contact: Recipient = id.parse().unwrap();
-            let path = format!("/contacts/{id}");
+            let path = format!("/contacts/{spelling}");
             assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Contact(contact.clone())), "{path}");
+            let suppression = format!("{path}/suppression");
+            assert_eq!(route(Method::PUT, &suppression), Ok(ContactsRoute::Suppress(contact.clone())), "{path}");
+            assert_eq!(
+                route(Method::DELETE, &suppression),
+                Ok(ContactsRoute::LiftSuppression(contact.clone())),
+                "{path}"
+            );
             let path = format!("{path}/consent");
             assert_eq!(route(Method::PUT, &path), Ok(ContactsRoute::Consent(contact)), "{path}");
         }
+    }
+
+    #[test]
+    fn id_in_the_query_is_read_as_it_is() {
+        for text in ["50% off? x", "order/1", "a%20b", "%FF"] {
+            let query = format!("id={text}&account_sid=AC1");
+            let expected = vec![id(text)];
+            let shown = with_query(Method::GET, "/notifications", &query);
+            assert_eq!(shown, Ok(ContactsRoute::Notification(expected.clone())), "{text}");
+            let cancelled = with_query(Method::DELETE, "/notifications", &query);
+            assert_eq!(cancelled, Ok(ContactsRoute::Cancellation(expected)), "{text}");
+        }
+        for query in ["", "id=", "id=a&id=b"] {
+            let problem = with_query(Method::GET, "/notifications", query).unwrap_err();
+            assert_eq!((problem.status.as_u16(), problem.field.as_ref()), (400, "id"), "{query}");
+        }
+        assert_eq!(with_query(Method::PUT, "/notifications", "id=a").unwrap_err().status, 405);
+        assert_eq!(with_query(Method::GET, "/notificationsx", "id=a").unwrap_err().status, 405);
+    }
+
+    #[test]
+    fn two_accounts_that_disagree_are_refused_by_name() {
+        let [one, other]: [AccountSid; 2] =
+            ["AC00000000000000000000000000000001", "AC00000000000000000000000000000002"]
+                .map(|sid| sid.parse().unwrap());
+        assert_eq!(one_account(Some(one.clone()), Some(other)).unwrap_err().field, "account_sid");
+        assert_eq!(one_account(Some(one.clone()), Some(one.clone())), Ok(Some(one.clone())));
+        assert_eq!(one_account(None, Some(one.clone())), Ok(Some(one)));
     }
 
     #[test]
@@ -163,7 +257,10 @@ mod tests {
             ("a+b", "a+b"),
             ("a/consent", "a/consent"),
         ] {
-            let (path, expected) = (format!("/notifications/{path}"), id(expected));
+            // The path as it arrived is a reading too: an HTTP API has decoded it.
+            let as_it_arrived = (path != expected).then(|| id(path));
+            let expected: Vec<_> = as_it_arrived.into_iter().chain([id(expected)]).collect();
+            let path = format!("/notifications/{path}");
             assert_eq!(route(Method::GET, &path), Ok(ContactsRoute::Notification(expected.clone())), "{path}");
             assert_eq!(route(Method::DELETE, &path), Ok(ContactsRoute::Cancellation(expected)), "{path}");
         }
@@ -181,6 +278,11 @@ mod tests {
             (Method::GET, "/notifications/", 400, "id"),
             (Method::GET, "/notifications/%FF", 400, "id"),
             (Method::GET, "/notifications/a%0Ab", 400, "id"),
+            (Method::PUT, "/contacts/123/suppression", 400, "contact"),
+            (Method::DELETE, "/contacts/123/suppression", 400, "contact"),
+            (Method::GET, "/contacts/+14155550123/suppression", 405, "method"),
+            (Method::POST, "/contacts/+14155550123/suppression", 405, "method"),
+            (Method::PUT, "/contacts/+14155550123/consent/x", 405, "method"),
             (Method::PUT, "/contacts/+14155550123", 405, "method"),
             (Method::GET, "/contacts/+14155550123/consent", 405, "method"),
             (Method::PUT, "/notifications/a", 405, "method"),
@@ -199,7 +301,12 @@ mod tests {
         let base_url = "https://wa.example.com".parse().unwrap();
         let wanted = NotificationId::try_from("order 18473/shipped? 100%".to_owned()).unwrap();
         let url = status_callback_url(&base_url, &wanted, 0);
-        let (_, spelling) = url.split_once('=').unwrap();
-        assert_eq!(route(Method::GET, &format!("/notifications/{spelling}")), Ok(ContactsRoute::Notification(wanted)));
+        let (_, spelling) = url.split_once("?notification=").unwrap();
+        let (spelling, _) = spelling.split_once('#').unwrap();
+        let Ok(ContactsRoute::Notification(readings)) = route(Method::GET, &format!("/notifications/{spelling}"))
+        else {
+            panic!("{spelling}")
+        };
+        assert!(readings.contains(&wanted), "{readings:?}");
     }
 }

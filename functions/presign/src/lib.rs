@@ -1,10 +1,11 @@
-//! `POST /media` and `GET /media/{key+}`: links for uploading a file to the media bucket and for downloading it.
+//! `POST /media`, and `GET /media/{key+}` or `GET /media?key=`: links for uploading a file to the media bucket and for
+//! downloading it.
 //!
 //! Callers are authorized by IAM, in API Gateway. Environment: `MEDIA_BUCKET`.
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
-use domain::media::{MediaKey, MediaType};
+use domain::media::MediaKey;
 use jiff::Timestamp;
 use lambda_http::{
     Body, Request, RequestExt as _, Response,
@@ -17,6 +18,7 @@ use shared::{
     http_reply::{RequestError, json, respond},
     start::StartError,
 };
+use twilio_types::media::MediaType;
 
 mod media_bucket;
 mod request;
@@ -44,7 +46,7 @@ struct UploadAnswer {
     expires_at: Timestamp,
 }
 
-/// The answer to `GET /media/{key+}`: where to download the file.
+/// The answer to a download: where to download the file.
 #[derive(Serialize)]
 struct DownloadAnswer {
     key: MediaKey,
@@ -71,13 +73,14 @@ impl PresignFunction {
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, RequestError> {
-        let key = request.path_parameters_ref().and_then(|parameters| parameters.first("key"));
-        match (request.method(), key) {
-            (&Method::POST, None) => Ok(json(StatusCode::CREATED, &self.upload(request.body(), now).await?)),
-            (&Method::GET, Some(key)) => {
+        let path = request.raw_http_path();
+        let key = path.strip_prefix("/media/");
+        match *request.method() {
+            Method::POST if key.is_none() => Ok(json(StatusCode::CREATED, &self.upload(request.body(), now).await?)),
+            Method::GET => {
                 let query = request.query_string_parameters_ref();
-                let expires_in = query.and_then(|parameters| parameters.first("expires_in"));
-                Ok(json(StatusCode::OK, &self.download(key, expires_in, now).await?))
+                let wanted = DownloadRequest::parse(key, |name| query?.all(name))?;
+                Ok(json(StatusCode::OK, &self.download(wanted, now).await?))
             }
             _ => Err(unknown_route().into()),
         }
@@ -97,19 +100,24 @@ impl PresignFunction {
     }
 
     /// Looks at the object first. WhatsApp would refuse a file of another type or size later, and the caller would not know.
-    async fn download(
-        &self,
-        key: &str,
-        expires_in: Option<&str>,
-        now: Timestamp,
-    ) -> Result<DownloadAnswer, RequestError> {
-        let DownloadRequest { key, lifetime } = DownloadRequest::parse(key, expires_in)?;
-        let ObjectMetadata { content_type, content_length } =
-            self.media.metadata(&key).await?.ok_or_else(object_not_found)?;
+    async fn download(&self, wanted: DownloadRequest, now: Timestamp) -> Result<DownloadAnswer, RequestError> {
+        let DownloadRequest { keys, lifetime } = wanted;
+        let (key, ObjectMetadata { content_type, content_length }) =
+            self.first_object(keys).await?.ok_or_else(object_not_found)?;
         let media_type: MediaType = content_type.parse().map_err(unsupported_object)?;
         media_type.check_size(content_length).map_err(wrong_object_size)?;
         let url = self.media.download_link(&key, lifetime).await?;
         Ok(DownloadAnswer { key, url, content_type, content_length, expires_at: after(now, lifetime) })
+    }
+
+    /// The first of these keys that has an object.
+    async fn first_object(&self, keys: Vec<MediaKey>) -> Result<Option<(MediaKey, ObjectMetadata)>, RequestError> {
+        for key in keys {
+            if let Some(metadata) = self.media.metadata(&key).await? {
+                return Ok(Some((key, metadata)));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -117,5 +125,7 @@ fn after(now: Timestamp, lifetime: Duration) -> Timestamp {
     now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
 }
 
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(test)]
 mod tests;

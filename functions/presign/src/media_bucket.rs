@@ -3,8 +3,9 @@
 use std::{error::Error, time::Duration};
 
 use aws_sdk_s3::{Client, operation::head_object::HeadObjectError, presigning::PresigningConfig};
-use domain::media::{MediaKey, MediaType};
+use domain::media::MediaKey;
 use shared::http_reply::RequestError;
+use twilio_types::media::MediaType;
 
 #[derive(Debug, Clone)]
 pub(crate) struct MediaBucket {
@@ -55,7 +56,9 @@ impl MediaBucket {
         Self { client, bucket }
     }
 
-    /// A link for a file of this type and length, which the signature covers: S3 refuses every other file.
+    /// A link for one file of this type and length, which the signature covers: S3 refuses every other file, and a second one
+    /// with 412, so that the link cannot be used to replace a file that is in use. Source: Amazon S3, "How to prevent object
+    /// overwrites with conditional writes".
     pub(crate) async fn upload_link(
         &self,
         key: &MediaKey,
@@ -72,6 +75,7 @@ impl MediaBucket {
             .key(key.as_str())
             .content_type(media_type.as_str())
             .content_length(length)
+            .if_none_match("*")
             .presigned(presigning(operation, lifetime)?)
             .await
             .map_err(|error| MediaBucketError::new(operation, error))?;
@@ -138,13 +142,16 @@ mod tests {
     async fn upload_link_covers_type_and_length_and_no_checksum() {
         let (key, media_type) = ("uploads/a.ogg".parse().unwrap(), "audio/ogg; codecs=opus".parse().unwrap());
         let link = bucket().upload_link(&key, &media_type, 1_234, Duration::from_mins(15)).await.unwrap();
-        assert_eq!(parameter(&link.url, "X-Amz-SignedHeaders").unwrap(), "content-length;content-type;host");
+        assert_eq!(
+            parameter(&link.url, "X-Amz-SignedHeaders").unwrap(),
+            "content-length;content-type;host;if-none-match"
+        );
         assert_eq!(parameter(&link.url, "X-Amz-Expires").unwrap(), "900");
         let checksums: Vec<_> = link.url.split('&').filter(|part| part.to_lowercase().contains("checksum")).collect();
         assert!(checksums.is_empty(), "the content of the file is not known yet: {checksums:?}");
         let mut headers = link.headers;
         headers.sort();
-        let expected = [("content-length", "1234"), ("content-type", "audio/ogg; codecs=opus")];
+        let expected = [("content-length", "1234"), ("content-type", "audio/ogg; codecs=opus"), ("if-none-match", "*")];
         assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 

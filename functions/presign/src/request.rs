@@ -2,10 +2,17 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use domain::media::{MediaKey, MediaType, UnsupportedType, WrongSize};
+use domain::{
+    json,
+    json_fields::{FieldError, JsonFields, as_string},
+    media::MediaKey,
+};
 use lambda_http::http::StatusCode;
-use serde::Deserialize;
-use shared::http_reply::RequestProblem;
+use shared::{
+    http_reply::RequestProblem,
+    http_request::{one_value, readings, required_value},
+};
+use twilio_types::media::{MediaType, UnsupportedType, WrongSize};
 
 /// The lifetimes of a download link, in seconds. At least ten minutes, so that a slow download ends in time. At most twelve
 /// hours, because the function's own credentials, which sign the link, do not last longer.
@@ -20,42 +27,56 @@ pub(crate) struct UploadRequest {
 
 #[derive(Debug)]
 pub(crate) struct DownloadRequest {
-    pub(crate) key: MediaKey,
+    /// The first that exists is meant.
+    pub(crate) keys: Vec<MediaKey>,
     pub(crate) lifetime: Duration,
 }
 
 impl UploadRequest {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestProblem> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct UploadFields {
-            content_type: String,
-            content_length: u64,
-        }
-
-        let fields: UploadFields = serde_json::from_slice(body).map_err(|error| {
-            let message = format!(
-                "expected JSON with content_type (a string) and content_length (a whole number of bytes) alone: {error}"
-            );
-            RequestProblem::new(StatusCode::BAD_REQUEST, "body", message)
-        })?;
-        let media_type: MediaType = fields.content_type.parse().map_err(|error: UnsupportedType| {
+        let UploadFields { content_type, content_length } = UploadFields::read(body)
+            .map_err(|(field, problem)| RequestProblem::new(StatusCode::BAD_REQUEST, field, problem))?;
+        let media_type: MediaType = content_type.parse().map_err(|error: UnsupportedType| {
             RequestProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
         })?;
         media_type
-            .check_size(fields.content_length)
+            .check_size(content_length)
             .map_err(|error| RequestProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
-        Ok(Self { media_type, content_length: fields.content_length })
+        Ok(Self { media_type, content_length })
+    }
+}
+
+struct UploadFields {
+    content_type: String,
+    content_length: u64,
+}
+
+impl UploadFields {
+    fn read(body: &[u8]) -> Result<Self, FieldError> {
+        let value = json::value_of_bytes(body)?;
+        let mut fields = JsonFields::of(String::new(), value, "an object with content_type and content_length")?;
+        let read = Self {
+            content_type: fields.required("content_type", "a media type, as in image/jpeg", as_string)?,
+            content_length: fields.required("content_length", "a whole number of bytes", |value| value.as_u64())?,
+        };
+        fields.finish()?;
+        Ok(read)
     }
 }
 
 impl DownloadRequest {
-    /// API Gateway has decoded the key already.
-    pub(crate) fn parse(key: &str, expires_in: Option<&str>) -> Result<Self, RequestProblem> {
-        let key = key.parse().map_err(|error: domain::media::InvalidMediaKey| {
-            RequestProblem::new(StatusCode::BAD_REQUEST, "key", error.to_string())
-        })?;
-        let Some(expires_in) = expires_in else { return Ok(Self { key, lifetime: DEFAULT_LIFETIME }) };
+    /// Reads the key from the path, which may have two readings, or from the query.
+    pub(crate) fn parse<'a>(
+        key_in_path: Option<&str>,
+        values: impl Fn(&str) -> Option<Vec<&'a str>>,
+    ) -> Result<Self, RequestProblem> {
+        let keys = match key_in_path {
+            Some(key) => readings("key", key, str::parse)?,
+            None => vec![required_value("key", values("key"), str::parse)?],
+        };
+        let Some(expires_in) = one_value("expires_in", values("expires_in"))? else {
+            return Ok(Self { keys, lifetime: DEFAULT_LIFETIME });
+        };
         let seconds = expires_in.parse().ok().filter(|seconds| LIFETIME_SECONDS.contains(seconds));
         let seconds = seconds.ok_or_else(|| {
             RequestProblem::new(
@@ -64,12 +85,16 @@ impl DownloadRequest {
                 "expected a whole number of seconds from 600 to 43200",
             )
         })?;
-        Ok(Self { key, lifetime: Duration::from_secs(seconds) })
+        Ok(Self { keys, lifetime: Duration::from_secs(seconds) })
     }
 }
 
 pub(crate) fn unknown_route() -> RequestProblem {
-    RequestProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "expected POST /media or GET /media/{key}")
+    RequestProblem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "expected POST /media, GET /media/{key} or GET /media?key=",
+    )
 }
 
 pub(crate) fn object_not_found() -> RequestProblem {
@@ -95,26 +120,52 @@ mod tests {
     }
 
     #[test]
+    fn type_of_an_upload_is_stored_in_one_spelling() {
+        for (content_type, stored) in [
+            ("image/jpg", "image/jpeg"),
+            ("text/directory", "text/vcard"),
+            ("Audio/OGG;codecs=opus", "audio/ogg; codecs=opus"),
+        ] {
+            let body = format!(r#"{{"content_type": "{content_type}", "content_length": 1}}"#);
+            assert_eq!(UploadRequest::parse(body.as_bytes()).unwrap().media_type.as_str(), stored);
+        }
+    }
+
+    #[test]
     fn invalid_upload_is_refused_by_status_and_field() {
         let cases = [
             ("", 400, "body"),
             ("[]", 400, "body"),
-            (r#"{"content_type": "image/jpeg"}"#, 400, "body"),
-            (r#"{"content_type": "image/jpeg", "content_length": -1}"#, 400, "body"),
-            (r#"{"content_type": "image/jpeg", "content_length": 1, "acl": "public"}"#, 400, "body"),
+            (r#"{"content_type": "image/jpeg"}"#, 400, "content_length"),
+            (r#"{"content_type": "image/jpeg", "content_length": -1}"#, 400, "content_length"),
+            (r#"{"content_type": "image/jpeg", "content_length": "my-secret-value"}"#, 400, "content_length"),
+            (r#"{"content_type": "image/jpeg", "content_length": 1, "content_length": 2}"#, 400, "content_length"),
+            (r#"{"content_type": ["my-secret-value"], "content_length": 1}"#, 400, "content_type"),
+            (r#"{"content_type": "my-secret-value", "content_length": 1}"#, 415, "content_type"),
+            (r#"{"content_type": "image/jpeg", "content_length": 1, "acl": "public"}"#, 400, "acl"),
             (r#"{"content_type": "image/gif", "content_length": 1}"#, 415, "content_type"),
+            (r#"{"content_type": "audio/ogg;codecs=vorbis", "content_length": 10}"#, 415, "content_type"),
+            (r#"{"content_type": "image/webp", "content_length": 614400}"#, 413, "content_length"),
             (r#"{"content_type": "image/jpeg", "content_length": 5242881}"#, 413, "content_length"),
             (r#"{"content_type": "image/jpeg", "content_length": 0}"#, 413, "content_length"),
         ];
         for (body, status, field) in cases {
             let problem = UploadRequest::parse(body.as_bytes()).unwrap_err();
             assert_eq!((problem.status.as_u16(), problem.field.as_ref()), (status, field), "{body}");
+            assert!(!problem.message.contains("my-secret-value"), "{problem}");
         }
+        assert!(
+            UploadRequest::parse("\u{feff}{\"content_type\": \"image/jpeg\", \"content_length\": 1}".as_bytes())
+                .is_ok()
+        );
     }
 
     #[test]
     fn lifetime_is_fifteen_minutes_by_default_and_at_least_ten() {
-        let lifetime = |expires_in| DownloadRequest::parse("a.jpg", expires_in).map(|wanted| wanted.lifetime.as_secs());
+        let lifetime = |expires_in: Option<&'static str>| {
+            let values = |name: &str| expires_in.filter(|_| name == "expires_in").map(|value| vec![value]);
+            DownloadRequest::parse(Some("a.jpg"), values).map(|wanted| wanted.lifetime.as_secs())
+        };
         assert_eq!(lifetime(None).unwrap(), 900);
         assert_eq!(lifetime(Some("600")).unwrap(), 600);
         for wrong in ["599", "43201", "", "soon", "-1"] {
@@ -125,7 +176,22 @@ mod tests {
     #[test]
     fn key_that_leaves_the_bucket_is_refused() {
         for key in ["", "../secret", "uploads/../../secret", "/etc/passwd"] {
-            assert_eq!(DownloadRequest::parse(key, None).unwrap_err().field, "key");
+            assert_eq!(DownloadRequest::parse(Some(key), |_| None).unwrap_err().field, "key");
+            let in_query = |name: &str| (name == "key").then(|| vec![key]);
+            assert_eq!(DownloadRequest::parse(None, in_query).unwrap_err().field, "key");
         }
+    }
+
+    #[test]
+    fn key_is_read_from_the_path_and_from_the_query() {
+        let keys = |key: Option<&str>, in_query: Option<&'static str>| {
+            let values = |name: &str| in_query.filter(|_| name == "key").map(|key| vec![key]);
+            let keys = DownloadRequest::parse(key, values).unwrap().keys;
+            keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(Some("a/50% off.pdf"), None), ["a/50% off.pdf"], "as an HTTP API hands it on");
+        assert_eq!(keys(Some("a/50%25%20off.pdf"), None), ["a/50%25%20off.pdf", "a/50% off.pdf"]);
+        assert_eq!(keys(None, Some("a/50%25?.pdf")), ["a/50%25?.pdf"], "a query is decoded already");
+        assert_eq!(DownloadRequest::parse(None, |_| None).unwrap_err().field, "key");
     }
 }

@@ -6,8 +6,10 @@ use axum::body::Bytes;
 
 use crate::capacity;
 
-/// The largest file on WhatsApp. Source: Twilio, "Guide to WhatsApp media messages".
+/// The largest file on WhatsApp.
 pub(crate) const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(MAX_FILE_BYTES as u64 == twilio_types::media::MAX_WHATSAPP_BYTES);
 
 #[derive(Debug, Clone)]
 pub(crate) struct StoredFile {

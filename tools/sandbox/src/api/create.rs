@@ -42,6 +42,10 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiErro
         }
     };
     media_urls.extend(rendered.media);
+    if channel == Channel::WhatsApp {
+        // "Any additional attachments will be ignored": Twilio, "Sending and Receiving Media with WhatsApp Messaging".
+        media_urls.truncate(1);
+    }
     let Options { send_at, status_callback, location, feedback, valid_until } = Options::parse(form, &channel, now)?;
     let status = match (send_at, &messaging_service_sid) {
         (Some(_), _) => MessageStatus::Scheduled,
@@ -202,6 +206,20 @@ mod tests {
     const SERVICE: (&str, &str) = ("MessagingServiceSid", "MG00000000000000000000000000000001");
     const BODY: (&str, &str) = ("Body", "hi");
     const TEMPLATE: (&str, &str) = ("ContentSid", ORDER_UPDATE_SID);
+
+    #[test]
+    fn whatsapp_message_has_its_first_file_alone() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let urls: Vec<_> = (0..10).map(|file| format!("https://example.com/{file}.png")).collect();
+        let media = |to: &str, from: &str| -> Vec<String> {
+            let people = [("To", to), ("From", from), ("Body", "Look")];
+            let form = people.into_iter().chain(urls.iter().map(|url| ("MediaUrl", url.as_str())));
+            let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            message(&sandbox, &form).unwrap().media.into_iter().map(|media| media.url).collect()
+        };
+        assert_eq!(media(AVA.1, SENDER.1), urls[..1]);
+        assert_eq!(media("+14155550123", "+14155550100"), urls);
+    }
 
     #[test]
     fn invalid_message_is_refused_with_twilios_code() {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de::Error};
-use twilio_types::{address::Address, sid::MessageSid};
-
-use twilio_types::address::UserId;
+use twilio_types::{
+    address::{Address, Channel, InvalidAddress, UserId},
+    sid::MessageSid,
+};
 
 use crate::{messages::MessageLocation, user_id};
 
@@ -65,7 +66,13 @@ fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Add
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    let text = String::deserialize(deserializer)?;
+    let address: Address = text.parse().map_err(D::Error::custom)?;
+    // With a colon it would be an odd sender of an SMS, and is more likely a channel without an id.
+    if address.channel == Channel::Sms && text.contains(':') {
+        return Err(D::Error::custom(InvalidAddress::Contact));
+    }
+    Ok(address)
 }
 
 impl PersonMessage {

@@ -13,7 +13,7 @@
 //! | 63028 | a variable of an approved template has no value, or the template has no variable for a value |
 //! | 63013 | a value for an approved template has a line break, a tab or more than 4 spaces in a row |
 //! | 63021 | the template says more than 1,024 characters; or a file has a type that WhatsApp does not accept |
-//! | 63019, 63034, 11751 | a file cannot be fetched; is an image over 5 MB; or the files are over 16 MB |
+//! | 63019, 63034, 11751 | a file cannot be fetched; is an image over 5 MB, or a sticker over 500 KB; or is over 16 MB |
 //! | 63018 | one person gets more than one message in 6 seconds, after a burst of 45 |
 //!
 //! Where Twilio documents several codes for a reason, or none (the pair limit, user ids), the sandbox uses the one above.

@@ -9,7 +9,7 @@ use stores::contacts::{ContactRecord, RecordedFact};
 use twilio_types::address::Identity;
 
 use crate::{
-    people::{PersonAddress, consent_action, scope_text},
+    people::{PersonAddress, consent_action},
     redaction::redacted_debug,
 };
 
@@ -20,7 +20,7 @@ pub use row::ContactChange;
 use row::CsvRow;
 
 /// The columns, in the order of an export.
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 13] = [
     "address",
     "action",
     "scope",
@@ -28,6 +28,7 @@ pub const COLUMNS: [&str; 12] = [
     "at",
     "source",
     "text",
+    "text_version",
     "locale",
     "ip",
     "user_agent",
@@ -47,7 +48,7 @@ pub struct ContactEntry {
 
 redacted_debug!(ContactEntry, CsvLine);
 
-/// A line that cannot be used. The problem may repeat a value of the line, so `Debug` shows the place alone.
+/// A line that cannot be used. The column may be any text of the header, so `Debug` shows the line alone.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, {column}: {problem}")]
 pub struct InvalidLine {
@@ -58,8 +59,7 @@ pub struct InvalidLine {
 
 impl fmt::Debug for InvalidLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, .. } = self;
-        f.debug_struct("InvalidLine").field("line", line).field("column", column).finish_non_exhaustive()
+        f.debug_struct("InvalidLine").field("line", &self.line).finish_non_exhaustive()
     }
 }
 
@@ -151,6 +151,7 @@ pub struct CsvLine {
     pub at: String,
     pub source: Option<String>,
     pub text: Option<String>,
+    pub text_version: Option<String>,
     pub locale: Option<String>,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
@@ -169,7 +170,7 @@ impl CsvLine {
                     Preference::OptedOut => "suppress",
                     Preference::OptedIn => "unsuppress",
                 },
-                scope: Some(scope_text(&scope).to_owned()),
+                scope: Some(scope.as_text().to_owned()),
                 at: preference.changed_at.to_string(),
                 reason: preference.reason,
                 message_sid: preference.message_sid.map(|sid| sid.to_string()),
@@ -182,6 +183,7 @@ impl CsvLine {
                 at: evidence.at.to_string(),
                 source: Some(evidence.source),
                 text: evidence.text,
+                text_version: evidence.text_version,
                 locale: evidence.locale,
                 ip: evidence.ip.map(|ip| ip.to_string()),
                 user_agent: evidence.user_agent,

@@ -207,6 +207,9 @@ impl From<SecretsError> for CommandError {
         match error {
             SecretsError::Unreadable(cause) => Self::of_sdk("reading the stack's Twilio secret", *cause),
             malformed @ SecretsError::Malformed { .. } => Self::refused(malformed.to_string()),
+            unanswered @ (SecretsError::Late { .. } | SecretsError::Unavailable { .. }) => {
+                Self::no_answer(unanswered.to_string())
+            }
         }
     }
 }

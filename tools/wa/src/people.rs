@@ -5,19 +5,18 @@ use std::{fmt, str::FromStr};
 use domain::{
     consent::{ConsentEvidence, ConsentState},
     contact_key::ContactKey,
-    notification::Category,
     preference::{Preference, PreferenceEffect, RecordedPreference},
-    suppression::{Scope, SuppressionKey, stored_channel},
+    suppression::{InvalidScope, Scope, stored_channel},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
-    contacts::{ContactOverview, Contacts, PreferenceChange, PreferenceSource, Suppression},
+    contacts::{ContactOverview, Contacts, PreferenceOutcome, PreferenceSource, Suppression},
     dynamodb::StoreError,
 };
 use twilio_types::{
-    address::{Address, Channel, E164, Identity, WhatsAppSender},
-    sid::{AccountSid, MessagingServiceSid},
+    address::{Address, Channel, E164, Identity},
+    sid::AccountSid,
 };
 
 use crate::redaction::redacted_debug;
@@ -38,15 +37,14 @@ impl FromStr for PersonAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = "expected a number or a WhatsApp user id, as in +14155550123, whatsapp:US.1349 or sms:+14155550123";
         let Address { channel, identity } = text.parse().map_err(|_| wrong.to_owned())?;
+        // An address of Twilio may have any spelling, but what is typed has this one.
+        if text.split_once(':').is_some_and(|(prefix, _)| !matches!(prefix, "whatsapp" | "sms")) {
+            return Err(format!("{wrong}: only whatsapp: or sms: goes before it, in small letters"));
+        }
         let (channel, identity) = match channel {
             Channel::Sms | Channel::WhatsApp => (Channel::WhatsApp, identity),
             // Twilio has no such prefix: it is ours, for the suppressions of a person on every channel but WhatsApp.
-            Channel::Other(name) if name == "sms" => {
-                (Channel::Sms, identity.as_str().parse().map_err(|_| wrong.to_owned())?)
-            }
-            Channel::Other(_) => {
-                return Err(format!("{wrong}: only whatsapp: or sms: goes before it, in small letters"));
-            }
+            Channel::Other(_) => (Channel::Sms, identity.as_str().parse().map_err(|_| wrong.to_owned())?),
         };
         let identity = person_identity(identity);
         // Otherwise a mistyped number would be an id, and a suppression of it would have no effect.
@@ -92,44 +90,24 @@ impl PersonAddress {
     }
 }
 
-/// Parses the scope of a suppression as an operator writes it: `all`, `marketing`, the address of a sender on WhatsApp, or the
-/// SID of a Messaging Service. The functions look up no other scope.
-pub fn scope(text: &str) -> Result<Scope, String> {
-    match text {
-        "all" => Ok(Scope::All),
-        "marketing" => Ok(Scope::Marketing),
-        sender => {
-            let is_sender =
-                sender.parse::<MessagingServiceSid>().is_ok() || WhatsAppSender::try_from(sender.to_owned()).is_ok();
-            let expected =
-                "expected all, marketing, a sender as in whatsapp:+14155238886, or a Messaging Service's SID";
-            if is_sender { Ok(Scope::Sender(sender.to_owned())) } else { Err(expected.to_owned()) }
-        }
-    }
+/// Parses the scope of a suppression as an operator writes it.
+pub fn scope(text: &str) -> Result<Scope, InvalidScope> {
+    Scope::of_request(text)
 }
 
 /// Parses a scope that the Contacts table may hold: those of [`scope`], and the number of a sender to which a person wrote
 /// STOP by SMS.
-pub fn recorded_scope(text: &str) -> Result<Scope, String> {
+pub fn recorded_scope(text: &str) -> Result<Scope, InvalidScope> {
     if text.parse::<E164>().is_ok() { Ok(Scope::Sender(text.to_owned())) } else { scope(text) }
 }
 
-/// What a suppression covers that a message made: what [`recorded_scope`] takes, and any other address or short code that
+/// What a suppression covers that a message made: what [`recorded_scope`] accepts, and any other address or short code that
 /// the message may have been written to.
-pub fn scope_of_message(text: &str) -> Result<Scope, String> {
+pub fn scope_of_message(text: &str) -> Result<Scope, InvalidScope> {
     let is_address = text.parse::<Address>().is_ok_and(|address| {
         address.channel != Channel::Sms || address.identity.as_str().bytes().all(|byte| byte.is_ascii_digit())
     });
     recorded_scope(text).or_else(|problem| if is_address { Ok(Scope::Sender(text.to_owned())) } else { Err(problem) })
-}
-
-/// The text that [`scope`] and [`recorded_scope`] parse.
-pub fn scope_text(scope: &Scope) -> &str {
-    match scope {
-        Scope::All => "all",
-        Scope::Marketing => "marketing",
-        Scope::Sender(sender) => sender,
-    }
 }
 
 /// What is stored of a person, in the JSON of `GET /contacts/{contact}`.
@@ -142,43 +120,18 @@ pub struct ContactView {
     pub overview: ContactOverview,
 }
 
-/// What recording a preference changed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PreferenceOutcome {
-    /// The preference that was stored before.
-    pub before: Option<RecordedPreference>,
-    pub effect: PreferenceEffect,
-    /// The consents that it ended.
-    pub withdrawn: Vec<Category>,
-}
-
-/// Records a preference in the way a person's own message does: for all identities of the person, the newest preference
-/// wins, and an opt-out ends the consents that it covers.
+/// Records a preference of a file, which has its own time and may name the person's message.
 pub async fn record_preference(
     contacts: &Contacts,
     contact: &ContactKey,
     channel: &Channel,
     scope: &Scope,
     preference: &RecordedPreference,
+    recorded_by: Option<String>,
 ) -> Result<PreferenceOutcome, StoreError> {
-    let before = contacts.person(contact).await?.person;
-    let source = PreferenceSource { event_id: event_id(contact, channel, scope, preference), code: None };
-    let effect = contacts.record_preference(contact, channel, scope, preference, &source, Timestamp::now()).await?;
-    let mut after = before.clone();
-    after.record_preference(channel, std::slice::from_ref(scope), preference);
-    let is_ended = |category: &Category| {
-        before.consent_given_at(*category).is_some() && after.consent_given_at(*category).is_none()
-    };
-    let withdrawn = Category::ALL.into_iter().filter(is_ended).collect();
-    let before = before.preferences.get(&SuppressionKey::of(channel, scope.clone())).cloned();
-    Ok(PreferenceOutcome { before, effect, withdrawn })
-}
-
-/// The id of the event. Two lines of a file may have one person and one time, and differ in the channel or the scope.
-fn event_id(contact: &ContactKey, channel: &Channel, scope: &Scope, preference: &RecordedPreference) -> String {
-    let (contact, at) = (contact.as_str(), preference.changed_at);
-    let covered = SuppressionKey::of(channel, scope.clone());
-    format!("{contact}#{covered}#{at}.{}", PreferenceChange::event_type(preference.preference))
+    let source = PreferenceSource::of_request(contact, Some(channel), scope, preference, recorded_by);
+    let scopes = std::slice::from_ref(scope);
+    contacts.record_preference(contact, Some(channel), scopes, preference, &source, Timestamp::now()).await
 }
 
 /// The stored preference of a scope on a channel.
@@ -236,7 +189,7 @@ pub fn summary(preference: Preference, change: &PreferenceOutcome) -> String {
         Preference::OptedOut => "suppressed",
         Preference::OptedIn => "not suppressed",
     };
-    let before = match &change.before {
+    let before = match change.before.first().map(|before| &before.preference) {
         None => "nothing was known before".to_owned(),
         Some(before) => {
             let state = match before.preference {
@@ -259,6 +212,8 @@ pub fn summary(preference: Preference, change: &PreferenceOutcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::notification::Category;
+
     use super::*;
 
     #[test]
@@ -300,7 +255,7 @@ mod tests {
     #[test]
     fn a_scope_is_parsed_as_it_is_written() {
         for text in ["all", "marketing", "whatsapp:+14155238886", "MG00000000000000000000000000000001"] {
-            assert_eq!(scope_text(&scope(text).unwrap()), text);
+            assert_eq!(scope(text).unwrap().as_text(), text);
         }
         let elsewhere = ["sms:+14155238886", "WhatsApp:+14155238886", "whatsapp:US.13491208655302741918"];
         for text in ["", "utility", "everything", "MG1"].into_iter().chain(elsewhere) {
@@ -308,7 +263,7 @@ mod tests {
         }
         let by_sms = "+14155238886";
         assert!(scope(by_sms).is_err());
-        assert_eq!(scope_text(&recorded_scope(by_sms).unwrap()), by_sms);
+        assert_eq!(recorded_scope(by_sms).unwrap().as_text(), by_sms);
     }
 
     #[test]
@@ -330,29 +285,11 @@ mod tests {
     #[test]
     fn a_message_may_have_been_written_to_any_sender() {
         for text in ["all", "marketing", "whatsapp:+14155238886", "+14155238886", "rcs:brand_agent", "68849"] {
-            assert_eq!(scope_text(&scope_of_message(text).unwrap()), text);
+            assert_eq!(scope_of_message(text).unwrap().as_text(), text);
         }
         for text in ["", "utility", "everything", "MG1"] {
             assert!(scope_of_message(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn preferences_of_one_time_have_different_event_ids() {
-        let contact = ContactKey::stored("AC00000000000000000000000000000001#+14155550123");
-        let at = "2026-11-20T09:00:00Z".parse().unwrap();
-        let id = |preference, scope: &Scope, channel: &Channel| {
-            let recorded = RecordedPreference { preference, changed_at: at, message_sid: None, reason: None };
-            event_id(&contact, channel, scope, &recorded)
-        };
-        let stop = id(Preference::OptedOut, &Scope::All, &Channel::WhatsApp);
-        assert_eq!(
-            stop,
-            "AC00000000000000000000000000000001#+14155550123#whatsapp#2026-11-20T09:00:00Z.contact_opted_out"
-        );
-        assert_ne!(stop, id(Preference::OptedOut, &Scope::Marketing, &Channel::WhatsApp));
-        assert_ne!(stop, id(Preference::OptedOut, &Scope::All, &Channel::Sms));
-        assert_ne!(stop, id(Preference::OptedIn, &Scope::All, &Channel::WhatsApp));
     }
 
     #[test]

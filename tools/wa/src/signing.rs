@@ -56,11 +56,11 @@ async fn keys_of_stack(session: &Session) -> Result<Vec<SigningKey>, CommandErro
     let accounts = session.accounts().await?;
     let mut keys = Vec::new();
     for sid in accounts.sids() {
-        let Some(found) = accounts.signing_keys(Some(sid)) else { continue };
+        let Some(found) = accounts.signing_keys(sid) else { continue };
         let key = |role, secret| SigningKey { account_sid: Some(sid.clone()), role, secret };
         let role = |index| if index == 0 { KeyRole::Primary } else { KeyRole::Further(index + 1) };
-        keys.extend(found.auth_tokens.into_iter().enumerate().map(|(index, token)| key(role(index), token)));
-        keys.extend(found.shared_keys.into_iter().map(|(id, secret)| key(KeyRole::Shared(id), secret)));
+        keys.extend(found.auth_tokens.iter().enumerate().map(|(index, token)| key(role(index), token.clone())));
+        keys.extend(found.shared_keys.iter().map(|(id, secret)| key(KeyRole::Shared(id.clone()), secret.clone())));
     }
     // The stack's own account comes first: its token signs a request that names no account.
     keys.sort_by_key(|key| key.account_sid.as_ref() != Some(&own));

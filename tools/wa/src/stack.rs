@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
 use domain::policy::Policy;
+use shared::secrets::SecretMaxAge;
 use twilio_types::{
     base_url::BaseUrl,
     sid::{AccountSid, MessagingServiceSid},
@@ -30,6 +31,8 @@ pub struct DeployedStack {
     pub api_url: BaseUrl,
     /// The parameter `SendPolicy`.
     pub policy: Policy,
+    /// The parameter `SecretMaxAgeSeconds`.
+    pub secret_max_age: SecretMaxAge,
     outputs: BTreeMap<String, String>,
     parameters: BTreeMap<String, String>,
 }
@@ -64,6 +67,7 @@ impl DeployedStack {
             twilio_api_base_url: description.required("TwilioApiBaseUrl")?,
             api_url: description.parse("ApiUrl", output(name, &description.outputs, "ApiUrl")?)?,
             policy: description.parameter("SendPolicy")?.unwrap_or_default(),
+            secret_max_age: description.parameter("SecretMaxAgeSeconds")?.unwrap_or_default(),
             name: name.to_owned(),
             status,
             outputs: description.outputs,

@@ -1,7 +1,7 @@
 //! A webhook that `wa` posts to the stack itself: are webhooks that a token signed accepted, and unsigned ones refused?
 //!
-//! It has no effect. The status function verifies the signature first (403 if it is wrong), and then refuses a form without
-//! `MessageSid` with 400, before it reads or writes a table.
+//! It has no effect. The status function verifies the signature first (403 if it is wrong), and then answers 204 to a form with
+//! nothing but its account, without reading or writing a table.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct ProbeAnswer {
 #[error("a webhook got no answer")]
 pub struct ProbeError(#[from] reqwest::Error);
 
-/// Posts a form without `MessageSid`, signed with a token or not at all.
+/// Posts a form with nothing but its account, signed with a token or not at all.
 pub async fn probe(
     api_url: &BaseUrl,
     account_sid: &AccountSid,
@@ -59,7 +59,7 @@ pub async fn probe(
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
     let date = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
     let signature = match response.status().as_u16() {
-        400 => SignatureCheck::Accepted,
+        204 => SignatureCheck::Accepted,
         403 => SignatureCheck::Refused,
         other => SignatureCheck::Unclear(other),
     };

@@ -44,6 +44,9 @@ pub struct AddConsentArguments {
     /// The text that the person agreed to, word for word; required unless it is withdrawn
     #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
     text: Option<String>,
+    /// The version of the text, as in 2026-11
+    #[arg(long, value_name = "VERSION", requires = "text")]
+    text_version: Option<String>,
     /// When, as in 2026-11-20T09:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -126,6 +129,7 @@ impl AddConsentArguments {
             ("state", Some(state.as_str())),
             ("source", Some(self.source.as_str())),
             ("text", self.text.as_deref()),
+            ("text_version", self.text_version.as_deref()),
             ("at", self.at.as_deref()),
             ("locale", self.locale.as_deref()),
             ("ip", ip.as_deref()),
@@ -147,6 +151,6 @@ async fn show(arguments: &ShowConsentArguments, session: &Session) -> Result<(),
         return session.output.line(&format!("{contact} has neither consented to anything nor withdrawn a consent."));
     }
     let proofs = overview.consents.iter().flat_map(|history| &history.evidence);
-    let columns = ["category", "state", "at", "source", "text", "locale", "recorded_at", "recorded_by"];
+    let columns = ["category", "state", "at", "source", "text", "text_version", "locale", "recorded_at", "recorded_by"];
     session.output.table(&PropertyTable::new(&columns, proofs)?)
 }

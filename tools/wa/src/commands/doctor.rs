@@ -16,10 +16,12 @@ use crate::{
     session::Session,
 };
 
+mod api_limits;
 mod aws;
 mod clock;
 mod concurrency;
 mod keys;
+mod keywords;
 mod pauses;
 mod queues;
 mod webhooks;
@@ -30,8 +32,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 Checks the AWS credentials, the stack, its secret, Twilio's credentials, the webhook URLs set at Twilio, a webhook that it
-posts itself (without effect), what is paused, the queues, the account's concurrency, the
-alarms and the clocks. Exit code 1: something is wrong.
+posts itself (without effect), the configured keywords, what is paused, the queues, the account's concurrency, the
+limits of the API, the alarms and the clocks. Exit code 1: something is wrong.
 
 Example:
   wa doctor --fix")]
@@ -67,14 +69,16 @@ async fn examine(session: &Session) -> Vec<Finding> {
     if session.stack().await.is_err() {
         return findings;
     }
-    let others: [Check<'_>; 9] = [
+    let others: [Check<'_>; 11] = [
         (keys::SECRET, keys::secret(session).boxed()),
         (keys::TWILIO, keys::twilio(session).boxed()),
         (webhooks::CHECK, webhooks::check(session).boxed()),
         (keys::SIGNATURE, keys::signature(session).boxed()),
+        (keywords::CHECK, keywords::check(session).boxed()),
         (pauses::CHECK, pauses::check(session).boxed()),
         (queues::CHECK, queues::check(session).boxed()),
         (concurrency::CHECK, concurrency::check(session).boxed()),
+        (api_limits::CHECK, api_limits::check(session).boxed()),
         (aws::ALARMS, aws::alarms(session).boxed()),
         (clock::CHECK, clock::check(session).boxed()),
     ];

@@ -5,7 +5,7 @@ use domain::{notification::NotificationId, progress::AttemptResult};
 use jiff::Timestamp;
 use serde::Serialize;
 use stores::notification_log::{ErrorDetail, LoggedMessage, NotificationLog};
-use twilio_types::message_status::MessageStatus;
+use twilio_types::message_status::{MessageStatus, ReportedStatus};
 
 use crate::{
     error::CommandError,
@@ -129,7 +129,7 @@ struct HistoryStep<'a> {
 #[serde(untagged)]
 enum StepOutcome {
     Attempt(AttemptResult),
-    Reported(MessageStatus),
+    Reported(ReportedStatus),
 }
 
 /// Prints a notification with everything that happened to it. The JSON is that of `GET /notifications/{id}`.
@@ -171,7 +171,7 @@ fn reports<'a>(channel: &'a str, message: &'a LoggedMessage) -> impl Iterator<It
     message.statuses.iter().map(move |report| HistoryStep {
         at: report.at,
         channel,
-        outcome: StepOutcome::Reported(report.status),
+        outcome: StepOutcome::Reported(report.status.clone()),
         message_sid: message.message_sid.as_str(),
         reason: reason(None, report.error.as_ref()),
     })

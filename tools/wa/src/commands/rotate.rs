@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use shared::secrets::{LONGEST_USE, REREAD_AFTER};
 use twilio_types::sid::AccountSid;
 
 use crate::{
@@ -20,17 +22,17 @@ use token_store::{TokenStore, fingerprint};
 use tokens_at_twilio::TokensAtTwilio;
 use work::{ObservedTokens, Rotation};
 
-/// A function reads the secret again when a signature does not match or Twilio refuses its credentials, at most once in 30 s
-/// (`shared::secrets`). A function that read the secret just before the new token was stored refuses webhooks that the new
-/// token signed until it may read again, and Twilio does not send them again. After this time no function can be in that
-/// state.
-const SETTLE_SECONDS: u64 = 31;
+/// A function reads the secret again when a signature does not match or Twilio refuses its credentials, at most once in 30 s.
+/// A function that read the secret just before the new token was stored refuses webhooks that the new token signed until it
+/// may read again. After this time no function can be in that state.
+const SETTLE_SECONDS: u64 = REREAD_AFTER.as_secs() + 1;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Creates a secondary auth token at Twilio, stores both, waits until every function accepts webhooks that the new one signed,
 promotes it, tries it, and removes the old one from the secret. If it was interrupted, run it again: it continues.
-API keys are not changed. From the promotion on Twilio refuses other programs that use the old token. Do not change the
+API keys are not changed. Running functions accept what the old one signed until they have read the secret again, for five
+minutes by default (SecretMaxAgeSeconds); the last line says until when. From the promotion on Twilio refuses other programs that use the old token. Do not change the
 secret or the account's tokens in another way meanwhile.
 
 Example:
@@ -55,6 +57,8 @@ struct RotationSummary {
     token: String,
     /// Whether this run changed the token.
     rotated: bool,
+    /// Until when running functions may accept webhooks that the old token signed, if they can read the secret then.
+    old_token_accepted_until: Timestamp,
     steps: Vec<&'static str>,
 }
 
@@ -82,7 +86,11 @@ pub async fn run(arguments: &RotateArguments, session: &Session) -> Result<(), C
     }
     ask(session, &account_sid, &observed)?;
     let (observed, steps) = rotation.run(observed).await?;
-    show_summary(session, account_sid, &observed, &steps)
+    let max_age = session.stack().await?.secret_max_age;
+    // The secret was written last of all, a moment ago.
+    let max_age = SignedDuration::try_from(Duration::from(max_age)).unwrap_or_default();
+    let accepted_until = Timestamp::now().saturating_add(max_age).unwrap_or(Timestamp::MAX);
+    show_summary(session, account_sid, &observed, &steps, accepted_until)
 }
 
 fn print_statuses(session: &Session, observed: &ObservedTokens) {
@@ -122,18 +130,25 @@ fn show_summary(
     account_sid: AccountSid,
     observed: &ObservedTokens,
     steps: &[RotationStep],
+    accepted_until: Timestamp,
 ) -> Result<(), CommandError> {
     let token = observed.secret.tokens.first().map(fingerprint).unwrap_or_default();
     let rotated = steps.iter().any(|step| step.changes_the_token());
     if session.output.format() == Format::Table {
         let finished = "An earlier rotation was finished; run again to change the token.\n";
         let finished = if rotated { "" } else { finished };
-        let line = format!("{finished}{account_sid} signs with the token {token}, and the secret holds no other.");
+        let minutes = LONGEST_USE.as_secs() / 60;
+        let line = format!(
+            "{finished}{account_sid} signs with the token {token}, and the secret holds no other. Functions that are running \
+             may accept webhooks that the old token signed until {accepted_until:.0}. If they cannot read the secret then, \
+             an alarm rings, and they accept them for up to {minutes} minutes after they last read it."
+        );
         return session.output.line(&line);
     }
     let steps = steps.iter().copied().map(name).collect();
-    let summary = RotationSummary { account_sid, token, rotated, steps };
-    session.output.one(&PropertyTable::new(&["account_sid", "token", "rotated", "steps"], [summary])?)
+    let summary = RotationSummary { account_sid, token, rotated, old_token_accepted_until: accepted_until, steps };
+    let properties = ["account_sid", "token", "rotated", "old_token_accepted_until", "steps"];
+    session.output.one(&PropertyTable::new(&properties, [summary])?)
 }
 
 /// All steps up to the end, if the end can be reached.

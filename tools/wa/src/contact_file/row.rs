@@ -6,6 +6,7 @@ use domain::{
     consent::{ConsentEvidence, ConsentRequest},
     preference::{Preference, RecordedPreference},
     suppression::Scope,
+    suppression_request::MAX_REASON_CHARS,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,7 +20,6 @@ use crate::{
 const ACTIONS: &str = "suppress, unsuppress, consent or withdraw";
 const TIME: &str = "expected a time as in 2026-11-20T09:00:00Z, since 1970 and not in the future: it decides which of two \
                     preferences is newer";
-const MAX_REASON_CHARS: usize = 500;
 
 /// What a row records of a person.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl CsvRow<'_> {
             "unsuppress" => self.preference(Preference::OptedIn, now)?,
             "consent" => self.consent("given", now, recorded_by)?,
             "withdraw" => self.consent("withdrawn", now, recorded_by)?,
-            other => return Err(at("action", format!("{other:?}: expected {ACTIONS}"))),
+            _ => return Err(at("action", format!("expected {ACTIONS}"))),
         };
         Ok((person, change))
     }
@@ -76,11 +76,11 @@ impl CsvRow<'_> {
     }
 
     fn preference(&self, preference: Preference, now: Timestamp) -> Result<ContactChange, Problem> {
-        self.none_of(&["category", "text", "locale", "ip", "user_agent"])?;
+        self.none_of(&["category", "text", "text_version", "locale", "ip", "user_agent"])?;
         let scope = self.fields.get("scope").map_or(Ok(Scope::All), |text| {
             if self.is_of_message() { scope_of_message(text) } else { recorded_scope(text) }
         });
-        let scope = scope.map_err(|problem| at("scope", problem))?;
+        let scope = scope.map_err(|problem| at("scope", problem.to_string()))?;
         let changed_at = self.changed_at(now)?;
         let message_sid = self.fields.get("message_sid").map(|sid| sid.parse()).transpose();
         let message_sid = message_sid.map_err(|error: InvalidSid| at("message_sid", error.to_string()))?;
@@ -104,7 +104,7 @@ impl CsvRow<'_> {
     fn consent(&self, state: &str, now: Timestamp, recorded_by: Option<&str>) -> Result<ContactChange, Problem> {
         self.none_of(&["scope", "reason", "message_sid"])?;
         self.required("at")?;
-        let names = ["category", "at", "source", "text", "locale", "ip", "user_agent"];
+        let names = ["category", "at", "source", "text", "text_version", "locale", "ip", "user_agent"];
         let given = names.iter().filter_map(|name| Some(((*name).to_owned(), Value::from(*self.fields.get(name)?))));
         let body: Value = given.chain([("state".to_owned(), Value::from(state))]).collect();
         let request = ConsentRequest::parse(&body.to_string(), now, recorded_by.map(str::to_owned));

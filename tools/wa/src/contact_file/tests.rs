@@ -36,7 +36,7 @@ fn each_invalid_line_is_named_with_its_column_and_problem() {
     for (line, expected) in [
         (",suppress,,,2026-11-19T09:00:00Z,,,", "line 2, address: missing, and required"),
         ("14155550123,suppress,,,2026-11-19T09:00:00Z,,,", "line 2, address: expected a number or a WhatsApp user id"),
-        ("+14155550123,stop,,,2026-11-19T09:00:00Z,,,", "line 2, action: \"stop\": expected suppress, unsuppress,"),
+        ("+14155550123,stop,,,2026-11-19T09:00:00Z,,,", "line 2, action: expected suppress, unsuppress,"),
         ("+14155550123,suppress,utility,,2026-11-19T09:00:00Z,,,", "line 2, scope: expected all, marketing,"),
         ("+14155550123,suppress,,,,,,", "line 2, at: missing, expected a time as in"),
         ("+14155550123,suppress,,,2026-11-21T09:00:00Z,,,", "line 2, at: expected a time as in"),
@@ -86,9 +86,10 @@ fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> imp
 fn listed() -> impl Strategy<Value = ContactRecord> {
     let known = ["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"];
     let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
-    let consent = (any_time(), "[a-z, \"é]{0,20}x").prop_map(|(at, text)| {
+    let text_version = prop::option::of("[a-z0-9.,-]{1,20}");
+    let consent = (any_time(), "[a-z, \"é]{0,20}x", text_version).prop_map(|(at, text, text_version)| {
         let withdrawal = ConsentEvidence::withdrawal(Category::Marketing, at, "form", now());
-        RecordedFact::Consent(ConsentEvidence { text: Some(text), ..withdrawal })
+        RecordedFact::Consent(ConsentEvidence { text: Some(text), text_version, ..withdrawal })
     });
     let of_known = (any_identity(known), prop_oneof![by_operator, consent]);
     // A message comes from any address, and is written to any sender.

@@ -78,10 +78,10 @@ fn a_request_signed_for_another_url_is_explained() {
         ("https://www.example.com/a", "https://example.com/a", "the host with www. before it"),
         ("https://wa.example.com/a", "https://wa.example.com/a?b=c", "without the query"),
         ("https://wa.example.com/a?b=c", "https://wa.example.com/a?b=c&d=e", "without d in the query"),
-        ("https://wa.example.com/a?b=c%20d", "https://wa.example.com/a?b=c+d", "a space in the query as %20"),
+        ("https://wa.example.com/a?b=(c%20d%29", "https://wa.example.com/a?b=(c+d%29", "a space in the query as %20"),
         ("https://wa.example.com/a?b=c+d", "https://wa.example.com/a?b=c%20d", "a space in the query as +"),
-        ("https://wa.example.com/a?b=%2B1", "https://wa.example.com/a?b=%2b1", "the query's escapes in capitals"),
-        ("https://wa.example.com/a?b=c&d=e", "https://wa.example.com/a?d=e&b=c", "the query in another order"),
+        ("https://wa.example.com/a?b=(%2B%29", "https://wa.example.com/a?b=(%2b%29", "the query's escapes in capitals"),
+        ("https://wa.example.com/a?d=e&b=c", "https://wa.example.com/a?b=c&d=e", "the query in another order"),
         (
             "https://public.example.com/twilio/inbound",
             "https://abc.execute-api.us-east-1.amazonaws.com/twilio/inbound",
@@ -94,6 +94,20 @@ fn a_request_signed_for_another_url_is_explained() {
         let found = finding(&request(signed, SIGNED, given, SIGNED));
         assert_eq!(found.part, RequestPart::Url, "{signed}: {}", found.finding);
         assert!(found.finding.contains(expected) && found.finding.contains(signed), "{signed}: {}", found.finding);
+    }
+}
+
+/// The functions accept these URLs as well.
+#[test]
+fn a_url_in_a_spelling_that_twilio_signs_is_verified() {
+    for (signed, given) in [
+        ("https://wa.example.com/a?b=c%20d", "https://wa.example.com/a?b=c+d"),
+        ("https://wa.example.com/a?b=%2B1", "https://wa.example.com/a?b=%2b1"),
+        ("https://wa.example.com/a?b=c&d=e", "https://wa.example.com/a?d=e&b=c"),
+        ("https://wa.example.com:443/a?b=it%27s", "https://wa.example.com/a?b=it's"),
+    ] {
+        let verdict = request(signed, SIGNED, given, SIGNED).examine(&context());
+        assert_eq!(verdict, SignatureVerdict::Signed(KeyRole::Primary), "{signed} given as {given}");
     }
 }
 

@@ -46,6 +46,7 @@ fn a_suppressed_person_gets_nothing_until_it_is_lifted() {
     assert_eq!(send(&number), "accepted");
 
     let history = show(&number)["history"].clone();
+    assert!(history[0]["recorded_by"].as_str().unwrap().starts_with("arn:aws:"), "{history}");
     let said: Vec<_> = history.as_array().unwrap().iter().map(|said| (&said["preference"], &said["reason"])).collect();
     assert_eq!(said, [(&json!("opted_in"), &json!("called us")), (&json!("opted_out"), &json!("asked by letter"))]);
     let shown = wa(&["contacts", "show", &number]).done();
@@ -97,9 +98,19 @@ fn a_consent_is_recorded_with_its_proof_by_the_apis_rules() {
     let add = |more: &[&str]| {
         wa(&[&["consent", "add", &number, "--category", "marketing", "--source", "counter"][..], more].concat())
     };
-    let added =
-        add(&["--text", "Offers, please.", "--at", "2026-01-01T00:00:00Z", "--ip", "2001:db8::1", "--output", "json"])
-            .json();
+    let added = add(&[
+        "--text",
+        "Offers, please.",
+        "--text-version",
+        "2026-01",
+        "--at",
+        "2026-01-01T00:00:00Z",
+        "--ip",
+        "2001:db8::1",
+        "--output",
+        "json",
+    ])
+    .json();
     assert_eq!((&added["state"], &added["recorded"]), (&json!("given"), &json!("current")));
     assert!(add(&["--withdraw"]).done().starts_with("Consent to marketing is withdrawn since "));
     let older = add(&["--text", "Offers, please.", "--at", "2025-01-01T00:00:00Z"]).done();
@@ -108,6 +119,7 @@ fn a_consent_is_recorded_with_its_proof_by_the_apis_rules() {
     assert_eq!(shown[0]["current"]["state"], "withdrawn");
     assert_eq!(shown[0]["evidence"].as_array().unwrap().len(), 3);
     assert_eq!(shown[0]["evidence"][1]["ip"], "2001:db8::1");
+    assert_eq!(shown[0]["evidence"][1]["text_version"], "2026-01");
 
     assert!(add(&[]).failed(2).contains("--text"));
     let ahead = add(&["--text", "x", "--at", "2999-01-01T00:00:00Z"]).failed(2);
@@ -117,16 +129,13 @@ fn a_consent_is_recorded_with_its_proof_by_the_apis_rules() {
 #[test]
 fn a_file_is_imported_as_a_whole_or_not_and_only_once() {
     let [one, two] = [new_number(), new_number()];
-    let header = "address,action,scope,category,at,source,text,reason\n";
+    let header = "address,action,scope,category,at,source,text,text_version,reason\n";
     let good = format!(
-        "{header}{one},suppress,,,2026-02-01T09:00:00Z,,,old system\n\
-         {two},consent,,marketing,2026-02-01T09:00:00Z,old system,\"Offers, please\",\n"
+        "{header}{one},suppress,,,2026-02-01T09:00:00Z,,,,old system\n\
+         {two},consent,,marketing,2026-02-01T09:00:00Z,old system,\"Offers, please\",2026-01,\n"
     );
-    let wrong = import(&format!("{good}{one},stop,,,2026-02-01T09:00:00Z,,,\n{two},suppress,,,,,,\n")).failed(2);
-    assert!(
-        wrong.contains("line 4, action: \"stop\": expected suppress") && wrong.contains("line 5, at: missing"),
-        "{wrong}"
-    );
+    let wrong = import(&format!("{good}{one},stop,,,2026-02-01T09:00:00Z,,,,\n{two},suppress,,,,,,,\n")).failed(2);
+    assert!(wrong.contains("line 4, action: expected suppress") && wrong.contains("line 5, at: missing"), "{wrong}");
     assert_eq!(show(&one)["suppressions"], json!([]));
     assert!(wa_reading(&["contacts", "import", "-"], &good).failed(2).contains("Write 1 suppressions"));
 
@@ -134,6 +143,7 @@ fn a_file_is_imported_as_a_whole_or_not_and_only_once() {
     assert_eq!(import(&good).json(), json!({"lines": 2, "written": 0, "unchanged": 2}));
     assert_eq!(suppression(&one)["reason"], "old system");
     assert_eq!(show(&two)["consents"][0]["evidence"].as_array().unwrap().len(), 1);
+    assert_eq!(show(&two)["consents"][0]["current"]["text_version"], "2026-01");
 
     let exported = wa(&["contacts", "export"]).done();
     let theirs: Vec<_> = exported.lines().filter(|line| line.contains(&one) || line.contains(&two)).collect();

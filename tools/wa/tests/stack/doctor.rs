@@ -32,7 +32,8 @@ fn a_working_stack_is_ok() {
     set(&isolated, &[("InboundRequestUrl", &format!("{inbound}#rc=3")), ("FallbackUrl", &inbound)]);
     let ran = isolated.wa(&["doctor", "--output", "json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for check in ["AWS", "stack", "secret", "Twilio", "webhooks", "signature", "pauses", "queues", "clock"] {
+    let checks = ["AWS", "stack", "secret", "Twilio", "webhooks", "signature", "keywords", "pauses", "queues", "clock"];
+    for check in checks {
         assert_eq!(found(&ran, check).0, "ok", "{check}: {ran:?}");
     }
     assert!(found(&ran, "webhooks").1.contains("connection overrides rc=3"), "{ran:?}");

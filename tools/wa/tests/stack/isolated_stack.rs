@@ -13,7 +13,7 @@ use domain::route_health::RouteResults;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::secrets::Secrets;
+use shared::secrets::{SecretMaxAge, Secrets};
 use stack::Stack;
 use stores::route_health::RouteHealth;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -61,7 +61,7 @@ impl IsolatedStack {
         isolated.store(tokens);
         isolated.runtime.block_on(async {
             let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
-            let secrets = Secrets::load(client, isolated.secret_arn.clone()).await.unwrap();
+            let secrets = Secrets::load(client, isolated.secret_arn.clone(), SecretMaxAge::default()).await.unwrap();
             let state = Arc::new((secrets, isolated.api_url.clone()));
             let app = Router::new().route("/twilio/status", post(answer_webhook)).with_state(state);
             tokio::spawn(async { axum::serve(webhook, app).await });
@@ -146,20 +146,22 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// Answers as the status function does: 403 for a wrong signature, then 400 for a form without a message SID.
+/// Answers as the status function does: 403 for a wrong signature, then 204 for a form with nothing but its account.
 async fn answer_webhook(State(state): State<Arc<(Secrets, String)>>, headers: HeaderMap, body: String) -> StatusCode {
     let (secrets, api_url) = state.as_ref();
     let request = UnverifiedRequest::new(format!("{api_url}/twilio/status"), &headers, body);
     let account_sid = ACCOUNT_SID.parse().unwrap();
-    let keys = secrets.accounts().signing_keys(Some(&account_sid)).unwrap_or_default();
-    let verified = match request.verify(&keys) {
+    let verify = |accounts: &shared::secrets::Accounts| {
+        accounts.signing_keys(&account_sid).map_or(Err(SignatureError::Mismatch), |keys| request.verify(keys))
+    };
+    let verified = match verify(&secrets.current().await.unwrap()) {
         Err(SignatureError::Mismatch) => match secrets.reread().await.unwrap() {
-            Some(accounts) => request.verify(&accounts.signing_keys(Some(&account_sid)).unwrap_or_default()),
+            Some(accounts) => verify(&accounts),
             None => Err(SignatureError::Mismatch),
         },
         verified => verified,
     };
-    if verified.is_ok() { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN }
+    if verified.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN }
 }
 
 /// Gives the secret's ARN.

@@ -33,9 +33,13 @@ fn a_token_is_rotated_after_a_dry_run_that_changes_nothing() {
     assert!(plan.starts_with("1. make a secondary token at Twilio and store both\n2. wait until"), "{plan}");
     assert_eq!(isolated.tokens(), [TOKEN]);
 
+    let before = jiff::Timestamp::now();
     let shown = isolated.wa(&ROTATE).json();
     assert_rotated(&isolated, &shown);
     assert_eq!(shown["steps"].as_array().unwrap().len(), 3);
+    let until: jiff::Timestamp = shown["old_token_accepted_until"].as_str().unwrap().parse().unwrap();
+    let minutes = until.duration_since(before).as_mins();
+    assert!((5..7).contains(&minutes), "five minutes after the secret was written: {until}");
 }
 
 #[test]

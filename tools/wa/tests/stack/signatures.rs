@@ -20,17 +20,18 @@ fn sign(url: &str, form: &str) -> String {
 
 #[test]
 fn a_signed_webhook_is_accepted_by_the_stack() {
-    let signature = sign(&url(), &form());
+    // Nothing but the account, as `wa doctor` and `wa rotate` post it: the stack answers and stores nothing.
+    let form = format!("AccountSid={ACCOUNT_SID}");
+    let signature = sign(&url(), &form);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let post = async |signature: &str| {
         let request = reqwest::Client::new().post(url()).header("X-Twilio-Signature", signature);
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form());
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
         request.send().await.unwrap().status().as_u16()
     };
-    // A signed form without a message SID is refused with 400, and one with another signature with 403.
     assert_eq!(
         runtime.block_on(async { (post(&signature).await, post("RSOYDt4T1cUTdK1PDd93/VVr8B8=").await) }),
-        (400, 403)
+        (204, 403)
     );
 }
 

@@ -28,7 +28,8 @@ const CONCURRENT_WRITES: usize = 16;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Columns: address, action (suppress, unsuppress, consent or withdraw) and at are required, and for consent and withdraw
-category, source and text too. Others: scope (all, marketing, a sender), reason, message_sid, locale, ip, user_agent.
+category, source and text too. Others: scope (all, marketing, a sender), reason, message_sid, text_version, locale, ip,
+user_agent.
 The whole file is checked before anything is written. The newest preference wins, in whatever order they are written, so a
 file that is imported again, also after an interruption, changes nothing twice.
 
@@ -68,7 +69,7 @@ pub async fn run(arguments: &ImportArguments, session: &Session) -> Result<(), C
     let account_sid = session.account_sid().await?;
     session.terminal.confirm(&question(&entries, &account_sid))?;
     let contacts = session.contacts().await?;
-    let counts = write(session, &contacts, &account_sid, &entries, arguments.rate).await?;
+    let counts = write(session, &contacts, &account_sid, &entries, &Pace { rate: arguments.rate, recorded_by }).await?;
     match session.output.format() {
         Format::Table => {
             let ImportCounts { lines, written, unchanged } = counts;
@@ -90,14 +91,20 @@ fn question(entries: &[ContactEntry], account_sid: &AccountSid) -> String {
     format!("Write {suppressed} suppressions, {lifted} ends of suppressions and {consents} consents to {account_sid}?")
 }
 
+/// How fast an import writes, and in whose name.
+struct Pace {
+    rate: u32,
+    recorded_by: Option<String>,
+}
+
 async fn write(
     session: &Session,
     contacts: &Contacts,
     account_sid: &AccountSid,
     entries: &[ContactEntry],
-    rate: u32,
+    pace: &Pace,
 ) -> Result<ImportCounts, CommandError> {
-    let mut ticks = interval(Duration::from_secs(1) / rate);
+    let mut ticks = interval(Duration::from_secs(1) / pace.rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let paced = stream::unfold((ticks, entries.iter()), async |(mut ticks, mut left)| {
         let entry = left.next()?;
@@ -105,7 +112,9 @@ async fn write(
         Some((entry, (ticks, left)))
     });
     let bar = session.terminal.progress(entries.len(), "Writing");
-    let written = paced.map(|entry| write_one(contacts, account_sid, entry)).buffer_unordered(CONCURRENT_WRITES);
+    let written = paced
+        .map(|entry| write_one(contacts, account_sid, entry, pace.recorded_by.as_deref()))
+        .buffer_unordered(CONCURRENT_WRITES);
     let counted = written.try_fold(ImportCounts::default(), async |mut counts, outcome| {
         bar.inc(1);
         counts.lines += 1;
@@ -132,13 +141,15 @@ async fn write_one(
     contacts: &Contacts,
     account_sid: &AccountSid,
     entry: &ContactEntry,
+    recorded_by: Option<&str>,
 ) -> Result<LineOutcome, StoreError> {
     let ContactEntry { person, change, .. } = entry;
     let contact = person.key(account_sid);
     let is_unchanged = match change {
         ContactChange::Preference(scope, preference) => {
-            let change = record_preference(contacts, &contact, &person.channel, scope, preference).await?;
-            change.effect == PreferenceEffect::Stale && change.withdrawn.is_empty()
+            let recorded_by = recorded_by.map(str::to_owned);
+            let change = record_preference(contacts, &contact, &person.channel, scope, preference, recorded_by).await?;
+            change.effect == PreferenceEffect::Stale && change.ended_consents.is_empty()
         }
         ContactChange::Consent(evidence) => {
             record_consent(contacts, &contact, evidence).await? == ConsentWrite::AlreadyRecorded

@@ -3,6 +3,7 @@
 use domain::{
     consent::{ConsentEvidence, ConsentState},
     preference::Preference,
+    suppression::Scope,
 };
 use serde::Serialize;
 use stores::contacts::{ConsentHistory, ContactOverview, PreferenceChange, Suppression};
@@ -10,7 +11,7 @@ use stores::contacts::{ConsentHistory, ContactOverview, PreferenceChange, Suppre
 use crate::{
     error::CommandError,
     output::{Format, PropertyTable},
-    people::{ContactView, PersonAddress, scope_text},
+    people::{ContactView, PersonAddress},
     session::Session,
 };
 
@@ -74,7 +75,7 @@ fn history_row(change: &PreferenceChange) -> ContactRow {
         Preference::OptedOut => "STOP",
         Preference::OptedIn => "START",
     };
-    let scopes: Vec<_> = change.scopes.iter().map(scope_text).collect();
+    let scopes: Vec<_> = change.scopes.iter().map(Scope::as_text).collect();
     let sid = change.message_sid.as_ref().map(ToString::to_string);
     let code = || change.code.map(|code| format!("Twilio's code {code}"));
     ContactRow {
@@ -95,7 +96,7 @@ fn suppression_row(suppression: &Suppression) -> ContactRow {
     let by = preference.message_sid.as_ref().map(ToString::to_string).or_else(|| preference.reason.clone());
     ContactRow {
         what: "suppression",
-        of: format!("{} {}", suppression.channel, scope_text(&suppression.scope)),
+        of: format!("{} {}", suppression.channel, suppression.scope.as_text()),
         state: state.to_owned(),
         since: preference.changed_at.to_string(),
         by: by.unwrap_or_default(),
@@ -115,7 +116,10 @@ fn consent_rows(history: &ConsentHistory) -> Vec<ContactRow> {
             of: evidence.category.as_str().to_owned(),
             state: format!("{state}{}", if is_current { "" } else { " (before)" }),
             since: evidence.at.to_string(),
-            by: evidence.source.clone(),
+            by: match &evidence.text_version {
+                Some(version) => format!("{} (text {version})", evidence.source),
+                None => evidence.source.clone(),
+            },
         }
     };
     history.evidence.iter().enumerate().map(row).collect()
@@ -123,7 +127,7 @@ fn consent_rows(history: &ConsentHistory) -> Vec<ContactRow> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{preference::RecordedPreference, suppression::Scope};
+    use domain::preference::RecordedPreference;
 
     use super::*;
 
@@ -139,6 +143,7 @@ mod tests {
             message_sid: "SM00000000000000000000000000000001".parse().ok(),
             code: None,
             reason: None,
+            recorded_by: None,
             at: "2026-11-20T09:00:00Z".parse().unwrap(),
         };
         let reported = PreferenceChange { message_sid: None, code: "63050".parse().ok(), ..change.clone() };

@@ -4,21 +4,22 @@ use domain::{
     notification::Category,
     preference::{Preference, PreferenceEffect, RecordedPreference},
     suppression::{CHANNELS, Scope},
+    suppression_request::{self, MAX_REASON_CHARS, SuppressionRequest},
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use stores::contacts::{ContactOverview, Suppression};
+use stores::contacts::{ContactOverview, PreferenceOutcome, Suppression};
 
 use crate::{
+    commands::consent::recorded_by,
     error::CommandError,
     output::{Format, PropertyTable, readable},
-    people::{PersonAddress, PreferenceOutcome, find_suppression, record_preference, scope, scope_text, summary},
+    people::{PersonAddress, find_suppression, scope, summary},
     session::Session,
 };
 
 /// The command asks before it suppresses more people than this.
 const MANY: usize = 20;
-const MAX_REASON_CHARS: usize = 500;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -71,9 +72,7 @@ struct SuppressionRow {
 }
 
 fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let fits = (1..=MAX_REASON_CHARS).contains(&text.chars().count());
-    if fits { Ok(text.to_owned()) } else { Err(format!("expected 1 to {MAX_REASON_CHARS} characters")) }
+    suppression_request::reason(text).ok_or_else(|| format!("expected 1 to {MAX_REASON_CHARS} characters"))
 }
 
 pub async fn run(arguments: &SuppressArguments, session: &Session) -> Result<(), CommandError> {
@@ -119,23 +118,23 @@ fn counted(people: &[PersonAddress]) -> String {
 
 /// Describes the STOP that the person sent, if the suppression is due to one and still in force.
 fn own_stop(overview: &ContactOverview, person: &PersonAddress, scope: &Scope) -> Option<String> {
-    let preference = &find_suppression(overview, &person.channel, scope)?.preference;
-    let sid = preference.message_sid.as_ref().filter(|_| preference.preference == Preference::OptedOut)?;
-    Some(format!("{person} said STOP at {} ({sid})", preference.changed_at))
+    let stop = find_suppression(overview, &person.channel, scope).filter(|found| found.is_own_stop())?;
+    let sid = stop.preference.message_sid.as_ref()?;
+    Some(format!("{person} said STOP at {} ({sid})", stop.preference.changed_at))
 }
 
 /// Describes what still suppresses messages to the person, and the command that lifts it. A STOP on either channel counts for
 /// both.
 fn remaining(overview: &ContactOverview, person: &PersonAddress) -> Vec<String> {
     let is_in_force = |suppression: &&Suppression| {
-        suppression.preference.preference == Preference::OptedOut
+        suppression.is_in_force()
             && CHANNELS.iter().any(|channel| channel.name() == suppression.channel)
             // The functions look up no other scope.
-            && scope(scope_text(&suppression.scope)).is_ok()
+            && scope(suppression.scope.as_text()).is_ok()
     };
     let describe = |suppression: &Suppression| {
         let Suppression { channel, scope, .. } = suppression;
-        let (id, scope) = (person.identity.as_str(), scope_text(scope));
+        let (id, scope) = (person.identity.as_str(), scope.as_text());
         format!(
             "{id} is still suppressed on {channel} ({scope}), which counts for every channel: \
              `wa contacts unsuppress {channel}:{id} --scope {scope} --reason ...` lifts that"
@@ -148,16 +147,19 @@ async fn record(session: &Session, target: &SuppressionTarget, preference: Prefe
     let SuppressionTarget { people, scope, reason } = target;
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
+    let recorded_by = recorded_by(session).await;
     let mut rows = Vec::new();
     let mut failed = None;
     for person in people {
-        let recorded = RecordedPreference {
-            preference,
-            changed_at: Timestamp::now(),
-            message_sid: None,
-            reason: Some(reason.clone()),
+        let request = SuppressionRequest {
+            scope: scope.clone(),
+            channel: Some(person.channel.clone()),
+            reason: reason.clone(),
+            account_sid: Some(account_sid.clone()),
         };
-        match record_preference(&contacts, &person.key(&account_sid), &person.channel, scope, &recorded).await {
+        let contact = person.key(&account_sid);
+        let now = Timestamp::now();
+        match contacts.record_suppression(&contact, &request, preference, recorded_by.clone(), now).await {
             Ok(change) => rows.push(SuppressionRow::new(person, scope, preference, change)),
             Err(error) => {
                 failed = Some(CommandError::from(error));
@@ -183,17 +185,18 @@ fn show(session: &Session, rows: Vec<SuppressionRow>) -> Result<(), CommandError
 impl SuppressionRow {
     fn new(person: &PersonAddress, scope: &Scope, preference: Preference, change: PreferenceOutcome) -> Self {
         let summary = summary(preference, &change);
-        let PreferenceOutcome { before, effect, withdrawn } = change;
-        let was_suppressed = before.as_ref().is_some_and(|before| before.preference == Preference::OptedOut);
+        let PreferenceOutcome { before, effect, changed, ended_consents, .. } = change;
+        let before = before.into_iter().next();
+        let was_suppressed = before.as_ref().is_some_and(Suppression::is_in_force);
         let is_suppressed =
             if effect == PreferenceEffect::Stale { was_suppressed } else { preference == Preference::OptedOut };
         Self {
             address: person.to_string(),
-            scope: scope_text(scope).to_owned(),
+            scope: scope.as_text().to_owned(),
             state: if is_suppressed { "suppressed" } else { "not_suppressed" },
-            changed: was_suppressed != is_suppressed,
-            before,
-            withdrawn,
+            changed,
+            before: before.map(|before| before.preference),
+            withdrawn: ended_consents,
             summary,
         }
     }
@@ -225,7 +228,19 @@ mod tests {
                 "unchanged, because a newer preference is stored",
             ),
         ] {
-            let change = PreferenceOutcome { before: before.map(recorded), effect, withdrawn: Vec::new() };
+            let before = before.map(|preference| Suppression {
+                channel: "whatsapp".to_owned(),
+                scope: Scope::All,
+                preference: recorded(preference),
+            });
+            let change = PreferenceOutcome {
+                effect,
+                changed,
+                before: before.into_iter().collect(),
+                suppressions: Vec::new(),
+                lifted_own_stop: false,
+                ended_consents: Vec::new(),
+            };
             let row = SuppressionRow::new(&person, &Scope::All, preference, change);
             assert_eq!(row.changed, changed, "{expected}");
             assert!(row.summary.starts_with(expected), "{}", row.summary);

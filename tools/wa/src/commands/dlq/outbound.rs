@@ -1,6 +1,7 @@
 //! A dead letter of the outbound queues: a notification, or the name of a stored one.
 
 use domain::{
+    json::without_byte_order_mark,
     lane::Lane,
     notification::{Category, Notification, NotificationId},
     progress::Reopening,
@@ -72,7 +73,7 @@ impl DeadNotification {
                 stored: None,
             },
             Err(invalid) => {
-                let Remains { id, category } = serde_json::from_str(body).unwrap_or_default();
+                let Remains { id, category } = serde_json::from_str(without_byte_order_mark(body)).unwrap_or_default();
                 let id = id.as_str().and_then(|id| NotificationId::try_from(id.to_owned()).ok());
                 let category = category.as_str().map(str::to_owned);
                 Self {
@@ -107,7 +108,7 @@ impl DeadNotification {
             Request::Reference => self.stored.as_ref()?.subject.request.as_deref()?,
             _ => &letter.body,
         };
-        Some(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+        Some(serde_json::from_str(without_byte_order_mark(text)).unwrap_or_else(|_| Value::String(text.to_owned())))
     }
 
     /// On which lane a retry would put it; the error says why a retry would not send it.

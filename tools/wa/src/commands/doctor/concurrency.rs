@@ -9,24 +9,38 @@ use aws_sigv4::{
     sign::v4,
 };
 use aws_types::SdkConfig;
+use domain::token_bucket::RateLimit;
 use serde::Deserialize;
 
 use crate::{error::CommandError, finding::Finding, session::Session};
 
 pub(super) const CHECK: &str = "concurrency";
 
+/// The default of the template.
+const DEFAULT_SEND_CONCURRENCY: u32 = 2;
 /// The lanes whose mappings invoke `send`, each up to the parameter `SendConcurrency` times.
 const LANES: u32 = 3;
 /// What is left for the others: `publish` with four batches of each shard of three streams, `release`, `reconcile`, and some
 /// tens of webhooks at the same time.
 const OTHERS: u32 = 40;
 
-/// Compares the account's limit with what this stack can use.
+/// How many messages a second a lane sends for each batch that it may have in process: a sender at 80 a second keeps nine of them
+/// busy. Source: docs/benchmarks.md, "Sending at scale".
+const MESSAGES_PER_BATCH: u32 = 80 / 9;
+
+/// Compares the account's limit with what this stack can use, and that with the rates of the senders.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
-    let configured = session.stack().await?.parameter("SendConcurrency");
-    let send_concurrency = configured.and_then(|text| text.parse().ok()).unwrap_or(10);
-    let found = account_limit(session).await.map(|limit| finding(limit, send_concurrency));
-    Ok(vec![found.unwrap_or_else(|error| Finding::not_checked(CHECK, error.describe()))])
+    let stack = session.stack().await?;
+    let configured = stack.parameter("SendConcurrency");
+    let send_concurrency = configured.and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_SEND_CONCURRENCY);
+    let fastest = stack.policy.rates().map(RateLimit::per_second).max().unwrap_or_default();
+    Ok(match account_limit(session).await {
+        Ok(limit) => {
+            let slow = slow_finding(limit, send_concurrency, fastest);
+            [finding(limit, send_concurrency)].into_iter().chain(slow).collect()
+        }
+        Err(error) => vec![Finding::not_checked(CHECK, error.describe())],
+    })
 }
 
 /// Source: AWS Lambda API Reference, "`GetAccountSettings`".
@@ -98,6 +112,20 @@ fn finding(limit: u32, send_concurrency: u32) -> Finding {
     Finding::warning(CHECK, what, fix)
 }
 
+/// A sender that cannot use its rate, although the account has enough concurrency for it.
+fn slow_finding(limit: u32, send_concurrency: u32, fastest: u32) -> Option<Finding> {
+    let needed = fastest.div_ceil(MESSAGES_PER_BATCH);
+    let is_possible = limit >= needed.saturating_mul(LANES).saturating_add(OTHERS);
+    (send_concurrency < needed && is_possible).then(|| {
+        let what = format!(
+            "SendConcurrency is {send_concurrency}: a lane sends about {} messages a second, and SendPolicy allows a \
+             sender {fastest}",
+            send_concurrency.saturating_mul(MESSAGES_PER_BATCH)
+        );
+        Finding::warning(CHECK, what, format!("set SendConcurrency to {needed}: the account has enough concurrency"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +146,19 @@ mod tests {
         let new_account = finding(10, 10);
         assert!(new_account.what.ends_with("can use 30 of them"), "{}", new_account.what);
         assert!(new_account.fix.unwrap().contains("for at least 70, or lower SendConcurrency"));
+    }
+
+    #[test]
+    fn sender_that_is_slower_than_its_rate_is_a_warning() {
+        for (limit, send_concurrency, is_slow) in
+            [(1_000, 2, true), (1_000, 9, true), (1_000, 10, false), (70, 2, true), (69, 2, false), (10, 2, false)]
+        {
+            let found = slow_finding(limit, send_concurrency, 80);
+            assert_eq!(found.is_some(), is_slow, "{limit} for {send_concurrency}");
+        }
+        let found = slow_finding(1_000, 2, 80).unwrap();
+        assert_eq!(found.finding, Level::Warning);
+        assert!(found.what.contains("about 16 messages a second"), "{}", found.what);
+        assert!(found.fix.unwrap().starts_with("set SendConcurrency to 10"));
     }
 }

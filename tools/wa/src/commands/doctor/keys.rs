@@ -27,12 +27,10 @@ pub(super) async fn secret(session: &Session) -> Result<Vec<Finding>, CommandErr
         Ok(accounts) => accounts,
         Err(error) => return Ok(vec![Finding::wrong(SECRET, error.describe(), HELP)]),
     };
-    let keys = accounts.signing_keys(Some(&account_sid)).unwrap_or_default();
-    let has_account = accounts.sids().any(|sid| *sid == account_sid);
     let credentials = accounts.credentials(&account_sid);
     let uses_key = credentials.is_some_and(|credentials| credentials.username.starts_with("SK"));
     let calls = if uses_key { "REST calls use its API key" } else { "REST calls use its auth token" };
-    Ok(vec![secret_finding(&account_sid, has_account.then_some(&keys), calls)])
+    Ok(vec![secret_finding(&account_sid, accounts.signing_keys(&account_sid), calls)])
 }
 
 /// `keys` are the account's, if the secret has the account.
@@ -100,8 +98,8 @@ pub(super) async fn signature(session: &Session) -> Result<Vec<Finding>, Command
         Err(error) => Err(Chain(&error).to_string()),
     };
     let mut findings = vec![unsigned_finding(api_url.as_str(), check(None).await)];
-    let keys = session.accounts().await?.signing_keys(Some(&account_sid)).unwrap_or_default();
-    for (index, token) in keys.auth_tokens.iter().enumerate() {
+    let keys = session.accounts().await?.signing_keys(&account_sid);
+    for (index, token) in keys.into_iter().flat_map(|keys| &keys.auth_tokens).enumerate() {
         findings.push(signed_finding(api_url.as_str(), index + 1, check(Some(token)).await));
     }
     // If all is well, one line is enough.
@@ -117,7 +115,7 @@ fn unsigned_finding(api_url: &str, check: Result<SignatureCheck, String>) -> Fin
     match check {
         Ok(SignatureCheck::Refused) => Finding::ok(SIGNATURE, "unsigned webhooks are refused"),
         Ok(SignatureCheck::Accepted) => {
-            let fix = "something between Twilio and the functions answers 400: call the API without it";
+            let fix = "something between Twilio and the functions answers 204: call the API without it";
             Finding::wrong(SIGNATURE, format!("{api_url} does not refuse unsigned webhooks (403)"), fix)
         }
         Ok(SignatureCheck::Unclear(status)) => unclear(api_url, status),

@@ -35,6 +35,7 @@ impl EventLine {
             "twilio_status" => {
                 vec![text("status").to_owned(), text("message_sid").to_owned(), text("notification_id").to_owned()]
             }
+            "twilio_unknown" => vec![text("path").to_owned(), unreadable_parameters(event)],
             "contact_opted_out" | "contact_opted_in" => {
                 vec![text("channel").to_owned(), text("scope").to_owned(), text("message_sid").to_owned()]
             }
@@ -59,6 +60,11 @@ impl fmt::Display for EventLine {
         let Self { time, event_type, contact, what } = self;
         write!(f, "{}  {event_type:<23}  {:<15}  {}", readable(time), readable(contact), readable(what))
     }
+}
+
+fn unreadable_parameters(event: &Value) -> String {
+    let names = event.get("unreadable_parameters").and_then(Value::as_array);
+    names.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
 }
 
 fn shortened_message(event: &Value) -> String {
@@ -102,6 +108,12 @@ mod tests {
                        "state": "suppressed", "reason": "the recipient has opted out", "code": null}),
                 "+14155550123",
                 "order-1 suppressed the recipient has opted out",
+            ),
+            (
+                json!({"event_type": "twilio_unknown", "path": "/twilio/inbound",
+                       "unreadable_parameters": ["MessageSid", "From"]}),
+                "",
+                "/twilio/inbound MessageSid,From",
             ),
             (json!({"event_type": "of_another_version"}), "", ""),
         ] {

@@ -1,6 +1,10 @@
 //! `wa messages create`
 
-use domain::{contact_key::ContactKey, preference::Preference};
+use domain::{
+    contact_key::ContactKey,
+    json::{self, InvalidJson},
+    preference::Preference,
+};
 use serde_json::Value;
 use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::address::Address;
@@ -53,9 +57,10 @@ pub struct CreateMessageArguments {
 }
 
 fn object(text: &str) -> Result<String, String> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(_)) => Ok(text.to_owned()),
-        _ => Err("expected a JSON object, as in {\"1\": \"Ava\"}".to_owned()),
+    match json::value(text) {
+        Ok(Value::Object(fields)) => Ok(Value::Object(fields).to_string()),
+        Ok(_) => Err("expected a JSON object, as in {\"1\": \"Ava\"}".to_owned()),
+        Err(InvalidJson { field, problem }) => Err(format!("{field}: {problem}")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_sdk_secretsmanager::Client;
-use domain::digest::sha256_hex;
+use domain::{digest::sha256_hex, json};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -88,7 +88,7 @@ fn malformed(what: &str) -> CommandError {
 }
 
 fn parse(text: &str) -> Result<Value, CommandError> {
-    serde_json::from_str(text).map_err(|_| malformed("expected JSON"))
+    json::value(text).map_err(|problem| malformed(&problem.to_string()))
 }
 
 /// Each token once: one that is listed twice is not a primary and a secondary token.
@@ -145,7 +145,11 @@ mod tests {
     #[test]
     fn an_error_does_not_repeat_the_secret() {
         let account = ACCOUNT.parse().unwrap();
-        for text in ["hidden", r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": "hidden"}}}"#] {
+        for text in [
+            "hidden",
+            r#"{"accounts": {"hidden": 1}, "accounts": {}}"#,
+            r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": "hidden"}}}"#,
+        ] {
             let error = tokens(text, &account).unwrap_err().to_string();
             assert!(!error.contains("hidden"), "{error}");
         }

@@ -3,7 +3,7 @@
 use domain::{
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
-    notification::{Content, Notification},
+    notification::{Content, Notification, NotificationId},
     pause::Pauses,
     policy::{self, Case, Decision},
     progress::{Purpose, Step},
@@ -72,6 +72,9 @@ struct PlannedRoute {
     sender: String,
     /// A template is sent first, and the content follows when the person answers.
     awaits_reply: bool,
+    /// The ids of the notifications that send the further files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    further: Vec<NotificationId>,
 }
 
 /// What the decision follows from.
@@ -233,6 +236,7 @@ fn step_finding(case: &Case<'_>, step: Step) -> PreviewFinding {
         content: kind(content),
         sender: route.as_ref().map(sender).unwrap_or_default(),
         awaits_reply: step.purpose == Purpose::AskForReply,
+        further: case.notification.further_ids(),
     };
     let verdict = if route.is_ok() { PreviewVerdict::Send } else { PreviewVerdict::Refuse };
     let reason = route.err().map(|missing| missing.to_string());

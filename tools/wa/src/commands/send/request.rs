@@ -1,6 +1,9 @@
 //! A notification from flags or from a file, as it is put on the queue.
 
-use domain::notification::Notification;
+use domain::{
+    json::{self, InvalidJson},
+    notification::Notification,
+};
 use serde_json::{Map, Value, json};
 use twilio_types::sid::AccountSid;
 use uuid::Uuid;
@@ -23,7 +26,7 @@ pub(super) async fn account_of(session: &Session, notification: &Notification) -
 }
 
 /// The ids of all options in [`NotificationFlags`].
-pub(super) const FLAGS: [&str; 18] = [
+pub(super) const FLAGS: [&str; 19] = [
     "id",
     "to",
     "category",
@@ -31,6 +34,7 @@ pub(super) const FLAGS: [&str; 18] = [
     "media_url",
     "media_key",
     "caption",
+    "one_message_per_file",
     "content_sid",
     "template",
     "locale",
@@ -68,6 +72,9 @@ pub(super) struct NotificationFlags {
     /// The files' caption
     #[arg(long, value_name = "BODY", conflicts_with_all = ["text", "content_sid", "template"])]
     caption: Option<String>,
+    /// Send each file in a separate message: a WhatsApp message has one file
+    #[arg(long, conflicts_with_all = ["text", "content_sid", "template"])]
+    one_message_per_file: bool,
     /// The template, by its SID
     #[arg(long, value_name = "SID", conflicts_with = "template")]
     content_sid: Option<String>,
@@ -109,7 +116,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn json_value(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("expected JSON, it breaks off at column {}", error.column()))
+    json::value(text).map_err(|InvalidJson { field, problem }| format!("{field}: {problem}"))
 }
 
 impl NotificationFlags {
@@ -150,7 +157,12 @@ impl NotificationFlags {
         let media: Vec<_> = urls.chain(self.media_key.iter().map(|key| json!({"key": key}))).collect();
         if !media.is_empty() {
             let caption = self.caption.clone().map(Value::from);
-            return Some(present([("type", Some(json!("media"))), ("media", Some(json!(media))), ("body", caption)]));
+            return Some(present([
+                ("type", Some(json!("media"))),
+                ("media", Some(json!(media))),
+                ("body", caption),
+                ("one_message_per_file", self.one_message_per_file.then_some(Value::Bool(true))),
+            ]));
         }
         let template = self.content_sid.as_ref().or(self.template.as_ref());
         template.map(|_| {
@@ -197,19 +209,23 @@ impl NotificationRequest {
 /// How many problems of a file are listed.
 const MAX_LISTED: usize = 20;
 
+fn unreadable(error: InvalidJson) -> CommandError {
+    let InvalidJson { field, problem } = error;
+    CommandError::usage(if field == "body" {
+        format!("--file: {problem}")
+    } else {
+        format!("--file: {field}: {problem}")
+    })
+}
+
 /// The notifications of a file: one, an array, or several one after the other. If any is invalid, the error lists all that
 /// are.
 pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Vec<NotificationRequest>, CommandError> {
     let mut values = Vec::new();
-    for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+    for value in json::values(text).map_err(unreadable)? {
         match value {
-            Ok(Value::Array(list)) => values.extend(list),
-            Ok(one) => values.push(one),
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                let problem = format!("--file: expected JSON, it breaks off at line {line}, column {column}");
-                return Err(CommandError::usage(problem));
-            }
+            Value::Array(list) => values.extend(list),
+            one => values.push(one),
         }
     }
     if values.is_empty() {
@@ -221,9 +237,11 @@ pub(super) fn of_file(text: &str, account_sid: Option<&AccountSid>) -> Result<Ve
         match NotificationRequest::of(value, account_sid) {
             Err(error) => problems.push(format!("notification {number}: {}", error.describe())),
             Ok(request) => {
-                let id = request.notification.id.to_string();
-                if let Some(first) = ids.insert(id, number) {
-                    problems.push(format!("notification {number}: id: the same as that of notification {first}"));
+                // The ids of further files count as well: the second notification with one would be rejected.
+                for id in [vec![request.notification.id.clone()], request.notification.further_ids()].concat() {
+                    if let Some(first) = ids.insert(id.to_string(), number) {
+                        problems.push(format!("notification {number}: id: the same as that of notification {first}"));
+                    }
                 }
                 requests.push(request);
             }

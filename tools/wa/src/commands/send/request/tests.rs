@@ -26,8 +26,9 @@ fn options_become_the_documented_notification() {
     for (flags, content) in [
         ("--text Hello".to_owned(), json!({"type": "text", "body": "Hello"})),
         (
-            "--media-url https://a.example/b.png --media-key k/1.png --caption Look".to_owned(),
-            json!({"type": "media", "media": [{"url": "https://a.example/b.png"}, {"key": "k/1.png"}], "body": "Look"}),
+            "--media-url https://a.example/b.png --media-key k/1.png --caption Look --one-message-per-file".to_owned(),
+            json!({"type": "media", "media": [{"url": "https://a.example/b.png"}, {"key": "k/1.png"}], "body": "Look",
+                   "one_message_per_file": true}),
         ),
         (
             format!("--content-sid {sid} --variable 1=Ava --variable 2=a=b"),
@@ -95,12 +96,15 @@ fn an_invalid_option_is_refused_with_its_field() {
 fn a_file_holds_one_notification_an_array_or_lines() {
     let one = |id: &str| json!({"id": id, "to": "+14155550123", "category": "utility", "content": {"type": "text", "body": "Hi"}});
     let (a, b) = (one("a").to_string(), one("b").to_string());
-    for (text, count) in [(a.clone(), 1), (format!("[{a}, {b}]"), 2), (format!("{a}\n{b}\n"), 2)] {
+    for (text, count) in
+        [(a.clone(), 1), (format!("\u{feff}{a}"), 1), (format!("[{a}, {b}]"), 2), (format!("{a}\n{b}\n"), 2)]
+    {
         assert_eq!(of_file(&text, None).ok().map(|found| found.len()), Some(count), "{text}");
     }
     for (text, expected) in [
         (String::new(), "--file: there is no notification in it"),
         (format!("{a}\n{{\"id\": "), "--file: expected JSON, it breaks off at line 2, column 7"),
+        (format!("{a}\n{{\"id\": \"b\", \"id\": \"private\"}}"), "--file: id: given twice, again at line 2, column 16"),
         (format!("{a}\n{a}"), "nothing was queued:\n  notification 2: id: the same as that of notification 1"),
         (format!("{a}\n{{\"id\": \"c\"}}"), "nothing was queued:\n  notification 2: to: missing, and required"),
     ] {

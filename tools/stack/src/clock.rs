@@ -55,7 +55,7 @@ impl StackClock {
     }
 
     /// The variables with which a process reads this clock.
-    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let clock = self.0.iter();
         clock.flat_map(|clock| [("LD_PRELOAD", clock.library.as_path()), ("STACK_CLOCK_FILE", clock.path.as_path())])
     }

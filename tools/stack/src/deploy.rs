@@ -33,6 +33,8 @@ pub struct Parameters<'a> {
     pub send_policy: Option<&'a str>,
     /// What a STOP covers; `None` is the template's default.
     pub opt_out_scope: Option<&'a str>,
+    /// The added and removed words for STOP and START as JSON; `None` is the template's default.
+    pub opt_out_keywords: Option<&'a str>,
 }
 
 /// Compiles the functions with the options of `sam build`. Cargo's progress is shown on the terminal, which SAM would hide.
@@ -73,19 +75,23 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
 
 /// The template's parameters in SAM's form. SAM accepts no empty values; a missing parameter has its default.
 fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
-    let Parameters { aws_endpoint, account, send_policy, opt_out_scope, .. } = parameters;
+    let Parameters { aws_endpoint, account, send_policy, opt_out_scope, opt_out_keywords, .. } = parameters;
     let always = [
         format!("Architecture={architecture}"),
         format!("AwsEndpointUrl={aws_endpoint}"),
         format!("PublicBaseUrl={}", account.public_base_url),
         format!("TwilioApiBaseUrl={}", account.api_base_url),
         format!("TwilioAccountSid={}", account.account_sid),
+        // The default is for a new AWS account; this machine's limit is its memory.
+        "SendConcurrency=10".to_owned(),
     ];
     let service = account.messaging_service_sid.as_ref().map(|sid| format!("MessagingServiceSid={sid}"));
     // SAM splits values at spaces and removes quotes that are not escaped.
-    let policy = send_policy.map(|policy| format!("SendPolicy=\"{}\"", policy.replace('"', "\\\"")));
+    let quoted = |name: &str, json: &str| format!("{name}=\"{}\"", json.replace('"', "\\\""));
+    let policy = send_policy.map(|policy| quoted("SendPolicy", policy));
+    let keywords = opt_out_keywords.map(|keywords| quoted("OptOutKeywords", keywords));
     let scope = opt_out_scope.map(|scope| format!("OptOutScope={scope}"));
-    always.into_iter().chain(service).chain(policy).chain(scope).collect()
+    always.into_iter().chain(service).chain(policy).chain(scope).chain(keywords).collect()
 }
 
 #[derive(Deserialize)]
@@ -153,6 +159,7 @@ mod tests {
             "PublicBaseUrl=https://wa.example.com",
             "TwilioApiBaseUrl=https://api.twilio.com",
             "TwilioAccountSid=AC000000000000000000000000000000aa",
+            "SendConcurrency=10",
         ];
         let administrator = &Administrator::random();
         let template = Path::new(BUILT_TEMPLATE);
@@ -163,16 +170,19 @@ mod tests {
             account: &sender,
             send_policy: None,
             opt_out_scope: None,
+            opt_out_keywords: None,
         };
         assert_eq!(overrides(&parameters, "arm64"), always);
         let parameters = Parameters {
             account: &service,
             send_policy: Some(r#"{"a": 1}"#),
             opt_out_scope: Some("sender"),
+            opt_out_keywords: Some(r#"{"es": {}}"#),
             ..parameters
         };
         let service = "MessagingServiceSid=MG000000000000000000000000000000aa";
-        let more = [service, r#"SendPolicy="{\"a\": 1}""#, "OptOutScope=sender"];
+        let policy = r#"SendPolicy="{\"a\": 1}""#;
+        let more = [service, policy, "OptOutScope=sender", r#"OptOutKeywords="{\"es\": {}}""#];
         assert_eq!(overrides(&parameters, "arm64"), [&always[..], &more[..]].concat());
     }
 }

@@ -26,6 +26,9 @@ const VARIABLES: &str = "functions.env";
 const EVENTS_URL: &str = "https://wa.example.com";
 /// Where `sam local start-api` listens. Source: AWS SAM, "sam local start-api", options `--host` and `--port`.
 const START_API_URL: &str = "http://127.0.0.1:3000";
+/// The role that only the deployed function can assume. By hand a function runs with the administrator's keys, and signs media
+/// links with them.
+const MEDIA_READER_ROLE_ARN: &str = "MEDIA_READER_ROLE_ARN";
 /// The functions that verify the URL under which they are called.
 const CALLED_BY_TWILIO: [&str; 2] = ["InboundFunction", "StatusFunction"];
 
@@ -68,7 +71,8 @@ async fn deployed(stack: &Stack) -> Result<Environments> {
     let list = UnsignedRequest { service: "lambda", method: "GET", url: &url, body: "" };
     let request = signed(&reqwest::Client::new(), &stack.administrator.credentials(), list, stack.clock.now())?;
     let listed: FunctionList = request.send().await?.error_for_status()?.json().await?;
-    let named = listed.functions.into_iter().map(|DeployedFunction { function_name, environment }| {
+    let named = listed.functions.into_iter().map(|DeployedFunction { function_name, mut environment }| {
+        environment.variables.remove(MEDIA_READER_ROLE_ARN);
         let logical_id =
             logical_id(&function_name).with_context(|| format!("{function_name} is not a function of the stack"))?;
         Ok((logical_id.to_owned(), environment.variables))

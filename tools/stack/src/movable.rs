@@ -33,6 +33,8 @@ pub struct StackSettings<'a> {
     pub send_policy: Option<&'a str>,
     /// What a STOP covers: `all` or `sender`.
     pub opt_out_scope: Option<&'a str>,
+    /// The added and removed words for STOP and START as JSON.
+    pub opt_out_keywords: Option<&'a str>,
 }
 
 impl MovableStack {
@@ -56,6 +58,7 @@ impl MovableStack {
             account: &account,
             send_policy: settings.send_policy,
             opt_out_scope: settings.opt_out_scope,
+            opt_out_keywords: settings.opt_out_keywords,
         };
         let outputs = deploy::deploy(root, &scratch, &parameters).await?;
         let stack = Stack::new(&emulator, sandbox_url, outputs);

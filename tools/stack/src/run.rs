@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use domain::callback_url::CONNECTION_OVERRIDES;
 use sandbox::{AllowedHost, Config, Sandbox, SandboxRole, WhatsAppRules};
 use secrecy::ExposeSecret as _;
 use tokio::task::{AbortHandle, JoinSet};
@@ -130,8 +131,15 @@ pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
     let step = Step::start("sam deploy");
     let Emulator { endpoint: aws_endpoint, administrator, .. } = &emulator;
     let template = &scratch.join(BUILT_TEMPLATE);
-    let parameters =
-        Parameters { template, aws_endpoint, administrator, account: &account, send_policy, opt_out_scope: None };
+    let parameters = Parameters {
+        template,
+        aws_endpoint,
+        administrator,
+        account: &account,
+        send_policy,
+        opt_out_scope: None,
+        opt_out_keywords: None,
+    };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
     let stack = Stack::new(&emulator, sandbox_url, outputs);
     put_credentials(&stack, &account).await?;
@@ -155,7 +163,7 @@ async fn serve_sandbox(
     bridge: Option<Ipv4Addr>,
 ) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
     // With the retries that docs/deploy.md advises: a function that starts while the machine is busy may need them.
-    let inbound_url = format!("{}/twilio/inbound#rc=2&ct=2000&rt=4500&rp=ct,rt,5xx", stack.api_url);
+    let inbound_url = format!("{}/twilio/inbound{CONNECTION_OVERRIDES}", stack.api_url);
     let config = Config::documented(inbound_url);
     let config = match twilio {
         TwilioSide::Sandbox(rules) => Config { rules, ..config },

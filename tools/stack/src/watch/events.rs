@@ -15,6 +15,7 @@ pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
     let (words, outcome, person) = match event_type {
         "twilio_inbound" => (inbound(event), TimelineOutcome::Good, owned("from")),
         "twilio_status" => (status(event), outcome(event), owned("to")),
+        "twilio_unknown" => (unknown(event), TimelineOutcome::Bad, None),
         "contact_opted_out" => (preference(event), TimelineOutcome::Refused, contact(event)),
         "contact_opted_in" => (preference(event), TimelineOutcome::Good, contact(event)),
         "notification_suppressed" => (reason().to_owned(), TimelineOutcome::Refused, recipient(event)),
@@ -49,14 +50,23 @@ fn inbound(event: &Value) -> String {
 fn status(event: &Value) -> String {
     let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
     let (status, current) = (text("status"), text("current_status"));
-    let late = if status == current { String::new() } else { format!(", and is {current} already") };
+    // A status that is not known changes nothing.
+    let late =
+        if status == current || current.is_empty() { String::new() } else { format!(", and is {current} already") };
     let code = event.get("error_code").and_then(Value::as_u64).and_then(|code| u32::try_from(code).ok());
     format!("{status}{late}{}", messages::error(code))
 }
 
 fn outcome(event: &Value) -> TimelineOutcome {
     let status = event.get("status").and_then(Value::as_str).and_then(|status| status.parse::<MessageStatus>().ok());
-    status.map_or(TimelineOutcome::Neutral, messages::outcome)
+    status.map_or(TimelineOutcome::Neutral, |status| messages::outcome(status.stage()))
+}
+
+/// What a form lacks that is neither a message nor a status.
+fn unknown(event: &Value) -> String {
+    let missing = event.get("unreadable_parameters").and_then(Value::as_array);
+    let missing: Vec<_> = missing.into_iter().flatten().filter_map(Value::as_str).collect();
+    format!("a form without a readable {}", missing.join(", "))
 }
 
 fn preference(event: &Value) -> String {
@@ -123,6 +133,11 @@ mod tests {
                 TimelineOutcome::Refused,
                 "notification_suppressed: order-1: the recipient has opted out",
             ),
+            (
+                json!({"event_type": "twilio_status", "to": ava, "status": "expired", "current_status": null}),
+                TimelineOutcome::Neutral,
+                "twilio_status: expired",
+            ),
             (json!({"event_type": "something_new"}), TimelineOutcome::Neutral, "something_new"),
         ];
         for (event, outcome, summary) in cases {
@@ -134,5 +149,13 @@ mod tests {
             assert_eq!(entry.details, event);
         }
         assert_eq!(timeline_event(&json!("no event")), None);
+    }
+
+    #[test]
+    fn form_that_is_not_understood_has_an_entry() {
+        let event = json!({"event_type": "twilio_unknown", "unreadable_parameters": ["MessageSid", "From"]});
+        let entry = timeline_event(&event).unwrap();
+        assert_eq!(entry.summary, "twilio_unknown: a form without a readable MessageSid, From");
+        assert_eq!((entry.outcome, entry.person), (TimelineOutcome::Bad, None));
     }
 }

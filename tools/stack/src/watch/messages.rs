@@ -2,20 +2,20 @@
 
 use domain::preference::Preference;
 use sandbox::{TimelineEvent, TimelineOutcome};
-use stores::messages::{MessageEvent, Source, StoredMessage};
-use twilio_types::{
-    error_code::ErrorCode,
-    message_status::{MessageStatus, Stage},
-};
+use stores::messages::{MessageEvent, Source, StoredForm, StoredMessage};
+use twilio_types::{error_code::ErrorCode, message_status::Stage};
 use twilio_webhook::form::Form;
 
 use super::{short, streams::ItemChange};
 
 pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
+    if StoredForm::is_in(&change.new) {
+        return Some(form_event(change));
+    }
     let stored: StoredMessage = change.read()?;
     let key = format!("{} {}", stored.subject(), stored.event);
     // `raw` is left out, because the webhook's entry on the timeline shows the form.
-    let details = change.details("Messages", &key, &["raw", "expires_at"]);
+    let details = change.details("Messages", &key, &["raw", "raw_more", "expires_at"]);
     let form = Form::from(stored.raw);
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
@@ -24,7 +24,7 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
             (format!("inbound of {of} stored{}", preference(stored.preference)), TimelineOutcome::Good, "From")
         }
         MessageEvent::Status(status) | MessageEvent::AttemptStatus(_, status) => {
-            (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status), "To")
+            (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status.stage()), "To")
         }
     };
     Some(TimelineEvent {
@@ -36,6 +36,24 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
         notification_id: stored.notification_id.map(String::from),
         details,
     })
+}
+
+/// The entry of a form that is neither a message nor a status.
+fn form_event(change: &ItemChange) -> TimelineEvent {
+    let path = change.text("path").unwrap_or_default();
+    TimelineEvent {
+        kind: "item".to_owned(),
+        outcome: TimelineOutcome::Bad,
+        summary: format!("Messages: a form to {path} stored that is neither a message nor a status"),
+        person: None,
+        message_sid: None,
+        notification_id: None,
+        details: change.details(
+            "Messages",
+            change.text("subject").unwrap_or_default(),
+            &["raw", "raw_more", "expires_at"],
+        ),
+    }
 }
 
 fn preference(preference: Option<Preference>) -> &'static str {
@@ -54,8 +72,8 @@ pub(super) fn error(code: Option<u32>) -> String {
 }
 
 /// The outcome that the timeline shows for a message status.
-pub(super) fn outcome(status: MessageStatus) -> TimelineOutcome {
-    match status.stage() {
+pub(super) fn outcome(stage: Stage) -> TimelineOutcome {
+    match stage {
         Stage::Lost => TimelineOutcome::Bad,
         Stage::Arrived => TimelineOutcome::Good,
         Stage::Underway => TimelineOutcome::Neutral,
@@ -121,6 +139,17 @@ mod tests {
             assert_eq!(entry.details["key"], format!("AC00000000000000000000000000000001#{subject} {event}"));
             assert_eq!(entry.details["item"]["raw"], Value::Null);
         }
+    }
+
+    #[test]
+    fn form_of_no_message_has_an_entry_without_its_values() {
+        let fields = json!({"subject": "AC1#form#00", "path": "/twilio/inbound"});
+        let entry = timeline_event(&change(None, &item("unknown", &fields))).unwrap();
+        assert_eq!(
+            (entry.summary.as_str(), entry.outcome),
+            ("Messages: a form to /twilio/inbound stored that is neither a message nor a status", TimelineOutcome::Bad)
+        );
+        assert_eq!((entry.person, entry.message_sid, &entry.details["item"]["raw"]), (None, None, &Value::Null));
     }
 
     #[test]

@@ -61,7 +61,7 @@ async fn main() -> Result<ExitCode> {
     }
     if arguments.has("sizes") {
         sizes::sizes(&mut table)?;
-        sizes::signature(&python(), &mut table)?;
+        sizes::signature(&python(), arguments.base.as_deref(), &mut table)?;
     }
     if arguments.has("webhooks") {
         webhooks(&stack, arguments.base.as_deref(), &mut table).await?;

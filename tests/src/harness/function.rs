@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -25,11 +25,23 @@ pub struct FunctionProcess {
 }
 
 impl FunctionProcess {
-    /// Starts a program as Lambda does, and waits until it requests an event.
+    /// Starts a program as Lambda does, and waits until it requests an event. Its log is appended to the file that
+    /// `FUNCTION_LOG` names, or discarded if the variable is not set.
     pub async fn start(program: &Path, arguments: &[&str], environment: &Value) -> Result<Self> {
+        let log = std::env::var_os("FUNCTION_LOG").map(PathBuf::from);
+        Self::start_with_log(program, arguments, environment, log.as_deref()).await
+    }
+
+    /// As [`FunctionProcess::start`], with a file for the log.
+    pub async fn start_with_log(
+        program: &Path,
+        arguments: &[&str],
+        environment: &Value,
+        log: Option<&Path>,
+    ) -> Result<Self> {
         let mut runtime = RuntimeApi::start().await?;
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().stdout(log()?).stderr(log()?).kill_on_drop(true);
+        command.args(arguments).env_clear().stdout(output(log)?).stderr(output(log)?).kill_on_drop(true);
         command.env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string());
         command.envs([
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
@@ -82,9 +94,8 @@ impl FunctionProcess {
     }
 }
 
-/// Appends a function's log to the file that `FUNCTION_LOG` names, or discards it if the variable is not set.
-fn log() -> Result<Stdio> {
-    let Some(path) = std::env::var_os("FUNCTION_LOG") else { return Ok(Stdio::null()) };
-    let file = fs::File::options().create(true).append(true).open(&path);
-    Ok(file.with_context(|| format!("cannot write {}", Path::new(&path).display()))?.into())
+fn output(log: Option<&Path>) -> Result<Stdio> {
+    let Some(path) = log else { return Ok(Stdio::null()) };
+    let file = fs::File::options().create(true).append(true).open(path);
+    Ok(file.with_context(|| format!("cannot write {}", path.display()))?.into())
 }

@@ -31,6 +31,7 @@ use crate::{
     world::World,
 };
 
+mod files;
 mod refused;
 mod unknown;
 

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use twilio_types::media::{FORMATS, MediaFormat};
+
 /// The checkout's documents, sources and settings, by path.
 fn files() -> BTreeMap<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
@@ -138,4 +140,32 @@ fn documents_named_in_sources_have_the_heading() {
         }
     }
     assert!(wrong.is_empty(), "documents or headings that do not exist:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn documented_media_types_are_those_that_are_accepted() {
+    let files = files();
+    let (_, api) = files.iter().find(|(path, _)| path.ends_with("docs/api.md")).unwrap();
+    let (_, table) = api.split_once("| type | also written | codecs | at most |\n|---|---|---|---|\n").unwrap();
+    let documented: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let list = |names: &[&str]| match names {
+        [] => " ".to_owned(),
+        names => format!(" `{}` ", names.join("`, `")),
+    };
+    let size = |bytes: u64| match bytes / 1024 {
+        kilobytes if kilobytes % 1024 == 0 => format!("{} MiB", kilobytes / 1024),
+        kilobytes => format!("{kilobytes} KiB"),
+    };
+    let row = |format: &MediaFormat| {
+        let (aliases, codecs) = (list(format.aliases), list(format.codecs));
+        format!("| `{}` |{aliases}|{codecs}| {} |", format.name, size(format.max_bytes))
+    };
+    assert_eq!(documented, FORMATS.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn documented_connection_overrides_are_those_of_the_callbacks() {
+    let files = files();
+    let (_, deploy) = files.iter().find(|(path, _)| path.ends_with("docs/deploy.md")).unwrap();
+    assert!(deploy.contains(&format!("`/twilio/inbound{}`", domain::callback_url::CONNECTION_OVERRIDES)));
 }

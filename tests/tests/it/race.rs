@@ -51,6 +51,8 @@ enum Race {
     StopByUserId,
     /// An opt-out of one Messaging Service, as a STOP is with `OptOutScope=sender`.
     StopOfService,
+    /// A suppression over the API.
+    Suppression,
     /// A withdrawal of consent over the API.
     Withdrawal,
     /// A cancellation of the notification over the API.
@@ -103,6 +105,11 @@ async fn notification_claimed_after_a_stop_of_its_service_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notification_claimed_after_a_suppression_is_not_sent() {
+    run(Race::Suppression).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marketing_claimed_after_a_withdrawal_is_not_sent() {
     run(Race::Withdrawal).await;
 }
@@ -137,7 +144,9 @@ impl Race {
         match self {
             Self::StopOfSms => Kind::Sms,
             Self::Withdrawal => Kind::Marketing,
-            Self::Stop | Self::StopByUserId | Self::StopOfService | Self::Cancellation => Kind::Template,
+            Self::Stop | Self::StopByUserId | Self::StopOfService | Self::Suppression | Self::Cancellation => {
+                Kind::Template
+            }
         }
     }
 }
@@ -159,7 +168,7 @@ impl Racer {
             }
             Race::Withdrawal => agree(world, &racer.person).await,
             Race::Cancellation => store_waiting(world, &notification(race, &racer).body).await,
-            Race::Stop | Race::StopOfSms | Race::StopOfService => {}
+            Race::Stop | Race::StopOfSms | Race::StopOfService | Race::Suppression => {}
         }
         racer
     }
@@ -173,6 +182,7 @@ impl Racer {
             Race::StopByUserId => stop(world, &self.user_id.address(), "whatsapp:+14155238886").await,
             Race::StopOfSms => stop(world, &self.person.identity, "+14155550100").await,
             Race::StopOfService => stop_service(world, &self.person).await,
+            Race::Suppression => suppress(world, &self.person).await,
             Race::Withdrawal => withdraw_consent(world, &self.person).await,
             Race::Cancellation => is_cancelled = Some(cancelled(world, &self.id).await),
         }
@@ -279,10 +289,18 @@ async fn stop_service(world: &World, person: &Person) {
     let now = Timestamp::now();
     let preference = Preference::OptedOut;
     let stop = RecordedPreference { preference, changed_at: now, message_sid: None, reason: None };
-    let source = PreferenceSource { event_id: format!("{}#stop", person.key().as_str()), code: None };
-    let (channel, scope) = (Channel::WhatsApp, Scope::Sender(MESSAGING_SERVICE_SID.to_owned()));
+    let event_id = format!("{}#stop", person.key().as_str());
+    let source = PreferenceSource { event_id, code: None, recorded_by: None };
+    let scopes = [Scope::Sender(MESSAGING_SERVICE_SID.to_owned())];
     let contacts = world.contacts();
-    contacts.record_preference(&person.key(), &channel, &scope, &stop, &source, now).await.unwrap();
+    let channel = Some(&Channel::WhatsApp);
+    contacts.record_preference(&person.key(), channel, &scopes, &stop, &source, now).await.unwrap();
+}
+
+async fn suppress(world: &World, person: &Person) {
+    let path = format!("/contacts/{}/suppression", person.identity);
+    let (status, answer) = world.call("PUT", &path, r#"{"reason": "asked by letter"}"#).await;
+    assert_eq!((status, &answer["changed"]), (200, &json!(true)), "{answer}");
 }
 
 fn notification(race: Race, racer: &Racer) -> Record {

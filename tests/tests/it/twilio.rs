@@ -62,7 +62,7 @@ async fn message_created_with_an_api_key_is_read_with_the_auth_token() {
     let twilio = SandboxClient::start().await;
     let created = twilio.create(&text("hello")).await.unwrap();
     let resource = created.resource.unwrap();
-    assert_eq!(resource.status, MessageStatus::Queued);
+    assert_eq!(resource.status, MessageStatus::Queued.into());
     assert_eq!(resource.to.as_str(), TO);
     assert_eq!(resource.direction.as_str(), "outbound-api");
     let account = twilio.account.with_credentials(Credentials::auth_token(&account_sid(), AUTH_TOKEN.into()));

@@ -17,6 +17,7 @@ use domain::{
 use serde_json::{Value, json};
 use stack::{
     Stack,
+    deploy::STACK_NAME,
     run::{ACCOUNT_SID, AUTH_TOKEN, MESSAGING_SERVICE_SID},
     signed::{UnsignedRequest, signed},
 };
@@ -196,6 +197,17 @@ impl World {
     }
 
     /// Puts a notification on the outbound queue.
+    /// Whether an alarm of the template is in the state ALARM. The emulator counts the log lines that metric filters match.
+    pub(crate) async fn alarm_rings(&self, logical_id: &str) -> bool {
+        let prefix = format!("{STACK_NAME}-{logical_id}-");
+        let body = format!("Action=DescribeAlarms&Version=2010-08-01&AlarmNamePrefix={prefix}");
+        let request = self.signed("monitoring", "POST", &self.stack.aws_endpoint, &body);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains(&format!("<AlarmName>{prefix}")), "{answer}");
+        answer.contains("<StateValue>ALARM</StateValue>")
+    }
+
     pub(crate) async fn notify(&self, notification: &Value) {
         self.enqueue(&notification.to_string()).await;
     }
@@ -309,7 +321,7 @@ impl World {
         self.items_of(&format!("{ACCOUNT_SID}#{id}#{attempt}")).await
     }
 
-    async fn items_of(&self, subject: &str) -> Vec<Item> {
+    pub(crate) async fn items_of(&self, subject: &str) -> Vec<Item> {
         let query = self.dynamodb.query().table_name(&self.stack.outputs.messages_table_name).consistent_read(true);
         let query = query.key_condition_expression("subject = :subject");
         let query = query.expression_attribute_values(":subject", AttributeValue::S(subject.to_owned()));

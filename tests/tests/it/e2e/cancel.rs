@@ -96,6 +96,24 @@ async fn sent_notification_is_not_cancelled() {
 }
 
 #[tokio::test]
+async fn notification_with_an_odd_id_is_found_by_its_query() {
+    let (world, person) = (World::new(), Person::new());
+    let id = format!("50% off? a/b {}", new_id("odd"));
+    let query = format!(
+        "/notifications?id={}",
+        id.replace('%', "%25").replace(' ', "%20").replace('?', "%3F").replace('/', "%2F")
+    );
+    world.notify(&later(&id, &person, Timestamp::now() + SignedDuration::from_hours(24))).await;
+    world.notification_in(&id, "waiting").await;
+    let (status, log) = world.call("GET", &query, "").await;
+    assert_eq!((status, &log["id"]), (200, &json!(id)), "{log}");
+    let (status, log) = world.call("DELETE", &query, "").await;
+    assert_eq!((status, &log["outcome"]), (200, &json!("cancelled")), "{log}");
+    let (status, problem) = world.call("DELETE", "/notifications", "").await;
+    assert_eq!((status, &problem["error"]["field"]), (400, &json!("id")), "{problem}");
+}
+
+#[tokio::test]
 async fn notification_that_is_not_stored_is_not_found() {
     let world = World::new();
     let (status, answer) = cancel(&world, &new_id("never")).await;

@@ -36,6 +36,19 @@ async fn stop_and_start_by_a_user_id_end_the_numbers_consent() {
 }
 
 #[tokio::test]
+async fn start_is_evidence_and_no_new_consent() {
+    let (world, person) = (World::new(), Person::new());
+    agree(&world, &person).await;
+    world.write(&person, "STOP").await;
+    let start = world.write(&person, "START").await;
+    let (_, overview) = world.call("GET", &format!("/contacts/{}", person.identity), "").await;
+    let last = &overview["history"][0];
+    assert_eq!((&last["preference"], &last["message_sid"]), (&json!("opted_in"), &start["message_sid"]), "{overview}");
+    assert_eq!(overview["consents"][0]["current"]["state"], "withdrawn", "{overview}");
+    assert_consent_ended(&world, &person).await;
+}
+
+#[tokio::test]
 async fn late_consent_from_before_a_stop_is_historic() {
     let (world, person) = (World::new(), Person::new());
     world.write(&person, "STOP").await;

@@ -48,6 +48,7 @@ async fn consent_is_read_back_with_all_its_evidence() {
     let (world, person) = (World::new(), Person::new());
     let mut consent = marketing_at("2026-01-02T03:04:05.678Z".parse().unwrap());
     consent["locale"] = json!("pt-BR");
+    consent["text_version"] = json!("2026-01");
     consent["ip"] = json!("2001:db8::1");
     consent["user_agent"] = json!("Mozilla/5.0");
     let holding = record(&world, &person, &consent).await;
@@ -59,6 +60,7 @@ async fn consent_is_read_back_with_all_its_evidence() {
     let history = &overview["consents"][0];
     assert_eq!(history["current"]["state"], "given");
     assert_eq!(history["current"]["at"], consent["at"]);
+    assert_eq!((&history["current"]["text_version"], &holding["text_version"]), (&json!("2026-01"), &json!("2026-01")));
     let proof = &history["evidence"][0];
     for (field, value) in consent.as_object().unwrap() {
         assert_eq!(&proof[field], value, "{field}");
@@ -119,10 +121,11 @@ async fn opt_out_withdraws_earlier_consent_once() {
     let stop = async |at: Timestamp| {
         let (preference, reason) = (Preference::OptedOut, Some("asked by letter".to_owned()));
         let stop = RecordedPreference { preference, changed_at: at, message_sid: None, reason };
-        let source = PreferenceSource { event_id: format!("{}#{at}", person.key().as_str()), code: None };
+        let event_id = format!("{}#{at}", person.key().as_str());
+        let source = PreferenceSource { event_id, code: None, recorded_by: None };
         let recorded = world.contacts();
-        let (channel, now) = (Channel::WhatsApp, Timestamp::now());
-        recorded.record_preference(&person.key(), &channel, &Scope::All, &stop, &source, now).await.unwrap();
+        let (channel, now) = (Some(&Channel::WhatsApp), Timestamp::now());
+        recorded.record_preference(&person.key(), channel, &[Scope::All], &stop, &source, now).await.unwrap();
     };
     stop(ago(400)).await;
     assert!(has_consent().await, "the STOP is older than the consent");
@@ -153,10 +156,50 @@ async fn invalid_consent_is_refused_by_field_and_not_stored() {
         assert_eq!(status, 400, "{problem}");
         assert_eq!(problem["error"]["field"], field);
     }
+    let twice = marketing().to_string().replacen('{', r#"{"text": "my-secret-value", "#, 1);
+    let mut of_account = marketing();
+    of_account["account_sid"] = json!(ACCOUNT_SID);
+    let elsewhere = format!("{path}?account_sid={OTHER_ACCOUNT}");
+    for (path, body, field) in [(&path, twice, "text"), (&elsewhere, of_account.to_string(), "account_sid")] {
+        let (status, problem) = world.call("PUT", path, &body).await;
+        assert_eq!((status, &problem["error"]["field"]), (400, &json!(field)), "{problem}");
+        assert!(!problem.to_string().contains("my-secret-value"), "{problem}");
+    }
     let overview = overview(&world, &person).await;
     for list in ["suppressions", "consents", "windows", "linked", "history"] {
         assert_eq!(overview[list], json!([]), "{list} of a person without records");
     }
+}
+
+#[tokio::test]
+async fn field_given_twice_in_a_notification_is_refused_by_name() {
+    let (world, person) = (World::new(), Person::new());
+    let [twice, marked] = ["twice", "marked"].map(new_id);
+    let body = template_notification(&twice, &person).to_string();
+    world.enqueue(&body.replacen('{', r#"{"to": "my-secret-value", "#, 1)).await;
+    let event = world.event("the refusal", of_notification("notification_failed", &twice)).await;
+    assert!(event["reason"].as_str().unwrap().starts_with("to: given twice"), "{event}");
+    assert!(!event.to_string().contains("my-secret-value"), "{event}");
+    world.enqueue(&format!("\u{feff}{}", template_notification(&marked, &person))).await;
+    let log = world.until_outcome(&marked, "read").await;
+    assert_eq!((&log["recipient"], &log["category"]), (&json!(person.identity), &json!("utility")), "{log}");
+}
+
+#[tokio::test]
+async fn notification_of_an_unknown_account_has_a_record() {
+    let (world, person, id) = (World::new(), Person::new(), new_id("unknown-account"));
+    let mut notification = template_notification(&id, &person);
+    notification["account_sid"] = json!(OTHER_ACCOUNT);
+    world.notify(&notification).await;
+    let path = format!("/notifications/{id}?account_sid={OTHER_ACCOUNT}");
+    let log = world
+        .until("the record of the notification", async || {
+            let (status, log) = world.call("GET", &path, "").await;
+            (status == 200).then_some(log)
+        })
+        .await;
+    assert_eq!((&log["account_sid"], &log["state"]), (&json!(OTHER_ACCOUNT), &json!("waiting")), "{log}");
+    assert_eq!(log["waits_for"], "account", "{log}");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! A person sends a message to the business.
 
-use domain::preference::Preference;
+use domain::{preference::Preference, suppression::Scope};
 use serde_json::{Value, json};
 use stack::run::ACCOUNT_SID;
 
+use super::receive::{agree, marketing, suppressed};
 use crate::world::{Person, World, is, new_id, new_sid, of_notification, template_notification, text_notification};
 
 fn parameters<'a>(sid: &'a str, from: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
@@ -74,6 +75,30 @@ async fn noncharacters_are_published_and_do_not_block_others() {
     assert_eq!(event["body"], "\u{ffff}");
     assert_eq!(event["raw"]["Body"], "\u{ffff}");
     assert_eq!(event["profile_name"], "Ava \u{fffe}");
+}
+
+#[tokio::test]
+async fn any_character_in_a_form_is_published_and_blocks_no_event() {
+    let (world, person, other, sid) = (World::new(), Person::new(), Person::new(), new_sid());
+    let address = person.address();
+    // What XML, SQS and terminals treat in their own ways: control characters, marks of direction, a combining mark without a
+    // letter, a byte order mark, and noncharacters of the first and of other planes.
+    let odd = "\0\u{1}\u{8}\u{b}\u{7f}\u{85}\u{200f}\u{202e}\u{301}\u{feff}\u{fdd0}\u{fffe}\u{ffff}\u{1ffff}\u{10ffff}";
+    let names: Vec<String> = odd.chars().map(String::from).chain([odd.to_owned()]).collect();
+    let mut parameters = parameters(&sid, &address, odd);
+    parameters.retain(|(name, _)| *name != "ProfileName");
+    parameters.extend(names.iter().map(|name| (name.as_str(), odd)));
+    parameters.extend([("ProfileName", odd), ("", "without a name")]);
+    assert_eq!(world.post_signed("/twilio/inbound", &parameters).await.status(), 200);
+    let later = world.write(&other, "Where is my order?").await;
+    world.event("the other person's event", is("message_sid", later["message_sid"].as_str().unwrap())).await;
+    let event = world.event("the event", is("message_sid", &sid)).await;
+    assert_eq!(event["body"], odd);
+    assert_eq!(event["profile_name"], odd);
+    for name in &names {
+        assert_eq!(event["raw"][name], odd, "{name:?}");
+    }
+    assert_eq!(event["raw"][""], "without a name");
 }
 
 #[tokio::test]
@@ -259,4 +284,61 @@ async fn possible_stop_is_marked_in_the_event() {
         assert_eq!(event["possible_opt_out"], marked, "{body}");
     }
     assert_eq!(world.preference(&person).await, None);
+}
+
+/// Meta's button, as Twilio delivers it: no id was chosen for it, so the id is the label.
+fn metas_button(label: &str) -> Value {
+    json!({"body": label, "parameters": {"MessageType": "button", "ButtonText": label, "ButtonPayload": label}})
+}
+
+#[tokio::test]
+async fn stop_promotions_button_suppresses_marketing_until_a_start() {
+    let (world, person) = (World::new(), Person::new());
+    let (offer, order, refused, again) = (new_id("offer"), new_id("order"), new_id("refused"), new_id("again"));
+    agree(&world, &person).await;
+    world.notify(&marketing(&offer, &person)).await;
+    world.notification_in(&offer, "accepted").await;
+
+    let receipt = world.write_with(&person, metas_button("Parar promoções")).await;
+    assert!(receipt["reply"].as_str().unwrap().contains("promoções"), "{receipt}");
+    let event = world
+        .event("the opt-out", |e| e["event_type"] == "contact_opted_out" && e["contact"] == person.identity.as_str())
+        .await;
+    assert_eq!(event["scope"], "marketing");
+    assert_eq!(event["message_sid"], receipt["message_sid"]);
+    assert_eq!(world.preference(&person).await, None, "no STOP of every message");
+    agree(&world, &person).await;
+    world.notify(&marketing(&refused, &person)).await;
+    assert_eq!(suppressed(&world, &refused).await, "the recipient has opted out of marketing");
+    world.notify(&template_notification(&order, &person)).await;
+    world.notification_in(&order, "accepted").await;
+
+    world.write(&person, "retomar").await;
+    agree(&world, &person).await;
+    world.notify(&marketing(&again, &person)).await;
+    world.notification_in(&again, "accepted").await;
+}
+
+#[tokio::test]
+async fn stop_promotions_button_keeps_an_earlier_stop() {
+    let (world, person) = (World::new(), Person::new());
+    world.write(&person, "STOP").await;
+    let receipt = world.write_with(&person, metas_button("Stop promotions")).await;
+    assert_eq!(receipt["twiml"], "<Response/>", "no message to a person who stopped every message");
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
+    assert_eq!(world.preference_in(&person, Scope::Marketing).await, Some(Preference::OptedOut));
+    refuses_to_send(&world, &person).await;
+}
+
+#[tokio::test]
+async fn natural_opt_out_is_marked_and_look_alikes_opt_out() {
+    let (world, person) = (World::new(), Person::new());
+    let receipt = world.write(&person, "please lose my number").await;
+    let event = world.event("the event", is("message_sid", receipt["message_sid"].as_str().unwrap())).await;
+    assert_eq!(event["possible_opt_out"], true);
+    assert_eq!(world.preference(&person).await, None);
+    assert!(world.write(&person, "\u{405}\u{422}\u{41e}\u{420}").await["reply"].is_string(), "in Cyrillic letters");
+    assert_eq!(world.preference(&person).await, Some(Preference::OptedOut));
+    world.write(&person, "START").await;
+    assert!(world.write(&person, "S T O P").await["reply"].is_string());
 }

@@ -1,10 +1,12 @@
 //! The whole system, deployed by `sam deploy` to the local stack and driven over HTTP as Twilio drives it.
 //!
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
-//! [`clock`], in [`waiting`] and in [`dead_letters`] share another one, because they move its clock, and those in [`unread`] a
-//! third one, whose streams are not read.
+//! [`clock`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
+//! [`api_limits`] use it to reach its limits, and those in [`unread`] a third one, whose streams are not read.
 
 mod access;
+mod api_limits;
+mod base_url;
 pub(crate) mod cancel;
 mod clock;
 mod consent;
@@ -12,6 +14,8 @@ mod contacts;
 mod dead_letters;
 mod emulator;
 mod inbound;
+mod kept;
+mod keys;
 mod limits;
 mod media;
 mod order;
@@ -26,6 +30,7 @@ mod rotation;
 mod send;
 mod status;
 mod strict;
+mod suppression;
 mod throttle;
 mod timeline;
 mod unknown;

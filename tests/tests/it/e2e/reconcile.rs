@@ -199,9 +199,8 @@ async fn sender_is_ours_once_a_webhook_arrived_for_it() {
     assert_eq!(world.items(lost).await.len(), 1);
 }
 
-#[tokio::test]
-async fn stop_cancels_messages_scheduled_at_twilio() {
-    let (world, person) = (World::new(), Person::new());
+/// Creates a message that Twilio is to send in an hour.
+pub(super) async fn schedule_at_twilio(world: &World, person: &Person) {
     let send_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", world.stack.sandbox_url);
     let message = [
@@ -215,6 +214,12 @@ async fn stop_cancels_messages_scheduled_at_twilio() {
     let created = world.http.post(url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&message).send().await.unwrap();
     let created: Value = created.json().await.unwrap();
     assert_eq!(created["status"], "scheduled", "{created}");
+}
+
+#[tokio::test]
+async fn stop_cancels_messages_scheduled_at_twilio() {
+    let (world, person) = (World::new(), Person::new());
+    schedule_at_twilio(&world, &person).await;
     world.write(&person, "STOP").await;
     world
         .until("the cancelled message", async || {

@@ -71,15 +71,15 @@ async fn signed_json_body_without_its_hash_is_refused() {
 #[tokio::test]
 async fn signed_form_with_an_invalid_field_is_refused_by_name() {
     let world = World::new();
-    let inbound = [("AccountSid", ACCOUNT_SID), ("From", "whatsapp:+14155550123"), ("To", "whatsapp:+14155238886")];
-    let answer = world.post_signed("/twilio/inbound", &inbound).await;
-    assert_eq!(answer.status(), 400);
-    assert!(answer.text().await.unwrap().starts_with("MessageSid: expected"));
     let sid = new_sid();
-    let status = [("AccountSid", ACCOUNT_SID), ("MessageSid", sid.as_str()), ("MessageStatus", "lost")];
-    let answer = world.post_signed("/twilio/status", &status).await;
-    assert_eq!(answer.status(), 400);
-    assert!(answer.text().await.unwrap().starts_with("MessageStatus: expected"));
+    let [inbound, status] = [("From", "whatsapp:+14155550123"), ("MessageStatus", "sent")];
+    for (path, parameter) in [("/twilio/inbound", inbound), ("/twilio/status", status)] {
+        let form = [parameter, ("MessageSid", sid.as_str()), ("To", "whatsapp:+14155238886")];
+        let answer = world.post_signed(path, &form).await;
+        assert_eq!(answer.status(), 400);
+        assert!(answer.text().await.unwrap().starts_with("AccountSid: expected"));
+    }
+    assert!(world.items(&sid).await.is_empty());
 }
 
 #[tokio::test]
@@ -150,4 +150,52 @@ fn malformed_events() -> Vec<Value> {
     let protocols = protocols.iter().map(|name| with(&|event| event["headers"]["x-forwarded-proto"] = json!(name)));
     let path = with(&|event| event["rawPath"] = json!("/twilio/../\0 #?"));
     queries.chain(hosts).chain(protocols).chain([path]).collect()
+}
+
+/// The event of a form that a wrong token signed.
+fn forged_event(path: &str, body: &str, signature: Option<&str>) -> String {
+    let mut headers = json!({"content-type": FORM});
+    if let Some(signature) = signature {
+        headers["x-twilio-signature"] = json!(signature);
+    }
+    let event = json!({
+        "version": "2.0", "rawPath": path, "rawQueryString": "", "headers": headers, "body": body,
+        "requestContext": {"domainName": "wa.example.com", "http": {"method": "POST"}}, "isBase64Encoded": false,
+    });
+    event.to_string()
+}
+
+#[tokio::test]
+async fn refused_webhook_of_our_account_is_logged_with_an_alarm() {
+    let world = World::new();
+    let environments = world.stack.function_environments();
+    for (name, resource) in [("inbound", "InboundFunction"), ("status", "StatusFunction")] {
+        let log = std::env::temp_dir().join(new_sid());
+        let started = FunctionProcess::start_with_log(&bootstrap(name), &[], &environments[resource], Some(&log)).await;
+        let mut function = started.unwrap();
+        let (path, body) = (format!("/twilio/{name}"), format!("AccountSid={ACCOUNT_SID}&Body=hi"));
+        let url = format!("https://wa.example.com{path}");
+        let forged = sign(&"rolled".into(), &url, &Form::parse(body.as_bytes()));
+        let too_large = format!("{body}&x={}", "x".repeat(300_000));
+        let of_a_stranger = "AccountSid=AC00000000000000000000000000000099&Body=hi";
+        for (event, expected) in [
+            (forged_event(&path, &body, Some(&forged)), 403),
+            (forged_event(&path, &body, Some(&format!("{forged},{forged}"))), 403),
+            (forged_event(&path, &too_large, Some(&forged)), 413),
+            (forged_event(&path, &body, None), 403),
+            (forged_event(&path, of_a_stranger, Some(&forged)), 403),
+            (forged_event(&path, "Body=hi", Some(&forged)), 400),
+        ] {
+            assert_eq!(function.invoke(&event.into()).await.unwrap()["statusCode"], expected);
+        }
+        let lines = fs::read_to_string(&log).unwrap();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let refused: Vec<_> =
+            lines.filter(|line| line["fields"]["message"] == "a webhook request was refused").collect();
+        let alarms: Vec<_> = refused.iter().map(|line| line["fields"]["alarm"].as_str()).collect();
+        let refused_alarm = Some("refused");
+        assert_eq!(alarms, [refused_alarm, refused_alarm, refused_alarm, None, None, None], "{resource}");
+        assert!(refused[..3].iter().all(|line| line["fields"]["account_sid"] == ACCOUNT_SID), "{resource}");
+        fs::remove_file(&log).unwrap();
+    }
 }

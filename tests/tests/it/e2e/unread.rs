@@ -1,8 +1,9 @@
 //! What a webhook's answer promises holds although no stream is read: the tests share a stack whose `publish` gets no records.
-//! In that stack a STOP covers only the sender that received it.
+//! In that stack a STOP covers only the sender that received it, and words are added to the keywords and removed from them.
 
 use std::{path::Path, sync::LazyLock};
 
+use domain::{preference::Preference, suppression::Scope};
 use serde_json::{Value, json};
 use stack::movable::{MovableStack, StackSettings};
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -14,6 +15,8 @@ use super::{
 use crate::world::{Person, World, new_id, template_notification, text, text_notification};
 
 const SENDER: &str = "whatsapp:+14155238886";
+const KEYWORDS: &str =
+    r#"{"es": {"stop": {"add": ["NO QUIERO MÁS"], "remove": ["DETENER"]}, "start": {"add": ["VOLVER"]}}}"#;
 
 /// The stack. The first test starts it.
 async fn unread() -> World {
@@ -22,7 +25,8 @@ async fn unread() -> World {
     static STACK: OnceCell<MovableStack> = OnceCell::const_new();
     let start = async || {
         let built = std::env::var_os("STACK_FOLDER").unwrap_or_else(|| panic!("STACK_FOLDER is not set"));
-        let settings = StackSettings { opt_out_scope: Some("sender"), ..StackSettings::default() };
+        let (opt_out_scope, opt_out_keywords) = (Some("sender"), Some(KEYWORDS));
+        let settings = StackSettings { opt_out_scope, opt_out_keywords, ..StackSettings::default() };
         let started = RUNTIME.spawn(async move { MovableStack::start(Path::new(&built), "unread", &settings).await });
         let started = started.await.unwrap().unwrap();
         stop_reading(&World::of(started.stack.clone())).await;
@@ -91,13 +95,18 @@ async fn stop_by_a_user_id_right_after_its_link_holds() {
 #[tokio::test]
 async fn refused_opt_out_counts_for_the_next_notification() {
     let (world, person) = (unread().await, Person::new());
-    let (first, second) = (new_id("refused"), new_id("known"));
+    let (first, second, third) = (new_id("refused"), new_id("known"), new_id("other-sender"));
     world.plan(&person, 1, json!({"kind": "refuse", "status": 400, "code": 21610})).await;
     world.notify(&template_notification(&first, &person)).await;
     world.notification_in(&first, "suppressed").await;
     world.notify(&template_notification(&second, &person)).await;
-    assert_eq!(reason(&world, &second).await, "the recipient has opted out");
+    assert_eq!(reason(&world, &second).await, "the recipient has opted out of this sender");
     assert!(world.sent_to(&person).await.is_empty());
+    // The service was refused. The sender, named without a service, is another one.
+    let mut notification = template_notification(&third, &person);
+    notification["from"] = json!(SENDER);
+    world.notify(&notification).await;
+    world.notification_in(&third, "accepted").await;
 }
 
 #[tokio::test]
@@ -116,4 +125,23 @@ async fn sms_fallback_respects_the_stop_to_its_service() {
     notification["from"] = json!(SENDER);
     world.notify(&notification).await;
     world.notification_in(&template, "accepted").await;
+}
+
+#[tokio::test]
+async fn configured_words_are_added_and_removed() {
+    let (world, person) = (unread().await, Person::new());
+    let stopped = Scope::Sender(SENDER.to_owned());
+    let preference = async || world.preference_in(&person, stopped.clone()).await;
+    assert_eq!(world.write(&person, "Detener").await["twiml"], "<Response/>", "a removed word");
+    assert_eq!(preference().await, None);
+    let receipt = world.write(&person, "¡no quiero mas!").await;
+    assert!(
+        receipt["reply"].as_str().unwrap().contains("REANUDAR"),
+        "an added word, answered in its language: {receipt}"
+    );
+    assert_eq!(preference().await, Some(Preference::OptedOut));
+    world.write(&person, "volver").await;
+    assert_eq!(preference().await, Some(Preference::OptedIn));
+    world.write(&person, "STOP").await;
+    assert_eq!(preference().await, Some(Preference::OptedOut));
 }

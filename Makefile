@@ -1,5 +1,5 @@
 # All tools except Rust, Python, make and a C compiler are installed into .tools/, in the versions pinned here and in
-# tools/requirements/.
+# tools/requirements/, whose files have the hashes of what is installed.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -84,6 +84,11 @@ soak: $(TOOLS) ## Run the crash and race tests with many repetitions, and sendin
 	@PROGRESS_SCHEDULES=1000000 cargo test --package domain --lib -- schedules --nocapture
 	@SENDING_SCALE=400000 cargo test --package domain --test sending -- --nocapture
 
+# FUZZ_INPUTS=N is the number of mutated inputs for each test, FUZZ_SECONDS=N ends a test earlier, ONLY=webhooks selects tests.
+.PHONY: fuzz
+fuzz: needs ## Read millions of mutated forms, signatures, notifications and other inputs, on all processors
+	@python3 tools/fuzz.py $(ONLY)
+
 .PHONY: sam-local
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
 	@cargo build --workspace --bin stack
@@ -141,7 +146,7 @@ clean: ## Remove build results, but not the tools
 	@echo "Installing $* into .tools/$*: a minute"
 	@rm -rf .tools/$*
 	@python3 -m venv .tools/$*
-	@.tools/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@.tools/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 .tools/npm/.installed: tools/requirements/npm/package-lock.json tools/requirements/npm/package.json .tools/proof/.installed

@@ -97,16 +97,28 @@ impl Events {
     }
 }
 
-/// Measures the CPU of both webhooks beside that of another version, whose binaries are in this folder.
+/// Measures the start, CPU and memory of both webhooks beside those of another version, whose binaries are in this folder.
 pub async fn compare(stack: &Stack, base: &Path, table: &mut ReportTable) -> Result<()> {
     let base_tables = BaseTables::create(stack).await?;
     for (name, function) in [("inbound", "InboundFunction"), ("status", "StatusFunction")] {
         let environments = stack.function_environments();
         let environment = environments.get(function).context("no such function")?;
         let base_environment = base_tables.environment(environment.clone());
-        let mut ours = FunctionProcess::start(&bootstrap(name), &[], environment).await?;
-        let base = base.join(name).join("bootstrap");
-        let mut theirs = FunctionProcess::start(&base, &[], &base_environment).await?;
+        let (program, base_program) = (bootstrap(name), base.join(name).join("bootstrap"));
+        let (mut starts, mut base_starts) = (Vec::new(), Vec::new());
+        for _ in 0..STARTS {
+            starts.push(FunctionProcess::start(&program, &[], environment).await?.start);
+            base_starts.push(FunctionProcess::start(&base_program, &[], &base_environment).await?.start);
+        }
+        compared(
+            table,
+            &format!("{name}, start"),
+            "ms",
+            milliseconds(median(starts)),
+            milliseconds(median(base_starts)),
+        );
+        let mut ours = FunctionProcess::start(&program, &[], environment).await?;
+        let mut theirs = FunctionProcess::start(&base_program, &[], &base_environment).await?;
         let mut events = Events::of(stack, function).await?;
         for process in [&mut ours, &mut theirs] {
             turn(process, &mut events).await?;
@@ -117,12 +129,18 @@ pub async fn compare(stack: &Stack, base: &Path, table: &mut ReportTable) -> Res
             base_cpu += turn(&mut theirs, &mut events).await?;
         }
         let turns = f64::from(TURNS);
-        table.add(&format!("{name}, CPU beside the other version"), cpu / turns, "ms", None);
-        table.add(&format!("{name} of the other version, CPU"), base_cpu / turns, "ms", None);
-        let percent = (cpu / base_cpu - 1.0) * 100.0;
-        table.add(&format!("{name}, more CPU than the other version"), percent, "%", Some(Limit::AtMost(10.0)));
+        compared(table, &format!("{name}, CPU"), "ms", cpu / turns, base_cpu / turns);
+        compared(table, &format!("{name}, memory"), "MB", megabytes(ours.resident()?), megabytes(theirs.resident()?));
     }
     Ok(())
+}
+
+/// Adds the values of both versions, and how much more this one needs.
+fn compared(table: &mut ReportTable, what: &str, unit: &str, ours: f64, base: f64) {
+    table.add(&format!("{what} beside the other version"), ours, unit, None);
+    table.add(&format!("{what} of the other version"), base, unit, None);
+    let percent = (ours / base - 1.0) * 100.0;
+    table.add(&format!("{what}, more than the other version"), percent, "%", Some(Limit::AtMost(10.0)));
 }
 
 /// The CPU milliseconds of an invocation, in one turn.

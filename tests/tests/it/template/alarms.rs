@@ -1,6 +1,6 @@
 //! Everything that can stand still has an alarm, and the operator finds it in docs/operate.md, "What can stand still".
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{file, of_type, resources, value};
 
@@ -27,10 +27,10 @@ fn rows() -> Vec<Vec<Vec<String>>> {
 /// The functions of all test files, in Rust and in Python.
 fn tests() -> String {
     let folders = ["tests/tests/it", "tests/tests/it/e2e", "tests/tests/it/template", "tools/stack/tests"];
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
     let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    files.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 #[test]
@@ -97,32 +97,83 @@ fn every_schedule_has_an_alarm_that_rings_without_a_run() {
     assert_eq!(rules.len(), 2);
 }
 
-/// The lines of a function's own code with the field `alarm`.
-#[test]
-fn every_function_that_logs_an_alarm_has_its_filter() {
-    let filters = of_type("AWS::Logs::MetricFilter");
-    for function in of_type("AWS::Serverless::Function").keys() {
-        let name = function.trim_end_matches("Function");
-        if code_of(&format!("functions/{}/src", name.to_lowercase())).contains("alarm = \"") {
-            let (group, field) = (format!("!Ref {name}LogGroup"), "$.fields.alarm = ");
-            let has_filter = filters.values().any(|filter| filter.contains(&group) && filter.contains(field));
-            assert!(has_filter, "{function}");
-        }
-    }
-}
-
-/// All source files below a folder.
-fn code_of(folder: &str) -> String {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
-    let (mut folders, mut code) = (vec![root], String::new());
+/// The folders of the sources whose log lines are a function's.
+fn sources_of(function: &str) -> Vec<String> {
+    let mut folders =
+        vec![format!("functions/{function}/src"), "shared/src".to_owned(), "shared/stores/src".to_owned()];
+    let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for entry in fs::read_dir(root.join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
                 folders.push(path);
-            } else {
-                code.push_str(&std::fs::read_to_string(path).unwrap());
+            } else if !path.ends_with("tests.rs") {
+                sources.push(file(&path));
             }
         }
     }
-    code
+    sources
+}
+
+/// The values of the field `alarm` in a source: `alarm = "refused"`, `alarm = is_refused.then_some("refused")`.
+fn alarms_in(source: &str) -> Vec<String> {
+    let values = source.split("alarm = ").skip(1).filter_map(|rest| {
+        let (value, _) = rest.split_once(['\n', ';']).unwrap_or((rest, ""));
+        value.split('"').nth(1)
+    });
+    values.map(str::to_owned).collect()
+}
+
+/// Whether a pattern such as `{ $.fields.alarm = "*" && $.fields.alarm != "paused" }` counts this value.
+fn counts(pattern: &str, alarm: &str) -> bool {
+    let terms = pattern.trim_matches(['\'', '{', '}', ' ']).split("&&").map(str::trim);
+    let counted: Vec<_> = terms
+        .map(|term| match term.strip_prefix("$.fields.alarm ")?.split_once(' ')? {
+            ("=", "\"*\"") => Some(true),
+            ("=", value) => Some(value.trim_matches('"') == alarm),
+            ("!=", value) => Some(value.trim_matches('"') != alarm),
+            _ => None,
+        })
+        .collect();
+    counted.iter().all(|term| *term == Some(true))
+}
+
+#[test]
+fn every_alarm_line_of_a_function_is_counted() {
+    let filters = of_type("AWS::Logs::MetricFilter");
+    let mut lines = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions")).unwrap() {
+        let function = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let group = format!("!Ref {}{}LogGroup", function[..1].to_uppercase(), &function[1..]);
+        let patterns: Vec<_> = filters
+            .values()
+            .filter(|filter| value(filter, "LogGroupName") == Some(&group))
+            .filter_map(|filter| value(filter, "FilterPattern"))
+            .collect();
+        for alarm in sources_of(&function).iter().flat_map(|source| alarms_in(source)) {
+            let counting = patterns.iter().filter(|pattern| counts(pattern, &alarm)).count();
+            assert_eq!(counting, 1, "{function}: lines with alarm = {alarm} are counted {counting} times");
+            lines += 1;
+        }
+    }
+    assert!(lines > 20, "{lines}");
+}
+
+#[test]
+fn refused_webhooks_ring_within_five_minutes() {
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["RefusedWebhooksAlarm"];
+    let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
+    assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (300, 5));
+    assert_eq!(value(alarm, "MetricName"), Some("RefusedWebhooks"));
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for group in ["InboundLogGroup", "StatusLogGroup"] {
+        let counts_refused = |filter: &&String| {
+            filter.contains(&format!("!Ref {group}\n"))
+                && filter.contains("MetricName: RefusedWebhooks,")
+                && value(filter, "FilterPattern").is_some_and(|pattern| counts(pattern, "refused"))
+        };
+        assert_eq!(filters.values().filter(counts_refused).count(), 1, "{group}");
+    }
 }

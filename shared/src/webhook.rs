@@ -20,80 +20,31 @@
 //! A request that is refused although it has a signature and names an account of the secret may be Twilio's: its log line has
 //! the field `alarm`. Requests of strangers, who scan every public address, have none.
 
-use std::time::Duration;
+mod receive;
+mod request;
 
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
     encodings::Body,
     http::{Response, StatusCode},
 };
-use domain::limits::{MAX_FORM_BYTES, Retention};
-use stores::{dynamodb::StoreError, messages::Messages};
+use domain::limits::MAX_FORM_BYTES;
+use stores::dynamodb::StoreError;
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::{
     inbound_message::InvalidForm,
     signature::{SignatureError, VerifiedForm},
 };
 
-mod receive;
-
 pub use receive::{WebhookReceiver, unreadable_names};
-
-use crate::{
-    deadline::{ANSWER_RESERVE, Deadline, DeadlineExceeded},
-    env, http_reply,
-    report::Chain,
-    secrets::{Secrets, SecretsError},
-    start::{StartError, log_warm_up},
-};
 use request::WebhookRequest;
 
-mod request;
-
-/// Twilio waits this long for an answer, and then takes the webhook for failed. Source: Twilio, "Webhooks: Connection
-/// overrides", read timeout (`rt`).
-const TWILIO_READ_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Receives a webhook until its answer is due: before the invocation ends, also if its timeout is longer than Twilio waits.
-pub fn receive_in_time<T>(
-    deadline_ms: u64,
-    receive: impl Future<Output = Result<T, WebhookError>>,
-) -> impl Future<Output = Result<T, WebhookError>> {
-    let twilio = Deadline::after(TWILIO_READ_TIMEOUT).before(ANSWER_RESERVE);
-    let received = Deadline::of_answer(deadline_ms).min(twilio).run(receive);
-    async { received.await? }
-}
-
-/// What both webhook functions need.
-#[derive(Debug)]
-pub struct WebhookResources {
-    pub verifier: WebhookVerifier,
-    /// For transactions over several tables.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    pub messages: Messages,
-    /// How long the items of the Messages table are kept.
-    pub retention: Retention,
-}
-
-impl WebhookResources {
-    /// Reads `MESSAGES_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL`, `MESSAGE_RETENTION_DAYS` and
-    /// `SECRET_MAX_AGE_SECONDS`, builds the clients and opens their connections. Reading the secret opens the one to Secrets
-    /// Manager.
-    pub async fn from_env() -> Result<Self, StartError> {
-        let messages_table = env::required("MESSAGES_TABLE")?;
-        let secret_id = env::required("TWILIO_SECRET_ID")?;
-        let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
-        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
-        let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
-        let config = crate::aws::config().await?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let messages = Messages::new(dynamodb.clone(), messages_table);
-        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (secrets, warmed) = tokio::join!(Secrets::load(secrets_manager, secret_id, max_age), messages.warm());
-        log_warm_up(warmed);
-        Ok(Self { verifier: WebhookVerifier { secrets: secrets?, public_base_url }, dynamodb, messages, retention })
-    }
-}
+use crate::{
+    deadline::DeadlineExceeded,
+    http_reply,
+    report::Chain,
+    secrets::{Secrets, SecretsError},
+};
 
 /// Tells Twilio's requests from all others.
 ///
@@ -103,7 +54,7 @@ impl WebhookResources {
 /// `request.rs`). The signature covers the URL byte for byte, and these routes are open to strangers, who could end the
 /// process with one such request. The raw path alone would be left, as `RequestExt::raw_http_path`.
 #[derive(Debug)]
-pub struct WebhookVerifier {
+struct WebhookVerifier {
     secrets: Secrets,
     /// The base URL that is configured at Twilio, where it is not the API's own domain.
     public_base_url: Option<BaseUrl>,
@@ -112,7 +63,7 @@ pub struct WebhookVerifier {
 /// A webhook request that was not processed. Twilio does not send a failed webhook again, but calls the fallback URL: what
 /// is lost here is found in Twilio's list of messages by the reconcile function.
 #[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
+enum WebhookError {
     /// The request is refused. With an account, it has a signature and names this account of the secret: either Twilio's
     /// settings and ours differ, or a stranger knows the account's SID.
     #[error("{refusal}")]
@@ -133,7 +84,7 @@ pub enum WebhookError {
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+enum Refusal {
     /// Twilio did not sign the request.
     #[error(transparent)]
     Unverified(#[from] SignatureError),
@@ -153,7 +104,7 @@ impl From<Refusal> for WebhookError {
 
 impl WebhookError {
     /// Logs the error, and answers what the caller may know of it.
-    pub fn into_response(self) -> Response<Body> {
+    fn into_response(self) -> Response<Body> {
         let (status, account_sid) = match &self {
             Self::Refused { refusal, account_sid } => (refusal.status(), account_sid.as_ref()),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, None),
@@ -194,7 +145,7 @@ impl Refusal {
 
 impl WebhookVerifier {
     /// Verifies a request, and gives the form that the signature covers.
-    pub async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
+    async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
         let request = WebhookRequest::read(event, self.public_base_url.as_ref())?;
         let mut accounts = self.secrets.current().await?;
         let mut verified = request.verify(&accounts);

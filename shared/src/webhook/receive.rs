@@ -3,6 +3,8 @@
 //! The two URLs are easily confused in Twilio's Console, and a person's STOP holds all the same. So each function records
 //! every kind of form that Twilio signed: what a form is depends on the form alone ([`Webhook::of`]).
 
+use std::time::Duration;
+
 use aws_lambda_events::{
     apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::StatusCode,
@@ -24,8 +26,17 @@ use twilio_webhook::{
     webhook::{UnknownWebhook, Webhook},
 };
 
-use super::{WebhookError, WebhookResources, WebhookVerifier, receive_in_time};
-use crate::{env, http_reply, opt_out, start::StartError};
+use super::{WebhookError, WebhookVerifier};
+use crate::{
+    deadline::{ANSWER_RESERVE, Deadline},
+    env, http_reply, opt_out,
+    secrets::Secrets,
+    start::{StartError, log_warm_up},
+};
+
+/// Twilio waits this long for an answer, and then takes the webhook for failed. Source: Twilio, "Webhooks: Connection
+/// overrides", read timeout (`rt`).
+const TWILIO_READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Receives webhooks of every kind.
 #[derive(Debug)]
@@ -47,16 +58,29 @@ enum Answer {
 }
 
 impl WebhookReceiver {
-    /// Reads `CONTACTS_TABLE`, what [`opt_out::policy_from_env`] reads, and what [`WebhookResources::from_env`]
-    /// reads, builds the clients and opens their connections.
+    /// Reads `MESSAGES_TABLE`, `CONTACTS_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL`,
+    /// `MESSAGE_RETENTION_DAYS`, `SECRET_MAX_AGE_SECONDS` and what [`opt_out::policy_from_env`] reads, builds the clients and
+    /// opens their connections. Reading the secret opens the one to Secrets Manager.
     pub async fn from_env() -> Result<Self, StartError> {
+        let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
-        // The keywords are normalised while the connections open: that takes the processor, and they take the network.
-        let (resources, policy) = tokio::join!(WebhookResources::from_env(), async { opt_out::policy_from_env() });
-        let WebhookResources { verifier, dynamodb, messages, retention } = resources?;
+        let secret_id = env::required("TWILIO_SECRET_ID")?;
+        let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
+        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
+        let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
+        let config = crate::aws::config().await?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let messages = Messages::new(dynamodb.clone(), messages_table);
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
+        let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
+        // The keywords are normalised while the connections open: that needs the processor, and they wait for the network.
+        let (secrets, warmed, policy) =
+            tokio::join!(Secrets::load(secrets_manager, secret_id, max_age), messages.warm(), async {
+                opt_out::policy_from_env()
+            });
+        log_warm_up(warmed);
         Ok(Self {
-            verifier,
+            verifier: WebhookVerifier { secrets: secrets?, public_base_url },
             inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts, policy?, retention),
             statuses: StatusRecorder::new(messages.clone(), retention),
             messages,
@@ -65,9 +89,8 @@ impl WebhookReceiver {
     }
 
     /// Answers a message with 200 and TwiML, a status with 204, and another form with 200 and empty TwiML, once it is stored. An
-    /// empty form, with which `wa` tries a signature, is answered with 204 and not stored. A
-    /// duplicate gets the answer of the first one. What is not stored by the deadline is answered with 500, because Twilio
-    /// waits no longer than 15 seconds.
+    /// empty form, with which `wa` tries a signature, is answered with 204 and not stored. A duplicate gets the answer of the
+    /// first one. What is not stored by the deadline is answered with 500, because Twilio waits no longer than 15 seconds.
     pub async fn handle(&self, event: ApiGatewayV2httpRequest, deadline_ms: u64) -> ApiGatewayV2httpResponse {
         let received = self.receive(event, Timestamp::now());
         let response = match receive_in_time(deadline_ms, received).await {
@@ -154,6 +177,16 @@ impl WebhookReceiver {
         );
         Ok(Answer::Twiml(twiml::EMPTY.to_owned()))
     }
+}
+
+/// Receives a webhook until its answer is due: before the invocation ends, also if its timeout is longer than Twilio waits.
+pub(super) fn receive_in_time<T>(
+    deadline_ms: u64,
+    receive: impl Future<Output = Result<T, WebhookError>>,
+) -> impl Future<Output = Result<T, WebhookError>> {
+    let twilio = Deadline::after(TWILIO_READ_TIMEOUT).before(ANSWER_RESERVE);
+    let received = Deadline::of_answer(deadline_ms).min(twilio).run(receive);
+    async { received.await? }
 }
 
 /// The names of the parameters that cannot be read, as the field of a log line: the metric `NotUnderstood` counts the lines

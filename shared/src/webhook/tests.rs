@@ -1,7 +1,7 @@
 use std::{
     future::{pending, ready},
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use aws_lambda_events::http::HeaderValue;
@@ -12,8 +12,11 @@ use twilio_webhook::{
     signature::{SIGNATURE, TrustedForm, sign},
 };
 
-use super::*;
-use crate::secrets::tests::{ONE, TWO, secrets};
+use super::{receive::receive_in_time, *};
+use crate::{
+    deadline::ANSWER_RESERVE,
+    secrets::tests::{ONE, TWO, secrets},
+};
 
 const OLD: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": ["old"]}}}"#;
 const NEW: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": ["new"]}}}"#;

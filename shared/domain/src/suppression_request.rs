@@ -64,7 +64,7 @@ const NAMES: [&str; 4] = ["scope", "channel", "reason", "account_sid"];
 fn together<'a>(body: &str, query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Value, FieldError> {
     let mut value = if body.trim().is_empty() { Value::Object(Map::new()) } else { json::value(body)? };
     let Value::Object(fields) = &mut value else { return Ok(value) };
-    // A signature in the query has names of its own.
+    // A signature in the query has other names.
     for (name, text) in query.into_iter().filter(|(name, _)| !name.starts_with("X-Amz-")) {
         if fields.get(name).is_some_and(|known| known != text) && NAMES.contains(&name) {
             return Err((name.to_owned(), "given twice, with two values".to_owned()));

@@ -27,5 +27,7 @@ pub mod queues;
 pub mod report;
 pub mod secrets;
 pub mod start;
+#[cfg(test)]
+mod test_log;
 pub mod twilio;
 pub mod webhook;

@@ -103,8 +103,9 @@ impl From<Refusal> for WebhookError {
 }
 
 impl WebhookError {
-    /// Logs the error, and answers what the caller may know of it.
-    fn into_response(self) -> Response<Body> {
+    /// Logs the error, and answers what the caller may know of it. `request_id` is API Gateway's, which the caller gets too, as
+    /// `Apigw-Requestid`.
+    fn into_response(self, request_id: Option<&str>) -> Response<Body> {
         let (status, account_sid) = match &self {
             Self::Refused { refusal, account_sid } => (refusal.status(), account_sid.as_ref()),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, None),
@@ -112,12 +113,17 @@ impl WebhookError {
         };
         let is_of_an_account = account_sid.is_some() || matches!(self, Self::Invalid(_));
         let message = if status.is_server_error() {
-            tracing::error!(error = %Chain(&self), "a webhook failed and was answered with status 500");
+            tracing::error!(
+                error = %Chain(&self),
+                api_request_id = request_id,
+                "a webhook failed and was answered with status 500"
+            );
             "internal error".to_owned()
         } else {
             tracing::warn!(
                 status = status.as_u16(),
                 error = %Chain(&self),
+                api_request_id = request_id,
                 account_sid = account_sid.map(tracing::field::display),
                 alarm = is_of_an_account.then_some("refused"),
                 "a webhook request was refused"

@@ -133,14 +133,13 @@ impl<T: DeserializeOwned> AgedSecret<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use tracing::instrument::WithSubscriber as _;
-
     use super::*;
-    use crate::secrets::{
-        Accounts, Secrets,
-        tests::{ONE, TWO, secrets},
+    use crate::{
+        secrets::{
+            Accounts, Secrets,
+            tests::{ONE, TWO, secrets},
+        },
+        test_log::logged,
     };
 
     const FIVE_MINUTES: Duration = Duration::from_mins(5);
@@ -155,32 +154,6 @@ mod tests {
 
     async fn current(secrets: &Secrets) -> String {
         sid(&secrets.current().await.unwrap())
-    }
-
-    /// What a future logs.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Log {
-        async fn of<F: Future>(work: F) -> (F::Output, Vec<String>) {
-            let log = Self::default();
-            let writer = log.clone();
-            let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-            let done = work.with_subscriber(subscriber).await;
-            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-            (done, text.lines().map(str::to_owned).collect())
-        }
-    }
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
     }
 
     #[tokio::test]
@@ -206,17 +179,17 @@ mod tests {
     async fn unreadable_secret_counts_for_an_hour_with_an_alarm() {
         let secrets = secrets(&[&with_account(ONE)]).await;
         secrets.freeze_for(FIVE_MINUTES);
-        let (counts, lines) = Log::of(current(&secrets)).await;
+        let (counts, lines) = logged(current(&secrets)).await;
         assert_eq!(counts, ONE);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains(r#""alarm":"secret""#) && lines[0].contains(r#""still_counts":true"#), "{lines:?}");
-        let (counts, lines) = Log::of(current(&secrets)).await;
+        let (counts, lines) = logged(current(&secrets)).await;
         assert_eq!((counts.as_str(), lines.len()), (ONE, 0), "it is not tried again at once");
 
         secrets.freeze_for(Duration::from_mins(54));
-        assert_eq!(Log::of(current(&secrets)).await.1.len(), 1, "each attempt that fails has its line");
+        assert_eq!(logged(current(&secrets)).await.1.len(), 1, "each attempt that fails has its line");
         secrets.freeze_for(Duration::from_mins(1));
-        let (refused, lines) = Log::of(secrets.current()).await;
+        let (refused, lines) = logged(secrets.current()).await;
         assert!(matches!(refused, Err(SecretsError::Malformed { .. })), "{refused:?}");
         assert!(lines[0].contains(r#""still_counts":false"#), "{lines:?}");
         assert!(matches!(secrets.current().await, Err(SecretsError::Unavailable { .. })), "not tried again at once");

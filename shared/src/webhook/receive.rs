@@ -92,11 +92,12 @@ impl WebhookReceiver {
     /// empty form, with which `wa` tries a signature, is answered with 204 and not stored. A duplicate gets the answer of the
     /// first one. What is not stored by the deadline is answered with 500, because Twilio waits no longer than 15 seconds.
     pub async fn handle(&self, event: ApiGatewayV2httpRequest, deadline_ms: u64) -> ApiGatewayV2httpResponse {
+        let request_id = event.request_context.request_id.clone();
         let received = self.receive(event, Timestamp::now());
         let response = match receive_in_time(deadline_ms, received).await {
             Ok(Answer::Twiml(twiml)) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
             Ok(Answer::Empty) => http_reply::empty(StatusCode::NO_CONTENT),
-            Err(error) => error.into_response(),
+            Err(error) => error.into_response(request_id.as_deref()),
         };
         http_reply::for_api_gateway(response)
     }

@@ -1,6 +1,5 @@
 use std::{
     future::{pending, ready},
-    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -16,6 +15,7 @@ use super::{receive::receive_in_time, *};
 use crate::{
     deadline::ANSWER_RESERVE,
     secrets::tests::{ONE, TWO, secrets},
+    test_log,
 };
 
 const OLD: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_tokens": ["old"]}}}"#;
@@ -51,7 +51,7 @@ fn body(account_sid: &str) -> String {
 async fn status(verifier: &WebhookVerifier, event: ApiGatewayV2httpRequest) -> u16 {
     match verifier.verify(event).await {
         Ok(_) => 200,
-        Err(error) => error.into_response().status().as_u16(),
+        Err(error) => error.into_response(None).status().as_u16(),
     }
 }
 
@@ -183,7 +183,7 @@ async fn refusal(verifier: &WebhookVerifier, event: ApiGatewayV2httpRequest) -> 
         WebhookError::Refused { account_sid, .. } => account_sid.as_ref().map(ToString::to_string),
         error => panic!("{error}"),
     };
-    (error.into_response().status().as_u16(), account)
+    (error.into_response(None).status().as_u16(), account)
 }
 
 /// The event of a JSON body, with its hash in the URL and the signature that Twilio would send.
@@ -263,42 +263,28 @@ async fn refused_webhook_of_an_account_of_the_secret_raises_an_alarm() {
 }
 
 /// The fields of the log line with which an error is answered.
-fn logged(error: WebhookError) -> serde_json::Value {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || LogWriter(Arc::clone(&writer))).finish();
-    tracing::subscriber::with_default(subscriber, || error.into_response());
-    let lines = log.lock().unwrap();
-    serde_json::from_slice::<serde_json::Value>(&lines).unwrap()["fields"].take()
+async fn logged(error: WebhookError) -> serde_json::Value {
+    let (_, lines) = test_log::logged(async { error.into_response(Some("JKJaXmPLvHcESHA=")) }).await;
+    serde_json::from_str::<serde_json::Value>(&lines[0]).unwrap()["fields"].take()
 }
 
-struct LogWriter(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn only_a_refusal_of_our_account_is_logged_with_an_alarm() {
+#[tokio::test]
+async fn only_a_refusal_of_our_account_is_logged_with_an_alarm() {
     let refused = |refusal: Refusal, account: Option<&str>| WebhookError::Refused {
         refusal,
         account_sid: account.map(|account| account.parse().unwrap()),
     };
-    let line = logged(refused(SignatureError::Mismatch.into(), Some(ONE)));
+    let line = logged(refused(SignatureError::Mismatch.into(), Some(ONE))).await;
     assert_eq!((&line["alarm"], &line["account_sid"], &line["status"]), (&"refused".into(), &ONE.into(), &403.into()));
-    let line = logged(refused(Refusal::TooLarge, Some(ONE)));
+    assert_eq!(line["api_request_id"], "JKJaXmPLvHcESHA=", "by it a caller's answer is found in the log");
+    let line = logged(refused(Refusal::TooLarge, Some(ONE))).await;
     assert_eq!((&line["alarm"], &line["status"]), (&"refused".into(), &413.into()));
     let invalid = InboundMessage::parse(TrustedForm::Stored(&Form::default())).unwrap_err();
-    assert_eq!(logged(invalid.into())["alarm"], "refused", "Twilio signed it");
+    assert_eq!(logged(invalid.into()).await["alarm"], "refused", "Twilio signed it");
     for refusal in [SignatureError::Mismatch.into(), Refusal::TooLarge, Refusal::Unreadable("AccountSid: expected one")]
     {
-        assert_eq!(logged(refused(refusal, None)).get("alarm"), None);
+        let line = logged(refused(refusal, None)).await;
+        assert_eq!(line.get("alarm"), None);
     }
 }
 
@@ -375,12 +361,12 @@ async fn webhook_that_is_not_stored_in_time_is_answered_with_500() {
     let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + ANSWER_RESERVE;
     let soon = soon + Duration::from_millis(50);
     let received = receive_in_time::<()>(u64::try_from(soon.as_millis()).unwrap(), pending()).await;
-    assert_eq!(received.unwrap_err().into_response().status(), 500);
+    assert_eq!(received.unwrap_err().into_response(None).status(), 500);
 }
 
 #[tokio::test]
 async fn webhook_that_is_stored_in_time_is_answered_as_it_was_received() {
     assert!(matches!(receive_in_time(0, ready(Ok(1))).await, Ok(1)));
     let received = receive_in_time::<()>(0, ready(Err(Refusal::TooLarge.into()))).await;
-    assert_eq!(received.unwrap_err().into_response().status(), 413);
+    assert_eq!(received.unwrap_err().into_response(None).status(), 413);
 }

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_no_code_twice() {
-        assert_eq!(TABLE.len(), 221);
+        assert_eq!(TABLE.len(), 227);
         assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
@@ -161,6 +161,8 @@ mod tests {
             (21608, Class::FixConfiguration),
             (21910, Class::FixConfiguration),
             (60223, Class::FixConfiguration),
+            (60221, Class::FixConfiguration),
+            (60203, Class::SlowDown),
             (60242, Class::FixConfiguration),
             (63060, Class::FixConfiguration),
             (63124, Class::FixConfiguration),

@@ -11,8 +11,8 @@ use twilio_types::{
 };
 
 use crate::{
-    ApiRequest, CreatedMessage, Credentials, MediaFile, MessageFilter, MessagePage, MessageResource, NewMessage,
-    PagePath, Product, TransportError, TwilioClient, TwilioError,
+    ApiRequest, CallObserver, CallRecord, CreatedMessage, Credentials, MediaFile, MessageFilter, MessagePage,
+    MessageResource, NewMessage, PagePath, Product, TransportError, TwilioClient, TwilioError,
     media::{MediaPage, MediaResource},
     request::Body,
 };
@@ -155,8 +155,26 @@ impl AccountClient {
     /// Sends a request. The answer has a 2xx status, and its body is not read yet.
     async fn send(&self, request: ApiRequest) -> Result<Response, TwilioError> {
         let builder = self.prepare(request)?;
-        let response = builder.send().await.map_err(TwilioError::of_send)?;
+        let response = match self.client.observer() {
+            None => builder.send().await,
+            Some(observer) => self.observe(builder, observer).await,
+        };
+        let response = response.map_err(TwilioError::of_send)?;
         if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+    }
+
+    async fn observe(&self, builder: RequestBuilder, observer: CallObserver) -> Result<Response, reqwest::Error> {
+        let request = builder.build()?;
+        let (method, url, began) = (request.method().clone(), request.url().clone(), Instant::now());
+        let answer = self.client.http().execute(request).await;
+        observer(&CallRecord {
+            method: method.as_str(),
+            url: url.as_str(),
+            status: answer.as_ref().ok().map(|answer| answer.status().as_u16()),
+            request_id: answer.as_ref().ok().and_then(request_id),
+            duration: began.elapsed(),
+        });
+        answer
     }
 
     fn prepare(&self, request: ApiRequest) -> Result<RequestBuilder, TwilioError> {
@@ -185,6 +203,10 @@ impl AccountClient {
     fn message_path(&self, message_sid: &MessageSid) -> String {
         self.resource_path(&format!("Messages/{message_sid}.json"))
     }
+}
+
+fn request_id(response: &Response) -> Option<&str> {
+    response.headers().get("twilio-request-id")?.to_str().ok()
 }
 
 async fn refused(response: Response) -> TwilioError {

@@ -31,7 +31,27 @@ pub struct TwilioClient {
     http: Client,
     base_url: BaseUrl,
     request_timeout: Duration,
+    observer: Option<CallObserver>,
 }
+
+/// A call that has ended, for a program that shows its calls. It has neither the headers nor the bodies; the query of the URL
+/// may hold phone numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct CallRecord<'a> {
+    /// The method, as in `GET`.
+    pub method: &'a str,
+    /// The whole URL.
+    pub url: &'a str,
+    /// The status of the answer. None if there was none.
+    pub status: Option<u16>,
+    /// Twilio's id of the request, from the header `Twilio-Request-Id` of the answer.
+    pub request_id: Option<&'a str>,
+    /// The time until the headers of the answer arrived.
+    pub duration: Duration,
+}
+
+/// Is called after each call, as soon as the headers of its answer are there.
+pub type CallObserver = fn(&CallRecord<'_>);
 
 /// The HTTP client cannot be built: the machine has no usable TLS, or the user agent is not a valid header value.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +66,7 @@ pub struct TwilioClientBuilder {
     request_timeout: Duration,
     idle_timeout: Duration,
     user_agent: String,
+    observer: Option<CallObserver>,
 }
 
 impl TwilioClient {
@@ -63,6 +84,7 @@ impl TwilioClient {
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             user_agent: concat!("twilio-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            observer: None,
         }
     }
 
@@ -85,6 +107,10 @@ impl TwilioClient {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.request_timeout
+    }
+
+    pub(crate) fn observer(&self) -> Option<CallObserver> {
+        self.observer
     }
 
     /// The URL of a path of a product.
@@ -124,6 +150,13 @@ impl TwilioClientBuilder {
         self
     }
 
+    /// A function that is called after each call of an [`AccountClient`]: none if it is not set.
+    #[must_use]
+    pub fn observer(mut self, observer: CallObserver) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// The client. No connection is opened yet.
     pub fn build(self) -> Result<TwilioClient, HttpClientError> {
         let http = Client::builder()
@@ -135,6 +168,11 @@ impl TwilioClientBuilder {
             .user_agent(self.user_agent)
             .build()
             .map_err(HttpClientError)?;
-        Ok(TwilioClient { http, base_url: self.base_url, request_timeout: self.request_timeout })
+        Ok(TwilioClient {
+            http,
+            base_url: self.base_url,
+            request_timeout: self.request_timeout,
+            observer: self.observer,
+        })
     }
 }

@@ -25,8 +25,8 @@ mod request;
 
 pub use account::{AccountClient, Cancellation};
 pub use client::{
-    DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT, HttpClientError,
-    TwilioClient, TwilioClientBuilder,
+    CallObserver, CallRecord, DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT,
+    HttpClientError, TwilioClient, TwilioClientBuilder,
 };
 pub use content::{ContentPage, ContentResource, MAX_CONTENT_PAGES};
 pub use credentials::Credentials;

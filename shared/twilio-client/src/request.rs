@@ -18,10 +18,14 @@ pub enum Product {
     Api,
     /// `content`: message templates.
     Content,
+    /// `iam`: API keys.
+    Iam,
     /// `lookups`: what is known of a phone number.
     Lookups,
     /// `messaging`: Messaging Services and senders.
     Messaging,
+    /// `monitor`: the alerts of the debugger, and events of the account.
+    Monitor,
     /// `studio`: flows and their executions.
     Studio,
     /// `verify`: one-time passwords.
@@ -35,8 +39,10 @@ impl Product {
             Self::Accounts => "accounts",
             Self::Api => "api",
             Self::Content => "content",
+            Self::Iam => "iam",
             Self::Lookups => "lookups",
             Self::Messaging => "messaging",
+            Self::Monitor => "monitor",
             Self::Studio => "studio",
             Self::Verify => "verify",
         }

@@ -5,15 +5,18 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use twilio_client::{
-    AccountClient, ApiRequest, Cancellation, Credentials, MediaFile, MessageFilter, MessageSender, NewContent,
-    NewMessage, PagePath, Product, TwilioClient, TwilioError,
+    AccountClient, ApiRequest, CallRecord, Cancellation, Credentials, MediaFile, MessageFilter, MessageSender,
+    NewContent, NewMessage, PagePath, Product, TwilioClient, TwilioError,
 };
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -309,4 +312,20 @@ async fn any_other_request_can_be_made() {
     assert!(request.starts_with("POST /v2/Services?a=b&c=d HTTP") && request.ends_with(r#"{"e":"f"}"#), "{request}");
     let deleted = account.call::<Value>(ApiRequest::delete(Product::Verify, "/v2/Services/VA1")).await.unwrap();
     assert_eq!(deleted, Value::Null);
+}
+
+#[tokio::test]
+async fn an_observer_sees_each_call_with_its_status() {
+    static SEEN: Mutex<Vec<(String, Option<u16>)>> = Mutex::new(Vec::new());
+    fn observe(record: &CallRecord<'_>) {
+        SEEN.lock().unwrap().push((format!("{} {}", record.method, record.url), record.status));
+    }
+    let server = Server::start(vec![refused(404, 20404), Script::Close]);
+    let client = TwilioClient::builder(server.url.parse().unwrap()).observer(observe).build().unwrap();
+    let account = client.account(ACCOUNT.parse().unwrap(), credentials());
+    for _ in 0..2 {
+        account.fetch(&MESSAGE.parse().unwrap()).await.unwrap_err();
+    }
+    let fetch = format!("GET {}{MESSAGES}/{MESSAGE}.json", server.url);
+    assert_eq!(*SEEN.lock().unwrap(), [(fetch.clone(), Some(404)), (fetch, None)]);
 }

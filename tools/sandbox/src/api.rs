@@ -63,9 +63,12 @@ async fn create_message(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-/// Sends a message for another product, as Verify does.
-pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<(), ApiError> {
-    accept::accept(sandbox, create::message(sandbox, form)?).map(drop)
+/// Sends a message for another product, as Verify does. Returns its SID; none where a planned fault creates no message.
+pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<Option<String>, ApiError> {
+    Ok(match accept::accept(sandbox, create::message(sandbox, form)?)? {
+        CreateOutcome::Created { shown, .. } => shown.get("sid").and_then(Value::as_str).map(str::to_owned),
+        CreateOutcome::NoAnswer => None,
+    })
 }
 
 async fn list_messages(
@@ -99,6 +102,7 @@ async fn update(
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let form = Form::parse(&body);
     let mut memory = sandbox.memory();
+    let late_cancellation = memory.choices.late_cancellation;
     let message = memory.messages.get_mut(&sid).ok_or_else(|| caller.not_found())?;
     match (form.get("Body"), form.get("Status")) {
         (Some(""), None) => message.body.clear(),
@@ -107,8 +111,11 @@ async fn update(
             let sandbox = Arc::clone(&sandbox);
             tokio::spawn(async move { callbacks::report(&sandbox, &sid, MessageStatus::Canceled, None).await });
         }
-        (None, Some("canceled")) => return Err(ApiError::bad_request(30409, "Message cannot be canceled")),
-        _ => return Err(ApiError::bad_request(20422, "Body must be empty, or Status must be canceled")),
+        (None, Some("canceled")) => {
+            return Err(ApiError::new(late_cancellation.into(), 30409, "This message cannot be canceled"));
+        }
+        // Source: Twilio, error 30400: neither of the two, both at once, another status, or a body that is not empty.
+        _ => return Err(ApiError::bad_request(30400, "Parameters are not valid")),
     }
     message.updated_at = sandbox.now();
     Ok(Json(message_resource(&sandbox.config.account_sid, message)))

@@ -88,3 +88,29 @@ pub(crate) fn dictionary_title(code: u32) -> Option<&'static str> {
 pub(crate) fn error_title(code: u32) -> &'static str {
     dictionary_title(code).unwrap_or("not allowed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_sandbox_has_twilios_title() {
+        let messages = [
+            21211, 21603, 21604, 21606, 21609, 21610, 21611, 21617, 21619, 21620, 21623, 21624, 21654, 21655, 21656,
+            21659, 21660, 21661, 21703, 21704, 21705, 21711, 21910, 30029, 30030, 30400, 30409, 35111, 35114, 35118,
+            35126, 63007,
+        ];
+        let failures = [
+            11751, 14107, 30001, 30036, 63003, 63006, 63013, 63016, 63018, 63019, 63021, 63024, 63027, 63028, 63030,
+            63031, 63034, 63040,
+        ];
+        let webhooks = [11200, 11205, 11750, 12100, 12102, 12200, 12300, 14103];
+        let others = [
+            20001, 20003, 20004, 20007, 20009, 20404, 20409, 20422, 20429, 20503, 21481, 21710, 21712, 60200, 60202,
+            60203, 60221, 60223, 63100,
+        ];
+        for code in messages.into_iter().chain(failures).chain(webhooks).chain(others) {
+            assert!(dictionary_title(code).is_some(), "{code}");
+        }
+    }
+}

@@ -2,19 +2,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use crate::{api_error::ApiError, state::Sandbox};
 use axum::{
     extract::{FromRequestParts, Path},
     http::{header::AUTHORIZATION, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use secrecy::ExposeSecret;
-
-use crate::{api_error::ApiError, state::Sandbox};
 
 /// A request with valid credentials for the account in its path.
 #[derive(Debug)]
 pub(crate) struct Authenticated {
     pub(crate) path: String,
+    /// Whether it has the account's auth token, and not an API key.
+    pub(crate) has_auth_token: bool,
 }
 
 impl Authenticated {
@@ -32,16 +32,17 @@ impl FromRequestParts<Arc<Sandbox>> for Authenticated {
         let credentials = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         let (user, password) = credentials.split_once(':').unwrap_or_default();
         let config = &sandbox.config;
-        let known = if user == config.account_sid.as_str() {
+        let has_auth_token = user == config.account_sid.as_str();
+        let known = if has_auth_token {
             sandbox.products.auth_tokens.accepts(password)
         } else {
-            user == config.api_key_sid && password == config.api_key_secret.expose_secret()
+            sandbox.products.api_keys.get(user).is_some_and(|key| key.has_secret(password))
         };
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, sandbox).await.map(|Path(path)| path);
         let own_account =
             path.unwrap_or_default().get("account").is_none_or(|account| account == config.account_sid.as_str());
         if known && own_account {
-            Ok(Self { path: parts.uri.path().to_owned() })
+            Ok(Self { path: parts.uri.path().to_owned(), has_auth_token })
         } else {
             Err(ApiError::unauthorized())
         }

@@ -2,17 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use twilio_types::{message_status::MessageStatus, sid::MessageSid};
-use twilio_webhook::form::Form;
-
 use self::{
     departure::{Departure, VALIDITY_EXPIRED},
     form::callback_form,
     sequence::{Reporting, StatusSequence},
 };
 use crate::{
+    alerts::Alert,
     api_error::error_title,
     chance::generator,
     faults::{CallFaults, WebhookFaults},
@@ -23,6 +19,9 @@ use crate::{
     timeline::TimelineEvent,
     webhook::{self, OutgoingWebhook},
 };
+use jiff::Timestamp;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use twilio_types::{message_status::MessageStatus, sid::MessageSid};
 
 mod departure;
 mod form;
@@ -30,15 +29,6 @@ mod sequence;
 
 /// Between two statuses: long enough for a person at the page to see each of them.
 const PAUSE: Duration = Duration::from_millis(100);
-
-#[derive(Debug)]
-struct Callback {
-    url: String,
-    form: Form,
-    message_sid: MessageSid,
-    person: String,
-    status: MessageStatus,
-}
 
 /// The faults that are planned for a message and for its callbacks.
 #[derive(Debug, Default)]
@@ -66,7 +56,7 @@ async fn go_through_statuses(
     sid: &MessageSid,
     sequence: StatusSequence,
     faults: &WebhookFaults,
-    later: UnboundedSender<(Timestamp, Callback)>,
+    later: UnboundedSender<(Timestamp, OutgoingWebhook)>,
 ) {
     let mut held = Vec::new();
     for status in sequence.statuses {
@@ -94,7 +84,7 @@ async fn go_through_statuses(
 
 async fn post_late_callbacks(
     sandbox: &Sandbox,
-    mut waiting: UnboundedReceiver<(Timestamp, Callback)>,
+    mut waiting: UnboundedReceiver<(Timestamp, OutgoingWebhook)>,
     faults: &WebhookFaults,
 ) {
     let delay = faults.delay().unwrap_or_default();
@@ -109,17 +99,9 @@ async fn post_late_callbacks(
 }
 
 /// Posts a status callback, and its planned duplicates.
-async fn post_callback(sandbox: &Sandbox, callback: &Callback, faults: &WebhookFaults) {
-    let webhook = OutgoingWebhook {
-        url: &callback.url,
-        form: &callback.form,
-        message_sid: callback.message_sid.as_str(),
-        person: &callback.person,
-        status: Some(callback.status),
-        faults,
-    };
+async fn post_callback(sandbox: &Sandbox, callback: &OutgoingWebhook, faults: &WebhookFaults) {
     for copy in 0..=faults.copies() {
-        webhook::deliver(sandbox, &webhook, copy).await;
+        webhook::deliver(sandbox, callback, faults, copy).await;
     }
 }
 
@@ -137,8 +119,9 @@ async fn status_sequence(
     }
     // Twilio's own answer to STOP is a reply, and reaches the person all the same.
     let refused = message.direction == "outbound-api" && sandbox.refuses_messages_to(&message.to);
-    let verdict = if refused { Some(OPTED_OUT) } else { verdict(sandbox, &message).await };
-    Some(StatusSequence::of(&message, verdict, faults))
+    let code = if refused { Some(OPTED_OUT) } else { verdict(sandbox, &message).await };
+    let broken_rule = code.map(|code| (code, sandbox.memory().choices.broken_rule));
+    Some(StatusSequence::of(&message, broken_rule, faults))
 }
 
 /// Adds the broken rule to the timeline, unless the error code is that of a planned fault.
@@ -165,6 +148,7 @@ fn set_status(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_
         return None;
     }
     message.status = message.status.max(status);
+    let alert = error_code.filter(|_| message.error_code.is_none()).map(|code| Alert::of_message(message, code, now));
     message.error_code = message.error_code.or(error_code);
     message.updated_at = now;
     // A message that fails was tried, unless its validity ended in the queue.
@@ -174,7 +158,9 @@ fn set_status(sandbox: &Sandbox, sid: &MessageSid, status: MessageStatus, error_
     if status != MessageStatus::Canceled {
         message.from.get_or_insert_with(|| sandbox.config.sender_on(&message.channel).to_owned());
     }
-    Some(message.clone())
+    let message = message.clone();
+    memory.alerts.extend(alert);
+    Some(message)
 }
 
 fn is_queued(status: MessageStatus) -> bool {
@@ -183,19 +169,24 @@ fn is_queued(status: MessageStatus) -> bool {
 }
 
 /// The callback for a status; none for a message without a callback URL.
-fn callback(sandbox: &Sandbox, message: &Message, status: MessageStatus, error_code: Option<u32>) -> Option<Callback> {
+fn callback(
+    sandbox: &Sandbox,
+    message: &Message,
+    status: MessageStatus,
+    error_code: Option<u32>,
+) -> Option<OutgoingWebhook> {
     let ids = sandbox.memory().people.portfolio.ids(&message.to);
-    Some(Callback {
+    Some(OutgoingWebhook {
         url: message.status_callback.clone()?,
         form: callback_form(&sandbox.config, message, status, error_code, ids),
         message_sid: message.sid.clone(),
         person: message.to.clone(),
-        status,
+        status: Some(status),
     })
 }
 
 /// Rotates two or more callbacks, so that they are not in their order.
-fn reorder(callbacks: &mut [Callback], seed: u64, sid: &MessageSid) {
+fn reorder(callbacks: &mut [OutgoingWebhook], seed: u64, sid: &MessageSid) {
     if callbacks.len() > 1 {
         let first = generator(seed, &[sid.as_str(), "reordered"]).usize(1..callbacks.len());
         callbacks.rotate_left(first);

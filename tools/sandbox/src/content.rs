@@ -160,6 +160,10 @@ impl ContentTemplate {
             .unwrap_or_default()
     }
 
+    pub(crate) fn is_named(&self, name: &str, language: &str) -> bool {
+        self.given.friendly_name.as_deref() == Some(name) && self.given.language == language
+    }
+
     fn resource(&self, config: &Config) -> Value {
         let url = format!("https://content.twilio.com/v1/Content/{}", self.sid);
         json!({
@@ -179,7 +183,8 @@ impl ContentTemplate {
     pub(crate) fn overview(&self) -> Value {
         let body = self.whatsapp_type().and_then(|(_, content)| content["body"].as_str());
         json!({
-            "sid": self.sid, "name": self.given.friendly_name, "body": body,
+            "sid": self.sid, "name": self.given.friendly_name, "language": self.given.language,
+            "category": self.approval.as_ref().map(Approval::category), "body": body,
             "variables": self.given.variables.clone().unwrap_or_default(),
             "buttons": self.render(&Channel::WhatsApp, &BTreeMap::new()).buttons,
         })
@@ -218,6 +223,24 @@ mod tests {
         for (sid, given, text) in cases {
             assert_eq!(rendered(sid, &Channel::WhatsApp, given).body, text);
             assert_eq!(rendered(sid, &Channel::Sms, given).body, text);
+        }
+    }
+
+    #[test]
+    fn each_variable_needs_a_value_and_each_value_a_variable() {
+        let [order, ..] = approved_templates(Timestamp::UNIX_EPOCH);
+        let without_samples = ContentDefinition { variables: None, ..order.given.clone() };
+        let without_samples = ContentTemplate { given: without_samples, ..order.clone() };
+        let cases = [
+            (&order, "{}", true),
+            (&order, r#"{"1": "Ben"}"#, true),
+            (&order, r#"{"3": "x"}"#, false),
+            (&without_samples, r#"{"1": "Ben", "2": "A-17"}"#, true),
+            (&without_samples, r#"{"1": "Ben"}"#, false),
+            (&without_samples, r#"{"1": "Ben", "2": "A-17", "3": "x"}"#, false),
+        ];
+        for (content, given, matches) in cases {
+            assert_eq!(content.matches_values(&serde_json::from_str(given).unwrap()), matches, "{given}");
         }
     }
 

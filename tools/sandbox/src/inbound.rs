@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use twilio_types::address::Channel;
+use twilio_types::{address::Channel, sid::MessageSid};
 use twilio_webhook::form::Form;
 
 use self::{person_message::PersonMessage, replies::send_reply};
@@ -15,7 +15,7 @@ use crate::{
     state::Sandbox,
     timeline::TimelineEvent,
     twiml::{self, DebuggerReport, Reply},
-    webhook::{self, OutgoingWebhook, WebhookDelivery},
+    webhook::{self, OutgoingWebhook, WebhookAnswer, WebhookDelivery},
 };
 
 mod form;
@@ -53,6 +53,18 @@ pub(crate) struct InboundResult {
     reply: Option<String>,
 }
 
+impl InboundResult {
+    fn new(message_sid: &MessageSid, answer: Option<&WebhookAnswer>, reply: Option<String>) -> Self {
+        Self {
+            message_sid: message_sid.to_string(),
+            status: answer.map(|answer| answer.status),
+            content_type: answer.map(|answer| answer.content_type.clone()),
+            twiml: answer.map(|answer| answer.body.clone()),
+            reply,
+        }
+    }
+}
+
 /// Stores what a person sends. Where Advanced Opt-Out is on, Twilio's own answer to a keyword goes out before the webhook.
 pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbound {
     if sent.from.channel == Channel::WhatsApp {
@@ -64,7 +76,8 @@ pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbou
         sandbox.memory().people.portfolio.record_seen(id);
     }
     let faults = remember(sandbox, &message);
-    if let Some(keyword) = OptOutKeyword::read(&message.body).filter(|_| sandbox.rules().advanced_opt_out) {
+    let keyword = OptOutKeyword::read(&message.body, sandbox.memory().choices.long_code_keywords);
+    if let Some(keyword) = keyword.filter(|_| sandbox.rules().advanced_opt_out) {
         let opt_out_type = ("OptOutType".to_owned(), keyword.opt_out_type().to_owned());
         form = form.pairs().iter().cloned().chain([opt_out_type]).collect();
         apply_keyword(sandbox, &message, keyword);
@@ -89,7 +102,7 @@ fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
     memory.messages.add(message.clone());
     let faults = memory.faults.take_for_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
     for fault in faults.iter() {
-        memory.timeline.add(message.created_at, fault.event(person, sid));
+        memory.record(message.created_at, fault.event(person, sid));
     }
     faults
 }
@@ -100,33 +113,47 @@ pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> I
     let person = message.from.clone().unwrap_or_default();
     let deliveries = post_webhooks(sandbox, &message, &form, &faults).await;
     // An error means that no other message waits to be overtaken.
-    let _ = sandbox.delivered_inbound.send(person.clone());
+    let _ = sandbox.delivered_inbound.send(person);
     let mut first_reply = None;
     for (copy, delivery) in deliveries.iter().enumerate() {
-        let (replies, reports) = twiml::read(delivery);
-        for DebuggerReport { code, title } in reports {
-            sandbox.record(TimelineEvent::broken_rule(code, title).of(&person, Some(message.sid.as_str())));
-        }
-        for (index, reply) in replies.into_iter().enumerate() {
-            if sandbox.refuses_messages_to(&person) {
-                sandbox.record(
-                    TimelineEvent::broken_rule(OPTED_OUT, error_title(OPTED_OUT))
-                        .of(&person, Some(message.sid.as_str())),
-                );
-                continue;
-            }
-            first_reply.get_or_insert_with(|| reply.body.clone());
-            send_reply(sandbox, &message, reply, &format!("reply {copy} {index}"));
-        }
+        let reply = send_replies(sandbox, &message, delivery, &format!("reply {copy}"));
+        first_reply = first_reply.or(reply);
     }
     let answer = deliveries.iter().find_map(WebhookDelivery::answer);
-    InboundResult {
-        message_sid: message.sid.to_string(),
-        status: answer.map(|answer| answer.status),
-        content_type: answer.map(|answer| answer.content_type.clone()),
-        twiml: answer.map(|answer| answer.body.clone()),
-        reply: first_reply,
+    InboundResult::new(&message.sid, answer, first_reply)
+}
+
+/// Posts a webhook or a callback of the timeline again, and sends the replies of its answer.
+pub(crate) async fn deliver_again(sandbox: &Arc<Sandbox>, webhook: &OutgoingWebhook, token: String) -> InboundResult {
+    let delivery = webhook::post_again(sandbox, webhook, token).await;
+    let message = sandbox.memory().messages.get(&webhook.message_sid).cloned();
+    let reply = message.filter(|_| webhook.status.is_none()).and_then(|message| {
+        let name = format!("delivery {}", message.webhooks.deliveries(webhook.status));
+        send_replies(sandbox, &message, &delivery, &name)
+    });
+    InboundResult::new(&webhook.message_sid, delivery.answer(), reply)
+}
+
+/// Sends the replies of an answer, and gives the text of the first. The name tells the answers to one message apart.
+fn send_replies(sandbox: &Arc<Sandbox>, message: &Message, delivery: &WebhookDelivery, name: &str) -> Option<String> {
+    let person = message.from.as_deref().unwrap_or_default();
+    let report = |code, title| {
+        sandbox.record(TimelineEvent::broken_rule(code, title).of(person, Some(message.sid.as_str())));
+    };
+    let (replies, reports) = twiml::read(delivery);
+    for DebuggerReport { code, title } in reports {
+        report(code, title);
     }
+    let mut first = None;
+    for (index, reply) in replies.into_iter().enumerate() {
+        if sandbox.refuses_messages_to(person) {
+            report(OPTED_OUT, error_title(OPTED_OUT));
+            continue;
+        }
+        first.get_or_insert_with(|| reply.body.clone());
+        send_reply(sandbox, message, reply, &format!("{name} {index}"));
+    }
+    first
 }
 
 /// Posts the webhook and its copies, each with the fallback URL where the first URL fails. Gives the result of each copy.
@@ -143,15 +170,21 @@ async fn post_webhooks(
         wait_to_be_overtaken(sandbox, person).await;
     }
     sandbox.clock.sleep(faults.delay().unwrap_or_default()).await;
-    let webhook = OutgoingWebhook { url: &url, form, message_sid: message.sid.as_str(), person, status: None, faults };
+    let webhook = OutgoingWebhook {
+        url,
+        form: form.clone(),
+        message_sid: message.sid.clone(),
+        person: person.to_owned(),
+        status: None,
+    };
     let mut deliveries = Vec::new();
     for copy in 0..=faults.copies() {
-        let mut delivery = webhook::deliver(sandbox, &webhook, copy).await;
+        let mut delivery = webhook::deliver(sandbox, &webhook, faults, copy).await;
         if let (Some(fallback), Some(code)) = (&fallback, fallback_code(&delivery)) {
-            let error = [("ErrorCode".to_owned(), code), ("ErrorUrl".to_owned(), url.clone())];
+            let error = [("ErrorCode".to_owned(), code), ("ErrorUrl".to_owned(), webhook.url.clone())];
             let form = form.pairs().iter().cloned().chain(error).collect();
-            delivery =
-                webhook::deliver(sandbox, &OutgoingWebhook { url: fallback, form: &form, ..webhook }, copy).await;
+            let webhook = OutgoingWebhook { url: fallback.clone(), form, ..webhook.clone() };
+            delivery = webhook::deliver(sandbox, &webhook, faults, copy).await;
         }
         deliveries.push(delivery);
     }

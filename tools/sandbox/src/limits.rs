@@ -15,6 +15,10 @@ use crate::api_error::ApiError;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
+/// How much of its messages a WhatsApp sender's queue has room for, and how long a message stays in it. Source: Twilio,
+/// "WhatsApp best practices and FAQs".
+pub(crate) const WHATSAPP_QUEUE: SignedDuration = SignedDuration::from_hours(4);
+
 /// The limits in effect; none for no limit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,13 +63,21 @@ pub(crate) struct Limiter {
     pub(crate) limits: AccountLimits,
     /// By sender, the oldest first.
     times: HashMap<String, VecDeque<Timestamp>>,
+    /// The latest time that the clock had.
+    latest: Timestamp,
 }
 
 impl Limiter {
+    /// Forgets what was counted.
+    pub(crate) fn forget_times(&mut self) {
+        self.times.clear();
+    }
+
     /// What happens to a sender's next message where it is over the limit. A message that fails or is refused does not count
     /// against the limit, since it is not sent.
     pub(crate) fn excess(&mut self, sender: &str, now: Timestamp) -> Option<OnExcess> {
         let limit = self.limits.messages_per_second?;
+        self.forget_the_future(now);
         let times = self.times.entry(sender.to_owned()).or_default();
         while times.front().is_some_and(|at| now.duration_since(*at) >= SECOND) {
             times.pop_front();
@@ -73,17 +85,35 @@ impl Limiter {
         (times.len() >= limit).then_some(self.limits.on_excess)
     }
 
-    /// Counts a message, and gives the time at which it is sent: `now` within the limit, and otherwise the first second with
-    /// room for it. None where the limit is 0.
+    /// Forgets the messages that were counted when the clock was ahead: they would hold up all others until then.
+    fn forget_the_future(&mut self, now: Timestamp) {
+        if self.latest.duration_since(now) > SECOND {
+            self.times.clear();
+        }
+        self.latest = now;
+    }
+
+    /// Counts a message, and gives the time at which it is sent.
     pub(crate) fn count(&mut self, sender: &str, now: Timestamp) -> Option<Timestamp> {
-        let Some(limit) = self.limits.messages_per_second else { return Some(now) };
-        let times = self.times.entry(sender.to_owned()).or_default();
-        let at = match times.len().checked_sub(limit) {
-            None => now,
-            Some(index) => times.get(index)?.saturating_add(SECOND).unwrap_or(Timestamp::MAX).max(now),
-        };
-        times.push_back(at);
+        let at = self.turn(sender, now)?;
+        if self.limits.messages_per_second.is_some() {
+            self.times.entry(sender.to_owned()).or_default().push_back(at);
+        }
         Some(at)
+    }
+
+    /// Whether a sender's queue has no room for another message.
+    pub(crate) fn is_queue_full(&self, sender: &str, now: Timestamp) -> bool {
+        self.turn(sender, now).is_some_and(|turn| turn.duration_since(now) > WHATSAPP_QUEUE)
+    }
+
+    /// The time at which a sender's next message is sent: `now` within the limit, and otherwise the first second with room for
+    /// it. None where the limit is 0.
+    fn turn(&self, sender: &str, now: Timestamp) -> Option<Timestamp> {
+        let Some(limit) = self.limits.messages_per_second else { return Some(now) };
+        let times = self.times.get(sender);
+        let Some(index) = times.map_or(0, VecDeque::len).checked_sub(limit) else { return Some(now) };
+        Some(times?.get(index)?.saturating_add(SECOND).unwrap_or(Timestamp::MAX).max(now))
     }
 }
 
@@ -155,6 +185,37 @@ mod tests {
         assert_eq!(sent(2_600), (true, Some(at(3_000))));
         limiter.limits.messages_per_second = Some(0);
         assert_eq!((limiter.excess("b", at(0)), limiter.count("b", at(0))), (Some(OnExcess::Queue), None));
+    }
+
+    #[test]
+    fn messages_of_a_clock_that_was_ahead_hold_up_no_others() {
+        let mut limiter = Limiter::default();
+        limiter.limits.messages_per_second = Some(1);
+        let tomorrow = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24);
+        assert_eq!((limiter.excess("a", tomorrow), limiter.count("a", tomorrow)), (None, Some(tomorrow)));
+        assert_eq!(limiter.excess("a", tomorrow), Some(OnExcess::Queue));
+        assert_eq!(limiter.excess("a", Timestamp::UNIX_EPOCH), None, "the clock is back");
+        assert_eq!(limiter.count("a", Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn queue_has_room_for_the_messages_of_four_hours() {
+        let mut limiter = Limiter::default();
+        limiter.limits.messages_per_second = Some(2);
+        let mut accepted = 0;
+        while !limiter.is_queue_full("a", Timestamp::UNIX_EPOCH) {
+            limiter.count("a", Timestamp::UNIX_EPOCH);
+            accepted += 1;
+        }
+        // Those of the first second are not in the queue.
+        assert_eq!(accepted, 2 + 2 * 4 * 60 * 60);
+        assert!(!limiter.is_queue_full("a", Timestamp::UNIX_EPOCH + SECOND));
+        assert!(!limiter.is_queue_full("b", Timestamp::UNIX_EPOCH), "each sender has its own queue");
+        limiter.limits.messages_per_second = Some(0);
+        assert!(
+            !limiter.is_queue_full("c", Timestamp::UNIX_EPOCH),
+            "with a limit of 0 messages wait until they expire"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Source: Twilio, "Customize Users' Opt-in and Opt-out Experience with Advanced Opt-Out".
 
+use crate::choices::LongCodeKeywords;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OptOutKeyword {
     Stop,
@@ -19,9 +21,15 @@ const KEYWORDS: [(OptOutKeyword, &[&str]); 3] = [
     (OptOutKeyword::Help, &["help", "info"]),
 ];
 
+/// The keywords of STOP that the page names for long codes, and not among those of Advanced Opt-Out.
+const LONG_CODE_KEYWORDS: [&str; 2] = ["revoke", "optout"];
+
 impl OptOutKeyword {
-    pub(crate) fn read(body: &str) -> Option<Self> {
+    pub(crate) fn read(body: &str, more: LongCodeKeywords) -> Option<Self> {
         let word = body.trim().to_ascii_lowercase();
+        if more == LongCodeKeywords::Included && LONG_CODE_KEYWORDS.contains(&word.as_str()) {
+            return Some(Self::Stop);
+        }
         KEYWORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(keyword, _)| *keyword)
     }
 
@@ -62,9 +70,15 @@ mod tests {
             ("yes", Some(OptOutKeyword::Start)),
             ("Info", Some(OptOutKeyword::Help)),
             ("", None),
+            ("Revoke", Some(OptOutKeyword::Stop)),
+            ("OPTOUT", Some(OptOutKeyword::Stop)),
+            ("opt out", None),
         ];
         for (body, keyword) in cases {
-            assert_eq!(OptOutKeyword::read(body), keyword, "{body:?}");
+            assert_eq!(OptOutKeyword::read(body, LongCodeKeywords::Included), keyword, "{body:?}");
+        }
+        for (body, keyword) in [("revoke", None), ("optout", None), ("stop", Some(OptOutKeyword::Stop))] {
+            assert_eq!(OptOutKeyword::read(body, LongCodeKeywords::Excluded), keyword, "{body:?}");
         }
     }
 }

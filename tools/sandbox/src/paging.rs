@@ -40,7 +40,8 @@ impl PageRequest {
     pub(crate) fn page(&self, key: &str, items: &[Value]) -> Result<Value, ApiError> {
         let size = size(&self.query)?.unwrap_or(DEFAULT_SIZE);
         let number = number(&self.query, "Page")?.unwrap_or(0);
-        let after = self.query.get_filled("PageToken").map(|token| token.trim_start_matches("PA"));
+        let token = self.query.get_filled("PageToken");
+        let after = token.map(|token| token.strip_prefix("PA").ok_or_else(invalid_token)).transpose()?;
         let place = after.and_then(|after| items.iter().position(|item| item["sid"] == after));
         let begin = place.map_or_else(|| number.saturating_mul(size).min(items.len()), |at| at + 1);
         let shown: Vec<_> = items.iter().skip(begin).take(size).collect();
@@ -83,9 +84,14 @@ pub(crate) fn size(query: &Form) -> Result<Option<usize>, ApiError> {
     match number(query, "PageSize")? {
         Some(0) => Err(ApiError::bad_request(20001, "Page size must be greater than 0")),
         Some(size @ ..=MAX_SIZE) => Ok(Some(size)),
-        Some(_) => Err(ApiError::bad_request(20001, "Page size must be less than or equal to 1000")),
+        Some(_) => Err(ApiError::bad_request(20007, "Page size too large. The maximum page size is 1000.")),
         None => Ok(None),
     }
+}
+
+/// A `PageToken` that no page has.
+pub(crate) fn invalid_token() -> ApiError {
+    ApiError::bad_request(21481, "Invalid PageToken")
 }
 
 pub(crate) fn number(query: &Form, name: &str) -> Result<Option<usize>, ApiError> {
@@ -140,6 +146,10 @@ mod tests {
             let found = page(query, &[]).ok().map(|page| page["meta"]["page_size"].clone());
             assert_eq!(found, size.map(Value::from), "{query}");
         }
-        assert_eq!(page("Page=x", &[]).unwrap_err().code, 20001);
+        for (query, code) in
+            [("Page=x", 20001), ("PageSize=0", 20001), ("PageSize=1001", 20007), ("PageToken=x", 21481)]
+        {
+            assert_eq!(page(query, &[]).unwrap_err().code, code, "{query}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use self::collection::Collection;
 use crate::{
+    api_keys::{self, ApiKey},
     auth_tokens::AuthTokens,
     capacity,
     config::Config,
@@ -25,6 +26,7 @@ pub(crate) mod routes;
 #[derive(Debug)]
 pub(crate) struct Products {
     pub(crate) auth_tokens: AuthTokens,
+    pub(crate) api_keys: Collection<ApiKey>,
     pub(crate) services: Collection<MessagingService>,
     pub(crate) senders: Senders,
     pub(crate) contents: Collection<ContentTemplate>,
@@ -46,6 +48,7 @@ impl Products {
         }
         Self {
             auth_tokens: AuthTokens::new(config.auth_token.clone()),
+            api_keys: api_keys::of_account(config, at),
             services,
             senders: Senders::new(config),
             contents,

@@ -89,6 +89,10 @@ impl ActiveRules {
         }
         let due = rules.1.entry((sender.to_owned(), message.to.clone())).or_insert(now);
         let seconds = |duration: std::time::Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        if due.duration_since(now) > seconds(PAIR_INTERVAL * PAIR_BURST) {
+            // It was counted when the clock was ahead.
+            *due = now;
+        }
         if due.duration_since(now) > seconds(PAIR_INTERVAL * (PAIR_BURST - 1)) {
             return true;
         }

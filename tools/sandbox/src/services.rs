@@ -1,7 +1,8 @@
 //! Messaging Services (messaging v1, `Services`): the URLs for people's messages, and the defaults of the messages that are
 //! sent through a service.
 //!
-//! The account's service has both of its senders. Services that are created have no sender, so that they cannot send.
+//! The account's service has both of its senders. Services that are created have no sender until one is added to their
+//! [`pool`].
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use twilio_webhook::form::Form;
 use crate::{api_error::ApiError, config::Config, dates::iso_date, http_client::is_http_url};
 
 pub(crate) mod api;
+mod pool;
 
 /// Its settings without a field here always have Twilio's default.
 #[derive(Debug, Clone)]
@@ -128,6 +130,16 @@ impl MessagingService {
             pool: vec![config.sender.clone(), config.sms_sender.clone()],
             ..Self::new(config.messaging_service_sid.to_string(), "Sandbox".to_owned(), at)
         }
+    }
+
+    /// A service with these senders.
+    #[cfg(test)]
+    pub(crate) fn with_pool(sid: &str, pool: Vec<String>) -> Self {
+        Self { pool, ..Self::new(sid.to_owned(), "Test".to_owned(), Timestamp::UNIX_EPOCH) }
+    }
+
+    pub(crate) fn has_no_sender(&self) -> bool {
+        self.pool.is_empty()
     }
 
     pub(crate) fn has_sender(&self, address: &str) -> bool {

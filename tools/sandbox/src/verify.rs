@@ -2,7 +2,8 @@
 //! template `verification_code`, on SMS as text.
 //!
 //! One service exists from the start, [`SERVICE_SID`]. The channels `sms` and `whatsapp` are enabled. A verification expires
-//! after 10 minutes of the sandbox's clock. Its code is sent at most 5 times and checked at most 5 times.
+//! after 10 minutes of the sandbox's clock. Its code is sent at most 5 times and checked at most 5 times. It is deleted when it
+//! is approved, has expired, or was checked too often, as at Twilio.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -125,6 +126,11 @@ impl Verifications {
         self.0.iter_mut().rev().filter(|it| it.service_sid == service_sid).find(is)
     }
 
+    /// The newest one, unless it is deleted.
+    fn existing(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
+        self.find(service_sid, sid_or_to).filter(|verification| !verification.is_deleted(now))
+    }
+
     /// The newest one that can still be approved.
     fn pending(&mut self, service_sid: &str, sid_or_to: &str, now: Timestamp) -> Option<&mut Verification> {
         let found = self.find(service_sid, sid_or_to);
@@ -178,6 +184,16 @@ impl Verification {
     fn status_at(&self, now: Timestamp) -> VerificationStatus {
         let is_old = now.duration_since(self.created_at) >= LIFETIME;
         if self.status == VerificationStatus::Pending && is_old { VerificationStatus::Expired } else { self.status }
+    }
+
+    /// Whether Twilio has deleted it. Source: Twilio, error 20404: after 10 minutes, when it is approved, and when its code was
+    /// checked too often. A canceled one is not among these.
+    fn is_deleted(&self, now: Timestamp) -> bool {
+        match self.status_at(now) {
+            VerificationStatus::Pending => false,
+            VerificationStatus::Canceled => now.duration_since(self.created_at) >= LIFETIME,
+            VerificationStatus::Approved | VerificationStatus::MaxAttemptsReached | VerificationStatus::Expired => true,
+        }
     }
 
     /// Checks a code. The correct one approves the number.
@@ -245,6 +261,17 @@ mod tests {
         assert_eq!(approved.check("000042", now), CodeCheck::Correct);
         assert_eq!(approved.status_at(now + LIFETIME), VerificationStatus::Approved);
         assert_eq!(verification().status_at(now + LIFETIME), VerificationStatus::Expired);
+    }
+
+    #[test]
+    fn verification_that_is_over_is_deleted() {
+        let now = Timestamp::UNIX_EPOCH;
+        let with = |status| Verification { status, ..verification() };
+        let deleted = |verification: &Verification| [now, now + LIFETIME].map(|at| verification.is_deleted(at));
+        assert_eq!(deleted(&with(VerificationStatus::Pending)), [false, true]);
+        assert_eq!(deleted(&with(VerificationStatus::Canceled)), [false, true]);
+        assert_eq!(deleted(&with(VerificationStatus::Approved)), [true; 2]);
+        assert_eq!(deleted(&with(VerificationStatus::MaxAttemptsReached)), [true; 2]);
     }
 
     #[test]

@@ -1,71 +1,63 @@
 //! The checks before Twilio accepts a message, in Twilio's order.
 
-use std::collections::BTreeMap;
-
 use twilio_types::{
     address::{Address, Channel, Identity},
-    limits::{MAX_BODY_CHARS, MAX_MEDIA},
     message_status::MessageStatus,
 };
 use twilio_webhook::form::Form;
 
-use self::options::Options;
+use self::{content::MessageContent, options::Options, sender::SenderChoice};
 use crate::{
     api_error::ApiError,
-    content::render::RenderedContent,
-    http_client::is_http_url,
-    messages::{Media, Message},
+    choices::OptedOutMessage,
+    messages::{Media, Message, WebhookTally},
     opt_out::OPTED_OUT,
     portfolio::Recipient,
     state::Sandbox,
     user_id,
 };
 
+mod content;
 mod options;
+mod sender;
 
 /// The message that a request's form describes.
 pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiError> {
     let now = sandbox.now();
     let (channel, to) = recipient(sandbox, form)?;
-    let (from, messaging_service_sid) = sender(sandbox, &channel, form)?;
-    if sandbox.refuses_messages_to(&to) {
+    let SenderChoice { from, messaging_service_sid } = SenderChoice::parse(sandbox, &channel, form)?;
+    let choices = sandbox.memory().choices;
+    if choices.opted_out == OptedOutMessage::Refused && sandbox.refuses_messages_to(&to) {
         return Err(ApiError::bad_request(OPTED_OUT, "Attempt to send to unsubscribed recipient"));
     }
     let status_callback_of_sender =
         sandbox.products.default_status_callback(from.as_deref(), messaging_service_sid.as_deref());
-    let chosen = content(sandbox, &channel, form)?;
-    let mut media_urls = media_urls(form)?;
-    let (content_sid, content_variables, rendered) = match chosen {
-        Some(SelectedContent { sid, variables, rendered }) => (Some(sid), variables, rendered),
-        None => {
-            (None, BTreeMap::new(), RenderedContent { body: body(form, &media_urls)?, ..RenderedContent::default() })
-        }
-    };
-    media_urls.extend(rendered.media);
-    if channel == Channel::WhatsApp {
-        // "Any additional attachments will be ignored": Twilio, "Sending and Receiving Media with WhatsApp Messaging".
-        media_urls.truncate(1);
-    }
-    let Options { send_at, status_callback, location, feedback, valid_until } = Options::parse(form, &channel, now)?;
+    let MessageContent { sid: content_sid, variables: content_variables, rendered, media_beside_content } =
+        MessageContent::parse(sandbox, &channel, form)?;
+    let Options { send_at, status_callback, location, feedback, valid_until } =
+        Options::parse(form, &channel, choices, now)?;
     let status = match (send_at, &messaging_service_sid) {
         (Some(_), _) => MessageStatus::Scheduled,
         (None, Some(_)) => MessageStatus::Accepted,
         (None, None) => MessageStatus::Queued,
     };
     Ok(Message {
-        sid: sandbox.sids.next_message(!media_urls.is_empty()),
+        sid: sandbox.sids.next_message(!rendered.media.is_empty()),
         channel,
         direction: "outbound-api",
         from,
         to,
         body: rendered.body,
-        media: media_urls.into_iter().map(|url| Media::new(&sandbox.sids, url, None)).collect(),
+        media: rendered.media.into_iter().map(|url| Media::new(&sandbox.sids, url, None)).collect(),
         content_sid,
         content_variables,
+        media_beside_content,
         buttons: rendered.buttons,
         location: rendered.location.or(location),
         feedback,
         replied_to: None,
+        answers: None,
+        webhooks: WebhookTally::default(),
         messaging_service_sid,
         status,
         error_code: None,
@@ -100,98 +92,6 @@ fn recipient(sandbox: &Sandbox, form: &Form) -> Result<(Channel, String), ApiErr
 
 fn invalid_recipient(to: &str) -> ApiError {
     ApiError::bad_request(21211, format!("The 'To' number {to} is not a valid phone number."))
-}
-
-fn sender(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<(Option<String>, Option<String>), ApiError> {
-    let from = form.get_filled("From").map(str::to_owned);
-    let service = form.get_filled("MessagingServiceSid").map(str::to_owned);
-    if from.is_none() && service.is_none() {
-        return Err(ApiError::bad_request(21603, "A 'From' phone number or 'MessagingServiceSid' is required."));
-    }
-    if let Some(sid) = service.as_deref() {
-        let service = sandbox.products.services.get(sid);
-        let service = service.ok_or_else(|| ApiError::bad_request(21705, "The Messaging Service Sid is invalid."))?;
-        let has = |sender: &str| service.has_sender(sender);
-        match from.as_deref() {
-            None if !has(sandbox.config.sender_on(channel)) => {
-                return Err(ApiError::bad_request(21704, "The Messaging Service contains no phone numbers."));
-            }
-            Some(sender) if !has(sender) => {
-                let message = "The 'From' number provided does not belong to the associated Messaging Service.";
-                return Err(ApiError::bad_request(21711, message));
-            }
-            _ => {}
-        }
-    }
-    match (channel, from.as_deref()) {
-        (_, None) => Ok((from, service)),
-        (channel, Some(sender)) if sandbox.has_sender(channel, sender) => Ok((from, service)),
-        (channel, Some(sender)) if channel_name(sender) != channel.name() => {
-            Err(ApiError::bad_request(21910, "Invalid From and To pair. From and To should be of the same channel"))
-        }
-        (Channel::WhatsApp, _) => {
-            Err(ApiError::bad_request(63007, "Twilio could not find a Channel with the specified From address"))
-        }
-        (_, Some(sender)) => Err(ApiError::bad_request(
-            21606,
-            format!("The 'From' phone number {sender} is not a valid, message-capable number of the account."),
-        )),
-    }
-}
-
-fn channel_name(address: &str) -> &str {
-    address.split_once(':').map_or(Channel::Sms.name(), |(channel, _)| channel)
-}
-
-fn body(form: &Form, media_urls: &[String]) -> Result<String, ApiError> {
-    let body = form.get("Body").unwrap_or_default();
-    if body.is_empty() && media_urls.is_empty() {
-        return Err(ApiError::bad_request(21619, "A text message body or media urls must be specified."));
-    }
-    if body.chars().count() > MAX_BODY_CHARS {
-        return Err(ApiError::bad_request(21617, "The concatenated message body exceeds the 1600 character limit"));
-    }
-    Ok(body.to_owned())
-}
-
-fn media_urls(form: &Form) -> Result<Vec<String>, ApiError> {
-    let urls: Vec<_> = form.pairs().iter().filter(|(name, _)| name == "MediaUrl").map(|(_, url)| url.clone()).collect();
-    if urls.len() > MAX_MEDIA {
-        return Err(ApiError::bad_request(21623, "Number of media files exceeds allowed limit"));
-    }
-    if urls.iter().any(|url| !is_http_url(url)) {
-        return Err(ApiError::bad_request(21620, "Invalid media URL(s)"));
-    }
-    Ok(urls)
-}
-
-/// The content that a request names, filled in with its variables.
-struct SelectedContent {
-    sid: String,
-    variables: BTreeMap<String, String>,
-    rendered: RenderedContent,
-}
-
-fn content(sandbox: &Sandbox, channel: &Channel, form: &Form) -> Result<Option<SelectedContent>, ApiError> {
-    let variables = form.get_filled("ContentVariables");
-    let Some(sid) = form.get_filled("ContentSid") else {
-        return match variables {
-            Some(_) => Err(ApiError::bad_request(21654, "ContentSid Required")),
-            None => Ok(None),
-        };
-    };
-    let content =
-        sandbox.products.contents.get(sid).ok_or_else(|| ApiError::bad_request(21655, "The ContentSid is Invalid"))?;
-    let parsed: Result<BTreeMap<String, String>, _> = serde_json::from_str(variables.unwrap_or("{}"));
-    match parsed {
-        // Source: Twilio, error 21656: a value must be neither null nor empty. An unknown variable is accepted here.
-        Ok(given) if !given.values().any(String::is_empty) => Ok(Some(SelectedContent {
-            sid: sid.to_owned(),
-            rendered: content.render(channel, &given),
-            variables: given,
-        })),
-        _ => Err(ApiError::bad_request(21656, "The ContentVariables Parameter is invalid")),
-    }
 }
 
 #[cfg(test)]
@@ -229,6 +129,8 @@ mod tests {
             message(&sandbox, &form).err().map(|refusal| refusal.code)
         };
         let long = "a".repeat(1_601);
+        let emoji = "😀".repeat(800);
+        let one_more = format!("{emoji}a");
         let file = ("MediaUrl", "https://example.com/a.png");
         let variables = |json: &'static str| ("ContentVariables", json);
         let cases = [
@@ -252,6 +154,8 @@ mod tests {
             (vec![AVA, SENDER, TEMPLATE, variables(r#"{"9": "a"}"#)], None),
             (vec![AVA, ("From", "+14155550100"), BODY], Some(21910)),
             (vec![AVA, ("From", "messenger:1"), BODY], Some(21910)),
+            (vec![AVA, SENDER, ("Body", &emoji)], None),
+            (vec![AVA, SENDER, ("Body", &one_more)], Some(21617)),
             (vec![("To", "+14155550123"), SENDER, BODY], Some(21910)),
             (vec![("To", "whatsapp:US.123"), SENDER, BODY], None),
             (vec![("To", "whatsapp:US.ENT.a1B"), SENDER, BODY], None),

@@ -6,7 +6,6 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, State},
-    http::StatusCode,
     routing::post,
 };
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ async fn create(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid)): Path<(String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Json<Value>, ApiError> {
     let form = Form::parse(&body);
     let outcome = match form.get("Outcome") {
         Some(outcome @ ("confirmed" | "unconfirmed")) => outcome,
@@ -38,10 +37,10 @@ async fn create(
     let message = parsed.and_then(|sid| memory.messages.get_mut(&sid));
     let message = message.filter(|message| message.feedback == Feedback::Asked).ok_or_else(|| caller.not_found())?;
     message.updated_at = now;
-    let created = json!({
+    // Twilio answers 200 and not 201. Source: twilio-oai, api v2010, `CreateMessageFeedback`.
+    Ok(Json(json!({
         "account_sid": sandbox.config.account_sid, "message_sid": message.sid, "outcome": outcome,
         "date_created": rfc2822_date(Some(message.created_at)), "date_updated": rfc2822_date(Some(now)),
         "uri": caller.path,
-    });
-    Ok((StatusCode::CREATED, Json(created)))
+    })))
 }

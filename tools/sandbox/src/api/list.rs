@@ -13,9 +13,10 @@ use twilio_webhook::form::Form;
 use super::resource::message_resource;
 use crate::{
     api_error::ApiError,
+    choices::UnsentMessages,
     messages::{Message, MessageLog, Place},
     outages::ReadOperation,
-    paging::{DEFAULT_SIZE, is_paging_parameter, number, size},
+    paging::{DEFAULT_SIZE, invalid_token, is_paging_parameter, number, size},
     state::Sandbox,
 };
 
@@ -55,7 +56,8 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     memory.outages.check(ReadOperation::List, filter.to)?;
     let now = sandbox.now();
     let is_listed = |message: &Message| {
-        let hidden = || message.hold.is_some() || memory.hidden_unsent.hides(&message.to, now);
+        let all_hidden = memory.choices.unsent_messages == UnsentMessages::Hidden;
+        let hidden = || all_hidden || message.hold.is_some() || memory.hidden_unsent.hides(&message.to, now);
         filter.passes(message) && (message.sent_at.is_some() || !hidden())
     };
     let (shown, has_next) = found(&memory.messages, &filter, is_listed, begin, page_size);
@@ -119,7 +121,7 @@ fn begin(query: &Form, page: usize, page_size: usize) -> Result<PageStart, ApiEr
     let Some(token) = query.get_filled("PageToken") else { return Ok(PageStart::At(page.saturating_mul(page_size))) };
     let after = token.strip_prefix("PA").and_then(place_in).map(PageStart::After);
     let before = || token.strip_prefix("PB").and_then(place_in).map(PageStart::Before);
-    after.or_else(before).ok_or_else(|| ApiError::bad_request(20001, "PageToken: expected one of a page's URIs"))
+    after.or_else(before).ok_or_else(invalid_token)
 }
 
 fn uri(sandbox: &Sandbox, query: &Form, page_size: usize, page: usize, token: Option<String>) -> String {
@@ -288,8 +290,15 @@ mod tests {
         for (query, found) in cases {
             assert_eq!(sids(&page_of(&sandbox, query)).len(), found, "{query}");
         }
-        for wrong in ["DateSent=yesterday", "PageSize=0", "PageSize=1001", "PageToken=x", "Page=-1"] {
-            assert_eq!(page(&sandbox, &Form::parse(wrong.as_bytes())).unwrap_err().code, 20001, "{wrong}");
+        let wrong = [
+            ("DateSent=yesterday", 20001),
+            ("PageSize=0", 20001),
+            ("Page=-1", 20001),
+            ("PageSize=1001", 20007),
+            ("PageToken=x", 21481),
+        ];
+        for (query, code) in wrong {
+            assert_eq!(page(&sandbox, &Form::parse(query.as_bytes())).unwrap_err().code, code, "{query}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use twilio_types::{address::Channel, message_status::MessageStatus};
 
 use crate::{
+    choices::BrokenRule,
     faults::{CallFaults, InjectedFault},
     messages::Message,
 };
@@ -29,19 +30,21 @@ impl Reporting {
 }
 
 impl StatusSequence {
-    /// The statuses of a message, given the error code of the rule that it breaks and the faults that were planned for it.
-    pub(super) fn of(message: &Message, verdict: Option<u32>, faults: &CallFaults) -> Self {
+    /// The statuses of a message, given the error code of the rule that it breaks with the status for that, and the faults that
+    /// were planned for it.
+    pub(super) fn of(message: &Message, broken_rule: Option<(u32, BrokenRule)>, faults: &CallFaults) -> Self {
         use MessageStatus::{Delivered, Read, Sent, Undelivered};
         let on_whatsapp = message.channel == Channel::WhatsApp;
         // Only WhatsApp reports that a message was read.
         let good: &[_] = if on_whatsapp { &[Sent, Delivered, Read] } else { &[Sent, Delivered] };
         let outcome = faults.iter().find(|fault| fault.decides_the_statuses());
-        let (statuses, error_code) = match (outcome, verdict) {
+        let (statuses, error_code) = match (outcome, broken_rule) {
             (Some(InjectedFault::Report { statuses }), _) => {
                 return Self { statuses: statuses.clone(), error_code: None, reporting: Reporting::of(faults) };
             }
             (Some(InjectedFault::Fail { code }), _) => return Self::failed(message, *code, faults),
-            (_, Some(code)) => return Self::failed(message, code, faults),
+            (_, Some((code, BrokenRule::Failed))) => return Self::failed(message, code, faults),
+            (_, Some((code, BrokenRule::Undelivered))) => (vec![Undelivered], Some(code)),
             (Some(InjectedFault::FailAfter { code, after }), None) => {
                 let before = good.iter().copied().take_while(|status| status <= after);
                 (before.chain([Undelivered]).collect(), Some(*code))
@@ -98,9 +101,24 @@ mod tests {
         for (parameters, verdict, fault, statuses, error_code) in cases {
             let parsed = fault.map(|fault| serde_json::from_str::<InjectedFault>(fault).unwrap());
             let faults = parsed.map(CallFaults::from).unwrap_or_default();
-            let sequence = StatusSequence::of(&message(parameters), verdict, &faults);
+            let sequence =
+                StatusSequence::of(&message(parameters), verdict.map(|code| (code, BrokenRule::Failed)), &faults);
             assert_eq!(sequence.reporting == Reporting::Silent, fault == Some(silent));
             assert_eq!((sequence.statuses, sequence.error_code), (statuses, error_code), "{parameters:?} {fault:?}");
         }
+    }
+
+    #[test]
+    fn broken_rule_ends_as_undelivered_where_that_is_chosen() {
+        let broken = Some((63016, BrokenRule::Undelivered));
+        let by_whatsapp = StatusSequence::of(&message(WHATSAPP), broken, &CallFaults::default());
+        assert_eq!((by_whatsapp.statuses, by_whatsapp.error_code), (vec![Undelivered], Some(63016)));
+        let fault = serde_json::from_str::<InjectedFault>(r#"{"kind": "fail", "code": 63024}"#).unwrap();
+        let planned = StatusSequence::of(&message(WHATSAPP), broken, &fault.into());
+        assert_eq!(
+            (planned.statuses, planned.error_code),
+            (vec![Failed], Some(63024)),
+            "a planned fault says what it does"
+        );
     }
 }

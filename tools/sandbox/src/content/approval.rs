@@ -79,6 +79,10 @@ impl Approval {
         &self.name
     }
 
+    pub(super) fn category(&self) -> &str {
+        &self.category
+    }
+
     pub(super) fn status(&self, now: Timestamp) -> ApprovalStatus {
         let Some(submitted_at) = self.submitted_at else { return ApprovalStatus::Approved };
         match now.duration_since(submitted_at) {

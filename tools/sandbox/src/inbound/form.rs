@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use twilio_types::{address::Channel, message_status::MessageStatus};
 use twilio_webhook::form::Form;
 
 use super::person_message::{PersonMessage, PressedButton};
 use crate::{
-    messages::{Feedback, Media, Message, MessageLocation},
+    messages::{Feedback, Media, Message, MessageLocation, WebhookTally},
     state::Sandbox,
 };
 
 /// The message as Twilio stores it.
 pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
     let (config, sids, now) = (&sandbox.config, &sandbox.sids, sandbox.now());
-    let media = sent.media.iter().map(|file| Media::new(sids, file.url.clone(), Some(file.content_type.clone())));
+    let media = sent.media.iter().map(|file| {
+        let media = Media::new(sids, file.url.clone(), Some(file.content_type.clone()));
+        Media { name: file.name.clone(), ..media }
+    });
     Message {
         sid: sids.next_message(!sent.media.is_empty()),
         channel: sent.from.channel.clone(),
@@ -25,10 +29,13 @@ pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
         media: media.collect(),
         content_sid: None,
         content_variables: BTreeMap::new(),
+        media_beside_content: false,
         buttons: Vec::new(),
         location: sent.location.clone(),
         feedback: Feedback::NotAsked,
         replied_to: sent.replied_to.clone(),
+        answers: None,
+        webhooks: WebhookTally::default(),
         messaging_service_sid: Some(config.messaging_service_sid.to_string()),
         status: MessageStatus::Received,
         error_code: None,
@@ -66,6 +73,7 @@ pub(super) fn form(sandbox: &Sandbox, sent: &PersonMessage, message: &Message) -
         parameters.extend(whatsapp_parameters(sent));
         parameters.extend(person_parameters(sandbox, sent, from));
         parameters.extend(original_message(sandbox, sent));
+        parameters.insert("ChannelMetadata".to_owned(), channel_metadata(&parameters));
     }
     for (index, (file, kept)) in sent.media.iter().zip(&message.media).enumerate() {
         parameters.insert(format!("MediaUrl{index}"), media_url(sandbox, message, kept));
@@ -107,11 +115,24 @@ fn person_parameters(sandbox: &Sandbox, sent: &PersonMessage, from: &str) -> Vec
     parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// `ChannelMetadata`: JSON, as in Twilio's own requests, with some of the other parameters.
+fn channel_metadata(parameters: &BTreeMap<String, String>) -> String {
+    let is_context = |name: &str| CONTEXT.contains(&name);
+    let context: BTreeMap<_, _> = parameters.iter().filter(|(name, _)| is_context(name)).collect();
+    let context = json!(context);
+    format!(r#"{{"type":"whatsapp","data":{{"context":{context}}}}}"#)
+}
+
+/// Source: Twilio, "Twilio's request to your incoming message Webhook URL", `ChannelMetadata`.
+const CONTEXT: [&str; 5] = ["ButtonText", "Forwarded", "FrequentlyForwarded", "ProfileName", "WaId"];
+
 /// The parameters that only WhatsApp has.
 fn whatsapp_parameters(sent: &PersonMessage) -> Vec<(String, String)> {
     let mut parameters = vec![("MessageType", sent.message_type().to_owned()), ("ReferralNumMedia", "0".to_owned())];
-    if sent.forwarded {
-        parameters.push(("Forwarded", "true".to_owned()));
+    // Twilio's requests have both, or none in a message without a context.
+    if sent.has_context() {
+        parameters.push(("Forwarded", (sent.forwarded || sent.frequently_forwarded).to_string()));
+        parameters.push(("FrequentlyForwarded", sent.frequently_forwarded.to_string()));
     }
     if let Some(PressedButton { title, id }) = &sent.button {
         parameters.push(("ButtonText", title.clone()));
@@ -158,6 +179,24 @@ mod tests {
         let reply = form(&format!(r#""body": "yes", "replied_to": "{}""#, original.sid));
         assert_eq!(reply.get("OriginalRepliedMessageSid"), Some(original.sid.as_str()));
         assert_eq!(reply.get("OriginalRepliedMessageSender"), Some("whatsapp:+14155550124"));
+    }
+
+    #[test]
+    fn webhook_has_channel_metadata_and_how_often_it_was_forwarded() {
+        let sandbox = Sandbox::new(Config::documented(String::new()));
+        let form = |rest: &str| form_of(&sandbox, &format!(r#"{{"from": "whatsapp:+14155550124"{rest}}}"#));
+        let forwarded =
+            |form: &Form| ["Forwarded", "FrequentlyForwarded"].map(|name| form.get(name).map(str::to_owned));
+        let says = |forwarded: &str, often: &str| [Some(forwarded.to_owned()), Some(often.to_owned())];
+        let plain = form(r#", "body": "hi""#);
+        let metadata = r#"{"type":"whatsapp","data":{"context":{"ProfileName":"Ben","WaId":"14155550124"}}}"#;
+        assert_eq!((plain.get("ChannelMetadata"), forwarded(&plain)), (Some(metadata), [None, None]));
+        let pressed = form(r#", "button": {"title": "\"Yes\"", "id": "yes"}"#);
+        let metadata = r#"{"type":"whatsapp","data":{"context":{"ButtonText":"\"Yes\"","Forwarded":"false","FrequentlyForwarded":"false","ProfileName":"Ben","WaId":"14155550124"}}}"#;
+        assert_eq!((pressed.get("ChannelMetadata"), forwarded(&pressed)), (Some(metadata), says("false", "false")));
+        assert_eq!(forwarded(&form(r#", "forwarded": true"#)), says("true", "false"));
+        assert_eq!(forwarded(&form(r#", "frequently_forwarded": true"#)), says("true", "true"));
+        assert_eq!(form_of(&sandbox, r#"{"from": "+14155550124"}"#).get("ChannelMetadata"), None, "by SMS");
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub(crate) struct PersonMessage {
     pub(super) replied_to: Option<MessageSid>,
     #[serde(default)]
     pub(super) forwarded: bool,
+    /// Whether it was forwarded many times.
+    #[serde(default)]
+    pub(super) frequently_forwarded: bool,
     /// Parameters that are added to the usual ones or replace them: `{"ButtonPayload": "yes"}`.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, String>,
@@ -49,6 +52,9 @@ pub(crate) struct PersonMessage {
 pub(super) struct AttachedFile {
     pub(super) url: String,
     pub(super) content_type: String,
+    /// Its name on the phone, which the page shows and no webhook has.
+    #[serde(default)]
+    pub(super) name: Option<String>,
 }
 
 /// Source: Twilio, "twilio/quick-reply".
@@ -89,6 +95,7 @@ impl PersonMessage {
             button: None,
             replied_to: None,
             forwarded: false,
+            frequently_forwarded: false,
             parameters: BTreeMap::new(),
         }
     }
@@ -102,6 +109,11 @@ impl PersonMessage {
     /// The text of the message: for a button that is pressed, its title.
     pub(super) fn text(&self) -> &str {
         self.button.as_ref().map_or(&self.body, |button| &button.title)
+    }
+
+    /// Whether it belongs to another message.
+    pub(super) fn has_context(&self) -> bool {
+        self.forwarded || self.frequently_forwarded || self.button.is_some() || self.replied_to.is_some()
     }
 
     /// The webhook's `MessageType`.

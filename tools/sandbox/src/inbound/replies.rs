@@ -8,7 +8,7 @@ use twilio_types::message_status::MessageStatus;
 use crate::{
     callbacks::{PlannedFaults, report_statuses},
     chance::generator,
-    messages::{Media, Message},
+    messages::{Media, Message, WebhookTally},
     sids::Sids,
     state::Sandbox,
     timeline::TimelineEvent,
@@ -35,6 +35,8 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
         media: reply.media.into_iter().map(|url| Media::new(&sids, url, None)).collect(),
         location: None,
         replied_to: None,
+        answers: Some(inbound.sid.clone()),
+        webhooks: WebhookTally::default(),
         status: MessageStatus::Queued,
         created_at: now,
         updated_at: now,
@@ -45,9 +47,7 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
     let mut memory = sandbox.memory();
     if memory.replies_since(&reply.to, now - REPLY_PERIOD) >= MAX_REPLIES {
         let title = "more than 30 replies within 30 seconds";
-        memory
-            .timeline
-            .add(now, TimelineEvent::broken_rule(REPLY_LIMIT, title).of(&reply.to, Some(inbound.sid.as_str())));
+        memory.record(now, TimelineEvent::broken_rule(REPLY_LIMIT, title).of(&reply.to, Some(inbound.sid.as_str())));
         return;
     }
     memory.messages.add(reply);

@@ -14,10 +14,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{api, api_error::ApiError, auth_tokens, content, senders, services, state::Sandbox, studio, verify};
+use crate::{
+    alerts, api, api_error::ApiError, api_keys, auth_tokens, content, senders, services, state::Sandbox, studio,
+    typing, verify,
+};
 
 /// The subdomain of each of Twilio's products, and its paths.
-const HOSTS: [(&str, &[&str]); 6] = [
+const HOSTS: [(&str, &[&str]); 8] = [
     ("api", &["/2010-04-01"]),
     (
         "content",
@@ -25,8 +28,10 @@ const HOSTS: [(&str, &[&str]); 6] = [
     ),
     ("verify", &["/v2/Services"]),
     ("studio", &["/v2/Flows"]),
-    ("messaging", &["/v1/Services", "/v2/Channels"]),
+    ("messaging", &["/v1/Services", "/v2/Channels", "/v2/Indicators", "/v3/Indicators"]),
     ("accounts", &["/v1/AuthTokens"]),
+    ("iam", &["/v1/Keys"]),
+    ("monitor", &["/v1/Alerts"]),
 ];
 
 pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
@@ -35,7 +40,10 @@ pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         .merge(content::api::routes())
         .merge(services::api::routes())
         .merge(senders::api::routes())
+        .merge(typing::routes())
         .merge(auth_tokens::api::routes())
+        .merge(api_keys::api::routes())
+        .merge(alerts::api::routes())
         .merge(verify::api::routes())
         .merge(studio::api::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
@@ -132,6 +140,9 @@ mod tests {
             ("messaging.twilio.com", "/v2/Services/VA1", true),
             ("verify.twilio.com", "/v2/Services/VA1", false),
             ("lookups.twilio.com", "/2010-04-01/Accounts", true),
+            ("iam.twilio.com", "/v1/Keys/SK1", false),
+            ("monitor.twilio.com", "/v1/Alerts", false),
+            ("api.twilio.com", "/v1/Alerts", true),
             ("example.com", "/2010-04-01/Accounts", false),
         ];
         for (host, path, refused) in cases {

@@ -12,6 +12,7 @@
 //! | 63027, 63040 | the template was deleted; WhatsApp rejected it |
 //! | 63028 | a variable of an approved template has no value, or the template has no variable for a value |
 //! | 63013 | a value for an approved template has a line break, a tab or more than 4 spaces in a row |
+//! | 63030 | the request has files beside a content, unless these are ignored |
 //! | 63021 | the template says more than 1,024 characters; or a file has a type that WhatsApp does not accept |
 //! | 63019, 63034, 11751 | a file cannot be fetched; is an image over 5 MB, or a sticker over 500 KB; or is over 16 MB |
 //! | 63018 | one person gets more than one message in 6 seconds, after a burst of 45 |
@@ -25,6 +26,7 @@ use twilio_types::address::Channel;
 
 use super::media;
 use crate::{
+    choices::MediaBesideContent,
     content::{ContentTemplate, approval::ApprovalStatus, types::UnapprovedUse},
     messages::Message,
     portfolio::Recipient,
@@ -46,7 +48,8 @@ pub(crate) async fn verdict(sandbox: &Arc<Sandbox>, message: &Message) -> Option
         memory.people.window_until(sender, &message.to, now).is_some()
     };
     let content_error = match content {
-        Some(ref content) => template_error(content.as_deref(), message, window_is_open, now),
+        Some(ref content) => template_error(content.as_deref(), message, window_is_open, now)
+            .or_else(|| media_beside_content_error(sandbox, message)),
         None => (!window_is_open).then_some(63016),
     };
     let is_authentication = content.flatten().is_some_and(|content| content.is_authentication());
@@ -94,6 +97,12 @@ fn template_error(
     }
 }
 
+/// An error of files beside the content. Source: Twilio, error 63030.
+fn media_beside_content_error(sandbox: &Sandbox, message: &Message) -> Option<u32> {
+    let fails = || sandbox.memory().choices.media_beside_content == MediaBesideContent::Fails;
+    (message.media_beside_content && fails()).then_some(63030)
+}
+
 /// With the values of its variables. Source: Twilio, error 63021.
 const MAX_TEMPLATE_CHARS: usize = 1_024;
 
@@ -110,7 +119,6 @@ fn variables_error(content: &ContentTemplate, message: &Message) -> Option<u32> 
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use twilio_webhook::form::Form;
 
     use super::*;
@@ -141,12 +149,18 @@ mod tests {
             (vec![AVA, TEMPLATE, variables(r#"{"1": "a\nb"}"#)], Some(63013)),
             (vec![AVA, TEMPLATE, ("ContentVariables", &long)], Some(63021)),
             (vec![AVA, TEMPLATE, variables(r#"{"9": "a"}"#)], Some(63028)),
+            (vec![AVA, TEMPLATE, ("MediaUrl", "https://example.com/a.png")], Some(63030)),
+            (vec![AVA, TEMPLATE, BODY], None),
             (vec![("To", "whatsapp:US.123"), TEMPLATE], Some(63024)),
         ];
         let sandbox = Sandbox::new(Config::documented(String::new()));
         for (parameters, code) in cases {
             assert_eq!(verdict(&sandbox, &message(&sandbox, &parameters)).await, code, "{parameters:?}");
         }
+        let with_file = message(&sandbox, &[AVA, TEMPLATE, ("MediaUrl", "https://example.com/a.png")]);
+        assert!(with_file.media.is_empty(), "the message has the content alone");
+        sandbox.memory().choices.media_beside_content = MediaBesideContent::Ignored;
+        assert_eq!(verdict(&sandbox, &with_file).await, None);
         let deleted = Message { content_sid: Some("HX1".to_owned()), ..message(&sandbox, &[AVA, TEMPLATE]) };
         assert_eq!(verdict(&sandbox, &deleted).await, Some(63027));
         let now = sandbox.now();
@@ -163,7 +177,11 @@ mod tests {
             codes.push(verdict(&sandbox, &message(&sandbox, &template)).await);
         }
         assert_eq!(codes.iter().flatten().collect::<Vec<_>>(), [&63018]);
-        sandbox.clock.advance(SignedDuration::from_secs(6));
+        sandbox.clock.advance(6).await.unwrap();
         assert_eq!(verdict(&sandbox, &message(&sandbox, &template)).await, None);
+        sandbox.clock.advance(24 * 60 * 60).await.unwrap();
+        assert_eq!(verdict(&sandbox, &message(&sandbox, &template)).await, None);
+        sandbox.clock.set_back().await.unwrap();
+        assert_eq!(verdict(&sandbox, &message(&sandbox, &template)).await, None, "the clock is back");
     }
 }

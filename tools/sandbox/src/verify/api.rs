@@ -132,7 +132,7 @@ impl VerificationRequest {
             Some("whatsapp") => VerifyChannel::WhatsApp,
             Some(other @ ("call" | "email" | "sna")) => {
                 let message = format!("Delivery channel disabled: {}", other.to_uppercase());
-                return Err(ApiError::new(StatusCode::FORBIDDEN, 60223, message));
+                return Err(ApiError::bad_request(60223, message));
             }
             _ => return Err(invalid("Channel")),
         };
@@ -169,9 +169,10 @@ async fn fetch_verification(
     State(sandbox): State<Arc<Sandbox>>,
     Path((service, verification)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
+    let now = sandbox.now();
     let mut verifications = sandbox.products.verify.verifications();
-    let found = verifications.find(&service, &verification).ok_or_else(|| caller.not_found())?;
-    Ok(Json(found.resource(&sandbox.config, sandbox.now())))
+    let found = verifications.existing(&service, &verification, now).ok_or_else(|| caller.not_found())?;
+    Ok(Json(found.resource(&sandbox.config, now)))
 }
 
 /// Approves or cancels a verification without a code.
@@ -203,7 +204,7 @@ async fn check(
     let form = Form::parse(&body);
     let code = form.get_filled("Code").ok_or_else(|| invalid("Code"))?;
     let sid_or_to = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
-    let sid_or_to = sid_or_to.ok_or_else(|| invalid("To"))?;
+    let sid_or_to = sid_or_to.ok_or_else(|| ApiError::bad_request(60221, "No target verification specified"))?;
     let now = sandbox.now();
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.pending(&service, sid_or_to, now).ok_or_else(|| caller.not_found())?;

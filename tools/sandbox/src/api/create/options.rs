@@ -7,15 +7,14 @@ use twilio_webhook::form::Form;
 
 use crate::{
     api_error::ApiError,
+    choices::{Choices, Unscheduled},
     http_client::is_http_url,
+    limits::WHATSAPP_QUEUE,
     messages::{Feedback, MessageLocation},
 };
 
 /// How far ahead a message may be scheduled. Source: Twilio, "Message scheduling" and error 35114.
-const SCHEDULE_MIN: SignedDuration = SignedDuration::from_mins(15);
 const SCHEDULE_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
-
-const WHATSAPP_QUEUE: SignedDuration = SignedDuration::from_hours(4);
 
 #[derive(Debug)]
 pub(super) struct Options {
@@ -30,11 +29,11 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn parse(form: &Form, channel: &Channel, now: Timestamp) -> Result<Self, ApiError> {
+    pub(super) fn parse(form: &Form, channel: &Channel, choices: Choices, now: Timestamp) -> Result<Self, ApiError> {
         check(form)?;
         let validity = validity(form, channel)?;
         let asked = form.get_filled("ProvideFeedback").is_some_and(|given| given.eq_ignore_ascii_case("true"));
-        let send_at = scheduled(form, now)?;
+        let send_at = scheduled(form, choices, now)?;
         Ok(Self {
             send_at,
             valid_until: send_at.unwrap_or(now).saturating_add(validity).unwrap_or(Timestamp::MAX),
@@ -72,21 +71,36 @@ fn validity(form: &Form, channel: &Channel) -> Result<SignedDuration, ApiError> 
     Ok(if *channel == Channel::WhatsApp { validity.min(WHATSAPP_QUEUE) } else { validity })
 }
 
-fn scheduled(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
-    let (send_at, kind) = match (form.get_filled("SendAt"), form.get_filled("ScheduleType")) {
-        (None, None) => return Ok(None),
-        (Some(send_at), Some(kind)) => (send_at, kind),
-        _ => return Err(ApiError::bad_request(20422, "SendAt and ScheduleType must be given together")),
-    };
-    if kind != "fixed" {
-        return Err(ApiError::bad_request(20422, "ScheduleType must be fixed"));
+/// The time at which a scheduled message is sent. Source: Twilio, errors 35111, 35114, 35118 and 35126.
+fn scheduled(form: &Form, choices: Choices, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    let (send_at, kind) = (form.get_filled("SendAt"), form.get_filled("ScheduleType"));
+    if send_at.is_none() && kind.is_none() {
+        return Ok(None);
     }
     if form.get_filled("MessagingServiceSid").is_none() {
-        return Err(ApiError::bad_request(35118, "MessagingServiceSid is required to schedule a message"));
+        return match choices.unscheduled {
+            Unscheduled::SentAtOnce => Ok(None),
+            Unscheduled::Refused => {
+                Err(ApiError::bad_request(35118, "MessagingServiceSid is required to schedule a message"))
+            }
+        };
     }
-    let in_range = |at: &Timestamp| (SCHEDULE_MIN..=SCHEDULE_MAX).contains(&at.duration_since(now));
-    let message = "SendAt time must be between 15 minutes and 35 days ahead, as in 2026-11-21T10:00:00Z";
-    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| ApiError::bad_request(35114, message))
+    match kind {
+        Some("fixed") => {}
+        Some(_) => {
+            let message = "The ScheduleType value provided is not supported for this channel";
+            return Err(ApiError::bad_request(35126, message));
+        }
+        // No page of Twilio's names this case.
+        None => return Err(ApiError::bad_request(20422, "ScheduleType must be given with SendAt")),
+    }
+    let send_at = send_at.ok_or_else(|| ApiError::bad_request(35111, "SendAt timestamp is missing"))?;
+    let lead = SignedDuration::from(choices.schedule_lead);
+    let in_range = |at: &Timestamp| (lead..=SCHEDULE_MAX).contains(&at.duration_since(now));
+    let expected = || {
+        format!("SendAt time must be between {} seconds and 35 days (3024000 seconds) in the future", lead.as_secs())
+    };
+    send_at.parse().ok().filter(in_range).map(Some).ok_or_else(|| ApiError::bad_request(35114, expected()))
 }
 
 /// Source: Twilio, "Messages resource", `StatusCallback`: a valid host name, without underscores.
@@ -123,10 +137,15 @@ fn location(form: &Form, channel: &Channel) -> Result<Option<MessageLocation>, A
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choices::ScheduleLead;
 
     fn options(parameters: &[(&str, &str)]) -> Result<Options, u32> {
+        chosen(Choices::default(), parameters)
+    }
+
+    fn chosen(choices: Choices, parameters: &[(&str, &str)]) -> Result<Options, u32> {
         let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Options::parse(&form, &Channel::WhatsApp, Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+        Options::parse(&form, &Channel::WhatsApp, choices, Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -141,8 +160,10 @@ mod tests {
             (vec![("AddressRetention", "discard")], Some(30030)),
             (vec![("StatusCallback", "https://a_b.example/")], Some(21609)),
             (vec![("StatusCallback", "example.com")], Some(21609)),
-            (vec![("SendAt", "1970-01-01T00:15:00Z")], Some(20422)),
+            (vec![("MessagingServiceSid", "MG1"), ("SendAt", "1970-01-01T00:15:00Z")], Some(20422)),
             (vec![("ScheduleType", "fixed"), ("SendAt", "1970-01-01T00:15:00Z")], Some(35118)),
+            (vec![("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed")], Some(35111)),
+            (vec![("MessagingServiceSid", "MG1"), ("ScheduleType", "optimize")], Some(35126)),
             (at("1970-01-01T00:15:00Z"), None),
             (at("1970-01-01T00:14:59Z"), Some(35114)),
             (at("1970-02-05T00:00:00Z"), None),
@@ -160,7 +181,8 @@ mod tests {
     fn message_is_kept_in_the_queue_for_its_validity() {
         let seconds = |parameters: &[(&str, &str)], channel: Channel| {
             let form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            Options::parse(&form, &channel, Timestamp::UNIX_EPOCH).unwrap().valid_until.as_second()
+            let options = Options::parse(&form, &channel, Choices::default(), Timestamp::UNIX_EPOCH);
+            options.unwrap().valid_until.as_second()
         };
         let hour = 3_600;
         assert_eq!(seconds(&[], Channel::Sms), 10 * hour);
@@ -169,6 +191,22 @@ mod tests {
         assert_eq!(seconds(&[("ValidityPeriod", "36000")], Channel::WhatsApp), 4 * hour);
         let scheduled = [("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed"), ("SendAt", "1970-01-01T01:00:00Z")];
         assert_eq!(seconds(&scheduled, Channel::Sms), 11 * hour, "from the time at which it is sent");
+    }
+
+    #[test]
+    fn scheduling_follows_the_choices() {
+        let soon = [("MessagingServiceSid", "MG1"), ("ScheduleType", "fixed"), ("SendAt", "1970-01-01T00:05:00Z")];
+        let sooner = [soon[0], soon[1], ("SendAt", "1970-01-01T00:04:59Z")];
+        let choices = Choices {
+            unscheduled: Unscheduled::SentAtOnce,
+            schedule_lead: ScheduleLead::FiveMinutes,
+            ..Choices::default()
+        };
+        assert_eq!(options(&soon).err(), Some(35114));
+        assert!(chosen(choices, &soon).unwrap().send_at.is_some());
+        assert_eq!(chosen(choices, &sooner).err(), Some(35114));
+        let without_service = chosen(choices, &soon[1..]).unwrap();
+        assert_eq!(without_service.send_at, None, "it is sent at once");
     }
 
     #[test]

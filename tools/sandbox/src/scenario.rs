@@ -1,4 +1,5 @@
-//! Scenarios: people, and steps that are played one after the other. This module reads them, [`play`] plays them.
+//! Scenarios: people, and steps that are played one after the other. This module reads them, [`play`] plays them, and [`check`]
+//! looks whether what they expect ([`expectation`]) has happened. [`running`] is what ends with them.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -13,13 +14,22 @@ use crate::{
     rules::WhatsAppRules,
 };
 
+mod check;
+mod expectation;
 pub(crate) mod play;
+pub(crate) mod running;
+
+use expectation::Expectation;
 
 /// A scenario that was read and is valid.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// The seed that the scenario was written for.
     pub seed: Option<u64>,
+    /// What it shows.
+    pub(crate) title: Option<String>,
+    /// What a person is to expect.
+    pub(crate) expect: Option<String>,
     people: Vec<NewPerson>,
     steps: Vec<ScenarioStep>,
 }
@@ -53,6 +63,9 @@ enum ScenarioAction {
     AdvanceSeconds(u32),
     AuthToken(AuthTokenChange),
     Wait(StatusWait),
+    /// Sends as the business.
+    Notify(Value),
+    Expect(Box<Expectation>),
     PauseSeconds(u32),
 }
 
@@ -99,13 +112,18 @@ impl ChangedRules {
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
     #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    expect: Option<String>,
+    #[serde(default)]
     seed: Option<u64>,
     #[serde(default)]
     people: Vec<Value>,
     steps: Vec<Map<String, Value>>,
 }
 
-const ACTIONS: &str = "inbound, fault, drops, rules, advance_seconds, auth_token, wait or pause_seconds";
+const ACTIONS: &str =
+    "inbound, notify, fault, drops, rules, advance_seconds, auth_token, wait, expect or pause_seconds";
 
 impl std::str::FromStr for Scenario {
     type Err = InvalidScenario;
@@ -134,6 +152,8 @@ impl Scenario {
         });
         Ok(Self {
             seed: written.seed,
+            title: written.title,
+            expect: written.expect,
             people: people.collect::<Result<_, _>>()?,
             steps: steps.collect::<Result<_, _>>()?,
         })
@@ -156,6 +176,9 @@ impl ScenarioStep {
             "advance_seconds" => ScenarioAction::AdvanceSeconds(field(value, &name)?),
             "auth_token" => ScenarioAction::AuthToken(field(value, &name)?),
             "wait" => ScenarioAction::Wait(field(value, &name)?),
+            "notify" if value.is_object() => ScenarioAction::Notify(value),
+            "notify" => return Err(InvalidScenario("notify: expected the JSON of a notification".to_owned())),
+            "expect" => ScenarioAction::Expect(field(value, &name)?),
             "pause_seconds" => ScenarioAction::PauseSeconds(field(value, &name)?),
             _ => return Err(InvalidScenario(format!("{name}: unknown; expected {ACTIONS}"))),
         };
@@ -177,6 +200,10 @@ impl std::fmt::Display for ScenarioAction {
             Self::AdvanceSeconds(seconds) => write!(f, "move the clock forward by {seconds} seconds"),
             Self::AuthToken(_) => f.write_str("change the auth token"),
             Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
+            Self::Notify(notification) => {
+                write!(f, "send a notification to {}", notification["to"].as_str().unwrap_or("a person"))
+            }
+            Self::Expect(expectation) => write!(f, "expect that {expectation}"),
             Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
         }
     }
@@ -207,6 +234,11 @@ mod tests {
             (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: unknown", "pause_seconds"]),
             (r#"{"steps": [{"note": "nothing"}]}"#, ["step 1: expected one of", "inbound"]),
             (r#"{"steps": [{"pause_seconds": 1, "fault": {}}]}"#, ["step 1: expected one of", "inbound"]),
+            (r#"{"steps": [{"notify": "a"}]}"#, ["step 1: notify", "the JSON of a notification"]),
+            (r#"{"steps": [{"expect": {"within_seconds": 1}}]}"#, ["step 1: expect", "one of message, notification"]),
+            (r#"{"steps": [{"expect": {"event": {"kind": "a"}}}]}"#, ["unknown field `kind`", "`type`"]),
+            (r#"{"steps": [{"expect": {"count": {"of": "webhook"}}}]}"#, ["step 1: expect: count", "at_least"]),
+            (r#"{"steps": [{"expect": {"notification": {}}}]}"#, ["step 1: expect: notification", "outcome"]),
             (r#"{"people": [{"name": ""}], "steps": []}"#, ["person 1: name", "1 to 60"]),
         ];
         for (scenario, parts) in cases {

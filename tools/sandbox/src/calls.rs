@@ -5,17 +5,22 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{Method, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, header::CONTENT_TYPE},
     middleware::Next,
     response::Response,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_types::sid::MessageSid;
 use twilio_webhook::form::Form;
 
 use crate::{
+    alerts::Alert,
+    exchange::{Exchange, HttpAttempt, RecordedBody, RecordedRequest, RecordedResponse, shown_headers},
+    messages::notification_in,
+    repeat::RepeatedCall,
     state::Sandbox,
-    timeline::{TimelineEvent, TimelineOutcome},
+    timeline::{NewEntry, TimelineEvent, TimelineOutcome},
 };
 
 /// More than any request or answer of Twilio's API has.
@@ -26,66 +31,136 @@ pub(crate) async fn record(State(sandbox): State<Arc<Sandbox>>, request: Request
     if !is_twilio_path(request.uri().path()) {
         return next.run(request).await;
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let (request, to) = recipient(request).await;
-    let call = RecordedCall { sandbox, method, path, to, begin: Instant::now(), ended: None };
-    let (answer, body) = read(next.run(request).await).await;
-    call.end(answer.status().as_u16(), &body);
-    answer
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
+    let path_and_query = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let call = RecordedCall {
+        began_at: sandbox.now(),
+        sandbox,
+        path: parts.uri.path().to_owned(),
+        headers: parts.headers.clone(),
+        call: RepeatedCall {
+            method: parts.method.clone(),
+            path_and_query,
+            content_type: parts.headers.get(CONTENT_TYPE).cloned(),
+            body: body.clone(),
+        },
+        begin: Instant::now(),
+        answer: None,
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    call.end(next.run(request).await).await
 }
 
 /// A call that is recorded when it is dropped: with its answer, or without one where the caller closed the connection.
 struct RecordedCall {
     sandbox: Arc<Sandbox>,
-    method: Method,
     path: String,
-    to: Option<String>,
+    headers: HeaderMap,
+    call: RepeatedCall,
+    began_at: Timestamp,
     begin: Instant,
-    ended: Option<TimelineEvent>,
+    answer: Option<RecordedAnswer>,
+}
+
+/// What the timeline needs of an answer.
+struct RecordedAnswer {
+    response: RecordedResponse,
+    /// Null where the body is no JSON.
+    json: Value,
 }
 
 impl RecordedCall {
-    fn end(mut self, status: u16, body: &Value) {
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let code = body.get("code").filter(|code| code.is_u64());
-        let outcome = match status {
-            ..400 => TimelineOutcome::Good,
-            400..500 => TimelineOutcome::Refused,
-            _ => TimelineOutcome::Bad,
+    /// Records the answer, and gives it unchanged.
+    async fn end(mut self, answer: Response) -> Response {
+        let (parts, body) = answer.into_parts();
+        let bytes: Bytes = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
+        let response = RecordedResponse {
+            status: parts.status.as_u16(),
+            headers: shown_headers(&parts.headers),
+            body: bytes.as_ref().into(),
         };
-        let error = code.map(|code| format!(" ({code} {})", text("message").unwrap_or_default())).unwrap_or_default();
-        let mut event = self.event(outcome, &format!("{status}{error}"), json!({"status": status, "code": code}));
-        event.message_sid = text("sid").and_then(message_sid).or(event.message_sid);
-        event.person = person(body).or(event.person);
-        self.ended = Some(event);
+        self.answer = Some(RecordedAnswer { response, json: serde_json::from_slice(&bytes).unwrap_or_default() });
+        Response::from_parts(parts, Body::from(bytes))
     }
 
-    fn event(&self, outcome: TimelineOutcome, answer: &str, mut details: Value) -> TimelineEvent {
-        let milliseconds = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(fields) = details.as_object_mut() {
-            let call = [
-                ("method", json!(self.method.as_str())),
-                ("path", json!(self.path)),
-                ("milliseconds", json!(milliseconds)),
-            ];
-            fields.extend(call.map(|(name, value)| (name.to_owned(), value)));
-        }
-        let summary = format!("{}: {answer}", name(&self.method, &self.path));
+    /// The debugger's alert of a refused request to create a message.
+    fn alert(&self) -> Option<Alert> {
+        let answer = self.answer.as_ref().filter(|answer| answer.response.status < 500)?;
+        let code = answer.json.get("code")?.as_u64()?.try_into().ok()?;
+        Alert::of_call(&self.call.method, &self.path, code, answer.response.status, self.sandbox.now())
+    }
+
+    fn entry(&mut self) -> NewEntry {
+        let took = self.begin.elapsed();
+        let answer = self.answer.take();
+        let attempt = match &answer {
+            Some(answer) => HttpAttempt::answered(answer.response.status, took),
+            None => HttpAttempt::failed("the caller closed the connection before an answer".to_owned(), took),
+        };
+        let event = self.event(answer.as_ref(), attempt.milliseconds);
+        let request = RecordedRequest {
+            method: self.call.method.to_string(),
+            url: self.sandbox.own_url(&self.call.path_and_query),
+            headers: shown_headers(&self.headers),
+            body: RecordedBody::from(self.call.body.as_ref()),
+        };
+        let exchange = Exchange {
+            request,
+            response: answer.map(|answer| answer.response),
+            began_at: self.began_at,
+            milliseconds: attempt.milliseconds,
+            attempts: vec![attempt],
+        };
+        let repeat = self.call.clone().kept();
+        NewEntry { exchange: Some(exchange), repeat, ..event.into() }
+    }
+
+    fn event(&self, answer: Option<&RecordedAnswer>, milliseconds: u64) -> TimelineEvent {
+        let json = answer.map_or(&Value::Null, |answer| &answer.json);
+        let text = |name: &str| json.get(name).and_then(Value::as_str);
+        let status = answer.map(|answer| answer.response.status);
+        let code = json.get("code").filter(|code| code.is_u64());
+        let outcome = match status {
+            Some(..400) => TimelineOutcome::Good,
+            Some(400..500) => TimelineOutcome::Refused,
+            _ => TimelineOutcome::Bad,
+        };
+        let result = status.map_or_else(
+            || "no answer before the caller closed the connection".to_owned(),
+            |status| {
+                let error = code.map(|code| format!(" ({code} {})", text("message").unwrap_or_default()));
+                format!("{status}{}", error.unwrap_or_default())
+            },
+        );
+        let form = self.form();
+        let summary = format!("{}: {result}", name(&self.call.method, &self.path));
         TimelineEvent {
-            person: self.to.clone(),
-            message_sid: self.path.split(['/', '.']).find_map(message_sid),
-            ..TimelineEvent::new("api_call", outcome, summary).with(details)
+            person: person(json).or_else(|| form.get_owned("To")),
+            message_sid: text("sid")
+                .and_then(message_sid)
+                .or_else(|| self.path.split(['/', '.']).find_map(message_sid)),
+            notification_id: form.get_filled("StatusCallback").and_then(notification_in),
+            at: Some(self.began_at),
+            ..TimelineEvent::new("api_call", outcome, summary).with(json!({
+                "method": self.call.method.as_str(), "path": self.path, "status": status, "code": code,
+                "milliseconds": milliseconds,
+            }))
         }
+    }
+
+    /// The parameters of a call that has some.
+    fn form(&self) -> Form {
+        if self.call.method == Method::POST { Form::parse(&self.call.body) } else { Form::default() }
     }
 }
 
 impl Drop for RecordedCall {
     fn drop(&mut self) {
-        let event = self.ended.take().unwrap_or_else(|| {
-            let details = json!({"status": null, "code": null});
-            self.event(TimelineOutcome::Bad, "no answer before the caller closed the connection", details)
-        });
-        self.sandbox.record(event);
+        let (alert, entry, now) = (self.alert(), self.entry(), self.sandbox.now());
+        let mut memory = self.sandbox.memory();
+        memory.alerts.extend(alert);
+        memory.record(now, entry);
     }
 }
 
@@ -102,30 +177,6 @@ fn is_twilio_path(path: &str) -> bool {
 fn name(method: &Method, path: &str) -> String {
     let rest = path.strip_prefix("/2010-04-01/Accounts/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
     format!("{method} {}", rest.unwrap_or(path))
-}
-
-/// The request unchanged, and its `To` parameter.
-async fn recipient(request: Request) -> (Request, Option<String>) {
-    if *request.method() != Method::POST {
-        return (request, None);
-    }
-    let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
-    let to = Form::parse(&bytes).get_filled("To").map(str::to_owned);
-    (Request::from_parts(parts, Body::from(bytes)), to)
-}
-
-/// The answer unchanged, and its body where that is JSON.
-async fn read(answer: Response) -> (Response, Value) {
-    let is_json =
-        answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if !is_json {
-        return (answer, Value::Null);
-    }
-    let (parts, body) = answer.into_parts();
-    let bytes: Bytes = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
-    let body = serde_json::from_slice(&bytes).unwrap_or_default();
-    (Response::from_parts(parts, Body::from(bytes)), body)
 }
 
 /// The person's address in the JSON of a message.

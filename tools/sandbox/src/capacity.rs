@@ -8,15 +8,20 @@ pub(crate) const MESSAGES: usize = 150_000;
 pub(crate) const WEBHOOKS: usize = 50_000;
 /// The creation times that a rate is measured from: small, and needed for all of a run.
 pub(crate) const CREATION_TIMES: usize = 100_000;
-/// Timeline entries: more than a person scrolls back.
-pub(crate) const ENTRIES: usize = 2_000;
+/// Timeline entries: a campaign of some hundred notifications, with about 15 entries each.
+pub(crate) const ENTRIES: usize = 10_000;
+/// The bytes of the requests and responses of all timeline entries together.
+pub(crate) const EXCHANGE_BYTES: usize = 64 * 1024 * 1024;
 /// Files that people sent.
 pub(crate) const FILES: usize = 1_000;
 /// The bytes of all files together: sixteen of the largest.
 pub(crate) const FILE_BYTES: usize = 256 * 1024 * 1024;
+/// Alerts of the debugger: the most that Twilio's API gives. Source: Twilio, "Monitor REST API: Alerts".
+pub(crate) const ALERTS: usize = 10_000;
 /// People with a phone on the page.
 pub(crate) const PEOPLE: usize = 100;
 /// Pairs of a sender and a person that the pair limit counts; pairs that may send again are forgotten first.
 pub(crate) const PAIRS: usize = 10_000;
 pub(crate) const VERIFICATIONS: usize = 1_000;
 pub(crate) const EXECUTIONS: usize = 1_000;
+pub(crate) const API_KEYS: usize = 1_000;

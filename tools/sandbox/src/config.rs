@@ -7,7 +7,7 @@ use twilio_types::{
     sid::{AccountSid, MessagingServiceSid},
 };
 
-use crate::{access::AllowedHost, rules::WhatsAppRules};
+use crate::{access::AllowedHost, business::BusinessCommand, rules::WhatsAppRules, shared_clock::SharedClock};
 
 /// The account that the sandbox has, and how it behaves.
 #[derive(Debug, Clone)]
@@ -36,6 +36,11 @@ pub struct Config {
     pub rules: WhatsAppRules,
     /// The host names by which the sandbox may be called. Twilio's host names are always allowed for Twilio's routes.
     pub allowed_hosts: Vec<AllowedHost>,
+    /// The command with which the page and scenarios send as the business. Without it the sandbox creates the messages itself.
+    pub business: Option<BusinessCommand>,
+    /// The clock of the system under test, which is moved together with the sandbox's. Without it the system keeps its own
+    /// time.
+    pub shared_clock: Option<SharedClock>,
 }
 
 /// Whether the sandbox stands in for Twilio.
@@ -70,7 +75,14 @@ impl Config {
             role: SandboxRole::Twilio,
             rules: WhatsAppRules::lenient(),
             allowed_hosts: AllowedHost::loopback(),
+            business: None,
+            shared_clock: None,
         }
+    }
+
+    /// How a message is sent as the business: through the system under test, or by the sandbox's own API.
+    pub(crate) fn business_way(&self) -> &'static str {
+        if self.business.is_some() { "system" } else { "api" }
     }
 
     /// The sender that the Messaging Service selects for a channel.

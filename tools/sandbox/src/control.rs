@@ -26,18 +26,20 @@ use crate::{
     outages::Outage,
     rates::{RateQuery, RateReport},
     rules::WhatsAppRules,
-    scenario::{InvalidScenario, Scenario, play},
     snapshot::message_json,
     state::Sandbox,
-    timeline::{TimelineEvent, TimelineOutcome},
     unsent::UnsentVisibility,
 };
 
+mod business;
+mod choices;
 mod clock;
 mod files;
 mod people;
 mod rules;
+mod scenarios;
 mod stream;
+mod timeline;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -56,15 +58,17 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/rates", get(rates))
         .route("/sandbox/webhooks", get(webhooks))
         .route("/sandbox/state", get(snapshot))
-        .route("/sandbox/timeline", post(add_event))
         .route("/sandbox/auth-token", post(change_auth_token))
-        .route("/sandbox/scenario", post(play_scenario))
         .route("/sandbox/reset", post(reset))
+        .merge(choices::routes())
+        .merge(business::routes())
         .merge(clock::routes())
         .merge(files::routes())
         .merge(people::routes())
         .merge(rules::routes())
+        .merge(scenarios::routes())
         .merge(stream::routes())
+        .merge(timeline::routes())
 }
 
 async fn send_inbound(
@@ -205,36 +209,12 @@ async fn snapshot(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(sandbox.view(&memory).snapshot())
 }
 
-/// Records what a program saw the system under test do.
-async fn add_event(State(sandbox): State<Arc<Sandbox>>, Json(event): Json<TimelineEvent>) -> StatusCode {
-    sandbox.record(event);
-    StatusCode::NO_CONTENT
-}
-
-/// Starts a scenario. The sandbox keeps its seed, so that a scenario for another seed meets other random decisions.
-async fn play_scenario(
-    State(sandbox): State<Arc<Sandbox>>,
-    Json(scenario): Json<Value>,
-) -> Result<(StatusCode, Json<Value>), (StatusCode, String)> {
-    let invalid = |error: InvalidScenario| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
-    let scenario = Scenario::from_json(scenario).map_err(invalid)?;
-    let own = sandbox.config.seed;
-    if let Some(seed) = scenario.seed.filter(|seed| *seed != own) {
-        let summary =
-            format!("The scenario is for seed {seed}. This sandbox has seed {own}, so its random decisions differ.");
-        sandbox.record(TimelineEvent::new("scenario", TimelineOutcome::Neutral, summary));
-    }
-    let steps = scenario.steps();
-    play::play(&sandbox, scenario);
-    Ok((StatusCode::ACCEPTED, Json(json!({"steps": steps}))))
-}
-
 async fn change_auth_token(State(sandbox): State<Arc<Sandbox>>, Json(changed): Json<AuthTokenChange>) -> Json<Value> {
     let token = operations::change_auth_token(&sandbox, changed);
     Json(json!({"auth_token": token.expose_secret()}))
 }
 
-async fn reset(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {
-    sandbox.reset();
-    StatusCode::NO_CONTENT
+async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, (StatusCode, String)> {
+    operations::reset(&sandbox).await.map_err(|error| clock::refused(&error))?;
+    Ok(StatusCode::NO_CONTENT)
 }

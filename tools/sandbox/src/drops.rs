@@ -15,6 +15,12 @@ pub(crate) struct WebhookLoss {
     seed: u64,
 }
 
+impl WebhookLoss {
+    pub(crate) fn prefix(&self) -> &str {
+        &self.to_prefix
+    }
+}
+
 /// The losses that are in effect, one per prefix.
 #[derive(Debug, Default)]
 pub(crate) struct WebhookLosses(Vec<WebhookLoss>);
@@ -26,6 +32,11 @@ impl WebhookLosses {
         if !loss.fraction.is_zero() {
             self.0.push(loss);
         }
+    }
+
+    /// Ends the loss of a prefix.
+    pub(crate) fn end(&mut self, prefix: &str) {
+        self.0.retain(|loss| loss.to_prefix != prefix);
     }
 
     /// Whether a webhook about this person is lost. The texts identify the webhook.

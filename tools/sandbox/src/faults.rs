@@ -6,6 +6,7 @@ pub(crate) use self::injected::{CallFaults, InjectedFault, WebhookFaults};
 use crate::chance::Probability;
 
 mod injected;
+mod words;
 
 /// A fault for the next messages of one person, or of all people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,10 @@ pub(crate) struct FaultTarget<'a> {
 }
 
 impl NumberedFaultPlan {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     fn affects(&self, target: FaultTarget<'_>) -> bool {
         self.planned.to.as_deref().is_none_or(|wanted| wanted == target.person)
             && self.planned.chance.draw(target.seed, &[&self.id.to_string(), target.sid])

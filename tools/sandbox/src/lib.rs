@@ -4,14 +4,16 @@
 //! Data comes first, and imports nothing of the [`state`] that holds it; requests, webhooks and scenarios are functions over it.
 //!
 //! - Twilio's [`products`]: messages ([`api`]), templates ([`content`]), Messaging Services ([`services`]), [`senders`],
-//!   [`verify`], [`studio`] and the account's [`auth_tokens`]. They authenticate callers ([`auth`]), list in pages ([`paging`])
-//!   and refuse with Twilio's codes ([`api_error`]). Twilio's client libraries work with them.
-//! - What happens to a message: WhatsApp's [`rules`], its statuses and [`callbacks`]. A person's message is [`inbound`]. A
-//!   [`webhook`] has the time-outs and retries that its URL asks for ([`overrides`]); [`twiml`] reads its answer, and [`opt_out`]
-//!   is Twilio's own answer.
+//!   [`typing`] indicators, [`verify`], [`studio`], the account's [`auth_tokens`] and [`api_keys`], and the debugger's [`alerts`].
+//!   They authenticate callers ([`auth`]), list in pages ([`paging`]) and refuse with Twilio's codes ([`api_error`]). Twilio's
+//!   client libraries work with them.
+//! - What happens to a message: WhatsApp's [`rules`], [`choices`] where Twilio's documentation is open, its statuses and
+//!   [`callbacks`]. A person's message is [`inbound`]. A [`webhook`] has the time-outs and retries that its URL asks for
+//!   ([`overrides`]); [`twiml`] reads its answer, and [`opt_out`] is Twilio's own answer.
+//! - The other side: [`business`] sends as the business, by a command of the system under test. [`shared_clock`] is the system's.
 //! - Fault injection: [`faults`] of calls and webhooks, [`outages`] of calls that read, [`drops`] of webhooks by chance
 //!   ([`chance`] follows from the seed). [`limits`] enforces Twilio's limits, and [`rates`] measures the callers. A [`scenario`]
-//!   does such things step by step.
+//!   does such things step by step, and [`presets`] are the scenarios that the sandbox has.
 //! - [`state`] locks the [`memory`] of [`messages`], [`people`] with the ids of their [`portfolio`] ([`user_id`]), [`files`] and the
 //!   [`timeline`], as much as [`capacity`] allows. [`unsent`] hides messages from the list.
 //!   [`calls`] adds API calls to the timeline. [`clock`] and [`sids`] give time and SIDs.
@@ -21,7 +23,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `replied_to` and `forwarded` as in `inbound::person_message` |
+//! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `replied_to`, `forwarded` and `frequently_forwarded` as in `inbound::person_message` |
 //! | `POST /sandbox/files` | uploads the bytes of a file with their `Content-Type`; gives `{"url", "content_type", "size"}`, for `media` |
 //! | `POST /sandbox/people` | adds a person: `{"name": "Dan", "without_number": true}`; `DELETE /sandbox/people/{address}` removes one |
 //! | `PUT /sandbox/people/{address}` | changes a person: `{"hides_number": true}`, `{"number": "whatsapp:+14155550199"}` |
@@ -40,31 +42,42 @@
 //! | `PUT /sandbox/outages` | lets calls that read fail: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` or `"queue"` |
 //! | `GET`, `PUT /sandbox/rules` | the [`WhatsAppRules`] in effect |
+//! | `GET`, `PUT /sandbox/choices` | what the sandbox does where Twilio's documentation leaves it open: `{"broken_rule": "undelivered"}` |
 //! | `GET /sandbox/rates?from=&service=&to_prefix=` | how fast messages were created |
-//! | `GET`, `POST /sandbox/clock` | the clock; moves it forward: `{"advance_seconds": 86400}` |
+//! | `GET`, `POST /sandbox/clock` | the clock; moves it forward: `{"advance_seconds": 86400}`, or sets it back: `{"now": true}` |
+//! | `POST /sandbox/business/preview`, `POST /sandbox/business/send` | sends as the business: the JSON of a notification |
 //! | `POST /sandbox/auth-token` | replaces the auth token at once: `{"token": "..."}`, or `{}` for a random one |
+//! | `GET /sandbox/timeline?before=&limit=` | the newest entries of the timeline before a number, the oldest first |
+//! | `POST /sandbox/timeline/{number}/again` | sends a webhook, a callback or an API call of the timeline again |
 //! | `POST /sandbox/timeline` | adds what the system under test did, as a [`TimelineEvent`] |
-//! | `POST /sandbox/scenario` | plays a [`Scenario`] |
+//! | `POST /sandbox/scenario` | plays a [`Scenario`]; `DELETE` stops it |
+//! | `GET /sandbox/presets`, `POST /sandbox/presets/{name}` | the scenarios that the sandbox has; plays one |
 //! | `POST /sandbox/reset` | forgets what happened and what was planned, and sets the clock back |
 //!
 //! A sandbox has one account, and one sender for each channel, for all its users. Tests that run at the same time are separated by
 //! the person's address (`to`, `to_prefix`); they share the limits, the rules and the clock.
 
 mod access;
+mod again;
+mod alerts;
 mod api;
 mod api_error;
+mod api_keys;
 mod auth;
 mod auth_tokens;
+mod business;
 mod callbacks;
 mod calls;
 mod capacity;
 mod chance;
+mod choices;
 mod clock;
 mod config;
 mod content;
 mod control;
 mod dates;
 mod drops;
+mod exchange;
 mod faults;
 mod files;
 mod http_client;
@@ -74,19 +87,23 @@ mod memory;
 mod messages;
 mod operations;
 mod opt_out;
+mod opt_outs;
 mod outages;
 mod overrides;
 mod page;
 mod paging;
 mod people;
 mod portfolio;
+mod presets;
 mod products;
 mod rates;
+mod repeat;
 mod rules;
 mod scenario;
 mod senders;
 mod server;
 mod services;
+mod shared_clock;
 mod sids;
 mod snapshot;
 mod state;
@@ -94,16 +111,19 @@ mod stream;
 mod studio;
 mod timeline;
 mod twiml;
+mod typing;
 mod unsent;
 mod user_id;
 mod verify;
 mod webhook;
 
 pub use access::AllowedHost;
+pub use business::BusinessCommand;
 pub use config::{Config, SandboxRole};
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 pub use rules::WhatsAppRules;
 pub use scenario::{InvalidScenario, Scenario, play::play};
 pub use server::{SandboxServer, serve, serve_on_free_port};
+pub use shared_clock::{SharedClock, SharedClockError};
 pub use state::Sandbox;
-pub use timeline::{TimelineEvent, TimelineOutcome};
+pub use timeline::{EntryCause, TimelineEvent, TimelineOutcome};

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Parser;
-use sandbox::{AllowedHost, Config, ORDER_UPDATE_SID, Sandbox, Scenario, WhatsAppRules, serve};
+use sandbox::{AllowedHost, BusinessCommand, Config, ORDER_UPDATE_SID, Sandbox, Scenario, WhatsAppRules, serve};
 use secrecy::ExposeSecret as _;
 use tokio::{
     net::TcpListener,
@@ -41,6 +41,10 @@ struct SandboxArguments {
     /// A scenario to play: a JSON file with people and steps.
     #[arg(long, env = "SCENARIO", value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// The command with which the page and scenarios send as the business, as in "wa send": it reads the JSON of a notification
+    /// from its standard input. Without it the sandbox creates the messages itself.
+    #[arg(long, env = "SEND_COMMAND", value_name = "COMMAND", value_parser = command)]
+    send_command: Option<BusinessCommand>,
     /// More host names by which callers reach the sandbox, as in 172.17.0.1 for a container. 127.0.0.1, localhost and `[::1]`
     /// are always allowed.
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
@@ -53,6 +57,13 @@ fn url(text: &str) -> Result<String, &'static str> {
     } else {
         Err("expected a URL, as in http://127.0.0.1:8000/twilio/inbound")
     }
+}
+
+/// A program and its arguments, separated by spaces.
+fn command(text: &str) -> Result<BusinessCommand, &'static str> {
+    let mut words = text.split_whitespace();
+    let program = words.next().ok_or("expected a command, as in: wa send")?;
+    Ok(BusinessCommand::new(program, words))
 }
 
 fn main() -> ExitCode {
@@ -81,6 +92,7 @@ async fn run(arguments: SandboxArguments) -> Result<(), String> {
         config.seed = seed;
     }
     config.allowed_hosts.extend(arguments.allowed_hosts);
+    config.business = arguments.send_command;
     let listener = listen(arguments.port).await?;
     let url = listener.local_addr().map_err(|error| error.to_string())?;
     // Before the welcome message, since from then on a signal is expected to end the process properly.

@@ -4,12 +4,24 @@ use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::task::AbortHandle;
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
-    capacity, drops::WebhookLosses, faults::FaultPlans, files::FileStore, limits::Limiter, messages::MessageLog,
-    outages::Outages, people::People, rates::CreationLog, timeline::TimelineLog, unsent::HiddenUnsent,
+    alerts::AlertLog,
+    capacity,
+    choices::Choices,
+    drops::WebhookLosses,
+    faults::FaultPlans,
+    files::FileStore,
+    limits::Limiter,
+    messages::MessageLog,
+    opt_outs::SystemOptOuts,
+    outages::Outages,
+    people::People,
+    rates::CreationLog,
+    scenario::running::RunningScenario,
+    timeline::{EntryCause, NewEntry, TimelineEvent, TimelineLog},
+    unsent::HiddenUnsent,
 };
 
 #[derive(Debug, Default)]
@@ -21,6 +33,7 @@ pub(crate) struct Memory {
     pub(crate) drops: WebhookLosses,
     pub(crate) outages: Outages,
     pub(crate) hidden_unsent: HiddenUnsent,
+    pub(crate) choices: Choices,
     /// The WhatsApp senders that the account has beside its own.
     pub(crate) added_senders: HashSet<String>,
     pub(crate) people: People,
@@ -28,8 +41,10 @@ pub(crate) struct Memory {
     /// The oldest first.
     pub(crate) webhooks: VecDeque<WebhookRecord>,
     pub(crate) timeline: TimelineLog,
-    /// The task that plays the current scenario.
-    pub(crate) scenario_task: Option<AbortHandle>,
+    pub(crate) alerts: AlertLog,
+    pub(crate) opt_outs: SystemOptOuts,
+    /// The scenario that is being played.
+    pub(crate) scenario: Option<RunningScenario>,
 }
 
 /// A webhook that was posted or dropped, and how it was answered.
@@ -48,12 +63,32 @@ pub(crate) struct WebhookRecord {
 impl Memory {
     /// Forgets everything but the limits, which belong to the rules, and the number of the last timeline entry.
     pub(crate) fn clear(&mut self) {
-        if let Some(task) = self.scenario_task.take() {
-            task.abort();
+        if let Some(scenario) = self.scenario.take() {
+            scenario.stop(self);
         }
         let mut timeline = std::mem::take(&mut self.timeline);
         timeline.clear();
         *self = Self { timeline, limiter: std::mem::take(&mut self.limiter), ..Self::default() };
+    }
+
+    /// Adds an entry to the timeline, with what is known of its message.
+    pub(crate) fn record(&mut self, now: Timestamp, new: impl Into<NewEntry>) {
+        let mut new = new.into();
+        new.event.at.get_or_insert(now);
+        new.event = self.complete(new.event);
+        self.opt_outs.note(&new.event, |address| self.people.portfolio.home(address));
+        self.timeline.add(now, new);
+    }
+
+    /// Adds the person, the notification and the cause, where the event does not name them.
+    fn complete(&self, event: TimelineEvent) -> TimelineEvent {
+        let sid = event.message_sid.as_deref().and_then(|sid| sid.parse().ok());
+        if let Some(message) = sid.and_then(|sid| self.messages.get(&sid)) {
+            return message.complete(event);
+        }
+        let of_notification = event.notification_id.as_ref().map(EntryCause::notification);
+        let of_message = event.message_sid.as_ref().map(EntryCause::message);
+        TimelineEvent { cause: event.cause.or(of_notification).or(of_message), ..event }
     }
 
     pub(crate) fn record_webhook(&mut self, webhook: WebhookRecord) {

@@ -9,11 +9,14 @@ use twilio_types::{address::Channel, message_status::MessageStatus, sid::Message
 use crate::{
     capacity,
     sids::{Sids, is_sid},
+    timeline::{EntryCause, TimelineEvent},
 };
 
 mod places;
+mod tally;
 
 pub(crate) use places::Place;
+pub(crate) use tally::WebhookTally;
 
 use places::Places;
 
@@ -29,11 +32,16 @@ pub(crate) struct Message {
     pub(crate) content_sid: Option<String>,
     /// The message's values for the content's variables.
     pub(crate) content_variables: BTreeMap<String, String>,
+    /// Whether the request also had files, which the message does not have.
+    pub(crate) media_beside_content: bool,
     pub(crate) buttons: Vec<MessageButton>,
     pub(crate) location: Option<MessageLocation>,
     pub(crate) feedback: Feedback,
     /// For a person's message: the message that it replies to.
     pub(crate) replied_to: Option<MessageSid>,
+    /// For a reply by TwiML and for Twilio's own answer: the person's message that it answers.
+    pub(crate) answers: Option<MessageSid>,
+    pub(crate) webhooks: WebhookTally,
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) status: MessageStatus,
     pub(crate) error_code: Option<u32>,
@@ -47,6 +55,45 @@ pub(crate) struct Message {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// The address of the person on whose phone it is.
+    pub(crate) fn person(&self) -> Option<&str> {
+        if self.direction == "inbound" { self.from.as_deref() } else { Some(&self.to) }
+    }
+
+    /// The notification that it was sent for.
+    pub(crate) fn notification_id(&self) -> Option<String> {
+        self.status_callback.as_deref().and_then(notification_in)
+    }
+
+    /// Adds its person, its notification and its cause to an event about it, where the event does not name them.
+    pub(crate) fn complete(&self, event: TimelineEvent) -> TimelineEvent {
+        TimelineEvent {
+            person: event.person.or_else(|| self.person().map(str::to_owned)),
+            notification_id: event.notification_id.or_else(|| self.notification_id()),
+            cause: event.cause.or_else(|| Some(self.cause())),
+            ..event
+        }
+    }
+
+    /// What the timeline entries about it go back to, if they name nothing else.
+    fn cause(&self) -> EntryCause {
+        match (&self.answers, self.notification_id()) {
+            (Some(inbound), _) => EntryCause::webhook(inbound),
+            (None, _) if self.direction == "inbound" => EntryCause::webhook(&self.sid),
+            (None, Some(id)) => EntryCause::notification(id),
+            (None, None) => EntryCause::message(&self.sid),
+        }
+    }
+}
+
+/// The notification that the system under test names in the URL of a status callback.
+pub(crate) fn notification_in(url: &str) -> Option<String> {
+    let (_, query) = url.split('#').next()?.split_once('?')?;
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    parameters.find(|(name, _)| name == "notification").map(|(_, id)| id.into_owned())
 }
 
 /// A message waits in Twilio's queue: it has no `date_sent`, and the list of messages does not have it.
@@ -107,13 +154,15 @@ pub(crate) struct Media {
     pub(crate) url: String,
     /// None for an outbound file that was not fetched.
     pub(crate) content_type: Option<String>,
+    /// The name of a person's file on the phone, for the page: Twilio does not report it.
+    pub(crate) name: Option<String>,
 }
 
 impl Media {
     /// A file at a URL. Its SID is the one at the end of the URL, as in Twilio's media URLs, or a new one.
     pub(crate) fn new(sids: &Sids, url: String, content_type: Option<String>) -> Self {
         let own = url.rsplit('/').next().filter(|end| is_sid("ME", end)).map(str::to_owned);
-        Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type }
+        Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type, name: None }
     }
 }
 
@@ -130,6 +179,16 @@ pub(crate) struct MessageLog {
 }
 
 impl MessageLog {
+    /// How many messages were ever added.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.next
+    }
+
+    /// The messages that were added after there were this many, the newest first.
+    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &Message> {
+        self.by_number.range(number..).rev().map(|(_, message)| message)
+    }
+
     pub(crate) fn add(&mut self, message: Message) {
         if self.by_number.len() == capacity::MESSAGES
             && let Some((number, oldest)) = self.by_number.pop_first()

@@ -28,40 +28,76 @@ macro_rules! asset {
     };
 }
 
-const ASSETS: [(&str, &str); 33] = [
+const ASSETS: [(&str, &str); 69] = [
+    asset!("accepted.js"),
     asset!("account.js"),
     asset!("api.js"),
+    asset!("attachments.js"),
     asset!("bar.js"),
+    asset!("bodies.js"),
     asset!("bubble.js"),
     asset!("bubbles.css"),
+    asset!("business.css"),
+    asset!("business.js"),
+    asset!("causes.js"),
+    asset!("chats.css"),
+    asset!("chats.js"),
+    asset!("choices.js"),
+    asset!("code-box.js"),
     asset!("codes.js"),
     asset!("compose.css"),
     asset!("compose.js"),
     asset!("controls.css"),
+    asset!("cures.js"),
+    asset!("curl.js"),
+    asset!("days.js"),
+    asset!("details.css"),
+    asset!("details.js"),
     asset!("dom.js"),
     asset!("empty.js"),
     asset!("entry.js"),
+    asset!("exchange.js"),
+    asset!("facts.js"),
     asset!("faults.js"),
     asset!("filter.js"),
     asset!("follow.js"),
     asset!("format.js"),
+    asset!("formatting.js"),
     asset!("frame.css"),
+    asset!("group.js"),
     asset!("icon.svg"),
+    asset!("ids.js"),
+    asset!("keys.js"),
     asset!("links.js"),
     asset!("main.js"),
+    asset!("media.css"),
+    asset!("media.js"),
+    asset!("messages.js"),
+    asset!("notification.js"),
+    asset!("older.js"),
     asset!("panels.js"),
+    asset!("permalink.js"),
     asset!("phone.js"),
     asset!("phones.css"),
     asset!("phones.js"),
+    asset!("place.js"),
+    asset!("row.js"),
     asset!("rules.js"),
+    asset!("scenarios.js"),
+    asset!("split.js"),
     asset!("status.js"),
     asset!("store.js"),
     asset!("stream.js"),
     asset!("style.css"),
     asset!("switches.js"),
+    asset!("tables.js"),
     asset!("theme.js"),
+    asset!("timeline-keys.js"),
     asset!("timeline.css"),
     asset!("timeline.js"),
+    asset!("toolbar.js"),
+    asset!("verdict.js"),
+    asset!("viewer.js"),
 ];
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
@@ -100,9 +136,11 @@ fn content_type(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use twilio_types::media::FORMATS;
+
     use super::*;
 
-    /// The file names in a text that stand between a prefix and a quotation mark.
+    /// The file names in a text that are between a prefix and a quotation mark.
     fn named_after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
         text.split(before).skip(1).filter_map(|rest| rest.split('"').next())
     }
@@ -119,6 +157,18 @@ mod tests {
         used.dedup();
         let unused: Vec<_> = ASSETS.iter().filter(|(name, _)| !used.contains(name)).collect();
         assert!(unused.is_empty(), "not used by the page: {unused:?}");
+    }
+
+    #[test]
+    fn page_accepts_the_files_that_whatsapp_accepts() {
+        let (_, accepted) = ASSETS.iter().find(|(name, _)| *name == "accepted.js").unwrap();
+        for format in FORMATS {
+            let names = [format.extension].into_iter().chain(format.aliases.iter().copied());
+            for name in names {
+                let line = |quoted: &str| accepted.contains(&format!("  {quoted}: \"{}\",", format.name));
+                assert!(line(name) || line(&format!("\"{name}\"")), "{name}: {}", format.name);
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use twilio_types::sid::AccountSid;
 
 use crate::{
     api::resource::message_resource, config::Config, memory::Memory, messages::Message, people::SimulatedPerson,
-    products::Products,
+    products::Products, scenario::running::RunningScenario, timeline::TimelinePage,
 };
 
 /// How many messages and timeline entries a snapshot holds: more than a person reads, and quick to draw.
@@ -20,6 +20,8 @@ pub(crate) struct View<'a> {
     pub(crate) now: Timestamp,
     /// How far the sandbox's clock is ahead of the machine's.
     pub(crate) clock_ahead: SignedDuration,
+    /// Whether the system under test has the same time.
+    pub(crate) is_clock_shared: bool,
 }
 
 impl View<'_> {
@@ -27,11 +29,12 @@ impl View<'_> {
         let messages = self.memory.messages.iter().rev().take(NEWEST);
         let mut messages: Vec<_> = messages.map(|message| message_json(&self.config.account_sid, message)).collect();
         messages.reverse();
-        let entries: Vec<_> = self.memory.timeline.newest(NEWEST).collect();
+        let TimelinePage { entries, has_older } = self.memory.timeline.page(None, NEWEST);
         json!({
             "config": self.config(), "clock": self.clock(), "people": self.people(), "messages": messages,
-            "timeline": entries, "faults": self.faults(), "rules": self.products.rules.rules(),
-            "templates": self.templates(),
+            "timeline": entries, "timeline_older": has_older, "timeline_forgotten": self.memory.timeline.forgotten(),
+            "faults": self.faults(), "rules": self.products.rules.rules(), "choices": self.memory.choices,
+            "templates": self.templates(), "scenario": self.scenario(),
         })
     }
 
@@ -41,12 +44,12 @@ impl View<'_> {
             "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
             "messaging_service_sid": config.messaging_service_sid,
             "inbound_url": self.products.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
-            "role": config.role,
+            "role": config.role, "business": config.business_way(),
         })
     }
 
     pub(crate) fn clock(&self) -> Value {
-        json!({"now": self.now, "ahead_seconds": self.clock_ahead.as_secs()})
+        json!({"now": self.now, "ahead_seconds": self.clock_ahead.as_secs(), "shared": self.is_clock_shared})
     }
 
     pub(crate) fn people(&self) -> Value {
@@ -58,11 +61,21 @@ impl View<'_> {
         let mut shown = self.ids(&person.address);
         if let Some(fields) = shown.as_object_mut() {
             fields.insert("name".to_owned(), person.name.clone().into());
-            fields.insert("opted_out".to_owned(), people.has_opted_out(&person.address).into());
+            fields.insert("opted_out".to_owned(), self.opted_out(&person.address));
             let window_until = people.window_until(&self.config.sender, &person.address, self.now);
             fields.insert("window_until".to_owned(), json!(window_until));
         }
         shown
+    }
+
+    /// Who keeps that the person opted out, and of what. Twilio's own list comes first: it refuses every message.
+    fn opted_out(&self, address: &str) -> Value {
+        let people = &self.memory.people;
+        if people.has_opted_out(address) {
+            json!({"by": "twilio", "text": "opted out"})
+        } else {
+            self.memory.opt_outs.shown(&people.portfolio.home(address))
+        }
     }
 
     /// The ids of a person, who need not be on the page.
@@ -79,6 +92,11 @@ impl View<'_> {
         json!(self.memory.faults.iter().collect::<Vec<_>>())
     }
 
+    /// The scenario that is being played; null for none.
+    pub(crate) fn scenario(&self) -> Value {
+        self.memory.scenario.as_ref().map(RunningScenario::shown).unwrap_or_default()
+    }
+
     pub(crate) fn templates(&self) -> Value {
         self.products.contents.all().iter().map(|content| content.overview()).collect()
     }
@@ -87,14 +105,17 @@ impl View<'_> {
 /// A message as the API shows it, and under `sandbox` what the API does not show of it.
 pub(crate) fn message_json(account_sid: &AccountSid, message: &Message) -> Value {
     let outbound = message.direction != "inbound";
+    let media = message.media.iter();
     let media: Vec<_> =
-        message.media.iter().map(|file| json!({"url": file.url, "content_type": file.content_type})).collect();
+        media.map(|file| json!({"url": file.url, "content_type": file.content_type, "name": file.name})).collect();
     let mut shown = message_resource(account_sid, message);
     if let Some(fields) = shown.as_object_mut() {
         let added = json!({
-            "person": if outbound { Some(&message.to) } else { message.from.as_ref() }, "outbound": outbound,
+            "person": message.person(), "outbound": outbound, "answer": message.webhooks.shown(),
+            "answers": message.answers,
             "at": message.created_at, "content_sid": message.content_sid, "buttons": message.buttons, "media": media,
             "location": message.location, "replied_to": message.replied_to, "held": message.hold.is_some(),
+            "send_at": message.send_at,
         });
         fields.insert("sandbox".to_owned(), added);
     }

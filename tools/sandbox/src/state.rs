@@ -10,8 +10,8 @@ use tokio::sync::{broadcast, watch};
 use twilio_types::{address::Channel, sid::MessageSid};
 
 use crate::{
-    clock::Clock, config::Config, http_client::HttpClients, limits::Limiter, memory::Memory, products::Products,
-    rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
+    api_keys, clock::Clock, config::Config, http_client::HttpClients, limits::Limiter, memory::Memory,
+    products::Products, rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
 };
 
 /// A stand-in for Twilio, and everything that happened in it.
@@ -38,7 +38,7 @@ impl Sandbox {
     /// A sandbox in which nothing has happened yet.
     pub fn new(config: Config) -> Arc<Self> {
         let sids = Sids::from_seed(config.seed);
-        let clock = Clock::default();
+        let clock = Clock::new(config.shared_clock.clone());
         let sandbox = Arc::new(Self {
             products: Products::new(&config, clock.now()),
             config,
@@ -56,17 +56,24 @@ impl Sandbox {
         sandbox
     }
 
-    /// Adds an event to the timeline, with the sandbox's present time.
+    /// Adds an event to the timeline.
     pub fn record(&self, event: TimelineEvent) {
         let now = self.now();
-        self.memory().timeline.add(now, event);
+        self.memory().record(now, event);
     }
 
-    /// Forgets what happened and what was planned, and goes back to the machine's time, the first rules and the first auth
-    /// token. What was created in Twilio's other products stays, as it would at Twilio.
+    /// Says why the system under test answered a webhook with an error, in its own words. `request_id` is the id that API Gateway
+    /// gave the request, and that the answer has as `Apigw-Requestid`. False where no webhook of the timeline has it.
+    pub fn explain(&self, request_id: &str, reason: &str) -> bool {
+        self.memory().timeline.explain(request_id, reason)
+    }
+
+    /// Forgets what happened and what was planned, and goes back to the first rules, the first auth token and the first API
+    /// key. What was created
+    /// in Twilio's other products stays, as it would at Twilio.
     pub(crate) fn reset(&self) {
-        self.clock.reset();
         self.products.auth_tokens.replace(self.config.auth_token.clone());
+        api_keys::restore(&self.products.api_keys, &self.config, self.now());
         self.memory().limiter = Limiter::default();
         self.set_rules(self.config.rules.clone());
         let mut memory = self.memory();
@@ -80,7 +87,8 @@ impl Sandbox {
         format!("{}{path}", self.url.get().map(String::as_str).unwrap_or_default())
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time of the sandbox's clock.
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -127,6 +135,7 @@ impl Sandbox {
             memory,
             now: self.now(),
             clock_ahead: self.clock.ahead(),
+            is_clock_shared: self.clock.is_shared(),
         }
     }
 }
@@ -163,7 +172,8 @@ impl Drop for MemoryGuard<'_> {
     fn drop(&mut self) {
         if self.is_changed {
             let changed = self.memory.messages.take_changed();
-            self.sandbox.stream.send_changes(&self.sandbox.view(&self.memory), &changed);
+            let changed_entries = self.memory.timeline.take_changed();
+            self.sandbox.stream.send_changes(&self.sandbox.view(&self.memory), &changed, &changed_entries);
         }
     }
 }

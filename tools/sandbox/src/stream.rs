@@ -33,7 +33,9 @@ struct LastSent {
     faults: Value,
     config: Value,
     rules: Value,
+    choices: Value,
     templates: Value,
+    scenario: Value,
 }
 
 impl Default for Stream {
@@ -44,7 +46,7 @@ impl Default for Stream {
 
 impl Stream {
     /// Sends what has changed since the last call.
-    pub(crate) fn send_changes(&self, view: &View<'_>, changed_messages: &[MessageSid]) {
+    pub(crate) fn send_changes(&self, view: &View<'_>, changed_messages: &[MessageSid], changed_entries: &[u64]) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let (messages, timeline) = (&view.memory.messages, &view.memory.timeline);
         if self.events.receiver_count() == 0 {
@@ -54,7 +56,8 @@ impl Stream {
         for message in changed_messages.iter().filter_map(|sid| messages.get(sid)) {
             self.send("message", &message_json(&view.config.account_sid, message));
         }
-        for entry in timeline.since(sent.entry_number) {
+        let known = changed_entries.iter().filter(|number| **number <= sent.entry_number);
+        for entry in known.filter_map(|number| timeline.get(*number)).chain(timeline.since(sent.entry_number)) {
             self.send("entry", entry);
         }
         sent.entry_number = timeline.last_number();
@@ -62,7 +65,9 @@ impl Stream {
         self.send_if_changed("config", view.config(), &mut sent.config);
         self.send_if_changed("faults", view.faults(), &mut sent.faults);
         self.send_if_changed("rules", json!(view.products.rules.rules()), &mut sent.rules);
+        self.send_if_changed("choices", json!(view.memory.choices), &mut sent.choices);
         self.send_if_changed("templates", view.templates(), &mut sent.templates);
+        self.send_if_changed("scenario", view.scenario(), &mut sent.scenario);
     }
 
     fn send_if_changed(&self, name: &'static str, value: Value, last: &mut Value) {

@@ -1,12 +1,16 @@
 //! The timeline: what happened in the sandbox and in the system under test, in order.
 
-use std::collections::VecDeque;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::capacity;
+use crate::{exchange::Exchange, repeat::RepeatedRequest};
+
+mod cause;
+mod log;
+
+pub use cause::EntryCause;
+pub(crate) use log::{TimelineLog, TimelinePage};
 
 /// Something that happened, as a program reports it to the sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,12 @@ pub struct TimelineEvent {
     /// The details that the page shows when the line is opened.
     #[serde(default)]
     pub details: Value,
+    /// When it happened, by the sandbox's clock. Without it, it happened when it is recorded.
+    #[serde(default, skip_serializing)]
+    pub at: Option<Timestamp>,
+    /// What it goes back to. Without it, it goes back to its message or to its notification.
+    #[serde(default, skip_serializing)]
+    pub cause: Option<EntryCause>,
 }
 
 impl TimelineEvent {
@@ -43,6 +53,8 @@ impl TimelineEvent {
             message_sid: None,
             notification_id: None,
             details: Value::Null,
+            at: None,
+            cause: None,
         }
     }
 
@@ -58,6 +70,10 @@ impl TimelineEvent {
 
     pub(crate) fn with(self, details: Value) -> Self {
         Self { details, ..self }
+    }
+
+    pub(crate) fn caused_by(self, cause: EntryCause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 }
 
@@ -75,74 +91,63 @@ pub enum TimelineOutcome {
     Bad,
 }
 
+impl TimelineOutcome {
+    /// The word for it in JSON.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Neutral => "neutral",
+            Self::Refused => "refused",
+            Self::Bad => "bad",
+        }
+    }
+
+    fn is_problem(self) -> bool {
+        matches!(self, Self::Refused | Self::Bad)
+    }
+}
+
+/// An event that is to be added to the timeline, and the HTTP request that it was.
+#[derive(Debug)]
+pub(crate) struct NewEntry {
+    pub(crate) event: TimelineEvent,
+    pub(crate) delivery: Option<u32>,
+    pub(crate) reason: Option<String>,
+    pub(crate) exchange: Option<Exchange>,
+    pub(crate) repeat: Option<RepeatedRequest>,
+}
+
+impl From<TimelineEvent> for NewEntry {
+    fn from(event: TimelineEvent) -> Self {
+        Self { event, delivery: None, reason: None, exchange: None, repeat: None }
+    }
+}
+
 /// An event on the timeline.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct TimelineEntry {
     /// From 1, never reused.
     pub(crate) number: u64,
-    /// By the sandbox's clock.
+    /// When it happened, by the sandbox's clock.
     pub(crate) at: Timestamp,
+    pub(crate) cause: EntryCause,
+    /// Whether it was refused, or went wrong.
+    pub(crate) problem: bool,
+    /// Of a webhook or a callback: 1 for its first delivery.
+    pub(crate) delivery: Option<u32>,
+    /// Why the system under test refused or failed, in its own words.
+    pub(crate) reason: Option<String>,
+    /// Of a webhook, a callback or an API call.
+    pub(crate) exchange: Option<Exchange>,
     #[serde(flatten)]
     pub(crate) event: TimelineEvent,
+    /// What is sent when it is sent again.
+    #[serde(skip)]
+    pub(crate) repeat: Option<RepeatedRequest>,
 }
 
-/// The newest events.
-#[derive(Debug, Default)]
-pub(crate) struct TimelineLog {
-    entries: VecDeque<TimelineEntry>,
-    last_number: u64,
-}
-
-impl TimelineLog {
-    pub(crate) fn add(&mut self, at: Timestamp, event: TimelineEvent) {
-        self.last_number += 1;
-        if self.entries.len() == capacity::ENTRIES {
-            self.entries.pop_front();
-        }
-        self.entries.push_back(TimelineEntry { number: self.last_number, at, event });
-    }
-
-    /// The number of the newest entry; 0 where there is none.
-    pub(crate) fn last_number(&self) -> u64 {
-        self.last_number
-    }
-
-    /// The newest entries, the oldest of them first.
-    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &TimelineEntry> {
-        self.entries.iter().skip(self.entries.len().saturating_sub(most))
-    }
-
-    /// The entries after this number, the oldest first.
-    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &TimelineEntry> {
-        let news = self.last_number.saturating_sub(number);
-        self.newest(usize::try_from(news).unwrap_or(usize::MAX))
-    }
-
-    /// Removes all entries. The numbers continue, so that a client cannot confuse new entries with old ones.
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers<'a>(entries: impl Iterator<Item = &'a TimelineEntry>) -> Vec<u64> {
-        entries.map(|entry| entry.number).collect()
-    }
-
-    #[test]
-    fn newest_entries_are_kept_and_numbered() {
-        let mut timeline = TimelineLog::default();
-        assert_eq!(timeline.since(0).count(), 0);
-        for _ in 0..capacity::ENTRIES + 3 {
-            timeline.add(Timestamp::UNIX_EPOCH, TimelineEvent::new("clock", TimelineOutcome::Neutral, "a day passes"));
-        }
-        assert_eq!(numbers(timeline.newest(2)), [2_002, 2_003]);
-        assert_eq!(numbers(timeline.since(2_000)), [2_001, 2_002, 2_003]);
-        assert_eq!(timeline.since(0).count(), capacity::ENTRIES);
-        timeline.clear();
-        assert_eq!(timeline.since(2_000).count(), 0);
+impl TimelineEntry {
+    fn size(&self) -> usize {
+        self.exchange.as_ref().map_or(0, Exchange::size) + self.repeat.as_ref().map_or(0, RepeatedRequest::size)
     }
 }

@@ -4,7 +4,7 @@ use std::{mem::discriminant, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use twilio_types::message_status::MessageStatus;
 
 use crate::{
@@ -85,11 +85,9 @@ impl InjectedFault {
 
     /// The timeline event for the fault.
     pub(crate) fn event(&self, person: &str, message_sid: &str) -> TimelineEvent {
-        let details = json!(self);
-        let kind = details.get("kind").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
         let created = !matches!(self, Self::Refuse { .. } | Self::Hang);
-        let event = TimelineEvent::new("fault", TimelineOutcome::Bad, format!("Planned fault: {kind}"));
-        event.of(person, created.then_some(message_sid)).with(details)
+        let event = TimelineEvent::new("fault", TimelineOutcome::Bad, format!("Planned fault: {self}"));
+        event.of(person, created.then_some(message_sid)).with(json!(self))
     }
 
     /// Whether it is about the statuses that the message will have.

@@ -21,9 +21,9 @@ use twilio_webhook::{form::Form, signature::sign};
 use crate::until::until;
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
-const SERVICE: &str = "/v1/Services/MG00000000000000000000000000000001";
-const AVA: &str = "whatsapp:+14155550123";
-const SENDER: &str = "whatsapp:+14155238886";
+pub(crate) const SERVICE: &str = "/v1/Services/MG00000000000000000000000000000001";
+pub(crate) const AVA: &str = "whatsapp:+14155550123";
+pub(crate) const SENDER: &str = "whatsapp:+14155238886";
 const TOKEN: &str = "12345678901234567890123456789012";
 
 /// A webhook that the system under test has received.
@@ -35,7 +35,7 @@ struct ReceivedWebhook {
 }
 
 /// A sandbox, and a system under test that answers 200 except under `/error`, and serves files.
-struct ApiTest {
+pub(crate) struct ApiTest {
     http: Client,
     server: SandboxServer,
     system: String,
@@ -64,7 +64,7 @@ async fn answer(
 }
 
 impl ApiTest {
-    async fn start(rules: WhatsAppRules) -> Self {
+    pub(crate) async fn start(rules: WhatsAppRules) -> Self {
         let (system, received) = (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), Arc::default());
         let system_url = format!("http://{}", system.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&received));
@@ -78,19 +78,19 @@ impl ApiTest {
         self.http.request(method, format!("{}{path}", self.server.url)).basic_auth(ACCOUNT, Some(TOKEN))
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         shown(self.request(Method::GET, path)).await
     }
 
-    async fn post(&self, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
         shown(self.request(Method::POST, path).form(parameters)).await
     }
 
-    async fn post_json(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> (u16, Value) {
         shown(self.request(Method::POST, path).json(body)).await
     }
 
-    async fn delete(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
         shown(self.request(Method::DELETE, path)).await
     }
 
@@ -142,7 +142,7 @@ async fn unknown_path_is_answered_with_twilios_headers() {
     assert_eq!((answer.status().as_u16(), answer.headers().contains_key("twilio-request-id")), (404, true));
 }
 
-fn messages(rest: &str) -> String {
+pub(crate) fn messages(rest: &str) -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/Messages{rest}")
 }
 
@@ -186,6 +186,54 @@ async fn secondary_token_signs_after_its_promotion() {
     assert_eq!(sandbox.post("/v1/AuthTokens/Promote", &[]).await.1["auth_token"], secondary);
     assert_eq!(with(TOKEN).await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert!(signed_with(secondary).await);
+}
+
+#[tokio::test]
+async fn failed_webhook_is_an_alert_of_the_debugger() {
+    let sandbox = ApiTest::start(WhatsAppRules::lenient()).await;
+    sandbox.send_inbound().await;
+    assert_eq!(sandbox.get("/v1/Alerts").await.1["alerts"], json!([]), "an accepted webhook is none");
+    sandbox.post(SERVICE, &[("InboundRequestUrl", &format!("{}/error", sandbox.system))]).await;
+    sandbox.send_inbound().await;
+    sandbox.send_inbound().await;
+    let (_, page) = sandbox.get("/v1/Alerts?LogLevel=error&PageSize=1").await;
+    let alert = &page["alerts"][0];
+    assert_eq!((&alert["error_code"], &alert["log_level"]), (&json!("11200"), &json!("error")));
+    assert_eq!(alert["request_url"], format!("{}/error", sandbox.system));
+    assert!(alert["resource_sid"].as_str().unwrap().starts_with("SM") && alert.get("request_variables").is_none());
+    let next = page["meta"]["next_page_url"].as_str().unwrap();
+    let (_, second) = sandbox.get(&next[sandbox.server.url.len()..]).await;
+    assert_eq!((second["alerts"].as_array().unwrap().len(), &second["meta"]["next_page_url"]), (1, &Value::Null));
+    let (_, whole) = sandbox.get(&format!("/v1/Alerts/{}", alert["sid"].as_str().unwrap())).await;
+    assert!(whole["request_variables"].as_str().unwrap().contains("Body=hi"), "{whole}");
+    assert_eq!(sandbox.get("/v1/Alerts?LogLevel=warning").await.1["alerts"], json!([]));
+    assert_eq!(sandbox.get("/v1/Alerts/NO1").await.0, 404);
+}
+
+#[tokio::test]
+async fn api_key_is_replaced_with_the_auth_token_alone() {
+    let sandbox = ApiTest::start(WhatsAppRules::lenient()).await;
+    let with = |sid: &str, secret: &str, path: &str| {
+        let request = sandbox.http.get(format!("{}{path}", sandbox.server.url)).basic_auth(sid, Some(secret));
+        shown(request)
+    };
+    let first = "SK00000000000000000000000000000001";
+    let keys = format!("/v1/Keys?AccountSid={ACCOUNT}");
+    assert_eq!(with(first, "sandbox-secret", &keys).await.0, 401, "a standard key cannot list keys");
+    assert_eq!(sandbox.get(&keys).await.1["keys"][0]["sid"], first);
+    let form = [("AccountSid", ACCOUNT), ("FriendlyName", "second")];
+    let (status, created) = sandbox.post("/v1/Keys", &form).await;
+    let (sid, secret) = (created["sid"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    assert_eq!((status, &created["policy"]), (201, &Value::Null));
+    let list = messages(".json");
+    assert_eq!((with(sid, secret, &list).await.0, with(sid, "other", &list).await.0), (200, 401));
+    assert_eq!(sandbox.delete(&format!("/v1/Keys/{first}")).await.0, 204);
+    assert_eq!(with(first, "sandbox-secret", &list).await.0, 401);
+    let (_, fetched) = sandbox.get(&format!("/v1/Keys/{sid}")).await;
+    assert_eq!((&fetched["friendly_name"], fetched.get("secret")), (&json!("second"), None));
+    assert_eq!(sandbox.post("/v1/Keys", &[]).await.1["code"], 20001, "AccountSid is required");
+    let restricted = [("AccountSid", ACCOUNT), ("KeyType", "restricted"), ("Policy", r#"{"allow": ["/a/b"]}"#)];
+    assert_eq!(sandbox.post("/v1/Keys", &restricted).await.1["policy"], json!({"allow": ["/a/b"]}));
 }
 
 #[tokio::test]
@@ -262,7 +310,8 @@ async fn message_in_transit_is_not_deleted() {
     let (_, message) = sandbox.post(&messages(".json"), &[through.as_slice(), &scheduled].concat()).await;
     let path = message["uri"].as_str().unwrap();
     let feedback = message["subresource_uris"]["feedback"].as_str().unwrap();
-    assert_eq!(sandbox.post(feedback, &[("Outcome", "confirmed")]).await.1["outcome"], "confirmed");
+    let (status, given) = sandbox.post(feedback, &[("Outcome", "confirmed")]).await;
+    assert_eq!((status, &given["outcome"]), (200, &json!("confirmed")));
     assert_eq!(sandbox.delete(path).await.1["code"], 20009);
     sandbox.post(path, &[("Status", "canceled")]).await;
     assert_eq!((sandbox.delete(path).await.0, sandbox.delete(path).await.0), (204, 404));
@@ -281,7 +330,10 @@ async fn number_is_verified_by_the_code_of_its_message() {
         sandbox.post(&format!("{service}/VerificationCheck"), &parameters).await
     };
     assert_eq!(start("pigeon").await.1["code"], 60200);
-    assert_eq!(start("call").await.1["code"], 60223);
+    let (status, disabled) = start("call").await;
+    assert_eq!((status, &disabled["code"]), (400, &json!(60223)));
+    let without_target = sandbox.post(&format!("{service}/VerificationCheck"), &[("Code", "1234")]).await;
+    assert_eq!((without_target.0, &without_target.1["code"]), (400, &json!(60221)));
     let (_, by_whatsapp) = start("whatsapp").await;
     assert_eq!(start("sms").await.1["sid"], by_whatsapp["sid"]);
     let body = sandbox.get(&messages(".json?To=whatsapp%3A%2B14155550123")).await.1["messages"][0]["body"].clone();
@@ -289,8 +341,11 @@ async fn number_is_verified_by_the_code_of_its_message() {
     let by_sms = sandbox.get(&messages(".json?To=%2B14155550123")).await.1["messages"][0]["body"].clone();
     assert!(by_sms.as_str().unwrap().ends_with(&code), "{by_sms}, {code}");
     assert_eq!(check("none").await.1["status"], "pending");
+    let verification = format!("{service}/Verifications/{}", by_whatsapp["sid"].as_str().unwrap());
+    assert_eq!(sandbox.get(&verification).await.1["status"], "pending");
     assert_eq!(check(&code).await.1["valid"], true);
     assert_eq!(check(&code).await.1["code"], 20404);
+    assert_eq!(sandbox.get(&verification).await.1["code"], 20404, "deleted when it was approved");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 fn sandbox(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
-    for name in ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "ALLOWED_HOSTS"] {
+    for name in ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "SEND_COMMAND", "ALLOWED_HOSTS"] {
         command.env_remove(name);
     }
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -51,7 +51,9 @@ fn invalid_arguments_are_reported_in_one_line() {
     let error = refused(&["--allowed-hosts", "http://a"]);
     assert!(error.contains("172.17.0.1"), "{error}");
     assert!(
-        ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "ALLOWED_HOSTS", "Examples"].iter().all(|word| help.contains(word)),
+        ["PORT", "INBOUND_URL", "SEED", "SCENARIO", "SEND_COMMAND", "ALLOWED_HOSTS", "Examples"]
+            .iter()
+            .all(|word| help.contains(word)),
         "{help}"
     );
 }

@@ -124,7 +124,7 @@ async fn sms_needs_no_window_and_an_sms_sender() {
     sandbox.in_status(&sandbox.create(&[AVA_BY_SMS, SMS, BODY]).await, "delivered").await;
     assert_eq!(sandbox.refused(&[AVA, SMS, BODY]).await, 21910);
     assert_eq!(sandbox.refused(&[AVA_BY_SMS, WHATSAPP, BODY]).await, 21910);
-    assert_eq!(sandbox.refused(&[AVA_BY_SMS, ("From", "+14155550199"), BODY]).await, 21606);
+    assert_eq!(sandbox.refused(&[AVA_BY_SMS, ("From", "+14155550199"), BODY]).await, 21659);
 }
 
 #[tokio::test]

@@ -296,6 +296,7 @@ async fn scenario_is_played_step_by_step() {
     for status in [429, 429, 429] {
         assert_eq!(sandbox.request_message(AVA, "/status").await.status(), status);
     }
+    sandbox.until_entry(|entry| entry["details"]["step"] == steps).await;
     let played = sandbox.timeline().await;
     let played = played.iter().filter(|entry| entry["kind"] == "scenario");
     let numbers: Vec<_> = played.filter_map(|entry| entry["details"]["step"].as_u64()).collect();
@@ -332,7 +333,11 @@ async fn stop_is_answered_and_refuses_messages_until_start() {
         let state = sandbox.http.get(format!("{}/sandbox/state", sandbox.server.url)).send().await.unwrap();
         let state: Value = state.json().await.unwrap();
         let last = state["messages"].as_array().unwrap().last().unwrap().clone();
-        (state["people"][0]["opted_out"] == true, last["direction"].clone(), last["body"].as_str().unwrap().to_owned())
+        (
+            state["people"][0]["opted_out"]["by"] == "twilio",
+            last["direction"].clone(),
+            last["body"].as_str().unwrap().to_owned(),
+        )
     };
     sandbox.until_entry(|entry| entry["summary"] == "The scenario is over").await;
     assert_eq!(write("Stop", 1).await, "STOP");

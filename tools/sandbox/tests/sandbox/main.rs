@@ -4,11 +4,17 @@
 
 mod access;
 mod api;
+mod business;
+mod choices;
+mod clock;
 mod command;
 mod control;
 mod faults;
 mod people;
+mod products;
 mod queue;
 mod role;
+mod scenario;
 mod stream;
+mod timeline;
 mod until;

@@ -88,6 +88,8 @@ async fn unsent_messages_are_hidden_from_the_list() {
     assert_eq!(sandbox.fetched(&unsent).await["sid"], unsent["sid"]);
     sandbox.advance(600).await;
     assert_eq!(sandbox.listed().await, [unsent["sid"].clone()]);
+    assert_eq!(sandbox.put("choices", json!({"unsent_messages": "hidden"})).await, 200);
+    assert_eq!(sandbox.listed().await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -51,6 +51,12 @@ export const TITLES = new Map([
   [63051, "WhatsApp sender or account is locked"],
 ]);
 
+/** What a code means: its title, or that it is not a usual one. Empty while it is not complete. */
+export function meaning(code) {
+  if (!/^[0-9]{5}$/.test(code)) return "";
+  return TITLES.get(Number(code)) ?? `${code} is not one of Twilio's usual codes`;
+}
+
 /** `63016 Free-form message ...`, or the number alone. */
 export function codeWithTitle(code) {
   const title = TITLES.get(Number(code));

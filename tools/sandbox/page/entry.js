@@ -1,7 +1,11 @@
 // One line of the timeline, and its details.
 
-import { copyButton, element, icon } from "./dom.js";
-import { readableAddress, timeOfDay, utc } from "./format.js";
+import { codeWithTitle } from "./codes.js";
+import { detailsOf } from "./details.js";
+import { element, icon, setText } from "./dom.js";
+import { codeOf, outcomeOf, textOf } from "./facts.js";
+import { timeOfDay, utc } from "./format.js";
+import { withShortIds } from "./ids.js";
 
 export const KINDS = {
   webhook: "Webhook",
@@ -14,90 +18,115 @@ export const KINDS = {
   rule: "Rule",
   clock: "Clock",
   scenario: "Scenario",
+  verdict: "Verdict",
 };
 
 /** Icons, since not all readers can distinguish the colours. */
 const OUTCOMES = { good: "sent", neutral: "neutral", refused: "refused", bad: "failed" };
 
-/** `choose(entry)` shows only its thread; `personName(address)` is the name of a person. */
-export function entryLine(entry, { choose, personName, watch, opened }) {
-  const outcome = entry.outcome in OUTCOMES ? entry.outcome : "neutral";
-  const kind = KINDS[entry.kind] ?? entry.kind;
-  const details = element("div", { class: "entry-details", id: `entry-${entry.number}`, hidden: true });
-  const line = element(
-    "button",
-    { type: "button", class: "entry-line", "aria-expanded": "false", "aria-controls": details.id, tabindex: -1 },
-    element("time", { datetime: entry.at, title: utc(entry.at) }, timeOfDay(entry.at)),
-    element("span", { class: "entry-kind", title: kind }, icon(entry.kind), element("span", {}, kind)),
-    element("span", { class: "entry-summary" }, entry.summary),
-    element("span", { class: "entry-person" }, entry.person ? personName(entry.person) : ""),
-    element("span", { class: "outcome", role: "img", "aria-label": outcome, title: outcome }, icon(OUTCOMES[outcome])),
-  );
-  const node = element("li", { class: "entry", "data-outcome": entry.outcome, "data-kind": entry.kind }, line, details);
-  line.addEventListener("click", () => {
-    const opens = details.hidden;
-    // The details are built when the entry is first opened, since most never are.
-    if (opens && !details.hasChildNodes()) details.append(...allDetails(entry, choose));
-    details.hidden = !opens;
-    line.setAttribute("aria-expanded", String(opens));
-    if (opens) opened(node);
-  });
-  watch(node, entry);
-  return { entry, node, line };
-}
-
-function allDetails(entry, choose) {
-  const named = [
-    ["At", utc(entry.at)],
-    ["Person", entry.person && `${readableAddress(entry.person)} (${entry.person})`],
-    ["Message", entry.message_sid],
-    ["Notification", entry.notification_id],
-  ];
-  const own =
-    entry.details && typeof entry.details === "object" && !Array.isArray(entry.details)
-      ? Object.entries(entry.details)
-      : [["details", entry.details]];
-  // Single values come before forms and other objects.
-  own.sort(([, one], [, other]) => (typeof one === "object") - (typeof other === "object"));
-  const copy = copyButton("Copy as JSON", () => JSON.stringify(entry, null, 2));
-  const thread =
-    entry.message_sid || entry.notification_id
-      ? element("button", { type: "button", on: { click: () => choose(entry) } }, "Show only its thread")
-      : null;
-  return [
-    definitions([...named, ...own]),
-    element("div", { class: "entry-actions" }, ...[thread, copy].filter(Boolean)),
-  ];
-}
-
-/** A list of names and values, without those that have no value. */
-function definitions(pairs) {
-  const list = element("dl");
-  for (const [name, value] of pairs) {
-    if (value === null || value === undefined || value === "") continue;
-    list.append(element("dt", {}, title(name)), element("dd", {}, shown(name, value)));
-  }
-  return list;
-}
-
-const title = (name) =>
-  name === "url"
-    ? "URL"
-    : /^[a-z_]+$/.test(name)
-      ? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase())
-      : name;
-
-function shown(name, value) {
-  if (name === "signature" && typeof value === "string")
-    return element("span", { class: "verdict", "data-verdict": value }, value);
-  if (typeof value !== "object") return String(value);
-  const flat = !Array.isArray(value) && Object.values(value).every((part) => part === null || typeof part !== "object");
-  // A flat object, as the parameters of a form, keeps its names.
-  if (flat)
-    return element(
-      "dl",
-      { class: "parameters" },
-      ...Object.entries(value).flatMap(([key, part]) => [element("dt", {}, key), element("dd", {}, String(part))]),
+/**
+ * The line of an entry is kept when its entry changes, so that neither the focus nor an opened entry is lost. `does` has the
+ * reader's actions: `choose(entry)` shows only its thread, `sendAgain(entry, said)`, `opened(line)`, `closed(line)`,
+ * `watch(node, entry)` and `nameOf(address)`.
+ */
+export class EntryLine {
+  constructor(entry, does) {
+    this.does = does;
+    this.time = element("time");
+    this.kind = element("span", { class: "entry-kind" });
+    this.summary = element("span", { class: "entry-summary" });
+    this.person = element("span", { class: "entry-person" });
+    this.outcome = element("span", { class: "outcome", role: "img" });
+    this.details = element("div", { class: "entry-details", id: `details-${entry.number}`, hidden: true });
+    this.line = element(
+      "button",
+      {
+        type: "button",
+        class: "entry-line",
+        "aria-expanded": "false",
+        "aria-controls": this.details.id,
+        tabindex: -1,
+        on: { click: () => this.open(this.details.hidden) },
+      },
+      this.time,
+      this.kind,
+      this.summary,
+      this.person,
+      this.outcome,
     );
-  return element("pre", {}, JSON.stringify(value, null, 2));
+    this.node = element("div", { class: "entry", id: `entry-${entry.number}` }, this.line, this.details);
+    does.watch(this.node, entry);
+    this.update(entry);
+  }
+
+  /** Shows a new version of the entry. */
+  update(entry) {
+    this.entry = entry;
+    const kind = KINDS[entry.kind] ?? entry.kind;
+    const outcome = outcomeOf(entry) in OUTCOMES ? outcomeOf(entry) : "neutral";
+    this.node.dataset.outcome = outcome;
+    this.node.dataset.kind = entry.kind;
+    this.kind.title = kind;
+    this.kind.replaceChildren(icon(entry.kind), element("span", {}, kind));
+    this.summary.replaceChildren(...summaryOf(entry));
+    this.showPerson();
+    this.outcome.setAttribute("aria-label", outcome);
+    this.outcome.title = outcome;
+    this.outcome.replaceChildren(icon(OUTCOMES[outcome]));
+    this.time.dateTime = entry.at;
+    this.time.title = utc(entry.at);
+    this.setDelta(null);
+    // Built again when it is next opened; a reader who has it open sees the change at once.
+    this.details.replaceChildren(...(this.details.hidden ? [] : detailsOf(entry, this.does)));
+  }
+
+  /** Shows the name of the person, which may have become known. */
+  showPerson() {
+    const { person } = this.entry;
+    setText(this.person, person ? this.does.nameOf(person) : "");
+    this.person.title = person ?? "";
+  }
+
+  /** Shows the time since the cause; with null the time of day, of `at` where the row began before its entry. */
+  setDelta(text, at = this.entry.at) {
+    setText(this.time, text ?? timeOfDay(at));
+    this.time.classList.toggle("delta", text !== null);
+  }
+
+  get isOpen() {
+    return !this.details.hidden;
+  }
+
+  /** Opens or closes the details. */
+  open(opens) {
+    if (opens !== this.details.hidden) return;
+    this.#show(opens);
+    if (opens) this.does.opened(this);
+    else this.does.closed(this);
+  }
+
+  /** Opens the details of a line that was open before everything was loaded again. */
+  reopen() {
+    this.#show(true);
+  }
+
+  #show(opens) {
+    // Most entries are never opened.
+    if (opens && !this.details.hasChildNodes()) this.details.append(...detailsOf(this.entry, this.does));
+    this.details.hidden = !opens;
+    this.line.setAttribute("aria-expanded", String(opens));
+  }
+}
+
+/** The summary, and in one line what else a reader wants to see without opening the entry. */
+function summaryOf(entry) {
+  const { summary, reason } = entry;
+  const [code, text] = [codeOf(entry), textOf(entry)];
+  const more = (content) => element("span", { class: "entry-more", dir: "auto" }, content);
+  return [
+    ...withShortIds(summary),
+    text ? more(`“${text}”`) : null,
+    code && !summary.includes(code) ? more(codeWithTitle(code)) : null,
+    reason && !summary.includes(reason) ? more(reason) : null,
+  ].filter(Boolean);
 }

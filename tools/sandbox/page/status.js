@@ -1,4 +1,4 @@
-// The status line of a message, from its status and from the timeline.
+// The status line of a message.
 
 import { codeWithTitle } from "./codes.js";
 
@@ -21,36 +21,16 @@ export function outboundStatus({ status, error_code: code }) {
   return OUTBOUND[status] ?? { text: String(status), tone: "waiting" };
 }
 
-/** The HTTP status of the answer in a `webhook` entry; null for no answer, undefined for other entries. */
-export function webhookAnswer(entry) {
-  if (entry.kind !== "webhook" || !entry.message_sid) return undefined;
-  const { answer } = entry.details ?? {};
-  const status = answer && typeof answer === "object" ? answer.status : (answer ?? entry.details?.status);
-  return typeof status === "number" ? status : null;
-}
-
 /**
- * The status line of a person's message, by the answer to its webhook, which is undefined while there is none. `goes` is whether
- * a webhook is configured.
+ * The status line of a person's message, by the answer to its webhook: `{status, lost, deliveries}`, or undefined while there
+ * is none. `goes` is whether a webhook is configured.
  */
 export function inboundStatus(answer, goes = true) {
-  if (answer === undefined) return { text: goes ? "no webhook yet" : "no webhook URL", tone: "waiting" };
-  if (answer === null) return { text: "no answer", icon: "failed", tone: "failed" };
-  return answer >= 200 && answer < 300
-    ? { text: String(answer), icon: "sent", tone: "delivered" }
-    : { text: String(answer), icon: "failed", tone: "failed" };
-}
-
-/**
- * The opt-out or opt-in of an `event` entry: `out`, the `channel`, and a text; null for other entries. It can be limited to SMS
- * or to marketing.
- */
-export function consentChange(entry) {
-  if (entry.kind !== "event" || !entry.person) return null;
-  const { event_type: said, channel, scope } = entry.details ?? {};
-  const type = String(said ?? entry.summary);
-  const out = type.includes("contact_opted_out");
-  if (!out && !type.includes("contact_opted_in")) return null;
-  const of = scope === "marketing" ? " of marketing" : channel === "sms" ? " of SMS" : "";
-  return { channel: channel ?? "whatsapp", out, text: `opted out${of}` };
+  if (!answer) return { text: goes ? "no webhook yet" : "no webhook URL", tone: "waiting" };
+  const { status, lost, deliveries = 1 } = answer;
+  if (!status) return { text: lost ? "webhook lost" : "no answer", icon: "failed", tone: "failed" };
+  const text = deliveries > 1 ? `${status}, ${deliveries} deliveries` : String(status);
+  return status >= 200 && status < 300
+    ? { text, icon: "sent", tone: "delivered" }
+    : { text, icon: "failed", tone: "failed" };
 }

@@ -3,15 +3,15 @@
 
 import { bareAddress } from "./format.js";
 import { Links } from "./links.js";
-import { consentChange, webhookAnswer } from "./status.js";
 
-/** As many as the sandbox remembers, so that a page that is open for days does not grow. */
-export const ENTRIES_KEPT = 2000;
+/** A page that is open for days does not grow beyond this. The oldest entries can be loaded again. */
+export const ENTRIES_KEPT = 5000;
 const MESSAGES_KEPT = 2000;
 
 /**
- * Events: `snapshot` (everything is new), `message` and `entry` (detail: the new or changed one), `people`, `clock`, `faults`,
- * `rules`, `config`, `connection` and `selection`.
+ * Events: `snapshot` (everything is new), `message` and `entry` (detail: the new or changed one), `older` (detail: older
+ * entries, which were loaded), `dropped` (detail: the oldest entry, which the page no longer has), `people`, `clock`, `faults`,
+ * `rules`, `choices`, `config`, `templates`, `scenario`, `connection` and `selection`.
  */
 export class Store extends EventTarget {
   connection = "connecting";
@@ -20,16 +20,22 @@ export class Store extends EventTarget {
   people = [];
   faults = [];
   rules = null;
+  choices = null;
   templates = [];
+  /** The scenario that is running, or null. */
+  scenario = null;
   messages = new Map();
+  /** In the order of recording, the newest last. */
   entries = [];
   links = new Links();
+  /** Whether the sandbox may have entries that are older than those of the page. */
+  hasOlder = false;
+  /** How many entries the sandbox has dropped. */
+  forgotten = 0;
   /** The message or entry whose thread is shown alone, or null. */
   chosen = null;
   #pointed = null;
   #focused = null;
-  #answers = new Map();
-  #consents = new Map();
   #clockOffset = 0;
 
   load(snapshot) {
@@ -37,13 +43,16 @@ export class Store extends EventTarget {
     this.people = snapshot.people ?? [];
     this.faults = snapshot.faults ?? [];
     this.rules = snapshot.rules ?? null;
+    this.choices = snapshot.choices ?? null;
     this.templates = snapshot.templates ?? [];
+    this.scenario = snapshot.scenario ?? null;
     this.messages = new Map((snapshot.messages ?? []).map((message) => [message.sid, message]));
-    this.entries = [];
+    this.entries = snapshot.timeline ?? [];
     this.links = new Links();
-    this.#answers.clear();
-    this.#consents.clear();
-    for (const entry of snapshot.timeline ?? []) this.#remember(entry);
+    for (const entry of this.entries) this.links.join(entry);
+    // The numbers begin with 1, and continue after a reset.
+    this.hasOlder = (this.entries[0]?.number ?? 1) > 1;
+    this.forgotten = 0;
     this.chosen = null;
     this.#pointed = null;
     this.#focused = null;
@@ -57,12 +66,30 @@ export class Store extends EventTarget {
     this.#tell("message", message);
   }
 
-  addEntry(entry) {
-    // An entry can be in a snapshot and also come as an event.
-    if (entry.number <= (this.entries.at(-1)?.number ?? 0)) return;
-    this.#remember(entry);
-    if (this.entries.length > ENTRIES_KEPT) this.entries.shift();
+  /** Adds an entry, or replaces the one with its number, as when the reason for a refusal becomes known later. */
+  putEntry(entry) {
+    const place = this.entries.findLastIndex(({ number }) => number <= entry.number);
+    const known = this.entries[place]?.number === entry.number;
+    // An entry that the page has dropped, or not loaded yet, comes with the older entries.
+    if (place < 0 && this.entries.length > 0) return;
+    this.entries.splice(place + (known ? 0 : 1), known ? 1 : 0, entry);
+    this.links.join(entry);
+    if (this.entries.length > ENTRIES_KEPT) {
+      this.hasOlder = true;
+      this.#tell("dropped", this.entries.shift());
+    }
     this.#tell("entry", entry);
+  }
+
+  /** Adds what the sandbox has answered to a request for older entries. */
+  addOlder({ entries, older, forgotten = 0 }) {
+    const first = this.entries[0]?.number ?? Infinity;
+    const added = entries.filter(({ number }) => number < first);
+    this.entries.unshift(...added);
+    for (const entry of added) this.links.join(entry);
+    this.hasOlder = older;
+    this.forgotten = forgotten;
+    this.#tell("older", added);
   }
 
   setClock(clock) {
@@ -70,7 +97,7 @@ export class Store extends EventTarget {
     this.#tell("clock");
   }
 
-  /** Replaces `people`, `faults`, `rules`, `config` or `connection`. */
+  /** Replaces `people`, `faults`, `rules`, `choices`, `config`, `templates`, `scenario` or `connection`. */
   set(part, value) {
     this[part] = value;
     this.#tell(part);
@@ -133,37 +160,19 @@ export class Store extends EventTarget {
     return this.personAt(message.sandbox?.person ?? (message.direction === "inbound" ? message.from : message.to));
   }
 
-  /** The answer to the webhook of a person's message; undefined while there is none. */
+  /** The answer to the webhook of a person's message: `{status, lost, deliveries}`; undefined while there is none. */
   answerTo(sid) {
-    return this.#answers.get(sid);
+    return this.messages.get(sid)?.sandbox.answer ?? undefined;
   }
 
   /** A text as `opted out`, where Twilio or the system has opted the person out; empty otherwise. */
   optedOut(person) {
-    const own = idsOf(person)
-      .filter(Boolean)
-      .map((address) => this.#consents.get(bareAddress(address)));
-    const changes = own.flatMap((byChannel) => [...(byChannel?.values() ?? [])]);
-    const texts = changes.filter(({ out }) => out).map(({ text }) => text);
-    return person.opted_out ? "opted out" : ([...new Set(texts)].sort()[0] ?? "");
+    return person.opted_out?.text ?? "";
   }
 
   #setClock(clock) {
     this.clock = clock;
     this.#clockOffset = new Date(clock.now).getTime() - Date.now();
-  }
-
-  #remember(entry) {
-    this.entries.push(entry);
-    this.links.join(entry);
-    const answer = webhookAnswer(entry);
-    // A webhook can be lost or repeated: a received answer is not replaced by no answer.
-    if (answer !== undefined && this.#answers.get(entry.message_sid) == null)
-      this.#answers.set(entry.message_sid, answer);
-    const change = consentChange(entry);
-    if (!change) return;
-    const address = bareAddress(entry.person);
-    this.#consents.set(address, new Map(this.#consents.get(address)).set(change.channel, change));
   }
 
   #tell(topic, detail) {

@@ -14,9 +14,10 @@ export function follow(store) {
       store.set("connection", "live");
     });
     on("message", (message) => store.putMessage(message));
-    on("entry", (entry) => store.addEntry(entry));
+    on("entry", (entry) => store.putEntry(entry));
     on("clock", (clock) => store.setClock(clock));
-    for (const part of ["people", "faults", "rules", "config", "templates"]) on(part, (value) => store.set(part, value));
+    const parts = ["people", "faults", "rules", "choices", "config", "templates", "scenario"];
+    for (const part of parts) on(part, (value) => store.set(part, value));
     source.addEventListener("error", () => {
       store.set("connection", "disconnected");
       // The browser reconnects by itself, except after an answer that is no event stream.

@@ -54,6 +54,17 @@ test("the URL of a status callback names the notification", () => {
   assert.ok(!links.together({ message_sid: "SM1" }, { message_sid: "SM2" }));
 });
 
+test("entries of one cause are one thread", () => {
+  const links = new Links();
+  links.join({ message_sid: "SM1", cause: "webhook:SM1" });
+  links.join({ message_sid: "SM2", cause: "webhook:SM1" });
+  links.join({ message_sid: "SM3", cause: "entry:7" });
+  links.join({ message_sid: "SM4", cause: "entry:7" });
+  assert.ok(links.together({ message_sid: "SM1" }, { message_sid: "SM2" }), "the automatic answer to a webhook");
+  assert.ok(links.together({ cause: "webhook:SM1" }, { message_sid: "SM2" }));
+  assert.ok(!links.together({ message_sid: "SM3" }, { message_sid: "SM4" }), "a cause that is one entry joins nothing");
+});
+
 test("a message and a notification with the same id are not joined", () => {
   const links = new Links();
   assert.ok(!links.together({ message_sid: "x" }, { notification_id: "x" }));
@@ -83,4 +94,57 @@ test("an entry must pass all parts of a filter", () => {
     [{ isOf: () => false, text: "window" }, false],
   ];
   for (const [filter, expected] of cases) assert.equal(passes(one, filter, links), expected, JSON.stringify(filter));
+});
+
+const POST = {
+  method: "POST",
+  url: "http://127.0.0.1:8080/twilio/inbound",
+  headers: [["Content-Type", "application/x-www-form-urlencoded"]],
+  body: "Body=Gr%C3%BC%C3%9Fe+from+Berlin",
+};
+
+test("search finds what is shown: names, numbers, words, bodies and codes", () => {
+  const one = entry({
+    kind: "api_call",
+    summary: "POST Messages.json: 400",
+    reason: "X-Twilio-Signature does not match",
+    person: "whatsapp:+14155557001",
+    details: { code: 63016 },
+    exchange: { request: POST, response: { status: 403, headers: [["Apigw-Requestid", "Qx1="]], body: "Forbidden" } },
+  });
+  const nameOf = () => "Uma";
+  const cases = [
+    ["uma", true],
+    ["+1 415 555 7001", true],
+    ["+1 (415) 555-7001", true],
+    ["+14155557001", true],
+    ["Uma 403", true],
+    ["400 post", true],
+    ["Uma 404", false],
+    ["Grüße from", true],
+    ["forbidden", true],
+    ["qx1=", true],
+    ["does not match", true],
+    ["outside the allowed window", true],
+    ["API call", true],
+    ["Ben", false],
+    ["+1 415 555 7002", false],
+  ];
+  for (const [text, expected] of cases) assert.equal(passes(one, { text, nameOf }, new Links()), expected, text);
+});
+
+test("only problems pass the filter for problems", () => {
+  const links = new Links();
+  const failed = { ...POST, body: "MessageStatus=failed&ErrorCode=63016" };
+  const cases = [
+    [{ outcome: "bad" }, true],
+    [{ outcome: "refused" }, true],
+    [{ outcome: "good" }, false],
+    [{ outcome: "good", problem: true }, true],
+    [{ outcome: "refused", problem: false }, false],
+    [{ outcome: "good", problem: false, kind: "callback", exchange: { request: failed, response: null } }, true],
+    [{ outcome: "good", problem: false, kind: "callback", exchange: { request: POST, response: null } }, false],
+  ];
+  for (const [fields, expected] of cases)
+    assert.equal(passes(entry(fields), { problems: true }, links), expected, JSON.stringify(fields));
 });

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inboundStatus, outboundStatus } from "../status.js";
-import { Store } from "../store.js";
+import { ENTRIES_KEPT, Store } from "../store.js";
 
-const AVA = { address: "whatsapp:+14155550123", name: "Ava", user_id: null, opted_out: false, window_until: null };
+const AVA = { address: "whatsapp:+14155550123", name: "Ava", user_id: null, opted_out: null, window_until: null };
 const CHLOE = {
   address: "whatsapp:US.1349",
   name: "Chloe",
   user_id: "whatsapp:US.1349",
   parent_user_id: "whatsapp:US.ENT.77",
-  opted_out: false,
+  opted_out: null,
   window_until: null,
 };
 const entry = (number, fields) => ({
@@ -43,35 +43,64 @@ test("a person is found on WhatsApp, by SMS and by user id", () => {
   assert.equal(store.personAt(null), undefined);
 });
 
-test("an opt-out event holds until an opt-in event", () => {
-  const event = (number, type, details) =>
-    entry(number, { kind: "event", person: AVA.address, details: { event_type: type, ...details } });
-  const store = loaded([event(1, "contact_opted_out", { channel: "sms" })]);
-  assert.equal(store.optedOut(AVA), "opted out of SMS");
-  store.addEntry(event(2, "contact_opted_out", { channel: "whatsapp", scope: "marketing" }));
-  store.addEntry(event(3, "contact_opted_in", { channel: "sms" }));
-  assert.equal(store.optedOut(AVA), "opted out of marketing");
-  store.addEntry(event(4, "contact_opted_out"));
-  assert.equal(store.optedOut(AVA), "opted out");
-  store.addEntry(event(5, "contact_opted_in"));
+test("an opt-out belongs to the person, whatever the timeline has", () => {
+  const store = loaded();
   assert.equal(store.optedOut(AVA), "");
-  assert.equal(store.optedOut({ ...CHLOE, opted_out: true }), "opted out", "Twilio's own list counts as well");
+  const out = { ...AVA, opted_out: { by: "system", text: "opted out of marketing" } };
+  assert.equal(store.optedOut(out), "opted out of marketing");
 });
 
-test("a lost repetition does not replace the answer to a webhook", () => {
-  const webhook = (number, answer) => entry(number, { kind: "webhook", message_sid: "SM1", details: { answer } });
-  const store = loaded([webhook(1, null)]);
-  assert.equal(store.answerTo("SM1"), null);
-  store.addEntry(webhook(2, 403));
-  store.addEntry(webhook(3, null));
-  assert.equal(store.answerTo("SM1"), 403);
-  assert.equal(store.answerTo("SM2"), undefined);
+test("an answer belongs to the message, whatever the timeline has", () => {
+  const store = loaded();
+  const message = (answer) => ({ sid: "SM1", direction: "inbound", from: AVA.address, sandbox: { answer } });
+  assert.equal(store.answerTo("SM1"), undefined);
+  store.putMessage(message(null));
+  assert.equal(store.answerTo("SM1"), undefined);
+  store.putMessage(message({ status: 403, lost: false, deliveries: 1 }));
+  assert.equal(store.answerTo("SM1").status, 403);
 });
 
 test("an entry that arrives twice is shown once", () => {
   const store = loaded([entry(1, { kind: "clock" })]);
-  store.addEntry(entry(1, { kind: "clock" }));
+  store.putEntry(entry(1, { kind: "clock" }));
   assert.equal(store.entries.length, 1);
+});
+
+test("a changed entry replaces the one with its number", () => {
+  const store = loaded([entry(1, { kind: "webhook" }), entry(2, { kind: "item" })]);
+  store.putEntry(entry(1, { kind: "webhook", reason: "why" }));
+  store.putEntry(entry(3, { kind: "item" }));
+  assert.deepEqual(
+    store.entries.map(({ number, reason }) => [number, reason]),
+    [
+      [1, "why"],
+      [2, undefined],
+      [3, undefined],
+    ],
+  );
+});
+
+test("older entries come before those of the page, once", () => {
+  const store = loaded([entry(7, {}), entry(8, {})]);
+  assert.ok(store.hasOlder);
+  store.addOlder({ entries: [entry(5, {}), entry(6, {}), entry(7, {})], older: false, forgotten: 4 });
+  assert.deepEqual(
+    store.entries.map(({ number }) => number),
+    [5, 6, 7, 8],
+  );
+  assert.deepEqual([store.hasOlder, store.forgotten], [false, 4]);
+  store.putEntry(entry(3, {}));
+  assert.equal(store.entries[0].number, 5, "an entry that is not loaded does not come alone");
+  assert.ok(!loaded([entry(1, {})]).hasOlder);
+});
+
+test("the page drops its oldest entries and can load them again", () => {
+  const store = loaded();
+  const dropped = [];
+  store.addEventListener("dropped", ({ detail }) => dropped.push(detail.number));
+  for (let number = 1; number <= ENTRIES_KEPT + 2; number += 1) store.putEntry(entry(number, {}));
+  assert.deepEqual(dropped, [1, 2]);
+  assert.deepEqual([store.entries.length, store.entries[0].number, store.hasOlder], [ENTRIES_KEPT, 3, true]);
 });
 
 test("the clock continues between events", () => {
@@ -86,7 +115,14 @@ test("each status has a text", () => {
   );
   assert.equal(outboundStatus({ status: "failed", error_code: null }).text, "failed");
   assert.deepEqual(
-    [200, 403, null, undefined].map((answer) => inboundStatus(answer).text),
-    ["200", "403", "no answer", "no webhook yet"],
+    [
+      { status: 200 },
+      { status: 403 },
+      { status: null, lost: false },
+      { status: null, lost: true },
+      { status: 200, deliveries: 2 },
+      undefined,
+    ].map((answer) => inboundStatus(answer).text),
+    ["200", "403", "no answer", "webhook lost", "200, 2 deliveries", "no webhook yet"],
   );
 });

@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { byId, icon, setText } from "./dom.js";
 import { ahead, readableAddress, shortDate, timeOfDay, utc } from "./format.js";
 
+const SHARED = "The time has passed for the functions too: quiet hours end, service windows close, and sweeps look again.";
+const ALONE = "The time passes at Twilio and on the phones. The functions keep the real time.";
 const CONNECTIONS = { connecting: "Connecting", live: "Live", disconnected: "Disconnected" };
 
 export class Bar {
@@ -12,8 +14,9 @@ export class Bar {
     store.addEventListener("connection", () => this.#showConnection());
     for (const topic of ["snapshot", "config"]) store.addEventListener(topic, () => this.#showAccount());
     for (const topic of ["snapshot", "clock"]) store.addEventListener(topic, () => this.#showAhead());
-    for (const button of byId("clock").querySelectorAll("button"))
-      button.addEventListener("click", () => this.#advance(button));
+    for (const button of byId("clock").querySelectorAll("[data-advance]"))
+      button.addEventListener("click", () => this.#move(() => api.advanceClock(Number(button.dataset.advance))));
+    byId("clock-back").addEventListener("click", () => this.#goBack());
     this.#offerTheme();
   }
 
@@ -46,15 +49,23 @@ export class Bar {
   }
 
   #showAhead() {
-    const seconds = this.store.clock.ahead_seconds;
+    const { ahead_seconds: seconds, shared } = this.store.clock;
     setText(byId("clock-ahead"), ahead(seconds));
+    byId("clock-back").hidden = seconds < 1;
     byId("clock-note").hidden = seconds < 1;
+    setText(byId("clock-note"), shared ? SHARED : ALONE);
     this.tick();
   }
 
-  async #advance(button) {
+  // The button disappears, and the keyboard should not begin at the top of the page again.
+  async #goBack() {
+    await this.#move(api.returnClock);
+    byId("clock").querySelector("button").focus();
+  }
+
+  async #move(does) {
     try {
-      await api.advanceClock(Number(button.dataset.advance));
+      await does();
       say(null);
     } catch (error) {
       say(error.message);

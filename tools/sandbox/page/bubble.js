@@ -1,7 +1,9 @@
 // One message on a phone.
 
 import { element, icon, setText } from "./dom.js";
-import { coordinates, fileName, hourAndMinute, mediaKind, shortSid, utc } from "./format.js";
+import { hourAndMinute, mediaKind, shortSid, utc } from "./format.js";
+import { formatted, plain } from "./formatting.js";
+import { file, place, title } from "./media.js";
 import { inboundStatus, outboundStatus } from "./status.js";
 
 /**
@@ -11,10 +13,11 @@ import { inboundStatus, outboundStatus } from "./status.js";
 export class Bubble {
   #content = "";
   #status = "";
+  #pressed = new Set();
 
   constructor({ author, press, reply, choose, named }) {
     this.does = { author, press, reply, choose, named };
-    this.node = element("li", { class: "message" });
+    this.node = element("li", { class: "message", tabindex: -1 });
     this.body = element("div", { class: "bubble", on: { click: (event) => this.#clicked(event) } });
     this.status = element("span", { class: "status" });
     this.buttons = element("div", { class: "message-buttons" });
@@ -32,7 +35,8 @@ export class Bubble {
   }
 
   #showContent(message) {
-    const { outbound, at, media, location, buttons } = message.sandbox;
+    const { outbound, media, location, buttons } = message.sandbox;
+    const at = shownAt(message);
     this.node.classList.add(outbound ? "from-business" : "from-person");
     this.node.setAttribute("aria-label", `${outbound ? "Business" : this.does.author}, ${hourAndMinute(at)}`);
     const time = element("time", { datetime: at, title: `${utc(at)}\n${message.sid}` }, hourAndMinute(at));
@@ -40,7 +44,7 @@ export class Bubble {
       ...[
         label(message),
         quote(message, this.does.named),
-        ...(media ?? []).map(file),
+        ...(media ?? []).map((one) => file(one, message.body)),
         location && place(location),
       ].filter(Boolean),
       words(message),
@@ -61,7 +65,7 @@ export class Bubble {
   }
 
   #button(button) {
-    const title = element("span", {}, button.title);
+    const text = element("span", {}, button.title);
     const attributes = { class: "message-button" };
     // Only links to http and https are followed, so that a template cannot run a script.
     if (button.kind === "url" && /^https?:\/\//i.test(button.url ?? "")) {
@@ -69,23 +73,42 @@ export class Bubble {
         "a",
         { ...attributes, href: button.url, target: "_blank", rel: "noopener noreferrer", title: button.url },
         icon("link"),
-        title,
+        text,
       );
     }
-    if (button.kind === "quick_reply") {
-      return element(
-        "button",
-        { ...attributes, type: "button", on: { click: () => this.does.press(button) } },
-        icon("option"),
-        title,
-      );
-    }
+    if (button.kind === "quick_reply") return this.#quickReply(button, text);
     return element(
       "span",
       { ...attributes, title: button.phone ?? button.url },
       icon(button.kind === "url" ? "link" : "phone"),
-      title,
+      text,
     );
+  }
+
+  #quickReply(button, text) {
+    const press = async () => {
+      if (this.#pressed.has(button.title)) return;
+      this.setPressed(button.title, true);
+      // It was not sent: it can be pressed again.
+      if (!(await this.does.press(button))) this.setPressed(button.title, false);
+    };
+    const made = element(
+      "button",
+      { class: "message-button", type: "button", "data-title": button.title, on: { click: press } },
+      icon("option"),
+      text,
+    );
+    if (this.#pressed.has(button.title)) made.setAttribute("aria-disabled", "true");
+    return made;
+  }
+
+  /** A quick reply can be pressed once. It keeps the focus, which a button that is `disabled` would lose. */
+  setPressed(wanted, is) {
+    if (is) this.#pressed.add(wanted);
+    else this.#pressed.delete(wanted);
+    const made = [...this.buttons.children].find(({ dataset }) => dataset.title === wanted);
+    if (is) made?.setAttribute("aria-disabled", "true");
+    else made?.removeAttribute("aria-disabled");
   }
 
   #tools(outbound) {
@@ -99,7 +122,7 @@ export class Bubble {
     return outbound ? [tool("Reply", "reply", () => this.does.reply()), thread] : [thread];
   }
 
-  // For the keyboard, the button beside the bubble does the same.
+  // For the keyboard, Enter on the message does the same.
   #clicked(event) {
     if (event.target.closest("a, button, audio, video") || String(getSelection())) return;
     this.does.choose();
@@ -117,10 +140,17 @@ export class Bubble {
   }
 }
 
-// A message without text and files was redacted.
+/** When a message is on the phone: for a scheduled one that is its time, and not that of its creation. */
+export function shownAt({ sandbox: { at, send_at: sendAt } }) {
+  return sendAt ?? at;
+}
+
 function words({ body, sandbox: { media, location } }) {
-  if (body) return element("p", { class: "text", dir: "auto" }, body);
-  return location || media?.length > 0 ? "" : element("p", { class: "text muted" }, "No text");
+  if (body) return element("p", { class: "text", dir: "auto" }, ...formatted(body));
+  if (location || media?.length > 0) return "";
+  // No message is created without a text, a file or a place.
+  const says = "Redacted: Twilio has removed the text. On a real phone it stays.";
+  return element("p", { class: "text muted redacted" }, says);
 }
 
 function label(message) {
@@ -138,66 +168,10 @@ function quote(message, named) {
 }
 
 /** A message in one line. */
-export function summary(message) {
-  const { media = [], location } = message.sandbox;
-  if (message.body) return message.body;
+export function summary({ body, sandbox: { media = [], location } }) {
+  if (body) return plain(body);
   if (location) return location.label || "Location";
-  return media.length > 0 ? mediaKind(media[0]).replace(/^./, (first) => first.toUpperCase()) : "Message";
-}
-
-function place(location) {
-  const { label: name, address } = location;
-  return element(
-    "div",
-    { class: "place" },
-    icon("pin"),
-    element(
-      "div",
-      {},
-      name ? element("strong", {}, name) : null,
-      address ? element("span", {}, address) : null,
-      element("span", { class: "number" }, coordinates(location)),
-    ),
-  );
-}
-
-function file(media) {
-  const kind = mediaKind(media);
-  if (kind === "document") return documentCard(media);
-  const tag = { image: "img", video: "video", audio: "audio" }[kind];
-  const shown = element(tag, {
-    class: `media media-${kind}`,
-    src: media.url,
-    ...(kind === "image"
-      ? { alt: fileName(media.url), loading: "lazy" }
-      : { controls: true, preload: "metadata", "aria-label": fileName(media.url) }),
-  });
-  // A file that the browser cannot show gets a link.
-  shown.addEventListener("error", () => shown.replaceWith(documentCard(media)));
-  return shown;
-}
-
-function documentCard(media) {
-  return element(
-    "a",
-    {
-      class: "document",
-      href: /^https?:\/\//i.test(media.url) ? media.url : null,
-      target: "_blank",
-      rel: "noopener noreferrer",
-    },
-    icon("file"),
-    element(
-      "span",
-      {},
-      element("strong", {}, fileTitle(media.url)),
-      element("span", {}, media.content_type ?? "unknown type"),
-    ),
-  );
-}
-
-// A generated file name is of no use to the reader.
-function fileTitle(url) {
-  const name = fileName(url);
-  return /^(ME)?[0-9a-f-]{24,}$/i.test(name) ? "File" : name;
+  const [first] = media;
+  if (!first) return "Redacted";
+  return mediaKind(first) === "document" ? title(first) : mediaKind(first).replace(/^./, (letter) => letter.toUpperCase());
 }

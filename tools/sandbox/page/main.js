@@ -1,11 +1,17 @@
 // Assembles the page: one store follows the sandbox; all other parts show it, or ask the sandbox for changes.
 
-import { accountAndPlay } from "./account.js";
+import { accountAndReset } from "./account.js";
 import { Bar } from "./bar.js";
+import { Business } from "./business.js";
+import { Choices } from "./choices.js";
 import { byId } from "./dom.js";
+import { pageKeys } from "./keys.js";
 import { openControls, openDialogs } from "./panels.js";
+import { followPermalinks } from "./permalink.js";
 import { Phones } from "./phones.js";
 import { Rules } from "./rules.js";
+import { Scenarios } from "./scenarios.js";
+import { openSplit } from "./split.js";
 import { Store } from "./store.js";
 import { follow } from "./stream.js";
 import { Switches } from "./switches.js";
@@ -13,11 +19,16 @@ import { Timeline } from "./timeline.js";
 
 const store = new Store();
 const bar = new Bar(store);
-const phones = new Phones(store, byId("strip"), byId("people-nav"));
-new Timeline(store);
-byId("controls-body").append(new Switches(store).node, new Rules(store).node, ...accountAndPlay());
+const phones = new Phones(store);
+const timeline = new Timeline(store);
+new Business(store);
+openSplit();
+followPermalinks(store, timeline);
+const groups = [new Scenarios(store), new Switches(store), new Rules(store), new Choices(store)].map(({ node }) => node);
+byId("controls-body").append(...groups, ...accountAndReset());
 openControls(store);
 openDialogs((person) => phones.reveal(person.address));
+pageKeys();
 
 function showRole() {
   const isViewer = store.config.role === "viewer";

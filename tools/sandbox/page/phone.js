@@ -1,49 +1,36 @@
 // A person's phone: the person, the messages, and the form to write.
 
 import * as api from "./api.js";
-import { Bubble } from "./bubble.js";
 import { Compose } from "./compose.js";
 import { element, icon, setText } from "./dom.js";
-import { EndFollower } from "./follow.js";
-import { dayKey, dayName, readableAddress, serviceWindow } from "./format.js";
-
-/** The most messages that a phone shows, so that a load test on one person does not stall the page. */
-const KEPT = 500;
+import { readableAddress, serviceWindow } from "./format.js";
+import { Messages } from "./messages.js";
 
 export class Phone {
-  #bubbles = new Map();
-  #lastDay = null;
-  #days = [];
-  #follower;
-  /** The time of the newest message that was removed from the phone. */
-  #forgotten = "";
-
   constructor(store, person, colour, removable) {
     this.store = store;
     this.person = person;
     this.compose = new Compose(person.name, (writing) =>
       api.write({ from: person.address, profile_name: person.name, ...writing }),
     );
-    this.messages = element("ol", {
-      class: "messages",
-      "aria-label": `Messages on ${person.name}'s phone`,
-      tabindex: 0,
+    this.messages = new Messages(store, person.name, {
+      press: ({ sid }, { title, id }) =>
+        this.compose.deliver({ body: title, button: { title, id: id ?? title }, replied_to: sid }),
+      reply: (message) => this.compose.replyTo(message),
     });
-    this.empty = element("p", { class: "empty" }, `Nothing yet. Write as ${person.name} below.`);
-    this.window = element("p", { class: "window" });
+    this.window = element("span", { class: "window" });
     this.optedOut = element("span", { class: "opted-out", hidden: true });
     this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
     this.node = element(
       "section",
       { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
       this.#head(removable),
-      this.window,
+      element("p", { class: "phone-state" }, this.window, this.optedOut),
       this.bar,
-      element("div", { class: "chat" }, this.empty, this.messages),
+      this.messages.node,
       this.compose.place,
       this.compose.node,
     );
-    this.#follower = new EndFollower(this.messages);
     this.refresh(person);
   }
 
@@ -66,7 +53,7 @@ export class Phone {
     return element(
       "header",
       { class: "phone-head" },
-      element("span", { class: "avatar", "aria-hidden": "true" }, [...name][0] ?? "?"),
+      avatar(name),
       element(
         "div",
         { class: "who" },
@@ -77,7 +64,6 @@ export class Phone {
           readableAddress(address),
         ),
       ),
-      this.optedOut,
       remove || null,
     );
   }
@@ -119,82 +105,11 @@ export class Phone {
     this.bar.style.setProperty("--left", left);
     setText(this.optedOut, this.store.optedOut(person));
     this.optedOut.hidden = !this.optedOut.textContent;
-    for (const { node, at } of this.#days) setText(node, dayName(at, now));
+    this.messages.nameDays(now);
   }
+}
 
-  /** Shows a message that is new or has changed. */
-  show(message) {
-    let bubble = this.#bubbles.get(message.sid);
-    const isNew = !bubble;
-    if (isNew && message.sandbox.at <= this.#forgotten) return;
-    if (isNew) {
-      bubble = this.#newBubble(message);
-      this.#separateDays(message.sandbox.at);
-      this.#bubbles.set(message.sid, bubble);
-      this.messages.append(bubble.node);
-      this.empty.hidden = true;
-      this.#forgetOldest();
-    }
-    bubble.show(message, this.store.answerTo(message.sid), Boolean(this.store.config.inbound_url));
-    bubble.setTemplateName(this.store.templates.find(({ sid }) => sid === message.sandbox.content_sid)?.name);
-    // A message from this page is shown at once, even to a reader who had scrolled up.
-    if (isNew && !message.sandbox.outbound) this.#follower.begin();
-    else this.#follower.keep();
-  }
-
-  #forgetOldest() {
-    if (this.#bubbles.size <= KEPT) return;
-    const [sid, { node, message }] = this.#bubbles.entries().next().value;
-    this.#forgotten = message.sandbox.at;
-    this.#bubbles.delete(sid);
-    node.remove();
-  }
-
-  /** Removes all messages. */
-  clear() {
-    this.#bubbles.clear();
-    this.#forgotten = "";
-    this.#lastDay = null;
-    this.#days = [];
-    this.messages.replaceChildren();
-    this.empty.hidden = false;
-  }
-
-  #newBubble(message) {
-    const named = { message_sid: message.sid, notification_id: null };
-    const bubble = new Bubble({
-      author: this.person.name,
-      press: (button) => this.#press(message, button),
-      reply: () => this.compose.replyTo(message),
-      choose: () => this.store.choose(named),
-      named: (sid) => this.store.messages.get(sid),
-    });
-    this.store.watch(bubble.node, named);
-    return bubble;
-  }
-
-  async #press(message, { title, id }) {
-    try {
-      await this.compose.send({ body: title, button: { title, id: id ?? title }, replied_to: message.sid });
-      this.compose.say(null);
-    } catch (error) {
-      this.compose.say(error);
-    }
-  }
-
-  #separateDays(at) {
-    if (dayKey(at) === this.#lastDay) return;
-    this.#lastDay = dayKey(at);
-    const node = element("li", { class: "day" }, dayName(at, this.store.now()));
-    this.#days.push({ node, at });
-    this.messages.append(node);
-  }
-
-  markSelection() {
-    const { attended, chosen, links } = this.store;
-    for (const [sid, bubble] of this.#bubbles) {
-      const own = { message_sid: sid };
-      bubble.mark(Boolean(attended) && links.together(own, attended), Boolean(chosen) && links.together(own, chosen));
-    }
-  }
+/** The first letter of a name, in the colour of the person. It is drawn by the style, and is no part of the text. */
+export function avatar(name) {
+  return element("span", { class: "avatar", "data-letter": [...name][0] ?? "?" });
 }

@@ -1,8 +1,8 @@
 // The form that switches a fault on, and the list of faults that are on.
 
 import * as api from "./api.js";
-import { TITLES } from "./codes.js";
-import { element } from "./dom.js";
+import { meaning, TITLES } from "./codes.js";
+import { element, setText } from "./dom.js";
 import { CATALOGUE, effect, occasion } from "./faults.js";
 
 const CODES = "error-codes";
@@ -151,20 +151,27 @@ function numberField(label, name, { min, max, value }) {
   );
 }
 
+/** A field for an error code, with the meaning of the code below it. */
+function codeField(label, name, value) {
+  const remark = element("span", { class: "remark", role: "status", "aria-label": "Meaning of the code" }, meaning(value));
+  const input = element("input", {
+    name,
+    value,
+    required: true,
+    pattern: "[0-9]{5}",
+    title: "Five digits, as in 63016",
+    inputmode: "numeric",
+    list: CODES,
+    autocomplete: "off",
+    on: { input: () => setText(remark, meaning(input.value)) },
+  });
+  return element("div", {}, element("label", { class: "field" }, element("span", {}, label), input), remark);
+}
+
 function parameter({ name, label, type, value, min, max, options }) {
   if (type === "number") return numberField(label, name, { min, max, value });
+  if (type === "code") return codeField(label, name, value);
   const field = {
-    code: () =>
-      element("input", {
-        name,
-        value,
-        required: true,
-        pattern: "[0-9]{5}",
-        title: "Five digits, as in 63016",
-        inputmode: "numeric",
-        list: CODES,
-        autocomplete: "off",
-      }),
     text: () => element("input", { name, value, required: true, autocomplete: "off" }),
     choice: () =>
       element(

@@ -41,11 +41,21 @@ def expect_status(message: Locator, status: str) -> None:
 
 
 def timeline(page: Page, *words: str) -> Locator:
-    """The lines of the timeline that contain all these words."""
-    lines = page.get_by_role("log", name="Timeline").get_by_role("button").and_(page.locator("[aria-expanded]"))
+    """The visible lines of the timeline that contain all these words."""
+    lines = page.get_by_role("log", name="Timeline").get_by_role("button").and_(page.locator("[aria-controls^='details-']"))
     for word in words:
         lines = lines.filter(has_text=word)
     return lines
+
+
+def unfold(page: Page) -> None:
+    """Shows what followed from each cause, from now on."""
+    page.get_by_role("button", name="Unfold all").click()
+
+
+def fold(page: Page) -> None:
+    """Shows the rows alone again."""
+    page.get_by_role("button", name="Unfold all").click()
 
 
 def misbehave(page: Page, who: str, what: str, **fields: str) -> None:

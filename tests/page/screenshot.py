@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from browser import launch
-from phone import Phone, expect_status, misbehave, timeline
+from phone import Phone, expect_status, fold, misbehave, timeline, unfold
 from play import DEADLINE, ORDER_UPDATE, ROOT
 from stack import Stack, text
 
@@ -33,7 +33,13 @@ def play(page, stack: Stack) -> None:
     expect_status(ava.got("order 18473"), "read")
     ava.write("Thank you!")
     expect_status(ava.said("Thank you!"), "200")
+    unfold(page)
     expect(timeline(page, "twilio_status", notification, "read")).to_have_count(1)
+    fold(page)
+    # The webhook of the question, with what followed from it.
+    timeline(page, "Webhook of a message", "Where is my order?").focus()
+    page.keyboard.press("ArrowRight")
+    page.evaluate("document.activeElement.blur()")
 
 
 def main() -> None:

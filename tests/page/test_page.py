@@ -4,7 +4,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from phone import Phone, expect_status, misbehave, timeline
+from phone import Phone, expect_status, misbehave, timeline, unfold
 from play import API_KEY, API_KEY_SECRET, AVA, BEN, DEADLINE, ORDER_UPDATE, ROOT
 
 APPOINTMENT_REMINDER = "HX00000000000000000000000000000002"
@@ -108,6 +108,7 @@ def test_switched_on_misbehaviour_happens_once(page, sandbox, ava):
     expect_status(ava.got("One"), "failed 63003")
     sandbox.send(To=AVA, Body="Two")
     expect_status(ava.got("Two"), "read")
+    unfold(page)
     expect(timeline(page, "Misbehaviour", "Planned fault")).to_have_count(1)
 
 
@@ -122,7 +123,7 @@ def test_misbehaviour_is_switched_off(page, sandbox, ava):
 
 
 def test_webhook_with_a_wrong_signature_shows_as_refused(page, receiver, ava):
-    misbehave(page, "Ava", "Has a wrong signature")
+    misbehave(page, "Ava", "A webhook has a wrong signature")
     receiver.status = 403
     ava.write("Hello")
     expect_status(ava.said("Hello"), "403")

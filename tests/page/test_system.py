@@ -6,7 +6,7 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from phone import Phone, expect_status, misbehave, timeline
+from phone import Phone, expect_status, misbehave, timeline, unfold
 from play import ORDER_UPDATE
 from stack import Stack, text
 
@@ -20,7 +20,9 @@ def stack():
 
 @pytest.fixture
 def page(open_page, stack):
-    return open_page(stack.url, viewport={"width": 1440, "height": 900})
+    page = open_page(stack.url, viewport={"width": 1440, "height": 900})
+    unfold(page)
+    return page
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_conversation_shows_statuses_decisions_and_events(page, stack, dora):
 
 
 def test_webhook_with_a_wrong_signature_shows_403(page, dora):
-    misbehave(page, dora.name, "Has a wrong signature")
+    misbehave(page, dora.name, "A webhook has a wrong signature")
     dora.write("Is it me?")
     expect_status(dora.said("Is it me?"), "403")
     dora.write("It is me")

@@ -5,8 +5,9 @@
 const assert = require("node:assert/strict");
 const { afterEach, beforeEach, test } = require("node:test");
 const twilio = require("twilio");
-const RequestClient = require("twilio/lib/base/RequestClient");
 
+const library = require("./library.cjs");
+const { refused } = library;
 const { Receiver, Sandbox } = require("./play.cjs");
 
 const ACCOUNT_SID = "AC00000000000000000000000000000001";
@@ -20,38 +21,16 @@ const AVA = "whatsapp:+14155550123";
 const BEN = "whatsapp:+14155550124";
 const HOUR = 60 * 60 * 1000;
 
-// Sends what is meant for Twilio to the sandbox, which recognises the product by the path.
-class Redirected extends RequestClient {
-  constructor(url) {
-    super();
-    this.url = url;
-  }
-
-  request(options) {
-    const uri = options.uri.replace(/^https:\/\/[a-z]+\.twilio\.com(:443)?(?=\/)/, this.url);
-    return super.request({ ...options, uri });
-  }
-}
-
 let sandbox;
 let receiver;
 let client;
 
-const clientOf = (username, password) =>
-  twilio(username, password, { accountSid: ACCOUNT_SID, httpClient: new Redirected(sandbox.url) });
+const clientOf = (username, password) => library.clientOf(sandbox, username, password);
 const toAva = (parameters) =>
   client.messages.create({ to: AVA, from: SENDER, statusCallback: receiver.statusUrl, ...parameters });
 const status = (sid, wanted) => receiver.expect({ MessageSid: sid, MessageStatus: wanted });
 const signed = (call, token) => twilio.validateRequest(token, call.signature, call.url, call.form);
 const sids = (list) => list.map((found) => found.sid);
-const refused = (httpStatus, code) => (error) => {
-  assert.ok(error instanceof twilio.RestException, error);
-  assert.equal(error.status, httpStatus);
-  assert.equal(error.code, code);
-  assert.equal(error.moreInfo, `https://www.twilio.com/docs/errors/${code}`);
-  assert.ok(error.message);
-  return true;
-};
 
 beforeEach(async () => {
   receiver = await Receiver.start();

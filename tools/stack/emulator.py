@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import secrets
 import signal
 import sys
@@ -44,13 +45,19 @@ os.environ |= {
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack import app as ministack, services
+from ministack import app as ministack, core, services
 from ministack.core import iam_actions, iam_evaluator
 # These modules become attributes of `services`, which the package `strict` changes.
-from ministack.services import apigateway, cloudwatch, cloudwatch_logs, dynamodb, iam, lambda_svc, s3, sqs
+from ministack.core import sigv4
+from ministack.services import apigateway, cloudwatch, cloudwatch_logs, dynamodb, dynamodb_streams, eventbridge, iam
+from ministack.services import lambda_svc, s3, scheduler, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
+# Why functions answered with an error, by the id of the request.
+REASONS = {}
+# The functions log text here, because ministack does not set AWS_LAMBDA_LOG_FORMAT as Lambda does for `LogFormat: JSON`.
+LOGGED_ERROR = re.compile(r' error=(.*) api_request_id="([^"]+)"')
 
 
 def routes_from_openapi():
@@ -153,17 +160,33 @@ def front_door():
     ministack._execute_api_authorization_type = lambda *request: authorization_type(*request) or "NONE"
 
 
+def note_reasons():
+    """Notes the errors in the functions' logs by the id that API Gateway gave the request. The newest are kept."""
+    emit = lambda_svc._emit_lambda_logs
+
+    def emit_and_note(function, request_id, log, *more, **named):
+        for error, api_request_id in LOGGED_ERROR.findall(log):
+            REASONS[api_request_id] = error
+        while len(REASONS) > 1000:
+            del REASONS[next(iter(REASONS))]
+        return emit(function, request_id, log, *more, **named)
+
+    lambda_svc._emit_lambda_logs = emit_and_note
+
+
 def with_refusals_logged(scope, send):
-    """Logs refused webhooks with the body of the function's answer, so that the timeline can show them."""
-    status = 0
+    """Logs refused webhooks with the reason, from the function's log or else from its answer, so that the timeline can show them."""
+    status, request_id = 0, ""
 
     async def send_and_log(message):
-        nonlocal status
+        nonlocal status, request_id
         if message["type"] == "http.response.start":
             status = message["status"]
+            request_id = dict(message["headers"]).get(b"apigw-requestid", b"").decode()
         elif status >= 400 and scope["path"].startswith("/twilio/"):
-            answer = message.get("body", b"").decode(errors="replace")
-            print("front door:", json.dumps({"path": scope["path"], "status": status, "answer": answer}), flush=True)
+            reason = REASONS.pop(request_id, None) or message.get("body", b"").decode(errors="replace")
+            refused = {"path": scope["path"], "status": status, "reason": reason, "request_id": request_id}
+            print("front door:", json.dumps(refused), flush=True)
         await send(message)
 
     return send_and_log
@@ -235,9 +258,10 @@ def main():
     caller = lambda: iam_evaluator.caller_arn().rpartition("/")[2]
     hide_missing_objects(s3, is_denied)
     front_door()
+    note_reasons()
     strict.apply(ministack, services, iam_actions, RESOURCES, caller)
     avoid_long_pauses()
-    clock.hold_during_invocations(lambda_svc)
+    clock.follow(core, services)
     end_with_parent()
     config = Config()
     config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]

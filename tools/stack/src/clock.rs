@@ -1,36 +1,28 @@
-//! A stack's clock: this machine's, or one that a test moves forward.
+//! A stack's clock: this machine's, or one that is moved on the page or by a test.
 //!
 //! The emulator and the functions that it starts preload `clock.c`, which adds a number of seconds to the time of day. The
-//! number is in a file that all of them share. No code of the functions knows of it.
+//! number is in a file that all of them share, and so does the sandbox, which moves it. No code of the functions knows of it.
 
 use std::{
-    fs::{self, File},
-    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, bail};
 use aws_types::sdk_config::TimeSource;
+use sandbox::SharedClock;
 use tokio::process::Command;
 
 use crate::process::run_logged;
 
 /// The clock that the emulator and the functions of a stack read. Clones show the same time.
 #[derive(Debug, Clone, Default)]
-pub struct StackClock(Option<Arc<MovableClock>>);
+pub struct StackClock(Option<MovableClock>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MovableClock {
     library: PathBuf,
-    /// The file that the library maps: the seconds that the clock is ahead of this machine's, as a 64-bit number.
-    path: PathBuf,
-    /// The number in the file.
-    seconds_ahead: AtomicU32,
+    shared: SharedClock,
 }
 
 impl StackClock {
@@ -44,32 +36,29 @@ impl StackClock {
         compiler.args(["-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o"]).arg(&library);
         compiler.arg(root.join("tools/stack/clock.c")).arg("-ldl");
         run_logged(&mut compiler, &scratch.join("clock.log")).await?;
-        fs::write(&path, 0_u64.to_ne_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self(Some(Arc::new(MovableClock { library, path, seconds_ahead: AtomicU32::new(0) }))))
+        let shared = SharedClock::create(path).context("cannot write the file of the clock")?;
+        Ok(Self(Some(MovableClock { library, shared })))
+    }
+
+    /// The clock that the sandbox moves; none for this machine's clock.
+    pub(crate) fn shared(&self) -> Option<&SharedClock> {
+        self.0.as_ref().map(|clock| &clock.shared)
     }
 
     /// The time of day in the stack.
     pub fn now(&self) -> SystemTime {
-        let seconds_ahead = self.0.as_ref().map_or(0, |clock| clock.seconds_ahead.load(Ordering::SeqCst));
-        SystemTime::now() + Duration::from_secs(seconds_ahead.into())
+        self.shared().map_or_else(SystemTime::now, SharedClock::now)
+    }
+
+    /// How far it is ahead of this machine's.
+    pub(crate) fn seconds_ahead(&self) -> u32 {
+        self.shared().map_or(0, SharedClock::seconds_ahead)
     }
 
     /// The variables with which a process reads this clock.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let clock = self.0.iter();
-        clock.flat_map(|clock| [("LD_PRELOAD", clock.library.as_path()), ("STACK_CLOCK_FILE", clock.path.as_path())])
-    }
-
-    /// Waits until no function runs, and lets none begin until the returned value is dropped.
-    pub(crate) async fn hold(&self) -> Result<HeldClock> {
-        let clock = Arc::clone(self.0.as_ref().context("this stack has the machine's clock, which cannot be moved")?);
-        let hold = move || {
-            let file = File::options().write(true).open(&clock.path)?;
-            // The emulator holds a shared lock while a function runs.
-            file.lock()?;
-            Ok(HeldClock { clock, file })
-        };
-        tokio::task::spawn_blocking(hold).await?
+        clock.flat_map(|clock| [("LD_PRELOAD", clock.library.as_path()), ("STACK_CLOCK_FILE", clock.shared.path())])
     }
 }
 
@@ -79,29 +68,14 @@ impl TimeSource for StackClock {
     }
 }
 
-/// A clock that no running function reads.
-#[derive(Debug)]
-pub(crate) struct HeldClock {
-    clock: Arc<MovableClock>,
-    file: File,
-}
-
-impl HeldClock {
-    pub(crate) fn advance(&self, seconds: u32) -> Result<()> {
-        let before = self.clock.seconds_ahead.load(Ordering::SeqCst);
-        let seconds_ahead = before.checked_add(seconds).context("the clock cannot be moved so far")?;
-        self.file.write_all_at(&u64::from(seconds_ahead).to_ne_bytes(), 0)?;
-        self.clock.seconds_ahead.store(seconds_ahead, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
     use std::{
+        fs::{self, File},
         io::{BufRead as _, BufReader, Write as _},
         process::Stdio,
+        time::Duration,
     };
 
     use super::*;
@@ -112,6 +86,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         (StackClock::movable(crate::run::checkout().unwrap(), &folder).await.unwrap(), folder)
+    }
+
+    async fn advance(clock: &StackClock) {
+        clock.shared().unwrap().advance(DAY, || {}).await.unwrap();
     }
 
     fn seconds(time: SystemTime) -> u64 {
@@ -132,13 +110,17 @@ mod tests {
         };
         let begin = seconds(SystemTime::now());
         let before = time();
-        clock.hold().await.unwrap().advance(DAY).unwrap();
+        advance(&clock).await;
         let after = time();
+        let ahead = seconds(clock.now());
+        clock.shared().unwrap().set_back(|| ()).await.unwrap();
+        let back = time();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(before >= begin && after >= before + u64::from(DAY), "{begin} {before} {after}");
         assert!(before < begin + u64::from(DAY), "{begin} {before}");
-        assert!(seconds(clock.now()) >= begin + u64::from(DAY));
+        assert!(ahead >= begin + u64::from(DAY));
+        assert!(back >= before && back < begin + u64::from(DAY), "{begin} {back}");
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -146,20 +128,23 @@ mod tests {
     async fn clock_moves_only_while_no_function_runs() {
         let (clock, folder) = clock("held").await;
         let function = File::open(folder.join("clock")).unwrap();
-        let held = clock.hold().await.unwrap();
-        assert!(function.try_lock_shared().is_err(), "a function began while the clock was held");
-        drop(held);
+        let mut is_held = false;
+        let moving = clock.shared().unwrap().advance(1, || is_held = function.try_lock_shared().is_err());
+        moving.await.unwrap();
+        assert!(is_held, "a function began while the clock was held");
         function.lock_shared().unwrap();
-        let held = tokio::time::timeout(Duration::from_millis(50), clock.hold()).await;
-        assert!(held.is_err(), "the clock was held while a function ran");
+        let moved = tokio::time::timeout(Duration::from_millis(50), advance(&clock)).await;
+        assert!(moved.is_err(), "the clock was moved while a function ran");
+        assert!(seconds(clock.now()) < seconds(SystemTime::now()) + u64::from(DAY));
         drop(function);
-        clock.hold().await.unwrap().advance(DAY).unwrap();
+        advance(&clock).await;
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[tokio::test]
     async fn machines_clock_is_not_moved() {
-        let error = StackClock::default().hold().await.unwrap_err().to_string();
-        assert_eq!(error, "this stack has the machine's clock, which cannot be moved");
+        let clock = StackClock::default();
+        assert!(clock.shared().is_none() && clock.environment().next().is_none());
+        assert!(seconds(clock.now()) <= seconds(SystemTime::now()));
     }
 }

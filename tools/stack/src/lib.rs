@@ -12,6 +12,7 @@ pub mod emulator;
 pub mod functions;
 pub mod invitation;
 pub mod movable;
+mod plans;
 pub mod ports;
 pub mod process;
 pub mod progress;

@@ -12,7 +12,7 @@ use stack::{
     account::TwilioAccount,
     invitation,
     ports::Ports,
-    run::{Running, TwilioSide, checkout, start},
+    run::{Running, TimeOfDay, TwilioSide, checkout, start},
     tunnel::Tunnel,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,7 +72,7 @@ async fn run(Run { ports, twilio }: Run) -> Result<ExitCode> {
 async fn start_with_sandbox(ports: Ports) -> Result<Running> {
     // Without Advanced Opt-Out, which is off by default in a Messaging Service, the system itself answers a STOP.
     let rules = WhatsAppRules { advanced_opt_out: false, ..WhatsAppRules::as_whatsapp() };
-    let running = start(ports, TwilioSide::Sandbox(rules)).await?;
+    let running = start(ports, TwilioSide::Sandbox(rules), TimeOfDay::Sandbox).await?;
     stack::demo::run(&running).await?;
     Ok(running)
 }
@@ -83,7 +83,7 @@ async fn start_with_twilio(ports: Ports) -> Result<Running> {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::Error::msg(lines.join("\n"))
     })?;
-    let running = start(ports, TwilioSide::Account(Box::new(account.clone()))).await?;
+    let running = start(ports, TwilioSide::Account(Box::new(account.clone())), TimeOfDay::Machine).await?;
     eprintln!("{}", invitation::page(&running.stack));
     let tunnel = Tunnel::probe(&account.public_base_url).await?;
     eprintln!("{}", invitation::with_twilio(&running.stack, &running.shell, &account, &tunnel));
@@ -93,7 +93,7 @@ async fn start_with_twilio(ports: Ports) -> Result<Running> {
 async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
     let running = tokio::select! {
-        running = start(Ports::FREE, TwilioSide::Sandbox(WhatsAppRules::lenient())) => running?,
+        running = start(Ports::FREE, TwilioSide::Sandbox(WhatsAppRules::lenient()), TimeOfDay::Machine) => running?,
         signal = interrupted() => return signal.map(|()| ExitCode::FAILURE),
     };
     let mut child = tokio::process::Command::new(program)

@@ -1,29 +1,33 @@
 //! A second stack beside the one that a test runs in, with a clock that the test moves.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use sandbox::{Config, WhatsAppRules};
-use serde_json::json;
+use sandbox::{Config, Sandbox, WhatsAppRules};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
     clock::StackClock,
     deploy::{self, BUILT_TEMPLATE, Parameters},
     emulator::{Emulator, Settings},
+    plans,
     ports::{Ports, ReservedPorts},
-    run::{checkout, empty_folder, put_credentials, sandbox_account, serve},
+    run::{AbortOnDrop, checkout, empty_folder, put_credentials, sandbox_account, serve},
+    shell,
     stack::Stack,
+    watch::Watch,
 };
 
 /// A stack with a clock that can be moved: the emulator, the functions and the sandbox are always in the same time. It runs as
-/// long as this value lives, and has no timeline.
+/// long as this value lives.
 #[derive(Debug)]
 pub struct MovableStack {
     /// The stack's URLs and outputs, and its clock.
     pub stack: Stack,
     _emulator: Emulator,
     _sandbox: JoinSet<io::Result<()>>,
+    _watch: Option<AbortOnDrop>,
 }
 
 /// What another stack may have differently; `None` is the template's default.
@@ -35,6 +39,8 @@ pub struct StackSettings<'a> {
     pub opt_out_scope: Option<&'a str>,
     /// The added and removed words for STOP and START as JSON.
     pub opt_out_keywords: Option<&'a str>,
+    /// Whether the sandbox's timeline shows what the system does, and the sandbox sends as the business, as in `make run`.
+    pub timeline: bool,
 }
 
 impl MovableStack {
@@ -64,18 +70,38 @@ impl MovableStack {
         let stack = Stack::new(&emulator, sandbox_url, outputs);
         put_credentials(&stack, &account).await?;
         let config = Config::documented(format!("{front_door}/twilio/inbound"));
-        let config = Config { rules: WhatsAppRules::lenient(), ..config };
-        let serving = serve(&config.into(), sandbox)?;
-        Ok(Self { stack, _emulator: emulator, _sandbox: serving })
+        let mut config = Config { rules: WhatsAppRules::lenient(), shared_clock: clock.shared().cloned(), ..config };
+        plans::forget_when_set_back(&stack);
+        shell::write(&stack, root, &scratch)?;
+        if settings.timeline {
+            config.business = Some(shell::send_command(&stack, &scratch));
+        }
+        let sandbox_state: Arc<Sandbox> = config.into();
+        let watch = if settings.timeline {
+            let watch = Watch::open(&stack, &emulator.log, Arc::clone(&sandbox_state)).await?;
+            Some(AbortOnDrop(tokio::spawn(watch.run()).abort_handle()))
+        } else {
+            None
+        };
+        let serving = serve(&sandbox_state, sandbox)?;
+        Ok(Self { stack, _emulator: emulator, _sandbox: serving, _watch: watch })
     }
 
     /// Moves the clock forward by whole seconds, as soon as no function runs.
     pub async fn advance(&self, by: Duration) -> Result<()> {
         let seconds = u32::try_from(by.as_secs()).context("the clock cannot be moved so far")?;
-        let held = self.stack.clock.hold().await?;
+        self.move_clock(&json!({"advance_seconds": seconds})).await
+    }
+
+    /// Sets the clock back to this machine's time, as soon as no function runs.
+    pub async fn set_clock_back(&self) -> Result<()> {
+        self.move_clock(&json!({"now": true})).await
+    }
+
+    async fn move_clock(&self, change: &Value) -> Result<()> {
         let url = format!("{}/sandbox/clock", self.stack.sandbox_url);
-        let moved = reqwest::Client::new().post(url).json(&json!({"advance_seconds": seconds})).send().await?;
-        ensure!(moved.status().is_success(), "the sandbox's clock cannot be moved: HTTP status {}", moved.status());
-        held.advance(seconds)
+        let moved = reqwest::Client::new().post(url).json(change).send().await?;
+        ensure!(moved.status().is_success(), "the clock cannot be moved: HTTP status {}", moved.status());
+        Ok(())
     }
 }

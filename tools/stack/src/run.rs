@@ -19,7 +19,7 @@ use crate::{
     clock::StackClock,
     deploy::{self, BUILT_TEMPLATE, Parameters},
     emulator::{Emulator, Settings},
-    functions,
+    functions, plans,
     ports::{Ports, ReservedPort, ReservedPorts},
     progress::Step,
     shell,
@@ -58,6 +58,15 @@ pub enum TwilioSide {
     Account(Box<TwilioAccount>),
 }
 
+/// Whose time a stack has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeOfDay {
+    /// This machine's.
+    Machine,
+    /// That of the sandbox, which the page moves: for the functions too. Where that is not possible, this machine's.
+    Sandbox,
+}
+
 /// A local stack that lives as long as this value.
 #[derive(Debug)]
 pub struct Running {
@@ -75,7 +84,7 @@ pub struct Running {
 
 /// A task that is aborted when its owner is dropped.
 #[derive(Debug)]
-struct AbortOnDrop(AbortHandle);
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -99,7 +108,7 @@ pub fn checkout() -> Result<&'static Path> {
 }
 
 /// Builds, starts and deploys the stack, and prints its progress on the standard error.
-pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
+pub async fn start(ports: Ports, twilio: TwilioSide, time: TimeOfDay) -> Result<Running> {
     let root = checkout()?;
     let (twilio_calls, bridge) = match &twilio {
         TwilioSide::Sandbox(_) => (None, bridge::address()),
@@ -117,7 +126,7 @@ pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
     step.done();
 
     let step = Step::start("emulator of AWS");
-    let clock = &StackClock::default();
+    let clock = &clock(time, root, &scratch).await;
     let settings = Settings { aws_port: aws.release()?, api_port: api.release()?, twilio_calls, bridge, clock };
     let emulator = Emulator::start(root, &scratch, settings).await?;
     step.done();
@@ -149,15 +158,27 @@ pub async fn start(ports: Ports, twilio: TwilioSide) -> Result<Running> {
         functions::write(&stack, &scratch, bridge).await?;
     }
     let shell = shell::write(&stack, root, &scratch)?;
+    plans::forget_when_set_back(&stack);
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
-    let (watch, sandbox) = serve_sandbox(&stack, &emulator.log, twilio, sandbox, bridge).await?;
+    let (watch, sandbox) = serve_sandbox(&stack, &emulator.log, &scratch, twilio, sandbox, bridge).await?;
     Ok(Running { stack, folder: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
+}
+
+async fn clock(time: TimeOfDay, root: &Path, scratch: &Path) -> StackClock {
+    if time == TimeOfDay::Machine {
+        return StackClock::default();
+    }
+    StackClock::movable(root, scratch).await.unwrap_or_else(|error| {
+        eprintln!("The functions keep this machine's time when the clock is moved on the page: {error:#}");
+        StackClock::default()
+    })
 }
 
 /// Serves the sandbox in this process, and starts the watcher that records in its timeline what the system does.
 async fn serve_sandbox(
     stack: &Stack,
     log: &Path,
+    folder: &Path,
     twilio: TwilioSide,
     port: ReservedPort,
     bridge: Option<Ipv4Addr>,
@@ -166,7 +187,7 @@ async fn serve_sandbox(
     let inbound_url = format!("{}/twilio/inbound{CONNECTION_OVERRIDES}", stack.api_url);
     let config = Config::documented(inbound_url);
     let config = match twilio {
-        TwilioSide::Sandbox(rules) => Config { rules, ..config },
+        TwilioSide::Sandbox(rules) => Config { rules, shared_clock: stack.clock.shared().cloned(), ..config },
         TwilioSide::Account(account) => Config {
             account_sid: account.account_sid,
             inbound_url: account.public_base_url.join("/twilio/inbound"),
@@ -174,7 +195,7 @@ async fn serve_sandbox(
             ..config
         },
     };
-    let mut config = config;
+    let mut config = Config { business: Some(shell::send_command(stack, folder)), ..config };
     config.allowed_hosts.extend(bridge.map(AllowedHost::from));
     let sandbox: Arc<Sandbox> = config.into();
     let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;

@@ -8,8 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use sandbox::BusinessCommand;
 
 use crate::{
+    clock::StackClock,
     deploy::STACK_NAME,
     stack::{Stack, aws_environment},
 };
@@ -18,17 +20,33 @@ use crate::{
 /// of the checkout `root`. Returns the path of `env`.
 pub(crate) fn write(stack: &Stack, root: &Path, folder: &Path) -> Result<PathBuf> {
     let (tools, commands, shell) = (root.join(".tools/sam/bin"), folder.join("bin"), folder.join("env"));
-    let linked = [("wa", wa()?), ("sam", tools.join("sam")), ("cargo-lambda", tools.join("cargo-lambda"))];
-    link(&linked, &commands).with_context(|| format!("cannot make the commands in {}", commands.display()))?;
+    let linked = [("sam", tools.join("sam")), ("cargo-lambda", tools.join("cargo-lambda"))];
+    let made = link(&linked, &commands).and_then(|()| make_wa(&wa()?, &stack.clock, &commands));
+    made.with_context(|| format!("cannot make the commands in {}", commands.display()))?;
     write_private(&shell, &script(stack, &commands)).with_context(|| format!("cannot write {}", shell.display()))?;
     Ok(shell)
 }
 
-/// The program `wa`, which `make run` builds beside this program.
-fn wa() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("the path of this program cannot be read")?;
-    let programs = program.parent().context("this program is in no folder")?;
-    Ok(programs.join("wa"))
+/// The program `wa`, which is built beside this program, and in the folder above that of tests.
+fn wa() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("wa");
+    let above = program.parent().filter(|folder| folder.ends_with("deps")).and_then(Path::parent);
+    Ok(above.map(|folder| folder.join("wa")).unwrap_or(program))
+}
+
+/// Makes the command `wa`, which has the time of the stack.
+fn make_wa(program: &Path, clock: &StackClock, commands: &Path) -> io::Result<()> {
+    let variables: Vec<_> = clock.environment().map(|(name, value)| format!("{name}='{}' ", value.display())).collect();
+    let script = format!("#!/bin/sh\n{}exec '{}' \"$@\"\n", variables.concat(), program.display());
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o755);
+    options.open(commands.join("wa"))?.write_all(script.as_bytes())
+}
+
+/// The command with which the sandbox sends as the business, through the queues of the stack.
+pub(crate) fn send_command(stack: &Stack, folder: &Path) -> BusinessCommand {
+    let variables = variables(stack).map(|(name, value)| (name.to_owned(), value.into()));
+    BusinessCommand::new(folder.join("bin/wa"), ["send"]).with_environment(variables)
 }
 
 /// Links single programs, because the tools' folder on the path would also replace the shell's Python interpreter.
@@ -38,11 +56,14 @@ fn link(linked: &[(&str, PathBuf)], commands: &Path) -> io::Result<()> {
 }
 
 fn script(stack: &Stack, commands: &Path) -> String {
-    let variables = aws_environment(&stack.aws_endpoint, &stack.administrator);
-    let variables = variables
-        .chain([("WA_STACK", STACK_NAME), ("SAM_CLI_TELEMETRY", "0")].map(|(name, value)| (name, value.to_owned())));
+    let variables = variables(stack).chain([("SAM_CLI_TELEMETRY", "0".to_owned())]);
     let lines: Vec<_> = variables.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
     lines.concat() + &format!("export PATH='{}':\"$PATH\"\n", commands.display())
+}
+
+/// The variables with which `wa` works with the stack.
+fn variables(stack: &Stack) -> impl Iterator<Item = (&'static str, String)> {
+    aws_environment(&stack.aws_endpoint, &stack.administrator).chain([("WA_STACK", STACK_NAME.to_owned())])
 }
 
 /// Writes a file that only this user may read, because it contains the administrator's key.
@@ -61,10 +82,30 @@ mod tests {
     fn shell_that_reads_the_file_has_wa_and_the_stack() {
         let folder = std::env::temp_dir().join(format!("shell-{}", std::process::id()));
         let commands = folder.join("bin");
-        link(&[("wa", "/bin/echo".into())], &commands).unwrap();
+        link(&[], &commands).unwrap();
+        make_wa(Path::new("/bin/echo"), &StackClock::default(), &commands).unwrap();
         let script = script(&stack(), &commands) + "env wa $WA_STACK $AWS_ENDPOINT_URL";
         let ran = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&ran.stdout), "whatsapp-local http://aws\n", "{ran:?}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn wa_has_the_time_of_the_stack() {
+        let folder = std::env::temp_dir().join(format!("wa-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let clock = StackClock::movable(crate::run::checkout().unwrap(), &folder).await.unwrap();
+        make_wa(Path::new("/bin/date"), &clock, &folder).unwrap();
+        let time = || {
+            let ran = std::process::Command::new(folder.join("wa")).arg("+%s").output().unwrap();
+            String::from_utf8_lossy(&ran.stdout).trim().parse::<u64>().unwrap()
+        };
+        let before = time();
+        clock.shared().unwrap().advance(86_400, || {}).await.unwrap();
+        assert!(time() >= before + 86_400);
+        clock.shared().unwrap().set_back(|| ()).await.unwrap();
+        assert!(time() < before + 86_400);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -68,7 +68,9 @@ class Lane:
 
     def next_batch(self, rules, now):
         """The batch to deliver now, or None. The lane is busy until one of the next three methods is called."""
-        if self.busy or now < self.paused_until or not (self.retried or self.records):
+        # A pause that began before the clock was set back is over.
+        is_paused = now < self.paused_until <= now + PAUSE_AFTER_FAILURE_SECONDS
+        if self.busy or is_paused or not (self.retried or self.records):
             return None
         if not self.retried:
             count = min(rules.batch_size, len(self.records))

@@ -24,6 +24,9 @@ From another terminal:
   # send a notification to Ava and follow it until its final status
 {send}
 
+  # send her a template, and press one of its two buttons on the page
+  wa send --to {to} --category utility --template appointment_reminder --locale en --variable 1=Friday --variable 2=10:30
+
   # see whether the next one would be sent, and why; follow the published events
   wa send --to {to} --category marketing --text Offers --dry-run
   wa events tail

@@ -7,10 +7,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
 use sandbox::{Sandbox, TimelineEvent};
 use tokio::time::{Instant, sleep};
 
-use crate::stack::Stack;
+use crate::{clock::StackClock, stack::Stack};
 
 mod archive;
 mod contacts;
@@ -18,10 +19,12 @@ mod decisions;
 mod events;
 mod front_door;
 mod messages;
+mod received;
 mod streams;
 
 use archive::EventArchive;
 use front_door::FrontDoor;
+use received::ReceivedMessages;
 use streams::{ItemChange, TableStream, WatchedTable};
 
 /// A person sees a change as immediate when it is shown within a second.
@@ -38,6 +41,9 @@ pub struct Watch {
     streams: [TableStream; 3],
     archive: EventArchive,
     front_door: FrontDoor,
+    received: ReceivedMessages,
+    /// The clock of the functions, whose times the items and the events have.
+    clock: StackClock,
     sandbox: Arc<Sandbox>,
 }
 
@@ -49,12 +55,15 @@ impl Watch {
         let open = |table, name| TableStream::open(&aws, table, name);
         Ok(Self {
             streams: [
-                open(WatchedTable::Messages, &outputs.messages_table_name).await?,
+                // Before the messages, so that the message of each change is known, which is written in one transaction.
                 open(WatchedTable::Contacts, &outputs.contacts_table_name).await?,
+                open(WatchedTable::Messages, &outputs.messages_table_name).await?,
                 open(WatchedTable::Notifications, &outputs.notifications_table_name).await?,
             ],
-            archive: EventArchive::new(&aws, outputs.archive_bucket_name.clone()),
+            archive: EventArchive::new(&aws, outputs.archive_bucket_name.clone(), stack.clock.clone()),
             front_door: FrontDoor::new(log),
+            received: ReceivedMessages::default(),
+            clock: stack.clock.clone(),
             sandbox,
         })
     }
@@ -78,21 +87,33 @@ impl Watch {
     }
 
     async fn round(&mut self) -> Result<()> {
-        for webhook in self.front_door.next().await? {
+        let explain = |id: &str, reason: &str| self.sandbox.explain(id, reason);
+        for webhook in self.front_door.next(Instant::now(), explain).await? {
             self.sandbox.record(front_door::timeline_event(&webhook));
         }
         let (mut changes, read) = self.changes().await;
         // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length
         // and increase.
         changes.sort_by(|one, other| one.1.sequence_number.cmp(&other.1.sequence_number));
-        for event in changes.iter().flat_map(|(table, change)| timeline_events(*table, change)) {
-            self.sandbox.record(event);
+        for (_, change) in changes.iter().filter(|(table, _)| *table == WatchedTable::Messages) {
+            self.received.note(change);
+        }
+        for (table, change) in &changes {
+            self.record(timeline_events(*table, change, &self.received));
         }
         read?;
-        for event in self.archive.next(Instant::now()).await?.iter().filter_map(events::timeline_event) {
+        let events = self.archive.next(Instant::now()).await?;
+        self.record(events.iter().filter_map(events::timeline_event));
+        Ok(())
+    }
+
+    /// Records what the functions did, at the sandbox's time of it.
+    fn record(&self, events: impl IntoIterator<Item = TimelineEvent>) {
+        let ahead = seconds_ahead(self.sandbox.now(), Timestamp::try_from(self.clock.now()).unwrap_or_default());
+        for mut event in events {
+            event.at = event.at.map(|at| at.saturating_add(ahead).unwrap_or(at));
             self.sandbox.record(event);
         }
-        Ok(())
     }
 
     /// The changes that could be read, and the error of the last stream that could not be read. They are returned together,
@@ -112,12 +133,19 @@ impl Watch {
     }
 }
 
-fn timeline_events(table: WatchedTable, change: &ItemChange) -> Vec<TimelineEvent> {
+fn timeline_events(table: WatchedTable, change: &ItemChange, received: &ReceivedMessages) -> Vec<TimelineEvent> {
     match table {
         WatchedTable::Messages => messages::timeline_event(change).into_iter().collect(),
-        WatchedTable::Contacts => contacts::timeline_events(change),
+        WatchedTable::Contacts => contacts::timeline_events(change, received),
         WatchedTable::Notifications => decisions::timeline_event(change).into_iter().collect(),
     }
+}
+
+/// How far one clock is ahead of another one. Clocks are moved by whole seconds, so that the rest is the time between the two
+/// looks at them.
+fn seconds_ahead(one: Timestamp, other: Timestamp) -> SignedDuration {
+    let milliseconds = one.duration_since(other).as_millis() + 500;
+    SignedDuration::from_secs(i64::try_from(milliseconds.div_euclid(1_000)).unwrap_or_default())
 }
 
 /// The prefix and the last digits of a SID, by which a person distinguishes two of them.
@@ -136,6 +164,14 @@ mod tests {
     pub(super) fn change(before: Option<&Value>, now: &Value) -> ItemChange {
         let item = |value: &Value| serde_dynamo::to_item(value).unwrap();
         ItemChange { old: before.map(item), new: item(now), sequence_number: String::new() }
+    }
+
+    #[test]
+    fn moved_clock_is_ahead_by_whole_seconds() {
+        let at = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap();
+        for (one, other, seconds) in [(1_000, 999, 0), (999, 1_000, 0), (86_400_003, 0, 86_400), (0, 5_001, -5)] {
+            assert_eq!(seconds_ahead(at(one), at(other)), SignedDuration::from_secs(seconds), "{one} {other}");
+        }
     }
 
     #[test]

@@ -1,19 +1,21 @@
-"""What API Gateway decides about a request before a function sees it: the path, the throttle, and the line in the access log.
+"""What API Gateway decides about a request before a function sees it: the path, the throttle, the request id, and the line in the
+access log.
 
-ministack decodes the path once and keeps `%25`, has no throttle for an HTTP API, and writes no access log. Sources: Amazon API
-Gateway Developer Guide, "Throttle requests to your HTTP APIs" (token bucket; the settings of a stage and of a route, 429),
-"Configure logging for HTTP APIs" and "Customize HTTP API access logs" (the variables; a missing value is a hyphen); and, for a
-stage whose settings name an unknown route, the error that the API returns. AWS does not document how a path is decoded. The rules
-here are those of requests to live HTTP APIs that were published with the Go library hotsock/voker (pull request 8) and with the
-tests of middleapi/standard-server (`packages/aws-lambda/src/url.test.ts`).
+ministack decodes the path once and keeps `%25`, has no throttle for an HTTP API, writes no access log, and has one request id for the
+function and another one for the answer. Sources: Amazon API Gateway Developer Guide, "Throttle requests to your HTTP APIs" (token
+bucket; the settings of a stage and of a route, 429), "Configure logging for HTTP APIs" and "Customize HTTP API access logs" (the
+variables; a missing value is a hyphen); and, for a stage whose settings name an unknown route, the error that the API returns. AWS
+does not document how a path is decoded. The rules here are those of requests to live HTTP APIs that were published with the Go
+library hotsock/voker (pull request 8) and with the tests of middleapi/standard-server (`packages/aws-lambda/src/url.test.ts`).
 
 AWS does not document either whether a throttled request is authorized first. Here the throttle decides first.
 """
 
+import base64
 import json
+import os
 import re
 import time
-import uuid
 from contextvars import ContextVar
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,6 +28,8 @@ NO_VALUE = "-"
 
 # The status of the function's answer to the request that is handled.
 integration_status = ContextVar("integration_status", default=None)
+# The id of the request that is handled: `requestContext.requestId` of the event, `$context.requestId` and `apigw-requestid`.
+request_id = ContextVar("request_id", default=None)
 
 
 def apply(app, apigateway, cloudwatch_logs, resources):
@@ -41,6 +45,8 @@ def apply(app, apigateway, cloudwatch_logs, resources):
             return await handle(host, path, method, headers, body, query_params, raw_path, raw_query_string)
         began = time.monotonic()
         integration_status.set(None)
+        # As AWS's: 15 characters and a padding.
+        request_id.set(base64.b64encode(os.urandom(11)).decode())
         api_id, stage_name, inner = found
         with request_scope(*scope):
             stage = apigateway._stages.get(api_id, {}).get(stage_name, {})
@@ -55,10 +61,12 @@ def apply(app, apigateway, cloudwatch_logs, resources):
         context = context_of(method, decoded, route, response, began)
         with request_scope(*scope):
             write_access_log(cloudwatch_logs, stage.get("accessLogSettings"), context)
+        response[1]["apigw-requestid"] = request_id.get()
         return response
 
     app._handle_execute_api_request = handle_request
     note_integration_status(apigateway)
+    use_one_request_id(apigateway)
     check_route_settings(resources, apigateway)
 
 
@@ -80,6 +88,12 @@ def note_integration_status(apigateway):
         return response
 
     apigateway._invoke_lambda_proxy = invoke_and_note
+
+
+def use_one_request_id(apigateway):
+    """ministack makes a new id for each event of an HTTP API, and for nothing else while a request is handled."""
+    new_uuid = apigateway.new_uuid
+    apigateway.new_uuid = lambda: request_id.get() or new_uuid()
 
 
 def api_path(raw_path):
@@ -140,7 +154,7 @@ def context_of(method, path, route, response, began):
     status, _, body = response
     answered_by_function = integration_status.get() is not None
     return {
-        "requestId": uuid.uuid4().hex[:16],
+        "requestId": request_id.get(),
         "requestTimeEpoch": int(time.time() * 1000),
         "httpMethod": method,
         "path": path,

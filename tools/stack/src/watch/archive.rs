@@ -13,6 +13,8 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::clock::StackClock;
+
 /// How long after the latest change of a table the archive is read for its events.
 const EXPECTED_FOR: Duration = Duration::from_mins(2);
 /// How much later than an object another object may appear whose key sorts before it: the tables are published concurrently.
@@ -29,12 +31,16 @@ pub(super) struct EventArchive {
     bucket: String,
     read: ReadObjects,
     expected_until: Option<Instant>,
+    clock: StackClock,
+    /// How far the clock was ahead at the last call.
+    seconds_ahead: u32,
 }
 
 impl EventArchive {
-    pub(super) fn new(aws: &SdkConfig, bucket: String) -> Self {
+    pub(super) fn new(aws: &SdkConfig, bucket: String, clock: StackClock) -> Self {
         let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build();
-        Self { client: Client::from_conf(config), bucket, read: ReadObjects::default(), expected_until: None }
+        let read = ReadObjects { remembers: clock.shared().is_some(), ..ReadObjects::default() };
+        Self { client: Client::from_conf(config), bucket, read, expected_until: None, clock, seconds_ahead: 0 }
     }
 
     /// Reads the archive from now on: a table changed, so that events may follow.
@@ -47,6 +53,11 @@ impl EventArchive {
         if self.expected_until.is_none_or(|until| until < now) {
             return Ok(Vec::new());
         }
+        let ahead = self.clock.seconds_ahead();
+        if ahead < self.seconds_ahead {
+            self.read.begin_again();
+        }
+        self.seconds_ahead = ahead;
         let list = self.client.list_objects_v2().bucket(&self.bucket).set_start_after(self.read.start_after(now));
         // Every page: on a busy stack the objects of one minute are more than one page has.
         let mut pages = list.into_paginator().send();
@@ -91,13 +102,23 @@ struct ReadObjects {
     /// The keys read after it, in the order in which they were read.
     keys: VecDeque<(Instant, String)>,
     known: HashSet<String>,
+    /// Whether the keys of all objects are known for ever, so that the archive can be read again from its beginning.
+    remembers: bool,
 }
 
 impl ReadObjects {
+    /// The clock was set back: the keys of new objects, which begin with the date, may be before those that were read.
+    fn begin_again(&mut self) {
+        self.start = None;
+        self.keys.clear();
+    }
+
     /// The key after which new objects may appear.
     fn start_after(&mut self, now: Instant) -> Option<String> {
         while let Some((_, key)) = self.keys.pop_front_if(|(at, _)| now.duration_since(*at) > OUT_OF_ORDER) {
-            self.known.remove(&key);
+            if !self.remembers {
+                self.known.remove(&key);
+            }
             self.start = self.start.take().max(Some(key));
         }
         self.start.clone()
@@ -133,6 +154,23 @@ mod tests {
         assert_eq!(read.start_after(begin + OUT_OF_ORDER), None);
         assert_eq!(read.start_after(begin + OUT_OF_ORDER * 2), Some("3".to_owned()));
         assert!(read.keys.is_empty() && read.known.is_empty());
+    }
+
+    #[test]
+    fn object_is_read_once_when_the_clock_was_set_back() {
+        let begin = Instant::now();
+        let mut read = ReadObjects { remembers: true, ..ReadObjects::default() };
+        read.note("day=27/1".to_owned(), begin);
+        read.note("day=27/2".to_owned(), begin);
+        let later = begin + OUT_OF_ORDER * 2;
+        assert_eq!(read.start_after(later), Some("day=27/2".to_owned()));
+        read.note("day=27/3".to_owned(), later);
+        read.begin_again();
+        assert_eq!(read.start_after(later), None);
+        let listed = ["day=26/4", "day=27/1", "day=27/2", "day=27/3"].map(str::to_owned);
+        assert_eq!(read.new_ones(listed.into_iter()), ["day=26/4"]);
+        read.note("day=26/4".to_owned(), later);
+        assert_eq!(read.start_after(later + OUT_OF_ORDER * 2), Some("day=26/4".to_owned()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use domain::{
     notification::Content,
     progress::{Attempt, AttemptResult, Outcome, Phase},
 };
-use sandbox::{TimelineEvent, TimelineOutcome};
+use sandbox::{EntryCause, TimelineEvent, TimelineOutcome};
 use serde_json::{Value, json};
 use stores::notifications::{NotificationState, StoredNotification};
 use twilio_types::{error_code::ErrorCode, sid::MessageSid};
@@ -20,14 +20,14 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     let (words, outcome) = words(before.as_ref(), &now);
     let subject = &now.subject;
     Some(TimelineEvent {
-        kind: "decision".to_owned(),
-        outcome,
-        summary: format!("{}: {words}", subject.id),
         // A notification is first sent over WhatsApp, and the timeline shows it with the person's WhatsApp address.
         person: subject.recipient.as_ref().map(|to| format!("whatsapp:{to}")),
         message_sid: now.message_sid().map(ToString::to_string),
         notification_id: Some(subject.id.to_string()),
         details: details(&now),
+        at: Some(now.updated_at),
+        cause: Some(EntryCause::notification(&subject.id)),
+        ..TimelineEvent::new("decision", outcome, format!("{}: {words}", subject.id))
     })
 }
 
@@ -210,6 +210,8 @@ mod tests {
             assert_eq!(entry.outcome, outcome, "{words}");
             assert_eq!(entry.person.as_deref(), Some("whatsapp:+14155550123"));
             assert_eq!(entry.notification_id.as_deref(), Some("order-1"));
+            assert_eq!(entry.cause, Some(EntryCause::notification("order-1")));
+            assert_eq!(entry.at, "2026-11-20T09:00:00Z".parse().ok());
         }
     }
 

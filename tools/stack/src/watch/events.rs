@@ -1,6 +1,6 @@
 //! Published events as timeline entries.
 
-use sandbox::{TimelineEvent, TimelineOutcome};
+use sandbox::{EntryCause, TimelineEvent, TimelineOutcome};
 use serde_json::Value;
 use twilio_types::message_status::MessageStatus;
 
@@ -23,15 +23,32 @@ pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
         _ => (String::new(), TimelineOutcome::Neutral, None),
     };
     let of = text("notification_id").map(|id| format!("{id}: ")).unwrap_or_default();
+    let summary = format!("{event_type}: {of}{words}");
+    // An event about what was found later has Twilio's time.
+    let is_found = event.get("recovered").and_then(Value::as_bool).unwrap_or_default();
     Some(TimelineEvent {
-        kind: "event".to_owned(),
-        outcome,
-        summary: format!("{event_type}: {of}{words}").trim_end_matches([':', ' ']).to_owned(),
         person,
         message_sid: owned("message_sid"),
         notification_id: owned("notification_id"),
         details: event.clone(),
+        at: text("occurred_at").filter(|_| !is_found).and_then(|at| at.parse().ok()),
+        cause: cause(event_type, event),
+        ..TimelineEvent::new("event", outcome, summary.trim_end_matches([':', ' ']))
     })
+}
+
+/// What an event goes back to. None for what follows from its message or its notification.
+fn cause(event_type: &str, event: &Value) -> Option<EntryCause> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    match (event_type, text("message_sid")) {
+        ("twilio_inbound", Some(sid)) => Some(EntryCause::webhook(sid)),
+        ("twilio_status", Some(sid)) => Some(EntryCause::callback(sid, text("status").unwrap_or_default())),
+        ("contact_opted_out" | "contact_opted_in", Some(sid)) if text("origin") == Some("message") => {
+            Some(EntryCause::webhook(sid))
+        }
+        ("contact_opted_out" | "contact_opted_in", None) => text("event_id").map(EntryCause::contact_change),
+        _ => None,
+    }
 }
 
 /// What a person wrote, and what was attached to it.
@@ -149,6 +166,30 @@ mod tests {
             assert_eq!(entry.details, event);
         }
         assert_eq!(timeline_event(&json!("no event")), None);
+    }
+
+    #[test]
+    fn event_has_its_time_and_what_it_goes_back_to() {
+        let at = "2026-11-20T09:00:00Z";
+        let cases = [
+            (json!({"event_type": "twilio_inbound"}), Some(EntryCause::webhook("SM1"))),
+            (json!({"event_type": "twilio_status", "status": "read"}), Some(EntryCause::callback("SM1", "read"))),
+            (json!({"event_type": "contact_opted_out", "origin": "message"}), Some(EntryCause::webhook("SM1"))),
+            (json!({"event_type": "contact_opted_out", "origin": "error_code"}), None),
+            (
+                json!({"event_type": "contact_opted_in", "event_id": "e1", "message_sid": null}),
+                Some(EntryCause::contact_change("e1")),
+            ),
+            (json!({"event_type": "notification_failed", "notification_id": "order-1"}), None),
+        ];
+        for (fields, cause) in cases {
+            let mut event = json!({"message_sid": "SM1", "occurred_at": at});
+            event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let entry = timeline_event(&event).unwrap();
+            assert_eq!((entry.cause, entry.at), (cause, at.parse().ok()), "{event}");
+        }
+        let found = json!({"event_type": "twilio_inbound", "occurred_at": at, "recovered": true});
+        assert_eq!(timeline_event(&found).unwrap().at, None);
     }
 
     #[test]

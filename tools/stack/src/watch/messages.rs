@@ -1,7 +1,7 @@
 //! Items of the Messages table as timeline entries.
 
 use domain::preference::Preference;
-use sandbox::{TimelineEvent, TimelineOutcome};
+use sandbox::{EntryCause, TimelineEvent, TimelineOutcome};
 use stores::messages::{MessageEvent, Source, StoredForm, StoredMessage};
 use twilio_types::{error_code::ErrorCode, message_status::Stage};
 use twilio_webhook::form::Form;
@@ -19,40 +19,42 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     let form = Form::from(stored.raw);
     let of = short(stored.message_sid.as_str());
     let found = if stored.source == Source::Reconcile { ", found at Twilio after its webhook was lost" } else { "" };
-    let (what, outcome, person) = match stored.event {
-        MessageEvent::Inbound => {
-            (format!("inbound of {of} stored{}", preference(stored.preference)), TimelineOutcome::Good, "From")
-        }
-        MessageEvent::Status(status) | MessageEvent::AttemptStatus(_, status) => {
-            (format!("status {status} of {of} stored{}", error(stored.error_code)), outcome(status.stage()), "To")
-        }
+    let sid = &stored.message_sid;
+    let (what, outcome, person, cause) = match stored.event {
+        MessageEvent::Inbound => (
+            format!("inbound of {of} stored{}", preference(stored.preference)),
+            TimelineOutcome::Good,
+            "From",
+            EntryCause::webhook(sid),
+        ),
+        MessageEvent::Status(status) | MessageEvent::AttemptStatus(_, status) => (
+            format!("status {status} of {of} stored{}", error(stored.error_code)),
+            outcome(status.stage()),
+            "To",
+            EntryCause::callback(sid, status),
+        ),
     };
     Some(TimelineEvent {
-        kind: "item".to_owned(),
-        outcome,
-        summary: format!("Messages: {what}{found}"),
         person: form.get_filled(person).map(str::to_owned),
-        message_sid: Some(stored.message_sid.to_string()),
+        message_sid: Some(sid.to_string()),
         notification_id: stored.notification_id.map(String::from),
         details,
+        // What was found has Twilio's time, and was stored when it is shown.
+        at: (stored.source == Source::Webhook).then_some(stored.received_at),
+        cause: Some(cause),
+        ..TimelineEvent::new("item", outcome, format!("Messages: {what}{found}"))
     })
 }
 
 /// The entry of a form that is neither a message nor a status.
 fn form_event(change: &ItemChange) -> TimelineEvent {
     let path = change.text("path").unwrap_or_default();
+    let subject = change.text("subject").unwrap_or_default();
+    let summary = format!("Messages: a form to {path} stored that is neither a message nor a status");
     TimelineEvent {
-        kind: "item".to_owned(),
-        outcome: TimelineOutcome::Bad,
-        summary: format!("Messages: a form to {path} stored that is neither a message nor a status"),
-        person: None,
-        message_sid: None,
-        notification_id: None,
-        details: change.details(
-            "Messages",
-            change.text("subject").unwrap_or_default(),
-            &["raw", "raw_more", "expires_at"],
-        ),
+        details: change.details("Messages", subject, &["raw", "raw_more", "expires_at"]),
+        at: change.text("received_at").and_then(|at| at.parse().ok()),
+        ..TimelineEvent::new("item", TimelineOutcome::Bad, summary)
     }
 }
 
@@ -87,9 +89,11 @@ mod tests {
     use super::*;
     use crate::watch::tests::change;
 
+    const SID: &str = "SM0000000000000000000000000000beef";
+
     fn item(event: &str, fields: &Value) -> Value {
         let mut item = json!({
-            "message_sid": "SM0000000000000000000000000000beef", "event": event, "expires_at": 1_795_000_000,
+            "message_sid": SID, "event": event, "expires_at": 1_795_000_000,
             "account_sid": "AC00000000000000000000000000000001", "received_at": "2026-11-20T09:00:00Z",
             "raw": {"From": "whatsapp:+14155550123", "To": "whatsapp:+14155550199", "Body": "Hi"},
         });
@@ -133,6 +137,12 @@ mod tests {
             let inbound = event == "inbound";
             assert_eq!(entry.person.unwrap(), if inbound { "whatsapp:+14155550123" } else { "whatsapp:+14155550199" });
             assert_eq!(entry.message_sid.unwrap(), "SM0000000000000000000000000000beef");
+            let status =
+                words.strip_prefix("status ").and_then(|words| words.split_once(' ')).map(|(status, _)| status);
+            let cause = status.map_or(EntryCause::webhook(SID), |status| EntryCause::callback(SID, status));
+            assert_eq!(entry.cause, Some(cause));
+            let is_found = fields["source"] == "reconcile";
+            assert_eq!(entry.at, (!is_found).then_some("2026-11-20T09:00:00Z".parse().unwrap()), "{words}");
             assert_eq!(entry.notification_id, fields["notification_id"].as_str().map(str::to_owned));
             let subject =
                 fields["notification_id"].as_str().map_or("SM0000000000000000000000000000beef", |_| "order-1#0");

@@ -29,8 +29,8 @@ const SEND_POLICY: &str = concat!(
     r#""MT":{"consent":{"marketing":{"days":30}}}},"#,
     r#""daily_cap":{"countries":{"GL":3}},"pause_on_failures":{"share_percent":100,"at_least":5}}"#,
 );
-const DAY: Duration = Duration::from_hours(24);
-const TEXT: &str = "On its way.";
+pub(super) const DAY: Duration = Duration::from_hours(24);
+pub(super) const TEXT: &str = "On its way.";
 const TEMPLATE: &str = "Hello Ava, your order 18473 is on its way.";
 
 /// The second stack, for the test that is moving its clock.
@@ -46,7 +46,7 @@ pub(super) async fn time() -> Time {
     static STACK: OnceCell<Mutex<MovableStack>> = OnceCell::const_new();
     let start = async || {
         let built = std::env::var_os("STACK_FOLDER").unwrap_or_else(|| panic!("STACK_FOLDER is not set"));
-        let settings = StackSettings { send_policy: Some(SEND_POLICY), ..StackSettings::default() };
+        let settings = StackSettings { send_policy: Some(SEND_POLICY), timeline: true, ..StackSettings::default() };
         let started = RUNTIME.spawn(async move { MovableStack::start(Path::new(&built), "movable", &settings).await });
         Mutex::new(started.await.unwrap().unwrap())
     };
@@ -62,6 +62,10 @@ impl Time {
 
     pub(super) async fn advance(&self, by: Duration) {
         self.stack.advance(by).await.unwrap();
+    }
+
+    pub(super) async fn set_clock_back(&self) {
+        self.stack.set_clock_back().await.unwrap();
     }
 
     /// Lets time pass until the clock shows an hour, of the next day where today's has passed.
@@ -83,7 +87,7 @@ impl Time {
     }
 
     /// The bodies of the messages that a person was sent.
-    async fn bodies(&self, person: &Person) -> Vec<Value> {
+    pub(super) async fn bodies(&self, person: &Person) -> Vec<Value> {
         self.world.sent_to(person).await.iter().map(|message| message["body"].clone()).collect()
     }
 }

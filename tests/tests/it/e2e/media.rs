@@ -42,7 +42,7 @@ async fn captions(world: &World, person: &Person) -> Vec<(String, String)> {
     captions
 }
 
-async fn link_for(world: &World, content_type: &str, bytes: &[u8]) -> Value {
+pub(super) async fn link_for(world: &World, content_type: &str, bytes: &[u8]) -> Value {
     let wanted = json!({"content_type": content_type, "content_length": bytes.len()});
     let (status, link) = world.call("POST", "/media", &wanted.to_string()).await;
     assert_eq!(status, 201, "{link}");
@@ -50,7 +50,7 @@ async fn link_for(world: &World, content_type: &str, bytes: &[u8]) -> Value {
 }
 
 /// Uploads a file by a link, with all headers of the answer but one.
-async fn put(world: &World, link: &Value, bytes: &[u8], without: Option<&str>) -> reqwest::Response {
+pub(super) async fn put(world: &World, link: &Value, bytes: &[u8], without: Option<&str>) -> reqwest::Response {
     let mut request = world.http.put(link["upload_url"].as_str().unwrap()).body(bytes.to_vec());
     for (name, value) in link["headers"].as_object().unwrap().iter().filter(|(name, _)| Some(name.as_str()) != without)
     {

@@ -1,7 +1,7 @@
 //! The whole system, deployed by `sam deploy` to the local stack and driven over HTTP as Twilio drives it.
 //!
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
-//! [`clock`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
+//! [`clock`] and [`clock_of_page`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
 //! [`api_limits`] use it to reach its limits, and those in [`unread`] a third one, whose streams are not read.
 
 mod access;
@@ -9,6 +9,7 @@ mod api_limits;
 mod base_url;
 pub(crate) mod cancel;
 mod clock;
+mod clock_of_page;
 mod consent;
 mod contacts;
 mod dead_letters;

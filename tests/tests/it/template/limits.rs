@@ -96,7 +96,7 @@ fn every_log_group_forgets_after_the_same_days() {
 /// Without it a package index could give other code under the same version.
 #[test]
 fn every_installed_package_has_a_hash() {
-    for name in ["bench", "ministack", "proof", "sam"] {
+    for name in ["bench", "java", "ministack", "proof", "sam"] {
         let requirements = file(&format!("tools/requirements/{name}.txt"));
         let lines: Vec<_> = requirements.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert!(!lines.is_empty());
@@ -104,9 +104,11 @@ fn every_installed_package_has_a_hash() {
             assert!(pair[0].contains("==") && pair[1].trim().starts_with("--hash=sha256:"), "{name}: {}", pair[0]);
         }
     }
-    let lock: serde_json::Value = serde_json::from_str(&file("tools/requirements/npm/package-lock.json")).unwrap();
-    for (path, package) in lock["packages"].as_object().unwrap().iter().filter(|(path, _)| !path.is_empty()) {
-        assert!(package["integrity"].is_string(), "{path}");
+    for lock in ["tools/requirements/npm/package-lock.json", "samples/node/package-lock.json"] {
+        let lock: serde_json::Value = serde_json::from_str(&file(lock)).unwrap();
+        for (path, package) in lock["packages"].as_object().unwrap().iter().filter(|(path, _)| !path.is_empty()) {
+            assert!(package["integrity"].is_string(), "{path}");
+        }
     }
     assert!(file("Makefile").contains("--require-hashes"));
 }

@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        completions, consent, contacts, dlq, doctor, events, messages, notifications, pause, rotate, send, sign, verify,
+        alerts, completions, consent, contacts, dlq, doctor, events, listen, messages, notifications, pause, rotate,
+        send, sign, smoke, trigger, verify,
     },
     globals::Globals,
 };
@@ -42,6 +43,13 @@ pub enum TopLevelCommand {
     /// Dead letters: what could not be sent or published, with its reason
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Post a webhook to the stack as Twilio would: a text, STOP, START, a file, a button, a place, a status
+    #[command(subcommand)]
+    Trigger(trigger::TriggerCommand),
+    /// Forward events, or Twilio's webhooks, to a program on this machine
+    Listen(listen::ListenArguments),
+    /// Try the whole stack with a phone: a text, a picture, STOP and START, each with what was seen
+    Smoke(smoke::SmokeArguments),
     /// Compute the signature of a webhook
     Sign(sign::SignArguments),
     /// Verify the signature of a webhook, and say which part differs: use it when a webhook is answered with 403
@@ -56,6 +64,8 @@ pub enum TopLevelCommand {
     Pause(pause::PauseArguments),
     /// Send again what was paused
     Resume(pause::ResumeArguments),
+    /// Alerts of Twilio's debugger: webhooks that failed, requests that were refused, messages that were not delivered
+    Alerts(alerts::AlertsArguments),
     /// Replace the auth token without losing a webhook
     Rotate(rotate::RotateArguments),
     /// Check the whole system, and say how to fix what is wrong

@@ -11,12 +11,15 @@ use twilio_types::address::Identity;
 use crate::{
     people::{PersonAddress, consent_action},
     redaction::redacted_debug,
+    spreadsheet::{guarded, unguarded},
 };
 
+mod dialect;
 mod row;
 
 pub use row::ContactChange;
 
+use dialect::CsvDialect;
 use row::CsvRow;
 
 /// The columns, in the order of an export.
@@ -65,13 +68,13 @@ impl fmt::Debug for InvalidLine {
 
 /// Parses the whole file, or lists what is wrong with each line. A line that is repeated counts once.
 pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<Vec<ContactEntry>, Vec<InvalidLine>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let headers = reader.headers().cloned().map_err(|error| vec![malformed(1, &error)])?;
-    // Some programs begin a file with a byte order mark.
-    let headers: Vec<&str> = headers.iter().map(|name| name.trim_start_matches('\u{feff}').trim()).collect();
-    check_headers(&headers)?;
+    let CsvDialect { bytes, first_line, delimiter } = CsvDialect::of(bytes);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(bytes);
+    let headers = reader.headers().cloned().map_err(|error| vec![malformed(first_line, &error)])?;
+    let headers: Vec<&str> = headers.iter().map(str::trim).collect();
+    check_headers(first_line, &headers)?;
     let (mut entries, mut invalid, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    let mut lines = LineCounter { bytes, at: 0, line: 1 };
+    let mut lines = LineCounter { bytes, at: 0, line: first_line };
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -86,11 +89,13 @@ pub fn read(bytes: &[u8], now: Timestamp, recorded_by: Option<&str>) -> Result<V
             invalid.push(InvalidLine { line, column: "columns".to_owned(), problem });
             continue;
         }
-        let fields = headers.iter().copied().zip(record.iter()).filter(|(_, value)| !value.is_empty());
+        let values: Vec<_> = record.iter().map(unguarded).collect();
+        let fields =
+            headers.iter().copied().zip(values.iter().map(String::as_str)).filter(|(_, value)| !value.is_empty());
         let row = CsvRow { fields: fields.collect() };
         match row.parse(now, recorded_by) {
             Ok((person, change)) => {
-                if seen.insert(record.iter().map(str::to_owned).collect::<Vec<_>>()) {
+                if seen.insert(values) {
                     entries.push(ContactEntry { line, person, change });
                 }
             }
@@ -124,14 +129,15 @@ impl LineCounter<'_> {
 
 fn malformed(line: u64, error: &csv::Error) -> InvalidLine {
     let problem = match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => "expected UTF-8".to_owned(),
-        _ => "expected CSV: fields with commas between them, in quotes where a field has a comma or a quote".to_owned(),
+        csv::ErrorKind::Utf8 { .. } => "expected UTF-8: in Excel, save it as `CSV UTF-8`".to_owned(),
+        _ => "expected CSV: fields with commas, semicolons or tabs between them, in quotes where a field has one of these"
+            .to_owned(),
     };
     InvalidLine { line, column: "columns".to_owned(), problem }
 }
 
-fn check_headers(headers: &[&str]) -> Result<(), Vec<InvalidLine>> {
-    let at = |column: &str, problem: String| InvalidLine { line: 1, column: column.to_owned(), problem };
+fn check_headers(line: u64, headers: &[&str]) -> Result<(), Vec<InvalidLine>> {
+    let at = |column: &str, problem: String| InvalidLine { line, column: column.to_owned(), problem };
     let known = COLUMNS.join(", ");
     let unknown = headers.iter().filter(|name| !COLUMNS.contains(name));
     let mut invalid: Vec<_> =
@@ -160,6 +166,23 @@ pub struct CsvLine {
 }
 
 impl CsvLine {
+    /// The same line as cells that a spreadsheet reads as text. [`read`] reverts that.
+    #[must_use]
+    pub fn guarded(self) -> Self {
+        let guard = |cell: Option<String>| cell.map(|text| guarded(&text));
+        Self {
+            address: guarded(&self.address),
+            scope: guard(self.scope),
+            source: guard(self.source),
+            text: guard(self.text),
+            text_version: guard(self.text_version),
+            locale: guard(self.locale),
+            user_agent: guard(self.user_agent),
+            reason: guard(self.reason),
+            ..self
+        }
+    }
+
     /// The line that [`read`] parses into the same change.
     pub fn of(listed: ContactRecord) -> Self {
         let address = |channel: &str, identity: &Identity| format!("{channel}:{}", identity.as_str());

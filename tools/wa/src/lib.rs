@@ -10,9 +10,15 @@
 //! *Invariant:* a type that holds an address, a text or a key as plain text does not derive `Debug`
 //! ([`redaction`]).
 
+pub mod alerts;
+pub mod archive_feed;
+pub mod aws;
+pub mod call_log;
 pub mod cli;
 pub mod commands;
+pub mod completion;
 pub mod contact_file;
+pub mod copyable;
 pub mod diagnosis;
 pub mod error;
 pub mod finding;
@@ -24,12 +30,12 @@ pub mod rotation;
 pub mod session;
 pub mod signing;
 pub mod since;
+pub mod spreadsheet;
 pub mod stack;
 pub mod terminal;
 pub mod twilio;
 pub mod webhook_probe;
-
-use clap::CommandFactory as _;
+pub mod whatsapp_senders;
 
 use cli::{CommandLine, TopLevelCommand};
 use error::CommandError;
@@ -53,20 +59,26 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Notifications(command) => Box::pin(commands::notifications::run(command, session)).await,
         TopLevelCommand::Events(command) => commands::events::run(command, session).await,
         TopLevelCommand::Dlq(command) => Box::pin(commands::dlq::run(command, session)).await,
+        TopLevelCommand::Trigger(command) => Box::pin(commands::trigger::run(command, session)).await,
+        TopLevelCommand::Listen(arguments) => Box::pin(commands::listen::run(arguments, session)).await,
+        TopLevelCommand::Smoke(arguments) => Box::pin(commands::smoke::run(arguments, session)).await,
         TopLevelCommand::Sign(arguments) => commands::sign::run(arguments, session).await,
         TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
         TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
         TopLevelCommand::Pause(arguments) => commands::pause::run(arguments, session).await,
         TopLevelCommand::Resume(arguments) => commands::pause::resume(arguments, session).await,
+        TopLevelCommand::Alerts(arguments) => Box::pin(commands::alerts::run(arguments, session)).await,
         TopLevelCommand::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         TopLevelCommand::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
-        TopLevelCommand::Completions(arguments) => commands::completions::run(arguments, CommandLine::command()),
+        TopLevelCommand::Completions(arguments) => commands::completions::run(arguments),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

@@ -1,110 +1,63 @@
 //! The output of a command: a table for people; JSON, CSV or TSV for programs.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
+use comfy_table::{Attribute, Cell, ContentArrangement, presets};
 use dialoguer::console::Term;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::CommandError, redaction::redacted_debug};
+use crate::{error::CommandError, spreadsheet::guarded, terminal::note};
+
+mod table;
+mod text;
+
+pub use table::PropertyTable;
+pub use text::{readable, without_controls};
+
+use table::{COLUMN_PADDING, FittedColumns, shortened};
+use text::{plain, tone};
 
 /// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
-    /// Columns for people.
+    /// Columns for people, as many as fit into the terminal.
     #[default]
     Table,
     /// An array of objects, or one object.
     Json,
-    /// Comma-separated, with a header (RFC 4180).
+    /// Comma-separated, with a header (RFC 4180); a ' before a cell that a spreadsheet would read as a formula.
     Csv,
-    /// Tab-separated, with a header; tabs and line ends inside a value are written \t and \n.
+    /// Tab-separated, with a header; tabs and line ends inside a value are written \t and \n, formulas as in CSV.
     Tsv,
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Properties {
-    /// The properties to show, in this order, separated by commas, as in sid,status
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    /// The columns to show, in this order, separated by commas, as in sid,status
+    #[arg(long = "columns", visible_alias = "properties", value_delimiter = ',', value_name = "NAMES")]
     pub properties: Vec<String>,
 }
 
-/// Rows with named properties. JSON shows all of them, the other formats those in `columns`.
-#[derive(Clone)]
-pub struct PropertyTable {
-    columns: Vec<String>,
-    rows: Vec<Value>,
-}
-
-redacted_debug!(PropertyTable);
-
-impl PropertyTable {
-    /// Each row is serialized to an object.
-    pub fn new(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> Result<Self, CommandError> {
-        let rows: Result<Vec<_>, _> = rows.into_iter().map(serde_json::to_value).collect();
-        let rows = rows.map_err(unserializable)?;
-        Ok(Self { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows })
+impl Properties {
+    /// The names as properties of JSON. A name may be written as in Twilio's CLI (`dateSent`).
+    fn names(&self) -> Vec<String> {
+        self.properties.iter().map(|name| snake_case(name.trim())).collect()
     }
 
-    /// The same rows with these properties alone, in this order. A name may be written as in Twilio's CLI (`dateSent`).
-    pub fn pick(mut self, properties: &Properties) -> Result<Self, CommandError> {
-        if properties.properties.is_empty() {
-            return Ok(self);
-        }
-        let columns: Vec<_> = properties.properties.iter().map(|name| snake_case(name.trim())).collect();
-        let known = |name: &String| {
-            self.columns.contains(name) || self.rows.is_empty() || self.rows.iter().any(|row| row.get(name).is_some())
-        };
-        if let Some(unknown) = columns.iter().find(|name| !known(name)) {
-            let existing = self.rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys());
-            let mut existing: Vec<&str> = existing.map(String::as_str).collect();
-            existing.sort_unstable();
-            existing.dedup();
-            let existing = existing.join(", ");
-            return Err(CommandError::usage(format!(
-                "--properties: there is no {unknown}, expected some of {existing}"
-            )));
-        }
-        for row in &mut self.rows {
-            *row = columns.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or_default())).collect();
-        }
-        self.columns = columns;
-        Ok(self)
-    }
-
-    /// The same rows with the first columns alone that fit into this many characters: at least one.
-    fn fit(mut self, width: usize) -> Self {
-        let longest = |column: &String| {
-            let cell = |row: &Value| row.get(column).map(plain).unwrap_or_default();
-            let cells = self.rows.iter().map(|row| readable(&cell(row)).chars().count());
-            cells.chain([column.len()]).max().unwrap_or_default() + COLUMN_PADDING
-        };
-        let widths: Vec<_> = self.columns.iter().map(longest).collect();
-        let fitting = widths.iter().scan(0, |end, column| {
-            *end += column;
-            Some(*end - COLUMN_PADDING)
-        });
-        let count = fitting.take_while(|end| *end <= width).count();
-        self.columns.truncate(count.max(1));
-        self
-    }
-
-    fn cells<'a>(&'a self, row: &'a Value) -> impl Iterator<Item = String> + 'a {
-        self.columns.iter().map(|column| row.get(column).map(plain).unwrap_or_default())
+    /// Whether this property was asked for by its name.
+    pub fn include(&self, name: &str) -> bool {
+        self.names().iter().any(|column| column == name)
     }
 }
-
-/// The spaces after a column.
-const COLUMN_PADDING: usize = 2;
 
 /// The standard output.
 #[derive(Debug)]
 pub struct CommandOutput {
     format: Format,
     colour: bool,
+    is_terminal: bool,
     /// How many characters fit into a line of the terminal; none if it is no terminal.
     width: Option<usize>,
 }
@@ -114,23 +67,20 @@ impl CommandOutput {
     pub fn new(format: Format) -> Self {
         let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
         let width = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-        Self { format, colour, width }
+        Self { format, colour, is_terminal: io::stdout().is_terminal(), width }
     }
 
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// The table that is printed of this one: for people, the first columns that fit into the terminal.
-    pub fn fitted(&self, table: PropertyTable) -> PropertyTable {
-        match (self.format, self.width) {
-            (Format::Table, Some(width)) => table.fit(width),
-            _ => table,
-        }
-    }
-
     pub fn table(&self, table: &PropertyTable) -> Result<(), CommandError> {
-        write(&self.rendered(table)?)
+        let (text, hidden) = self.rendered(table)?;
+        write(&text)?;
+        if !hidden.is_empty() {
+            note(&format!("too narrow for {}: --columns or --output json shows them", hidden.join(", ")));
+        }
+        Ok(())
     }
 
     /// Prints a table of one row, which is an object in JSON.
@@ -143,7 +93,7 @@ impl CommandOutput {
 
     /// Prints rows that continue a table, with or without its header.
     pub fn more(&self, table: &PropertyTable, has_header: bool) -> Result<(), CommandError> {
-        let text = self.rendered(table)?;
+        let (text, _) = self.rendered(table)?;
         let rows = if has_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
         write(rows)
     }
@@ -164,46 +114,56 @@ impl CommandOutput {
     /// Prints JSON, in every format.
     pub fn json(&self, value: &impl Serialize) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(value).map_err(unserializable)?;
-        write(&format!("{text}\n"))
+        self.text(&format!("{text}\n"))
     }
 
     pub fn line(&self, line: &str) -> Result<(), CommandError> {
-        write(&format!("{line}\n"))
+        self.text(&format!("{line}\n"))
     }
 
-    fn rendered(&self, table: &PropertyTable) -> Result<String, CommandError> {
-        match self.format {
-            Format::Table => Ok(self.for_people(table)),
+    /// Prints a text as it is, and without control characters where a terminal would obey them.
+    pub fn text(&self, text: &str) -> Result<(), CommandError> {
+        if self.is_terminal { write(&without_controls(text)) } else { write(text) }
+    }
+
+    /// The text, and the names of columns with values for which there is no room.
+    fn rendered(&self, table: &PropertyTable) -> Result<(String, Vec<String>), CommandError> {
+        let text = match self.format {
+            Format::Table => {
+                let FittedColumns { shown, hidden } = table.fit(self.width);
+                return Ok((self.for_people(table, &shown), hidden));
+            }
             Format::Json => {
                 let text = serde_json::to_string_pretty(&table.rows).map_err(unserializable)?;
-                Ok(format!("{text}\n"))
+                format!("{text}\n")
             }
-            Format::Csv => csv(table),
-            Format::Tsv => Ok(tsv(table)),
-        }
+            Format::Csv => csv(table)?,
+            Format::Tsv => tsv(table),
+        };
+        Ok((if self.is_terminal { without_controls(&text) } else { text }, Vec::new()))
     }
 
-    fn for_people(&self, table: &PropertyTable) -> String {
+    fn for_people(&self, table: &PropertyTable, columns: &[(String, usize)]) -> String {
         let mut shown = comfy_table::Table::new();
-        // A SID that is split to fit into a column cannot be copied. The terminal wraps lines that are too long.
+        // A SID that is split to fit into a column cannot be copied.
         shown.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
         if self.colour {
             shown.enforce_styling();
         }
-        let heading = |column: &String| Cell::new(column.to_uppercase()).add_attribute(Attribute::Bold);
-        shown.set_header(table.columns.iter().map(heading));
+        shown.set_header(columns.iter().map(|(name, _)| Cell::new(name.to_uppercase()).add_attribute(Attribute::Bold)));
         for row in &table.rows {
-            let cells = table.columns.iter().zip(table.cells(row));
-            shown.add_row(cells.map(|(column, text)| {
-                let cell = Cell::new(readable(&text));
-                match tone(column, &text) {
+            shown.add_row(columns.iter().map(|(name, width)| {
+                let text = row.get(name).map(plain).unwrap_or_default();
+                let cell = Cell::new(shortened(&text, *width));
+                match tone(name, &text) {
                     Some(colour) => cell.fg(colour),
                     None => cell,
                 }
             }));
         }
+        let padding = u16::try_from(COLUMN_PADDING).unwrap_or_default();
         for column in shown.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, padding));
         }
         let lines: Vec<_> = shown.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         lines.concat()
@@ -228,42 +188,6 @@ fn write(text: &str) -> Result<(), CommandError> {
     Ok(stdout.flush()?)
 }
 
-/// Green for success, red for failure.
-fn tone(column: &str, text: &str) -> Option<Color> {
-    if !matches!(column, "state" | "status" | "current_status" | "outcome" | "finding") {
-        return None;
-    }
-    match text {
-        "accepted" | "delivered" | "read" | "received" | "sent" | "ok" => Some(Color::DarkGreen),
-        "rejected" | "failed" | "undelivered" | "unknown" | "wrong" => Some(Color::DarkRed),
-        "suppressed" | "expired" | "canceled" | "cancelled" | "waiting" | "awaiting_reply" | "warning" => {
-            Some(Color::DarkYellow)
-        }
-        _ => None,
-    }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// A value for people: times to the second, and no control characters.
-pub fn readable(text: &str) -> String {
-    match text.parse::<Timestamp>() {
-        Ok(at) => format!("{at:.0}"),
-        Err(_) => printable(text),
-    }
-}
-
-/// A text that people wrote may hold control characters, which a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { if c == '\n' { '↵' } else { '\u{fffd}' } } else { c }).collect()
-}
-
 fn unserializable(error: serde_json::Error) -> CommandError {
     CommandError::usage("the result cannot be written as JSON").because(error)
 }
@@ -273,7 +197,7 @@ fn csv(table: &PropertyTable) -> Result<String, CommandError> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&table.columns).map_err(unwritable)?;
     for row in &table.rows {
-        writer.write_record(table.cells(row)).map_err(unwritable)?;
+        writer.write_record(table.cells(row).map(|cell| guarded(&cell))).map_err(unwritable)?;
     }
     let bytes = writer.into_inner().map_err(|error| unwritable(error.into_error().into()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -283,7 +207,7 @@ fn tsv(table: &PropertyTable) -> String {
     let escaped =
         |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
     let line = |cells: Vec<String>| format!("{}\n", cells.join("\t"));
-    let rows = table.rows.iter().map(|row| line(table.cells(row).map(|cell| escaped(&cell)).collect()));
+    let rows = table.rows.iter().map(|row| line(table.cells(row).map(|cell| escaped(&guarded(&cell))).collect()));
     std::iter::once(line(table.columns.clone())).chain(rows).collect()
 }
 
@@ -299,76 +223,4 @@ fn snake_case(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn table() -> PropertyTable {
-        let rows = [
-            json!({"sid": "SM1", "status": "read", "body": "one,\t\"two\"\nthree", "error_code": null, "num_media": 2}),
-            json!({"sid": "SM2", "status": "failed", "body": "\u{1b}[31m", "error_code": 63016}),
-        ];
-        PropertyTable::new(&["sid", "status", "error_code", "body"], rows).unwrap()
-    }
-
-    fn shown(format: Format, colour: bool, table: &PropertyTable) -> String {
-        CommandOutput { format, colour, width: None }.rendered(table).unwrap()
-    }
-
-    #[test]
-    fn a_table_shows_columns_and_no_control_characters() {
-        let expected = "SID  STATUS  ERROR_CODE  BODY\n\
-                        SM1  read                one,\u{fffd}\"two\"↵three\n\
-                        SM2  failed  63016       \u{fffd}[31m\n";
-        assert_eq!(shown(Format::Table, false, &table()), expected);
-    }
-
-    #[test]
-    fn colour_is_used_only_in_a_table_on_a_terminal() {
-        assert!(shown(Format::Table, true, &table()).contains("\u{1b}["));
-        for format in [Format::Table, Format::Csv, Format::Tsv, Format::Json] {
-            let shown = shown(format, false, &PropertyTable::new(&["sid"], [json!({"sid": "SM1"})]).unwrap());
-            assert!(!shown.contains('\u{1b}'), "{shown}");
-        }
-    }
-
-    #[test]
-    fn csv_tsv_and_json_keep_every_value() {
-        let shown_csv = shown(Format::Csv, false, &table());
-        let mut reader = csv::Reader::from_reader(shown_csv.as_bytes());
-        let records: Vec<_> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(&records[0][3], "one,\t\"two\"\nthree");
-        let expected =
-            "sid\tstatus\terror_code\tbody\nSM1\tread\t\tone,\\t\"two\"\\nthree\nSM2\tfailed\t63016\t\u{1b}[31m\n";
-        assert_eq!(shown(Format::Tsv, false, &table()), expected);
-        let json: Value = serde_json::from_str(&shown(Format::Json, false, &table())).unwrap();
-        assert_eq!(json[0]["num_media"], 2);
-    }
-
-    #[test]
-    fn narrow_terminal_shows_the_first_columns() {
-        let columns = |width: Option<usize>, format: Format| {
-            CommandOutput { format, colour: false, width }.fitted(table()).columns.join(" ")
-        };
-        assert_eq!(columns(Some(11), Format::Table), "sid status");
-        assert_eq!(columns(Some(10), Format::Table), "sid");
-        assert_eq!(columns(Some(1), Format::Table), "sid", "at least one");
-        for (width, format) in [(Some(80), Format::Table), (None, Format::Table), (Some(10), Format::Csv)] {
-            assert_eq!(columns(width, format), "sid status error_code body");
-        }
-    }
-
-    #[test]
-    fn properties_select_and_order_the_columns() {
-        let picked = |names: &[&str]| {
-            table().pick(&Properties { properties: names.iter().map(|name| (*name).to_owned()).collect() })
-        };
-        let shown_tsv = shown(Format::Tsv, false, &picked(&["errorCode", "sid"]).unwrap());
-        assert_eq!(shown_tsv, "error_code\tsid\n\tSM1\n63016\tSM2\n");
-        let refused = picked(&["sid", "colour"]).unwrap_err();
-        assert_eq!(refused.code(), 2);
-        let expected = "--properties: there is no colour, expected some of body, error_code, num_media, sid, status";
-        assert_eq!(refused.to_string(), expected);
-    }
-}
+mod tests;

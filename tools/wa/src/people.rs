@@ -84,6 +84,12 @@ impl fmt::Display for PersonAddress {
 }
 
 impl PersonAddress {
+    /// The address as Twilio writes it.
+    pub fn at_twilio(&self) -> Address {
+        let Self { channel, identity } = self.clone();
+        Address { channel, identity }
+    }
+
     /// The key in the Contacts table.
     pub fn key(&self, account_sid: &AccountSid) -> ContactKey {
         ContactKey::new(account_sid, &self.identity)

@@ -1,8 +1,5 @@
 //! What a command works with: AWS, the stack, its secret and Twilio, each looked up when it is first needed.
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 use shared::secrets::{self, Accounts};
 use stores::{
@@ -14,6 +11,8 @@ use twilio_client::{AccountClient, TwilioClient};
 use twilio_types::sid::AccountSid;
 
 use crate::{
+    aws,
+    copyable::CopyableCommands,
     error::CommandError,
     globals::Globals,
     output::CommandOutput,
@@ -21,15 +20,6 @@ use crate::{
     terminal::Terminal,
     twilio::{client, credentials_in_environment, credentials_in_secret},
 };
-
-/// Another continent is 300 ms away, and opening a connection takes three round trips.
-const CONNECT: Duration = Duration::from_secs(5);
-/// An answer that takes longer was lost.
-const ATTEMPT: Duration = Duration::from_secs(10);
-/// People wait about this long in front of a terminal before they press Ctrl-C.
-const OPERATION: Duration = Duration::from_secs(30);
-/// The AWS command line's default.
-const ATTEMPTS: u32 = 3;
 
 /// One run of the command.
 pub struct Session {
@@ -39,6 +29,7 @@ pub struct Session {
     aws: OnceCell<SdkConfig>,
     stack: OnceCell<DeployedStack>,
     accounts: OnceCell<Accounts>,
+    announced: OnceCell<()>,
 }
 
 impl Session {
@@ -50,37 +41,34 @@ impl Session {
             aws: OnceCell::new(),
             stack: OnceCell::new(),
             accounts: OnceCell::new(),
+            announced: OnceCell::new(),
         }
     }
 
-    /// The configuration of AWS clients, from the profile, the region and whatever else the AWS command line reads.
+    /// The configuration of AWS clients.
     pub async fn aws(&self) -> Result<&SdkConfig, CommandError> {
-        let config = self.aws.get_or_init(async || {
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(OPERATION);
-            let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                .timeout_config(timeouts.build())
-                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
-            if let Some(profile) = &self.globals.profile {
-                loader = loader.profile_name(profile);
-            }
-            if let Some(region) = &self.globals.region {
-                loader = loader.region(Region::new(region.clone()));
-            }
-            loader.load().await
-        });
-        let config = config.await;
-        if config.region().is_none() {
-            let remedy = "name one with --region or AWS_REGION, or a profile that has one with --profile";
-            return Err(CommandError::usage(format!("no AWS region: {remedy}")));
-        }
-        Ok(config)
+        self.aws.get_or_try_init(async || aws::load(&self.globals).await).await
     }
 
     pub async fn stack(&self) -> Result<&DeployedStack, CommandError> {
         self.stack.get_or_try_init(async || DeployedStack::find(self.aws().await?, &self.globals.stack).await).await
+    }
+
+    /// Says on the standard error which stack and which accounts are about to be changed. Each command that changes something
+    /// calls it before its first question and before its first change; a second call prints nothing.
+    pub async fn announce_change(&self) -> Result<(), CommandError> {
+        let announce = async || {
+            let (stack, account_sid) = (self.stack().await?, self.account_sid().await?);
+            self.terminal.note(&stack.place(self.aws().await?, &account_sid));
+            Ok::<_, CommandError>(())
+        };
+        self.announced.get_or_try_init(announce).await.map(drop)
+    }
+
+    /// Commands that work on the same stack as this one, for people to copy.
+    pub fn copyable(&self) -> CopyableCommands {
+        let Globals { stack, profile, region, .. } = &self.globals;
+        CopyableCommands { stack: stack.clone(), profile: profile.clone(), region: region.clone() }
     }
 
     /// The account that `--account-sid` names.
@@ -108,7 +96,7 @@ impl Session {
 
     /// Twilio, at the base URL that the stack uses.
     pub async fn twilio_client(&self) -> Result<TwilioClient, CommandError> {
-        Ok(client(self.stack().await?.twilio_api_base_url.clone())?)
+        Ok(client(self.stack().await?.twilio_api_base_url.clone(), self.globals.debug)?)
     }
 
     /// The account's calls to Twilio, with the credentials of the environment or else of the stack's secret.

@@ -21,6 +21,8 @@ pub const INBOUND_PATH: &str = "/twilio/inbound";
 #[derive(Clone)]
 pub struct DeployedStack {
     pub name: String,
+    /// The AWS account, as the stack's ARN names it.
+    aws_account: Option<String>,
     /// The status of the last deployment, as in `UPDATE_COMPLETE`.
     pub status: String,
     /// The parameter `TwilioAccountSid`: the account of a notification that names none.
@@ -55,6 +57,8 @@ impl DeployedStack {
 
     fn read(name: &str, described: Described) -> Result<Self, CommandError> {
         let pairs = |key: Option<String>, value: Option<String>| Some((key?, value.filter(|value| !value.is_empty())?));
+        // arn:aws:cloudformation:us-east-1:123456789012:stack/NAME/ID
+        let aws_account = described.stack_id.as_deref().and_then(|arn| arn.split(':').nth(4)).map(str::to_owned);
         let status = described.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
         let outputs = described.outputs.unwrap_or_default().into_iter();
         let outputs = outputs.filter_map(|output| pairs(output.output_key, output.output_value)).collect();
@@ -69,15 +73,29 @@ impl DeployedStack {
             policy: description.parameter("SendPolicy")?.unwrap_or_default(),
             secret_max_age: description.parameter("SecretMaxAgeSeconds")?.unwrap_or_default(),
             name: name.to_owned(),
+            aws_account,
             status,
             outputs: description.outputs,
             parameters: description.parameters,
         })
     }
 
+    /// Whether Twilio itself sends, and not a stand-in for tests such as the sandbox.
+    pub fn sends_by_twilio(&self) -> bool {
+        let host = self.twilio_api_base_url.as_str().split_once("://").map_or("", |(_, rest)| rest);
+        host == "api.twilio.com" || (host.starts_with("api.") && host.ends_with(".twilio.com"))
+    }
+
     /// An output of the template, as in `ContactsTableName`.
     pub fn output(&self, key: &str) -> Result<&str, CommandError> {
         output(&self.name, &self.outputs, key)
+    }
+
+    /// Which stack and which accounts this is, for a person who is about to change something in it.
+    pub fn place(&self, aws: &SdkConfig, account_sid: &AccountSid) -> String {
+        let region = aws.region().map_or("an unknown region", |region| region.as_ref());
+        let account = self.aws_account.as_deref().unwrap_or("unknown");
+        format!("stack {} in {region}, AWS account {account}, Twilio account {account_sid}", self.name)
     }
 
     /// The value of a parameter, if it is not empty.
@@ -135,6 +153,7 @@ mod tests {
             .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build());
         Described::builder()
             .stack_name("whatsapp")
+            .stack_id("arn:aws:cloudformation:eu-central-1:111111111111:stack/whatsapp/1")
             .creation_time(std::time::SystemTime::UNIX_EPOCH.into())
             .stack_status(StackStatus::CreateComplete)
             .outputs(Output::builder().output_key("ApiUrl").output_value("https://wa.example.com").build())
@@ -152,6 +171,24 @@ mod tests {
         assert_eq!(stack.output("ApiUrl").unwrap(), "https://wa.example.com");
         assert_eq!(stack.output("ContactsTableName").unwrap_err().code(), 3);
         assert_eq!(stack.parameter("TwilioAccountSid"), Some(ACCOUNT.1));
+        assert!(stack.sends_by_twilio());
+        for (url, expected) in [
+            ("https://api.dublin.ie1.twilio.com", true),
+            ("http://127.0.0.1:8090", false),
+            ("https://nottwilio.com", false),
+        ] {
+            let described = described(&[ACCOUNT, ("TwilioApiBaseUrl", url)]);
+            assert_eq!(DeployedStack::read("whatsapp", described).unwrap().sends_by_twilio(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_place_names_stack_region_and_both_accounts() {
+        let stack = DeployedStack::read("whatsapp", described(&[ACCOUNT, BASE])).unwrap();
+        let aws = SdkConfig::builder().region(aws_types::region::Region::new("eu-central-1")).build();
+        let expected =
+            format!("stack whatsapp in eu-central-1, AWS account 111111111111, Twilio account {}", ACCOUNT.1);
+        assert_eq!(stack.place(&aws, &stack.account_sid), expected);
     }
 
     #[test]

@@ -8,20 +8,20 @@ use shared::secrets::Accounts;
 use twilio_client::{Credentials, ErrorResponse, HttpClientError, TwilioClient, TwilioError};
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 
-use crate::error::CommandError;
+use crate::{call_log::print_twilio_call, error::CommandError};
 
 /// A person waits for the connection, over any kind of network.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A page of a thousand messages takes Twilio some seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client for Twilio at this base URL.
-pub fn client(base_url: BaseUrl) -> Result<TwilioClient, HttpClientError> {
-    TwilioClient::builder(base_url)
+/// A client for Twilio at this base URL. With `debug` each call is printed.
+pub fn client(base_url: BaseUrl, debug: bool) -> Result<TwilioClient, HttpClientError> {
+    let builder = TwilioClient::builder(base_url)
         .connect_timeout(CONNECT_TIMEOUT)
         .request_timeout(REQUEST_TIMEOUT)
-        .user_agent(concat!("wa/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .user_agent(concat!("wa/", env!("CARGO_PKG_VERSION")));
+    if debug { builder.observer(print_twilio_call).build() } else { builder.build() }
 }
 
 /// What Twilio answered, for people: with its own words, which the client itself never shows, and where its code is

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCandidates;
 use domain::{
     consent::{Consent, ConsentRequest, ConsentState},
     person::ConsentEffect,
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use twilio_types::sid::AccountSid;
 
 use crate::{
+    completion,
     error::CommandError,
     output::{Format, PropertyTable},
     people::PersonAddress,
@@ -36,7 +38,7 @@ pub struct AddConsentArguments {
     #[arg(value_name = "ADDRESS")]
     person: PersonAddress,
     /// The category of messages: marketing, utility, authentication or service
-    #[arg(long, value_name = "CATEGORY")]
+    #[arg(long, value_name = "CATEGORY", add = ArgValueCandidates::new(completion::categories))]
     category: String,
     /// Where the consent came from, as in checkout-form
     #[arg(long, value_name = "TEXT")]
@@ -101,6 +103,7 @@ async fn add(arguments: &AddConsentArguments, session: &Session) -> Result<(), C
         ConsentRequest::parse(&arguments.body(), Timestamp::now(), recorded_by(session).await).map_err(|invalid| {
             CommandError::usage(format!("--{}: {}", invalid.field.replace('_', "-"), invalid.problem))
         })?;
+    session.announce_change().await?;
     let account_sid = session.account_sid().await?;
     let contact = arguments.person.key(&account_sid);
     let contacts = session.contacts().await?;

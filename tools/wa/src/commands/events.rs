@@ -4,8 +4,8 @@ use clap::Subcommand;
 
 use crate::{error::CommandError, session::Session};
 
-mod line;
-mod tail;
+pub(crate) mod line;
+pub(crate) mod tail;
 
 #[derive(Subcommand)]
 pub enum EventsCommand {

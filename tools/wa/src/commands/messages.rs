@@ -4,13 +4,13 @@ use clap::Subcommand;
 use twilio_client::{ApiRequest, Product};
 use twilio_types::sid::MessageSid;
 
-use crate::{error::CommandError, output::Properties, session::Session};
+use crate::{error::CommandError, session::Session};
 
 mod create;
 mod list;
 mod resource;
 
-use resource::{check, show};
+use resource::{ShownProperties, check, show};
 
 #[derive(Subcommand)]
 pub enum MessagesCommand {
@@ -46,13 +46,13 @@ impl MessageArgument {
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  wa messages fetch SM00000000000000000000000000000001 --properties sid,status,errorCode"
+    after_help = "Example:\n  wa messages fetch SM00000000000000000000000000000001 --columns sid,status,errorCode"
 )]
 pub struct FetchArguments {
     #[command(flatten)]
     message: MessageArgument,
     #[command(flatten)]
-    properties: Properties,
+    properties: ShownProperties,
 }
 
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub struct RedactArguments {
     #[command(flatten)]
     message: MessageArgument,
     #[command(flatten)]
-    properties: Properties,
+    properties: ShownProperties,
 }
 
 #[derive(clap::Args)]
@@ -70,7 +70,7 @@ pub struct CancelArguments {
     #[command(flatten)]
     message: MessageArgument,
     #[command(flatten)]
-    properties: Properties,
+    properties: ShownProperties,
 }
 
 pub async fn run(command: &MessagesCommand, session: &Session) -> Result<(), CommandError> {
@@ -85,12 +85,14 @@ pub async fn run(command: &MessagesCommand, session: &Session) -> Result<(), Com
         MessagesCommand::Redact(RedactArguments { message, properties }) => {
             let sid = message.sid()?;
             check(properties)?;
+            session.announce_change().await?;
             session.terminal.confirm(&format!("Delete the text of {sid}? It cannot be brought back."))?;
             update(session, sid, ("Body", ""), properties).await
         }
         MessagesCommand::Cancel(CancelArguments { message, properties }) => {
             let sid = message.sid()?;
             check(properties)?;
+            session.announce_change().await?;
             session.terminal.confirm(&format!("Cancel {sid}? It will not be sent."))?;
             update(session, sid, ("Status", "canceled"), properties).await
         }
@@ -101,7 +103,7 @@ async fn update(
     session: &Session,
     sid: &MessageSid,
     change: (&str, &str),
-    properties: &Properties,
+    properties: &ShownProperties,
 ) -> Result<(), CommandError> {
     let account = session.twilio().await?;
     let path = account.resource_path(&format!("Messages/{sid}.json"));

@@ -36,7 +36,7 @@ pub struct ShowNotificationArguments {
     id: NotificationId,
 }
 
-fn id(text: &str) -> Result<NotificationId, String> {
+pub(crate) fn id(text: &str) -> Result<NotificationId, String> {
     NotificationId::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 

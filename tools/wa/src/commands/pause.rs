@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCandidates;
 use domain::{
     notification::Category,
     pause::{Pause, PauseScope, Pauses},
@@ -13,6 +14,7 @@ use stores::pauses::{MAX_PAUSES, MAX_REASON_CHARS, PauseOutcome};
 use tokio::time::timeout;
 
 use crate::{
+    completion,
     error::CommandError,
     output::{Format, PropertyTable, readable},
     session::Session,
@@ -39,7 +41,7 @@ pub struct PauseArguments {
     #[command(subcommand)]
     command: Option<PauseCommand>,
     /// What to pause
-    #[arg(value_parser = scope, value_name = "SCOPE")]
+    #[arg(value_parser = scope, value_name = "SCOPE", add = ArgValueCandidates::new(completion::pause_scopes))]
     scopes: Vec<PauseScope>,
     /// The reason, for people who look it up later
     #[arg(long, value_parser = reason, value_name = "TEXT", requires = "scopes")]
@@ -62,7 +64,7 @@ Example:
   wa resume marketing")]
 pub struct ResumeArguments {
     /// What to resume
-    #[arg(required = true, value_parser = scope, value_name = "SCOPE")]
+    #[arg(required = true, value_parser = scope, value_name = "SCOPE", add = ArgValueCandidates::new(completion::pause_scopes))]
     scopes: Vec<PauseScope>,
 }
 
@@ -120,6 +122,7 @@ pub async fn run(arguments: &PauseArguments, session: &Session) -> Result<(), Co
         let pauses = session.pauses().await?.get().await?;
         return list(session, &pauses);
     }
+    session.announce_change().await?;
     let store = session.pauses().await?;
     let by = caller(session).await;
     let mut rows = Vec::new();
@@ -147,6 +150,7 @@ pub async fn run(arguments: &PauseArguments, session: &Session) -> Result<(), Co
 
 /// Ends pauses. A scope that is not paused is an error after all others were resumed.
 pub async fn resume(arguments: &ResumeArguments, session: &Session) -> Result<(), CommandError> {
+    session.announce_change().await?;
     let (store, health) = (session.pauses().await?, session.route_health().await?);
     let mut rows = Vec::new();
     let mut unknown = Vec::new();

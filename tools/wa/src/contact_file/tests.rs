@@ -59,6 +59,28 @@ fn each_invalid_line_is_named_with_its_column_and_problem() {
     assert_eq!(columns, ["acton", "action", "at"]);
 }
 
+#[test]
+fn files_of_every_spreadsheet_are_read() {
+    let expected =
+        read(b"address,action,at,reason\n+14155550123,suppress,2026-11-19T09:00:00Z,a letter\n", now(), None).unwrap();
+    for (name, file) in [
+        ("semicolons", "address;action;at;reason\r\n+14155550123;suppress;2026-11-19T09:00:00Z;a letter\r\n"),
+        (
+            "a mark and quotes",
+            "\u{feff}\"address\";\"action\";\"at\";\"reason\"\n\"+14155550123\";suppress;2026-11-19T09:00:00Z;a letter\n",
+        ),
+        ("tabs", "address\taction\tat\treason\n+14155550123\tsuppress\t2026-11-19T09:00:00Z\ta letter\n"),
+        ("a number as text", "address,action,at,reason\n'+14155550123,suppress,2026-11-19T09:00:00Z,a letter\n"),
+    ] {
+        assert!(read(file.as_bytes(), now(), None).unwrap() == expected, "{name}");
+    }
+    let declared = "sep=;\r\naddress;action;at;reason\r\n+14155550123;suppress;2026-11-19T09:00:00Z;a letter\r\n";
+    let [entry] = read(declared.as_bytes(), now(), None).unwrap().try_into().ok().unwrap();
+    assert_eq!((entry.line, entry.change == expected[0].change), (3, true));
+    let unknown = read(b"address;acton;at\n", now(), None).unwrap_err();
+    assert!(unknown[0].to_string().starts_with("line 1, acton: there is no such column"), "{}", unknown[0]);
+}
+
 fn any_identity(patterns: [&'static str; 2]) -> impl Strategy<Value = Identity> {
     let [one, other] = patterns;
     prop_oneof![one, other].prop_map(|text| text.parse().unwrap())
@@ -73,7 +95,7 @@ fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> imp
     let channel = prop_oneof!["whatsapp", "sms", "rcs", "messenger", "WhatsApp"];
     let scope = prop_oneof![Just(Scope::All), Just(Scope::Marketing), scope];
     let choice = prop_oneof![Just(Preference::OptedOut), Just(Preference::OptedIn)];
-    let reason = prop::option::of("[a-z,\"é\n]{1,20}");
+    let reason = prop::option::of("[a-z,;\"'=+@é\n-]{1,20}");
     (channel, scope, choice, any_time(), reason, sid).prop_map(
         |(channel, scope, preference, changed_at, reason, sid)| {
             let message_sid = (!sid.is_empty()).then(|| sid.parse().unwrap());
@@ -86,8 +108,8 @@ fn any_preference(scope: impl Strategy<Value = Scope>, sid: &'static str) -> imp
 fn listed() -> impl Strategy<Value = ContactRecord> {
     let known = ["\\+1415555[0-9]{4}", "US\\.[0-9]{8,20}"];
     let by_operator = any_preference(Just(Scope::Sender("whatsapp:+14155238886".to_owned())), "");
-    let text_version = prop::option::of("[a-z0-9.,-]{1,20}");
-    let consent = (any_time(), "[a-z, \"é]{0,20}x", text_version).prop_map(|(at, text, text_version)| {
+    let text_version = prop::option::of("[a-z0-9.,=-]{1,20}");
+    let consent = (any_time(), "[a-z, \"'=;é]{0,20}x", text_version).prop_map(|(at, text, text_version)| {
         let withdrawal = ConsentEvidence::withdrawal(Category::Marketing, at, "form", now());
         RecordedFact::Consent(ConsentEvidence { text: Some(text), text_version, ..withdrawal })
     });
@@ -103,7 +125,7 @@ proptest! {
     #[test]
     fn an_exported_line_is_imported_as_the_same(listed in listed()) {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.serialize(CsvLine::of(listed.clone())).unwrap();
+        writer.serialize(CsvLine::of(listed.clone()).guarded()).unwrap();
         let entries = read(&writer.into_inner().unwrap(), now(), None).unwrap();
         prop_assert_eq!(&entries[0].person.identity, &listed.identity);
         match (&entries[0].change, &listed.fact) {

@@ -1,8 +1,8 @@
 //! `wa contacts import`
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use domain::preference::{Preference, PreferenceEffect};
+use domain::preference::{Preference, PreferenceEffect, RecordedPreference};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +30,8 @@ const CONCURRENT_WRITES: usize = 16;
 Columns: address, action (suppress, unsuppress, consent or withdraw) and at are required, and for consent and withdraw
 category, source and text too. Others: scope (all, marketing, a sender), reason, message_sid, text_version, locale, ip,
 user_agent.
+Commas, semicolons or tabs are between the columns, with or without a byte order mark, as spreadsheets write them. A ' before
+= + - or @ is removed, which `wa contacts export` puts there.
 The whole file is checked before anything is written. The newest preference wins, in whatever order they are written, so a
 file that is imported again, also after an interruption, changes nothing twice.
 
@@ -42,6 +44,18 @@ pub struct ImportArguments {
     /// Lines per second, so that the table has room for its other users
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "LINES")]
     rate: u32,
+    /// Only check the file, and say what it would write; neither AWS nor Twilio is called
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What a file has. The fields are those of the JSON output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct FileContents {
+    lines: usize,
+    suppressions: usize,
+    ends_of_suppressions: usize,
+    consents: usize,
 }
 
 /// How many lines were written. The fields are those of the JSON output.
@@ -55,7 +69,7 @@ struct ImportCounts {
 /// Checks the file, asks, and writes.
 pub async fn run(arguments: &ImportArguments, session: &Session) -> Result<(), CommandError> {
     let bytes = read(&arguments.file)?;
-    let recorded_by = recorded_by(session).await;
+    let recorded_by = if arguments.dry_run { None } else { recorded_by(session).await };
     let entries = contact_file::read(&bytes, Timestamp::now(), recorded_by.as_deref()).map_err(|invalid| {
         let mut text: Vec<_> = invalid.iter().take(MAX_LISTED).map(ToString::to_string).collect();
         if invalid.len() > MAX_LISTED {
@@ -66,8 +80,14 @@ pub async fn run(arguments: &ImportArguments, session: &Session) -> Result<(), C
     if entries.is_empty() {
         return Err(CommandError::usage(format!("{}: there is no line after the header", arguments.file.display())));
     }
+    let contents = FileContents::of(&entries);
+    if arguments.dry_run {
+        return contents.show(session);
+    }
+    session.announce_change().await?;
     let account_sid = session.account_sid().await?;
-    session.terminal.confirm(&question(&entries, &account_sid))?;
+    let time = duration(entries.len(), arguments.rate);
+    session.terminal.confirm(&format!("Write {contents} to {account_sid}? It takes {time}; --rate changes that."))?;
     let contacts = session.contacts().await?;
     let counts = write(session, &contacts, &account_sid, &entries, &Pace { rate: arguments.rate, recorded_by }).await?;
     match session.output.format() {
@@ -79,16 +99,51 @@ pub async fn run(arguments: &ImportArguments, session: &Session) -> Result<(), C
     }
 }
 
-fn question(entries: &[ContactEntry], account_sid: &AccountSid) -> String {
-    let count = |wanted: &dyn Fn(&ContactChange) -> bool| entries.iter().filter(|entry| wanted(&entry.change)).count();
-    let of = |preference| {
-        count(
-            &move |change| matches!(change, ContactChange::Preference(_, recorded) if recorded.preference == preference),
+impl FileContents {
+    fn of(entries: &[ContactEntry]) -> Self {
+        let mut contents = Self { lines: entries.len(), suppressions: 0, ends_of_suppressions: 0, consents: 0 };
+        for entry in entries {
+            *match &entry.change {
+                ContactChange::Consent(_) => &mut contents.consents,
+                ContactChange::Preference(_, RecordedPreference { preference: Preference::OptedOut, .. }) => {
+                    &mut contents.suppressions
+                }
+                ContactChange::Preference(..) => &mut contents.ends_of_suppressions,
+            } += 1;
+        }
+        contents
+    }
+
+    fn show(self, session: &Session) -> Result<(), CommandError> {
+        if session.output.format() == Format::Table {
+            return session.output.line(&format!("{self}. Nothing was written."));
+        }
+        let columns = ["lines", "suppressions", "ends_of_suppressions", "consents"];
+        session.output.one(&PropertyTable::new(&columns, [self])?)
+    }
+}
+
+impl fmt::Display for FileContents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { suppressions, ends_of_suppressions, consents, .. } = self;
+        let s = |count: usize| if count == 1 { "" } else { "s" };
+        let ends = if *ends_of_suppressions == 1 { "end of a suppression" } else { "ends of suppressions" };
+        write!(
+            f,
+            "{suppressions} suppression{}, {ends_of_suppressions} {ends} and {consents} consent{}",
+            s(*suppressions),
+            s(*consents)
         )
-    };
-    let consents = count(&|change| matches!(change, ContactChange::Consent(_)));
-    let (suppressed, lifted) = (of(Preference::OptedOut), of(Preference::OptedIn));
-    format!("Write {suppressed} suppressions, {lifted} ends of suppressions and {consents} consents to {account_sid}?")
+    }
+}
+
+/// How long an import takes, for people.
+fn duration(lines: usize, rate: u32) -> String {
+    match u64::try_from(lines).unwrap_or(u64::MAX) / u64::from(rate) {
+        0 => "about a second".to_owned(),
+        seconds @ 1..120 => format!("about {} seconds", seconds + 1),
+        seconds => format!("about {} minutes", seconds.div_ceil(60)),
+    }
 }
 
 /// How fast an import writes, and in whose name.
@@ -111,7 +166,7 @@ async fn write(
         ticks.tick().await;
         Some((entry, (ticks, left)))
     });
-    let bar = session.terminal.progress(entries.len(), "Writing");
+    let bar = session.terminal.progress(entries.len(), "Lines written");
     let written = paced
         .map(|entry| write_one(contacts, account_sid, entry, pace.recorded_by.as_deref()))
         .buffer_unordered(CONCURRENT_WRITES);
@@ -156,4 +211,28 @@ async fn write_one(
         }
     };
     Ok(if is_unchanged { LineOutcome::Unchanged } else { LineOutcome::Written })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contents_of_a_file_are_counted_before_it_is_written() {
+        let file = b"address,action,at,category,source,text\n\
+            +14155550123,suppress,2026-11-19T09:00:00Z,,,\n+14155550124,suppress,2026-11-19T09:00:00Z,,,\n\
+            +14155550125,unsuppress,2026-11-19T09:00:00Z,,,\n+14155550126,consent,2026-11-19T09:00:00Z,marketing,form,Yes\n";
+        let now = "2026-11-20T09:00:00Z".parse().unwrap();
+        let entries = contact_file::read(file, now, None).unwrap();
+        let contents = FileContents::of(&entries);
+        assert_eq!(contents, FileContents { lines: 4, suppressions: 2, ends_of_suppressions: 1, consents: 1 });
+        assert_eq!(contents.to_string(), "2 suppressions, 1 end of a suppression and 1 consent");
+    }
+
+    #[test]
+    fn the_time_of_an_import_is_known_beforehand() {
+        assert_eq!(duration(3, 50), "about a second");
+        assert_eq!(duration(1_000, 50), "about 21 seconds");
+        assert_eq!(duration(10_000, 50), "about 4 minutes");
+    }
 }

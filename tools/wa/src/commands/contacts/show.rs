@@ -33,19 +33,21 @@ struct ContactRow {
     by: String,
 }
 
-/// Prints everything that is stored of a person. The JSON is that of `GET /contacts/{contact}`.
+/// Prints everything that is stored of a person. The JSON is that of `GET /contacts/{contact}`, also of a person of whom nothing
+/// is known, which is an error like that of every other command that finds nothing.
 pub async fn run(arguments: &ShowContactArguments, session: &Session) -> Result<(), CommandError> {
     let account_sid = session.account_sid().await?;
     let overview = session.contacts().await?.overview(&arguments.person.key(&account_sid)).await?;
     let contact = arguments.person.identity.as_str().to_owned();
-    if session.output.format() == Format::Json {
-        return session.output.json(&ContactView { account_sid, contact, overview });
-    }
     let rows = rows(&overview);
-    if rows.is_empty() && session.output.format() == Format::Table {
-        return session.output.line(&format!("Nothing is known of {contact}."));
+    let is_unknown = rows.is_empty();
+    let nothing = CommandError::not_found(format!("nothing is known of {contact} in {account_sid}"));
+    match session.output.format() {
+        Format::Json => session.output.json(&ContactView { account_sid, contact, overview })?,
+        Format::Table if is_unknown => {}
+        _ => session.output.table(&PropertyTable::new(&["what", "of", "state", "since", "by"], rows)?)?,
     }
-    session.output.table(&PropertyTable::new(&["what", "of", "state", "since", "by"], rows)?)
+    if is_unknown { Err(nothing) } else { Ok(()) }
 }
 
 fn rows(overview: &ContactOverview) -> Vec<ContactRow> {

@@ -1,5 +1,6 @@
 //! `wa contacts suppress` and `wa contacts unsuppress`
 
+use clap_complete::engine::ArgValueCandidates;
 use domain::{
     notification::Category,
     preference::{Preference, PreferenceEffect, RecordedPreference},
@@ -12,6 +13,7 @@ use stores::contacts::{ContactOverview, PreferenceOutcome, Suppression};
 
 use crate::{
     commands::consent::recorded_by,
+    completion,
     error::CommandError,
     output::{Format, PropertyTable, readable},
     people::{PersonAddress, find_suppression, scope, summary},
@@ -35,13 +37,17 @@ pub struct SuppressArguments {
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-It may lift a person's own STOP, so it asks: be sure that the person wants it. A newer STOP suppresses again.
+It may lift a person's own STOP, so it asks: be sure that the person wants it. In a script --own-stop answers that question,
+and --yes does not. A newer STOP suppresses again.
 
 Example:
   wa contacts unsuppress whatsapp:+14155550123 --reason 'called on 20 November, wants the parcel updates'")]
 pub struct UnsuppressArguments {
     #[command(flatten)]
     target: SuppressionTarget,
+    /// Lift a STOP that the person sent, too; --yes does not include it
+    #[arg(long)]
+    own_stop: bool,
 }
 
 #[derive(clap::Args)]
@@ -50,7 +56,7 @@ struct SuppressionTarget {
     #[arg(required = true, value_name = "ADDRESS")]
     people: Vec<PersonAddress>,
     /// The messages: all, marketing, those of a sender as in whatsapp:+14155238886, or of a Messaging Service by its SID
-    #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE")]
+    #[arg(long, default_value = "all", value_parser = scope, value_name = "SCOPE", add = ArgValueCandidates::new(completion::suppression_scopes))]
     scope: Scope,
     /// The reason, for people who look it up later
     #[arg(long, value_parser = reason, value_name = "TEXT")]
@@ -77,6 +83,7 @@ fn reason(text: &str) -> Result<String, String> {
 
 pub async fn run(arguments: &SuppressArguments, session: &Session) -> Result<(), CommandError> {
     let people = &arguments.target.people;
+    session.announce_change().await?;
     if people.len() > MANY {
         session.terminal.confirm(&format!("Suppress {} people?", people.len()))?;
     }
@@ -86,6 +93,7 @@ pub async fn run(arguments: &SuppressArguments, session: &Session) -> Result<(),
 /// Lifts suppressions, after asking. Warns of those that remain.
 pub async fn lift(arguments: &UnsuppressArguments, session: &Session) -> Result<(), CommandError> {
     let SuppressionTarget { people, scope, .. } = &arguments.target;
+    session.announce_change().await?;
     let account_sid = session.account_sid().await?;
     let contacts = session.contacts().await?;
     let mut own_stops = Vec::new();
@@ -93,12 +101,14 @@ pub async fn lift(arguments: &UnsuppressArguments, session: &Session) -> Result<
         let overview = contacts.overview(&person.key(&account_sid)).await?;
         own_stops.extend(own_stop(&overview, person, scope));
     }
-    let question = match own_stops.as_slice() {
-        [] => format!("Lift the suppression of {}?", counted(people)),
-        [stop] => format!("{stop}. Lift the person's own STOP?"),
-        stops => format!("{} of {} said STOP themselves. Lift their own STOP?", stops.len(), counted(people)),
-    };
-    session.terminal.confirm(&question)?;
+    let own_stop = |question: &str| session.terminal.confirm_override(question, "--own-stop", arguments.own_stop);
+    match own_stops.as_slice() {
+        [] => session.terminal.confirm(&format!("Lift the suppression of {}?", counted(people)))?,
+        [stop] => own_stop(&format!("{stop}. Lift the person's own STOP?"))?,
+        stops => {
+            own_stop(&format!("{} of {} said STOP themselves. Lift their own STOP?", stops.len(), counted(people)))?;
+        }
+    }
     record(session, &arguments.target, Preference::OptedIn).await?;
     for person in people {
         let overview = contacts.overview(&person.key(&account_sid)).await?;

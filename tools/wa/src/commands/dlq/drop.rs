@@ -25,6 +25,7 @@ pub struct DropArguments {
 
 pub(super) async fn run(arguments: &DropArguments, session: &Session) -> Result<(), CommandError> {
     let DropArguments { queue, selection } = arguments;
+    session.announce_change().await?;
     let (name, which) = (queue.queue.as_str(), selection.describe());
     session.terminal.confirm(&format!("Delete the {name} dead letters {which}?"))?;
     let mut letters = DeadLetters::open(session, queue.queue).await?;

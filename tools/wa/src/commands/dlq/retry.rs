@@ -28,6 +28,7 @@ pub struct RetryArguments {
 
 pub(super) async fn run(arguments: &RetryArguments, session: &Session) -> Result<(), CommandError> {
     let RetryArguments { queue, selection } = arguments;
+    session.announce_change().await?;
     if !selection.is_of_ids() {
         let (name, which) = (queue.queue.as_str(), selection.describe());
         session.terminal.confirm(&format!("Retry the {name} dead letters {which}?"))?;

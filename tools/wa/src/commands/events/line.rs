@@ -12,16 +12,34 @@ const BODY_CHARS: usize = 60;
 
 /// An event in short. The fields are the columns of CSV and TSV.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub(super) struct EventLine {
-    pub(super) time: String,
-    pub(super) event_type: String,
+pub(crate) struct EventLine {
+    pub(crate) time: String,
+    pub(crate) event_type: String,
     /// A phone number or a user id, without the channel.
-    pub(super) contact: String,
-    pub(super) what: String,
+    pub(crate) contact: String,
+    pub(crate) what: String,
+}
+
+/// Whether the texts of messages are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    Hidden,
+    Shown,
+}
+
+/// What a person wrote, in the JSON of an event. `raw` is the whole form.
+const TEXTS: [&str; 6] = ["body", "raw", "button", "list_item", "flow_data", "interactive_data"];
+
+/// The event without what a person wrote.
+pub(super) fn without_texts(mut event: Value) -> Value {
+    if let Some(fields) = event.as_object_mut() {
+        fields.retain(|name, _| !TEXTS.contains(&name.as_str()));
+    }
+    event
 }
 
 impl EventLine {
-    pub(super) fn of(event: &Value) -> Self {
+    pub(crate) fn of(event: &Value, bodies: Bodies) -> Self {
         let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
         let event_type = text("event_type");
         let contact = match event_type {
@@ -31,7 +49,7 @@ impl EventLine {
         };
         let code = event.get("error_code").or_else(|| event.get("code")).and_then(Value::as_u64);
         let parts = match event_type {
-            "twilio_inbound" => vec![text("message_sid").to_owned(), shortened_message(event)],
+            "twilio_inbound" => vec![text("message_sid").to_owned(), message(event, bodies)],
             "twilio_status" => {
                 vec![text("status").to_owned(), text("message_sid").to_owned(), text("notification_id").to_owned()]
             }
@@ -67,16 +85,19 @@ fn unreadable_parameters(event: &Value) -> String {
     names.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
 }
 
-fn shortened_message(event: &Value) -> String {
+fn message(event: &Value, bodies: Bodies) -> String {
     let body = event.get("body").and_then(Value::as_str).unwrap_or_default();
     let files = event.get("num_media").and_then(Value::as_u64).filter(|files| *files > 0);
     let files = files.map(|files| format!("[{files} files] ")).unwrap_or_default();
+    if bodies == Bodies::Hidden {
+        return if body.is_empty() { files } else { format!("{files}[{} characters]", body.chars().count()) };
+    }
     let short: String = body.chars().take(BODY_CHARS).collect();
     let rest = if short.len() < body.len() { "…" } else { "" };
     format!("{files}{short}{rest}")
 }
 
-pub(super) fn without_channel(address: &str) -> &str {
+pub(crate) fn without_channel(address: &str) -> &str {
     address.split_once(':').map_or(address, |(_, identity)| identity)
 }
 
@@ -119,7 +140,7 @@ mod tests {
         ] {
             let mut dated = event.clone();
             dated["occurred_at"] = json!(at);
-            let line = EventLine::of(&dated);
+            let line = EventLine::of(&dated, Bodies::Shown);
             assert_eq!((line.time.as_str(), line.contact.as_str(), line.what.as_str()), (at, contact, what), "{event}");
         }
     }
@@ -129,12 +150,25 @@ mod tests {
         let event = json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
                            "body": "\u{1b}[2J", "occurred_at": "2026-11-20T09:00:00.123456789Z"});
         let shown = "2026-11-20T09:00:00Z  twilio_inbound           +14155550123     SM1 \u{fffd}[2J";
-        assert_eq!(EventLine::of(&event).to_string(), shown);
+        assert_eq!(EventLine::of(&event, Bodies::Shown).to_string(), shown);
     }
 
     #[test]
     fn a_long_message_is_shortened() {
-        let line = EventLine::of(&json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2}));
+        let event = json!({"event_type": "twilio_inbound", "body": "é".repeat(100), "num_media": 2});
+        let line = EventLine::of(&event, Bodies::Shown);
         assert_eq!(line.what, format!("[2 files] {}…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn a_text_is_hidden_unless_it_is_asked_for() {
+        let event = json!({"event_type": "twilio_inbound", "message_sid": "SM1", "body": "secret words", "num_media": 1,
+                           "raw": {"Body": "secret words"}, "button": {"text": "secret words", "payload": "secret words"},
+                           "from": "whatsapp:+14155550123"});
+        assert_eq!(EventLine::of(&event, Bodies::Hidden).what, "SM1 [1 files] [12 characters]");
+        assert_eq!(EventLine::of(&event, Bodies::Shown).what, "SM1 [1 files] secret words");
+        let hidden = without_texts(event);
+        assert!(!hidden.to_string().contains("secret words"), "{hidden}");
+        assert_eq!(hidden["from"], "whatsapp:+14155550123");
     }
 }

@@ -1,27 +1,28 @@
-//! `wa events tail`: reads the archive, in which each batch of events is an object.
+//! `wa events tail`: prints the events of the archive.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
-
-use aws_sdk_s3::Client;
-use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use clap::builder::PossibleValuesParser;
 use serde_json::Value;
-use shared::archive;
 
-use super::line::{EventLine, without_channel};
+use super::line::{Bodies, EventLine, without_texts};
 use crate::{
+    archive_feed::EventFeed,
     error::CommandError,
     output::{Format, PropertyTable},
+    people::{PersonAddress, person_of_message},
     session::Session,
     since::Since,
 };
 
-/// Between two list requests, which cost 5 dollars per million.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How many event ids are remembered, so that an event in two batches is printed once.
-const REMEMBERED: usize = 100_000;
+/// The types of events. Source: docs/api.md, "Events".
+pub(crate) const TYPES: [&str; 7] = [
+    "twilio_inbound",
+    "twilio_status",
+    "twilio_unknown",
+    "contact_opted_out",
+    "contact_opted_in",
+    "notification_failed",
+    "notification_suppressed",
+];
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  wa events tail --since 1h --type twilio_status\n  \
@@ -31,139 +32,73 @@ pub struct TailArguments {
     #[arg(long, value_name = "AGO")]
     since: Option<Since>,
     /// Only events of these types, separated by commas, as in `twilio_inbound,twilio_status`
-    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', value_parser = PossibleValuesParser::new(TYPES))]
     types: Vec<String>,
-    /// Only events about this person: a phone number or a user id
-    #[arg(long, value_name = "ADDRESS")]
-    contact: Option<String>,
+    /// Only events about this person: a phone number or a user id; sms:68849 for another sender of SMS
+    #[arg(long, value_name = "ADDRESS", value_parser = person_of_message)]
+    contact: Option<PersonAddress>,
+    /// Show what people wrote too, which is left out unless it is asked for
+    #[arg(long = "body")]
+    with_body: bool,
     /// End when all existing events are printed; needs --since
     #[arg(long, requires = "since")]
     no_follow: bool,
 }
 
 pub(super) async fn run(arguments: &TailArguments, session: &Session) -> Result<(), CommandError> {
-    let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
-    let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
-    let now = Timestamp::now();
-    let from = arguments.since.map(|since| since.at(now));
-    let mut reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), printed: HashSet::new() };
-    let mut day = from.unwrap_or(now).to_zoned(TimeZone::UTC).date();
-    if from.is_none() {
-        // Objects that exist already are not new, even if the clocks differ.
-        reader.seen = reader.listed(day).await?;
-    }
-    let mut printer = EventPrinter { session, has_header: false };
+    let mut feed = EventFeed::start(session, arguments.since).await?;
+    let bodies = if arguments.with_body { Bodies::Shown } else { Bodies::Hidden };
+    let mut printer = EventPrinter { session, bodies, has_header: false };
     loop {
         let began = tokio::time::Instant::now();
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let mut events = reader.new_events(day, today).await?;
-        events.retain(|event| from.is_none_or(|from| happened_at(event).is_none_or(|at| at >= from)));
+        let mut events = feed.read().await?;
         events.retain(|event| arguments.wants(event));
-        printer.print(&events)?;
+        printer.print(events)?;
         if arguments.no_follow {
             return Ok(());
         }
-        // A batch is stored under the day of its first event, which may be yesterday.
-        day = day.max(today.saturating_sub(1.day()));
-        // A day's list may have many pages: reading it may take up half of the time, and no more.
-        tokio::time::sleep(PAUSE.max(began.elapsed())).await;
+        EventFeed::pause(began).await;
     }
 }
 
 impl TailArguments {
     fn wants(&self, event: &Value) -> bool {
-        let line = EventLine::of(event);
-        let wanted = |contact: &String| without_channel(contact) == line.contact;
+        let line = EventLine::of(event, Bodies::Hidden);
+        let wanted = |contact: &PersonAddress| contact.identity.as_str() == line.contact;
         (self.types.is_empty() || self.types.contains(&line.event_type)) && self.contact.as_ref().is_none_or(wanted)
-    }
-}
-
-fn happened_at(event: &Value) -> Option<Timestamp> {
-    event.get("occurred_at")?.as_str()?.parse().ok()
-}
-
-/// The archive, and what was read of it.
-struct ArchiveReader {
-    client: Client,
-    bucket: String,
-    /// The keys of the objects that were read, with their `ETag`s.
-    seen: BTreeMap<String, String>,
-    printed: HashSet<String>,
-}
-
-impl ArchiveReader {
-    /// The events of these days that were not read before, by time.
-    async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, CommandError> {
-        let mut listed = BTreeMap::new();
-        let mut day = first;
-        while day <= last {
-            listed.extend(self.listed(day).await?);
-            day = day.tomorrow().map_err(|error| CommandError::usage(error.to_string()))?;
-        }
-        let mut events = Vec::new();
-        for key in listed.iter().filter(|(key, tag)| self.seen.get(*key) != Some(tag)).map(|(key, _)| key) {
-            events.extend(self.events(key).await?);
-        }
-        self.seen = listed;
-        if self.printed.len() > REMEMBERED {
-            self.printed.clear();
-        }
-        // A batch that was archived again with more events is read again.
-        events.retain(|event| {
-            let id = event.get("event_id").and_then(Value::as_str).unwrap_or_default();
-            self.printed.insert(id.to_owned())
-        });
-        events.sort_by_key(happened_at);
-        Ok(events)
-    }
-
-    async fn listed(&self, day: Date) -> Result<BTreeMap<String, String>, CommandError> {
-        let prefix = archive::prefix(day);
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let mut pages = list.into_paginator().send();
-        let mut listed = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
-            let objects = page.contents.unwrap_or_default().into_iter();
-            listed.extend(objects.filter_map(|object| Some((object.key?, object.e_tag.unwrap_or_default()))));
-        }
-        Ok(listed)
-    }
-
-    async fn events(&self, key: &str) -> Result<Vec<Value>, CommandError> {
-        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = object.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
-        let broken_off = |error| CommandError::no_answer("reading the archive").because(error);
-        let bytes = object.body.collect().await.map_err(broken_off)?.into_bytes();
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 }
 
 struct EventPrinter<'a> {
     session: &'a Session,
+    bodies: Bodies,
     has_header: bool,
 }
 
 impl EventPrinter<'_> {
-    fn print(&mut self, events: &[Value]) -> Result<(), CommandError> {
-        let output = &self.session.output;
+    fn print(&mut self, events: Vec<Value>) -> Result<(), CommandError> {
+        let (output, bodies) = (&self.session.output, self.bodies);
         if events.is_empty() {
             return Ok(());
         }
+        let lines = events.iter().map(|event| EventLine::of(event, bodies));
         match output.format() {
-            Format::Json => return events.iter().try_for_each(|event| output.line(&event.to_string())),
+            Format::Json => {
+                let shown = |event| if bodies == Bodies::Shown { event } else { without_texts(event) };
+                return events.into_iter().map(shown).try_for_each(|event| output.line(&event.to_string()));
+            }
             // A table would have columns of another width in each round.
-            Format::Table => return events.iter().try_for_each(|event| output.line(&EventLine::of(event).to_string())),
+            Format::Table => return lines.into_iter().try_for_each(|line| output.line(&line.to_string())),
             Format::Csv | Format::Tsv => {}
         }
-        let table = PropertyTable::new(&["time", "event_type", "contact", "what"], events.iter().map(EventLine::of))?;
+        let table = PropertyTable::new(&["time", "event_type", "contact", "what"], lines)?;
         output.more(&table, !std::mem::replace(&mut self.has_header, true))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use serde_json::json;
 
     use super::*;
@@ -173,7 +108,8 @@ mod tests {
         let arguments = |types: &[&str], contact: Option<&str>| TailArguments {
             since: None,
             types: types.iter().map(|name| (*name).to_owned()).collect(),
-            contact: contact.map(str::to_owned),
+            contact: contact.map(|contact| contact.parse().unwrap()),
+            with_body: false,
             no_follow: false,
         };
         let event = json!({"event_type": "twilio_status", "to": "whatsapp:+14155550123"});
@@ -186,6 +122,29 @@ mod tests {
             (&[][..], Some("+14155550124"), false),
         ] {
             assert_eq!(arguments(types, contact).wants(&event), expected, "{types:?} {contact:?}");
+        }
+    }
+
+    #[derive(clap::Parser)]
+    struct TailCommandLine {
+        #[command(flatten)]
+        arguments: TailArguments,
+    }
+
+    #[test]
+    fn a_mistyped_type_or_contact_is_refused() {
+        let parse = |options: &str| {
+            let words = std::iter::once("tail").chain(options.split_whitespace());
+            TailCommandLine::try_parse_from(words).map(|parsed| parsed.arguments).map_err(|error| error.to_string())
+        };
+        assert!(parse("--type twilio_inbound,twilio_status --contact whatsapp:+14155550123").is_ok());
+        for (options, expected) in [
+            ("--type nonsense", "[possible values: twilio_inbound, twilio_status,"),
+            ("--type twilio_inbond", "tip: a similar value exists: 'twilio_inbound'"),
+            ("--contact hello", "expected a number or a WhatsApp user id"),
+        ] {
+            let refused = parse(options).err().unwrap_or_default();
+            assert!(refused.contains(expected), "{options}: {refused}");
         }
     }
 }

@@ -9,12 +9,12 @@ use serde_json::Value;
 use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::address::Address;
 
-use super::resource::{check, show};
-use crate::{error::CommandError, output::Properties, session::Session};
+use super::resource::{ShownProperties, check, show};
+use crate::{error::CommandError, session::Session};
 
 const HELP: &str = "\
 Without this system's checks: not of consent, window, quiet hours or rate; nothing prevents a second message, and no
-notification records it. It asks first if the recipient has opted out. For notifications to people use `wa send`.
+notification records it. It refuses a recipient who has opted out, unless --despite-opt-out is given. For notifications to people use `wa send`.
 
 Example:
   wa messages create --to whatsapp:+14155550123 --from whatsapp:+14155238886 --body 'Testing the sender'";
@@ -52,8 +52,11 @@ pub struct CreateMessageArguments {
     /// For how many seconds Twilio may try
     #[arg(long, value_name = "SECONDS")]
     validity_period: Option<u32>,
+    /// Send it although the recipient has opted out; --yes does not include it
+    #[arg(long)]
+    despite_opt_out: bool,
     #[command(flatten)]
-    properties: Properties,
+    properties: ShownProperties,
 }
 
 fn object(text: &str) -> Result<String, String> {
@@ -66,6 +69,7 @@ fn object(text: &str) -> Result<String, String> {
 
 pub(super) async fn run(arguments: &CreateMessageArguments, session: &Session) -> Result<(), CommandError> {
     check(&arguments.properties)?;
+    session.announce_change().await?;
     ask(arguments, session).await?;
     let account = session.twilio().await?;
     let service = session.stack().await?.messaging_service_sid.as_ref().map(ToString::to_string);
@@ -94,8 +98,8 @@ async fn ask(arguments: &CreateMessageArguments, session: &Session) -> Result<()
         return Ok(());
     }
     let to = &arguments.to;
-    session.terminal.warn(&format!("{to} has opted out: {}", suppressions.join(", ")));
-    session.terminal.confirm(&format!("Send a message to {to} all the same?"))
+    let question = format!("{to} has opted out: {}. Send a message all the same?", suppressions.join(", "));
+    session.terminal.confirm_override(&question, "--despite-opt-out", arguments.despite_opt_out)
 }
 
 impl CreateMessageArguments {

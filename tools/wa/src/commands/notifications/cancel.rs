@@ -68,6 +68,7 @@ pub(super) async fn run(arguments: &CancelNotificationsArguments, session: &Sess
     let ids = if arguments.ids.is_empty() {
         arguments.find(session).await?
     } else {
+        session.announce_change().await?;
         if arguments.ids.len() > MANY {
             session.terminal.confirm(&format!("Cancel {} notifications?", arguments.ids.len()))?;
         }
@@ -84,6 +85,7 @@ impl CancelNotificationsArguments {
                 "expected ids, or filters such as --state waiting, which alone cancels everything that waits";
             return Err(CommandError::usage(expected));
         }
+        session.announce_change().await?;
         let states = if self.state.is_empty() { CANCELLABLE.to_vec() } else { self.state.clone() };
         let filter = self.filter.resolve(states, session).await?;
         let (notifications, account_sid) = (session.notifications().await?, session.account_sid().await?);

@@ -1,5 +1,6 @@
 //! Which notifications `wa notifications list` and `cancel` are about.
 
+use clap_complete::engine::ArgValueCandidates;
 use domain::notification::Category;
 use jiff::Timestamp;
 use stores::{
@@ -8,7 +9,7 @@ use stores::{
 };
 use twilio_types::error_code::ErrorCode;
 
-use crate::{error::CommandError, people::PersonAddress, session::Session, since::Since};
+use crate::{completion, error::CommandError, people::PersonAddress, session::Session, since::Since};
 
 /// The filters that both commands have.
 #[derive(clap::Args)]
@@ -23,7 +24,7 @@ pub struct FilterArguments {
     #[arg(long)]
     code: Option<ErrorCode>,
     /// Only of these categories: marketing, utility, authentication, service
-    #[arg(long, value_name = "CATEGORIES", value_delimiter = ',', value_parser = category)]
+    #[arg(long, value_name = "CATEGORIES", value_delimiter = ',', value_parser = category, add = ArgValueCandidates::new(completion::categories))]
     category: Vec<Category>,
 }
 

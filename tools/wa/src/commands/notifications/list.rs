@@ -1,5 +1,6 @@
 //! `wa notifications list`
 
+use clap_complete::engine::ArgValueCandidates;
 use domain::{
     notification::{Category, NotificationId},
     progress::Outcome,
@@ -17,6 +18,7 @@ use twilio_types::{
 
 use super::filter::{FilterArguments, state};
 use crate::{
+    completion,
     error::CommandError,
     output::{Properties, PropertyTable},
     session::Session,
@@ -32,7 +34,7 @@ Example:
   wa notifications list --state rejected --code 63016 --since 1d --max-read 1000000 --output json")]
 pub struct ListNotificationsArguments {
     /// Only in these states, separated by commas, as in `waiting,awaiting_reply`
-    #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = state)]
+    #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = state, add = ArgValueCandidates::new(completion::states))]
     state: Vec<NotificationState>,
     #[command(flatten)]
     filter: FilterArguments,
@@ -107,11 +109,7 @@ pub(super) async fn run(arguments: &ListNotificationsArguments, session: &Sessio
     let columns = if filter.is_indexed() { WAITING } else { OTHERS };
     let rows = listing.listed.into_iter().map(ListedNotification::of);
     let table = PropertyTable::new(&columns, rows)?;
-    if arguments.properties.properties.is_empty() {
-        session.output.table(&session.output.fitted(table))?;
-    } else {
-        session.output.table(&table.pick(&arguments.properties)?)?;
-    }
+    session.output.table(&table.pick(&arguments.properties)?)?;
     session.terminal.note(&note);
     Ok(())
 }

@@ -1,15 +1,19 @@
 //! The commands, one module for each.
 
+pub mod alerts;
 pub mod completions;
 pub mod consent;
 pub mod contacts;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
+pub mod listen;
 pub mod messages;
 pub mod notifications;
 pub mod pause;
 pub mod rotate;
 pub mod send;
 pub mod sign;
+pub mod smoke;
+pub mod trigger;
 pub mod verify;

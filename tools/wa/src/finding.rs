@@ -41,6 +41,9 @@ pub struct Finding {
     /// What the operator should do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// The complete command that fixes it, or that shows what is needed for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl fmt::Debug for Finding {
@@ -52,19 +55,37 @@ impl fmt::Debug for Finding {
 
 impl Finding {
     pub fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self { check, finding: Level::Ok, what: what.into(), fix: None }
+        Self { check, finding: Level::Ok, what: what.into(), fix: None, command: None }
     }
 
-    pub fn warning(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, finding: Level::Warning, what: what.into(), fix: Some(fix.into()) }
+    pub fn warning(
+        check: &'static str,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+        command: impl Into<String>,
+    ) -> Self {
+        let (fix, command) = (Some(fix.into()), Some(command.into()));
+        Self { check, finding: Level::Warning, what: what.into(), fix, command }
     }
 
-    pub fn wrong(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, finding: Level::Wrong, what: what.into(), fix: Some(fix.into()) }
+    pub fn wrong(
+        check: &'static str,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+        command: impl Into<String>,
+    ) -> Self {
+        let (fix, command) = (Some(fix.into()), Some(command.into()));
+        Self { check, finding: Level::Wrong, what: what.into(), fix, command }
     }
 
     /// A check that could not be made. `why` is the reason.
     pub fn not_checked(check: &'static str, why: impl Into<String>) -> Self {
-        Self { check, finding: Level::NotChecked, what: format!("not checked: {}", why.into()), fix: None }
+        Self {
+            check,
+            finding: Level::NotChecked,
+            what: format!("not checked: {}", why.into()),
+            fix: None,
+            command: None,
+        }
     }
 }

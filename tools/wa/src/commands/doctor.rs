@@ -16,6 +16,7 @@ use crate::{
     session::Session,
 };
 
+mod alerts;
 mod api_limits;
 mod aws;
 mod clock;
@@ -32,7 +33,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 Checks the AWS credentials, the stack, its secret, Twilio's credentials, the webhook URLs set at Twilio, a webhook that it
-posts itself (without effect), the configured keywords, what is paused, the queues, the account's concurrency, the
+posts itself (without effect), Twilio's debugger, the configured keywords, what is paused, the queues, the account's concurrency, the
 limits of the API, the alarms and the clocks. Exit code 1: something is wrong.
 
 Example:
@@ -46,6 +47,10 @@ pub struct DoctorArguments {
 /// Checks everything, and prints the findings.
 pub async fn run(arguments: &DoctorArguments, session: &Session) -> Result<(), CommandError> {
     if arguments.fix {
+        // What is asked next follows from these findings.
+        for found in webhooks::check(session).await? {
+            session.terminal.note(&format!("{} {}  {}", found.finding.symbol(), found.check, found.what));
+        }
         webhooks::fix(session).await?;
     }
     let findings = examine(session).await;
@@ -69,11 +74,12 @@ async fn examine(session: &Session) -> Vec<Finding> {
     if session.stack().await.is_err() {
         return findings;
     }
-    let others: [Check<'_>; 11] = [
+    let others: [Check<'_>; 12] = [
         (keys::SECRET, keys::secret(session).boxed()),
         (keys::TWILIO, keys::twilio(session).boxed()),
         (webhooks::CHECK, webhooks::check(session).boxed()),
         (keys::SIGNATURE, keys::signature(session).boxed()),
+        (alerts::CHECK, alerts::check(session).boxed()),
         (keywords::CHECK, keywords::check(session).boxed()),
         (pauses::CHECK, pauses::check(session).boxed()),
         (queues::CHECK, queues::check(session).boxed()),
@@ -91,7 +97,7 @@ async fn run_all(checks: Vec<Check<'_>>) -> Vec<Finding> {
         Ok(Ok(findings)) => findings,
         Ok(Err(error)) => {
             // The error itself says what would be right.
-            vec![Finding { check: name, finding: Level::Wrong, what: error.describe(), fix: None }]
+            vec![Finding { fix: None, command: None, ..Finding::wrong(name, error.describe(), "", "") }]
         }
         Err(_) => vec![Finding::not_checked(name, format!("no answer within {} s", CHECK_TIMEOUT.as_secs()))],
     });
@@ -100,15 +106,18 @@ async fn run_all(checks: Vec<Check<'_>>) -> Vec<Finding> {
 
 fn show(session: &Session, findings: &[Finding]) -> Result<(), CommandError> {
     if session.output.format() != Format::Table {
-        return session.output.table(&PropertyTable::new(&["check", "finding", "what", "fix"], findings)?);
+        return session.output.table(&PropertyTable::new(&["check", "finding", "what", "fix", "command"], findings)?);
     }
     let width = findings.iter().map(|found| found.check.len()).max().unwrap_or_default();
     let mut stdout = anstream::stdout().lock();
-    for Finding { check, finding, what, fix } in findings {
+    for Finding { check, finding, what, fix, command } in findings {
         let style = style(*finding);
         writeln!(stdout, "{style}{}{style:#} {check:width$}  {}", finding.symbol(), readable(what))?;
         if let Some(fix) = fix {
             writeln!(stdout, "  {:width$}  fix: {}", "", readable(fix))?;
+        }
+        if let Some(command) = command {
+            writeln!(stdout, "  {:width$}  run: {}", "", readable(command))?;
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::{
     session::Session,
 };
 
+mod api_key;
 mod token_store;
 mod tokens_at_twilio;
 mod work;
@@ -31,22 +32,39 @@ const SETTLE_SECONDS: u64 = REREAD_AFTER.as_secs() + 1;
 #[command(after_help = "\
 Creates a secondary auth token at Twilio, stores both, waits until every function accepts webhooks that the new one signed,
 promotes it, tries it, and removes the old one from the secret. If it was interrupted, run it again: it continues.
-API keys are not changed. Running functions accept what the old one signed until they have read the secret again, for five
+Running functions accept what the old one signed until they have read the secret again, for five
 minutes by default (SecretMaxAgeSeconds); the last line says until when. From the promotion on Twilio refuses other programs that use the old token. Do not change the
 secret or the account's tokens in another way meanwhile.
 
+With --api-key it replaces the API key instead, with which the functions call Twilio: it creates a key with the same permissions,
+tries it, stores it, waits until no function uses the old one, and deletes that at Twilio.
+
 Example:
-  wa rotate --dry-run")]
+  wa rotate --dry-run
+  wa rotate --api-key")]
 pub struct RotateArguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// For how many seconds functions may use the secret that they have read
-    #[arg(long, default_value_t = SETTLE_SECONDS, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
-    settle: u64,
+    /// For how many seconds functions may use the secret that they have read [default: 31; with --api-key
+    /// `SecretMaxAgeSeconds` and a minute]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    settle: Option<u64>,
     /// Delete a secondary token that the secret does not hold; --yes does not include it
     #[arg(long)]
     replace_secondary: bool,
+    #[command(flatten)]
+    key: KeyFlags,
+}
+
+#[derive(clap::Args)]
+struct KeyFlags {
+    /// Replace the API key, and not the auth token
+    #[arg(long, conflicts_with = "replace_secondary")]
+    api_key: bool,
+    /// With --api-key: do not delete the old key, which other programs use
+    #[arg(long, requires = "api_key")]
+    keep_old_key: bool,
 }
 
 /// What was done. The fields are those of the JSON output.
@@ -72,11 +90,15 @@ pub async fn run(arguments: &RotateArguments, session: &Session) -> Result<(), C
     let account_sid = session.account_sid().await?;
     let client = aws_sdk_secretsmanager::Client::new(session.aws().await?);
     let arn = session.stack().await?.output("TwilioSecretArn")?.to_owned();
+    if arguments.key.api_key {
+        let store = TokenStore::new(client, arn, account_sid.clone());
+        return api_key::run(arguments, session, account_sid, store).await;
+    }
     let rotation = Rotation {
         session,
         twilio: TokensAtTwilio::new(session.twilio_client().await?, account_sid.clone()),
         store: TokenStore::new(client, arn, account_sid.clone()),
-        settle: Duration::from_secs(arguments.settle),
+        settle: Duration::from_secs(arguments.settle.unwrap_or(SETTLE_SECONDS)),
         replace_secondary: arguments.replace_secondary,
     };
     let observed = rotation.observe().await?;
@@ -84,6 +106,7 @@ pub async fn run(arguments: &RotateArguments, session: &Session) -> Result<(), C
     if arguments.dry_run {
         return show_plan(session, &observed);
     }
+    session.announce_change().await?;
     ask(session, &account_sid, &observed)?;
     let (observed, steps) = rotation.run(observed).await?;
     let max_age = session.stack().await?.secret_max_age;

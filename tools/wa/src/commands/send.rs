@@ -6,28 +6,36 @@ use std::{
     time::Duration,
 };
 
-use domain::lane::Lane;
+use domain::{lane::Lane, notification::NotificationId};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use shared::queues::{BATCH_MESSAGES, EnqueueOutcome, LaneQueues, LaneUrls, MessageBody, QueueEntry};
-use stores::notifications::ClaimState;
 
 use crate::{error::CommandError, output::PropertyTable, session::Session};
 
 mod follow;
+mod known;
 mod preview;
 mod request;
+mod templates;
 
+use known::{KnownNotification, KnownNotifications};
 use request::{NotificationFlags, NotificationRequest, account_of};
+use templates::TemplateCatalog;
 
 const EXAMPLE: &str = r"Example:
   wa send --to +14155550123 --category utility --template order_update --locale en --variable 1=Ava --wait
   wa send --file notification.json --dry-run
   jq -c '.[]' orders.json | wa send --file - --yes";
 
+const USAGE: &str = "\
+wa send --to <ADDRESS> --category <CATEGORY> <--text <BODY>|--template <NAME>|--media-key <KEY>|...> [OPTIONS]
+       wa send --file <PATH> [OPTIONS]";
+
 /// Put notifications on the queues of their categories, by options or from a file. All are checked before any is queued
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, override_usage = USAGE)]
 pub struct SendArguments {
     #[command(flatten)]
     flags: NotificationFlags,
@@ -40,7 +48,10 @@ pub struct SendArguments {
     /// For how many seconds to follow it
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
     timeout: u64,
-    /// Only show what would be decided now, and why; Twilio is not called, and nothing is written
+    /// Let Twilio fill a template's variables that have no value with the template's samples
+    #[arg(long)]
+    use_samples: bool,
+    /// Only show what would be decided now, and why; nothing is written
     #[arg(long)]
     dry_run: bool,
 }
@@ -54,14 +65,22 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
     for request in &requests {
         request.notification.check_times(now, now).map_err(|invalid| CommandError::usage(invalid.to_string()))?;
     }
+    let templates = TemplateCatalog::of(session, &requests).await?;
+    let problem =
+        |request: &NotificationRequest| templates.problem(&request.notification).filter(|_| !arguments.use_samples);
     if arguments.dry_run {
-        return preview::run(session, &requests).await;
+        let problems: Vec<_> = requests.iter().map(problem).collect();
+        return preview::run(session, &requests, &problems).await;
     }
+    if let Some((request, problem)) = requests.iter().find_map(|request| Some((request, problem(request)?))) {
+        return Err(CommandError::usage(format!("{}: {problem}. Nothing was queued", request.notification.id)));
+    }
+    session.announce_change().await?;
+    let known = known::find(session, &requests).await?;
     if requests.len() > 1 {
         session.terminal.confirm(&format!("Send {} notifications?", requests.len()))?;
     }
     if arguments.wait {
-        refuse_reuse(session, &requests).await?;
         // A generated id has to be known whatever happens: SQS may store a message without answering.
         for NotificationRequest { notification, .. } in &requests {
             session.terminal.note(&format!("{}: being queued", notification.id));
@@ -72,8 +91,16 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
         require_all_queued(&outcomes, error)?;
         return follow::run(session, &requests, Duration::from_secs(arguments.timeout)).await;
     }
-    show(session, &requests, &outcomes)?;
+    show(session, &requests, &outcomes, &known)?;
     require_all_queued(&outcomes, error)
+}
+
+/// Puts a single notification on the queue of its lane. Gives its id.
+pub(super) async fn enqueue(session: &Session, notification: Value) -> Result<NotificationId, CommandError> {
+    let request = NotificationRequest::of(notification, session.named_account())?;
+    let (outcomes, error) = queue(session, std::slice::from_ref(&request)).await?;
+    require_all_queued(&outcomes, error)?;
+    Ok(request.notification.id)
 }
 
 fn read(path: &Path) -> Result<String, CommandError> {
@@ -84,19 +111,6 @@ fn read(path: &Path) -> Result<String, CommandError> {
         std::fs::read_to_string(path)
     };
     read.map_err(|error| CommandError::usage(format!("--file: {} cannot be read", path.display())).because(error))
-}
-
-/// Refuses an id of another notification: `--wait` would follow that one.
-async fn refuse_reuse(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
-    let notifications = session.notifications().await?;
-    for NotificationRequest { notification, .. } in requests {
-        let stored = notifications.get(&account_of(session, notification).await?, &notification.id).await?;
-        if let ClaimState::IdReused = ClaimState::of(stored, &notification.digest(), Timestamp::now()) {
-            let id = &notification.id;
-            return Err(CommandError::usage(format!("id: {id} was used before for other content, expected a new one")));
-        }
-    }
-    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +126,8 @@ struct QueuedNotification<'a> {
     to: &'a str,
     category: &'static str,
     outcome: &'static str,
+    /// What became of it when it was sent before, under the same id and with the same content: nothing more is sent.
+    before: Option<&'a KnownNotification>,
 }
 
 /// Puts each notification on the queue of its lane. Gives the outcome of each, and the first error, if there was one.
@@ -179,7 +195,12 @@ async fn entry(session: &Session, request: &NotificationRequest) -> Result<Queue
     })
 }
 
-fn show(session: &Session, requests: &[NotificationRequest], outcomes: &[QueueOutcome]) -> Result<(), CommandError> {
+fn show(
+    session: &Session,
+    requests: &[NotificationRequest],
+    outcomes: &[QueueOutcome],
+    known: &KnownNotifications,
+) -> Result<(), CommandError> {
     let rows =
         requests.iter().zip(outcomes).map(|(NotificationRequest { notification, .. }, outcome)| QueuedNotification {
             id: notification.id.as_str(),
@@ -189,6 +210,7 @@ fn show(session: &Session, requests: &[NotificationRequest], outcomes: &[QueueOu
                 QueueOutcome::Queued => "queued",
                 QueueOutcome::NotQueued => "not queued",
             },
+            before: known.get(&notification.id),
         });
     let table = PropertyTable::new(&["id", "to", "category", "outcome"], rows)?;
     match requests {

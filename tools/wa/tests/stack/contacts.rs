@@ -71,8 +71,29 @@ fn a_persons_own_stop_is_named_before_it_is_lifted() {
     assert!(shown.contains("suppression") && shown.contains("whatsapp all"), "{shown}");
     let asked = wa(&["contacts", "unsuppress", &number, "--reason", "called us"]).failed(2);
     assert!(asked.contains("said STOP at") && asked.contains("Lift the person's own STOP?"), "{asked}");
-    wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--yes"]).done();
+    let script = wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--yes"]).failed(2);
+    assert!(script.contains("Only --own-stop answers this with yes, --yes does not"), "{script}");
+    assert_eq!(suppression(&number)["preference"], "opted_out", "a script does not lift a STOP by the way");
+    wa(&["contacts", "unsuppress", &number, "--reason", "called us", "--own-stop"]).done();
     assert_eq!(suppression(&number)["preference"], "opted_in");
+}
+
+#[test]
+fn an_unknown_person_is_not_found_and_a_change_names_its_place() {
+    let number = new_number();
+    let unknown = wa(&["contacts", "show", &number]).failed(3);
+    assert!(unknown.contains(&format!("nothing is known of {number} in AC")), "{unknown}");
+    let json = wa(&["contacts", "show", &number, "--output", "json"]);
+    assert_eq!(
+        (json.code, serde_json::from_str::<Value>(&json.stdout).unwrap()["suppressions"].clone()),
+        (3, json!([]))
+    );
+    let suppressed = wa(&["contacts", "suppress", &number, "--reason", "asked by letter"]);
+    let place = format!(
+        "stack whatsapp-local in us-east-1, AWS account 000000000000, Twilio account {}",
+        stack::run::ACCOUNT_SID
+    );
+    assert_eq!(suppressed.stderr.lines().filter(|line| **line == place).count(), 1, "{suppressed:?}");
 }
 
 #[test]
@@ -136,8 +157,13 @@ fn a_file_is_imported_as_a_whole_or_not_and_only_once() {
     );
     let wrong = import(&format!("{good}{one},stop,,,2026-02-01T09:00:00Z,,,,\n{two},suppress,,,,,,,\n")).failed(2);
     assert!(wrong.contains("line 4, action: expected suppress") && wrong.contains("line 5, at: missing"), "{wrong}");
-    assert_eq!(show(&one)["suppressions"], json!([]));
-    assert!(wa_reading(&["contacts", "import", "-"], &good).failed(2).contains("Write 1 suppressions"));
+    wa(&["contacts", "show", &one]).failed(3);
+    let question = wa_reading(&["contacts", "import", "-"], &good).failed(2);
+    assert!(question.contains("Write 1 suppression, 0 ends of suppressions and 1 consent to AC"), "{question}");
+    let checked = wa_reading(&["contacts", "import", "-", "--dry-run", "--output", "json"], &good).json();
+    let contents = json!({"lines": 2, "suppressions": 1, "ends_of_suppressions": 0, "consents": 1});
+    assert_eq!(checked, contents);
+    wa(&["contacts", "show", &one]).failed(3);
 
     assert_eq!(import(&good).json(), json!({"lines": 2, "written": 2, "unchanged": 0}));
     assert_eq!(import(&good).json(), json!({"lines": 2, "written": 0, "unchanged": 2}));
@@ -152,4 +178,19 @@ fn a_file_is_imported_as_a_whole_or_not_and_only_once() {
     assert_eq!(import(&again).json()["unchanged"], 2);
     let suppressed = wa(&["contacts", "export", "--suppressed"]).done();
     assert!(suppressed.contains(&one) && !suppressed.contains(&two));
+    let lines = wa(&["contacts", "export", "--output", "json"]).json();
+    assert!(lines.as_array().unwrap().iter().any(|line| line["address"] == format!("whatsapp:{one}").as_str()));
+}
+
+#[test]
+fn a_formula_in_a_proof_is_text_in_an_export() {
+    let number = new_number();
+    let agent = "=cmd|' /C calc'!A0";
+    let proof = ["--category", "marketing", "--source", "form", "--text", "Offers", "--user-agent", agent];
+    wa(&[&["consent", "add", &number][..], &proof].concat()).done();
+    let exported = wa(&["contacts", "export"]).done();
+    let line = exported.lines().find(|line| line.contains(&number)).unwrap();
+    assert!(line.contains(",'=cmd|' /C calc'!A0,"), "{line}");
+    let again = format!("{}\n{line}\n", exported.lines().next().unwrap());
+    assert_eq!(import(&again).json(), json!({"lines": 1, "written": 0, "unchanged": 1}));
 }

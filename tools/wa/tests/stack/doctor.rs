@@ -93,6 +93,58 @@ fn each_problem_is_reported_with_its_fix() {
     assert!(level == "warning" && seen.contains("shared keys and no auth token"), "{seen}");
 }
 
+/// Runs the command, and checks the command of each finding. Gives how many have to be fixed.
+fn with_complete_commands(isolated: &IsolatedStack) -> usize {
+    let ran = isolated.wa(&["--region", "us-east-1", "doctor", "--output", "json"]);
+    let findings: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap();
+    let to_fix: Vec<_> = findings.iter().filter(|found| found["fix"].is_string()).collect();
+    for found in &to_fix {
+        let command = found["command"].as_str().unwrap_or_else(|| panic!("{found}"));
+        let starts = ["wa --stack isolated-", "aws ", "curl ", "make build", "open https://console.twilio.com/"];
+        assert!(starts.iter().any(|start| command.starts_with(start)), "{found}");
+        if command.starts_with("wa ") || command.starts_with("aws ") {
+            assert!(command.contains("--region us-east-1"), "{found}");
+        }
+    }
+    to_fix.len()
+}
+
+#[test]
+fn every_finding_has_a_complete_command() {
+    const OLD: &str = "0123456789abcdef0123456789abcdef";
+    let isolated = IsolatedStack::new(&[TOKEN, OLD]);
+    set(&isolated, &[("InboundRequestUrl", "https://other.example.com/")]);
+    set(&isolated, &[("StatusCallback", "https://other.example.com/")]);
+    isolated.dead_letter("{}");
+    // Two tokens, three URLs, and a dead letter.
+    assert!(with_complete_commands(&isolated) >= 5);
+    let shown = isolated.wa(&["doctor"]).stdout;
+    assert!(shown.contains("  run: wa --stack isolated-"), "{shown}");
+    // Twilio refuses the token, so that it cannot be asked for its URLs.
+    isolated.store(&[OLD]);
+    assert!(with_complete_commands(&isolated) >= 2);
+}
+
+#[test]
+fn findings_are_printed_before_a_fix_is_asked_for() {
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    set(&isolated, &[("InboundRequestUrl", &format!("{}/twilio/inbound", isolated.api_url))]);
+    let stderr = isolated.wa(&["doctor", "--fix"]).failed(2);
+    let (found, asked) = stderr.split_once("Set ").unwrap();
+    assert!(found.contains("has no fallback URL") && asked.contains("FallbackUrl="), "{stderr}");
+    assert!(found.contains("no status callback URL") && asked.contains("StatusCallback="), "{stderr}");
+}
+
+#[test]
+fn alerts_about_the_stack_are_a_warning() {
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    // The isolated stack has no such route.
+    isolated.person_writes("Hello?");
+    let ran = isolated.wa(&["doctor", "--output", "json"]);
+    let (level, seen) = found(&ran, "alerts");
+    assert!(level == "warning" && seen.contains("1 times in the last 24 hours: 11200"), "{seen}");
+}
+
 #[test]
 fn a_missing_stack_is_reported() {
     let ran = crate::operator::ran(&mut crate::operator::command_in("no-such-stack", &["doctor", "--output", "json"]));

@@ -91,11 +91,43 @@ impl IsolatedStack {
         self.runtime.block_on(put.send()).unwrap();
     }
 
-    /// The auth tokens in the secret.
-    pub(crate) fn tokens(&self) -> Vec<String> {
+    /// Puts the sandbox's first API key into the secret, beside an auth token.
+    pub(crate) fn store_api_key(&self, sid: &str, secret: &str) {
+        let account = json!({"auth_tokens": [TOKEN], "shared_keys": {"k": "kept"}, "api_key_sid": sid,
+                             "api_key_secret": secret});
+        let secret = json!({"accounts": {ACCOUNT_SID: account}}).to_string();
+        let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
+        self.runtime
+            .block_on(client.put_secret_value().secret_id(&self.secret_arn).secret_string(secret).send())
+            .unwrap();
+    }
+
+    /// The API key in the secret.
+    pub(crate) fn api_key(&self) -> (String, String) {
+        let account = &self.secret()["accounts"][ACCOUNT_SID];
+        assert_eq!(account["shared_keys"]["k"], "kept");
+        let text = |name: &str| account[name].as_str().unwrap().to_owned();
+        (text("api_key_sid"), text("api_key_secret"))
+    }
+
+    /// A person writes to the account's sender.
+    pub(crate) fn person_writes(&self, body: &str) {
+        let message = json!({"from": "whatsapp:+14155550123", "body": body});
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().post(format!("{}/sandbox/inbound", self.sandbox_url));
+            assert!(request.json(&message).send().await.unwrap().status().is_success());
+        });
+    }
+
+    fn secret(&self) -> Value {
         let client = aws_sdk_secretsmanager::Client::new(&Stack::from_env().unwrap().aws());
         let secret = self.runtime.block_on(client.get_secret_value().secret_id(&self.secret_arn).send()).unwrap();
-        let secret: Value = serde_json::from_str(secret.secret_string().unwrap()).unwrap();
+        serde_json::from_str(secret.secret_string().unwrap()).unwrap()
+    }
+
+    /// The auth tokens in the secret.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let secret = self.secret();
         let account = &secret["accounts"][ACCOUNT_SID];
         assert_eq!(account["shared_keys"]["k"], "kept");
         serde_json::from_value(account["auth_tokens"].clone()).unwrap()
@@ -132,9 +164,20 @@ impl IsolatedStack {
         token: &str,
         form: &[(&str, &str)],
     ) -> (u16, Value) {
+        self.twilio_as((ACCOUNT_SID, token), method, path, form)
+    }
+
+    /// The same with any credentials.
+    pub(crate) fn twilio_as(
+        &self,
+        (user, password): (&str, &str),
+        method: reqwest::Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, Value) {
         self.runtime.block_on(async {
             let request = reqwest::Client::new().request(method, format!("{}{path}", self.sandbox_url));
-            let answer = request.basic_auth(ACCOUNT_SID, Some(token)).form(form).send().await.unwrap();
+            let answer = request.basic_auth(user, Some(password)).form(form).send().await.unwrap();
             (answer.status().as_u16(), answer.json().await.unwrap_or_default())
         })
     }

@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod alerts;
 mod contacts;
 mod dlq;
 mod doctor;
 mod events;
 mod isolated_stack;
+mod listen;
 mod messages;
 mod notifications;
 mod operator;
@@ -16,3 +18,5 @@ mod pause;
 mod rotate;
 mod send;
 mod signatures;
+mod smoke;
+mod trigger;

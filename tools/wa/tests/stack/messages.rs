@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::operator::{command, new_number, ran, until, wa, write};
+use crate::operator::{command, new_number, ran, sent_to, until, wa, wa_on_terminal, write};
 
 const SENDER: &str = "whatsapp:+14155238886";
 
@@ -21,6 +21,11 @@ fn a_message_is_created_fetched_listed_and_redacted() {
 
     let fetched = wa(&["messages", "fetch", sid, "--properties", "sid,body", "--output", "json"]).json();
     assert_eq!(fetched, serde_json::json!({"sid": sid, "body": "Testing the sender"}));
+
+    let whole = wa(&["messages", "fetch", sid, "--output", "json"]).json();
+    assert!(whole.get("body").is_none() && whole["date_created"].as_str().unwrap().ends_with('Z'), "{whole}");
+    let with_text = wa(&["messages", "fetch", sid, "--show-body", "--output", "json"]).json();
+    assert_eq!(with_text["body"], "Testing the sender");
 
     create(&to, &["--from", SENDER, "--body", "Once more"]);
     let list = ["messages", "list", "--to", &address, "--output", "tsv", "--properties", "body,sid"];
@@ -53,7 +58,7 @@ fn a_scheduled_message_is_canceled() {
 }
 
 #[test]
-fn a_message_to_an_opted_out_person_needs_a_yes() {
+fn a_message_to_an_opted_out_person_needs_its_own_option() {
     let to = new_number();
     write(&to, "STOP");
     let address = format!("whatsapp:{to}");
@@ -63,7 +68,37 @@ fn a_message_to_an_opted_out_person_needs_a_yes() {
         (ran.code == 2).then_some(ran.stderr)
     });
     assert!(stderr.contains("has opted out") && stderr.contains("--yes"), "{stderr}");
-    wa(&[&words[..], &["--yes"]].concat()).done();
+    let script = wa(&[&words[..], &["--yes"]].concat()).failed(2);
+    assert!(script.contains("Only --despite-opt-out answers this with yes"), "{script}");
+    assert!(sent_to(&to).is_empty());
+    wa(&[&words[..], &["--despite-opt-out"]].concat()).done();
+}
+
+#[test]
+fn a_table_and_a_text_suit_the_terminal() {
+    let to = new_number();
+    write(&to, "Hello?");
+    let created = create(&to, &["--from", SENDER, "--body", "\u{1b}[2J;=1+1"]);
+    let sid = created["sid"].as_str().unwrap();
+    for (width, expected) in [(80, "SID STATUS TO"), (160, "SID STATUS ERROR_CODE TO FROM DATE_SENT DIRECTION")] {
+        let shown = wa_on_terminal(width, &["messages", "fetch", sid]).done();
+        let header: Vec<_> = shown.lines().next().unwrap().split_whitespace().collect();
+        assert_eq!(header.join(" "), expected);
+        assert!(shown.contains(sid) && shown.lines().all(|line| line.trim_end().chars().count() <= width), "{shown}");
+    }
+    let on_terminal = wa_on_terminal(80, &["messages", "fetch", sid, "--columns", "body", "--output", "csv"]).done();
+    assert_eq!(on_terminal, "body\r\n\u{fffd}[2J;'=1+1\r\n");
+    let piped = wa(&["messages", "fetch", sid, "--columns", "body", "--output", "json"]).json();
+    assert_eq!(piped["body"], "\u{1b}[2J;=1+1");
+}
+
+#[test]
+fn an_empty_list_says_what_may_be_meant_and_calls_are_printed() {
+    let to = new_number();
+    let listed = wa(&["messages", "list", "--to", &to, "--debug"]);
+    assert!(listed.stderr.contains(&format!("on WhatsApp it is --to whatsapp:{to}")), "{listed:?}");
+    assert!(listed.stderr.contains("/Messages.json?To&PageSize: 200 in "), "{listed:?}");
+    assert!(listed.stderr.contains(" DescribeStacks: 200 in "), "{listed:?}");
 }
 
 #[test]
@@ -98,7 +133,7 @@ fn missing_messages_and_wrong_credentials_have_their_codes() {
     let created = create(&to, &["--from", SENDER, "--body", "Hello"]);
     let sid = created["sid"].as_str().unwrap();
     let stderr = wa(&["messages", "fetch", sid, "--properties", "sid,colour"]).failed(2);
-    assert!(stderr.contains("--properties: there is no colour, expected some of account_sid"), "{stderr}");
+    assert!(stderr.contains("--columns: there is no colour, expected some of account_sid"), "{stderr}");
 }
 
 #[test]

@@ -75,6 +75,33 @@ pub(crate) fn ran(command: &mut Command) -> CommandRun {
     ran
 }
 
+/// Runs a program on a terminal of this width, without its standard error. The first argument is the width.
+const ON_TERMINAL: &str = r#"
+import fcntl, os, pty, struct, sys, termios
+child, terminal = pty.fork()
+if child == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.execv(sys.argv[2], sys.argv[2:])
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    sys.stdout.buffer.write(part)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
+
+/// Runs the command on a terminal of this width.
+pub(crate) fn wa_on_terminal(width: usize, arguments: &[&str]) -> CommandRun {
+    let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let mut python = Command::new("python3");
+    python.args(["-c", ON_TERMINAL, &width.to_string(), env!("CARGO_BIN_EXE_wa"), "--stack", STACK]).args(arguments);
+    ran(python.envs(stack.environment().unwrap()).env("NO_COLOR", "1").stdin(Stdio::null()))
+}
+
 /// Runs the command with this on its standard input.
 pub(crate) fn wa_reading(arguments: &[&str], input: &str) -> CommandRun {
     let mut child = command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -99,6 +99,78 @@ fn an_interrupted_rotation_is_completed() {
     assert_eq!(shown["rotated"], false);
 }
 
+const ROTATE_KEY: [&str; 7] = ["rotate", "--api-key", "--yes", "--settle", "0", "--output", "json"];
+const FIRST_KEY: (&str, &str) = ("SK00000000000000000000000000000001", "sandbox-secret");
+
+/// Whether Twilio accepts an API key.
+fn is_accepted_key(isolated: &IsolatedStack, (sid, secret): (&str, &str)) -> bool {
+    let path = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json");
+    isolated.twilio_as((sid, secret), Method::GET, &path, &[]).0 == 200
+}
+
+/// Creates an API key as an interrupted rotation left it. Gives its SID and its secret.
+fn create_key(isolated: &IsolatedStack, replaces: &str) -> (String, String) {
+    let form = [("AccountSid", ACCOUNT_SID), ("FriendlyName", &format!("wa rotate: replaces {replaces}"))];
+    let (status, created) = isolated.twilio(Method::POST, "/v1/Keys", TOKEN, &form);
+    assert_eq!(status, 201, "{created}");
+    let text = |name: &str| created[name].as_str().unwrap().to_owned();
+    (text("sid"), text("secret"))
+}
+
+#[test]
+fn an_api_key_is_replaced_and_the_old_one_deleted() {
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    isolated.store_api_key(FIRST_KEY.0, FIRST_KEY.1);
+    let plan = isolated.wa(&["rotate", "--api-key", "--dry-run"]).done();
+    assert!(plan.starts_with("1. create an API key with the permissions of SK") && plan.lines().count() == 3, "{plan}");
+    let asked = isolated.wa(&["rotate", "--api-key", "--settle", "0"]).failed(2);
+    assert!(asked.contains("Then Twilio refuses every program that uses SK"), "{asked}");
+    assert_eq!(isolated.api_key().0, FIRST_KEY.0, "nothing is done without a yes");
+
+    let ran = isolated.wa(&ROTATE_KEY);
+    let (sid, secret) = isolated.api_key();
+    assert!(!ran.stdout.contains(&secret) && !ran.stderr.contains(&secret), "the secret of the key was printed");
+    let shown = ran.json();
+    assert_eq!((&shown["api_key_sid"], &shown["rotated"]), (&sid.as_str().into(), &true.into()), "{shown}");
+    assert_ne!(sid, FIRST_KEY.0);
+    assert!(is_accepted_key(&isolated, (&sid, &secret)) && !is_accepted_key(&isolated, FIRST_KEY));
+    assert_eq!(isolated.tokens(), [TOKEN], "the auth token stays");
+}
+
+#[test]
+fn an_interrupted_rotation_of_the_key_is_completed() {
+    // Interrupted after the key was stored, and before the old one was deleted.
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    let new = create_key(&isolated, FIRST_KEY.0);
+    isolated.store_api_key(&new.0, &new.1);
+    let shown = isolated.wa(&ROTATE_KEY).json();
+    assert_eq!((&shown["rotated"], &shown["deleted"]), (&false.into(), &serde_json::json!([FIRST_KEY.0])), "{shown}");
+    assert!(is_accepted_key(&isolated, (&new.0, &new.1)) && !is_accepted_key(&isolated, FIRST_KEY));
+
+    // Interrupted a moment ago, before the key was stored: another run may still store it.
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    isolated.store_api_key(FIRST_KEY.0, FIRST_KEY.1);
+    create_key(&isolated, FIRST_KEY.0);
+    let stderr = isolated.wa(&ROTATE_KEY).failed(4);
+    assert!(stderr.contains("was created a few minutes ago by another rotation"), "{stderr}");
+    assert!(is_accepted_key(&isolated, FIRST_KEY));
+}
+
+#[test]
+fn a_first_api_key_is_created_and_an_old_one_kept_on_request() {
+    let isolated = IsolatedStack::new(&[TOKEN]);
+    let shown = isolated.wa(&ROTATE_KEY).json();
+    assert_eq!(shown["deleted"], serde_json::json!([]), "{shown}");
+    let first = isolated.api_key();
+    let kept = isolated.wa(&[&ROTATE_KEY[..], &["--keep-old-key"]].concat()).json();
+    assert_eq!((&kept["rotated"], &kept["deleted"]), (&true.into(), &serde_json::json!([])), "{kept}");
+    let second = isolated.api_key();
+    assert_ne!(first.0, second.0);
+    for key in [first, second] {
+        assert!(is_accepted_key(&isolated, (&key.0, &key.1)), "{}", key.0);
+    }
+}
+
 #[test]
 fn an_outdated_secret_is_not_changed() {
     let isolated = IsolatedStack::new(&["0123456789abcdef0123456789abcdef"]);

@@ -3,7 +3,7 @@
 
 use domain::{limits::STATUS_CALLBACKS, policy::Policy, token_bucket::RateLimit};
 
-use crate::{error::CommandError, finding::Finding, session::Session};
+use crate::{copyable::CopyableCommands, error::CommandError, finding::Finding, session::Session};
 
 pub(super) const CHECK: &str = "API limits";
 
@@ -15,10 +15,10 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     let stack = session.stack().await?;
     let limit = stack.parameter("WebhookRateLimit").and_then(|text| text.parse().ok());
     let unknown = || Finding::not_checked(CHECK, format!("the stack {} has no parameter WebhookRateLimit", stack.name));
-    Ok(vec![limit.map_or_else(unknown, |limit| finding(&stack.policy, limit))])
+    Ok(vec![limit.map_or_else(unknown, |limit| finding(&stack.policy, limit, &session.copyable()))])
 }
 
-fn finding(policy: &Policy, limit: u32) -> Finding {
+fn finding(policy: &Policy, limit: u32, commands: &CopyableCommands) -> Finding {
     let messages: u32 = policy.rates().map(RateLimit::per_second).sum();
     let callbacks = messages.saturating_mul(STATUS_CALLBACKS);
     let what = format!(
@@ -34,7 +34,7 @@ fn finding(policy: &Policy, limit: u32) -> Finding {
         ""
     };
     let fix = format!("callbacks are refused at this rate: raise WebhookRateLimit to at least {callbacks}{quota}");
-    Finding::warning(CHECK, what, fix)
+    Finding::warning(CHECK, what, fix, commands.deploy(&format!("WebhookRateLimit={callbacks}")))
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
     use crate::finding::Level;
 
     fn found(policy: &str, limit: u32) -> Finding {
-        finding(&policy.parse().unwrap(), limit)
+        finding(&policy.parse().unwrap(), limit, &CopyableCommands::of_test())
     }
 
     #[test]

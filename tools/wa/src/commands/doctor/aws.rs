@@ -3,7 +3,13 @@
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_types::SdkConfig;
 
-use crate::{error::CommandError, finding::Finding, session::Session, stack::DeployedStack};
+use crate::{
+    copyable::{CopyableCommands, quoted},
+    error::CommandError,
+    finding::Finding,
+    session::Session,
+    stack::DeployedStack,
+};
 
 pub(super) const CREDENTIALS: &str = "AWS";
 pub(super) const STACK: &str = "stack";
@@ -25,21 +31,22 @@ pub(super) async fn credentials(session: &Session) -> Result<Vec<Finding>, Comma
 /// Whether the last deployment was completed.
 pub(super) async fn stack(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let DeployedStack { name, status, .. } = session.stack().await?;
-    Ok(vec![stack_finding(name, status)])
+    Ok(vec![stack_finding(name, status, &session.copyable())])
 }
 
-fn stack_finding(name: &str, status: &str) -> Finding {
+fn stack_finding(name: &str, status: &str, commands: &CopyableCommands) -> Finding {
     let what = format!("{name} is {status}");
-    let events = format!("aws cloudformation describe-stack-events --stack-name {name}");
+    let events = commands.aws(&format!("cloudformation describe-stack-events --stack-name {name}"));
     match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::ok(STACK, what),
         "UPDATE_ROLLBACK_COMPLETE" => {
-            Finding::warning(STACK, what, format!("the last deployment was rolled back: `{events}` says why"))
+            Finding::warning(STACK, what, "the last deployment was rolled back: its events say why", events)
         }
         status if status.ends_with("_IN_PROGRESS") => {
-            Finding::warning(STACK, what, "a deployment is under way: check again when it is done")
+            let wait = commands.aws(&format!("cloudformation wait stack-update-complete --stack-name {name}"));
+            Finding::warning(STACK, what, "a deployment is under way: check again when it is done", wait)
         }
-        _ => Finding::wrong(STACK, what, format!("`{events}` says why; deploy again")),
+        _ => Finding::wrong(STACK, what, "its events say why; then deploy again", events),
     }
 }
 
@@ -73,7 +80,7 @@ pub(super) async fn alarms(session: &Session) -> Result<Vec<Finding>, CommandErr
     if ringing.is_empty() {
         return Ok(vec![Finding::ok(ALARMS, format!("none of {} rings", alarms.len()))]);
     }
-    Ok(ringing.into_iter().map(alarm_finding).collect())
+    Ok(ringing.into_iter().map(|alarm| alarm_finding(alarm, &session.copyable())).collect())
 }
 
 /// The names of the alarms among the stack's resources. A prefix would not do: another stack's name may begin with this one's.
@@ -87,11 +94,12 @@ async fn alarm_names(config: &SdkConfig, stack: &str) -> Result<Vec<String>, Com
     Ok(alarms.filter_map(|alarm| alarm.physical_resource_id).collect())
 }
 
-fn alarm_finding(alarm: &MetricAlarm) -> Finding {
-    let what =
-        format!("{} rings: {}", alarm.alarm_name().unwrap_or_default(), alarm.alarm_description().unwrap_or_default());
+fn alarm_finding(alarm: &MetricAlarm, commands: &CopyableCommands) -> Finding {
+    let name = alarm.alarm_name().unwrap_or_default();
+    let what = format!("{name} rings: {}", alarm.alarm_description().unwrap_or_default());
     let fix = "see docs/operate.md, \"Alarms\", and the logs of the function";
-    Finding::wrong(ALARMS, what, fix)
+    let history = format!("cloudwatch describe-alarm-history --alarm-name {} --max-items 5", quoted(name));
+    Finding::wrong(ALARMS, what, fix, commands.aws(&history))
 }
 
 #[cfg(test)]
@@ -110,7 +118,7 @@ mod tests {
             ("UPDATE_ROLLBACK_FAILED", Level::Wrong),
             ("ROLLBACK_COMPLETE", Level::Wrong),
         ] {
-            assert_eq!(stack_finding("whatsapp", status).finding, expected, "{status}");
+            assert_eq!(stack_finding("whatsapp", status, &CopyableCommands::of_test()).finding, expected, "{status}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::header::DATE;
+use serde::Deserialize;
+use twilio_types::base_url::BaseUrl;
 
 use crate::{error::CommandError, finding::Finding, session::Session, webhook_probe::probe};
 
@@ -15,6 +17,9 @@ const UNSET: SignedDuration = SignedDuration::from_secs(30);
 /// Compares this machine's clock with that of the stack's API, which is AWS's, and with Twilio's.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
+    if let Some(moved) = moved_clock(&stack.twilio_api_base_url).await {
+        return Ok(vec![moved]);
+    }
     let api = async {
         let answer = probe(&stack.api_url, &stack.account_sid, None).await.ok()?;
         Some(("the API", answer.date?, Timestamp::now()))
@@ -32,15 +37,52 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     Ok(clocks.into_iter().map(|(whose, theirs, ours)| clock_finding(whose, ours.duration_since(theirs))).collect())
 }
 
+/// The clock of a sandbox in place of Twilio (docs/sandbox.md).
+#[derive(Debug, Deserialize)]
+struct SandboxClock {
+    ahead_seconds: i64,
+    /// Whether the functions have the same time.
+    shared: bool,
+}
+
+/// The finding that the clock of a local stack was moved on the sandbox's page, or a test's. This command may have either time.
+async fn moved_clock(twilio: &BaseUrl) -> Option<Finding> {
+    // A sandbox listens on this machine only. Twilio is not asked for what it does not have.
+    let is_local =
+        ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|host| twilio.as_str().starts_with(host));
+    if !is_local {
+        return None;
+    }
+    let url = twilio.join("/sandbox/clock");
+    let clock: SandboxClock = reqwest::get(&url).await.ok()?.error_for_status().ok()?.json().await.ok()?;
+    moved_clock_finding(&clock, &url)
+}
+
+fn moved_clock_finding(clock: &SandboxClock, url: &str) -> Option<Finding> {
+    let ahead = SignedDuration::from_secs(clock.ahead_seconds);
+    let what = match clock {
+        SandboxClock { ahead_seconds: ..=0, .. } => return None,
+        SandboxClock { shared: true, .. } => {
+            format!("the clock of this local stack was moved: it is {ahead:#} ahead of this machine's")
+        }
+        SandboxClock { shared: false, .. } => format!(
+            "the sandbox's clock was moved: it is {ahead:#} ahead of that of the functions, which do not see that messages get old"
+        ),
+    };
+    let command = format!(r#"curl {url} -H 'Content-Type: application/json' -d '{{"now": true}}'"#);
+    Some(Finding::warning(CHECK, what, "set it back", command))
+}
+
 fn clock_finding(whose: &str, ahead: SignedDuration) -> Finding {
     let seconds = ahead.as_secs();
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
     let what = format!("this machine's clock is {} s {direction} that of {whose}", seconds.abs());
     let fix = "set the clock, by NTP: AWS refuses requests that are signed more than five minutes off";
+    let command = "sudo timedatectl set-ntp true";
     if ahead.abs() > REFUSED {
-        Finding::wrong(CHECK, what, fix)
+        Finding::wrong(CHECK, what, fix, command)
     } else if ahead.abs() > UNSET {
-        Finding::warning(CHECK, what, fix)
+        Finding::warning(CHECK, what, fix, command)
     } else {
         Finding::ok(CHECK, format!("this machine's clock agrees with that of {whose}"))
     }
@@ -50,6 +92,21 @@ fn clock_finding(whose: &str, ahead: SignedDuration) -> Finding {
 mod tests {
     use super::*;
     use crate::finding::Level;
+
+    #[test]
+    fn moved_clock_of_a_local_stack_is_named_with_its_remedy() {
+        let found = |ahead_seconds, shared| {
+            moved_clock_finding(&SandboxClock { ahead_seconds, shared }, "http://127.0.0.1:8090/sandbox/clock")
+        };
+        assert!(found(0, true).is_none() && found(0, false).is_none());
+        for (shared, words) in
+            [(true, "this local stack was moved: it is 24h ahead"), (false, "24h ahead of that of the functions")]
+        {
+            let Finding { finding, what, command, .. } = found(86_400, shared).unwrap();
+            assert!(finding == Level::Warning && what.contains(words), "{what}");
+            assert!(command.unwrap().contains("curl http://127.0.0.1:8090/sandbox/clock "));
+        }
+    }
 
     #[test]
     fn a_wrong_clock_is_reported_with_amount_and_direction() {

@@ -12,9 +12,12 @@ use aws_types::SdkConfig;
 use domain::token_bucket::RateLimit;
 use serde::Deserialize;
 
-use crate::{error::CommandError, finding::Finding, session::Session};
+use crate::{copyable::CopyableCommands, error::CommandError, finding::Finding, session::Session};
 
 pub(super) const CHECK: &str = "concurrency";
+
+/// The code of the quota "Concurrent executions". Source: AWS General Reference, "AWS Lambda endpoints and quotas".
+const CONCURRENCY_QUOTA: &str = "L-B99A9384";
 
 /// The default of the template.
 const DEFAULT_SEND_CONCURRENCY: u32 = 2;
@@ -36,8 +39,9 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     let fastest = stack.policy.rates().map(RateLimit::per_second).max().unwrap_or_default();
     Ok(match account_limit(session).await {
         Ok(limit) => {
-            let slow = slow_finding(limit, send_concurrency, fastest);
-            [finding(limit, send_concurrency)].into_iter().chain(slow).collect()
+            let commands = session.copyable();
+            let slow = slow_finding(limit, send_concurrency, fastest, &commands);
+            [finding(limit, send_concurrency, &commands)].into_iter().chain(slow).collect()
         }
         Err(error) => vec![Finding::not_checked(CHECK, error.describe())],
     })
@@ -96,7 +100,7 @@ async fn signature(
     Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-fn finding(limit: u32, send_concurrency: u32) -> Finding {
+fn finding(limit: u32, send_concurrency: u32, commands: &CopyableCommands) -> Finding {
     let send = send_concurrency.saturating_mul(LANES);
     let needed = send.saturating_add(OTHERS);
     let what = format!(
@@ -109,11 +113,15 @@ fn finding(limit: u32, send_concurrency: u32) -> Finding {
         "a backlog can leave no concurrency for webhooks, which Twilio does not send again: ask AWS (Service Quotas, \
          \"Concurrent executions\") for at least {needed}, or lower SendConcurrency"
     );
-    Finding::warning(CHECK, what, fix)
+    let quota = format!(
+        "service-quotas request-service-quota-increase --service-code lambda --quota-code {CONCURRENCY_QUOTA} \
+         --desired-value {needed}"
+    );
+    Finding::warning(CHECK, what, fix, commands.aws(&quota))
 }
 
 /// A sender that cannot use its rate, although the account has enough concurrency for it.
-fn slow_finding(limit: u32, send_concurrency: u32, fastest: u32) -> Option<Finding> {
+fn slow_finding(limit: u32, send_concurrency: u32, fastest: u32, commands: &CopyableCommands) -> Option<Finding> {
     let needed = fastest.div_ceil(MESSAGES_PER_BATCH);
     let is_possible = limit >= needed.saturating_mul(LANES).saturating_add(OTHERS);
     (send_concurrency < needed && is_possible).then(|| {
@@ -122,7 +130,8 @@ fn slow_finding(limit: u32, send_concurrency: u32, fastest: u32) -> Option<Findi
              sender {fastest}",
             send_concurrency.saturating_mul(MESSAGES_PER_BATCH)
         );
-        Finding::warning(CHECK, what, format!("set SendConcurrency to {needed}: the account has enough concurrency"))
+        let fix = format!("set SendConcurrency to {needed}: the account has enough concurrency");
+        Finding::warning(CHECK, what, fix, commands.deploy(&format!("SendConcurrency={needed}")))
     })
 }
 
@@ -141,9 +150,13 @@ mod tests {
             (1_000, 1_000, Level::Warning),
             (10, u32::MAX, Level::Warning),
         ] {
-            assert_eq!(finding(limit, send_concurrency).finding, level, "{limit} for {send_concurrency}");
+            assert_eq!(
+                finding(limit, send_concurrency, &CopyableCommands::of_test()).finding,
+                level,
+                "{limit} for {send_concurrency}"
+            );
         }
-        let new_account = finding(10, 10);
+        let new_account = finding(10, 10, &CopyableCommands::of_test());
         assert!(new_account.what.ends_with("can use 30 of them"), "{}", new_account.what);
         assert!(new_account.fix.unwrap().contains("for at least 70, or lower SendConcurrency"));
     }
@@ -153,10 +166,10 @@ mod tests {
         for (limit, send_concurrency, is_slow) in
             [(1_000, 2, true), (1_000, 9, true), (1_000, 10, false), (70, 2, true), (69, 2, false), (10, 2, false)]
         {
-            let found = slow_finding(limit, send_concurrency, 80);
+            let found = slow_finding(limit, send_concurrency, 80, &CopyableCommands::of_test());
             assert_eq!(found.is_some(), is_slow, "{limit} for {send_concurrency}");
         }
-        let found = slow_finding(1_000, 2, 80).unwrap();
+        let found = slow_finding(1_000, 2, 80, &CopyableCommands::of_test()).unwrap();
         assert_eq!(found.finding, Level::Warning);
         assert!(found.what.contains("about 16 messages a second"), "{}", found.what);
         assert!(found.fix.unwrap().starts_with("set SendConcurrency to 10"));

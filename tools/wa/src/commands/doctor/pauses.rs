@@ -2,19 +2,22 @@
 
 use domain::pause::{Pause, Pauses};
 
-use crate::{commands::pause::describe, error::CommandError, finding::Finding, session::Session};
+use crate::{
+    commands::pause::describe, copyable::CopyableCommands, error::CommandError, finding::Finding, session::Session,
+};
 
 pub(super) const CHECK: &str = "pauses";
 
 /// A pause is a warning: sending works, and does less than people may think.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
-    Ok(findings(&session.pauses().await?.get().await?))
+    Ok(findings(&session.pauses().await?.get().await?, &session.copyable()))
 }
 
-fn findings(pauses: &Pauses) -> Vec<Finding> {
+fn findings(pauses: &Pauses, commands: &CopyableCommands) -> Vec<Finding> {
     let finding = |pause: &Pause| {
         let (what, remedy) = describe(pause);
-        Finding::warning(CHECK, what, format!("`{remedy}`, when the cause is gone; nothing is lost meanwhile"))
+        let command = commands.wa(remedy.trim_start_matches("wa "));
+        Finding::warning(CHECK, what, format!("`{remedy}`, when the cause is gone; nothing is lost meanwhile"), command)
     };
     let found: Vec<_> = pauses.iter().map(finding).collect();
     if found.is_empty() { vec![Finding::ok(CHECK, "nothing is paused")] } else { found }
@@ -27,7 +30,10 @@ mod tests {
 
     #[test]
     fn each_pause_is_a_warning_with_the_command_that_ends_it() {
-        assert_eq!(findings(&Pauses::default()), [Finding::ok(CHECK, "nothing is paused")]);
+        assert_eq!(
+            findings(&Pauses::default(), &CopyableCommands::of_test()),
+            [Finding::ok(CHECK, "nothing is paused")]
+        );
         let pause = |scope: &str| Pause {
             scope: scope.parse().unwrap(),
             since: "2026-11-25T10:00:00Z".parse().unwrap(),
@@ -36,7 +42,7 @@ mod tests {
             is_automatic: true,
         };
         let pauses = [pause("all"), pause("sender#whatsapp:+14155238886")].into_iter().collect();
-        let found = findings(&pauses);
+        let found = findings(&pauses, &CopyableCommands::of_test());
         assert_eq!(found.len(), 2);
         assert_eq!(found[1].finding, Level::Warning);
         assert!(found[1].what.ends_with("automatically: 60 of 110 messages failed"), "{}", found[1].what);

@@ -9,7 +9,12 @@ use aws_sdk_cloudwatch::{
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use futures::future::try_join_all;
 
-use crate::{error::CommandError, finding::Finding, session::Session};
+use crate::{
+    copyable::{CopyableCommands, quoted},
+    error::CommandError,
+    finding::Finding,
+    session::Session,
+};
 
 pub(super) const CHECK: &str = "queues";
 
@@ -22,8 +27,12 @@ enum QueuePurpose {
     Outbound,
     /// Other systems receive events from here.
     Events,
-    /// Messages that were given up, with what the operator should do about them, in which `{stack}` stands for the stack's name.
-    DeadLetters(&'static str),
+    /// Notifications that were given up.
+    OutboundDeadLetters,
+    /// Events that their consumer could not process.
+    EventsDeadLetters,
+    /// Events that could not be published.
+    Unpublished,
 }
 
 /// The outputs of the template, with the names under which the queues are reported.
@@ -32,29 +41,9 @@ const QUEUES: [(&str, &str, QueuePurpose); 7] = [
     ("OutboundQueueUrl", "outbound", QueuePurpose::Outbound),
     ("MarketingQueueUrl", "marketing", QueuePurpose::Outbound),
     ("EventsQueueUrl", "events", QueuePurpose::Events),
-    (
-        "OutboundDeadLetterQueueUrl",
-        "outbound dead letters",
-        QueuePurpose::DeadLetters(
-            "each has its reason in `wa --stack {stack} dlq list`: correct that, then put them back with \
-             `wa --stack {stack} dlq retry --reason TEXT`, or delete them with `wa --stack {stack} dlq drop ID`",
-        ),
-    ),
-    (
-        "EventsDeadLetterQueueUrl",
-        "events dead letters",
-        QueuePurpose::DeadLetters(
-            "fix the events queue's consumer, then put them back with `aws sqs start-message-move-task`",
-        ),
-    ),
-    (
-        "UnpublishedQueueUrl",
-        "unpublished",
-        QueuePurpose::DeadLetters(
-            "each has its reason in `wa --stack {stack} dlq list --queue unpublished`: correct that, then publish them with \
-             `wa --stack {stack} dlq retry --queue unpublished --all`",
-        ),
-    ),
+    ("OutboundDeadLetterQueueUrl", "outbound dead letters", QueuePurpose::OutboundDeadLetters),
+    ("EventsDeadLetterQueueUrl", "events dead letters", QueuePurpose::EventsDeadLetters),
+    ("UnpublishedQueueUrl", "unpublished", QueuePurpose::Unpublished),
 ];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -69,31 +58,34 @@ struct QueueDepth {
 /// Checks each queue of the stack.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
-    let checks =
-        QUEUES.iter().filter_map(|(output, name, purpose)| {
-            let url = stack.output(output).ok()?;
-            Some(async move {
-                Ok::<_, CommandError>(queue_finding(name, *purpose, depth(session, url).await?, &stack.name))
-            })
-        });
+    let commands = &session.copyable();
+    let checks = QUEUES.iter().filter_map(|(output, name, purpose)| {
+        let url = stack.output(output).ok()?;
+        Some(async move {
+            let (depth, arn) = depth(session, url).await?;
+            Ok::<_, CommandError>(queue_finding(name, *purpose, depth, &arn, commands))
+        })
+    });
     try_join_all(checks).await
 }
 
-async fn depth(session: &Session, url: &str) -> Result<QueueDepth, CommandError> {
+/// How much is in a queue, and the queue's ARN.
+async fn depth(session: &Session, url: &str) -> Result<(QueueDepth, String), CommandError> {
     let client = aws_sdk_sqs::Client::new(session.aws().await?);
     let [waiting, in_flight, delayed] = [
         Attribute::ApproximateNumberOfMessages,
         Attribute::ApproximateNumberOfMessagesNotVisible,
         Attribute::ApproximateNumberOfMessagesDelayed,
     ];
-    let names = [waiting.clone(), in_flight.clone(), delayed.clone()];
-    let call = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let names = vec![waiting.clone(), in_flight.clone(), delayed.clone(), Attribute::QueueArn];
+    let call = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names));
     let answer =
         call.send().await.map_err(|error| CommandError::of_sdk(&format!("looking at the queue {url}"), error))?;
-    let found = answer.attributes.unwrap_or_default();
+    let mut found = answer.attributes.unwrap_or_default();
+    let arn = found.remove(&Attribute::QueueArn).unwrap_or_default();
     let number = |name| found.get(&name).and_then(|text: &String| text.parse().ok()).unwrap_or_default();
     let oldest = oldest(session, url).await;
-    Ok(QueueDepth { waiting: number(waiting), in_flight: number(in_flight), delayed: number(delayed), oldest })
+    Ok((QueueDepth { waiting: number(waiting), in_flight: number(in_flight), delayed: number(delayed), oldest }, arn))
 }
 
 /// The age of the oldest message in the last ten minutes of `CloudWatch`: SQS itself does not report it.
@@ -115,19 +107,46 @@ async fn oldest(session: &Session, url: &str) -> Option<f64> {
     newest.and_then(aws_sdk_cloudwatch::types::Datapoint::maximum)
 }
 
-fn queue_finding(name: &str, purpose: QueuePurpose, depth: QueueDepth, stack: &str) -> Finding {
+fn queue_finding(
+    name: &str,
+    purpose: QueuePurpose,
+    depth: QueueDepth,
+    arn: &str,
+    commands: &CopyableCommands,
+) -> Finding {
     let QueueDepth { waiting, in_flight, delayed, oldest } = depth;
     let age = oldest.map(|seconds| format!(", the oldest for {seconds:.0} s")).unwrap_or_default();
     let what = format!("{name}: {waiting} waiting{age}, {in_flight} in work, {delayed} delayed");
+    let is_empty = waiting + in_flight + delayed == 0;
     match purpose {
-        QueuePurpose::DeadLetters(_) if waiting + in_flight + delayed == 0 => {
+        QueuePurpose::OutboundDeadLetters | QueuePurpose::EventsDeadLetters | QueuePurpose::Unpublished if is_empty => {
             Finding::ok(CHECK, format!("{name}: empty"))
         }
-        QueuePurpose::DeadLetters(fix) => Finding::wrong(CHECK, what, fix.replace("{stack}", stack)),
+        QueuePurpose::OutboundDeadLetters => {
+            let (list, retry) = (commands.wa("dlq list"), commands.wa("dlq retry --reason TEXT"));
+            let drop = commands.wa("dlq drop ID");
+            let fix = format!(
+                "each has its reason in `{list}`: correct that, then put them back with `{retry}`, or delete them with `{drop}`"
+            );
+            Finding::wrong(CHECK, what, fix, list)
+        }
+        QueuePurpose::EventsDeadLetters => {
+            let fix = "fix the events queue's consumer, then move the events back to the events queue";
+            let back = format!("sqs start-message-move-task --source-arn {}", quoted(arn));
+            Finding::wrong(CHECK, what, fix, commands.aws(&back))
+        }
+        QueuePurpose::Unpublished => {
+            let (list, retry) =
+                (commands.wa("dlq list --queue unpublished"), commands.wa("dlq retry --queue unpublished --all"));
+            let fix = format!("each has its reason in `{list}`: correct that, then publish them with `{retry}`");
+            Finding::wrong(CHECK, what, fix, list)
+        }
         QueuePurpose::Events if waiting > 0 && oldest.is_some_and(|oldest| oldest > UNREAD) => Finding::warning(
             CHECK,
             what,
-            "the events queue has no consumer that keeps up: start it; events are kept for 14 days",
+            "the events queue has no consumer that keeps up: start it; events are kept for 14 days. If no system needs the \
+             events, set EventsUnreadSeconds to 1209600",
+            commands.wa("events tail --since 1h"),
         ),
         QueuePurpose::Events | QueuePurpose::Outbound => Finding::ok(CHECK, what),
     }
@@ -138,31 +157,40 @@ mod tests {
     use super::*;
     use crate::finding::Level;
 
+    const ARN: &str = "arn:aws:sqs:us-east-1:111111111111:whatsapp-dead.fifo";
+
     #[test]
     fn a_dead_letter_is_wrong_and_an_unread_event_a_warning() {
         let some = QueueDepth { waiting: 3, in_flight: 1, delayed: 0, oldest: Some(7200.0) };
         for (purpose, depth, level) in [
-            (QueuePurpose::DeadLetters("x"), QueueDepth::default(), Level::Ok),
-            (QueuePurpose::DeadLetters("x"), some, Level::Wrong),
+            (QueuePurpose::OutboundDeadLetters, QueueDepth::default(), Level::Ok),
+            (QueuePurpose::OutboundDeadLetters, some, Level::Wrong),
             (QueuePurpose::Outbound, some, Level::Ok),
             (QueuePurpose::Events, some, Level::Warning),
             (QueuePurpose::Events, QueueDepth { oldest: None, ..some }, Level::Ok),
         ] {
-            assert_eq!(queue_finding("q", purpose, depth, "whatsapp").finding, level, "{purpose:?}");
+            assert_eq!(
+                queue_finding("q", purpose, depth, ARN, &CopyableCommands::of_test()).finding,
+                level,
+                "{purpose:?}"
+            );
         }
-        let shown = queue_finding("events", QueuePurpose::Events, some, "whatsapp").what;
+        let shown = queue_finding("events", QueuePurpose::Events, some, ARN, &CopyableCommands::of_test()).what;
         assert_eq!(shown, "events: 3 waiting, the oldest for 7200 s, 1 in work, 0 delayed");
     }
 
     #[test]
     fn a_fix_is_a_command_for_this_stack() {
         let some = QueueDepth { waiting: 1, ..QueueDepth::default() };
-        for (_, name, purpose) in
-            QUEUES.iter().filter(|(_, name, _)| matches!(*name, "outbound dead letters" | "unpublished"))
-        {
-            let found = queue_finding(name, *purpose, some, "whatsapp-staging");
-            let fix = found.fix.unwrap_or_default();
+        let commands = CopyableCommands { stack: "whatsapp-staging".to_owned(), ..CopyableCommands::of_test() };
+        let found = |purpose| queue_finding("q", purpose, some, ARN, &commands);
+        for purpose in [QueuePurpose::OutboundDeadLetters, QueuePurpose::Unpublished] {
+            let found = found(purpose);
+            let (fix, command) = (found.fix.unwrap_or_default(), found.command.unwrap_or_default());
             assert!(fix.contains("`wa --stack whatsapp-staging dlq list") && !fix.contains('{'), "{fix}");
+            assert!(command.starts_with("wa --stack whatsapp-staging dlq list"), "{command}");
         }
+        let command = found(QueuePurpose::EventsDeadLetters).command.unwrap();
+        assert_eq!(command, format!("aws sqs start-message-move-task --source-arn {ARN}"));
     }
 }

@@ -7,6 +7,7 @@ use twilio_client::{ApiRequest, Product, TwilioError};
 use twilio_types::{base_url::BaseUrl, sid::MessagingServiceSid};
 
 use crate::{
+    copyable::CopyableCommands,
     error::CommandError,
     finding::Finding,
     session::Session,
@@ -16,6 +17,8 @@ use crate::{
 pub(super) const CHECK: &str = "webhooks";
 
 const NOT_FOUND: u16 = 404;
+
+const SENDERS_IN_CONSOLE: &str = "open https://console.twilio.com/us1/develop/sms/senders/whatsapp-senders";
 
 /// What the webhook URLs are set on.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +43,25 @@ impl WebhookOwner {
         match self {
             Self::Service(_) => "`wa doctor --fix`",
             Self::Sender(_) => "in the Console, on the WhatsApp sender",
+        }
+    }
+
+    /// The command that sets the status callback URL, which `--fix` leaves as it is where there is one.
+    fn set_status_callback(&self, url: &str) -> String {
+        match self {
+            Self::Service(sid) => format!(
+                "curl -sS -u \"$TWILIO_API_KEY:$TWILIO_API_SECRET\" --data-urlencode StatusCallback={url} \
+                 https://messaging.twilio.com{}",
+                service_path(sid)
+            ),
+            Self::Sender(_) => SENDERS_IN_CONSOLE.to_owned(),
+        }
+    }
+
+    fn command(&self, commands: &CopyableCommands) -> String {
+        match self {
+            Self::Service(_) => commands.wa("doctor --fix"),
+            Self::Sender(_) => SENDERS_IN_CONSOLE.to_owned(),
         }
     }
 }
@@ -99,12 +121,13 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     if let Some(sid) = service_sid {
         match account.call::<ServiceResource>(service_request(sid)).await {
             Ok(service) if !service.use_inbound_webhook_on_number => {
-                return Ok(service_settings(sid, service).findings(&stack.api_url));
+                return Ok(service_settings(sid, service).findings(&stack.api_url, &session.copyable()));
             }
             Ok(_) => {}
             Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => {
                 let fix = "set the stack's MessagingServiceSid to one of this account";
-                return Ok(vec![Finding::wrong(CHECK, format!("there is no Messaging Service {sid}"), fix)]);
+                let command = session.copyable().deploy("MessagingServiceSid=MG...");
+                return Ok(vec![Finding::wrong(CHECK, format!("there is no Messaging Service {sid}"), fix, command)]);
             }
             Err(error) => return not_checked(error.into()),
         }
@@ -112,7 +135,7 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     let request = ApiRequest::get(Product::Messaging, "/v2/Channels/Senders");
     let request = request.query([("Channel", "whatsapp"), ("PageSize", "100")]);
     match account.call::<SendersPage>(request).await {
-        Ok(page) => Ok(sender_findings(page.senders, service_sid, &stack.api_url)),
+        Ok(page) => Ok(sender_findings(page.senders, service_sid, &stack.api_url, &session.copyable())),
         Err(error) => not_checked(error.into()),
     }
 }
@@ -151,11 +174,12 @@ fn sender_findings(
     senders: Vec<SenderResource>,
     service: Option<&MessagingServiceSid>,
     api_url: &BaseUrl,
+    commands: &CopyableCommands,
 ) -> Vec<Finding> {
     let all: Vec<_> = senders.into_iter().map(sender_settings).collect();
     let own: Vec<_> = all.iter().filter(|settings| settings.calls(api_url)).collect();
     if !own.is_empty() {
-        return own.into_iter().flat_map(|settings| settings.findings(api_url)).collect();
+        return own.into_iter().flat_map(|settings| settings.findings(api_url, commands)).collect();
     }
     let context = match service {
         Some(sid) => format!("Messaging Service {sid} leaves webhooks to its senders, and "),
@@ -168,7 +192,7 @@ fn sender_findings(
     let what =
         format!("{context}no WhatsApp sender's webhook is {} ({})", api_url.join(INBOUND_PATH), found.join(", "));
     let fix = "set it in the Console, on the WhatsApp sender: see docs/deploy.md, \"Connect Twilio\"";
-    vec![Finding::wrong(CHECK, what, fix)]
+    vec![Finding::wrong(CHECK, what, fix, SENDERS_IN_CONSOLE)]
 }
 
 impl WebhookSettings {
@@ -177,24 +201,26 @@ impl WebhookSettings {
         self.inbound.as_deref().is_some_and(|url| without_overrides(url) == api_url.join(INBOUND_PATH))
     }
 
-    fn findings(&self, api_url: &BaseUrl) -> Vec<Finding> {
+    fn findings(&self, api_url: &BaseUrl, commands: &CopyableCommands) -> Vec<Finding> {
         let (inbound, status) = (api_url.join(INBOUND_PATH), api_url.join(STATUS_PATH));
-        let mut findings = vec![self.inbound_finding(&inbound)];
-        let (owner, remedy) = (&self.owner, self.owner.remedy());
+        let (owner, remedy, command) = (&self.owner, self.owner.remedy(), self.owner.command(commands));
+        let mut findings = vec![self.inbound_finding(&inbound, &command)];
         if self.inbound_method.as_deref().is_some_and(|method| method != "POST") {
             let what = format!("{owner} calls the inbound URL by GET, which no route accepts");
-            findings.push(Finding::wrong(CHECK, what, format!("set the method to POST: {remedy}")));
+            findings.push(Finding::wrong(CHECK, what, format!("set the method to POST: {remedy}"), command.as_str()));
         }
         match self.fallback.as_deref().map(without_overrides) {
             None => findings.push(Finding::warning(
                 CHECK,
                 format!("{owner} has no fallback URL: a webhook that failed is called once, and only reconcile finds it again"),
                 format!("set it to {inbound}: {remedy}"),
+                command.as_str(),
             )),
             Some(fallback) if fallback != inbound => findings.push(Finding::warning(
                 CHECK,
                 format!("{owner}'s fallback URL is {fallback}: webhooks that failed go there"),
                 format!("set it to {inbound}, unless that is meant: {remedy}"),
+                command.as_str(),
             )),
             Some(_) => {}
         }
@@ -202,23 +228,35 @@ impl WebhookSettings {
             let what = format!(
                 "{owner}'s status callback URL is {other}: statuses of messages that other systems send go there"
             );
-            findings.push(Finding::warning(CHECK, what, format!("set it to {status}, unless that is meant")));
+            let fix = format!("set it to {status}, unless that is meant");
+            findings.push(Finding::warning(CHECK, what, fix, owner.set_status_callback(&status)));
         }
         findings
     }
 
-    fn inbound_finding(&self, expected: &str) -> Finding {
+    fn inbound_finding(&self, expected: &str, command: &str) -> Finding {
         let (owner, remedy) = (&self.owner, self.owner.remedy());
         let fix =
             format!("set it to {expected}, to the letter ({remedy}), or deploy with PublicBaseUrl as it is set there");
         let Some(url) = self.inbound.as_deref() else {
-            return Finding::wrong(CHECK, format!("{owner} has no inbound URL: inbound messages are lost"), fix);
+            let what = format!("{owner} has no inbound URL: inbound messages are lost");
+            return Finding::wrong(CHECK, what, fix, command);
         };
         if without_overrides(url) == expected {
             let overrides = url.split_once('#').map(|(_, overrides)| format!(" (connection overrides {overrides})"));
-            return Finding::ok(CHECK, format!("{owner} calls {expected}{}", overrides.unwrap_or_default()));
+            // `--fix` sets it, so it is said before that asks.
+            let status = match self.status {
+                None => "; it has no status callback URL, which is for messages that other systems send",
+                Some(_) => "",
+            };
+            return Finding::ok(CHECK, format!("{owner} calls {expected}{}{status}", overrides.unwrap_or_default()));
         }
-        Finding::wrong(CHECK, format!("{owner} calls {url}, and the stack checks signatures for {expected}"), fix)
+        Finding::wrong(
+            CHECK,
+            format!("{owner} calls {url}, and the stack checks signatures for {expected}"),
+            fix,
+            command,
+        )
     }
 }
 
@@ -249,6 +287,7 @@ pub(super) async fn fix(session: &Session) -> Result<(), CommandError> {
         return Ok(());
     }
     let shown: Vec<_> = changes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    session.announce_change().await?;
     session.terminal.confirm(&format!("Set {} on Messaging Service {sid}?", shown.join(", ")))?;
     let update = ApiRequest::post(Product::Messaging, service_path(sid)).form(changes);
     account.call::<ServiceResource>(update).await?;

@@ -21,6 +21,8 @@ pub(super) struct TokenStore {
 pub(super) struct AccountTokens {
     /// The account's auth tokens, in their order.
     pub(super) tokens: Vec<SecretString>,
+    /// The account's API key: its SID and its secret.
+    pub(super) api_key: Option<(String, SecretString)>,
     /// When this version of the secret was stored.
     pub(super) stored_at: Timestamp,
     version: Option<String>,
@@ -37,10 +39,11 @@ impl TokenStore {
         let answer = answer.map_err(|error| CommandError::of_sdk("reading the stack's Twilio secret", error))?;
         let text = answer.secret_string.unwrap_or_default();
         let tokens = tokens(&text, &self.account_sid)?;
+        let api_key = api_key(&text, &self.account_sid)?;
         // Without a date, the secret may have been stored just now.
         let stored_at = answer.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
         let stored_at = stored_at.unwrap_or_else(Timestamp::now);
-        Ok(AccountTokens { tokens, stored_at, version: answer.version_id, text: SecretString::from(text) })
+        Ok(AccountTokens { tokens, api_key, stored_at, version: answer.version_id, text: SecretString::from(text) })
     }
 
     /// Stores a token before those that the secret holds now, unless it is among them.
@@ -55,11 +58,27 @@ impl TokenStore {
 
     /// Replaces the tokens that were read by these, unless the secret has changed since.
     pub(super) async fn write(&self, before: &AccountTokens, tokens: &[SecretString]) -> Result<(), CommandError> {
+        let tokens = tokens.iter().map(|token| Value::from(token.expose_secret())).collect();
+        self.replace(before, vec![("auth_tokens", tokens)]).await
+    }
+
+    /// Replaces the API key that was read by this one, unless the secret has changed since.
+    pub(super) async fn write_api_key(
+        &self,
+        before: &AccountTokens,
+        sid: &str,
+        secret: &SecretString,
+    ) -> Result<(), CommandError> {
+        let fields = vec![("api_key_sid", sid.into()), ("api_key_secret", secret.expose_secret().into())];
+        self.replace(before, fields).await
+    }
+
+    async fn replace(&self, before: &AccountTokens, fields: Vec<(&str, Value)>) -> Result<(), CommandError> {
         if self.read().await?.version != before.version {
             let remedy = "find out by whom, then run this again: it continues from what it finds";
             return Err(CommandError::refused(format!("the secret was changed meanwhile: {remedy}")));
         }
-        let text = with_tokens(before.text.expose_secret(), &self.account_sid, tokens)?;
+        let text = with_fields(before.text.expose_secret(), &self.account_sid, fields)?;
         let put = self.client.put_secret_value().secret_id(&self.arn).secret_string(text).send().await;
         put.map(drop).map_err(|error| CommandError::of_sdk("storing the stack's Twilio secret", error))
     }
@@ -103,12 +122,20 @@ fn tokens(text: &str, account_sid: &AccountSid) -> Result<Vec<SecretString>, Com
     Ok(texts.into_iter().filter(|text| seen.insert(*text)).map(SecretString::from).collect())
 }
 
-fn with_tokens(text: &str, account_sid: &AccountSid, tokens: &[SecretString]) -> Result<String, CommandError> {
+/// The API key, if the secret has both its SID and its secret.
+fn api_key(text: &str, account_sid: &AccountSid) -> Result<Option<(String, SecretString)>, CommandError> {
+    let secret = parse(text)?;
+    let account = secret.pointer(&format!("/accounts/{account_sid}"));
+    let field = |name: &str| account?.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    Ok(field("api_key_sid").zip(field("api_key_secret").map(SecretString::from)))
+}
+
+/// The secret with other values of these fields of the account. Everything else in it is kept.
+fn with_fields(text: &str, account_sid: &AccountSid, fields: Vec<(&str, Value)>) -> Result<String, CommandError> {
     let mut secret = parse(text)?;
     let account = secret.pointer_mut(&format!("/accounts/{account_sid}")).and_then(Value::as_object_mut);
     let account = account.ok_or_else(|| malformed(&format!("it has no {account_sid}")))?;
-    let tokens = tokens.iter().map(|token| Value::from(token.expose_secret()));
-    account.insert("auth_tokens".to_owned(), tokens.collect());
+    account.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Ok(secret.to_string())
 }
 
@@ -129,10 +156,24 @@ mod tests {
                 "AC00000000000000000000000000000002": {"auth_tokens": ["c"]}}})
         };
         let before = secret(json!(["a"])).to_string();
-        let after = with_tokens(&before, &account, &["b".into(), "a".into()]).unwrap();
+        let after = with_fields(&before, &account, vec![("auth_tokens", json!(["b", "a"]))]).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&after).unwrap(), secret(json!(["b", "a"])));
         let read = tokens(&after, &account).unwrap();
         assert_eq!(read.iter().map(secrecy::ExposeSecret::expose_secret).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn an_api_key_is_replaced_and_nothing_else() {
+        let account: AccountSid = ACCOUNT.parse().unwrap();
+        let before =
+            json!({"accounts": {ACCOUNT: {"auth_tokens": ["a"], "api_key_sid": "SK1", "api_key_secret": "s"}}});
+        let fields = vec![("api_key_sid", json!("SK2")), ("api_key_secret", json!("t"))];
+        let after = with_fields(&before.to_string(), &account, fields).unwrap();
+        let (sid, secret) = api_key(&after, &account).unwrap().unwrap();
+        assert_eq!((sid.as_str(), secret.expose_secret()), ("SK2", "t"));
+        assert_eq!(tokens(&after, &account).unwrap().len(), 1);
+        let without = json!({"accounts": {ACCOUNT: {"auth_tokens": ["a"], "api_key_sid": "SK1"}}}).to_string();
+        assert!(api_key(&without, &account).unwrap().is_none(), "a SID alone is no key");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
@@ -157,7 +156,7 @@ impl Rotation<'_> {
     async fn promote(&self, observed: &ObservedTokens, stored: Option<Instant>) -> Result<Promotion, CommandError> {
         let age = stored.map_or_else(|| age(observed.secret.stored_at), |at| at.elapsed());
         let what = "Waiting until every function accepts the new token";
-        self.wait(what, self.settle.saturating_sub(age)).await;
+        self.session.terminal.wait(what, self.settle.saturating_sub(age)).await;
         for token in &observed.secret.tokens {
             self.try_out(token).await?;
         }
@@ -189,7 +188,7 @@ impl Rotation<'_> {
         for token in of(TokenStatus::Accepted) {
             self.try_out(token).await?;
         }
-        self.wait("Waiting for webhooks that the old token signed", IN_FLIGHT.min(self.settle)).await;
+        self.session.terminal.wait("Waiting for webhooks that the old token signed", IN_FLIGHT.min(self.settle)).await;
         for token in of(TokenStatus::Refused) {
             self.session.terminal.note(&format!("Removing the old token ({}) from the secret", fingerprint(token)));
         }
@@ -220,20 +219,6 @@ impl Rotation<'_> {
             sleep(PAUSE).await;
         }
         Ok(())
-    }
-
-    async fn wait(&self, what: &'static str, time: Duration) {
-        let seconds = usize::try_from(time.as_millis().div_ceil(1000)).unwrap_or(usize::MAX);
-        if seconds == 0 {
-            return;
-        }
-        self.session.terminal.note(&format!("{what}: {seconds} s"));
-        let bar: ProgressBar = self.session.terminal.progress(seconds, what);
-        for _ in 0..seconds {
-            sleep(Duration::from_secs(1)).await;
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
     }
 }
 

@@ -93,25 +93,42 @@ struct PreviewFacts {
     marketing_sent: usize,
 }
 
-/// Previews all of them. If one would never be sent, the answer is no.
-pub(super) async fn run(session: &Session, requests: &[NotificationRequest]) -> Result<(), CommandError> {
+/// Previews all of them, of which each has perhaps a problem that keeps this command from sending it. If one would never be
+/// sent, the answer is no.
+pub(super) async fn run(
+    session: &Session,
+    requests: &[NotificationRequest],
+    problems: &[Option<String>],
+) -> Result<(), CommandError> {
     let previewer = Previewer {
         session,
         contacts: session.contacts().await?,
         notifications: session.notifications().await?,
         pauses: session.pauses().await?.get().await?,
     };
-    let previews: Vec<_> = futures::stream::iter(requests)
+    let mut previews: Vec<_> = futures::stream::iter(requests)
         .map(|request| previewer.preview(&request.notification))
         .buffered(CONCURRENT_LOOKUPS)
         .try_collect()
         .await?;
+    for (preview, problem) in previews.iter_mut().zip(problems) {
+        preview.refuse_because(problem.as_deref());
+    }
     show(session, &previews)?;
     let refused = previews.iter().filter(|preview| preview.decision == PreviewVerdict::Refuse).count();
     match (refused, previews.len()) {
         (0, _) => Ok(()),
         (_, 1) => Err(CommandError::answer_is_no("it would not be sent")),
         (refused, total) => Err(CommandError::answer_is_no(format!("{refused} of {total} would not be sent"))),
+    }
+}
+
+impl Preview {
+    /// Refuses what would be sent, because of this problem. A refusal of the policy stays: it comes first.
+    fn refuse_because(&mut self, problem: Option<&str>) {
+        if let Some(problem) = problem.filter(|_| self.decision != PreviewVerdict::Refuse) {
+            (self.decision, self.reason, self.until) = (PreviewVerdict::Refuse, Some(problem.to_owned()), None);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A notification from flags or from a file, as it is put on the queue.
 
+use clap_complete::engine::ArgValueCandidates;
 use domain::{
     json::{self, InvalidJson},
     notification::Notification,
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use twilio_types::sid::AccountSid;
 use uuid::Uuid;
 
-use crate::{error::CommandError, session::Session};
+use crate::{completion, error::CommandError, session::Session};
 
 /// A valid notification.
 pub(super) struct NotificationRequest {
@@ -58,7 +59,7 @@ pub(super) struct NotificationFlags {
     #[arg(long, value_name = "ADDRESS", required_unless_present = "file")]
     to: Option<String>,
     /// The category: marketing, utility, authentication or service
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long, required_unless_present = "file", add = ArgValueCandidates::new(completion::categories))]
     category: Option<String>,
     /// Free-form text, which needs an open service window
     #[arg(long, value_name = "BODY", conflicts_with_all = ["media_url", "media_key", "content_sid", "template"])]
@@ -189,7 +190,7 @@ fn object(pairs: &[(String, String)]) -> Option<Value> {
 
 impl NotificationRequest {
     /// `account_sid` is the account of a notification that names none. If it is missing too, that is the stack's.
-    fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, CommandError> {
+    pub(super) fn of(mut value: Value, account_sid: Option<&AccountSid>) -> Result<Self, CommandError> {
         if let (Value::Object(fields), Some(account_sid)) = (&mut value, account_sid) {
             fields.entry("account_sid").or_insert_with(|| json!(account_sid));
         }

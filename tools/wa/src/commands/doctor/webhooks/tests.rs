@@ -18,7 +18,7 @@ fn levels(inbound: Option<&str>, method: &str, fallback: Option<&str>, status: O
         fallback: text(fallback),
         status: text(status),
     };
-    settings.findings(&api_url()).into_iter().map(|found| found.finding).collect()
+    settings.findings(&api_url(), &CopyableCommands::of_test()).into_iter().map(|found| found.finding).collect()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn one_sender_that_calls_the_stack_is_enough() {
                 json!({"sender_id": "whatsapp:+14155238886", "webhook": {"callback_url": url, "fallback_url": OURS}});
             serde_json::from_value(sender).unwrap()
         });
-        let found = sender_findings(senders.collect(), None, &api_url());
+        let found = sender_findings(senders.collect(), None, &api_url(), &CopyableCommands::of_test());
         found.into_iter().map(|found| found.finding).collect::<Vec<_>>()
     };
     assert_eq!(senders(&[Some(OURS), Some("https://other.example.com")]), [Level::Ok]);
@@ -61,7 +61,8 @@ fn one_sender_that_calls_the_stack_is_enough() {
 fn a_senders_webhook_is_fixed_in_the_console() {
     let sender =
         json!({"sender_id": "whatsapp:+14155238886", "webhook": {"callback_url": OURS, "callback_method": "GET"}});
-    let found = sender_findings(vec![serde_json::from_value(sender).unwrap()], None, &api_url());
+    let found =
+        sender_findings(vec![serde_json::from_value(sender).unwrap()], None, &api_url(), &CopyableCommands::of_test());
     let fixes: Vec<_> = found.into_iter().filter_map(|found| found.fix).collect();
     assert_eq!(fixes.len(), 2);
     assert!(fixes.iter().all(|fix| fix.contains("in the Console") && !fix.contains("--fix")), "{fixes:?}");

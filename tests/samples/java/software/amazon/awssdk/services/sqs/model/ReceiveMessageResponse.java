@@ -1,0 +1,5 @@
+package software.amazon.awssdk.services.sqs.model;
+
+import java.util.List;
+
+public record ReceiveMessageResponse(List<Message> messages) {}

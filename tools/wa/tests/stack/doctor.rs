@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     isolated_stack::{IsolatedStack, TOKEN},
-    operator::CommandRun,
+    operator::{CommandRun, wa},
 };
 
 const SERVICE: &str = "/v1/Services/MG00000000000000000000000000000001";
@@ -107,6 +107,12 @@ fn with_complete_commands(isolated: &IsolatedStack) -> usize {
         }
     }
     to_fix.len()
+}
+
+#[test]
+fn alarms_of_the_stack_are_read() {
+    let (level, seen) = found(&wa(&["doctor", "--output", "json"]), "alarms");
+    assert!(level != "not_checked", "{seen}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, element } from "./dom.js";
-import { attempt, button, group } from "./group.js";
+import { attempt, button, errorNode, group } from "./group.js";
 
 /** The groups "Account" and "Everything". */
 export function accountAndReset() {
@@ -10,7 +10,7 @@ export function accountAndReset() {
 }
 
 function accountGroup() {
-  const error = element("p", { class: "error", role: "alert", hidden: true });
+  const error = errorNode();
   const said = element(
     "p",
     { class: "muted", role: "status" },
@@ -18,7 +18,6 @@ function accountGroup() {
   );
   const change = async () => {
     const { auth_token: token } = await api.changeAuthToken();
-    error.hidden = true;
     said.replaceChildren(
       "The auth token is now ",
       element("code", {}, token),
@@ -29,7 +28,7 @@ function accountGroup() {
 }
 
 function resetGroup() {
-  const error = element("p", { class: "error", role: "alert", hidden: true });
+  const error = errorNode();
   byId("reset-form").addEventListener("submit", () => attempt(api.reset, error));
   return group("Everything", button("Reset", () => byId("reset-dialog").showModal(), error), error);
 }

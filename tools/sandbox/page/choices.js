@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { element } from "./dom.js";
+import { attempt, errorNode, group } from "./group.js";
 
 /** The first value of each is the one from the start. */
 export const CHOICES = [
@@ -50,12 +51,10 @@ export const CHOICES = [
 export class Choices {
   constructor(store) {
     this.store = store;
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.error = errorNode();
     this.fields = new Map(CHOICES.map((choice) => [choice.name, this.#field(choice)]));
-    this.node = element(
-      "fieldset",
-      { class: "group" },
-      element("legend", {}, "Open questions"),
+    this.node = group(
+      "Open questions",
       element("p", { class: "muted" }, "Twilio's documentation leaves these open. Your system must be right with every answer."),
       ...[...this.fields.values()].map(({ node }) => node),
       this.error,
@@ -80,13 +79,6 @@ export class Choices {
   }
 
   async #put(name, value) {
-    try {
-      await api.putChoices({ [name]: value });
-      this.error.hidden = true;
-    } catch (error) {
-      this.error.textContent = error.message;
-      this.error.hidden = false;
-      this.#refresh();
-    }
+    if (!(await attempt(() => api.putChoices({ [name]: value }), this.error))) this.#refresh();
   }
 }

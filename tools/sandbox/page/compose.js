@@ -3,6 +3,7 @@
 import { Attachments } from "./attachments.js";
 import { summary } from "./bubble.js";
 import { element, icon, setText } from "./dom.js";
+import { errorNode } from "./group.js";
 import { placeForm } from "./place.js";
 
 /** `send(writing)` sends the message: the fields of /sandbox/inbound without the person. */
@@ -23,7 +24,7 @@ export class Compose {
         paste: (event) => this.files.transfer(event, event.clipboardData),
       },
     });
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.error = errorNode();
     this.reply = element("div", { class: "replying", hidden: true });
     this.place = placeForm(name, (location) => this.deliver({ location }));
     this.files = new Attachments(name, { say: (error) => this.say(error), settled: () => this.text.focus() });

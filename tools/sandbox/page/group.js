@@ -7,16 +7,25 @@ export function group(name, ...children) {
   return element("fieldset", { class: "group" }, element("legend", {}, name), ...children);
 }
 
-/** A button that does something, and shows in the node `said` why that was not possible. */
-export function button(name, does, said) {
-  return element("button", { type: "button", on: { click: () => attempt(does, said) } }, name);
+/** The node that shows why something was not possible. */
+export function errorNode() {
+  return element("p", { class: "error", role: "alert", hidden: true });
 }
 
-export async function attempt(does, said) {
+/** A button that does something, and shows in an error node why that was not possible. */
+export function button(name, does, error) {
+  return element("button", { type: "button", on: { click: () => attempt(does, error) } }, name);
+}
+
+/** Does something, and gives whether it was possible; if not, the error node says why. */
+export async function attempt(does, error) {
   try {
     await does();
-  } catch (error) {
-    setText(said, error.message);
-    said.hidden = false;
+    error.hidden = true;
+    return true;
+  } catch (refused) {
+    setText(error, refused.message);
+    error.hidden = false;
+    return false;
   }
 }

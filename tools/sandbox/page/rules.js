@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { element } from "./dom.js";
+import { attempt, errorNode, group } from "./group.js";
 
 /** `usual` is the initial value of a rule with a number. */
 const RULES = [
@@ -24,12 +25,10 @@ const RULES = [
 export class Rules {
   constructor(store) {
     this.store = store;
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.error = errorNode();
     this.fields = new Map(RULES.map((rule) => [rule.name, this.#field(rule)]));
-    this.node = element(
-      "fieldset",
-      { class: "group" },
-      element("legend", {}, "Rules"),
+    this.node = group(
+      "Rules",
       ...[...this.fields.values()].map(({ node }) => node),
       this.error,
     );
@@ -78,13 +77,6 @@ export class Rules {
   }
 
   async #put(name, value) {
-    try {
-      await api.putRules({ ...this.store.rules, [name]: value });
-      this.error.hidden = true;
-    } catch (error) {
-      this.error.textContent = error.message;
-      this.error.hidden = false;
-      this.#refresh();
-    }
+    if (!(await attempt(() => api.putRules({ ...this.store.rules, [name]: value }), this.error))) this.#refresh();
   }
 }

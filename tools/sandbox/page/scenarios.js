@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { element, setText } from "./dom.js";
-import { attempt, button, group } from "./group.js";
+import { attempt, button, errorNode, group } from "./group.js";
 import { verdictLines } from "./verdict.js";
 
 export class Scenarios {
@@ -13,9 +13,9 @@ export class Scenarios {
     this.select = element("select", { "aria-label": "Preset", on: { change: () => this.#describe() } });
     this.expect = element("p", { class: "muted", id: "preset-expect" });
     this.select.setAttribute("aria-describedby", this.expect.id);
-    this.said = element("p", { class: "error", role: "alert", hidden: true });
+    this.error = errorNode();
     this.running = element("p", {});
-    this.stop = button("Stop", api.stopScenario, this.said);
+    this.stop = button("Stop", api.stopScenario, this.error);
     this.now = element("div", { class: "running", hidden: true }, this.running, this.stop);
     this.verdict = element("div", { class: "scenario-verdict", role: "status", "aria-label": "Verdict", hidden: true });
     this.picker = element("input", {
@@ -26,11 +26,11 @@ export class Scenarios {
       tabindex: -1,
       on: { change: () => this.#picked() },
     });
-    this.run = button("Run it", () => this.#begin(api.runPreset(this.select.value)), this.said);
-    const choose = button("Run a file", () => this.picker.click(), this.said);
+    this.run = button("Run it", () => this.#begin(api.runPreset(this.select.value)), this.error);
+    const choose = button("Run a file", () => this.picker.click(), this.error);
     this.choice = element("div", { class: "preset", hidden: true }, this.select, this.expect);
     const actions = element("div", { class: "actions" }, this.run, choose);
-    this.node = group("Scenarios", this.choice, this.picker, actions, this.said, this.now, this.verdict);
+    this.node = group("Scenarios", this.choice, this.picker, actions, this.error, this.now, this.verdict);
     for (const topic of ["snapshot", "scenario"]) store.addEventListener(topic, () => this.#showRunning());
     store.addEventListener("snapshot", () => this.#load());
     store.addEventListener("entry", ({ detail }) => detail.kind === "verdict" && this.#showVerdict(detail));
@@ -53,13 +53,12 @@ export class Scenarios {
 
   #picked() {
     const [file] = this.picker.files;
-    if (file) attempt(async () => this.#begin(api.runScenario(await file.text())), this.said);
+    if (file) attempt(async () => this.#begin(api.runScenario(await file.text())), this.error);
     // So that the same file can be selected again after it was edited.
     this.picker.value = "";
   }
 
   async #begin(started) {
-    this.said.hidden = true;
     this.verdict.hidden = true;
     await started;
   }

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { meaning, TITLES } from "./codes.js";
 import { element, setText } from "./dom.js";
 import { CATALOGUE, effect, occasion } from "./faults.js";
+import { attempt, button, errorNode, group } from "./group.js";
 
 const CODES = "error-codes";
 
@@ -22,17 +23,10 @@ export class Switches {
     );
     this.count = numberField("How many", "times", { min: 2, max: 10_000, value: 3 });
     this.chance = numberField("Chance in percent", "chance", { min: 1, max: 100, value: 100 });
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.error = errorNode();
     this.list = element("ul", { class: "faults", "aria-label": "Switched on" });
-    this.all = element("button", { type: "button", on: { click: () => this.#try(api.takeAllBack) } }, "Take all back");
-    this.node = element(
-      "fieldset",
-      { class: "group" },
-      element("legend", {}, "Misbehaviour"),
-      this.#form(),
-      this.list,
-      this.all,
-    );
+    this.all = button("Take all back", api.takeAllBack, this.error);
+    this.node = group("Misbehaviour", this.#form(), this.list, this.all);
     for (const topic of ["snapshot", "faults", "people"]) store.addEventListener(topic, () => this.#refresh());
     this.#offerFields();
     this.#offerCount();
@@ -78,7 +72,7 @@ export class Switches {
       {
         type: "button",
         "aria-label": `Take back: ${who}, ${effect(planned.fault)}`,
-        on: { click: () => this.#try(() => api.takeBack(planned.id)) },
+        on: { click: () => attempt(() => api.takeBack(planned.id), this.error) },
       },
       "Take back",
     );
@@ -115,17 +109,7 @@ export class Switches {
     );
     const times = { next: 1, some: Number(this.count.querySelector("input").value), always: null }[this.when.value];
     const chance = Number(given.get("chance")) / 100;
-    this.#try(() => api.plan({ to: this.who.value || null, times, chance, fault: chosen.fault(values) }));
-  }
-
-  async #try(does) {
-    try {
-      await does();
-      this.error.hidden = true;
-    } catch (error) {
-      this.error.textContent = error.message;
-      this.error.hidden = false;
-    }
+    attempt(() => api.plan({ to: this.who.value || null, times, chance, fault: chosen.fault(values) }), this.error);
   }
 }
 

@@ -50,9 +50,8 @@ export class Store extends EventTarget {
     this.entries = snapshot.timeline ?? [];
     this.links = new Links();
     for (const entry of this.entries) this.links.join(entry);
-    // The numbers begin with 1, and continue after a reset.
-    this.hasOlder = (this.entries[0]?.number ?? 1) > 1;
-    this.forgotten = 0;
+    this.hasOlder = snapshot.timeline_older ?? false;
+    this.forgotten = snapshot.timeline_forgotten ?? 0;
     this.chosen = null;
     this.#pointed = null;
     this.#focused = null;

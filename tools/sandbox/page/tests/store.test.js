@@ -29,6 +29,7 @@ function loaded(timeline = []) {
     people: [AVA, CHLOE],
     messages: [],
     timeline,
+    timeline_older: (timeline[0]?.number ?? 1) > 1,
   });
   return store;
 }

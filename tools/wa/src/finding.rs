@@ -64,8 +64,7 @@ impl Finding {
         fix: impl Into<String>,
         command: impl Into<String>,
     ) -> Self {
-        let (fix, command) = (Some(fix.into()), Some(command.into()));
-        Self { check, finding: Level::Warning, what: what.into(), fix, command }
+        Self::to_fix(Level::Warning, check, what.into(), fix.into(), command.into())
     }
 
     pub fn wrong(
@@ -74,8 +73,11 @@ impl Finding {
         fix: impl Into<String>,
         command: impl Into<String>,
     ) -> Self {
-        let (fix, command) = (Some(fix.into()), Some(command.into()));
-        Self { check, finding: Level::Wrong, what: what.into(), fix, command }
+        Self::to_fix(Level::Wrong, check, what.into(), fix.into(), command.into())
+    }
+
+    fn to_fix(finding: Level, check: &'static str, what: String, fix: String, command: String) -> Self {
+        Self { check, finding, what, fix: Some(fix), command: Some(command) }
     }
 
     /// A check that could not be made. `why` is the reason.

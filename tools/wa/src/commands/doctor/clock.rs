@@ -3,9 +3,8 @@
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::header::DATE;
 use serde::Deserialize;
-use twilio_types::base_url::BaseUrl;
 
-use crate::{error::CommandError, finding::Finding, session::Session, webhook_probe::probe};
+use crate::{error::CommandError, finding::Finding, session::Session, stack::DeployedStack, webhook_probe::probe};
 
 pub(super) const CHECK: &str = "clock";
 
@@ -17,7 +16,7 @@ const UNSET: SignedDuration = SignedDuration::from_secs(30);
 /// Compares this machine's clock with that of the stack's API, which is AWS's, and with Twilio's.
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
-    if let Some(moved) = moved_clock(&stack.twilio_api_base_url).await {
+    if let Some(moved) = moved_clock(stack).await {
         return Ok(vec![moved]);
     }
     let api = async {
@@ -46,14 +45,11 @@ struct SandboxClock {
 }
 
 /// The finding that the clock of a local stack was moved on the sandbox's page, or a test's. This command may have either time.
-async fn moved_clock(twilio: &BaseUrl) -> Option<Finding> {
-    // A sandbox listens on this machine only. Twilio is not asked for what it does not have.
-    let is_local =
-        ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|host| twilio.as_str().starts_with(host));
-    if !is_local {
+async fn moved_clock(stack: &DeployedStack) -> Option<Finding> {
+    if stack.sends_by_twilio() {
         return None;
     }
-    let url = twilio.join("/sandbox/clock");
+    let url = stack.twilio_api_base_url.join("/sandbox/clock");
     let clock: SandboxClock = reqwest::get(&url).await.ok()?.error_for_status().ok()?.json().await.ok()?;
     moved_clock_finding(&clock, &url)
 }

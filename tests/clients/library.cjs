@@ -4,7 +4,14 @@ const assert = require("node:assert/strict");
 const twilio = require("twilio");
 const RequestClient = require("twilio/lib/base/RequestClient");
 
+// The sandbox's account (docs/sandbox.md, "The account").
 const ACCOUNT_SID = "AC00000000000000000000000000000001";
+const AUTH_TOKEN = "12345678901234567890123456789012";
+const SENDER = "whatsapp:+14155238886";
+const SERVICE = "MG00000000000000000000000000000001";
+const ORDER_UPDATE = "HX00000000000000000000000000000001";
+const AVA = "whatsapp:+14155550123";
+const HOUR = 60 * 60 * 1000;
 
 // Sends what is meant for Twilio to the sandbox, which recognises the product by the path.
 class Redirected extends RequestClient {
@@ -31,4 +38,4 @@ const refused = (httpStatus, code) => (error) => {
   return true;
 };
 
-module.exports = { clientOf, refused };
+module.exports = { ACCOUNT_SID, AUTH_TOKEN, AVA, HOUR, ORDER_UPDATE, SENDER, SERVICE, clientOf, refused };

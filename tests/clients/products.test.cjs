@@ -3,19 +3,12 @@
 const assert = require("node:assert/strict");
 const { afterEach, beforeEach, test } = require("node:test");
 
-const { clientOf, refused } = require("./library.cjs");
+const { ACCOUNT_SID, AUTH_TOKEN, AVA, HOUR, ORDER_UPDATE, SENDER, SERVICE, clientOf, refused } = require("./library.cjs");
 const { Receiver, Sandbox } = require("./play.cjs");
 
-const ACCOUNT_SID = "AC00000000000000000000000000000001";
-const AUTH_TOKEN = "12345678901234567890123456789012";
-const SENDER = "whatsapp:+14155238886";
 const SMS_SENDER = "+14155550100";
-const SERVICE = "MG00000000000000000000000000000001";
-const ORDER_UPDATE = "HX00000000000000000000000000000001";
 const WHATSAPP_SENDER_SID = "XE00000000000000000000000000000001";
-const AVA = "whatsapp:+14155550123";
 const AVA_BY_SMS = "+14155550123";
-const HOUR = 60 * 60 * 1000;
 
 let sandbox;
 let receiver;

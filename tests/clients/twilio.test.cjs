@@ -7,19 +7,12 @@ const { afterEach, beforeEach, test } = require("node:test");
 const twilio = require("twilio");
 
 const library = require("./library.cjs");
-const { refused } = library;
+const { ACCOUNT_SID, AUTH_TOKEN, AVA, HOUR, ORDER_UPDATE, SENDER, SERVICE, refused } = library;
 const { Receiver, Sandbox } = require("./play.cjs");
 
-const ACCOUNT_SID = "AC00000000000000000000000000000001";
-const AUTH_TOKEN = "12345678901234567890123456789012";
 const API_KEY = "SK00000000000000000000000000000001";
 const API_KEY_SECRET = "sandbox-secret";
-const SENDER = "whatsapp:+14155238886";
-const SERVICE = "MG00000000000000000000000000000001";
-const ORDER_UPDATE = "HX00000000000000000000000000000001";
-const AVA = "whatsapp:+14155550123";
 const BEN = "whatsapp:+14155550124";
-const HOUR = 60 * 60 * 1000;
 
 let sandbox;
 let receiver;

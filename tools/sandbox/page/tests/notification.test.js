@@ -41,6 +41,6 @@ test("a decision is shown with its reason", () => {
   assert.match(later.text, /^Will wait until 20 Nov.*: quiet hours$/);
 });
 
-test("each notification has an id of its own", () => {
+test("each notification has another id", () => {
   assert.notEqual(newId(), newId());
 });

@@ -83,7 +83,7 @@ async fn without_a_system_the_sandbox_creates_the_message() {
     assert_eq!(answer(&server, "send", &text("+14155550123")).await.0, 200);
     let messages = state(&server).await["messages"].clone();
     assert_eq!((&messages[1]["body"], &messages[1]["direction"]), (&json!("Hello"), &json!("outbound-api")));
-    let (status, error) = answer(&server, "send", &text("nobody")).await;
+    let (status, error) = answer(&server, "send", &text("no-address")).await;
     assert!(status == 422 && error["error"].as_str().unwrap().starts_with("21211: "), "{error}");
 }
 

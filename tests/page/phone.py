@@ -58,11 +58,16 @@ def fold(page: Page) -> None:
     page.get_by_role("button", name="Unfold all").click()
 
 
+def controls_button(page: Page) -> Locator:
+    """The button of the controls. Its name ends with how many faults are on, as in `Controls 2 on`."""
+    return page.get_by_role("button", name=re.compile(r"^Controls( \d+ on)?$"))
+
+
 def misbehave(page: Page, who: str, what: str, **fields: str) -> None:
     """Switches a misbehaviour on for the next call, through the controls: `fields` as in `Error_code="63003"`."""
     controls = page.get_by_role("region", name="Controls")
     if not controls.is_visible():
-        page.get_by_role("button", name="Controls").click()
+        controls_button(page).click()
     controls.get_by_role("combobox", name="Who").select_option(label=who)
     controls.get_by_role("combobox", name="What").select_option(label=what)
     for name, value in fields.items():

@@ -6,7 +6,7 @@ import sys
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from phone import Phone, expect_status, timeline
+from phone import Phone, controls_button, expect_status, timeline
 from play import BEN, ORDER_UPDATE, SandboxProcess
 from test_page import APPOINTMENT_REMINDER, DESKTOP, NARROW, violations
 
@@ -33,7 +33,7 @@ def open_business(page: Page) -> Locator:
 
 
 def open_controls(page: Page, group: str) -> Locator:
-    page.get_by_role("button", name="Controls", exact=True).click()
+    controls_button(page).click()
     return page.get_by_role("group", name=group, exact=True)
 
 

@@ -3,13 +3,14 @@
 import pytest
 from playwright.sync_api import expect
 
+from phone import controls_button
 from play import AVA
 
 
 @pytest.fixture
 def page(open_page, sandbox):
     page = open_page(sandbox.url, viewport={"width": 1440, "height": 900})
-    page.get_by_role("button", name="Controls", exact=True).click()
+    controls_button(page).click()
     return page
 
 

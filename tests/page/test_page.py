@@ -4,7 +4,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from phone import Phone, expect_status, misbehave, timeline, unfold
+from phone import Phone, controls_button, expect_status, misbehave, timeline, unfold
 from play import API_KEY, API_KEY_SECRET, AVA, BEN, DEADLINE, ORDER_UPDATE, ROOT
 
 APPOINTMENT_REMINDER = "HX00000000000000000000000000000002"
@@ -117,8 +117,10 @@ def test_misbehaviour_is_switched_off(page, sandbox, ava):
     with pytest.raises(requests.HTTPError, match="429"):
         sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
     misbehave(page, "Ava", "Refused: too many requests (429)")
+    expect(controls_button(page)).to_have_accessible_name("Controls 1 on")
     page.get_by_role("list", name="Switched on").get_by_role("button", name="Take back").click()
     expect(page.get_by_role("list", name="Switched on").get_by_role("listitem")).to_have_count(0)
+    expect(controls_button(page)).to_have_accessible_name("Controls")
     assert sandbox.send(To=AVA, ContentSid=ORDER_UPDATE)
 
 
@@ -187,7 +189,7 @@ def test_second_page_shows_earlier_messages(open_page, sandbox, page, ava):
 def test_reset_removes_messages_and_timeline(page, ava):
     ava.write("Hello")
     expect_status(ava.said("Hello"), "200")
-    page.get_by_role("button", name="Controls").click()
+    controls_button(page).click()
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("dialog", name="Forget everything?").get_by_role("button", name="Forget everything").click()
     expect(ava.said("Hello")).to_have_count(0)
@@ -219,7 +221,7 @@ def test_page_is_usable_by_keyboard_alone(page, sandbox, receiver, ava):
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
     expect_status(ava.said("By keyboard"), "200")
-    controls = page.get_by_role("button", name="Controls", exact=True)
+    controls = controls_button(page)
     tab_to(page, controls)
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Controls")).to_be_visible()
@@ -261,7 +263,7 @@ def test_page_has_no_accessibility_violations(open_page, sandbox, receiver, colo
     expect(Phone(page, "Ava").got("Lost")).to_have_count(1)
     timeline(page, "Webhook of a message").first.click()
     assert violations(page) == []
-    page.get_by_role("button", name="Controls", exact=True).click()
+    controls_button(page).click()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.get_by_role("button", name="Close the controls").click()

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from phone import Phone, expect_status, misbehave, timeline, unfold
+from phone import Phone, controls_button, expect_status, misbehave, timeline, unfold
 from play import ORDER_UPDATE
 from stack import Stack, text
 
@@ -121,7 +121,7 @@ def test_business_form_shows_the_decision_and_sends(page, dora):
 
 
 def test_preset_passes_on_the_page(page):
-    page.get_by_role("button", name="Controls", exact=True).click()
+    controls_button(page).click()
     group = page.get_by_role("group", name="Scenarios", exact=True)
     group.get_by_role("combobox", name="Preset").select_option("too-many-requests")
     group.get_by_role("button", name="Run it").click()

@@ -342,7 +342,9 @@ proptest! {
         prop_assert!(form_request(URL, &encode(&reversed), &signature).verify(&keys(&token)).is_ok());
     }
 
-    /// A changed byte either leaves the decoded form as it was (`%3A` and `%3a`) or breaks the signature.
+    /// A changed byte either leaves what is signed as it was, or breaks the signature. What is signed stays as it was if the decoded
+    /// form does (`%3A` and `%3a`), and if a name and its value become two names, as in `From&whatsapp`: Twilio signs names and
+    /// values without anything between them.
     #[test]
     fn one_changed_byte_fails_verification(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let body = b"AccountSid=AC00000000000000000000000000000001&Body=Where%20is+my+order%3F&From=whatsapp%3A%2B14155550123";
@@ -350,7 +352,11 @@ proptest! {
         let signature = sign(&"12345".into(), URL, &form);
         let mut changed = body.to_vec();
         changed[place.index(body.len())] = byte;
-        let same = Form::parse(&changed) == form;
+        let signed = |form: &Form| {
+            let pairs: std::collections::BTreeSet<_> = form.pairs().iter().collect();
+            pairs.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect::<String>()
+        };
+        let same = signed(&Form::parse(&changed)) == signed(&form);
         prop_assert_eq!(form_request(URL, &changed, &signature).verify(&keys("12345")).is_ok(), same);
         let mut changed = signature.clone().into_bytes();
         changed[place.index(signature.len())] = byte;

@@ -11,3 +11,4 @@ pub mod limits;
 pub mod media;
 pub mod message_status;
 pub mod sid;
+pub mod verification;

@@ -89,8 +89,29 @@ sid!(
     ContentSid, "a content SID", "HX", ["HX"]
 );
 sid!(
+    /// A file of a message, `ME...`.
+    MediaSid, "a media SID", "ME", ["ME"]
+);
+sid!(
     /// A REST API key, `SK...`.
     ApiKeySid, "an API key SID", "SK", ["SK"]
+);
+sid!(
+    /// A service of Verify, `VA...`: the name, the length of the codes and the senders of one-time passwords.
+    VerifyServiceSid, "a Verify service SID", "VA", ["VA"]
+);
+sid!(
+    /// A verification of Verify, `VE...`: one phone number that proves that it received a code.
+    VerificationSid, "a verification SID", "VE", ["VE"]
+);
+
+sid!(
+    /// A flow of Twilio Studio, `FW...`.
+    FlowSid, "a flow SID", "FW", ["FW"]
+);
+sid!(
+    /// An execution of a flow of Twilio Studio, `FN...`.
+    ExecutionSid, "an execution SID", "FN", ["FN"]
 );
 
 #[cfg(test)]

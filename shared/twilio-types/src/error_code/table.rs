@@ -1,6 +1,6 @@
 //! Twilio's error codes, in ascending order.
 //!
-//! Source of the codes and titles: Twilio, "Error and Warning Dictionary"; of 63060, 63062, 63124 and 63128 their own pages,
+//! Source of the codes and titles: Twilio, "Error and Warning Dictionary"; of 63060, 63062, 63124, 63128 and 91300 to 91308 their own pages,
 //! because they are newer than our copy of the dictionary. Some titles are shortened.
 //!
 //! Source of the classes: the causes and solutions on the page of each code, which has the title "Error" and its number. The
@@ -171,9 +171,22 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (60200, FixConfiguration, "Verify: Invalid parameter"),
     (60202, SlowDown, "Verify: Max check attempts reached"),
     (60203, SlowDown, "Verify: Max send attempts reached"),
+    (60204, FixConfiguration, "Verify: Feature not supported"),
+    (60205, FixRecipient, "Verify: SMS is not supported by landline phone number"),
+    (60207, SlowDown, "Verify: Max rate limits reached"),
+    (60212, SlowDown, "Verify: Too many concurrent requests for phone number"),
+    (60217, FixConfiguration, "Verify: Invalid service configuration"),
+    (60220, FixConfiguration, "Verify: Use case vetting required for China"),
     (60221, FixConfiguration, "Verify: No target verification specified"),
     (60223, FixConfiguration, "Verify: Delivery channel disabled"),
+    (60228, FixConfiguration, "Verify: Template was not found"),
+    (60229, FixConfiguration, "Verify: Template translation was not found"),
+    (60238, Blocked, "Verify: Verification creation attempt blocked by Twilio"),
     (60242, FixConfiguration, "Verify: WhatsApp template not found"),
+    (60410, Blocked, "Verify: Verification delivery attempt blocked"),
+    (60413, Blocked, "Verify: Verification blocked by Verify Device Intelligence"),
+    (60436, FixRecipient, "Verify: Recipient invalid or not provided"),
+    (60605, Blocked, "Verify: Verification delivery attempt blocked by Geo-Permissions"),
     (63001, FixConfiguration, "Channel could not authenticate the request"),
     (63002, FixConfiguration, "Channel could not find the From address"),
     (63003, FixRecipient, "Channel could not find To address"),
@@ -256,4 +269,15 @@ pub(super) static TABLE: &[(u32, Class, &str)] = &[
     (63120, FixConfiguration, "Meta Business Account is locked"),
     (63124, FixConfiguration, "Display name was declined by Meta"),
     (63128, FixConfiguration, "A display name change is already in progress for this sender"),
+    (91000, FixConfiguration, "Sink could not be created"),
+    (91001, FixConfiguration, "Sink could not be found"),
+    (91003, FixConfiguration, "Account reached the max sink limit"),
+    (91300, FixWebhook, "Event delivery to sink failed"),
+    (91302, FixWebhook, "Delivery throttled"),
+    (91303, Information, "Event dropped due to an internal error"),
+    (91304, Information, "Internal error, delivery retried"),
+    (91305, FixWebhook, "Sink endpoint rejected the event"),
+    (91306, FixWebhook, "Sink endpoint returned a server error"),
+    (91307, FixWebhook, "Could not connect to sink endpoint"),
+    (91308, FixWebhook, "Sink endpoint did not respond in time"),
 ];

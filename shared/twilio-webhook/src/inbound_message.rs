@@ -13,9 +13,11 @@ use twilio_types::{
 
 use crate::{form::Form, redacted::redacted_debug, signature::TrustedForm};
 
+mod answers;
 mod details;
 
 pub use crate::fields::InvalidForm;
+pub use answers::{FlowAnswer, Order, OrderedItem, Reaction};
 pub use details::{Button, Details, ListItem, Location, OptOutType, Referral, ReplyTo};
 
 use crate::fields::Fields;

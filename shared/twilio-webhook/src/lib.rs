@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+pub mod contact_card;
 mod fields;
 pub mod form;
 pub mod inbound_message;

@@ -192,6 +192,11 @@ impl UnverifiedRequest {
         self.is_form().then(|| pairs.find(|(key, _)| key == name))?.map(|(_, value)| value.into_owned())
     }
 
+    /// The body before its signature is verified: to find the account whose keys to verify with, and for nothing else.
+    pub fn unverified_body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Whether anything can sign the request: it has a signature, and a body that the signature can cover. This costs no
     /// HMAC, and [`UnverifiedRequest::verify`] fails with the same error.
     pub fn check_signable(&self) -> Result<(), SignatureError> {

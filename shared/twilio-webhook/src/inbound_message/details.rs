@@ -5,7 +5,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use twilio_types::sid::MessagingServiceSid;
 
-use crate::{fields::Fields, redacted::redacted_debug};
+use super::answers::{FlowAnswer, JsonAnswers, Order, Reaction};
+use crate::{contact_card::ContactCard, fields::Fields, redacted::redacted_debug};
 
 /// The optional parameters of a message, as the person's app sent them: neither Twilio nor WhatsApp vouches for them.
 #[derive(Clone, PartialEq, Default, Serialize)]
@@ -47,6 +48,18 @@ pub struct Details {
     /// `FlowData`: JSON as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_data: Option<String>,
+    /// `FlowData` as JSON: what the person entered into a flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowAnswer>,
+    /// What the person orders from a catalog, if the form says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// The emoji with which the person reacts to a message, if the form says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaction: Option<Reaction>,
+    /// The contact cards in the text. A card that is a file is in `media`, with the type `text/vcard`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<ContactCard>,
     /// `ChannelMetadata`: JSON as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_metadata: Option<String>,
@@ -168,6 +181,7 @@ redacted_debug! {
 
 impl Details {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Self {
+        let answers = JsonAnswers::read(fields);
         Self {
             messaging_service_sid: fields.parsed("MessagingServiceSid"),
             profile_name: fields.text("ProfileName"),
@@ -180,6 +194,10 @@ impl Details {
             list_item: fields.text("ListId").map(|id| ListItem { id, title: fields.text("ListTitle") }),
             interactive_data: fields.text("InteractiveData"),
             flow_data: fields.text("FlowData"),
+            flow: answers.flow(fields),
+            order: answers.order(),
+            reaction: answers.reaction(fields),
+            contacts: fields.text("Body").map(|body| ContactCard::parse_all(&body)).unwrap_or_default(),
             channel_metadata: fields.text("ChannelMetadata"),
             location: Location::parse(fields),
             referral: Referral::parse(fields),

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use twilio_types::{
     error_code::ErrorCode,
-    sid::{AccountSid, MessageSid},
+    sid::{AccountSid, MediaSid, MessageSid},
 };
 
 use crate::{
@@ -118,6 +118,17 @@ impl AccountClient {
         };
         let into_file = |media: MediaResource| media.into_file(|path| self.client.url(Product::Api, path));
         Ok(page.media_list.into_iter().map(into_file).collect())
+    }
+
+    /// Deletes a file of a message, or does nothing where it or the message does not exist any more.
+    ///
+    /// Source: Twilio, "Media subresource", "Delete a Media resource".
+    pub async fn delete_media(&self, message_sid: &MessageSid, media_sid: &MediaSid) -> Result<(), TwilioError> {
+        let path = self.resource_path(&format!("Messages/{message_sid}/Media/{media_sid}.json"));
+        match self.call(ApiRequest::delete(Product::Api, path)).await {
+            Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(()),
+            deleted => deleted,
+        }
     }
 
     /// Keeps a scheduled message from being sent.

@@ -102,7 +102,13 @@ impl TwilioClient {
     /// Opens a connection to the main API, so that the first call does not wait for its handshake. Any answer counts. After
     /// an error the next call opens its own connection.
     pub async fn warm(&self) -> Result<(), TransportError> {
-        self.http.head(self.base_url.join("/2010-04-01")).send().await.map(drop).map_err(TransportError::of_http)
+        self.warm_product(Product::Api).await
+    }
+
+    /// As [`TwilioClient::warm`], for the host of another product.
+    pub async fn warm_product(&self, product: Product) -> Result<(), TransportError> {
+        let path = if product == Product::Api { "/2010-04-01" } else { "/" };
+        self.http.head(self.url(product, path)).send().await.map(drop).map_err(TransportError::of_http)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

@@ -89,7 +89,7 @@ impl AccountClient {
 }
 
 /// The next page is given as a whole URL. Only its path is followed: the credentials go to no other host.
-fn path_and_query(url: &str) -> Option<String> {
+pub(crate) fn path_and_query(url: &str) -> Option<String> {
     let (_, after) = url.split_once("://")?;
     after.find('/').and_then(|slash| after.get(slash..)).map(str::to_owned)
 }

@@ -15,13 +15,18 @@
 mod account;
 mod client;
 mod content;
+mod content_approval;
+mod content_change;
 mod credentials;
 mod error;
+mod event_streams;
 mod media;
 mod message;
 mod message_list;
 mod new_message;
 mod request;
+mod typing;
+mod verification;
 
 pub use account::{AccountClient, Cancellation};
 pub use client::{
@@ -29,10 +34,14 @@ pub use client::{
     HttpClientError, TwilioClient, TwilioClientBuilder,
 };
 pub use content::{ContentPage, ContentResource, MAX_CONTENT_PAGES};
+pub use content_approval::{ContentApproval, ContentApprovalPage, ContentWithApproval};
+pub use content_change::NewTemplate;
 pub use credentials::Credentials;
 pub use error::{ErrorResponse, TransportError, TwilioError};
+pub use event_streams::{EventSink, EventSubscription, SinkConfiguration, SubscribedEventType};
 pub use media::MediaFile;
 pub use message::{CreatedMessage, MessageResource};
 pub use message_list::{InvalidPagePath, MessageFilter, MessagePage, PagePath};
 pub use new_message::{MessageSender, NewContent, NewMessage};
 pub use request::{ApiRequest, Product};
+pub use verification::{NewVerification, SentCode, VerificationResource, VerificationTarget};

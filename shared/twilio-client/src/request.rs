@@ -18,6 +18,8 @@ pub enum Product {
     Api,
     /// `content`: message templates.
     Content,
+    /// `events`: sinks and subscriptions of Event Streams.
+    Events,
     /// `iam`: API keys.
     Iam,
     /// `lookups`: what is known of a phone number.
@@ -39,6 +41,7 @@ impl Product {
             Self::Accounts => "accounts",
             Self::Api => "api",
             Self::Content => "content",
+            Self::Events => "events",
             Self::Iam => "iam",
             Self::Lookups => "lookups",
             Self::Messaging => "messaging",
@@ -96,6 +99,11 @@ impl ApiRequest {
     /// Creates or updates a resource.
     pub fn post(product: Product, path: impl Into<String>) -> Self {
         Self::new(Method::POST, product, path.into())
+    }
+
+    /// Replaces a resource.
+    pub fn put(product: Product, path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, product, path.into())
     }
 
     /// Deletes a resource.

@@ -16,8 +16,10 @@ use std::{
 use serde_json::{Value, json};
 use twilio_client::{
     AccountClient, ApiRequest, CallRecord, Cancellation, Credentials, MediaFile, MessageFilter, MessageSender,
-    NewContent, NewMessage, PagePath, Product, TwilioClient, TwilioError,
+    NewContent, NewMessage, NewTemplate, NewVerification, PagePath, Product, TwilioClient, TwilioError,
+    VerificationTarget,
 };
+use twilio_types::verification::VerificationChannel;
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const MESSAGE: &str = "SM00000000000000000000000000000001";
@@ -290,6 +292,20 @@ async fn files_that_were_deleted_are_none() {
 }
 
 #[tokio::test]
+async fn a_file_is_deleted_whether_it_still_exists_or_not() {
+    let server = Server::start(vec![Script::Answer(204, String::new()), refused(404, 20404), refused(403, 20403)]);
+    let (account, message_sid) = (server.account(), MESSAGE.parse().unwrap());
+    let media_sid = format!("ME{:032}", 1).parse().unwrap();
+    account.delete_media(&message_sid, &media_sid).await.unwrap();
+    let request = server.request();
+    let path = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages/{MESSAGE}/Media/{media_sid}.json");
+    assert!(request.starts_with(&format!("DELETE {path} HTTP")), "{request}");
+    account.delete_media(&message_sid, &media_sid).await.unwrap();
+    let refused = account.delete_media(&message_sid, &media_sid).await;
+    assert!(matches!(refused, Err(TwilioError::Rejected(_) | TwilioError::Unauthorized(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_template_is_found_on_a_later_page_by_name_and_language() {
     let template = |sid: u32, language: &str| json!({"sid": format!("HX{sid:032}"), "friendly_name": "order", "language": language});
     let next = "https://elsewhere.example.com/v1/Content?Page=1";
@@ -328,4 +344,139 @@ async fn an_observer_sees_each_call_with_its_status() {
     }
     let fetch = format!("GET {}{MESSAGES}/{MESSAGE}.json", server.url);
     assert_eq!(*SEEN.lock().unwrap(), [(fetch.clone(), Some(404)), (fetch, None)]);
+}
+
+#[tokio::test]
+async fn templates_are_listed_with_their_approvals() {
+    let sid = format!("HX{:032}", 1);
+    let approval = json!({"status": "paused", "category": "UTILITY"});
+    let content = json!({"sid": sid, "friendly_name": "order", "language": "en", "variables": {"1": "Ava"},
+                         "types": {"twilio/text": {"body": "Hi {{1}}"}}, "approval_requests": approval});
+    let next = "https://elsewhere.example.com/v1/ContentAndApprovals?Page=1";
+    let first = json!({"contents": [content], "meta": {"next_page_url": next}});
+    let last = json!({"contents": [], "meta": {"next_page_url": null}});
+    let server = Server::start(vec![ok(&first), ok(&last), ok(&content), ok(&json!({"whatsapp": approval}))]);
+    let account = server.account();
+    let page = account.list_content_with_approvals().await.unwrap();
+    assert!(server.request().starts_with("GET /v1/ContentAndApprovals?PageSize=250 HTTP"));
+    account.content_approval_page(&page.next.unwrap()).await.unwrap();
+    assert!(server.request().starts_with("GET /v1/ContentAndApprovals?Page=1 HTTP"), "on the same host");
+    let one = account.content_with_approval(&sid.parse().unwrap()).await.unwrap();
+    assert_eq!(one, page.contents[0]);
+    assert_eq!(one.approval.unwrap().status.as_deref(), Some("paused"));
+    assert!(server.request().starts_with(&format!("GET /v1/Content/{sid} HTTP")));
+    assert!(server.request().starts_with(&format!("GET /v1/Content/{sid}/ApprovalRequests HTTP")));
+}
+
+#[tokio::test]
+async fn template_is_created_changed_submitted_and_deleted() {
+    let sid = format!("HX{:032}", 1);
+    let content = json!({"sid": sid, "friendly_name": "order", "language": "en"});
+    let received = json!({"name": "order", "category": "UTILITY", "status": "received"});
+    let approved = json!({"sid": sid, "whatsapp": {"status": "approved"}});
+    let script = vec![
+        Script::Answer(201, content.to_string()),
+        ok(&content),
+        Script::Answer(201, received.to_string()),
+        ok(&approved),
+        Script::Answer(204, String::new()),
+    ];
+    let server = Server::start(script);
+    let (account, types) = (server.account(), json!({"twilio/text": {"body": "Hi {{1}}"}}));
+    let template = NewTemplate {
+        friendly_name: "order".to_owned(),
+        language: "en".to_owned(),
+        variables: json!({"1": "Ava"}).as_object().unwrap().clone(),
+        types: types.as_object().unwrap().clone(),
+    };
+    let created = account.create_content(&template).await.unwrap().sid;
+    let request = server.request();
+    assert!(request.starts_with("POST /v1/Content HTTP"), "{request}");
+    let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!((&body["types"], &body["variables"]["1"]), (&types, &json!("Ava")));
+    account.update_content(&created, &template).await.unwrap();
+    assert!(server.request().starts_with(&format!("PUT /v1/Content/{sid} HTTP")));
+    let approval = account.submit_content(&created, "order", "utility").await.unwrap();
+    assert_eq!(approval.status.as_deref(), Some("received"));
+    let request = server.request();
+    assert!(request.starts_with(&format!("POST /v1/Content/{sid}/ApprovalRequests/whatsapp HTTP")), "{request}");
+    assert!(request.contains(r#""category":"UTILITY""#), "{request}");
+    assert_eq!(account.content_approval(&created).await.unwrap().status.as_deref(), Some("approved"));
+    server.request();
+    account.delete_content(&created).await.unwrap();
+    assert!(server.request().starts_with(&format!("DELETE /v1/Content/{sid} HTTP")));
+}
+
+#[tokio::test]
+async fn sink_and_subscription_are_created_and_listed() {
+    let sink = |sid: &str, url: &str| {
+        let configuration = json!({"destination": url, "method": "POST"});
+        json!({"sid": sid, "sink_type": "webhook", "status": "active", "sink_configuration": configuration})
+    };
+    let next = "https://elsewhere.example.com/v1/Sinks?Page=1";
+    let first = json!({"sinks": [sink("DG1", "https://a.example")], "meta": {"next_page_url": next}});
+    let last = json!({"sinks": [sink("DG2", "https://b.example")], "meta": {"next_page_url": null}});
+    let subscription = json!({"sid": "DF1", "sink_sid": "DG2"});
+    let meta = json!({"next_page_url": null});
+    let server = Server::start(vec![
+        ok(&first),
+        ok(&last),
+        Script::Answer(201, sink("DG3", "https://c.example").to_string()),
+        Script::Answer(201, subscription.to_string()),
+        ok(&json!({"subscriptions": [subscription], "meta": meta})),
+        ok(&json!({"types": [{"type": "com.twilio.a", "schema_version": 1}], "meta": meta})),
+    ]);
+    let account = server.account();
+    let sinks = account.event_sinks().await.unwrap();
+    let urls: Vec<_> = sinks.iter().map(|sink| sink.configuration.destination.as_deref().unwrap()).collect();
+    assert_eq!(urls, ["https://a.example", "https://b.example"]);
+    server.request();
+    assert!(server.request().starts_with("GET /v1/Sinks?Page=1 HTTP"), "on the same host");
+    account.create_webhook_sink("templates", "https://c.example").await.unwrap();
+    assert!(server.request().contains("SinkType=webhook"));
+    account.create_event_subscription("templates", "DG2", "com.twilio.a").await.unwrap();
+    assert!(server.request().contains("SinkSid=DG2"));
+    assert_eq!(account.event_subscriptions("DG2").await.unwrap()[0].sid, "DF1");
+    assert!(server.request().starts_with("GET /v1/Subscriptions?SinkSid=DG2"));
+    assert_eq!(account.subscribed_event_types("DF1").await.unwrap()[0].name, "com.twilio.a");
+}
+
+const SERVICE: &str = "VA00000000000000000000000000000001";
+const VERIFICATION: &str = "VE00000000000000000000000000000001";
+
+#[tokio::test]
+async fn a_verification_is_started_fetched_and_checked() {
+    let body = json!({"sid": VERIFICATION, "status": "pending", "channel": "sms"});
+    let approved = json!({"sid": VERIFICATION, "status": "approved"});
+    let server = Server::start(vec![ok(&body), ok(&body), refused(404, 20404), ok(&approved)]);
+    let (account, service) = (server.account(), SERVICE.parse().unwrap());
+    let to = "+14155550123".parse().unwrap();
+    let new = NewVerification { to, channel: VerificationChannel::Sms, locale: None, rate_limits: [].into() };
+    let started = account.start_verification(&service, &new).await.unwrap();
+    assert_eq!((started.sid.as_str(), started.channel), (VERIFICATION, Some(VerificationChannel::Sms)));
+    let request = server.request();
+    assert!(request.starts_with(&format!("POST /v2/Services/{SERVICE}/Verifications HTTP/1.1\r\n")), "{request}");
+    assert!(request.ends_with("To=%2B14155550123&Channel=sms"), "{request}");
+
+    let by_number = VerificationTarget::To(new.to.clone());
+    assert!(account.fetch_verification(&service, &by_number).await.unwrap().is_some());
+    assert!(server.request().starts_with(&format!("GET /v2/Services/{SERVICE}/Verifications/%2B14155550123 ")));
+    assert!(account.fetch_verification(&service, &by_number).await.unwrap().is_none());
+    server.request();
+
+    let target = VerificationTarget::Sid(VERIFICATION.parse().unwrap());
+    let checked = account.check_verification(&service, &target, &"004217".into()).await.unwrap();
+    assert_eq!(checked.status, "approved");
+    let request = server.request();
+    assert!(request.starts_with(&format!("POST /v2/Services/{SERVICE}/VerificationCheck ")), "{request}");
+    assert!(request.ends_with(&format!("VerificationSid={VERIFICATION}&Code=004217")), "{request}");
+}
+
+#[tokio::test]
+async fn a_typing_indicator_names_the_message_of_the_person() {
+    let server = Server::start(vec![ok(&json!({"success": true}))]);
+    server.account().send_typing_indicator(&MESSAGE.parse().unwrap()).await.unwrap();
+    let request = server.request();
+    assert!(request.starts_with("POST /v2/Indicators/Typing.json "), "{request}");
+    assert!(request.ends_with(&format!("channel=whatsapp&messageId={MESSAGE}")), "{request}");
 }

@@ -94,6 +94,9 @@ const INVALID_TO: u32 = 21211;
 const ALARMING: [u32; 7] = [30007, 30450, 30453, 30454, 30485, 63026, 63038];
 
 impl FailureResponse {
+    /// To a failure of SendGrid or Twilio Studio: the next option, whatever it is; without one it is final.
+    pub const OTHER_SERVICE: Self = Self::NextOption(Remedy::Other);
+
     /// The response to a message that certainly failed, with the code that Twilio gave, if it gave one. `region` is the
     /// recipient's country, if it is known.
     pub fn of_code(code: Option<ErrorCode>, region: Option<Region>) -> Self {
@@ -155,7 +158,10 @@ pub fn options_after(notification: &Notification, option: usize, remedy: Remedy)
     (option.saturating_add(1)..=notification.fallback.len()).filter(move |next| {
         let Some((channel, content)) = notification.channel_option(*next) else { return false };
         match remedy {
-            Remedy::Template => channel == FallbackChannel::Sms || matches!(content, Content::Template { .. }),
+            Remedy::Template => {
+                channel != FallbackChannel::WhatsApp
+                    || matches!(content, Content::Template { .. } | Content::Studio { .. })
+            }
             Remedy::OtherChannel => Some(channel) != failed,
             Remedy::Other => true,
         }

@@ -34,6 +34,10 @@ pub const MEDIA_LINK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// is used for messages until it is eight minutes old.
 pub const SESSION_MEDIA_VALIDITY: SignedDuration = SignedDuration::from_secs(3_000);
 
+/// How long a link on the media domain is valid, whose signature does not end with a key: the longest validity period that Twilio
+/// allows, 10 hours, and the margin.
+pub const DOMAIN_MEDIA_LINK: SignedDuration = SignedDuration::from_mins(602);
+
 /// The maximum length of a notification's id: long enough for the keys of other systems, short enough for a table key
 /// and a callback URL.
 pub const MAX_NOTIFICATION_ID_CHARS: usize = 128;
@@ -67,6 +71,18 @@ pub fn validity(notification: &Notification) -> SignedDuration {
     SignedDuration::from_secs(seconds.into())
 }
 
+/// For how long Twilio may try to send the message of one option: not longer than until the next option follows because it
+/// was not delivered. WhatsApp itself may still deliver later what Twilio has handed over to it.
+pub fn validity_of_option(notification: &Notification, option: usize) -> SignedDuration {
+    let next = notification.options_after_silence(option).map(|(_, after)| after).min();
+    let validity = validity(notification);
+    next.map_or(validity, |after| validity.min(after - CREATE_TIME))
+}
+
+/// What passes at most between a claim and the moment from which Twilio counts the validity period: a claim of 4.5 s and a
+/// request of 10 s.
+const CREATE_TIME: SignedDuration = SignedDuration::from_secs(15);
+
 /// How long after the validity period the outcome of a lost answer can be resolved for certain: the message was created up
 /// to 45 s after its claim, the send function's timeout, and the clocks of Twilio and AWS differ by seconds.
 pub const RESOLVE_MARGIN: SignedDuration = SignedDuration::from_mins(2);
@@ -93,6 +109,11 @@ impl Retention {
     const MIN_DAYS: i64 = 14;
     /// Twilio itself keeps messages for 400 days.
     const MAX_DAYS: i64 = 3_650;
+
+    pub fn of_days(days: i64) -> Result<Self, InvalidRetention> {
+        let is_valid = (Self::MIN_DAYS..=Self::MAX_DAYS).contains(&days);
+        if is_valid { Ok(Self(SignedDuration::from_hours(days * 24))) } else { Err(InvalidRetention) }
+    }
 }
 
 impl Default for Retention {
@@ -105,8 +126,7 @@ impl std::str::FromStr for Retention {
     type Err = InvalidRetention;
 
     fn from_str(text: &str) -> Result<Self, InvalidRetention> {
-        let days = text.parse().ok().filter(|days| (Self::MIN_DAYS..=Self::MAX_DAYS).contains(days));
-        days.map(|days| Self(SignedDuration::from_hours(days * 24))).ok_or(InvalidRetention)
+        text.parse().map_err(|_| InvalidRetention).and_then(Self::of_days)
     }
 }
 

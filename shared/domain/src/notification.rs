@@ -2,21 +2,32 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use twilio_types::{
     address::{Recipient, WhatsAppSender},
-    sid::{AccountSid, ContentSid, MessagingServiceSid},
+    sid::{AccountSid, ContentSid, FlowSid, MessagingServiceSid},
 };
 
-use crate::{digest::sha256_hex, limits::MAX_NOTIFICATION_ID_CHARS, media::MediaKey, region::time_zones_of_recipient};
+use crate::{
+    digest::sha256_hex,
+    email::{EmailAddress, EmailTemplateId},
+    limits::MAX_NOTIFICATION_ID_CHARS,
+    media::MediaKey,
+    region::time_zones_of_recipient,
+};
 
+mod delivery_timeout;
 mod files;
+mod other_channels;
 mod parse;
 mod size;
 mod variables;
 
+pub use delivery_timeout::{DeliveryTimeout, InvalidDeliveryTimeout};
 pub use files::FurtherNotification;
+pub use other_channels::flow_parameters;
 pub use parse::InvalidNotification;
 
 /// The idempotency key of a notification within its account: 1 to 128 characters, without control characters.
@@ -99,6 +110,10 @@ pub enum Content {
         /// Values by the name of the variable, which is usually a number.
         variables: BTreeMap<String, String>,
     },
+    /// An e-mail by a dynamic template of SendGrid. Only a fallback can be one.
+    EmailTemplate { template_id: EmailTemplateId, variables: Map<String, Value> },
+    /// A flow of Twilio Studio, which is started for the recipient.
+    Studio { flow_sid: FlowSid, parameters: Map<String, Value> },
 }
 
 /// A file to send.
@@ -116,10 +131,11 @@ pub enum MediaSource {
 #[serde(rename_all = "snake_case")]
 pub enum Template {
     Sid(ContentSid),
-    /// Twilio's `friendly_name` and `language`, by which we look up the SID.
+    /// Twilio's `friendly_name`, and the locale that the fallback of locales begins with; none means the default locale
+    /// ([`crate::template_settings`]).
     Named {
         name: String,
-        locale: String,
+        locale: Option<String>,
     },
 }
 
@@ -131,6 +147,7 @@ pub enum FallbackChannel {
     #[default]
     WhatsApp,
     Sms,
+    Email,
 }
 
 impl FallbackChannel {
@@ -138,6 +155,7 @@ impl FallbackChannel {
         match self {
             Self::WhatsApp => "whatsapp",
             Self::Sms => "sms",
+            Self::Email => "email",
         }
     }
 }
@@ -147,6 +165,12 @@ impl FallbackChannel {
 pub struct Fallback {
     pub channel: FallbackChannel,
     pub content: Content,
+    /// The recipient of an e-mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<EmailAddress>,
+    /// It follows also if the message before it was accepted, and was not delivered within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<DeliveryTimeout>,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -204,6 +228,22 @@ impl Notification {
         }
     }
 
+    /// The recipient of an option that is an e-mail.
+    pub fn email_recipient(&self, option: usize) -> Option<&EmailAddress> {
+        self.fallback.get(option.checked_sub(1)?)?.to.as_ref()
+    }
+
+    /// The options that follow an option if its message is not delivered in time, each with that time. None comes before an
+    /// earlier one: its time is at least theirs.
+    pub fn options_after_silence(&self, option: usize) -> impl Iterator<Item = (usize, SignedDuration)> + '_ {
+        let after = |(index, fallback): (usize, &Fallback)| Some((index + 1, fallback.after?.duration()));
+        let options = self.fallback.iter().enumerate().skip(option).filter_map(after);
+        options.scan(SignedDuration::ZERO, |longest, (option, after)| {
+            *longest = after.max(*longest);
+            Some((option, *longest))
+        })
+    }
+
     /// The time zones where the recipient may be.
     pub fn time_zones(&self) -> Vec<jiff::tz::TimeZone> {
         time_zones_of_recipient(&self.to)
@@ -236,6 +276,8 @@ impl fmt::Debug for Content {
             Self::Text { .. } => f.write_str("Text"),
             Self::Media { media, .. } => write!(f, "Media({})", media.len()),
             Self::Template { template, .. } => f.debug_tuple("Template").field(template).finish(),
+            Self::EmailTemplate { template_id, .. } => f.debug_tuple("EmailTemplate").field(template_id).finish(),
+            Self::Studio { flow_sid, .. } => f.debug_tuple("Studio").field(flow_sid).finish(),
         }
     }
 }

@@ -9,8 +9,10 @@
 //!    it.
 //! 4. The pause before a retry is not over: decide again after it.
 //! 5. The template was sent and the recipient has not answered: decide again when the time for an answer is over.
+//!    A message that was accepted and has no report of its delivery: decide again when the next option follows.
 //! 6. No option can be sent now. WhatsApp accepts text and media only in the 24 hours after the recipient's last
-//!    message (the service window), but templates always, and SMS has no window: never send it.
+//!    message (the service window), but approved templates always, and SMS has no window. A template must exist and be
+//!    approved, and the notification must have a value for each of its variables ([`crate::templates`]): never send it.
 //! 7. The recipient has quiet hours: decide again after them.
 //! 8. A pause covers the option: decide again when it is over.
 //! 9. Otherwise send the first option that has not failed and can be sent now.
@@ -21,9 +23,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use twilio_types::sid::{AccountSid, MessagingServiceSid};
+use twilio_types::sid::AccountSid;
 
 use crate::{
+    configured_senders::ConfiguredSenders,
     limits::SERVICE_WINDOW,
     notification::{Category, Content, FallbackChannel, Notification},
     pause::Pauses,
@@ -31,10 +34,13 @@ use crate::{
     progress::{Phase, Progress, Purpose, Step},
     route::{NoSender, Route},
     suppression::Scope,
+    template_settings::TemplateSettings,
+    templates::{PassedOver, TemplateRegistry},
     waiting::WaitReason,
 };
 
 mod settings;
+mod template_options;
 
 pub use settings::{ConsentRule, InvalidPolicy, MarketingCap, OnUnknown, Policy, QuietRule, RecipientRules};
 
@@ -46,14 +52,17 @@ pub struct Case<'a> {
     pub rules: &'a RecipientRules,
     pub person: &'a Person,
     pub progress: &'a Progress,
-    /// The Messaging Service for notifications that name no sender.
-    pub configured_service: Option<&'a MessagingServiceSid>,
+    /// The senders of notifications that name none.
+    pub senders: &'a ConfiguredSenders,
     /// When the notification expires; none if it does not.
     pub expires_at: Option<Timestamp>,
     /// The account that the notification names, or the configured one.
     pub account_sid: &'a AccountSid,
     /// What is paused.
     pub pauses: &'a Pauses,
+    /// The account's templates.
+    pub templates: &'a TemplateRegistry,
+    pub template_settings: &'a TemplateSettings,
 }
 
 /// What to do with a notification.
@@ -90,6 +99,17 @@ pub enum PolicyRefusal {
          recipient who wrote in the last 24 hours"
     )]
     OutsideWindow,
+    /// The template of each option that is left cannot be sent.
+    #[error("{}", reasons(passed_over))]
+    Template {
+        passed_over: Vec<PassedOver>,
+        /// Whether one of the templates may exist and not be known here yet.
+        may_be_unknown: bool,
+    },
+}
+
+fn reasons(passed_over: &[PassedOver]) -> String {
+    passed_over.iter().map(|option| option.reason.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// What an opt-out covers, for the end of a sentence.
@@ -169,7 +189,7 @@ impl Case<'_> {
     /// The route of an option: 0 is the content, 1 the first fallback.
     pub fn route(&self, option: usize) -> Result<Route, NoSender> {
         let (channel, _) = self.notification.channel_option(option).ok_or(NoSender::WhatsApp)?;
-        Route::of(self.notification, channel, self.configured_service)
+        Route::of(self.notification, channel, self.senders)
     }
 
     fn is_paused(&self, step: Step) -> bool {
@@ -188,14 +208,19 @@ impl Case<'_> {
         self.person.last_inbound_at(&self.route(option).ok()?.window()?)
     }
 
-    /// Whether an option may be sent now, as far as WhatsApp's service window is concerned.
+    /// Whether an option may be sent now, as far as WhatsApp's service window is concerned. That of a template is checked
+    /// with its approval.
     fn is_open(&self, option: usize, now: Timestamp) -> bool {
         match self.notification.channel_option(option) {
             Some((FallbackChannel::WhatsApp, Content::Text { .. } | Content::Media { .. })) => {
-                self.last_inbound_at(option).is_some_and(|at| now.duration_since(at) < SERVICE_WINDOW - WINDOW_MARGIN)
+                self.is_window_open(option, now)
             }
             option => option.is_some(),
         }
+    }
+
+    fn is_window_open(&self, option: usize, now: Timestamp) -> bool {
+        self.last_inbound_at(option).is_some_and(|at| now.duration_since(at) < SERVICE_WINDOW - WINDOW_MARGIN)
     }
 
     /// Whether the person opted out of what the route of an option covers. An option without a sender is not suppressed:
@@ -213,8 +238,15 @@ impl Case<'_> {
             if is_answered && self.is_open(0, now) {
                 return Ok(CONTENT);
             }
-            let until = self.expires_at.unwrap_or_else(|| reply_by(asked_at));
-            return Err(Decision::Later { until, reason: WaitReason::Reply });
+            let reply_by = self.expires_at.unwrap_or_else(|| reply_by(asked_at));
+            return match self.step_after_silence(now) {
+                Err(Decision::Later { until, reason }) if until < reply_by => Err(Decision::Later { until, reason }),
+                Err(_) => Err(Decision::Later { until: reply_by, reason: WaitReason::Reply }),
+                Ok(step) => Ok(step),
+            };
+        }
+        if self.progress.phase == Phase::Accepted {
+            return self.step_after_silence(now);
         }
         let ready = self.progress.ready_step().unwrap_or(CONTENT);
         let waits_for_reply = self.notification.wait_for_reply && !self.progress.was_delivery_tried();
@@ -222,16 +254,49 @@ impl Case<'_> {
             return Ok(CONTENT);
         }
         let mut suppressed = None;
+        let mut problems = Vec::new();
         for option in ready.option..=self.notification.fallback.len() {
             if !self.is_open(option, now) || self.progress.is_spent(option) {
                 continue;
             }
-            match self.is_suppressed(option) {
-                Some(scope) => suppressed = suppressed.or(Some(scope)),
-                None => return Ok(Step { option, purpose: self.purpose(option, waits_for_reply) }),
+            if let Some(scope) = self.is_suppressed(option) {
+                suppressed = suppressed.or(Some(scope));
+            } else if let Err(problem) = self.template(option, now) {
+                problems.push((option, problem));
+            } else {
+                return Ok(Step { option, purpose: self.purpose(option, waits_for_reply) });
             }
         }
-        Err(Decision::Never(suppressed.map_or(PolicyRefusal::OutsideWindow, PolicyRefusal::OptedOut)))
+        Err(Decision::Never(match suppressed {
+            Some(scope) => PolicyRefusal::OptedOut(scope),
+            None => template_options::refusal(&problems),
+        }))
+    }
+
+    /// The option that follows the message that was accepted, because its delivery was not reported in time.
+    fn step_after_silence(&self, now: Timestamp) -> Result<Step, Decision> {
+        let waits_for_reply = self.notification.wait_for_reply && !self.progress.was_delivery_tried();
+        let (mut next_due_at, mut suppressed, mut problems) = (None::<Timestamp>, None, Vec::new());
+        for (option, due_at) in self.progress.options_after_silence(self.notification) {
+            if !self.is_open(option, now) {
+                continue;
+            }
+            if let Some(scope) = self.is_suppressed(option) {
+                suppressed = suppressed.or(Some(scope));
+            } else if due_at > now {
+                // What is wrong with its template now may be right by then.
+                next_due_at = Some(next_due_at.map_or(due_at, |known| known.min(due_at)));
+            } else if let Err(problem) = self.template(option, now) {
+                problems.push((option, problem));
+            } else {
+                return Ok(Step { option, purpose: self.purpose(option, waits_for_reply) });
+            }
+        }
+        Err(match (next_due_at, suppressed) {
+            (Some(until), _) => Decision::Later { until, reason: WaitReason::Delivery },
+            (None, Some(scope)) => Decision::Never(PolicyRefusal::OptedOut(scope)),
+            (None, None) => Decision::Never(template_options::refusal(&problems)),
+        })
     }
 
     /// A template on WhatsApp that goes out instead of the content, while the content may still follow.

@@ -20,9 +20,13 @@
 //! leads on as above ([`Progress::report`]), the proof that no message exists makes it ready again
 //! ([`Progress::record_not_sent`]), and without either it is held ([`Phase::Unknown`]).
 //!
+//! An option with `after` also follows a message that was accepted and whose delivery is not reported in time
+//! ([`undelivered`]): the notification stays [`Phase::Accepted`] until that option is claimed, and then has two messages.
+//!
 //! An operator may retry what ended without a message ([`Progress::reopen`]).
 //!
-//! As long as it is ready or awaits the reply, it can be cancelled ([`Progress::cancel`]).
+//! As long as it is ready or awaits the reply, it can be cancelled ([`Progress::cancel`]). While an option with `after` may
+//! still follow its message, that can be cancelled too: then nothing follows the message, which has the outcome.
 //!
 //! *Invariants*, which the state-machine test checks over random schedules:
 //! - An option has at most one message that Twilio did not report as failed.
@@ -33,24 +37,24 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use twilio_types::{
-    error_code::ErrorCode,
-    message_status::{MessageStatus, Stage},
-    sid::MessageSid,
-};
+use twilio_types::{error_code::ErrorCode, sid::ContentSid};
 
-use crate::notification::FallbackChannel;
+use crate::{notification::FallbackChannel, templates::PassedOver};
 
 mod attempt;
 mod cancel;
 mod failure;
 mod news;
 mod reopen;
+mod report;
+mod undelivered;
 
-pub use attempt::{Attempt, AttemptResult};
+pub use attempt::{Attempt, AttemptResult, ExternalId};
 pub use cancel::{CancelOutcome, CancelRefusal};
 pub use news::{Change, CreateAnswer, CreateFailure, MessageReport, Transition};
 pub use reopen::Reopening;
+
+use undelivered::OpenEnd;
 
 /// What is to be sent next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +144,8 @@ pub struct Progress {
     pub code: Option<ErrorCode>,
     /// When an operator last retried it after it had ended.
     pub reopened_at: Option<Timestamp>,
+    /// When it was cancelled although a message of it was under way: nothing follows that message.
+    pub cancelled_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for Progress {
@@ -150,6 +156,7 @@ impl fmt::Debug for Progress {
             .field("outcome", &self.outcome)
             .field("code", &self.code)
             .field("reopened_at", &self.reopened_at)
+            .field("cancelled_at", &self.cancelled_at)
             .finish_non_exhaustive()
     }
 }
@@ -165,6 +172,7 @@ impl Default for Progress {
             reason: None,
             code: None,
             reopened_at: None,
+            cancelled_at: None,
         }
     }
 }
@@ -193,6 +201,7 @@ impl Progress {
 
     /// The next attempt is claimed. Gives its number.
     pub fn claim(&mut self, step: Step, channel: FallbackChannel, now: Timestamp) -> usize {
+        self.note_undelivered(step.option);
         self.attempts.push(Attempt {
             option: step.option,
             purpose: step.purpose,
@@ -201,12 +210,22 @@ impl Progress {
             at: now,
             result: AttemptResult::Claimed,
             message_sid: None,
+            external_id: None,
             status: None,
             reason: None,
             code: None,
+            content_sid: None,
+            passed_over: Vec::new(),
         });
         self.enter(Phase::Claimed, None, None, None);
         self.attempts.len() - 1
+    }
+
+    /// The template of the attempt that was just claimed, and the options that were passed over before it.
+    pub fn choose_template(&mut self, content_sid: Option<ContentSid>, passed_over: Vec<PassedOver>) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            (attempt.content_sid, attempt.passed_over) = (content_sid, passed_over);
+        }
     }
 
     /// Twilio answered the request of the attempt with this number. A callback may have been faster, and led on already.
@@ -217,8 +236,16 @@ impl Progress {
             CreateAnswer::Accepted(sid) => match &attempt.message_sid {
                 Some(known) if *known != sid => Change::Duplicate,
                 Some(_) if attempt.result != AttemptResult::Claimed => Change::Nothing,
-                _ => self.record_accepted(number, sid, is_last, on.now),
+                _ => self.record_accepted(number, Some(sid), is_last, on.now),
             },
+            CreateAnswer::AcceptedElsewhere(id) => {
+                attempt.external_id = id;
+                match attempt.result {
+                    AttemptResult::Claimed => self.record_accepted(number, None, is_last, on.now),
+                    // A report was faster.
+                    _ => Change::Recorded,
+                }
+            }
             // A message was reported for the attempt, so what was refused is a repetition of the request.
             CreateAnswer::Refused(_) | CreateAnswer::NotDone(..)
                 if attempt.result != AttemptResult::Claimed || attempt.message_sid.is_some() || !is_last =>
@@ -226,59 +253,10 @@ impl Progress {
                 Change::Nothing
             }
             CreateAnswer::Refused(failure) => self.fail(number, failure, None, on),
+            CreateAnswer::NotDone(failure, _) if self.step_after_other_service(number, on).is_some() => {
+                self.fail(number, failure, None, on)
+            }
             CreateAnswer::NotDone(failure, pause) => self.retry(number, AttemptResult::Waiting, failure, pause, on),
-        }
-    }
-
-    /// Twilio reported a status of the message of an attempt.
-    pub fn report(&mut self, report: &MessageReport, on: &Transition<'_>) -> Change {
-        match self.record_status(report, on.now) {
-            Ok(change) => change,
-            Err(failure) => self.fail(report.attempt, failure, report.status.known(), on),
-        }
-    }
-
-    /// The part of [`Progress::report`] that needs no notification. The error is a failure of the last attempt, from which a
-    /// step follows.
-    pub fn record_status(&mut self, report: &MessageReport, now: Timestamp) -> Result<Change, CreateFailure> {
-        let number = report.attempt;
-        let is_last = number + 1 == self.attempts.len();
-        let Some(attempt) = self.attempts.get_mut(number) else { return Ok(Change::Nothing) };
-        if attempt.message_sid.as_ref().is_some_and(|known| *known != report.message_sid) {
-            return Ok(Change::Duplicate);
-        }
-        Ok(match report.status.stage() {
-            Stage::Underway => {
-                let is_news = matches!(attempt.result, AttemptResult::Unknown)
-                    || (self.phase == Phase::Unknown && attempt.result == AttemptResult::Claimed);
-                if is_news {
-                    return Ok(self.record_accepted(number, report.message_sid.clone(), is_last, now));
-                }
-                Change::Nothing
-            }
-            Stage::Arrived => self.record_arrived(report, is_last, now),
-            Stage::Lost => {
-                if attempt.status.is_some_and(|known| known.stage() != Stage::Underway) {
-                    return Ok(Change::Nothing);
-                }
-                attempt.message_sid = Some(report.message_sid.clone());
-                attempt.status = report.status.known();
-                if is_last && self.outcome.is_none_or(|outcome| outcome == Outcome::Unknown) {
-                    return Err(CreateFailure { reason: None, code: report.code });
-                }
-                attempt.result = AttemptResult::Failed;
-                attempt.code = report.code;
-                Change::Recorded
-            }
-        })
-    }
-
-    /// The message of the last attempt was found, by its callbacks or in Twilio's list, although its answer was lost.
-    pub fn record_found(&mut self, report: &MessageReport, on: &Transition<'_>) -> Change {
-        let accepted = self.answer(report.attempt, CreateAnswer::Accepted(report.message_sid.clone()), on);
-        match self.report(report, on) {
-            Change::Nothing => accepted,
-            change => change,
         }
     }
 
@@ -290,16 +268,19 @@ impl Progress {
     }
 
     /// It is certain that the last attempt became no message. It counts as an attempt with an unknown result, and its step
-    /// is ready again.
-    pub fn record_not_sent(&mut self, reason: &str, now: Timestamp) {
+    /// is ready again, or the next one if that follows meanwhile because nothing was delivered.
+    pub fn record_not_sent(&mut self, reason: &str, on: &Transition<'_>) {
+        let number = self.attempts.len().saturating_sub(1);
+        let next = self.option_after_silence(number, on.notification).filter(|(_, due_at)| *due_at <= on.now);
         let Some(attempt) = self.attempts.last_mut() else { return };
         attempt.result = AttemptResult::Unknown;
         attempt.reason = Some(match attempt.reason.take() {
             Some(answer) => format!("{answer}; {reason}"),
             None => reason.to_owned(),
         });
-        attempt.at = now;
-        let step = Step { option: attempt.option, purpose: attempt.purpose };
+        attempt.at = on.now;
+        let same = Step { option: attempt.option, purpose: attempt.purpose };
+        let step = next.map_or(same, |(option, _)| Step { option, purpose: self.purpose_of(option, on) });
         self.enter(Phase::Ready { step, not_before: None }, None, None, None);
     }
 
@@ -313,48 +294,27 @@ impl Progress {
         self.reason = Some(reason);
     }
 
-    /// Nothing more is sent, by a decision.
+    /// Nothing more is sent, by a decision. If a message may still arrive, what becomes of it is the outcome.
     pub fn end(&mut self, outcome: Outcome, reason: String) {
-        self.enter(Phase::Ended, Some(outcome), Some(reason), None);
+        self.end_with(outcome, Some(reason), None);
     }
 
-    fn enter(&mut self, phase: Phase, outcome: Option<Outcome>, reason: Option<String>, code: Option<ErrorCode>) {
-        (self.phase, self.outcome, self.reason, self.code) = (phase, outcome, reason, code);
-    }
-
-    /// The attempt has a message. Only that of the last attempt changes the phase.
-    fn record_accepted(&mut self, number: usize, sid: MessageSid, is_last: bool, now: Timestamp) -> Change {
-        let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
-        (attempt.message_sid, attempt.result, attempt.at) = (Some(sid), AttemptResult::Accepted, now);
-        attempt.reason = None;
-        if is_last && self.outcome.is_none_or(|outcome| outcome == Outcome::Unknown) {
-            let phase = match attempt.purpose {
-                Purpose::Deliver => Phase::Accepted,
-                Purpose::AskForReply => Phase::AwaitingReply,
-            };
-            self.enter(phase, None, None, None);
-        }
-        Change::Recorded
-    }
-
-    fn record_arrived(&mut self, report: &MessageReport, is_last: bool, now: Timestamp) -> Change {
-        let number = report.attempt;
-        let (Some(attempt), Some(status)) = (self.attempts.get(number), report.status.known()) else {
-            return Change::Nothing;
+    fn end_with(&mut self, outcome: Outcome, reason: Option<String>, code: Option<ErrorCode>) {
+        let (phase, outcome) = match self.open_end() {
+            OpenEnd::MayArrive => (Phase::Accepted, None),
+            OpenEnd::Unknown => (Phase::Accepted, Some(Outcome::Unknown)),
+            OpenEnd::Nothing => (Phase::Ended, Some(outcome)),
         };
-        if attempt.status.is_some_and(|known| known >= status) {
-            return Change::Nothing;
-        }
-        if attempt.result != AttemptResult::Accepted {
-            self.record_accepted(number, report.message_sid.clone(), is_last, now);
-        }
-        let Some(attempt) = self.attempts.get_mut(number) else { return Change::Nothing };
-        attempt.status = Some(status);
-        if attempt.purpose == Purpose::Deliver && self.phase == Phase::Accepted {
-            let outcome = if status == MessageStatus::Read { Outcome::Read } else { Outcome::Delivered };
-            self.outcome = Some(outcome);
-        }
-        Change::Recorded
+        self.enter(phase, outcome, reason, code);
+    }
+
+    /// Nothing more follows once a message has delivered the notification, whatever becomes of the others.
+    fn enter(&mut self, phase: Phase, outcome: Option<Outcome>, reason: Option<String>, code: Option<ErrorCode>) {
+        let arrived = self.arrived().filter(|_| phase != Phase::Claimed);
+        (self.phase, self.outcome, self.reason, self.code) = match arrived {
+            Some(arrived) => (Phase::Accepted, Some(arrived), None, None),
+            None => (phase, outcome, reason, code),
+        };
     }
 }
 

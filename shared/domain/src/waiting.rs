@@ -29,6 +29,8 @@ pub enum WaitReason {
     QuietHours,
     #[error("the template was sent, the content follows the recipient's answer")]
     Reply,
+    #[error("its message was accepted, the next option follows if it is not delivered in time")]
+    Delivery,
     #[error("the rate of the route is used up, its time is planned")]
     Slot,
     #[error("the recipient has had as many messages from this sender as WhatsApp allows, its time is planned")]
@@ -41,8 +43,10 @@ pub enum WaitReason {
     Lookup,
     #[error("the account is not in the Twilio secret, or the secret cannot be read")]
     Account,
-    #[error("the template's name or a media file cannot be looked up now")]
+    #[error("a media file cannot be looked at now")]
     Composition,
+    #[error("the template is not known yet: it may be in Twilio's next list")]
+    Template,
 }
 
 impl WaitReason {
@@ -53,6 +57,7 @@ impl WaitReason {
             Self::Retry => "retry",
             Self::QuietHours => "quiet_hours",
             Self::Reply => "reply",
+            Self::Delivery => "delivery",
             Self::Slot => "slot",
             Self::RecipientRate => "recipient_rate",
             Self::Pause => "pause",
@@ -60,13 +65,14 @@ impl WaitReason {
             Self::Lookup => "lookup",
             Self::Account => "account",
             Self::Composition => "composition",
+            Self::Template => "template",
         }
     }
 
     /// Whether the item's reason stays as it is: before a retry it says why the last attempt failed, and while a reply or
     /// the result of a request is awaited, the state says so.
     pub const fn keeps_stored_reason(self) -> bool {
-        matches!(self, Self::Retry | Self::Reply | Self::Lookup)
+        matches!(self, Self::Retry | Self::Reply | Self::Delivery | Self::Lookup)
     }
 }
 

@@ -11,9 +11,9 @@ use twilio_types::{
 };
 
 use super::{
-    Category, Content, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template,
+    Category, Content, DeliveryTimeout, Fallback, FallbackChannel, MediaSource, Notification, NotificationId, Template,
     files::{self, ONE_MESSAGE_PER_FILE, ParsedContent},
-    size, variables,
+    other_channels, size, variables,
 };
 use crate::{
     json::{self, InvalidJson},
@@ -102,6 +102,7 @@ fn check_whole(notification: &Notification) -> Result<(), FieldError> {
     check_recipient(notification)?;
     files::check(notification)?;
     variables::check(notification)?;
+    other_channels::check(notification)?;
     let is_template = |content: &Content| matches!(content, Content::Template { .. });
     let has_template = notification
         .fallback
@@ -174,7 +175,7 @@ pub(super) fn check_times(
 
 fn content(value: Value, path: String) -> Result<ParsedContent, FieldError> {
     let mut fields = JsonFields::of(path.clone(), value, "an object with a type")?;
-    let kind = fields.required("type", "text, media or template", as_string)?;
+    let kind = fields.required("type", CONTENT_TYPES, as_string)?;
     let mut one_message_per_file = false;
     let content = match kind.as_str() {
         "text" => Content::Text { body: fields.required("body", "a text of 1 to 1600 characters", body)? },
@@ -189,11 +190,15 @@ fn content(value: Value, path: String) -> Result<ParsedContent, FieldError> {
             template: template(&mut fields)?,
             variables: fields.optional("variables", VARIABLES, variable_values)?.unwrap_or_default(),
         },
-        _ => return Err((fields.path_of("type"), "expected text, media or template".to_owned())),
+        "email_template" => other_channels::email_template(&mut fields)?,
+        "studio" => other_channels::studio(&mut fields)?,
+        _ => return Err((fields.path_of("type"), format!("expected {CONTENT_TYPES}"))),
     };
     fields.finish()?;
     Ok(ParsedContent { path, content, one_message_per_file })
 }
+
+const CONTENT_TYPES: &str = "text, media, template, studio or, as a fallback, email_template";
 
 const VARIABLES: &str = "an object of at most 100 strings of at most 1600 characters, as in {\"1\": \"Ava\"}";
 
@@ -203,8 +208,11 @@ fn template(fields: &mut JsonFields) -> Result<Template, FieldError> {
     let locale = fields.optional("locale", "the template's language, as in en", filled)?;
     match (sid, name, locale) {
         (Some(sid), None, None) => Ok(Template::Sid(sid)),
-        (None, Some(name), Some(locale)) => Ok(Template::Named { name, locale }),
-        _ => Err((fields.path_of("content_sid"), "expected either content_sid, or name with locale".to_owned())),
+        (None, Some(name), locale) => Ok(Template::Named { name, locale }),
+        _ => Err((
+            fields.path_of("content_sid"),
+            "expected either content_sid, or name with or without locale".to_owned(),
+        )),
     }
 }
 
@@ -237,10 +245,13 @@ fn fallbacks(fields: &mut JsonFields) -> Result<Vec<Fallback>, FieldError> {
     let item = |(index, value)| {
         let path = format!("fallback[{index}]");
         let mut fields = JsonFields::of(path.clone(), value, "an object with channel and content")?;
-        let channel = fields.required("channel", "whatsapp or sms", deserialized::<FallbackChannel>)?;
+        let channel = fields.required("channel", "whatsapp, sms or email", deserialized::<FallbackChannel>)?;
+        let to = fields.optional("to", "an e-mail address, as in ava@example.com", parsed_owned)?;
         let content = content(fields.take_required("content")?, format!("{path}.content"))?.undivided(channel)?;
+        let after =
+            fields.optional("after", "a time from 60s to 24h, as in 90s, 10m or 2h", parsed::<DeliveryTimeout>)?;
         fields.finish()?;
-        Ok(Fallback { channel, content })
+        Ok(Fallback { channel, content, to, after })
     };
     items.into_iter().enumerate().map(item).collect()
 }

@@ -96,7 +96,7 @@ fn an_invalid_field_is_named_by_its_path() {
         ("content", media(json!([{"key": "a"}, {"url": "ftp://x/y"}])), "content.media[1].url"),
         ("content", media(json!([{"key": "a", "url": "https://x/y"}])), "content.media[0]"),
         ("content", json!({"type": "template", "content_sid": "HX1"}), "content.content_sid"),
-        ("content", json!({"type": "template", "name": "order_update"}), "content.content_sid"),
+        ("content", json!({"type": "template", "locale": "en"}), "content.content_sid"),
         (
             "content",
             json!({"type": "template", "name": "a", "locale": "en", "variables": {"1": 7}}),

@@ -1,7 +1,7 @@
-//! What Twilio and WhatsApp accept as the value of a template's variable.
+//! What Twilio and WhatsApp accept as the value of a variable, whatever its template is.
 
-use super::{Content, FallbackChannel, Notification};
-use crate::json_fields::FieldError;
+use super::{Content, Notification};
+use crate::{json_fields::FieldError, templates::value_problem};
 
 /// Refuses a value that Twilio refuses, or with which WhatsApp never delivers a template.
 pub(super) fn check(notification: &Notification) -> Result<(), FieldError> {
@@ -10,34 +10,13 @@ pub(super) fn check(notification: &Notification) -> Result<(), FieldError> {
             continue;
         };
         for (name, value) in variables {
-            if let Some(problem) = problem(channel, value) {
+            if let Some(problem) = value_problem(channel, value) {
                 let path = option.checked_sub(1).map(|index| format!("fallback[{index}].")).unwrap_or_default();
-                return Err((format!("{path}content.variables.{name}"), problem.to_owned()));
+                return Err((format!("{path}content.variables.{name}"), problem.to_string()));
             }
         }
     }
     Ok(())
-}
-
-/// Sources: Twilio, error 21656, for an empty value on every channel; Twilio, "Using variables with Content API", and error
-/// 63013, for line breaks and more than four spaces in a row, to which Meta's "Message templates" adds the tab.
-fn problem(channel: FallbackChannel, value: &str) -> Option<&'static str> {
-    const TOO_MANY_SPACES: &str = "     ";
-    if value.is_empty() {
-        return Some("expected a text that is not empty: Twilio refuses an empty variable");
-    }
-    match channel {
-        FallbackChannel::WhatsApp if value.trim().is_empty() => {
-            Some("expected a text that is not blank: WhatsApp delivers no template with a blank variable")
-        }
-        FallbackChannel::WhatsApp if value.contains(['\n', '\r', '\t']) => {
-            Some("expected a text without line breaks and tabs: WhatsApp delivers no template with them in a variable")
-        }
-        FallbackChannel::WhatsApp if value.contains(TOO_MANY_SPACES) => {
-            Some("expected at most four spaces in a row: WhatsApp delivers no template with more of them in a variable")
-        }
-        FallbackChannel::WhatsApp | FallbackChannel::Sms => None,
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::{
     progress::{CreateAnswer, Transition},
 };
 
+mod undelivered;
+
 const SENDER: &str = "whatsapp:+14155238886";
 const SERVICE: &str = "MG00000000000000000000000000000001";
 
@@ -20,7 +22,28 @@ fn account_sid() -> &'static AccountSid {
     ACCOUNT_SID.get_or_init(|| "AC00000000000000000000000000000001".parse().unwrap())
 }
 
-fn now() -> Timestamp {
+pub(super) fn service() -> &'static ConfiguredSenders {
+    static SENDERS: std::sync::LazyLock<ConfiguredSenders> =
+        std::sync::LazyLock::new(|| ConfiguredSenders::from(Some(SERVICE.parse().unwrap())));
+    &SENDERS
+}
+
+pub(super) fn no_pauses() -> &'static Pauses {
+    static PAUSES: std::sync::LazyLock<Pauses> = std::sync::LazyLock::new(Pauses::default);
+    &PAUSES
+}
+
+fn no_templates() -> &'static TemplateRegistry {
+    static TEMPLATES: std::sync::LazyLock<TemplateRegistry> = std::sync::LazyLock::new(TemplateRegistry::default);
+    &TEMPLATES
+}
+
+fn settings() -> &'static TemplateSettings {
+    static SETTINGS: std::sync::LazyLock<TemplateSettings> = std::sync::LazyLock::new(TemplateSettings::default);
+    &SETTINGS
+}
+
+pub(super) fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
@@ -28,7 +51,7 @@ fn ago(hours: i64) -> Timestamp {
     now() - SignedDuration::from_hours(hours)
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({"type": "text", "body": "Hello"})
 }
 
@@ -36,7 +59,7 @@ fn template() -> Value {
     json!({"type": "template", "content_sid": "HX00000000000000000000000000000001"})
 }
 
-fn notification(category: &str, content: &Value, more: &Value) -> Notification {
+pub(super) fn notification(category: &str, content: &Value, more: &Value) -> Notification {
     let mut notification = json!({"id": "order-1", "to": "+14155550123", "category": category, "content": content});
     for (name, value) in more.as_object().unwrap() {
         notification[name] = value.clone();
@@ -44,7 +67,7 @@ fn notification(category: &str, content: &Value, more: &Value) -> Notification {
     Notification::parse(&notification.to_string()).unwrap()
 }
 
-fn fallback(options: &[(&str, Value)]) -> Value {
+pub(super) fn fallback(options: &[(&str, Value)]) -> Value {
     let options = options.iter().map(|(channel, content)| json!({"channel": channel, "content": content}));
     json!({"fallback": options.collect::<Vec<_>>()})
 }
@@ -53,11 +76,11 @@ fn rules(policy: &Value) -> RecipientRules {
     policy.to_string().parse::<Policy>().unwrap().rules(Some(&"DE".parse().unwrap()))
 }
 
-const fn send(option: usize) -> Decision {
+pub(super) const fn send(option: usize) -> Decision {
     Decision::Send(Step { option, purpose: Purpose::Deliver })
 }
 
-const fn never(refusal: PolicyRefusal) -> Decision {
+pub(super) const fn never(refusal: PolicyRefusal) -> Decision {
     Decision::Never(refusal)
 }
 
@@ -68,18 +91,18 @@ fn decided(
     progress: &Progress,
     now: Timestamp,
 ) -> Decision {
-    let service = SERVICE.parse().unwrap();
+    let service = service();
     let pauses = Pauses::default();
-    decide(&case(notification, rules, person, progress, &service, &pauses), now)
+    decide(&case(notification, rules, person, progress, service, &pauses), now)
 }
 
 /// The case of a notification that a service sends.
-fn case<'a>(
+pub(super) fn case<'a>(
     notification: &'a Notification,
     rules: &'a RecipientRules,
     person: &'a Person,
     progress: &'a Progress,
-    service: &'a MessagingServiceSid,
+    senders: &'a ConfiguredSenders,
     pauses: &'a Pauses,
 ) -> Case<'a> {
     Case {
@@ -87,15 +110,17 @@ fn case<'a>(
         rules,
         person,
         progress,
-        configured_service: Some(service),
+        senders,
         expires_at: notification.expires_at,
         account_sid: account_sid(),
         pauses,
+        templates: no_templates(),
+        template_settings: settings(),
     }
 }
 
 /// A person who wrote to the configured service this many hours ago.
-fn wrote(hours: i64) -> Person {
+pub(super) fn wrote(hours: i64) -> Person {
     let mut person = Person::default();
     person.open_windows([WindowKey::of(SERVICE)], ago(hours));
     person
@@ -407,11 +432,11 @@ fn a_pause_delays_what_it_covers() {
     let by_service = notification("marketing", &template(), &json!({}));
     let to_sms = notification("utility", &text(), &fallback(&[("sms", text())]));
     let (none, plain, progress, service) =
-        (Person::default(), RecipientRules::default(), Progress::default(), SERVICE.parse().unwrap());
+        (Person::default(), RecipientRules::default(), Progress::default(), service());
     let decision = |notification, scope: &str, person: &Person| {
         let pause = Pause { scope: scope.parse().unwrap(), since: ago(1), by: None, reason: None, is_automatic: false };
         let pauses = Pauses::from_iter([pause]);
-        decide(&case(notification, &plain, person, &progress, &service, &pauses), now())
+        decide(&case(notification, &plain, person, &progress, service, &pauses), now())
     };
     let paused = |option| Decision::Paused(Step { option, purpose: Purpose::Deliver });
     let sms_service = format!("sender#sms:{SERVICE}");

@@ -4,10 +4,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use twilio_types::{error_code::ErrorCode, message_status::MessageStatus, sid::MessageSid};
+use twilio_types::{
+    error_code::ErrorCode,
+    message_status::MessageStatus,
+    sid::{ContentSid, MessageSid},
+};
 
 use super::Purpose;
-use crate::notification::FallbackChannel;
+use crate::{notification::FallbackChannel, templates::PassedOver};
 
 /// An attempt to send an option. Attempts are numbered from 0, by their place in [`super::Progress::attempts`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Attempt {
     pub result: AttemptResult,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_sid: Option<MessageSid>,
+    /// What names it elsewhere than among Twilio's messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
     /// The furthest final status that led to a step; none as long as the message is on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MessageStatus>,
@@ -33,6 +40,12 @@ pub struct Attempt {
     /// Twilio's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ErrorCode>,
+    /// The template that was chosen for the name in the notification; none if that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sid: Option<ContentSid>,
+    /// The options before this one that could not be sent, because of their templates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -53,11 +66,30 @@ impl fmt::Debug for Attempt {
     }
 }
 
+/// The name of what an attempt became, if it is no message of Twilio's: the `X-Message-Id` of SendGrid, or the SID of an
+/// execution of a Studio flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// It is stored with each attempt.
+    const MAX_CHARS: usize = 200;
+
+    pub fn new(text: &str) -> Self {
+        Self(text.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptResult {
-    /// Its result is not known yet.
+    /// Its result is not known yet, or was never known and another option followed.
     Claimed,
     /// Twilio accepted it.
     Accepted,
@@ -67,8 +99,8 @@ pub enum AttemptResult {
     Waiting,
     /// Twilio refused it.
     Rejected,
-    /// Twilio refused it, because the person opted out.
+    /// Twilio refused it, because the person opted out; or it was not sent to an address that gets no e-mail.
     Suppressed,
-    /// Its result was never known. It was taken for not sent.
+    /// Its result was never known. It counts as not sent.
     Unknown,
 }

@@ -5,12 +5,15 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
+use super::ExternalId;
 use crate::notification::Notification;
 
-/// Twilio's answer to the request that creates a message.
+/// The answer to the request that creates a message, mostly Twilio's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateAnswer {
     Accepted(MessageSid),
+    /// Another service than Twilio's messages accepted it, under this name if it gave one.
+    AcceptedElsewhere(Option<ExternalId>),
     /// Twilio refused it with an error that its code explains.
     Refused(CreateFailure),
     /// Twilio did not accept it, for a reason that passes: try again after this time.
@@ -31,14 +34,28 @@ impl fmt::Debug for CreateFailure {
 }
 
 /// A status of a message, from a callback, from Twilio's list, or from a look at one message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MessageReport {
     /// The number of the attempt that became the message.
     pub attempt: usize,
-    pub message_sid: MessageSid,
+    /// None of an e-mail or an execution of a flow.
+    pub message_sid: Option<MessageSid>,
     /// A word that is not known says no more than that the message exists.
     pub status: ReportedStatus,
     pub code: Option<ErrorCode>,
+    /// Why it failed, if no code says it.
+    pub reason: Option<String>,
+}
+
+impl fmt::Debug for MessageReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageReport")
+            .field("attempt", &self.attempt)
+            .field("message_sid", &self.message_sid)
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a report or an answer changed.

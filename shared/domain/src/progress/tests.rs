@@ -1,5 +1,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use twilio_types::{
+    message_status::{MessageStatus, Stage},
+    sid::MessageSid,
+};
 
 use super::*;
 use crate::{limits::GIVE_UP_AFTER, notification::Notification};
@@ -7,6 +11,7 @@ use crate::{limits::GIVE_UP_AFTER, notification::Notification};
 mod cancel;
 mod reopen;
 mod schedules;
+mod undelivered;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
@@ -68,7 +73,7 @@ fn accepted(step: Step, notification: &Notification) -> Progress {
 
 fn report(status: MessageStatus, code: Option<u32>) -> MessageReport {
     let code = code.map(|code| code.to_string().parse().unwrap());
-    MessageReport { attempt: 0, message_sid: sid(1), status: status.into(), code }
+    MessageReport { attempt: 0, message_sid: Some(sid(1)), status: status.into(), code, reason: None }
 }
 
 fn failed(code: u32) -> MessageReport {
@@ -140,7 +145,7 @@ fn content_follows_the_answer_and_then_its_own_fallback() {
     let number = progress.claim(CONTENT, FallbackChannel::WhatsApp, at(60));
     progress.answer(number, CreateAnswer::Accepted(sid(2)), &on(&notification, 61));
     assert_eq!(progress.phase, Phase::Accepted);
-    let lost = MessageReport { attempt: 1, message_sid: sid(2), ..failed(63005) };
+    let lost = MessageReport { attempt: 1, message_sid: Some(sid(2)), ..failed(63005) };
     progress.report(&lost, &on(&notification, 62));
     assert_eq!(progress.phase, ready(SMS), "the template was delivered already, and is not sent again");
 }
@@ -165,7 +170,7 @@ fn lost_answer_is_shown_until_more_is_known() {
     let mut found = progress.clone();
     found.report(&report(MessageStatus::Delivered, None), &on(&notification, 9));
     assert_eq!((&found.reason, &found.attempts[0].reason), (&None, &None));
-    progress.record_not_sent("Twilio has no message", at(9));
+    progress.record_not_sent("Twilio has no message", &on(&notification, 9));
     assert_eq!(progress.attempts[0].reason.as_deref(), Some("HTTP 503; Twilio has no message"));
     assert_eq!(progress.reason, None);
 }
@@ -203,7 +208,7 @@ fn delivery_is_the_outcome_and_read_follows_it() {
 fn report_says_that_a_message_taken_for_not_sent_exists() {
     let notification = with_fallbacks();
     let mut progress = claimed(CONTENT);
-    progress.record_not_sent("not listed", at(900));
+    progress.record_not_sent("not listed", &on(&notification, 900));
     assert_eq!(progress.phase, ready(CONTENT));
     assert_eq!(progress.report(&report(MessageStatus::Sent, None), &on(&notification, 901)), Change::Recorded);
     assert_eq!(progress.phase, Phase::Accepted, "no second message");
@@ -225,7 +230,7 @@ fn underway_reports_of_a_claim_change_nothing() {
 fn second_message_of_an_attempt_is_reported_as_duplicate() {
     let notification = with_fallbacks();
     let mut progress = accepted(CONTENT, &notification);
-    let second = MessageReport { message_sid: sid(2), ..report(MessageStatus::Sent, None) };
+    let second = MessageReport { message_sid: Some(sid(2)), ..report(MessageStatus::Sent, None) };
     assert_eq!(progress.report(&second, &on(&notification, 9)), Change::Duplicate);
     assert_eq!(progress.answer(0, CreateAnswer::Accepted(sid(2)), &on(&notification, 9)), Change::Duplicate);
 }

@@ -58,7 +58,7 @@ fn what_is_held_is_looked_up_again_and_not_sent_again() {
     assert_eq!(held.reopen(at(9)), Reopening::Reopened);
     assert_eq!((held.phase, held.outcome), (Phase::Claimed, None));
     assert!(held.is_spent(0), "its message may exist");
-    held.record_not_sent("not listed", at(10));
+    held.record_not_sent("not listed", &on(&with_fallbacks(), 10));
     assert_eq!(held.phase, ready(CONTENT), "the list proved that it has none");
 }
 
@@ -66,7 +66,7 @@ fn what_is_held_is_looked_up_again_and_not_sent_again() {
 fn late_message_of_a_rejected_one_prevents_a_second_one() {
     let notification = with_fallbacks();
     let mut progress = claimed(CONTENT);
-    progress.record_not_sent("not listed", at(900));
+    progress.record_not_sent("not listed", &on(&notification, 900));
     progress.end(Outcome::Rejected, "no sender".to_owned());
     progress.report(&report(MessageStatus::Sent, None), &on(&notification, 901));
     assert_eq!(progress.reopen(at(902)), Reopening::Final(None));

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::super::*;
 use crate::{
+    configured_senders::ConfiguredSenders,
     limits::CLAIM_LEASE,
     notification::Content,
     pause::Pauses,
@@ -14,8 +15,10 @@ use crate::{
     policy::{Case, Decision, RecipientRules, decide},
     preference::{Preference, RecordedPreference},
     suppression::Scope,
+    template_settings::TemplateSettings,
+    templates::TemplateRegistry,
 };
-use twilio_types::{address::Channel, sid::MessagingServiceSid};
+use twilio_types::address::Channel;
 
 const VALIDITY: SignedDuration = SignedDuration::from_secs(120);
 const SERVICE: &str = "MG00000000000000000000000000000001";
@@ -31,6 +34,8 @@ struct Message {
     current: MessageStatus,
     created_after_stop: bool,
     created_after_cancel: bool,
+    /// The recipient's phone is off: WhatsApp keeps the message, and reports nothing more for now.
+    is_held_back: bool,
 }
 
 /// A function that holds a claim, at the point where it is.
@@ -51,7 +56,7 @@ struct Lease {
 pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) notification: Notification,
-    service: MessagingServiceSid,
+    service: ConfiguredSenders,
     now: Timestamp,
     pub(super) progress: Progress,
     lease: Option<Lease>,
@@ -62,6 +67,8 @@ pub(super) struct World {
     reports: Vec<MessageReport>,
     /// What callbacks have recorded.
     recorded: Vec<MessageReport>,
+    /// How many options followed a message without a delivery.
+    followed: usize,
     /// Each outcome that was recorded since an operator last retried the notification, in its order.
     outcomes: Vec<Outcome>,
     /// Whether Twilio, the queue and the functions do as they should.
@@ -76,10 +83,15 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let options = [("whatsapp", text()), ("whatsapp", template(1)), ("whatsapp", template(2)), ("sms", text())];
         let count = rng.usize(0..=3);
-        let fallback: Vec<Value> = (0..count)
+        let mut fallback: Vec<Value> = (0..count)
             .map(|_| &options[rng.usize(..options.len())])
             .map(|(channel, content)| json!({"channel": channel, "content": content}))
             .collect();
+        for option in &mut fallback {
+            if rng.bool() {
+                option["after"] = json!(["60s", "10m", "2h"][rng.usize(..3)]);
+            }
+        }
         let is_template = |option: &Value| option["channel"] == "whatsapp" && option["content"]["type"] == "template";
         let wait_for_reply = fallback.iter().any(is_template) && rng.bool();
         let content = if wait_for_reply || rng.bool() { text() } else { template(9) };
@@ -90,7 +102,7 @@ impl World {
         }
         let mut world = Self {
             notification: notification(&content, &more),
-            service: SERVICE.parse().unwrap(),
+            service: ConfiguredSenders::from(Some(SERVICE.parse().unwrap())),
             now: at(0),
             progress: Progress::default(),
             lease: None,
@@ -99,6 +111,7 @@ impl World {
             messages: Vec::new(),
             reports: Vec::new(),
             recorded: Vec::new(),
+            followed: 0,
             outcomes: Vec::new(),
             is_calm: false,
             log: Vec::new(),
@@ -134,6 +147,8 @@ impl World {
         match (self.progress.phase, self.lease) {
             (Phase::Claimed, Some(lease)) if lease.until > self.now => return,
             (Phase::Claimed | Phase::Unknown, Some(lease)) if !self.resolve(lease) => return,
+            (Phase::Accepted | Phase::AwaitingReply, _) if self.awaits_delivery() && self.find_delivery() => return,
+            (Phase::Accepted | Phase::AwaitingReply, _) if self.awaits_delivery() => {}
             (Phase::Accepted | Phase::Ended, _) => return,
             _ => {}
         }
@@ -143,12 +158,15 @@ impl World {
             rules: &rules,
             person: &self.person,
             progress: &self.progress,
-            configured_service: Some(&self.service),
+            senders: &self.service,
             expires_at: self.notification.expires_at,
             account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
             pauses: &Pauses::default(),
+            templates: &TemplateRegistry::default(),
+            template_settings: &TemplateSettings::default(),
         };
         match decide(&case, self.now) {
+            Decision::Send(step) if !self.is_calm && step.option > 0 && self.rng.u8(0..12) == 0 => self.pass_over(step),
             Decision::Send(step) => self.claim(step),
             Decision::Later { .. } | Decision::Paused(_) => {}
             Decision::Never(refusal) => {
@@ -175,28 +193,89 @@ impl World {
         if self.now < lease.resolvable_at {
             return false;
         }
+        if !self.is_calm && self.rng.u8(0..4) == 0 {
+            let mut change = Change::Nothing;
+            self.write("stays unknown", |progress, on| change = progress.go_on_after_unknown("not known", on));
+            if change != Change::Nothing {
+                self.followed += 1;
+                return false;
+            }
+        }
         if !self.is_calm && self.rng.bool() {
-            self.write("list unreadable", |progress, _| progress.hold("the list is unreadable"));
+            let mut change = Change::Nothing;
+            self.write("list unreadable", |progress, on| {
+                change = progress.go_on_after_silence("the list is unreadable", on);
+                if change == Change::Nothing {
+                    progress.hold("the list is unreadable");
+                }
+            });
+            self.followed += usize::from(change != Change::Nothing);
             return false;
         }
         let listed = self.messages.iter().find(|message| message.attempt == attempt);
         if let Some(message) = listed {
             let found = MessageReport {
                 attempt,
-                message_sid: message.sid.clone(),
+                message_sid: Some(message.sid.clone()),
                 status: message.current.into(),
                 code: (message.current == MessageStatus::Failed).then(|| "63003".parse().unwrap()),
+                reason: None,
             };
             self.write("found in the list", |progress, on| {
                 progress.record_found(&found, on);
             });
             return false;
         }
-        self.write("not sent", |progress, on| progress.record_not_sent("not listed", on.now));
-        true
+        self.write("not sent", |progress, on| progress.record_not_sent("not listed", on));
+        self.progress.ready_step().is_some()
+    }
+
+    /// The option is not sent, as an e-mail to a suppressed address.
+    fn pass_over(&mut self, step: Step) {
+        self.check_following(step);
+        let (channel, _) = self.notification.channel_option(step.option).unwrap();
+        self.write("passed over", |progress, on| {
+            progress.pass_over(step, channel, "suppressed".to_owned(), on);
+        });
+    }
+
+    fn awaits_delivery(&self) -> bool {
+        self.progress.delivery_due_at(&self.notification).is_some()
+    }
+
+    /// Reads the callbacks before an option follows. Gives whether one of them changed something.
+    fn find_delivery(&mut self) -> bool {
+        if self.progress.delivery_due_at(&self.notification).is_some_and(|due_at| due_at > self.now) {
+            return false;
+        }
+        let is_final = |report: &&MessageReport| report.status.stage() != Stage::Underway;
+        let known: Vec<_> = self.recorded.iter().filter(is_final).cloned().collect();
+        let mut changed = false;
+        for report in known {
+            self.write("callback", |progress, on| changed |= progress.report(&report, on) != Change::Nothing);
+        }
+        changed
+    }
+
+    /// An option that follows without a failure does so at its time, and after no report of a delivery.
+    fn check_following(&mut self, step: Step) {
+        let last = self.progress.last().cloned();
+        let follows = match self.progress.phase {
+            Phase::Accepted => true,
+            Phase::AwaitingReply => step.option > 0,
+            _ => false,
+        };
+        let Some(last) = last.filter(|_| follows) else { return };
+        let after = self.notification.fallback[step.option - 1].after.expect("only an option with a time").duration();
+        assert!(self.now >= last.claimed_at + after, "too early");
+        let arrived = self.recorded.iter().filter(|report| report.status.stage() == Stage::Arrived);
+        let is_delivery = |report: &MessageReport| self.progress.attempts[report.attempt].purpose == Purpose::Deliver;
+        assert_eq!(arrived.filter(|report| is_delivery(report)).count(), 0, "an option after a reported delivery");
+        self.followed += 1;
     }
 
     fn claim(&mut self, step: Step) {
+        self.check_following(step);
         let (channel, content) = self.notification.channel_option(step.option).unwrap();
         if let (FallbackChannel::WhatsApp, Content::Text { .. }) = (channel, content) {
             let last = self.person.last_inbound_at(&WindowKey::of(SERVICE)).expect("free-form in a window only");
@@ -251,7 +330,9 @@ impl World {
         }
         let option = self.progress.attempts[attempt].option;
         let current = MessageStatus::Accepted;
-        let created_after_cancel = self.progress.outcome == Some(Outcome::Cancelled);
+        let is_held_back = !self.is_calm && self.rng.u8(0..3) == 0;
+        let created_after_cancel =
+            self.progress.outcome == Some(Outcome::Cancelled) || self.progress.cancelled_at.is_some();
         self.messages.push(Message {
             attempt,
             option,
@@ -260,6 +341,7 @@ impl World {
             current,
             created_after_stop,
             created_after_cancel,
+            is_held_back,
         });
         (fate != 3).then_some(CreateAnswer::Accepted(sid))
     }
@@ -274,8 +356,13 @@ impl World {
         let (status, code) = message.ahead.remove(0);
         message.current = status;
         let code = code.and_then(|code| code.to_string().parse().ok());
-        let report =
-            MessageReport { attempt: message.attempt, message_sid: message.sid.clone(), status: status.into(), code };
+        let report = MessageReport {
+            attempt: message.attempt,
+            message_sid: Some(message.sid.clone()),
+            status: status.into(),
+            code,
+            reason: None,
+        };
         if !loses {
             self.reports.push(report);
         }
@@ -301,13 +388,19 @@ impl World {
             .messages
             .iter()
             .filter(is_final)
-            .map(|message| (message.attempt, message.sid.clone(), message.current))
+            .map(|message| (message.attempt, Some(message.sid.clone()), message.current))
             .collect();
         for (attempt, message_sid, status) in found {
             let code = (status == MessageStatus::Failed).then(|| "63003".parse().unwrap());
             let known =
                 self.recorded.iter().find(|report| report.message_sid == message_sid && report.status == status.into());
-            let report = known.cloned().unwrap_or(MessageReport { attempt, message_sid, status: status.into(), code });
+            let report = known.cloned().unwrap_or(MessageReport {
+                attempt,
+                message_sid,
+                status: status.into(),
+                code,
+                reason: None,
+            });
             self.recorded.push(report.clone());
             self.write("sweep", |progress, on| {
                 progress.report(&report, on);
@@ -343,10 +436,16 @@ impl World {
     /// An operator cancels the notification.
     fn cancel(&mut self) {
         let before = self.progress.phase;
-        self.write("cancelled", |progress, _| {
-            let outcome = progress.cancel(None);
+        self.write("cancelled", |progress, on| {
+            let follows = progress.delivery_due_at(on.notification).is_some();
+            let was_cancelled = progress.cancelled_at.is_some();
+            let outcome = progress.cancel(None, Some(on.notification), on.now);
             let expected = match before {
                 Phase::Ready { .. } | Phase::AwaitingReply => outcome == CancelOutcome::Cancelled,
+                Phase::Accepted if follows => outcome == CancelOutcome::Cancelled && progress.phase == before,
+                Phase::Accepted if was_cancelled && progress.outcome.is_none() => {
+                    outcome == CancelOutcome::AlreadyCancelled
+                }
                 _ => outcome != CancelOutcome::Cancelled && progress.phase == before,
             };
             assert!(expected, "{outcome:?} in {before:?}");
@@ -380,7 +479,7 @@ impl World {
                 1..4 => self.redrive(),
                 _ => {}
             },
-            20 if self.rng.u8(0..6) == 0 => self.cancel(),
+            20 if self.rng.u8(0..4) == 0 => self.cancel(),
             _ => {}
         }
         self.check();
@@ -394,7 +493,8 @@ impl World {
         }
         if time > VALIDITY {
             for index in 0..self.messages.len() {
-                while !self.messages[index].ahead.is_empty() {
+                let kept = if self.messages[index].is_held_back { 2 } else { 0 };
+                while self.messages[index].ahead.len() > kept {
                     self.step_message(index);
                 }
             }
@@ -419,7 +519,10 @@ impl World {
             }
             self.sweep();
             self.check();
-            if self.progress.outcome.is_some_and(|outcome| outcome != Outcome::Unknown) {
+            // It was never known whether an earlier attempt became a message, and nothing more is sent.
+            let stays_unknown =
+                self.progress.phase == Phase::Accepted && self.progress.outcome == Some(Outcome::Unknown);
+            if stays_unknown || self.progress.outcome.is_some_and(|outcome| outcome != Outcome::Unknown) {
                 return;
             }
             self.advance(SignedDuration::from_secs(3_600));
@@ -457,14 +560,17 @@ impl World {
         let last_message =
             last.and_then(|_| self.messages.iter().find(|message| message.attempt + 1 == self.progress.attempts.len()));
         if matches!(outcome, Outcome::Delivered | Outcome::Read) {
-            assert_eq!(last_message.unwrap().current.stage(), Stage::Arrived, "a delivery that was none");
+            let earlier = self.messages.iter().filter(|_| self.followed > 0);
+            let has_arrived = |message: &Message| message.current.stage() == Stage::Arrived;
+            assert!(last_message.into_iter().chain(earlier).any(has_arrived), "a delivery that was none");
         }
         let delivered = self.messages.iter().filter(|message| message.current.stage() == Stage::Arrived);
         let asked = self.progress.attempts.iter().any(|attempt| attempt.purpose == Purpose::AskForReply);
-        assert!(delivered.count() <= 1 + usize::from(asked), "the person received it twice");
+        assert!(delivered.count() <= 1 + usize::from(asked) + self.followed, "the person received it twice");
         let mut outcomes = self.outcomes.clone();
         outcomes.retain(|outcome| *outcome != Outcome::Unknown);
-        let is_single = matches!(outcomes.as_slice(), [_] | [Outcome::Delivered, Outcome::Read]);
+        let is_single = matches!(outcomes.as_slice(), [_] | [Outcome::Delivered, Outcome::Read])
+            || (outcomes.is_empty() && outcome == Outcome::Unknown);
         assert!(is_single, "one outcome, not {outcomes:?}");
     }
 }

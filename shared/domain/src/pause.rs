@@ -20,7 +20,7 @@ pub enum PauseScope {
     All,
     Account(AccountSid),
     /// A sender on WhatsApp (`whatsapp:+14155238886`), a Messaging Service on both channels (`MG...`), or a Messaging
-    /// Service for SMS alone (`sms:MG...`).
+    /// Service for SMS alone (`sms:MG...`), or `email`.
     Sender(String),
     Category(Category),
 }
@@ -29,7 +29,7 @@ pub enum PauseScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not what a pause can cover: expected all, account#AC..., sender#whatsapp:+14155238886, sender#MG..., \
-     sender#sms:MG..., or category# with marketing, utility, authentication or service"
+     sender#sms:MG..., sender#email, or category# with marketing, utility, authentication or service"
 )]
 pub struct InvalidPauseScope;
 

@@ -57,7 +57,14 @@ impl FromStr for KeywordChanges {
     type Err = InvalidKeywords;
 
     fn from_str(text: &str) -> Result<Self, InvalidKeywords> {
-        let Value::Object(languages) = json::value(text)? else {
+        Self::of_value(json::value(text)?)
+    }
+}
+
+impl KeywordChanges {
+    /// Reads the changes from JSON that is parsed already.
+    pub fn of_value(value: Value) -> Result<Self, InvalidKeywords> {
+        let Value::Object(languages) = value else {
             return Err(InvalidKeywords::new("body", "expected a JSON object with words by language"));
         };
         let mut changes = Vec::new();
@@ -136,7 +143,7 @@ impl Keywords {
         let mut keywords = Self::of(languages);
         for change in &changes.0 {
             if !languages.iter().any(|language| language == change.language) {
-                return Err(change.invalid("the language is not one of OPT_OUT_LANGUAGES"));
+                return Err(change.invalid("the language is not one of the configured languages"));
             }
             match change.kind {
                 ChangeKind::Remove => keywords.remove(change),
@@ -164,6 +171,12 @@ impl Keywords {
 }
 
 impl InvalidKeywords {
+    /// The error of a configuration that is a section of a larger one.
+    pub(crate) fn within(self, section: &str) -> Self {
+        let field = if self.field == "body" { section.to_owned() } else { format!("{section}.{}", self.field) };
+        Self { field, ..self }
+    }
+
     fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: field.into(), problem: problem.into() }
     }

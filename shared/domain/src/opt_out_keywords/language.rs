@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::words;
 
 /// A language whose keywords are in our table, by its ISO 639-1 code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Language {
     English,

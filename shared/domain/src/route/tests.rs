@@ -23,8 +23,8 @@ fn notification(fields: &Value) -> Notification {
 }
 
 fn route(fields: &Value, channel: FallbackChannel, configured: Option<&str>) -> Result<Route, NoSender> {
-    let configured = configured.map(|service| service.parse().unwrap());
-    Route::of(&notification(fields), channel, configured.as_ref())
+    let configured = ConfiguredSenders::from(configured.map(|service| service.parse().unwrap()));
+    Route::of(&notification(fields), channel, &configured)
 }
 
 #[test]
@@ -123,7 +123,7 @@ proptest! {
         }
         let notification = notification(&fields);
         for by in [FallbackChannel::WhatsApp, FallbackChannel::Sms] {
-            let Ok(route) = Route::of(&notification, by, None) else { continue };
+            let Ok(route) = Route::of(&notification, by, &ConfiguredSenders::default()) else { continue };
             let asked = route.scopes(notification.category);
             // An SMS goes out by the service alone, and a sender on WhatsApp is not its sender.
             let covers = |scope: &Scope| asked.contains(scope);

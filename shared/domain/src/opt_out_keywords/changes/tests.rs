@@ -67,7 +67,7 @@ fn invalid_keywords_are_named_with_their_language() {
         ),
         (
             r#"{"fr": {"stop": {"add": ["ASSEZ"]}}}"#,
-            r#"fr.stop.add: "ASSEZ": the language is not one of OPT_OUT_LANGUAGES"#.to_owned(),
+            r#"fr.stop.add: "ASSEZ": the language is not one of the configured languages"#.to_owned(),
         ),
     ];
     for (changes, expected) in cases {

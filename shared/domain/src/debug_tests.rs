@@ -7,6 +7,7 @@ use serde_json::json;
 use twilio_types::address::Channel;
 
 use crate::{
+    configured_senders::ConfiguredSenders,
     consent::ConsentRequest,
     contact_key::ContactKey,
     daily_cap::room::{ReservedRoom, RoomGrant},
@@ -18,6 +19,9 @@ use crate::{
     progress::Progress,
     route::Route,
     suppression::{Scope, SuppressionKey},
+    template_settings::TemplateSettings,
+    templates::{PassedOver, TemplateProblem, TemplateRegistry},
+    tenants::{Tenants, TenantsDocument},
 };
 
 const NUMBER: &str = "+14155550123";
@@ -95,11 +99,11 @@ fn policies_and_decisions_show_no_senders_number() {
         },
     );
     person.reserve(SENDER, now()).unwrap();
-    let configured = None;
+    let configured = ConfiguredSenders::default();
     let notification = json!({"id": "a", "to": NUMBER, "from": SENDER, "category": "service",
                               "content": {"type": "text", "body": "private"}});
     let notification = Notification::parse(&notification.to_string()).unwrap();
-    let route = Route::of(&notification, FallbackChannel::WhatsApp, configured).unwrap();
+    let route = Route::of(&notification, FallbackChannel::WhatsApp, &configured).unwrap();
     let progress = Progress { reason: Some("private".to_owned()), ..Progress::default() };
     let rules = RecipientRules::default();
     let case = Case {
@@ -107,12 +111,31 @@ fn policies_and_decisions_show_no_senders_number() {
         rules: &rules,
         person: &person,
         progress: &progress,
-        configured_service: configured,
+        senders: &configured,
         expires_at: None,
         account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
         pauses: &Pauses::default(),
+        templates: &TemplateRegistry::default(),
+        template_settings: &TemplateSettings::default(),
     };
     assert_redacted(&[&policy, &scope, &decision, &key, &person, &route, &route.window(), &progress, &case]);
+    let passed_over = PassedOver { option: 1, reason: "private".to_owned() };
+    let refusal = PolicyRefusal::Template { passed_over: vec![passed_over], may_be_unknown: false };
+    assert_redacted(&[&refusal, &TemplateProblem::UnknownName("private".to_owned())]);
+}
+
+#[test]
+fn settings_show_no_senders_number_and_no_caller() {
+    let account = json!({
+        "from": SENDER, "routes": [{"countries": ["BR"], "from": SENDER}],
+        "callers": ["arn:aws:iam::123456789012:user/private"],
+        "opt_out": {"confirmations": {"en": {"stop": "private"}}}, "policy": {"rates": {SENDER: {"per_second": 1}}},
+    });
+    let before = json!({"format": 1, "accounts": {"AC00000000000000000000000000000001": account}});
+    let document = TenantsDocument::parse(&before.to_string()).unwrap();
+    let differences = TenantsDocument::differences(&before, &json!({"format": 1, "accounts": {}}));
+    let tenants = Tenants::default().with_document(1, document.clone());
+    assert_redacted(&[&document, &differences, &tenants]);
 }
 
 #[test]

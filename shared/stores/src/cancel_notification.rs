@@ -1,9 +1,12 @@
-//! Cancels a notification that was not sent yet.
+//! Cancels a notification that was not sent yet, or what may follow its message.
 //!
 //! The notification is written on the condition that its version is the one that was read, as every write of it is
 //! ([`crate::notifications`]). A claim changes the version too. So of a claim and a cancellation exactly one is written: the
 //! other one is refused, reads what is stored then, and decides again by it. A notification that was cancelled is never
 //! claimed, and one that was claimed is not cancelled.
+//!
+//! A notification whose message was accepted can be cancelled as long as an option with `after` may follow that message. Then
+//! nothing follows it, and what becomes of the message is the outcome.
 //!
 //! If its template was sent, the person's item names the notification as one whose content follows an answer. That name is
 //! removed in a second write. If it is not made, the same request makes it when it is repeated, and so does the person's next
@@ -43,7 +46,7 @@ impl NotificationCanceller {
         now: Timestamp,
     ) -> Result<Option<(StoredNotification, CancelOutcome)>, StoreError> {
         let cancel = |stored: &mut StoredNotification| {
-            let outcome = stored.cancel(by);
+            let outcome = stored.cancel(by, now);
             ((outcome == CancelOutcome::Cancelled).then_some(outcome), outcome)
         };
         let Some((stored, outcome)) = self.notifications.change_read(stored, now, cancel).await? else {
@@ -65,11 +68,11 @@ impl NotificationCanceller {
     ) -> Result<(), StoreError> {
         for further in first.notification().iter().flat_map(Notification::further) {
             let mut cancelled = first.further(further);
-            cancelled.cancel(by);
+            cancelled.cancel(by, now);
             match self.notifications.put(None, &cancelled, now).await? {
                 NotificationWrite::Changed(Some(stored)) if stored.subject.digest == cancelled.subject.digest => {
                     let cancel = |stored: &mut StoredNotification| {
-                        let outcome = stored.cancel(by);
+                        let outcome = stored.cancel(by, now);
                         ((outcome == CancelOutcome::Cancelled).then_some(()), ())
                     };
                     self.notifications.change_read(*stored, now, cancel).await?;
@@ -94,15 +97,6 @@ impl NotificationCanceller {
 }
 
 impl StoredNotification {
-    /// Cancels it, if it can be cancelled: then nothing is waited for any more. `by` says in the reason who cancelled it.
-    pub fn cancel(&mut self, by: Option<&str>) -> CancelOutcome {
-        let outcome = self.progress.cancel(by);
-        if outcome == CancelOutcome::Cancelled {
-            (self.lease, self.open_until, self.due) = (None, None, None);
-        }
-        outcome
-    }
-
     /// A notification that sends a further file of this one, before anything of it is stored.
     fn further(&self, further: FurtherNotification) -> Self {
         let FurtherNotification { notification, request } = further;
@@ -155,7 +149,7 @@ mod tests {
     }
 
     fn refusal(stored: &mut StoredNotification) -> String {
-        match stored.cancel(None) {
+        match stored.cancel(None, Timestamp::UNIX_EPOCH) {
             CancelOutcome::Refused(refusal) => describe_refusal(stored, refusal),
             other => panic!("{other:?}"),
         }
@@ -185,7 +179,25 @@ mod tests {
         let mut stored = stored();
         stored.wait_until(Timestamp::UNIX_EPOCH, WaitReason::SendAt, Vec::new(), Timestamp::UNIX_EPOCH);
         stored.open_until = Some(Timestamp::UNIX_EPOCH);
-        assert_eq!(stored.cancel(None), CancelOutcome::Cancelled);
+        assert_eq!(stored.cancel(None, Timestamp::UNIX_EPOCH), CancelOutcome::Cancelled);
         assert_eq!((stored.due, stored.open_until, stored.lease), (None, None, None));
+    }
+
+    /// The SMS that was to follow is refused, and its message is looked up all the same.
+    #[test]
+    fn message_under_way_is_looked_up_after_the_cancellation() {
+        let request = r#"{"id": "order-1", "to": "+14155550123", "category": "utility", "content": {"type": "text",
+            "body": "private"}, "fallback": [{"channel": "sms", "content": {"type": "text", "body": "b"}, "after": "10m"}]}"#;
+        let mut stored = stored();
+        stored.subject.request = Some(request.to_owned());
+        let (notification, now) = (stored.notification().unwrap(), Timestamp::UNIX_EPOCH);
+        let step = stored.progress.ready_step().unwrap();
+        stored.progress.claim(step, FallbackChannel::WhatsApp, now);
+        let accepted = CreateAnswer::Accepted("SM00000000000000000000000000000001".parse().unwrap());
+        stored.apply(&notification, now, |progress, on| progress.answer(0, accepted, on));
+        assert!(stored.due.is_some() && stored.open_until.is_some());
+        assert_eq!(stored.cancel(Some("shop"), now), CancelOutcome::Cancelled);
+        assert_eq!((stored.state().as_str(), stored.progress.outcome), ("accepted", None));
+        assert!(stored.due.is_none() && stored.open_until.is_some());
     }
 }

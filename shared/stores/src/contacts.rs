@@ -39,13 +39,14 @@ mod merged_person;
 mod overview;
 mod person_item;
 mod preferences;
+mod unchanged;
 mod windows;
 
 pub use history::HistoryEntry;
 pub use listing::{ContactPage, ContactRecord, RecordedFact};
 pub use merged_person::MergedPerson;
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, ServiceWindow, Suppression};
-pub use person_item::{PersonWrite, PreferenceChange, StoredPerson};
+pub use person_item::{PersonWrite, PreferenceChange, StoredPerson, is_pair_attribute};
 pub use preferences::{PreferenceOutcome, PreferenceSource};
 
 use person_item::PersonItem;

@@ -109,6 +109,10 @@ fn notifications_show_no_recipient_no_content_and_no_reason() {
 #[test]
 fn notification_logs_show_no_recipient_and_no_reason() {
     let attempt = LoggedAttempt {
+        content_sid: None,
+        passed_over: Vec::new(),
+        external_id: None,
+        email: None,
         at: now(),
         claimed_at: now(),
         channel: FallbackChannel::Sms.as_str(),
@@ -128,6 +132,7 @@ fn notification_logs_show_no_recipient_and_no_reason() {
         reason: Some(format!("private {NUMBER}")),
         waits_for: None,
         due_at: None,
+        cancelled_at: None,
         error: None,
         attempts: vec![attempt],
         metadata: BTreeMap::from([("name".to_owned(), "private".to_owned())]),

@@ -1,4 +1,4 @@
-//! The state: four DynamoDB tables, and the transactions over several of them.
+//! The state: five DynamoDB tables, and the transactions over several of them.
 //!
 //! | table | keys | items | kept |
 //! |---|---|---|---|
@@ -6,6 +6,9 @@
 //! | Contacts ([`contacts`]) | `contact`, `facet` | each person's preferences, consents, identities, service windows and marketing messages | opt-outs, consents and identities: without end |
 //! | Notifications ([`notifications`]) | `notification` | each notification with its claim, attempts and outcome | 30 days |
 //! | `RateLimits` ([`rate_limits`], [`daily_counts`], [`route_health`], [`pauses`], [`sweeps`]) | `sender` | buckets, counters of a day and of an hour, what is paused, and how far each account was reconciled | two days at most, except for the pauses and the marks |
+//! | Tenants ([`tenants`]) | `document`, `version` | each version of the tenants document, and which one counts | without end |
+//! | Templates ([`templates`]) | `account`, `template` | what Twilio and WhatsApp say of each template | without end |
+//! | Verifications ([`verifications`]) | `verification` | each one-time password that was asked for, without its code and number | a day |
 //!
 //! The file of each table lists its kinds of items, who writes them and when they expire.
 //!
@@ -40,6 +43,9 @@ pub mod republish;
 pub mod route_health;
 pub mod senders;
 pub mod sweeps;
+pub mod templates;
+pub mod tenants;
+pub mod verifications;
 
 #[cfg(test)]
 mod debug_tests;

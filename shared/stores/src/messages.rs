@@ -5,6 +5,8 @@
 //! | `AC#SM` | `inbound` | the form of a message to us, our answer, the change of the preference | `inbound`; `reconcile`, if the webhook did not arrive | after the configured retention |
 //! | `AC#<notification>#<attempt>` | `SM#<status>` | the form of a status callback of a message of ours: both keys are in the signed callback | `status`; `reconcile`, for a final status | after the configured retention |
 //! | `AC#SM` | `status#<status>` | the form of a status callback of another system's message | `status` | after the configured retention |
+//! | `AC#SM` | `media#<index>` | what became of a file of a message to us | `store-media` | with its message |
+//! | `AC#<notification>#<attempt>` | `email#<status>` | what SendGrid reported of the e-mail of an attempt | `sendgrid-events` | after the configured retention |
 //! | `AC#form#<hash>` | `unknown` | a signed form that is neither | `inbound`, `status` | after the configured retention |
 //!
 //! A form may come to either of the two URLs, so `inbound` and `status` write all of these.
@@ -35,14 +37,19 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
+mod email_event;
 mod event;
+mod inbound;
 mod missing;
 mod raw_form;
 mod reports;
+mod stored_media;
 mod unknown_form;
 
+pub use email_event::{EmailRecordOutcome, StoredEmailEvent};
 pub use event::{MessageEvent, MessageSubject, UnknownMessageEvent};
 pub use reports::StatusReport;
+pub use stored_media::{MediaLookup, MediaOutcome, MediaRecord, StoredMedia};
 pub use unknown_form::{FormHash, FormOutcome, StoredForm};
 
 /// An item of the table.

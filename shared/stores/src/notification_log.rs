@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
-    notification::{Category, NotificationId},
-    progress::{Attempt, AttemptResult, Outcome},
+    email::EmailStatus,
+    notification::{Category, FallbackChannel, NotificationId},
+    progress::{Attempt, AttemptResult, ExternalId, Outcome},
+    templates::PassedOver,
     waiting::WaitReason,
 };
 use futures::future::try_join_all;
@@ -14,12 +16,12 @@ use twilio_types::{
     address::Recipient,
     error_code::ErrorCode,
     message_status::{MessageStatus, ReportedStatus},
-    sid::{AccountSid, MessageSid},
+    sid::{AccountSid, ContentSid, MessageSid},
 };
 
 use crate::{
     dynamodb::StoreError,
-    messages::{MessageSubject, Messages, StatusReport},
+    messages::{MessageSubject, Messages, StatusReport, StoredEmailEvent},
     notifications::{NotificationState, Notifications, StoredNotification},
 };
 
@@ -41,6 +43,9 @@ pub struct NotificationLog {
     pub waits_for: Option<WaitReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// When it was cancelled although a message of it was under way: nothing follows that message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancelled_at: Option<Timestamp>,
     /// Twilio's error.
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
@@ -55,17 +60,41 @@ pub struct LoggedAttempt {
     /// When its result was last recorded.
     pub at: Timestamp,
     pub claimed_at: Timestamp,
-    /// `whatsapp` or `sms`.
+    /// `whatsapp`, `sms` or `email`.
     pub channel: &'static str,
     /// The option that was sent: 0 is the content, 1 the first fallback.
     pub route: usize,
     pub outcome: AttemptResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The template that was chosen for a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_sid: Option<ContentSid>,
+    /// The options before this one whose templates cannot be sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
     #[serde(flatten)]
     pub error: Option<ErrorDetail>,
     #[serde(flatten)]
     pub message: Option<LoggedMessage>,
+    /// The name of an e-mail at SendGrid, or of an execution of a Studio flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
+    #[serde(flatten)]
+    pub email: Option<LoggedEmail>,
+}
+
+/// What SendGrid reported of an e-mail.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoggedEmail {
+    pub current_status: EmailStatus,
+    pub statuses: Vec<LoggedEmailStatus>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LoggedEmailStatus {
+    pub status: EmailStatus,
+    pub at: Timestamp,
 }
 
 /// A message with its recorded statuses.
@@ -123,14 +152,27 @@ impl NotificationLogs {
     /// The log of a notification that was just read.
     pub async fn log_of(&self, found: StoredNotification) -> Result<NotificationLog, StoreError> {
         let subject = &found.subject;
-        let reports = (0_u32..).zip(&found.progress.attempts).map(async |(number, _)| {
-            self.messages
-                .reports(&MessageSubject::Attempt(subject.account_sid.clone(), subject.id.clone(), number))
-                .await
+        let reports = (0_u32..).zip(&found.progress.attempts).map(async |(number, attempt)| {
+            let of = MessageSubject::Attempt(subject.account_sid.clone(), subject.id.clone(), number);
+            Ok::<_, StoreError>(match attempt.channel {
+                FallbackChannel::Email => {
+                    AttemptReports { emails: self.messages.email_events(&of).await?, ..AttemptReports::default() }
+                }
+                FallbackChannel::WhatsApp | FallbackChannel::Sms => {
+                    AttemptReports { statuses: self.messages.reports(&of).await?, ..AttemptReports::default() }
+                }
+            })
         });
         let reports = try_join_all(reports).await?;
         Ok(NotificationLog::of(found, &reports))
     }
+}
+
+/// What was reported of an attempt.
+#[derive(Debug, Default)]
+struct AttemptReports {
+    statuses: Vec<StatusReport>,
+    emails: Vec<StoredEmailEvent>,
 }
 
 impl fmt::Debug for NotificationLog {
@@ -157,13 +199,15 @@ impl fmt::Debug for LoggedAttempt {
 impl NotificationLog {
     /// `reports` are the recorded statuses of each attempt. They are newer than the outcome that is stored, since that
     /// follows from them by way of a stream.
-    fn of(found: StoredNotification, reports: &[Vec<StatusReport>]) -> Self {
+    fn of(found: StoredNotification, reports: &[AttemptReports]) -> Self {
         let state = found.state();
         let last = found.progress.last().zip(reports.last());
-        let outcome = last.map_or(found.progress.outcome, |(_, reports)| reported(found.progress.outcome, reports));
+        let outcome =
+            last.map_or(found.progress.outcome, |(_, reports)| reported(found.progress.outcome, &reports.statuses));
         let attempts = found.progress.attempts.into_iter().enumerate();
-        let attempts = attempts
-            .map(|(number, attempt)| LoggedAttempt::of(attempt, reports.get(number).map_or(&[], Vec::as_slice)));
+        let attempts = attempts.map(|(number, attempt)| {
+            LoggedAttempt::of(attempt, reports.get(number).unwrap_or(&AttemptReports::default()))
+        });
         Self {
             outcome,
             account_sid: found.subject.account_sid,
@@ -174,6 +218,7 @@ impl NotificationLog {
             reason: found.progress.reason,
             waits_for: found.due.as_ref().map(|due| due.reason),
             due_at: found.due.map(|due| due.at),
+            cancelled_at: found.progress.cancelled_at,
             error: found.progress.code.map(ErrorDetail::from),
             attempts: attempts.collect(),
             metadata: found.subject.metadata,
@@ -189,7 +234,8 @@ fn reported(outcome: Option<Outcome>, reports: &[StatusReport]) -> Option<Outcom
 }
 
 impl LoggedAttempt {
-    fn of(attempt: Attempt, reports: &[StatusReport]) -> Self {
+    fn of(attempt: Attempt, reported: &AttemptReports) -> Self {
+        let reports = reported.statuses.as_slice();
         let message_sid =
             attempt.message_sid.clone().or_else(|| reports.first().map(|report| report.message_sid.clone()));
         Self {
@@ -199,9 +245,26 @@ impl LoggedAttempt {
             route: attempt.option,
             outcome: attempt.result,
             reason: attempt.reason,
+            content_sid: attempt.content_sid,
+            passed_over: attempt.passed_over,
             error: attempt.code.map(ErrorDetail::from),
             message: message_sid.map(|sid| LoggedMessage::of(sid, reports)),
+            external_id: attempt.external_id,
+            email: LoggedEmail::of(&reported.emails),
         }
+    }
+}
+
+impl LoggedEmail {
+    /// None if nothing was reported.
+    fn of(events: &[StoredEmailEvent]) -> Option<Self> {
+        let furthest = events.iter().max_by_key(|event| event.email_status.message_status())?;
+        let mut statuses: Vec<_> = events
+            .iter()
+            .map(|event| LoggedEmailStatus { status: event.email_status, at: event.received_at })
+            .collect();
+        statuses.sort_by_key(|status| (status.at, status.status.message_status()));
+        Some(Self { current_status: furthest.email_status, statuses })
     }
 }
 

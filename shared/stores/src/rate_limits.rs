@@ -45,6 +45,7 @@ use twilio_types::sid::AccountSid;
 use crate::{
     attribute::{number, text},
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+    route_health, sweeps,
 };
 
 #[derive(Debug)]
@@ -65,6 +66,21 @@ impl fmt::Debug for BucketKey {
     }
 }
 
+/// The beginnings of the keys whose items hold a time up to which something is planned, read or counted: the buckets of senders, the
+/// planning clocks of people, how far `reconcile` has read, and how many messages of a route failed. The others, as what is paused,
+/// have no such time.
+const KEYS_WITH_A_TIME: [&str; 4] = [ACCOUNT, RECIPIENT, sweeps::KEY_PREFIX, route_health::KEY_PREFIX];
+
+/// Each bucket's key begins with the SID of an account.
+const ACCOUNT: &str = "AC";
+const RECIPIENT: &str = "recipient#";
+
+/// Whether the item of this key holds a time that lies ahead after the clock was set back, as on a stack for tests. It can be
+/// deleted then.
+pub fn holds_a_time(key: &str) -> bool {
+    KEYS_WITH_A_TIME.iter().any(|prefix| key.starts_with(prefix))
+}
+
 impl BucketKey {
     pub fn of_sender(account_sid: &AccountSid, sender: &str) -> Self {
         Self(format!("{account_sid}#{sender}"))
@@ -72,7 +88,7 @@ impl BucketKey {
 
     /// The key of the planning clock of messages of a sender to a person.
     pub fn of_recipient(home: &ContactKey, sender: &str) -> Self {
-        Self(format!("recipient#{}#{sender}", home.as_str()))
+        Self(format!("{RECIPIENT}{}#{sender}", home.as_str()))
     }
 
     /// The account and the last four characters of the sender: enough to recognise it, and no full phone number.
@@ -353,6 +369,22 @@ mod tests {
             ("é", "AC00000000000000000000000000000001#..."),
         ] {
             assert_eq!(BucketKey::of_sender(&account_sid, sender).for_log(), expected);
+        }
+    }
+
+    #[test]
+    fn buckets_and_plans_hold_a_time_and_pauses_do_not() {
+        let account_sid: AccountSid = "AC00000000000000000000000000000001".parse().unwrap();
+        let home = ContactKey::of_phone(&account_sid, &"+14155550123".parse().unwrap());
+        for key in [
+            BucketKey::of_sender(&account_sid, "whatsapp:+14155238886").0,
+            BucketKey::of_recipient(&home, "whatsapp:+14155238886").0,
+            format!("{}{account_sid}", sweeps::KEY_PREFIX),
+        ] {
+            assert!(holds_a_time(&key), "{key}");
+        }
+        for key in ["pauses", "senders#AC1", "cancellations#AC1", "day#2026-11-20#AC1"] {
+            assert!(!holds_a_time(key), "{key}");
         }
     }
 }

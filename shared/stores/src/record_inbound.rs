@@ -15,13 +15,12 @@ use std::fmt;
 
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use domain::{
+    account_settings::{AccountSettings, OptOutSettings},
     contact_key::ContactKey,
-    limits::Retention,
-    opt_out_keywords::Keywords,
     opt_out_request::{Confirmation, Intent, Origin, PreferenceRequest, RequestedScope},
     person::{Person, WindowKey},
     preference::{Preference, PreferenceEffect, RecordedPreference},
-    suppression::{OptOutScope, Scope},
+    suppression::Scope,
 };
 use jiff::{SignedDuration, Timestamp};
 use twilio_types::address::Channel;
@@ -40,15 +39,6 @@ pub struct InboundRecorder {
     client: Client,
     messages: Messages,
     contacts: Contacts,
-    policy: OptOutPolicy,
-    retention: Retention,
-}
-
-/// The opt-out settings of a deployment.
-#[derive(Debug)]
-pub struct OptOutPolicy {
-    pub keywords: Keywords,
-    pub scope: OptOutScope,
 }
 
 /// What became of an inbound message.
@@ -69,14 +59,8 @@ impl fmt::Debug for InboundOutcome {
 }
 
 impl InboundRecorder {
-    pub fn new(
-        client: Client,
-        messages: Messages,
-        contacts: Contacts,
-        policy: OptOutPolicy,
-        retention: Retention,
-    ) -> Self {
-        Self { client, messages, contacts, policy, retention }
+    pub fn new(client: Client, messages: Messages, contacts: Contacts) -> Self {
+        Self { client, messages, contacts }
     }
 
     /// Records a message with everything that it changes. This is one request for a message of a known person that
@@ -86,16 +70,19 @@ impl InboundRecorder {
         message: &InboundMessage,
         form: TrustedForm<'_>,
         arrival: MessageArrival,
+        settings: &AccountSettings,
     ) -> Result<InboundOutcome, StoreError> {
-        let intent = self.intent(message, arrival.source);
+        let intent = intent(message, arrival.source, &settings.opt_out);
         let (sid, account_sid) = (&message.message_sid, &message.account_sid);
-        let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, self.retention);
+        let mut stored = StoredMessage::new(sid, account_sid, MessageEvent::Inbound, form, arrival, settings.retention);
         stored.unreadable_parameters.clone_from(&message.unreadable_parameters);
         if let Intent::PossibleOptOut(language) = intent {
             stored.near_miss = Some(language);
         }
         let recorded = match intent {
-            Intent::SetPreference(request) => self.record_with_person(message, &mut stored, Some(request)).await?,
+            Intent::SetPreference(request) => {
+                self.record_with_person(message, &mut stored, Some((request, &settings.opt_out))).await?
+            }
             _ => match self.record_blindly(message, &stored).await? {
                 Some(recorded) => recorded,
                 None => self.record_with_person(message, &mut stored, None).await?,
@@ -106,15 +93,6 @@ impl InboundRecorder {
             RecordOutcome::Duplicate(first) => first.as_ref().and_then(|first| first.answer.clone()),
         };
         Ok(InboundOutcome { answer, intent, recorded })
-    }
-
-    /// What a message asks for. Nothing is recorded.
-    pub fn intent(&self, message: &InboundMessage, source: Source) -> Intent {
-        let origin = match source {
-            Source::Webhook => Origin::Webhook,
-            Source::Reconcile => Origin::MessageList,
-        };
-        Intent::of(message, origin, &self.policy.keywords)
     }
 
     /// The first attempt. None if the person has to be read.
@@ -145,7 +123,7 @@ impl InboundRecorder {
         &self,
         message: &InboundMessage,
         stored: &mut StoredMessage,
-        request: Option<PreferenceRequest>,
+        request: Option<(PreferenceRequest, &OptOutSettings)>,
     ) -> Result<RecordOutcome, StoreError> {
         let identities = ContactKey::all_of_sender(message);
         for _ in 0..MAX_ROUNDS {
@@ -154,12 +132,13 @@ impl InboundRecorder {
             person.open_windows(windows_of(message), stored.received_at);
             let mut write = PersonWrite::Message;
             let mut actions = Vec::new();
-            if let Some(request) = request {
-                let change = self.change_of(message, stored, request);
+            if let Some((request, settings)) = request {
+                let change = change_of(message, stored, request, settings);
                 let is_stopped = person.suppressed_by([&Scope::All]).is_some();
                 let effect = record_change(&mut person, message, &change, stored.source);
                 stored.preference = (effect == PreferenceEffect::Changed).then_some(request.preference);
-                stored.answer = stored.preference.and_then(|_| confirmation(request, stored.source, is_stopped));
+                stored.answer =
+                    stored.preference.and_then(|_| confirmation(request, stored.source, is_stopped, settings));
                 actions.push(self.contacts.history_action(&ContactKey::of_sender(message), &change)?);
                 if effect == PreferenceEffect::Changed {
                     write = PersonWrite::Preference(Box::new(change));
@@ -196,29 +175,38 @@ impl InboundRecorder {
         // The message's item has expired, but not its history.
         Ok(is_replay.then_some(RecordOutcome::Duplicate(None)))
     }
+}
 
-    /// The requested change. The event's id names the message, so that it is the same when it is published again.
-    fn change_of(
-        &self,
-        message: &InboundMessage,
-        stored: &StoredMessage,
-        request: PreferenceRequest,
-    ) -> PreferenceChange {
-        let service = message.details.messaging_service_sid.as_ref();
-        let scopes = self.policy.scope.scopes(request.preference, request.scope, &message.to, service);
-        PreferenceChange {
-            event_id: format!("{}.{}", stored.message_sid, PreferenceChange::event_type(request.preference)),
-            preference: request.preference,
-            channel: message.from.channel.name().to_owned(),
-            identity: message.from.identity.as_str().to_owned(),
-            scope: (request.scope == RequestedScope::Marketing).then(|| Scope::Marketing.name().to_owned()),
-            scopes,
-            message_sid: Some(stored.message_sid.clone()),
-            code: None,
-            reason: None,
-            recorded_by: None,
-            at: stored.received_at,
-        }
+/// What a message asks for, by the settings of its account. Nothing is recorded.
+pub fn intent(message: &InboundMessage, source: Source, settings: &OptOutSettings) -> Intent {
+    let origin = match source {
+        Source::Webhook => Origin::Webhook,
+        Source::Reconcile => Origin::MessageList,
+    };
+    Intent::of(message, origin, &settings.keywords)
+}
+
+/// The requested change. The event's id names the message, so that it is the same when it is published again.
+fn change_of(
+    message: &InboundMessage,
+    stored: &StoredMessage,
+    request: PreferenceRequest,
+    settings: &OptOutSettings,
+) -> PreferenceChange {
+    let service = message.details.messaging_service_sid.as_ref();
+    let scopes = settings.scope.scopes(request.preference, request.scope, &message.to, service);
+    PreferenceChange {
+        event_id: format!("{}.{}", stored.message_sid, PreferenceChange::event_type(request.preference)),
+        preference: request.preference,
+        channel: message.from.channel.name().to_owned(),
+        identity: message.from.identity.as_str().to_owned(),
+        scope: (request.scope == RequestedScope::Marketing).then(|| Scope::Marketing.name().to_owned()),
+        scopes,
+        message_sid: Some(stored.message_sid.clone()),
+        code: None,
+        reason: None,
+        recorded_by: None,
+        at: stored.received_at,
     }
 }
 
@@ -257,16 +245,19 @@ fn windows_of(message: &InboundMessage) -> Vec<WindowKey> {
 
 /// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later. Nor is a STOP of
 /// marketing, if the person has stopped every message already: that person expects no message from us.
-fn confirmation(request: PreferenceRequest, source: Source, is_stopped: bool) -> Option<String> {
+fn confirmation(
+    request: PreferenceRequest,
+    source: Source,
+    is_stopped: bool,
+    settings: &OptOutSettings,
+) -> Option<String> {
     let (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) =
         (request.preference, request.confirmation, source)
     else {
         return None;
     };
-    match request.scope {
-        RequestedScope::All => Some(language.opt_out_confirmation().to_owned()),
-        RequestedScope::Marketing => (!is_stopped).then(|| language.marketing_opt_out_confirmation().to_owned()),
-    }
+    let is_expected = request.scope == RequestedScope::All || !is_stopped;
+    is_expected.then(|| settings.confirmation(language, request.scope).to_owned())
 }
 
 #[cfg(test)]
@@ -277,6 +268,7 @@ mod tests {
 
     #[test]
     fn opt_out_is_confirmed_by_what_it_covers() {
+        let settings = OptOutSettings::default();
         let request = |preference, scope| PreferenceRequest {
             preference,
             scope,
@@ -285,12 +277,16 @@ mod tests {
         let stop = |scope| request(Preference::OptedOut, scope);
         let (all, marketing) = (RequestedScope::All, RequestedScope::Marketing);
         let texts = [Language::French.opt_out_confirmation(), Language::French.marketing_opt_out_confirmation()];
-        assert_eq!(confirmation(stop(all), Source::Webhook, false).as_deref(), Some(texts[0]));
-        assert_eq!(confirmation(stop(all), Source::Webhook, true).as_deref(), Some(texts[0]));
-        assert_eq!(confirmation(stop(marketing), Source::Webhook, false).as_deref(), Some(texts[1]));
-        assert_eq!(confirmation(stop(marketing), Source::Webhook, true), None, "every message is stopped already");
-        assert_eq!(confirmation(stop(marketing), Source::Reconcile, false), None);
-        assert_eq!(confirmation(request(Preference::OptedIn, all), Source::Webhook, false), None);
+        assert_eq!(confirmation(stop(all), Source::Webhook, false, &settings).as_deref(), Some(texts[0]));
+        assert_eq!(confirmation(stop(all), Source::Webhook, true, &settings).as_deref(), Some(texts[0]));
+        assert_eq!(confirmation(stop(marketing), Source::Webhook, false, &settings).as_deref(), Some(texts[1]));
+        assert_eq!(
+            confirmation(stop(marketing), Source::Webhook, true, &settings),
+            None,
+            "every message is stopped already"
+        );
+        assert_eq!(confirmation(stop(marketing), Source::Reconcile, false, &settings), None);
+        assert_eq!(confirmation(request(Preference::OptedIn, all), Source::Webhook, false, &settings), None);
     }
 
     #[test]

@@ -13,12 +13,11 @@ use crate::{
 #[derive(Debug)]
 pub struct StatusRecorder {
     messages: Messages,
-    retention: Retention,
 }
 
 impl StatusRecorder {
-    pub fn new(messages: Messages, retention: Retention) -> Self {
-        Self { messages, retention }
+    pub fn new(messages: Messages) -> Self {
+        Self { messages }
     }
 
     /// Records a status. `origin` is what the callback URL names.
@@ -28,6 +27,7 @@ impl StatusRecorder {
         form: TrustedForm<'_>,
         origin: Option<&CallbackOrigin>,
         arrival: MessageArrival,
+        retention: Retention,
     ) -> Result<RecordOutcome, StoreError> {
         let (sid, account_sid) = (&callback.message_sid, &callback.account_sid);
         let event = match origin {
@@ -39,7 +39,7 @@ impl StatusRecorder {
             notification_id: origin.map(|origin| origin.notification_id.clone()),
             attempt: origin.map(|origin| origin.attempt),
             unreadable_parameters: callback.unreadable_parameters.clone(),
-            ..StoredMessage::new(sid, account_sid, event, form, arrival, self.retention)
+            ..StoredMessage::new(sid, account_sid, event, form, arrival, retention)
         };
         self.messages.record(&stored).await
     }

@@ -14,6 +14,8 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
+pub(crate) const KEY_PREFIX: &str = "health#";
+
 #[derive(Debug, Clone)]
 pub struct RouteHealth {
     client: Client,
@@ -96,7 +98,7 @@ impl RouteHealth {
 }
 
 fn key(rate_key: &str) -> String {
-    format!("health#{rate_key}")
+    format!("{KEY_PREFIX}{rate_key}")
 }
 
 fn counts_in(item: Item) -> Result<RouteCounts, StoreError> {

@@ -20,6 +20,8 @@ use crate::{
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
+pub(crate) const KEY_PREFIX: &str = "reconcile#";
+
 #[derive(Debug, Clone)]
 pub struct Sweeps {
     client: Client,
@@ -158,7 +160,7 @@ impl Sweeps {
 }
 
 fn key(account_sid: &AccountSid) -> Item {
-    Item::from([("sender".to_owned(), text(format_args!("reconcile#{account_sid}")))])
+    Item::from([("sender".to_owned(), text(format_args!("{KEY_PREFIX}{account_sid}")))])
 }
 
 fn seconds(at: Timestamp) -> AttributeValue {

@@ -273,6 +273,11 @@ pub(super) fn item_of(
     Ok(item)
 }
 
+/// Whether an attribute of a person is the time at which a sender may write to the person again.
+pub fn is_pair_attribute(name: &str) -> bool {
+    name.starts_with(PAIR)
+}
+
 pub(crate) fn window_attribute(window: &WindowKey) -> String {
     format!("{WINDOW}{}", window.as_str())
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
-use super::{MessageEvent, MessageSubject, Messages};
+use super::{MessageEvent, MessageSubject, Messages, stored_media::MEDIA};
 use crate::{attribute::text, dynamodb::StoreError};
 
 const OPERATION: &str = "reading a message's statuses";
@@ -26,9 +26,13 @@ impl Messages {
     pub async fn reports(&self, subject: &MessageSubject) -> Result<Vec<StatusReport>, StoreError> {
         let query = self
             .events_of(subject)
-            .filter_expression("#event <> :inbound")
+            .filter_expression(
+                "#event <> :inbound AND NOT begins_with(#event, :media) AND NOT begins_with(#event, :email)",
+            )
             .expression_attribute_names("#event", "event")
             .expression_attribute_values(":inbound", text("inbound"))
+            .expression_attribute_values(":media", text(MEDIA))
+            .expression_attribute_values(":email", text("email#"))
             .consistent_read(true)
             .projection_expression("message_sid, #event, received_at, error_code");
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;

@@ -15,6 +15,8 @@ fn shown(item: Value, statuses: &[&[(&str, Option<u32>)]]) -> Value {
     };
     let reports: Vec<Vec<StatusReport>> =
         statuses.iter().map(|statuses| statuses.iter().map(report).collect()).collect();
+    let of_callbacks = |statuses| AttemptReports { statuses, ..AttemptReports::default() };
+    let reports: Vec<_> = reports.into_iter().map(of_callbacks).collect();
     serde_json::to_value(NotificationLog::of(found, &reports)).unwrap()
 }
 
@@ -79,4 +81,22 @@ fn read_is_shown_as_soon_as_it_is_reported() {
 #[test]
 fn content_is_not_shown() {
     assert!(!shown(stored("waiting", &[]), &[]).to_string().contains("private"));
+}
+
+#[test]
+fn email_is_shown_with_what_sendgrid_reported() {
+    let of = ("AC00000000000000000000000000000001".parse().unwrap(), "order-1".to_owned().try_into().unwrap(), 0);
+    let event = |status, second: i64| {
+        let at = Timestamp::from_second(1_790_000_000 + second).unwrap();
+        let of: (AccountSid, NotificationId, u32) = of.clone();
+        StoredEmailEvent::new(of, status, at, at, domain::limits::Retention::default())
+    };
+    let events = [event(EmailStatus::Delivered, 2), event(EmailStatus::Processed, 1)];
+    let shown = serde_json::to_value(LoggedEmail::of(&events)).unwrap();
+    assert_eq!(shown["current_status"], "delivered");
+    assert_eq!(
+        (&shown["statuses"][0]["status"], &shown["statuses"][1]["status"]),
+        (&json!("processed"), &json!("delivered"))
+    );
+    assert!(LoggedEmail::of(&[]).is_none());
 }

@@ -55,6 +55,8 @@ pub enum ClaimState {
     New,
     /// It is ready, or its content follows an answer.
     Claimable(Box<StoredNotification>),
+    /// Its message was accepted, and another option follows if no delivery is reported in time.
+    AwaitingDelivery(Box<StoredNotification>),
     /// It has been accepted or has its outcome.
     Finished(NotificationState),
     /// A function works on it, at most until this time.
@@ -77,6 +79,9 @@ impl ClaimState {
             (Phase::Claimed, Some(lease)) if lease.until > now => Self::LeasedUntil(lease.until),
             (Phase::Claimed | Phase::Unknown, _) => Self::OutcomeUnknown(Box::new(found)),
             (Phase::Ready { .. } | Phase::AwaitingReply, _) => Self::Claimable(Box::new(found)),
+            (Phase::Accepted, _) if found.progress.outcome.is_none() && found.due.is_some() => {
+                Self::AwaitingDelivery(Box::new(found))
+            }
             (Phase::Accepted | Phase::Ended, _) => Self::Finished(found.state()),
         }
     }

@@ -96,6 +96,9 @@ struct Attributes {
     /// When an operator last retried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reopened_at: Option<Timestamp>,
+    /// When it was cancelled although a message of it was under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<Timestamp>,
     enqueued_at: Timestamp,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     reuse: bool,
@@ -153,6 +156,7 @@ impl StoredNotification {
             waits_since: self.due.as_ref().map(|due| to_milliseconds(due.since)),
             attempts: stored_attempts(&progress.attempts),
             reopened_at: progress.reopened_at.map(to_milliseconds),
+            cancelled_at: progress.cancelled_at.map(to_milliseconds),
             enqueued_at: self.enqueued_at,
             reuse: self.reuse,
             version: next_version(seen, now),
@@ -210,6 +214,7 @@ impl StoredNotification {
                 reason: found.reason,
                 code: found.code,
                 reopened_at: found.reopened_at,
+                cancelled_at: found.cancelled_at,
             },
             lease,
             open_until: found.open_until,
@@ -236,7 +241,7 @@ fn stored_attempts(attempts: &[Attempt]) -> Vec<Attempt> {
     attempts
 }
 
-fn to_milliseconds(at: Timestamp) -> Timestamp {
+pub(super) fn to_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 

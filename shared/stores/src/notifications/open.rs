@@ -8,7 +8,7 @@ use std::fmt;
 
 use domain::{digest::sha256_hex, notification::NotificationId};
 use jiff::Timestamp;
-use twilio_types::sid::{AccountSid, MessageSid};
+use twilio_types::sid::AccountSid;
 
 use super::{Notifications, key};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Hash `open`, the account and the shard; range `open_until`, the time at which the outcome is looked up next; with
-/// `message_sid` and `open_lookups`.
+/// `message_sid` and `open_lookups`. Which of its messages are open is in the item.
 const BY_OPEN: &str = "by_open";
 
 /// How many hash keys of the index an account has.
@@ -30,7 +30,6 @@ const PAGE: i32 = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverdueNotification {
     pub id: NotificationId,
-    pub message_sid: MessageSid,
     pub open_until: Timestamp,
     /// How often it was looked up, and stayed open.
     pub lookups: u32,
@@ -131,13 +130,13 @@ fn open_shard(account_sid: &AccountSid, shard: u8) -> String {
     format!("{account_sid}#{shard}")
 }
 
-/// Reads an item of the index, which holds only the keys, the message and the number of lookups.
+/// Reads an item of the index, of which the keys and the number of lookups are needed. The last attempt may have no message:
+/// then an earlier one has.
 fn read(account_sid: &AccountSid, item: &Item) -> Option<OverdueNotification> {
     let id = text_in(item, "notification")?.strip_prefix(account_sid.as_str())?.strip_prefix('#')?;
     let lookups = item.get("open_lookups").and_then(|lookups| lookups.as_n().ok()?.parse().ok());
     Some(OverdueNotification {
         id: id.to_owned().try_into().ok()?,
-        message_sid: text_in(item, "message_sid")?.parse().ok()?,
         open_until: text_in(item, "open_until")?.parse().ok()?,
         lookups: lookups.unwrap_or_default(),
     })
@@ -157,18 +156,14 @@ mod tests {
     fn an_index_item_is_an_overdue_notification() {
         let mut item = Item::from([
             ("notification".to_owned(), text("AC00000000000000000000000000000001#order#1")),
-            ("message_sid".to_owned(), text("SM00000000000000000000000000000001")),
             ("open_until".to_owned(), text("2026-11-20T09:00:00.000Z")),
         ]);
         let overdue = read(&account_sid(), &item).unwrap();
-        assert_eq!(
-            (overdue.id.as_str(), overdue.message_sid.as_str()),
-            ("order#1", "SM00000000000000000000000000000001")
-        );
+        assert_eq!(overdue.id.as_str(), "order#1");
         assert_eq!((overdue.open_until.to_string().as_str(), overdue.lookups), ("2026-11-20T09:00:00Z", 0));
         item.insert("open_lookups".to_owned(), number(3));
         assert_eq!(read(&account_sid(), &item).unwrap().lookups, 3);
-        item.remove("message_sid");
+        item.remove("open_until");
         assert_eq!(read(&account_sid(), &item), None);
     }
 

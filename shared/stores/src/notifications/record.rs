@@ -8,7 +8,7 @@ use domain::{
     notification::{Category, Notification, NotificationId},
     pause::PauseScope,
     policy::REPLY_WITHIN,
-    progress::{Change, Outcome, Phase, Progress, Reopening, Transition},
+    progress::{CancelOutcome, Change, Outcome, Phase, Progress, Reopening, Transition},
     waiting::{WaitReason, hand_over},
 };
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use twilio_types::{
     sid::{AccountSid, MessageSid},
 };
 
-use super::{LeaseId, next_version};
+use super::{LeaseId, item::to_milliseconds, next_version};
 
 /// The state of a notification, as the table, the events and the API name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,8 +220,8 @@ impl StoredNotification {
     }
 
     /// Applies a transition, with what depends on its result: a lease lasts until the result of its attempt is known, an
-    /// accepted message without an outcome is looked up when Twilio cannot send it any more, and what is ready again or awaits
-    /// a reply is due at its time.
+    /// accepted message without an outcome is looked up when Twilio cannot send it any more, and what is ready again, awaits
+    /// a reply, or is followed by another option without a delivery is due at its time.
     pub fn apply(
         &mut self,
         notification: &Notification,
@@ -234,14 +234,40 @@ impl StoredNotification {
         if !matches!(phase, Phase::Claimed | Phase::Unknown) {
             self.lease = None;
         }
-        let is_open = matches!(phase, Phase::Accepted | Phase::AwaitingReply) && self.progress.outcome.is_none();
-        let claimed_at = self.progress.last().map(|attempt| attempt.claimed_at).filter(|_| is_open);
-        self.open_until = claimed_at.and_then(|claimed_at| claimed_at.checked_add(validity(notification)).ok());
+        self.open_until = self.look_up_at(notification);
         if change != Change::Nothing {
             self.due = None;
             self.wait_after(notification, on.expires_at, now);
         }
         change
+    }
+
+    /// Nothing more is sent, by a decision. If a message may still arrive, what becomes of it is the outcome, and it is looked
+    /// up.
+    pub fn end(&mut self, notification: &Notification, outcome: Outcome, reason: String) {
+        self.progress.end(outcome, reason);
+        (self.lease, self.due) = (None, None);
+        self.open_until = self.look_up_at(notification);
+    }
+
+    /// Cancels it, if it can be cancelled: then nothing is waited for any more. `by` says in the reason who cancelled it.
+    pub fn cancel(&mut self, by: Option<&str>, now: Timestamp) -> CancelOutcome {
+        let notification = self.notification();
+        let outcome = self.progress.cancel(by, notification.as_ref(), to_milliseconds(now));
+        if outcome == CancelOutcome::Cancelled {
+            (self.lease, self.due) = (None, None);
+            self.open_until = notification.and_then(|notification| self.look_up_at(&notification));
+        }
+        outcome
+    }
+
+    /// When the messages without a final status are looked up at Twilio: when it cannot send the last of them any more. None
+    /// if there is none, or if the outcome is known or does not depend on them.
+    fn look_up_at(&self, notification: &Notification) -> Option<Timestamp> {
+        let is_open =
+            matches!(self.progress.phase, Phase::Accepted | Phase::AwaitingReply) && self.progress.outcome.is_none();
+        let last_claimed_at = self.progress.open_messages().map(|(_, attempt)| attempt.claimed_at).max();
+        last_claimed_at.filter(|_| is_open)?.checked_add(validity(notification)).ok()
     }
 
     /// The notification waits until a time. A notification that waits on for the same reason has waited since it began.
@@ -259,9 +285,19 @@ impl StoredNotification {
             Phase::AwaitingReply => {
                 let asked_at = self.progress.last().map_or(now, |attempt| attempt.claimed_at);
                 let reply_by = || asked_at.saturating_add(REPLY_WITHIN).unwrap_or(Timestamp::MAX);
-                (expires_at.unwrap_or_else(reply_by), WaitReason::Reply)
+                let reply_by = expires_at.unwrap_or_else(reply_by);
+                match self.progress.delivery_due_at(notification).filter(|due_at| *due_at < reply_by) {
+                    Some(due_at) => (due_at, WaitReason::Delivery),
+                    None => (reply_by, WaitReason::Reply),
+                }
             }
-            Phase::Claimed | Phase::Accepted | Phase::Unknown | Phase::Ended => return,
+            Phase::Accepted => match self.progress.delivery_due_at(notification) {
+                Some(due_at) if expires_at.is_none_or(|expires_at| due_at < expires_at) => {
+                    (due_at, WaitReason::Delivery)
+                }
+                _ => return,
+            },
+            Phase::Claimed | Phase::Unknown | Phase::Ended => return,
         };
         // By which sender its next message goes is decided then.
         let scopes = vec![PauseScope::Category(notification.category)];

@@ -5,10 +5,12 @@ use domain::{
     digest::sha256_hex,
     limits::CLAIM_LEASE,
     notification::{Category, FallbackChannel},
-    progress::{CreateAnswer, CreateFailure, Outcome, Phase, Purpose, Reopening, Step, Transition},
+    progress::{CreateAnswer, CreateFailure, MessageReport, Outcome, Phase, Purpose, Reopening, Step, Transition},
+    waiting::WaitReason,
 };
 use jiff::SignedDuration;
 use serde_json::json;
+use twilio_types::message_status::MessageStatus;
 
 use super::{claim::after_refusal, *};
 
@@ -280,4 +282,68 @@ fn request_is_stored_as_long_as_a_step_may_follow() {
 #[test]
 fn lease_outlasts_the_function_and_ends_before_the_lookup() {
     assert!(CLAIM_LEASE > SignedDuration::from_secs(45), "the timeout of SendFunction in template.yaml");
+}
+
+/// A notification that an SMS follows without a delivery, with its message accepted.
+fn followed_by_sms() -> StoredNotification {
+    with(|stored| {
+        let text = json!({"type": "text", "body": "Hello"});
+        let mut request: serde_json::Value = serde_json::from_str(stored.subject.request.as_deref().unwrap()).unwrap();
+        request["fallback"] = json!([{"channel": "sms", "content": text, "after": "10m"}]);
+        stored.subject.request = Some(request.to_string());
+        let notification = stored.notification().unwrap();
+        let sid = "SM00000000000000000000000000000001".parse().unwrap();
+        stored.apply(&notification, at(1), |progress, on| progress.answer(0, CreateAnswer::Accepted(sid), on));
+    })
+}
+
+#[test]
+fn accepted_message_is_due_when_the_next_option_follows() {
+    let mut stored = followed_by_sms();
+    let claimed_at = stored.progress.attempts[0].claimed_at;
+    let due = stored.due.clone().unwrap();
+    assert_eq!((due.at, due.reason), (claimed_at + SignedDuration::from_mins(10), WaitReason::Delivery));
+    let read = StoredNotification::read(stored.to_item(None, at(1)).unwrap()).unwrap();
+    assert!(matches!(state_of(read), ClaimState::AwaitingDelivery(_)));
+    let notification = stored.notification().unwrap();
+    let report = MessageReport {
+        attempt: 0,
+        message_sid: stored.message_sid().cloned(),
+        status: MessageStatus::Delivered.into(),
+        code: None,
+        reason: None,
+    };
+    stored.apply(&notification, at(2), |progress, on| progress.report(&report, on));
+    assert_eq!(stored.due, None, "a delivery is the end of the waiting");
+    assert!(matches!(state_of(stored), ClaimState::Finished(NotificationState::Accepted)));
+}
+
+/// An option followed because nothing was delivered, and was refused or passed over: the message before it is looked up.
+#[test]
+fn earlier_message_is_looked_up_when_the_last_attempt_has_none() {
+    let after = json!({"fallback": [{"channel": "sms", "after": "10m", "content": {"type": "text", "body": "Hi"}}]});
+    let mut undelivered = stored();
+    undelivered.subject.request = Some(request("utility", &after));
+    let notification = undelivered.notification().unwrap();
+    let step = |option| Step { option, purpose: Purpose::Deliver };
+    undelivered.progress.claim(step(0), FallbackChannel::WhatsApp, at(0));
+    let accepted = CreateAnswer::Accepted("SM00000000000000000000000000000001".parse().unwrap());
+    undelivered.apply(&notification, at(1), |progress, on| progress.answer(0, accepted, on));
+    assert_eq!(undelivered.open_until, Some(at(900)));
+    let mut refused = undelivered.clone();
+    refused.progress.claim(step(1), FallbackChannel::Sms, at(600));
+    refused.open_until = None;
+    let answer = CreateAnswer::Refused(CreateFailure { reason: None, code: "21211".parse().ok() });
+    refused.apply(&notification, at(601), |progress, on| progress.answer(1, answer, on));
+    let mut ended = undelivered.clone();
+    ended.open_until = None;
+    ended.end(&notification, Outcome::Suppressed, "the recipient has opted out".to_owned());
+    for stored in [refused, ended] {
+        assert_eq!((stored.progress.outcome, stored.open_until), (None, Some(at(900))));
+        let item = stored.to_item(Some(1), at(700)).unwrap();
+        assert!(item.contains_key("open") && item.contains_key("open_until"), "it is in the index");
+    }
+    undelivered.cancel(None, at(60));
+    let read = StoredNotification::read(undelivered.to_item(Some(1), at(61)).unwrap()).unwrap();
+    assert_eq!((read.progress.cancelled_at, read.due, read.open_until), (Some(at(60)), None, Some(at(900))));
 }

@@ -1,6 +1,6 @@
 //! The Twilio accounts and their keys, from one secret in Secrets Manager.
 //!
-//! The secret is read at the cold start. After that its content has an age ([`age`]): what is older than five minutes is read
+//! The secret is read at the cold start. After that its content has an age ([`crate::aged`]): what is older than five minutes is read
 //! again before it is used, so a key that was removed from the secret stops to count without a deployment. It is also read
 //! again when a key turns out to be wrong: a signature that no key matches, or credentials that Twilio refuses. So a key that
 //! was replaced works at once.
@@ -10,16 +10,18 @@ use std::{collections::BTreeMap, fmt};
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use domain::json::{self, InvalidJson};
 use secrecy::SecretString;
+use sendgrid_client::EventWebhookKey;
 use serde::{Deserialize, de::DeserializeOwned};
 use twilio_client::Credentials;
 use twilio_types::sid::{AccountSid, ApiKeySid};
 use twilio_webhook::signature::SigningKeys;
 
-mod age;
 mod aged;
+mod max_age;
 
-pub use age::{InvalidMaxAge, LONGEST_USE, REREAD_AFTER, SecretMaxAge};
-pub use aged::AgedSecret;
+pub use crate::aged::REREAD_AFTER;
+pub use aged::{AgedSecret, SecretSource};
+pub use max_age::{InvalidMaxAge, LONGEST_USE, SecretMaxAge};
 
 /// The secret with the Twilio accounts.
 pub type Secrets = AgedSecret<Accounts>;
@@ -37,6 +39,8 @@ struct AccountKeys {
     signing: SigningKeys,
     api_key_sid: Option<ApiKeySid>,
     api_key_secret: Option<SecretString>,
+    sendgrid_api_key: Option<SecretString>,
+    sendgrid_public_key: Option<EventWebhookKey>,
 }
 
 /// The keys of an account as the secret has them.
@@ -49,13 +53,23 @@ struct StoredKeys {
     shared_keys: BTreeMap<String, SecretString>,
     api_key_sid: Option<ApiKeySid>,
     api_key_secret: Option<SecretString>,
+    /// To send e-mails with.
+    sendgrid_api_key: Option<SecretString>,
+    /// To verify SendGrid's Signed Event Webhook with.
+    sendgrid_public_key: Option<EventWebhookKey>,
 }
 
 impl From<StoredKeys> for AccountKeys {
     fn from(stored: StoredKeys) -> Self {
         let mut signing = SigningKeys::from_auth_tokens(stored.auth_tokens);
         signing.shared_keys = stored.shared_keys;
-        Self { signing, api_key_sid: stored.api_key_sid, api_key_secret: stored.api_key_secret }
+        Self {
+            signing,
+            api_key_sid: stored.api_key_sid,
+            api_key_secret: stored.api_key_secret,
+            sendgrid_api_key: stored.sendgrid_api_key,
+            sendgrid_public_key: stored.sendgrid_public_key,
+        }
     }
 }
 
@@ -68,6 +82,16 @@ impl Accounts {
 
     pub fn sids(&self) -> impl Iterator<Item = &AccountSid> {
         self.accounts.keys()
+    }
+
+    /// The API key of an account's e-mails.
+    pub fn sendgrid_api_key(&self, account_sid: &AccountSid) -> Option<&SecretString> {
+        self.accounts.get(account_sid)?.sendgrid_api_key.as_ref()
+    }
+
+    /// The keys that verify SendGrid's events, with the account whose e-mails each one's events are about.
+    pub fn sendgrid_public_keys(&self) -> impl Iterator<Item = (&AccountSid, &EventWebhookKey)> {
+        self.accounts.iter().filter_map(|(sid, account)| Some((sid, account.sendgrid_public_key.as_ref()?)))
     }
 
     /// The credentials to call Twilio's API with for an account: its API key, or its first auth token where it has no API

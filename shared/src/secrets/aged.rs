@@ -1,138 +1,70 @@
 //! A secret of Secrets Manager that is read again when its content is too old.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use aws_sdk_secretsmanager::Client;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
-use super::{
-    SecretsError,
-    age::{ReadTimes, Reread, SecretMaxAge, SecretUse},
-    read,
+use super::{SecretMaxAge, SecretsError, read};
+use crate::{
+    aged::{AgedSource, AgedValue, FailedReading, NotRead},
+    report::Chain,
 };
-use crate::{moment::Moment, report::Chain};
-
-/// Two attempts of the SDK ([`crate::aws`]). A request waits for it while its own answer is due, and the old content is there.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A secret with JSON, and what was last read of it.
-pub struct AgedSecret<T> {
+pub type AgedSecret<T> = AgedValue<SecretSource<T>>;
+
+/// A secret in Secrets Manager.
+pub struct SecretSource<T> {
     client: Client,
     secret_id: String,
-    max_age: SecretMaxAge,
-    known: Mutex<KnownContent<T>>,
-    /// Held by the one that reads. The others wait, and then use what it has read.
-    reading: tokio::sync::Mutex<()>,
+    content: PhantomData<fn() -> T>,
 }
 
-struct KnownContent<T> {
-    content: Arc<T>,
-    times: ReadTimes,
-}
-
-impl<T> fmt::Debug for AgedSecret<T> {
+impl<T> fmt::Debug for SecretSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgedSecret").field("secret_id", &self.secret_id).finish_non_exhaustive()
+        f.debug_struct("SecretSource").field("secret_id", &self.secret_id).finish_non_exhaustive()
     }
 }
 
-impl<T: DeserializeOwned> AgedSecret<T> {
-    /// Reads the secret for the first time, at the cold start: the first event then waits for no TLS handshake.
+impl<T: DeserializeOwned + Send + Sync> AgedSecret<T> {
     pub async fn load(client: Client, secret_id: String, max_age: SecretMaxAge) -> Result<Self, SecretsError> {
-        let times = ReadTimes::new(Moment::now());
-        let content = Arc::new(read(&client, &secret_id).await?);
-        let known = Mutex::new(KnownContent { content, times });
-        Ok(Self { client, secret_id, max_age, known, reading: tokio::sync::Mutex::default() })
+        Self::first_read(SecretSource { client, secret_id, content: PhantomData }, max_age.into()).await
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync> AgedSource for SecretSource<T> {
+    type Value = T;
+    type Error = SecretsError;
+
+    async fn read(&self, _: Option<&Arc<T>>) -> Result<Arc<T>, SecretsError> {
+        read(&self.client, &self.secret_id).await.map(Arc::new)
     }
 
-    /// The content that counts now. It is read again if it is older than its maximum age. If it cannot be read, the old
-    /// content counts until an hour after it was read.
-    pub async fn current(&self) -> Result<Arc<T>, SecretsError> {
-        if let (SecretUse::Current, content) = self.decide() {
-            return Ok(content);
-        }
-        let _reading = self.reading.lock().await;
-        // Another request may have tried to read it while this one waited.
-        let (decided, content) = self.decide();
-        match decided {
-            SecretUse::Current | SecretUse::Old => Ok(content),
-            SecretUse::Refused => Err(self.unavailable()),
-            SecretUse::ReadFirst => match self.read_again().await {
-                Err(_) if self.known().times.is_usable(Moment::now()) => Ok(content),
-                read => read,
-            },
+    fn not_read(&self, reason: NotRead) -> SecretsError {
+        let secret_id = self.secret_id.clone();
+        match reason {
+            NotRead::Late => SecretsError::Late { secret_id },
+            NotRead::FailedRecently => SecretsError::Unavailable { secret_id },
         }
     }
 
-    /// Reads the secret again, after a key of [`AgedSecret::current`] turned out to be wrong. None where that happened less
-    /// than 30 seconds ago: then the content holds nothing newer.
-    pub async fn reread(&self) -> Result<Option<Arc<T>>, SecretsError> {
-        let _reading = self.reading.lock().await;
-        let decided = self.known().times.reread_at(Moment::now());
-        match decided {
-            Reread::Read => self.read_again().await.map(Some),
-            Reread::Unchanged => Ok(None),
-            Reread::Unknown => Err(self.unavailable()),
-        }
-    }
-
-    fn decide(&self) -> (SecretUse, Arc<T>) {
-        let known = self.known();
-        (known.times.use_at(Moment::now(), self.max_age), Arc::clone(&known.content))
-    }
-
-    async fn read_again(&self) -> Result<Arc<T>, SecretsError> {
-        let began = Moment::now();
-        // Already now, for the case that this future is dropped at a deadline.
-        self.known().times.attempt(began);
-        let late = |_| Err(SecretsError::Late { secret_id: self.secret_id.clone() });
-        match timeout(READ_TIMEOUT, read(&self.client, &self.secret_id)).await.unwrap_or_else(late) {
-            Ok(content) => {
-                let content = Arc::new(content);
-                let mut known = self.known();
-                known.content = Arc::clone(&content);
-                known.times.succeed(began);
-                Ok(content)
-            }
-            Err(error) => {
-                let now = Moment::now();
-                let mut known = self.known();
-                known.times.attempt(now);
-                tracing::error!(
-                    secret_id = self.secret_id,
-                    age_seconds = known.times.age(now).as_secs(),
-                    still_counts = known.times.is_usable(now),
-                    error = %Chain(&error),
-                    alarm = "secret",
-                    "a secret cannot be read again: what was read before counts until it is an hour old"
-                );
-                Err(error)
-            }
-        }
-    }
-
-    fn unavailable(&self) -> SecretsError {
-        SecretsError::Unavailable { secret_id: self.secret_id.clone() }
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownContent<T>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// As if the process had been frozen for this time.
-    #[cfg(test)]
-    pub(crate) fn freeze_for(&self, duration: Duration) {
-        self.known().times.freeze_for(duration);
+    fn log_failure(&self, failure: &FailedReading<'_, SecretsError>) {
+        tracing::error!(
+            secret_id = self.secret_id,
+            age_seconds = failure.age.as_secs(),
+            still_counts = failure.still_counts,
+            error = %Chain(failure.error),
+            alarm = "secret",
+            "a secret cannot be read again: what was read before counts until it is an hour old"
+        );
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         secrets::{

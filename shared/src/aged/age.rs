@@ -1,69 +1,44 @@
-//! How long the content of a secret counts after it was read, and when it is read again. Pure.
+//! How long a cached value counts after it was read, and when it is read again. Pure.
 //!
-//! 1. Content that is younger than its maximum age counts.
-//! 2. Older content is read again before it is used.
-//! 3. If it cannot be read, the old content counts until an hour after it was read, and is tried again every few seconds.
-//!    After the hour nothing counts: a key that was revoked meanwhile must not count for as long as Secrets Manager refuses
-//!    the function.
-//! 4. A key that turned out to be wrong may have been replaced: then younger content is read again too, at most every half
-//!    minute. Otherwise each forged request would be one call, and so one charge, of Secrets Manager.
+//! 1. A value that is younger than its maximum age counts.
+//! 2. An older value is read again before it is used.
+//! 3. If it cannot be read, the old value counts as long as its source allows ([`Ages::longest_use`]), and is tried again every
+//!    few seconds. After that nothing counts.
+//! 4. A value that turned out to be wrong may have been replaced: then a younger one is read again too, at most every half
+//!    minute. Otherwise each forged request would be one call, and so one charge, of AWS.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use crate::moment::Moment;
-
-/// How long old content counts that cannot be read again.
-pub const LONGEST_USE: Duration = Duration::from_hours(1);
 
 /// The shortest time between two attempts after one that failed. An attempt lasts up to three seconds, for which the request
 /// that makes it waits.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// The shortest time between two readings because of wrong keys.
+/// The shortest time between two readings because of wrong values.
 pub const REREAD_AFTER: Duration = Duration::from_secs(30);
 
-/// After this time the content of a secret is read again before it is used: `SECRET_MAX_AGE_SECONDS`, five minutes by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretMaxAge(Duration);
+/// The shortest time between two log lines of failed attempts, so that an outage does not fill the log.
+const LOG_AFTER: Duration = Duration::from_mins(1);
 
-/// Not a valid age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a whole number of seconds from 1 to 1800: old content counts for an hour at most")]
-pub struct InvalidMaxAge;
-
-impl SecretMaxAge {
-    /// At least half of [`LONGEST_USE`] is left for trying again.
-    const MAX_SECONDS: u64 = LONGEST_USE.as_secs() / 2;
+/// How long a value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// After this time the value is read again before it is used.
+    pub max_age: Duration,
+    /// How long an old value counts that cannot be read again. None: until it can be read.
+    pub longest_use: Option<Duration>,
 }
 
-impl Default for SecretMaxAge {
-    fn default() -> Self {
-        Self(Duration::from_mins(5))
-    }
-}
-
-impl FromStr for SecretMaxAge {
-    type Err = InvalidMaxAge;
-
-    fn from_str(text: &str) -> Result<Self, InvalidMaxAge> {
-        let seconds = text.parse().ok().filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds));
-        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or(InvalidMaxAge)
-    }
-}
-
-impl From<SecretMaxAge> for Duration {
-    fn from(age: SecretMaxAge) -> Self {
-        age.0
-    }
-}
-
-/// When the secret was read, and when that was tried.
+/// When a value was read, and when that was tried.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadTimes {
-    /// When the content was read that counts.
+    /// When the value was read that counts.
     read: Moment,
     /// The last attempt after the first reading. One that is under way, or was dropped, counts as failed.
     last_attempt: Option<Attempt>,
+    /// The last log line about a failed attempt since the value was read.
+    last_logged: Option<Moment>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,9 +47,9 @@ struct Attempt {
     has_failed: bool,
 }
 
-/// What to do before the content is used.
+/// What to do before the value is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SecretUse {
+pub(crate) enum AgedUse {
     /// It counts.
     Current,
     /// It is read again first.
@@ -85,7 +60,7 @@ pub(crate) enum SecretUse {
     Refused,
 }
 
-/// What to do when a key turned out to be wrong.
+/// What to do when the value turned out to be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reread {
     Read,
@@ -97,26 +72,26 @@ pub(crate) enum Reread {
 
 impl ReadTimes {
     pub(crate) fn new(read: Moment) -> Self {
-        Self { read, last_attempt: None }
+        Self { read, last_attempt: None, last_logged: None }
     }
 
     pub(crate) fn age(&self, now: Moment) -> Duration {
         now.since(self.read)
     }
 
-    /// Whether old content still counts if it cannot be read.
-    pub(crate) fn is_usable(&self, now: Moment) -> bool {
-        self.age(now) < LONGEST_USE
+    /// Whether the old value still counts if it cannot be read.
+    pub(crate) fn is_usable(&self, now: Moment, ages: Ages) -> bool {
+        ages.longest_use.is_none_or(|longest| self.age(now) < longest)
     }
 
-    pub(crate) fn use_at(&self, now: Moment, max_age: SecretMaxAge) -> SecretUse {
+    pub(crate) fn use_at(&self, now: Moment, ages: Ages) -> AgedUse {
         // After the clock was set back the age is not known.
-        let is_fresh = self.age(now) < max_age.0 && !now.is_set_back_since(self.read);
+        let is_fresh = self.age(now) < ages.max_age && !now.is_set_back_since(self.read);
         match (is_fresh, self.has_just_failed(now)) {
-            (true, _) => SecretUse::Current,
-            (false, false) => SecretUse::ReadFirst,
-            (false, true) if self.is_usable(now) => SecretUse::Old,
-            (false, true) => SecretUse::Refused,
+            (true, _) => AgedUse::Current,
+            (false, false) => AgedUse::ReadFirst,
+            (false, true) if self.is_usable(now, ages) => AgedUse::Old,
+            (false, true) => AgedUse::Refused,
         }
     }
 
@@ -137,9 +112,18 @@ impl ReadTimes {
         self.last_attempt = Some(Attempt { at, has_failed: true });
     }
 
-    /// An attempt that began at this moment has read the secret.
+    /// An attempt that began at this moment has read the value.
     pub(crate) fn succeed(&mut self, began: Moment) {
-        *self = Self { read: began, last_attempt: Some(Attempt { at: began, has_failed: false }) };
+        *self = Self { last_attempt: Some(Attempt { at: began, has_failed: false }), ..Self::new(began) };
+    }
+
+    /// Whether a failed attempt gets a log line. If so, that is noted.
+    pub(crate) fn begin_log_line(&mut self, now: Moment) -> bool {
+        let is_due = self.last_logged.is_none_or(|last| now.since(last) >= LOG_AFTER);
+        if is_due {
+            self.last_logged = Some(now);
+        }
+        is_due
     }
 
     /// As if the process had been frozen for this time.
@@ -149,6 +133,7 @@ impl ReadTimes {
         if let Some(attempt) = &mut self.last_attempt {
             attempt.at = attempt.at.before_freeze_of(duration);
         }
+        self.last_logged = self.last_logged.map(|logged| logged.before_freeze_of(duration));
     }
 }
 
@@ -159,13 +144,15 @@ mod tests {
     use super::*;
     use crate::moment::tests::Clocks;
 
-    fn max_age() -> SecretMaxAge {
-        SecretMaxAge::default()
+    const LONGEST_USE: Duration = Duration::from_hours(1);
+
+    fn ages() -> Ages {
+        Ages { max_age: Duration::from_mins(5), longest_use: Some(LONGEST_USE) }
     }
 
     #[test]
     fn content_is_used_or_read_by_its_age() {
-        use SecretUse::{Current, Old, ReadFirst, Refused};
+        use AgedUse::{Current, Old, ReadFirst, Refused};
         let clocks = Clocks::new();
         // Seconds of the wall clock and the monotonic clock, and of the attempt that failed.
         for (wall, monotonic, failed, expected, case) in [
@@ -194,7 +181,7 @@ mod tests {
             if let Some((wall, monotonic)) = failed {
                 times.attempt(clocks.at(wall, monotonic));
             }
-            assert_eq!(times.use_at(clocks.at(wall, monotonic), max_age()), expected, "{case}");
+            assert_eq!(times.use_at(clocks.at(wall, monotonic), ages()), expected, "{case}");
         }
     }
 
@@ -213,24 +200,23 @@ mod tests {
     }
 
     #[test]
-    fn age_outside_its_bounds_is_refused() {
-        assert_eq!("1".parse(), Ok(SecretMaxAge(Duration::from_secs(1))));
-        assert_eq!("1800".parse(), Ok(SecretMaxAge(Duration::from_mins(30))));
-        for text in ["", "0", "1801", "-1", "5m", "1.5"] {
-            assert_eq!(text.parse::<SecretMaxAge>(), Err(InvalidMaxAge), "{text}");
-        }
+    fn value_without_an_end_counts_until_it_can_be_read() {
+        let clocks = Clocks::new();
+        let ages = Ages { longest_use: None, ..ages() };
+        let mut times = ReadTimes::new(clocks.at(0, 0));
+        times.attempt(clocks.at(864_000, 1));
+        assert_eq!(times.use_at(clocks.at(864_009, 10), ages), AgedUse::Old);
+        assert_eq!(times.use_at(clocks.at(864_010, 11), ages), AgedUse::ReadFirst);
     }
 
     #[test]
-    fn age_and_its_bounds_are_those_of_the_template() {
-        let (_, parameter) = include_str!("../../../template.yaml").split_once("\n  SecretMaxAgeSeconds:\n").unwrap();
-        let value = |name: &str| {
-            let line = parameter.lines().find_map(|line| line.trim().strip_prefix(name));
-            line.unwrap_or_else(|| panic!("{name}")).parse::<SecretMaxAge>().unwrap()
-        };
-        assert_eq!(value("Default: "), SecretMaxAge::default());
-        assert_eq!(value("MinValue: ").0, Duration::from_secs(1));
-        assert_eq!(value("MaxValue: ").0.as_secs(), SecretMaxAge::MAX_SECONDS);
+    fn failed_attempts_have_one_log_line_a_minute() {
+        let clocks = Clocks::new();
+        let mut times = ReadTimes::new(clocks.at(0, 0));
+        let lines = [0, 10, 59, 60, 61, 120].map(|at| times.begin_log_line(clocks.at(at, 0)));
+        assert_eq!(lines, [true, false, false, true, false, true]);
+        times.succeed(clocks.at(121, 0));
+        assert!(times.begin_log_line(clocks.at(122, 0)), "the first one after it could be read");
     }
 
     proptest! {
@@ -243,15 +229,15 @@ mod tests {
             wall in -10_000..10_000_i64,
             monotonic in 0..10_000_u64,
         ) {
-            let (clocks, max_age) = (Clocks::new(), SecretMaxAge(Duration::from_secs(max_age)));
+            let (clocks, ages) = (Clocks::new(), Ages { max_age: Duration::from_secs(max_age), ..ages() });
             let (begin, now) = (clocks.at(0, 0), clocks.at(wall, monotonic));
             let mut times = ReadTimes::new(begin);
             for (wall, monotonic) in &failures {
                 times.attempt(clocks.at(*wall, *monotonic));
             }
-            let counts = matches!(times.use_at(now, max_age), SecretUse::Current | SecretUse::Old);
+            let counts = matches!(times.use_at(now, ages), AgedUse::Current | AgedUse::Old);
             prop_assert!(!counts || now.since(begin) < LONGEST_USE);
-            if counts && now.since(begin) >= max_age.0 {
+            if counts && now.since(begin) >= ages.max_age {
                 let last = failures.last().map(|(wall, monotonic)| clocks.at(*wall, *monotonic));
                 prop_assert!(last.is_some_and(|last| now.since(last) < RETRY_AFTER));
             }
@@ -270,7 +256,7 @@ mod tests {
             for pause in uses {
                 now += pause;
                 let moment = clocks.at(now.cast_signed(), now);
-                if times.use_at(moment, max_age()) == SecretUse::ReadFirst {
+                if times.use_at(moment, ages()) == AgedUse::ReadFirst {
                     readings += 1;
                     if can_be_read { times.succeed(moment) } else { times.attempt(moment) }
                 }

@@ -1,4 +1,4 @@
-//! What the routes behind IAM read of a request besides its body: an id in the path or in the query.
+//! What the routes behind IAM read of a request besides its body: an id in the path or in the query, and the account.
 //!
 //! The two spellings of a path: an HTTP API decodes a path before it calls the function, so that `%2F` arrives as `/`, `%252F`
 //! too, and a path with `%25` or `%3F` does not arrive as it was sent (captures of live APIs in the pull request 8 of
@@ -8,8 +8,9 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use aws_lambda_events::http::StatusCode;
+use aws_lambda_events::{apigw::ApiGatewayV2httpRequestContext, http::StatusCode};
 use percent_encoding::percent_decode_str;
+use twilio_types::sid::{AccountSid, InvalidSid};
 
 use crate::http_reply::RequestProblem;
 
@@ -55,9 +56,47 @@ pub fn required_value<T, E: Display>(
     parse(value).map_err(|error| problem(error.to_string()))
 }
 
+/// The account that the query names, from the values of `account_sid`.
+pub fn account(values: Option<Vec<&str>>) -> Result<Option<AccountSid>, RequestProblem> {
+    let named = one_value("account_sid", values)?;
+    named
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: InvalidSid| RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string()))
+}
+
+/// The account of a request. The body and the query may both name it, and must not disagree.
+pub fn one_account(
+    of_body: Option<AccountSid>,
+    of_query: Option<AccountSid>,
+) -> Result<Option<AccountSid>, RequestProblem> {
+    match (of_body, of_query) {
+        (Some(of_body), Some(of_query)) if of_body != of_query => {
+            let problem = "the body and the query name two accounts, and expected one";
+            Err(RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", problem))
+        }
+        (of_body, of_query) => Ok(of_body.or(of_query)),
+    }
+}
+
+/// The ARN of the principal that API Gateway authorized.
+pub fn caller(context: &ApiGatewayV2httpRequestContext) -> Option<&str> {
+    context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_accounts_that_disagree_are_refused_by_name() {
+        let [one, other]: [AccountSid; 2] =
+            ["AC00000000000000000000000000000001", "AC00000000000000000000000000000002"]
+                .map(|sid| sid.parse().unwrap());
+        assert_eq!(one_account(Some(one.clone()), Some(other)).unwrap_err().field, "account_sid");
+        assert_eq!(one_account(Some(one.clone()), Some(one.clone())), Ok(Some(one.clone())));
+        assert_eq!(one_account(None, Some(one.clone())), Ok(Some(one)));
+    }
 
     fn texts(text: &str) -> Vec<String> {
         let short = |text: &str| if text.len() <= 12 { Ok(text.to_owned()) } else { Err("expected a short text") };

@@ -1,9 +1,10 @@
 //! What the functions share on AWS: their configuration, their clients, and how they answer.
 //!
-//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`opt_out`], [`start`], [`log`].
+//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`account_settings`], [`tenants`], [`start`], [`log`].
 //! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed, and that is stored) and [`http_reply`].
-//! - Services: [`queues`] (SQS), [`archive`] (S3), [`assumed_role`] (STS) and [`twilio`] (Twilio's API with the credentials of the secret).
-//! - Time: [`deadline`], by which every invocation and every call in it ends.
+//! - Services: [`queues`] (SQS), [`event_bus`] (EventBridge), [`archive`] (S3), [`assumed_role`] (STS), [`media_domain`] (CloudFront) and [`twilio`] (Twilio's API with the credentials of the secret).
+//! - Time: [`deadline`], by which every invocation and every call in it ends, and [`aged`], a value that is cached and read
+//!   again when it is too old.
 //! - Errors in the log: [`report`].
 //!
 //! The inner packages hold the rest: `twilio-types`, `twilio-webhook` and `twilio-client` (Twilio, without a type of this
@@ -13,20 +14,26 @@
 //! of `aws-config` read in [`aws`]. `lambda_runtime` and `lambda_http` are imported by the functions alone: this package
 //! has the types of `http` and of `aws_lambda_events`.
 
+pub mod account_settings;
+pub mod aged;
 pub mod archive;
 pub mod assumed_role;
 pub mod aws;
 pub mod deadline;
 pub mod env;
+pub mod event_bus;
 pub mod http_reply;
 pub mod http_request;
 pub mod log;
+pub mod media_domain;
+pub mod media_path;
 mod moment;
-pub mod opt_out;
 pub mod queues;
 pub mod report;
 pub mod secrets;
 pub mod start;
+pub mod templates;
+pub mod tenants;
 #[cfg(test)]
 mod test_log;
 pub mod twilio;

@@ -1,10 +1,11 @@
-//! The SQS queues: notifications to be sent, events, and what can never be published.
+//! The SQS queues: notifications to be sent, events, what can never be published, and files to be stored.
 
 mod batch;
 mod body;
 mod dead_letters;
 mod error;
 mod events;
+mod media;
 mod outbound;
 mod reference;
 mod unpublished;
@@ -14,6 +15,7 @@ pub use body::MessageBody;
 pub use dead_letters::{DeadLetterQueue, REASON};
 pub use error::QueueError;
 pub use events::{EventMessage, EventsQueue};
+pub use media::{MediaQueue, MediaReference};
 pub use outbound::{ENQUEUED_AT, EnqueueOutcome, HOPS, LaneQueues, LaneUrls, QueueEntry};
 pub use reference::NotificationReference;
 pub use unpublished::UnpublishedQueue;

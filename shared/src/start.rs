@@ -7,7 +7,7 @@ use std::error::Error;
 
 use twilio_client::HttpClientError;
 
-use crate::{env::EnvError, queues::QueueError, report::Chain, secrets::SecretsError};
+use crate::{env::EnvError, queues::QueueError, report::Chain, secrets::SecretsError, tenants::TenantsError};
 
 /// A function cannot start. The operator must act.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,18 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The tenants document cannot be read.
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
     /// The dead-letter queue cannot be found.
     #[error(transparent)]
     Queue(#[from] QueueError),
     /// The HTTP client for Twilio cannot be built: the machine has no usable TLS.
     #[error(transparent)]
     Twilio(#[from] HttpClientError),
+    /// Another HTTP client cannot be built, for the same reason.
+    #[error("an HTTP client cannot be built")]
+    HttpClient(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Logs why the function cannot start.

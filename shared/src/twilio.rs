@@ -1,10 +1,12 @@
 //! Twilio's REST API, called with the credentials of an account that is in the secret.
 
+use std::sync::Arc;
+
 use twilio_client::{AccountClient, Credentials, TwilioClient, TwilioError};
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    deadline::{Deadline, DeadlineExceeded},
+    deadline::Deadline,
     report::Chain,
     secrets::{Secrets, SecretsError},
 };
@@ -13,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub struct TwilioAccounts {
     client: TwilioClient,
-    secrets: Secrets,
+    secrets: Arc<Secrets>,
 }
 
 /// A call to Twilio for an account failed.
@@ -30,8 +32,8 @@ pub enum AccountCallError {
 }
 
 impl TwilioAccounts {
-    pub fn new(client: TwilioClient, secrets: Secrets) -> Self {
-        Self { client, secrets }
+    pub fn new(client: TwilioClient, secrets: impl Into<Arc<Secrets>>) -> Self {
+        Self { client, secrets: secrets.into() }
     }
 
     pub fn secrets(&self) -> &Secrets {
@@ -59,17 +61,49 @@ impl TwilioAccounts {
         deadline: Deadline,
         request: impl AsyncFn(&AccountClient) -> Result<T, TwilioError>,
     ) -> Result<T, AccountCallError> {
-        let credentials = self.secrets.current().await?.credentials(account_sid);
-        let credentials = credentials.ok_or_else(|| AccountCallError::NoCredentials(account_sid.clone()))?;
-        let account = self.client.account(account_sid.clone(), credentials).with_deadline(deadline.instant());
+        let account = self.account(account_sid, deadline).await?;
         let refused = match request(&account).await {
             Err(error @ TwilioError::Unauthorized(_)) => error,
             answered => return Ok(answered?),
         };
-        match deadline.run(self.reread_credentials(account_sid)).await {
-            Ok(Some(credentials)) => Ok(request(&account.with_credentials(credentials)).await?),
-            Ok(None) | Err(DeadlineExceeded) => Err(refused.into()),
+        match self.with_new_credentials(account, deadline).await {
+            Some(account) => Ok(request(&account).await?),
+            None => Err(refused.into()),
         }
+    }
+
+    /// As [`TwilioAccounts::call`], for the functions that `lambda_http` runs: it needs futures that are `Send`, which the
+    /// future of an async closure that borrows is not.
+    pub async fn call_owned<T, F>(
+        &self,
+        account_sid: &AccountSid,
+        deadline: Deadline,
+        request: impl Fn(AccountClient) -> F,
+    ) -> Result<T, AccountCallError>
+    where
+        F: Future<Output = Result<T, TwilioError>>,
+    {
+        let account = self.account(account_sid, deadline).await?;
+        let refused = match request(account.clone()).await {
+            Err(error @ TwilioError::Unauthorized(_)) => error,
+            answered => return Ok(answered?),
+        };
+        match self.with_new_credentials(account, deadline).await {
+            Some(account) => Ok(request(account).await?),
+            None => Err(refused.into()),
+        }
+    }
+
+    async fn account(&self, account_sid: &AccountSid, deadline: Deadline) -> Result<AccountClient, AccountCallError> {
+        let credentials = self.secrets.current().await?.credentials(account_sid);
+        let credentials = credentials.ok_or_else(|| AccountCallError::NoCredentials(account_sid.clone()))?;
+        Ok(self.client.account(account_sid.clone(), credentials).with_deadline(deadline.instant()))
+    }
+
+    /// The account with the credentials that the secret holds now, if they are new.
+    async fn with_new_credentials(&self, account: AccountClient, deadline: Deadline) -> Option<AccountClient> {
+        let credentials = deadline.run(self.reread_credentials(account.account_sid())).await.ok().flatten()?;
+        Some(account.with_credentials(credentials))
     }
 
     /// Reads the secret again and gives the account's credentials. None where the account has none, or where the secret

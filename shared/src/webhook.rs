@@ -1,4 +1,4 @@
-//! The two routes that Twilio calls: from an event of API Gateway to a form that Twilio signed.
+//! The routes that Twilio calls: from an event of API Gateway to a form, or to events, that Twilio signed.
 //!
 //! How a request is verified:
 //!
@@ -20,8 +20,11 @@
 //! A request that is refused although it has a signature and names an account of the secret may be Twilio's: its log line has
 //! the field `alarm`. Requests of strangers, who scan every public address, have none.
 
+mod event_stream;
 mod receive;
 mod request;
+
+use std::sync::Arc;
 
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
@@ -36,6 +39,7 @@ use twilio_webhook::{
     signature::{SignatureError, VerifiedForm},
 };
 
+pub use event_stream::{EventStreamVerifier, accepted};
 pub use receive::{WebhookReceiver, unreadable_names};
 use request::WebhookRequest;
 
@@ -43,7 +47,7 @@ use crate::{
     deadline::DeadlineExceeded,
     http_reply,
     report::Chain,
-    secrets::{Secrets, SecretsError},
+    secrets::{Accounts, Secrets, SecretsError},
 };
 
 /// Tells Twilio's requests from all others.
@@ -55,7 +59,7 @@ use crate::{
 /// process with one such request. The raw path alone would be left, as `RequestExt::raw_http_path`.
 #[derive(Debug)]
 struct WebhookVerifier {
-    secrets: Secrets,
+    secrets: Arc<Secrets>,
     /// The base URL that is configured at Twilio, where it is not the API's own domain.
     public_base_url: Option<BaseUrl>,
 }
@@ -91,9 +95,9 @@ enum Refusal {
     /// The request cannot be read. The caller must change it.
     #[error("{0}")]
     Unreadable(&'static str),
-    /// An item of a table cannot hold the form.
-    #[error("body: expected at most {MAX_FORM_BYTES} bytes")]
-    TooLarge,
+    /// It has more bytes than these, and is not read to its end.
+    #[error("body: expected at most {0} bytes")]
+    TooLarge(usize),
 }
 
 impl From<Refusal> for WebhookError {
@@ -139,7 +143,7 @@ impl Refusal {
         match self {
             Self::Unverified(_) => StatusCode::FORBIDDEN,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 
@@ -152,17 +156,26 @@ impl Refusal {
 impl WebhookVerifier {
     /// Verifies a request, and gives the form that the signature covers.
     async fn verify(&self, event: ApiGatewayV2httpRequest) -> Result<VerifiedForm, WebhookError> {
-        let request = WebhookRequest::read(event, self.public_base_url.as_ref())?;
+        let request = WebhookRequest::read(event, self.public_base_url.as_ref(), MAX_FORM_BYTES)?;
+        let (verified, accounts) = self.verify_with(|accounts| request.verify(accounts)).await?;
+        verified.map_err(|refusal| WebhookError::Refused { refusal, account_sid: request.signing_account(&accounts) })
+    }
+
+    /// Verifies with the accounts of the secret, and once more with newer ones if that may help. Gives the accounts too.
+    async fn verify_with<T>(
+        &self,
+        verify: impl Fn(&Accounts) -> Result<T, Refusal>,
+    ) -> Result<(Result<T, Refusal>, Arc<Accounts>), WebhookError> {
         let mut accounts = self.secrets.current().await?;
-        let mut verified = request.verify(&accounts);
+        let mut verified = verify(&accounts);
         if let Err(refusal) = &verified
             && refusal.may_pass_with_newer_keys()
             && let Some(newer) = self.secrets.reread().await?
         {
             accounts = newer;
-            verified = request.verify(&accounts);
+            verified = verify(&accounts);
         }
-        verified.map_err(|refusal| WebhookError::Refused { refusal, account_sid: request.signing_account(&accounts) })
+        Ok((verified, accounts))
     }
 }
 

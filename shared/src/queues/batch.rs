@@ -102,15 +102,44 @@ fn is_about_the_queue(code: &str) -> bool {
     PARTS.iter().any(|part| code.contains(part))
 }
 
-/// What became of messages that were published in order.
-#[derive(Debug, Default)]
-pub struct Publication {
+/// What became of events that were published in order.
+#[derive(Debug)]
+pub struct Publication<E = QueueError> {
     /// How many of them, from the first one on, were accepted or can never be accepted.
     pub decided: usize,
-    /// Those among them that SQS can never accept, by their place, and why.
+    /// Those among them that can never be accepted, by their place, and why.
     pub refused: BTreeMap<usize, String>,
     /// Why the next one was not accepted; it may be accepted later.
-    pub error: Option<QueueError>,
+    pub error: Option<E>,
+}
+
+impl<E> Default for Publication<E> {
+    fn default() -> Self {
+        Self { decided: 0, refused: BTreeMap::new(), error: None }
+    }
+}
+
+impl<E> Publication<E> {
+    /// The same for all `events`, of which only those at `places` were published: the others were decided before.
+    #[must_use]
+    pub fn among(self, places: &[usize], events: usize) -> Self {
+        let place = |index: usize| places.get(index).copied().unwrap_or(events);
+        let refused = self.refused.into_iter().map(|(index, reason)| (place(index), reason)).collect();
+        Self { decided: place(self.decided), refused, error: self.error }
+    }
+
+    /// What became of the same events at two destinations: an event is decided as soon as both have decided it.
+    #[must_use]
+    pub fn and<F>(mut self, other: Publication<F>) -> Self {
+        self.decided = self.decided.min(other.decided);
+        for (place, reason) in other.refused {
+            let reasons = self.refused.entry(place).or_default();
+            let separator = if reasons.is_empty() { "" } else { "; " };
+            reasons.push_str(separator);
+            reasons.push_str(&reason);
+        }
+        self
+    }
 }
 
 impl Publication {
@@ -166,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_refused_message_is_passed_over() {
-        let mut publication = Publication::default();
+        let mut publication = Publication::<QueueError>::default();
         publication.add_batch(10, vec![failure(4, "InvalidMessageContents", true)]);
         publication.add_batch(2, vec![failure(1, "InvalidMessageContents", true)]);
         assert_eq!(publication.decided, 12);
@@ -176,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_message_that_may_be_accepted_later_stops_the_rest() {
-        let mut publication = Publication::default();
+        let mut publication = Publication::<QueueError>::default();
         publication.add_batch(1, Vec::new());
         let failures = vec![
             failure(7, "InvalidMessageContents", true),
@@ -189,5 +218,34 @@ mod tests {
         assert_eq!(publication.refused.keys().collect::<Vec<_>>(), [&3], "what is behind the stop comes again");
         let error = std::error::Error::source(&publication.error.unwrap()).unwrap().to_string();
         assert_eq!(error, "SQS refused it with the code RequestThrottled");
+    }
+
+    #[test]
+    fn events_that_were_decided_before_keep_their_places() {
+        let of = |decided, refused: &[usize]| {
+            let refused = refused.iter().map(|place| (*place, "odd".to_owned())).collect();
+            Publication::<QueueError> { decided, refused, error: None }
+        };
+        // The second and the fourth of five are left, or none.
+        for (published, places, decided, refused) in [
+            (of(2, &[0, 1]), [1, 3].as_slice(), 5, vec![1, 3]),
+            (of(1, &[0]), &[1, 3], 3, vec![1]),
+            (of(0, &[]), &[1, 3], 1, vec![]),
+            (of(0, &[]), &[], 5, vec![]),
+        ] {
+            let all = published.among(places, 5);
+            assert_eq!((all.decided, all.refused.into_keys().collect::<Vec<_>>()), (decided, refused));
+        }
+    }
+
+    #[test]
+    fn an_event_is_decided_by_both_destinations() {
+        let of = |decided, refused: &[(usize, &str)]| {
+            let refused = refused.iter().map(|(place, reason)| (*place, (*reason).to_owned())).collect();
+            Publication::<QueueError> { decided, refused, error: None }
+        };
+        let both = of(3, &[(0, "too long"), (1, "odd")]).and(of(2, &[(1, "too long, too")]));
+        assert_eq!(both.decided, 2);
+        assert_eq!(both.refused, of(0, &[(0, "too long"), (1, "odd; too long, too")]).refused);
     }
 }

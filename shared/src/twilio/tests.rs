@@ -1,5 +1,5 @@
 use std::{
-    future::pending,
+    future::{pending, ready},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -82,6 +82,18 @@ async fn replaced_token_is_read_again_and_the_request_repeated() {
     assert!(answer.is_ok());
     assert_eq!(requests, 2);
     assert_eq!(call(&accounts, ONE).await.1, 1, "the new token is kept");
+}
+
+#[tokio::test]
+async fn owned_request_is_repeated_with_a_replaced_token() {
+    let accounts = accounts(&[OLD, NEW]).await;
+    let (account_sid, requests) = (ONE.parse().unwrap(), AtomicUsize::new(0));
+    let call = accounts.call_owned(&account_sid, far(), |account| {
+        requests.fetch_add(1, Relaxed);
+        ready(if account.credentials().password.expose_secret() == "new" { Ok(()) } else { Err(unauthorized()) })
+    });
+    assert!(call.await.is_ok());
+    assert_eq!(requests.load(Relaxed), 2);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use aws_lambda_events::{
     apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::StatusCode,
 };
-use domain::{callback_url::CallbackOrigin, limits::Retention, opt_out_request::Intent};
+use domain::{callback_url::CallbackOrigin, opt_out_request::Intent};
 use jiff::Timestamp;
 use stores::{
     contacts::Contacts,
@@ -29,9 +29,10 @@ use twilio_webhook::{
 use super::{WebhookError, WebhookVerifier};
 use crate::{
     deadline::{ANSWER_RESERVE, Deadline},
-    env, http_reply, opt_out,
+    env, http_reply,
     secrets::Secrets,
     start::{StartError, log_warm_up},
+    tenants::TenantCache,
 };
 
 /// Twilio waits this long for an answer, and then takes the webhook for failed. Source: Twilio, "Webhooks: Connection
@@ -45,7 +46,7 @@ pub struct WebhookReceiver {
     inbound: InboundRecorder,
     statuses: StatusRecorder,
     messages: Messages,
-    retention: Retention,
+    tenants: TenantCache,
 }
 
 /// How Twilio is answered once a form is stored.
@@ -59,14 +60,12 @@ enum Answer {
 
 impl WebhookReceiver {
     /// Reads `MESSAGES_TABLE`, `CONTACTS_TABLE`, `TWILIO_SECRET_ID` and optionally `PUBLIC_BASE_URL`,
-    /// `MESSAGE_RETENTION_DAYS`, `SECRET_MAX_AGE_SECONDS` and what [`opt_out::policy_from_env`] reads, builds the clients and
-    /// opens their connections. Reading the secret opens the one to Secrets Manager.
+    /// `SECRET_MAX_AGE_SECONDS` and what [`TenantCache::from_env`] reads, builds the clients and opens their connections. Reading the secret opens the one to Secrets Manager.
     pub async fn from_env() -> Result<Self, StartError> {
         let messages_table = env::required("MESSAGES_TABLE")?;
         let contacts_table = env::required("CONTACTS_TABLE")?;
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let public_base_url = env::optional_parsed("PUBLIC_BASE_URL")?;
-        let retention = env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
         let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
         let config = crate::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
@@ -74,17 +73,18 @@ impl WebhookReceiver {
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         // The keywords are normalised while the connections open: that needs the processor, and they wait for the network.
-        let (secrets, warmed, policy) =
-            tokio::join!(Secrets::load(secrets_manager, secret_id, max_age), messages.warm(), async {
-                opt_out::policy_from_env()
-            });
+        let (secrets, warmed, tenants) = tokio::join!(
+            Secrets::load(secrets_manager, secret_id, max_age),
+            messages.warm(),
+            TenantCache::from_env(&dynamodb)
+        );
         log_warm_up(warmed);
         Ok(Self {
-            verifier: WebhookVerifier { secrets: secrets?, public_base_url },
-            inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts, policy?, retention),
-            statuses: StatusRecorder::new(messages.clone(), retention),
+            verifier: WebhookVerifier { secrets: secrets?.into(), public_base_url },
+            inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts),
+            statuses: StatusRecorder::new(messages.clone()),
             messages,
-            retention,
+            tenants: tenants?,
         })
     }
 
@@ -126,7 +126,8 @@ impl WebhookReceiver {
         form: TrustedForm<'_>,
         arrival: MessageArrival,
     ) -> Result<Answer, WebhookError> {
-        let stored = self.inbound.record(message, form, arrival).await?;
+        let settings = self.tenants.of(&message.account_sid).await;
+        let stored = self.inbound.record(message, form, arrival, &settings).await?;
         tracing::info!(
             account_sid = %message.account_sid,
             message_sid = %message.message_sid,
@@ -146,7 +147,8 @@ impl WebhookReceiver {
         origin: Option<&CallbackOrigin>,
         arrival: MessageArrival,
     ) -> Result<Answer, WebhookError> {
-        let recorded = self.statuses.record(callback, form, origin, arrival).await?;
+        let retention = self.tenants.of(&callback.account_sid).await.retention;
+        let recorded = self.statuses.record(callback, form, origin, arrival, retention).await?;
         tracing::info!(
             account_sid = %callback.account_sid,
             message_sid = %callback.message_sid,
@@ -167,8 +169,8 @@ impl WebhookReceiver {
         path: &str,
         arrival: MessageArrival,
     ) -> Result<Answer, WebhookError> {
-        let recorded =
-            self.messages.record_form(&StoredForm::new(unknown, form, path, arrival, self.retention)).await?;
+        let retention = self.tenants.of(&unknown.account_sid).await.retention;
+        let recorded = self.messages.record_form(&StoredForm::new(unknown, form, path, arrival, retention)).await?;
         tracing::warn!(
             account_sid = %unknown.account_sid,
             path,

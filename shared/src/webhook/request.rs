@@ -2,10 +2,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{
-    callback_url::{CallbackOrigin, STATUS_PATH},
-    limits::MAX_FORM_BYTES,
-};
+use domain::callback_url::{CallbackOrigin, STATUS_PATH};
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::signature::{SIGNATURE, SignatureError, SigningKeys, UnverifiedRequest, Verified, VerifiedForm};
 
@@ -20,13 +17,17 @@ pub(super) struct WebhookRequest {
     unverified: UnverifiedRequest,
     has_signature: bool,
     has_fragment: bool,
-    /// If so, the body is cut off.
-    is_too_large: bool,
+    /// The most bytes that the body may have, if it has more. Then it is cut off.
+    too_large_for: Option<usize>,
 }
 
 impl WebhookRequest {
     /// Reads an event. `public_base_url` is used in place of the API's own domain.
-    pub(super) fn read(event: ApiGatewayV2httpRequest, public_base_url: Option<&BaseUrl>) -> Result<Self, Refusal> {
+    pub(super) fn read(
+        event: ApiGatewayV2httpRequest,
+        public_base_url: Option<&BaseUrl>,
+        max_bytes: usize,
+    ) -> Result<Self, Refusal> {
         let own_domain = || event.request_context.domain_name.as_deref().map(BaseUrl::of_domain);
         let base = public_base_url.cloned().or_else(own_domain);
         let base = base.ok_or(Refusal::Unreadable(
@@ -45,8 +46,8 @@ impl WebhookRequest {
         } else {
             body.into_bytes()
         };
-        let is_too_large = body.len() > MAX_FORM_BYTES;
-        body.truncate(MAX_FORM_BYTES);
+        let too_large_for = Some(max_bytes).filter(|most| body.len() > *most);
+        body.truncate(max_bytes);
         Ok(Self {
             base,
             path,
@@ -55,7 +56,7 @@ impl WebhookRequest {
             // A request has no fragment (RFC 9112, section 3.2). What follows a literal `#` would be read and is not signed.
             has_fragment: url.contains('#'),
             unverified: UnverifiedRequest::new(url, &event.headers, body),
-            is_too_large,
+            too_large_for,
         })
     }
 
@@ -69,15 +70,36 @@ impl WebhookRequest {
         self.unverified.unverified_parameter("AccountSid")?.parse().ok()
     }
 
-    /// Verifies the request. No signature is computed for one that names no account of the secret.
-    pub(super) fn verify(&self, accounts: &Accounts) -> Result<VerifiedForm, Refusal> {
-        if self.is_too_large {
-            return Err(Refusal::TooLarge);
+    /// The body, which no signature covers yet, if anything can sign the request at all.
+    pub(super) fn unverified_body(&self) -> Result<&[u8], Refusal> {
+        self.check()?;
+        Ok(self.unverified.unverified_body())
+    }
+
+    pub(super) fn has_signature(&self) -> bool {
+        self.has_signature
+    }
+
+    /// Verifies a request whose body is not a form, with the keys of one account.
+    pub(super) fn verify_body(&self, keys: &SigningKeys) -> Result<(), Refusal> {
+        match self.verify_with(keys)? {
+            Verified::Body => Ok(()),
+            _ => Err(Refusal::Unreadable("Content-Type: expected application/json")),
+        }
+    }
+
+    /// Refuses what nothing can sign.
+    fn check(&self) -> Result<(), Refusal> {
+        if let Some(most) = self.too_large_for {
+            return Err(Refusal::TooLarge(most));
         }
         self.unverified.check_signable()?;
-        if self.has_fragment {
-            return Err(SignatureError::Mismatch.into());
-        }
+        if self.has_fragment { Err(SignatureError::Mismatch.into()) } else { Ok(()) }
+    }
+
+    /// Verifies the request. No signature is computed for one that names no account of the secret.
+    pub(super) fn verify(&self, accounts: &Accounts) -> Result<VerifiedForm, Refusal> {
+        self.check()?;
         if !self.unverified.is_form() {
             return Err(Refusal::Unreadable("Content-Type: expected application/x-www-form-urlencoded"));
         }

@@ -23,7 +23,7 @@ const NEW: &str = r#"{"accounts": {"AC00000000000000000000000000000001": {"auth_
 
 async fn verifier(secret: &[&str], public_base_url: Option<&str>) -> WebhookVerifier {
     let public_base_url = public_base_url.map(|url| url.parse().unwrap());
-    WebhookVerifier { secrets: secrets(secret).await, public_base_url }
+    WebhookVerifier { secrets: secrets(secret).await.into(), public_base_url }
 }
 
 /// An event of a form, without a signature.
@@ -277,12 +277,15 @@ async fn only_a_refusal_of_our_account_is_logged_with_an_alarm() {
     let line = logged(refused(SignatureError::Mismatch.into(), Some(ONE))).await;
     assert_eq!((&line["alarm"], &line["account_sid"], &line["status"]), (&"refused".into(), &ONE.into(), &403.into()));
     assert_eq!(line["api_request_id"], "JKJaXmPLvHcESHA=", "by it a caller's answer is found in the log");
-    let line = logged(refused(Refusal::TooLarge, Some(ONE))).await;
+    let line = logged(refused(Refusal::TooLarge(MAX_FORM_BYTES), Some(ONE))).await;
     assert_eq!((&line["alarm"], &line["status"]), (&"refused".into(), &413.into()));
     let invalid = InboundMessage::parse(TrustedForm::Stored(&Form::default())).unwrap_err();
     assert_eq!(logged(invalid.into()).await["alarm"], "refused", "Twilio signed it");
-    for refusal in [SignatureError::Mismatch.into(), Refusal::TooLarge, Refusal::Unreadable("AccountSid: expected one")]
-    {
+    for refusal in [
+        SignatureError::Mismatch.into(),
+        Refusal::TooLarge(MAX_FORM_BYTES),
+        Refusal::Unreadable("AccountSid: expected one"),
+    ] {
         let line = logged(refused(refusal, None)).await;
         assert_eq!(line.get("alarm"), None);
     }
@@ -367,6 +370,6 @@ async fn webhook_that_is_not_stored_in_time_is_answered_with_500() {
 #[tokio::test]
 async fn webhook_that_is_stored_in_time_is_answered_as_it_was_received() {
     assert!(matches!(receive_in_time(0, ready(Ok(1))).await, Ok(1)));
-    let received = receive_in_time::<()>(0, ready(Err(Refusal::TooLarge.into()))).await;
+    let received = receive_in_time::<()>(0, ready(Err(Refusal::TooLarge(MAX_FORM_BYTES).into()))).await;
     assert_eq!(received.unwrap_err().into_response(None).status(), 413);
 }

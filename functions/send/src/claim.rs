@@ -4,7 +4,8 @@
 //!
 //! 1. After the deadline nothing is claimed, and a message that missed its slot goes back for another one.
 //! 2. The notification is judged again: it may have expired, and the person may have opted out, withdrawn a consent, or
-//!    reached a cap. Only if the judgement is still the plan that the message was composed by does it go on.
+//!    reached a cap. Only if the judgement is still the plan that the message was composed by does it go on. If it follows a
+//!    message that was not delivered, the callbacks of that message are read once more ([`crate::delivery_check`]).
 //! 3. One transaction writes the notification with a new attempt and a lease, and the person with what the attempt counts
 //!    for, each on the condition that its item has not changed since it was read.
 //! 4. If the person has changed, step 1 follows with the person as stored now. If the notification has changed, another
@@ -27,12 +28,13 @@ use stores::{
     dynamodb::Item,
     notifications::{ClaimOutcome, ClaimState, Lease, LeaseId, Notifications, StoredNotification, next_version},
 };
-use twilio_client::NewMessage;
 
 use crate::{
+    delivery_check::DeliveryCheck,
     job::{Candidate, Job},
-    judge::{Judge, Judgement, Plan},
+    judge::{Judgement, Plan, judge},
     next::{Next, Stop},
+    outgoing::Outgoing,
     schedule::{Draft, Due},
 };
 
@@ -41,7 +43,7 @@ use crate::{
 pub(crate) struct Claimer {
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
-    pub(crate) judge: Judge,
+    pub(crate) delivery_check: DeliveryCheck,
 }
 
 /// What became of a message whose slot has come.
@@ -60,7 +62,7 @@ pub(crate) struct Claimed<'a> {
     pub(crate) stored: StoredNotification,
     pub(crate) person: StoredPerson,
     pub(crate) plan: Plan,
-    pub(crate) message: NewMessage,
+    pub(crate) message: Outgoing,
     pub(crate) slot: Timestamp,
     pub(crate) decided_at: Timestamp,
 }
@@ -90,15 +92,20 @@ impl Claimer {
             if now.duration_since(slot) > MAX_LATENESS {
                 return Ok(ClaimResult::Late(draft));
             }
-            match self.judge.judge(&draft.candidate, now) {
+            match judge(&draft.candidate, now) {
                 Judgement::Send(plan) if plan == draft.plan => {}
                 // Another message has to be composed.
                 Judgement::Send(_) => return Err(Next::SOON.into()),
                 other => return Ok(ClaimResult::Judged(draft.candidate, other)),
             }
+            // It was delivered, or failed, while this message waited for its slot: that is recorded when it comes again.
+            if self.delivery_check.reported(&draft.candidate, now).await?.is_some() {
+                return Err(Next::SOON.into());
+            }
             match self.try_claim(&draft, now).await? {
                 Attempted::Claimed(stored) => {
                     let Draft { candidate: Candidate { job, person, .. }, plan, message, decided_at, .. } = draft;
+                    plan.template.log(&job);
                     let claimed = Claimed { job, stored: *stored, person, plan, message, slot, decided_at };
                     return Ok(ClaimResult::Claimed(Box::new(claimed)));
                 }
@@ -150,11 +157,13 @@ enum Attempted {
 fn notification_after(
     candidate: &Candidate<'_>,
     plan: &Plan,
-    message: &NewMessage,
+    message: &Outgoing,
     now: Timestamp,
 ) -> StoredNotification {
     let mut stored = candidate.stored.clone();
     stored.progress.claim(plan.step, plan.route.channel, now);
+    let chosen = plan.template.chosen_for(&candidate.job.notification, plan.step);
+    stored.progress.choose_template(chosen, plan.template.passed_over.clone());
     stored.lease = Some(lease(&candidate.job.notification, message, now));
     stored.open_until = None;
     stored.due = None;
@@ -162,9 +171,9 @@ fn notification_after(
 }
 
 /// A message may be valid for a shorter time than its notification asks for.
-fn lease(notification: &Notification, message: &NewMessage, claimed_at: Timestamp) -> Lease {
+fn lease(notification: &Notification, message: &Outgoing, claimed_at: Timestamp) -> Lease {
     let after = |duration| claimed_at.saturating_add(duration).unwrap_or(Timestamp::MAX);
-    let of_message = message.validity_period.map(|seconds| SignedDuration::from_secs(seconds.into()));
+    let of_message = message.validity_period().map(|seconds| SignedDuration::from_secs(seconds.into()));
     let validity = of_message.unwrap_or_else(|| validity(notification));
     Lease { id: LeaseId::random(), until: after(CLAIM_LEASE), resolvable_at: after(validity + RESOLVE_MARGIN) }
 }
@@ -190,7 +199,11 @@ fn after_other_writer(state: &ClaimState, now: Timestamp) -> Next {
     match state {
         ClaimState::LeasedUntil(until) => Next::after_lease(*until, now),
         ClaimState::Finished(_) => Next::Done,
-        ClaimState::New | ClaimState::Claimable(_) | ClaimState::OutcomeUnknown(_) | ClaimState::IdReused => Next::SOON,
+        ClaimState::New
+        | ClaimState::Claimable(_)
+        | ClaimState::AwaitingDelivery(_)
+        | ClaimState::OutcomeUnknown(_)
+        | ClaimState::IdReused => Next::SOON,
     }
 }
 

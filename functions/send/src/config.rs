@@ -1,33 +1,34 @@
 //! The cold start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_types::SdkConfig;
-use domain::{policy::Policy, suppression::OptOutScope};
+use sendgrid_client::SendGridClient;
 use shared::{
     assumed_role::AssumedRole,
     env::{self, EnvError},
+    media_domain::MediaDomain,
     queues::{DeadLetterQueue, LaneQueues, LaneUrls},
     secrets::{AgedSecret, SecretMaxAge, Secrets},
     start::{StartError, log_warm_up},
+    templates::TemplateRegistries,
+    tenants::TenantCache,
     twilio::TwilioAccounts,
 };
 use stores::{
     contacts::Contacts, daily_counts::DailyCounts, messages::Messages, notifications::Notifications,
-    pauses::PauseStore, rate_limits::RateLimits,
+    pauses::PauseStore, rate_limits::RateLimits, templates::TemplateStore,
 };
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
-use twilio_types::{
-    base_url::BaseUrl,
-    sid::{AccountSid, MessagingServiceSid},
-};
+use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 
 use crate::{
     SendFunction, claim::Claimer, compose::Composer, daily_caps::DailyCaps, dead_letters::DeadLetters,
-    deliver::Deliverer, further_files::FurtherFiles, intake::Intake, job::JobFactory, judge::Judge, lanes::Lanes,
-    lookup::Lookup, media::MediaFiles, media_link::MediaBucket, media_signer::MediaSigner,
-    message_search::MessageSearch, record_decision::DecisionRecorder, requeue::Requeue, resolve::Resolver,
-    schedule::Scheduler, settle::Settler, template_names::TemplateNames, wait::Waiter,
+    deliver::Deliverer, delivery_check::DeliveryCheck, email::Emails, further_files::FurtherFiles, intake::Intake,
+    lanes::Lanes, lookup::Lookup, media::MediaFiles, media_link::MediaBucket, media_signer::MediaSigner,
+    message_search::MessageSearch, outgoing::OutgoingComposer, record_decision::DecisionRecorder, requeue::Requeue,
+    resolve::Resolver, schedule::Scheduler, settle::Settler, studio::Executions, template_plan::TemplateUses,
+    wait::Waiter,
 };
 
 impl SendFunction {
@@ -36,69 +37,74 @@ impl SendFunction {
         let settings = Settings::from_env()?;
         let config = shared::aws::config().await?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let tables = Tables::from_env(aws_sdk_dynamodb::Client::new(&config))?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let tables = Tables::from_env(dynamodb.clone())?;
         let client = TwilioClient::new(settings.api_base_url.clone())?;
         let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
-        let (accounts, signer, queues, table_warmed, twilio_warmed) = tokio::join!(
+        let (accounts, signer, domain, queues, tenants, table_warmed, registry_read, twilio_warmed) = tokio::join!(
             Secrets::load(secrets_manager.clone(), env::required("TWILIO_SECRET_ID")?, max_age),
             media_signer(&config, &secrets_manager, max_age),
+            MediaDomain::from_env(&config),
             Queues::find(&config),
+            TenantCache::from_env(&dynamodb),
             tables.notifications.warm(),
+            // The first notification with a template does not wait for it.
+            tables.registries.current(&settings.account_sid),
             client.warm(),
         );
         log_warm_up(table_warmed);
+        log_warm_up(registry_read.map(drop));
         log_warm_up(twilio_warmed);
         let files = MediaFiles {
             http: client.http().clone(),
             bucket: media_bucket(&config)?,
             credentials: shared::aws::credentials().await?,
             signer: signer?,
+            domain: domain?,
         };
+        let twilio_http = client.http().clone();
         let twilio = Arc::new(TwilioAccounts::new(client, accounts?));
-        let composer = Arc::new(Composer {
-            files,
-            public_base_url: settings.public_base_url.clone(),
-            templates: TemplateNames::default(),
+        let composer = Arc::new(Composer { files, public_base_url: settings.public_base_url.clone() });
+        let emails = Arc::new(Emails {
+            sendgrid: SendGridClient::new(twilio_http, settings.sendgrid_base_url.clone()),
             twilio: Arc::clone(&twilio),
         });
-        Ok(Self::of_parts(settings, tables, queues?, twilio, composer))
+        Ok(Self::of_parts(settings, tenants?, tables, queues?, twilio, composer, emails))
     }
 
     /// Builds the stages, each with what it needs. The stores and the queue are handles that are cheap to clone.
     fn of_parts(
         settings: Settings,
+        tenants: TenantCache,
         tables: Tables,
         queues: Queues,
         twilio: Arc<TwilioAccounts>,
         composer: Arc<Composer>,
+        emails: Arc<Emails>,
     ) -> Self {
-        let Settings { account_sid, messaging_service_sid, policy, opt_out_scope, .. } = settings;
-        let Tables { dynamodb, messages, notifications, contacts, rate_limits, daily_counts, pauses } = tables;
-        let Queues { lanes: queues, dead_letters } = queues;
-        let dead_letters = DeadLetters { queue: dead_letters };
+        let Tables { dynamodb, messages, notifications, contacts, rate_limits, daily_counts, pauses, registries } =
+            tables;
+        let Queues { lanes: queues, dead_letters: queue } = queues;
+        let dead_letters = DeadLetters { queue };
         let waiter = Waiter { notifications: notifications.clone(), queues: queues.clone() };
-        let judge = Judge { configured_service: messaging_service_sid };
-        let jobs = JobFactory { policy: policy.clone(), account_sid };
+        let delivery_check = DeliveryCheck::new(&notifications, &messages, &waiter);
         let decisions = DecisionRecorder {
             notifications: notifications.clone(),
             dead_letters: dead_letters.clone(),
             waiter: waiter.clone(),
         };
         Self {
-            intake: Intake {
-                notifications: notifications.clone(),
-                dead_letters: dead_letters.clone(),
-                jobs: jobs.clone(),
-            },
+            intake: Intake { notifications: notifications.clone(), dead_letters: dead_letters.clone() },
             lanes: Lanes { queues: queues.clone() },
             lookup: Lookup {
                 dynamodb,
                 notifications: notifications.clone(),
                 contacts: contacts.clone(),
                 pauses,
-                jobs,
+                registries: Arc::clone(&registries),
                 decisions: decisions.clone(),
             },
+            delivery_check: delivery_check.clone(),
             resolver: Resolver {
                 notifications: notifications.clone(),
                 messages,
@@ -106,27 +112,24 @@ impl SendFunction {
                     notifications: notifications.clone(),
                     twilio: Arc::clone(&twilio),
                     composer: Arc::clone(&composer),
-                    judge: judge.clone(),
                 },
+                executions: Executions { twilio: Arc::clone(&twilio) },
                 dead_letters: dead_letters.clone(),
                 waiter: waiter.clone(),
-                policy: policy.clone(),
             },
             further_files: FurtherFiles { queues: queues.clone() },
-            judge: judge.clone(),
             decisions,
-            composer,
-            scheduler: Scheduler {
-                rate_limits,
-                caps: DailyCaps::new(policy.daily_cap().clone(), daily_counts),
-                policy,
-            },
-            claimer: Claimer { notifications: notifications.clone(), contacts: contacts.clone(), judge },
-            deliverer: Deliverer { twilio: Arc::clone(&twilio) },
+            composer: OutgoingComposer { messages: composer, emails: Arc::clone(&emails) },
+            scheduler: Scheduler { rate_limits, caps: DailyCaps::new(daily_counts) },
+            claimer: Claimer { notifications: notifications.clone(), contacts: contacts.clone(), delivery_check },
+            deliverer: Deliverer::new(&twilio, emails),
             waiter: waiter.clone(),
             requeue: Requeue { queues, dead_letters: dead_letters.clone() },
-            settler: Settler { notifications, contacts, opt_out_scope, dead_letters, waiter },
+            settler: Settler { notifications, contacts, dead_letters, waiter },
+            template_uses: TemplateUses { registries, noted: Mutex::default() },
             twilio,
+            tenants,
+            account_sid: settings.account_sid,
         }
     }
 }
@@ -134,23 +137,21 @@ impl SendFunction {
 /// The settings of the environment.
 struct Settings {
     account_sid: AccountSid,
-    messaging_service_sid: Option<MessagingServiceSid>,
     public_base_url: BaseUrl,
     api_base_url: BaseUrl,
-    policy: Policy,
-    opt_out_scope: OptOutScope,
+    sendgrid_base_url: BaseUrl,
 }
 
 impl Settings {
     fn from_env() -> Result<Self, EnvError> {
         let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        let sendgrid_base_url = env::optional("SENDGRID_API_BASE_URL");
+        let sendgrid_base_url = sendgrid_base_url.unwrap_or_else(|| sendgrid_client::DEFAULT_BASE_URL.to_owned());
         Ok(Self {
             account_sid: env::required_parsed("TWILIO_ACCOUNT_SID")?,
-            messaging_service_sid: env::optional_parsed("MESSAGING_SERVICE_SID")?,
             public_base_url: env::required_parsed("PUBLIC_BASE_URL")?,
             api_base_url: env::parse("TWILIO_API_BASE_URL", &api_base_url)?,
-            policy: env::optional_parsed("SEND_POLICY")?.unwrap_or_default(),
-            opt_out_scope: env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default(),
+            sendgrid_base_url: env::parse("SENDGRID_API_BASE_URL", &sendgrid_base_url)?,
         })
     }
 }
@@ -163,6 +164,7 @@ struct Tables {
     rate_limits: RateLimits,
     daily_counts: DailyCounts,
     pauses: PauseStore,
+    registries: Arc<TemplateRegistries>,
 }
 
 impl Tables {
@@ -174,6 +176,10 @@ impl Tables {
             rate_limits: RateLimits::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
             daily_counts: DailyCounts::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
             pauses: PauseStore::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
+            registries: Arc::new(TemplateRegistries::new(TemplateStore::new(
+                dynamodb.clone(),
+                env::required("TEMPLATES_TABLE")?,
+            ))),
             dynamodb,
         })
     }

@@ -14,10 +14,9 @@ use tokio::sync::Mutex;
 
 use crate::schedule::Draft;
 
-/// Counts messages, if the policy has a cap.
+/// Counts messages, if the policy of their account has a cap.
 #[derive(Debug)]
 pub(crate) struct DailyCaps {
-    cap: DailyCap,
     counts: DailyCounts,
     /// What this function has reserved for its next messages.
     room: Mutex<ReservedRoom>,
@@ -32,8 +31,8 @@ pub(crate) struct Admission<'a> {
 }
 
 impl DailyCaps {
-    pub(crate) fn new(cap: DailyCap, counts: DailyCounts) -> Self {
-        Self { cap, counts, room: Mutex::default() }
+    pub(crate) fn new(counts: DailyCounts) -> Self {
+        Self { counts, room: Mutex::default() }
     }
 
     /// Counts the messages that find room. A message that misses its slot and comes again is not counted again.
@@ -42,10 +41,10 @@ impl DailyCaps {
         drafts: Vec<Draft<'a>>,
         now: Timestamp,
     ) -> Result<Admission<'a>, (Vec<Draft<'a>>, StoreError)> {
-        if self.cap.is_none() {
+        if drafts.iter().all(|draft| cap_of(draft).is_none()) {
             return Ok(Admission { admitted: drafts, refused: Vec::new() });
         }
-        let counters: Vec<_> = drafts.iter().map(|draft| self.counters(draft, now)).collect();
+        let counters: Vec<_> = drafts.iter().map(|draft| counters(draft, now)).collect();
         let mut room = self.room.lock().await;
         if let Err(error) = self.fill(&mut room, &counters, now).await {
             return Err((drafts, error));
@@ -69,15 +68,6 @@ impl DailyCaps {
         if !counted.is_empty() {
             self.room.lock().await.give_back(&counted);
         }
-    }
-
-    /// None for a message that was counted before.
-    fn counters(&self, draft: &Draft<'_>, now: Timestamp) -> Vec<CappedCounter> {
-        if !draft.counted.is_empty() {
-            return Vec::new();
-        }
-        let (account_sid, route) = (&draft.candidate.job.account_sid, &draft.plan.route);
-        self.cap.counters(account_sid, region_of_recipient(&draft.plan.recipient), &route.rate_key(), now)
     }
 
     /// Reserves what the messages need. Of a counter that cannot be written, nothing is reserved.
@@ -110,4 +100,17 @@ impl DailyCaps {
         }
         filled
     }
+}
+
+fn cap_of<'a>(draft: &'a Draft<'_>) -> &'a DailyCap {
+    draft.candidate.job.settings().policy.daily_cap()
+}
+
+/// None for a message that was counted before.
+fn counters(draft: &Draft<'_>, now: Timestamp) -> Vec<CappedCounter> {
+    if !draft.counted.is_empty() {
+        return Vec::new();
+    }
+    let (account_sid, route) = (&draft.candidate.job.account_sid, &draft.plan.route);
+    cap_of(draft).counters(account_sid, region_of_recipient(&draft.plan.recipient), &route.rate_key(), now)
 }

@@ -11,14 +11,16 @@ use shared::{
     report::Chain,
     twilio::{AccountCallError, TwilioAccounts},
 };
-use twilio_client::{ErrorResponse, TwilioError};
+use twilio_client::{ErrorResponse, NewMessage, TwilioError};
 
-use crate::{backoff, claim::Claimed};
+use crate::{backoff, claim::Claimed, email::Emails, outgoing::Outgoing, studio::Executions};
 
-/// Calls Twilio.
+/// Calls Twilio, or SendGrid.
 #[derive(Debug)]
 pub(crate) struct Deliverer {
     pub(crate) twilio: Arc<TwilioAccounts>,
+    pub(crate) emails: Arc<Emails>,
+    pub(crate) executions: Executions,
 }
 
 /// What became of a request.
@@ -39,14 +41,26 @@ const MAX_CLAIM_TIME: SignedDuration = SignedDuration::from_secs(1);
 const TOO_MANY_REQUESTS: u16 = 429;
 
 impl Deliverer {
-    /// Asks Twilio to create the message, unless the claim came too late after its slot.
+    pub(crate) fn new(twilio: &Arc<TwilioAccounts>, emails: Arc<Emails>) -> Self {
+        Self { twilio: Arc::clone(twilio), emails, executions: Executions { twilio: Arc::clone(twilio) } }
+    }
+
+    /// Asks Twilio to create the message, SendGrid to send the e-mail, or Twilio Studio to start the flow, unless the claim came too late after its slot.
     pub(crate) async fn deliver(&self, claimed: &Claimed<'_>) -> Delivery {
         if let Some(answer) = missed_slot(claimed.slot, Timestamp::now()) {
             return Delivery::Answered(answer);
         }
+        match &claimed.message {
+            Outgoing::Message(message) => self.create(claimed, message).await,
+            Outgoing::Email(email) => Box::pin(self.emails.send(claimed, email)).await,
+            Outgoing::Execution(execution) => Box::pin(self.executions.start(claimed, execution)).await,
+        }
+    }
+
+    async fn create(&self, claimed: &Claimed<'_>, message: &NewMessage) -> Delivery {
         let account_sid = &claimed.job.account_sid;
         let deadline = claimed.job.message.deadline;
-        let request = self.twilio.call(account_sid, deadline, async |twilio| twilio.create(&claimed.message).await);
+        let request = self.twilio.call(account_sid, deadline, async |twilio| twilio.create(message).await);
         // On the heap: ten of these wait at the same time.
         match Box::pin(request).await {
             Ok(created) => Delivery::Answered(CreateAnswer::Accepted(created.sid)),
@@ -70,7 +84,7 @@ fn missed_slot(slot: Timestamp, now: Timestamp) -> Option<CreateAnswer> {
 }
 
 /// What a failed request says about its message, after this many attempts.
-fn of_error(error: AccountCallError, attempts: usize) -> Delivery {
+pub(crate) fn of_error(error: AccountCallError, attempts: usize) -> Delivery {
     let AccountCallError::Twilio(error) = error else {
         return Delivery::Answered(not_done(&error.to_string(), None, attempts, None));
     };

@@ -10,9 +10,9 @@ use stores::notifications::{Notifications, StoredNotification};
 use twilio_client::NewContent;
 
 use crate::{
-    compose::request,
-    job::tests::candidate,
-    judge::{Judge, Judgement},
+    compose::{request, sender},
+    job::tests::{candidate, with_service},
+    judge::{Judgement, judge},
     queue_message::tests::message,
 };
 
@@ -42,15 +42,16 @@ fn notifications_become_requests_for_the_recipient() {
         let body = mutator.json_text(notifications());
         let Ok(notification) = Notification::parse(&body) else { return Understood::No };
         let message = message(&body, now());
-        let candidate = candidate(&message, r#"{"default": {"consent": {}}}"#);
+        let mut candidate = candidate(&message, r#"{"default": {"consent": {}}}"#);
         assert_eq!(kept(&table, &candidate.stored).notification().as_ref(), Some(&notification));
         let url = status_callback_url(&base_url, &notification.id, 2);
         let query = url.split_once('?').and_then(|(_, rest)| rest.split('#').next()).unwrap();
         let origin = CallbackOrigin { notification_id: notification.id.clone(), attempt: 2 };
         assert_eq!(CallbackOrigin::in_query(query), Some(origin));
-        let judge = Judge { configured_service: "MG00000000000000000000000000000001".parse().ok() };
-        if let Judgement::Send(plan) = judge.judge(&candidate, now()) {
-            let request = request(&notification, &plan, NewContent::Text("Hello".to_owned()));
+        candidate.job.tenants = with_service(Some("MG00000000000000000000000000000001"));
+        if let Judgement::Send(plan) = judge(&candidate, now()) {
+            let Some(sender) = sender(&plan.route) else { return Understood::Yes };
+            let request = request(&notification, &plan, sender, NewContent::Text("Hello".to_owned()));
             assert!(request.to.ends_with(&notification.to.to_string()), "{}", request.to);
         }
         Understood::Yes

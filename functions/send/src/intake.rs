@@ -23,7 +23,6 @@ use crate::{
 pub(crate) struct Intake {
     pub(crate) notifications: Notifications,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) jobs: JobFactory,
 }
 
 /// What a queue message says.
@@ -37,19 +36,25 @@ pub(crate) enum Incoming<'a> {
 impl Intake {
     /// Reads a message. A notification that cannot be read would fail at every retry, so it is rejected, and its message is
     /// done.
-    pub(crate) async fn read<'a>(&self, message: &'a QueueMessage<'a>, now: Timestamp) -> Result<Incoming<'a>, Stop> {
+    pub(crate) async fn read<'a>(
+        &self,
+        message: &'a QueueMessage<'a>,
+        jobs: &JobFactory,
+        now: Timestamp,
+    ) -> Result<Incoming<'a>, Stop> {
         if let Some(reference) = &message.reference {
             return Ok(Incoming::Reference(message, reference));
         }
         match Notification::parse(message.body) {
-            Ok(notification) => Ok(Incoming::Notification(Box::new(self.jobs.received(message, notification)))),
-            Err(invalid) => Err(self.reject(message, invalid, now).await?.into()),
+            Ok(notification) => Ok(Incoming::Notification(Box::new(jobs.received(message, notification)))),
+            Err(invalid) => Err(self.reject(message, jobs, invalid, now).await?.into()),
         }
     }
 
     async fn reject(
         &self,
         message: &QueueMessage<'_>,
+        jobs: &JobFactory,
         invalid: InvalidNotification,
         now: Timestamp,
     ) -> Result<Next, SendError> {
@@ -57,31 +62,31 @@ impl Intake {
         let notification_id = invalid.id.as_ref().map(tracing::field::display);
         tracing::warn!(reason, notification_id, "a notification is invalid and is rejected");
         self.dead_letters.write(message, &reason).await?;
-        if let Some(rejected) = self.rejected(message, invalid, reason) {
+        if let Some(rejected) = rejected(message, jobs, invalid, reason) {
             // If the id is stored already, it belongs to another notification, whose item does not change.
             self.notifications.put(None, &rejected, now).await?;
         }
         Ok(Next::Done)
     }
+}
 
-    /// The item of a notification that cannot be read; none if not even its id can be read.
-    fn rejected(
-        &self,
-        message: &QueueMessage<'_>,
-        invalid: InvalidNotification,
-        reason: String,
-    ) -> Option<StoredNotification> {
-        let subject = Subject {
-            account_sid: invalid.account_sid.unwrap_or_else(|| self.jobs.account_sid.clone()),
-            id: invalid.id?,
-            digest: sha256_hex(message.body.as_bytes()),
-            recipient: None,
-            category: None,
-            metadata: BTreeMap::new(),
-            request: None,
-        };
-        let mut rejected = StoredNotification::new(subject, message.enqueued_at);
-        rejected.progress.end(Outcome::Rejected, reason);
-        Some(rejected)
-    }
+/// The item of a notification that cannot be read; none if not even its id can be read.
+fn rejected(
+    message: &QueueMessage<'_>,
+    jobs: &JobFactory,
+    invalid: InvalidNotification,
+    reason: String,
+) -> Option<StoredNotification> {
+    let subject = Subject {
+        account_sid: invalid.account_sid.unwrap_or_else(|| jobs.account_sid.clone()),
+        id: invalid.id?,
+        digest: sha256_hex(message.body.as_bytes()),
+        recipient: None,
+        category: None,
+        metadata: BTreeMap::new(),
+        request: None,
+    };
+    let mut rejected = StoredNotification::new(subject, message.enqueued_at);
+    rejected.progress.end(Outcome::Rejected, reason);
+    Some(rejected)
 }

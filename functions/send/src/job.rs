@@ -3,19 +3,23 @@
 use std::{borrow::Cow, sync::Arc};
 
 use domain::{
+    account_settings::AccountSettings,
     contact_key::ContactKey,
     lane::Lane,
-    notification::{Category, Notification},
+    notification::{Category, Content, FallbackChannel, Notification},
     pause::Pauses,
-    policy::{Case, Policy, RecipientRules},
+    policy::{Case, RecipientRules},
     region::region_of_recipient,
+    route::{NoSender, Route},
+    templates::TemplateRegistry,
+    tenants::Tenants,
 };
 use jiff::Timestamp;
 use stores::{
     contacts::StoredPerson,
     notifications::{StoredNotification, Subject},
 };
-use twilio_types::sid::{AccountSid, MessagingServiceSid};
+use twilio_types::sid::AccountSid;
 
 use crate::queue_message::QueueMessage;
 
@@ -32,14 +36,16 @@ pub(crate) struct Job<'a> {
     pub(crate) digest: String,
     /// The rules for the recipient's country.
     pub(crate) rules: RecipientRules,
+    /// The settings of all accounts, as they were when its batch was received.
+    pub(crate) tenants: Arc<Tenants>,
     /// When the notification was first put on a queue.
     pub(crate) enqueued_at: Timestamp,
 }
 
-/// Makes jobs.
-#[derive(Debug, Clone)]
+/// Makes the jobs of a batch.
+#[derive(Debug)]
 pub(crate) struct JobFactory {
-    pub(crate) policy: Policy,
+    pub(crate) tenants: Arc<Tenants>,
     /// The account of the notifications that name none.
     pub(crate) account_sid: AccountSid,
 }
@@ -51,7 +57,8 @@ impl JobFactory {
         Job {
             message,
             contact: ContactKey::of(&account_sid, &notification.to),
-            rules: self.rules(&notification),
+            rules: self.rules(&account_sid, &notification),
+            tenants: Arc::clone(&self.tenants),
             digest: notification.digest(),
             request: Cow::Borrowed(message.body),
             enqueued_at: message.enqueued_at,
@@ -68,7 +75,8 @@ impl JobFactory {
         Some(Job {
             message,
             contact: ContactKey::of(&account_sid, &notification.to),
-            rules: self.rules(&notification),
+            rules: self.rules(&account_sid, &notification),
+            tenants: Arc::clone(&self.tenants),
             digest: stored.subject.digest.clone(),
             request: Cow::Owned(request),
             enqueued_at: stored.enqueued_at,
@@ -77,14 +85,31 @@ impl JobFactory {
         })
     }
 
-    fn rules(&self, notification: &Notification) -> RecipientRules {
-        self.policy.rules(region_of_recipient(&notification.to).as_ref())
+    fn rules(&self, account_sid: &AccountSid, notification: &Notification) -> RecipientRules {
+        self.tenants.of(account_sid).policy.rules(region_of_recipient(&notification.to).as_ref())
     }
 }
 
 impl Job<'_> {
+    /// The settings of its account.
+    pub(crate) fn settings(&self) -> &AccountSettings {
+        self.tenants.of(&self.account_sid)
+    }
+
+    /// The route of an option on this channel.
+    pub(crate) fn route(&self, channel: FallbackChannel) -> Result<Route, NoSender> {
+        Route::of(&self.notification, channel, &self.settings().senders)
+    }
+
     pub(crate) fn is_marketing(&self) -> bool {
         self.notification.category == Category::Marketing
+    }
+
+    /// Whether an option of the notification is a template.
+    pub(crate) fn has_template(&self) -> bool {
+        let mut options =
+            (0..=self.notification.fallback.len()).filter_map(|option| self.notification.channel_option(option));
+        options.any(|(_, content)| matches!(content, Content::Template { .. }))
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -115,6 +140,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) person: StoredPerson,
     /// What is paused.
     pub(crate) pauses: Arc<Pauses>,
+    /// The account's templates; none if the notification has no template.
+    pub(crate) templates: TemplateRegistry,
 }
 
 impl Candidate<'_> {
@@ -123,16 +150,18 @@ impl Candidate<'_> {
         self.stored.ends_at(&self.job.notification)
     }
 
-    pub(crate) fn case<'b>(&'b self, configured_service: Option<&'b MessagingServiceSid>) -> Case<'b> {
+    pub(crate) fn case(&self) -> Case<'_> {
         Case {
             notification: &self.job.notification,
             rules: &self.job.rules,
             person: &self.person.person,
             progress: &self.stored.progress,
-            configured_service,
+            senders: &self.job.settings().senders,
             expires_at: self.ends_at(),
             account_sid: &self.job.account_sid,
             pauses: &self.pauses,
+            templates: &self.templates,
+            template_settings: &self.job.settings().templates,
         }
     }
 }
@@ -140,6 +169,7 @@ impl Candidate<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use serde_json::{Value, json};
+    use twilio_types::sid::MessagingServiceSid;
 
     use super::*;
 
@@ -155,9 +185,23 @@ pub(crate) mod tests {
         notification.to_string()
     }
 
+    pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+
     fn factory(policy: &str) -> JobFactory {
-        let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
-        JobFactory { policy: policy.parse().unwrap(), account_sid }
+        let settings = AccountSettings { policy: policy.parse().unwrap(), ..AccountSettings::default() };
+        factory_with(settings)
+    }
+
+    fn factory_with(settings: AccountSettings) -> JobFactory {
+        let account_sid: AccountSid = ACCOUNT.parse().unwrap();
+        let tenants = Tenants::of_parameters(Arc::new(settings), Some(account_sid.clone()));
+        JobFactory { tenants: Arc::new(tenants), account_sid }
+    }
+
+    /// The settings with which notifications without a sender go out by this service.
+    pub(crate) fn with_service(service: Option<&str>) -> Arc<Tenants> {
+        let service = service.map(|service| service.parse::<MessagingServiceSid>().unwrap());
+        factory_with(AccountSettings { senders: service.into(), ..AccountSettings::default() }).tenants
     }
 
     pub(crate) fn job<'a>(message: &'a QueueMessage<'a>, policy: &str) -> Job<'a> {
@@ -169,7 +213,7 @@ pub(crate) mod tests {
         let job = job(message, policy);
         let person = StoredPerson::new(job.contact.clone());
         let stored = StoredNotification::new(job.subject(), message.enqueued_at);
-        Candidate { stored, seen: None, person, pauses: Arc::default(), job }
+        Candidate { stored, seen: None, person, pauses: Arc::default(), templates: TemplateRegistry::default(), job }
     }
 
     #[test]

@@ -7,30 +7,22 @@
 use std::fmt;
 
 use domain::{
-    notification::{Category, FallbackChannel, Notification},
+    notification::{Category, Notification},
     pause::PauseScope,
     person::Person,
     policy::{self, Decision, PolicyRefusal},
     progress::{Outcome, Progress, Step},
-    route::{NoSender, Route},
+    route::Route,
     waiting::WaitReason,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use stores::contacts::StoredPerson;
 use twilio_types::{
     address::{E164, Recipient},
     error_code::ErrorCode,
-    sid::MessagingServiceSid,
 };
 
-use crate::{job::Candidate, wait::Wait};
-
-/// Judges candidates.
-#[derive(Debug, Clone)]
-pub(crate) struct Judge {
-    /// The Messaging Service for notifications that name no sender.
-    pub(crate) configured_service: Option<MessagingServiceSid>,
-}
+use crate::{job::Candidate, template_plan::TemplatePlan, wait::Wait};
 
 /// What is done with a notification now.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +43,7 @@ pub(crate) struct Plan {
     pub(crate) step: Step,
     pub(crate) route: Route,
     pub(crate) recipient: Recipient,
+    pub(crate) template: TemplatePlan,
 }
 
 impl fmt::Debug for Plan {
@@ -63,48 +56,45 @@ impl fmt::Debug for Plan {
 /// Source: Twilio, error 21211.
 const INVALID_TO: u32 = 21211;
 
-impl Judge {
-    pub(crate) fn judge(&self, candidate: &Candidate<'_>, now: Timestamp) -> Judgement {
-        let Candidate { job, stored, seen, person, .. } = candidate;
-        let notification = &job.notification;
-        // The times of a notification are checked once: a `send_at` that was right is past when it comes back. After a retry they
-        // are checked as they were then, because they may be why it was rejected.
-        let checked_at = match seen {
-            None => Some(now),
-            Some(_) if job.message.retry_of.is_some() && stored.progress.attempts.is_empty() => Some(job.enqueued_at),
-            Some(_) => None,
-        };
-        if let Some(checked_at) = checked_at
-            && let Err(invalid) = notification.check_times(job.enqueued_at, checked_at)
-        {
-            return Judgement::End { outcome: Outcome::Rejected, reason: invalid.to_string() };
-        }
-        let case = candidate.case(self.configured_service.as_ref());
-        match policy::decide(&case, now) {
-            // By which sender it goes then is decided then.
-            Decision::Later { until, reason } => {
-                let scopes = vec![PauseScope::Category(notification.category)];
-                Judgement::Wait(Wait { until, reason, scopes })
-            }
-            Decision::Paused(step) => {
-                let scopes = case.route(step.option).map(|route| route.pause_scopes(notification.category));
-                let scopes = scopes.unwrap_or_default();
-                Judgement::Wait(Wait { until: now, reason: WaitReason::Pause, scopes })
-            }
-            Decision::Never(refusal) => Judgement::End { outcome: outcome_of(&refusal), reason: refusal.to_string() },
-            Decision::Send(step) => match case.route(step.option) {
-                Ok(route) => {
-                    let recipient = recipient(notification, &stored.progress, person);
-                    Judgement::Send(Plan { step, route, recipient })
-                }
-                Err(missing) => Judgement::End { outcome: Outcome::Rejected, reason: missing.to_string() },
-            },
-        }
+/// Judges a candidate, by the settings of its account.
+pub(crate) fn judge(candidate: &Candidate<'_>, now: Timestamp) -> Judgement {
+    let Candidate { job, stored, seen, person, .. } = candidate;
+    let notification = &job.notification;
+    // The times of a notification are checked once: a `send_at` that was right is past when it comes back. After a retry they
+    // are checked as they were then, because they may be why it was rejected.
+    let checked_at = match seen {
+        None => Some(now),
+        Some(_) if job.message.retry_of.is_some() && stored.progress.attempts.is_empty() => Some(job.enqueued_at),
+        Some(_) => None,
+    };
+    if let Some(checked_at) = checked_at
+        && let Err(invalid) = notification.check_times(job.enqueued_at, checked_at)
+    {
+        return Judgement::End { outcome: Outcome::Rejected, reason: invalid.to_string() };
     }
-
-    /// The route of an option on this channel.
-    pub(crate) fn route(&self, notification: &Notification, channel: FallbackChannel) -> Result<Route, NoSender> {
-        Route::of(notification, channel, self.configured_service.as_ref())
+    let case = candidate.case();
+    match policy::decide(&case, now) {
+        // Its sender is decided when it goes out.
+        Decision::Later { until, reason } => {
+            let scopes = vec![PauseScope::Category(notification.category)];
+            Judgement::Wait(Wait { until, reason, scopes })
+        }
+        Decision::Paused(step) => {
+            let scopes = case.route(step.option).map(|route| route.pause_scopes(notification.category));
+            let scopes = scopes.unwrap_or_default();
+            Judgement::Wait(Wait { until: now, reason: WaitReason::Pause, scopes })
+        }
+        Decision::Never(refusal) => match awaits_list(candidate, &refusal, now) {
+            Some(wait) => Judgement::Wait(wait),
+            None => Judgement::End { outcome: outcome_of(&refusal), reason: refusal.to_string() },
+        },
+        Decision::Send(step) => match case.route(step.option) {
+            Ok(route) => {
+                let recipient = recipient(notification, &stored.progress, person);
+                Judgement::Send(Plan { step, route, recipient, template: TemplatePlan::of(&case, step, now) })
+            }
+            Err(missing) => Judgement::End { outcome: Outcome::Rejected, reason: missing.to_string() },
+        },
     }
 }
 
@@ -115,11 +105,35 @@ impl Plan {
     }
 }
 
+/// The shortest and the longest interval at which a notification asks whether its template is known by now.
+const ASK_AGAIN: [SignedDuration; 2] = [SignedDuration::from_secs(30), SignedDuration::from_mins(15)];
+
+/// After this time a template that no list has counts as one that does not exist, although no list was read.
+const AWAIT_LIST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The wait for the next list of templates, if that may have the template, which may have been created just before the
+/// notification.
+fn awaits_list(candidate: &Candidate<'_>, refusal: &PolicyRefusal, now: Timestamp) -> Option<Wait> {
+    let PolicyRefusal::Template { may_be_unknown: true, .. } = refusal else { return None };
+    let Candidate { job, stored, templates, .. } = candidate;
+    let waits_since = stored.due.as_ref().filter(|due| due.reason == WaitReason::Template).map(|due| due.since);
+    let is_over = waits_since.is_some_and(|since| now.duration_since(since) >= AWAIT_LIST);
+    if is_over || templates.has_all_created_before(job.enqueued_at) {
+        return None;
+    }
+    // The longer it waits, the less often: a list that is not read for hours may hold back a whole campaign.
+    let waited = waits_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+    let [shortest, longest] = ASK_AGAIN;
+    let until = now.saturating_add((waited / 4).clamp(shortest, longest)).unwrap_or(now);
+    let scopes = vec![PauseScope::Category(job.notification.category)];
+    Some(Wait { until, reason: WaitReason::Template, scopes })
+}
+
 fn outcome_of(refusal: &PolicyRefusal) -> Outcome {
     match refusal {
         PolicyRefusal::Expired | PolicyRefusal::Unanswered => Outcome::Expired,
         PolicyRefusal::OptedOut(_) | PolicyRefusal::NoConsent(_) | PolicyRefusal::Cap { .. } => Outcome::Suppressed,
-        PolicyRefusal::OutsideWindow => Outcome::Rejected,
+        PolicyRefusal::OutsideWindow | PolicyRefusal::Template { .. } => Outcome::Rejected,
     }
 }
 

@@ -5,33 +5,36 @@
 //! 1. [`intake`] reads the messages: notifications, and names of stored ones. [`lanes`] moves notifications to the queue of
 //!    their lane.
 //! 2. [`lookup`] reads what is stored of the notifications and their recipients.
-//! 3. [`judge`] decides for each whether it is sent now. [`resolve`] finds out before what became of an earlier attempt whose
-//!    answer was lost, and [`mod@retry`] opens what an operator retries; [`further_files`] puts on the queue what a notification
+//! 3. [`judge`] decides for each whether it is sent now, and [`template_plan`] with which template. [`resolve`] finds out before what became of an earlier attempt whose
+//!    answer was lost, [`delivery_check`] whether an accepted message was delivered after which another option follows, and [`mod@retry`] opens what an operator retries; [`further_files`] puts on the queue what a notification
 //!    sends in further messages. [`mod@wait`] lets it wait, and [`record_decision`] ends it.
 //! 4. [`mod@compose`] makes the message, and [`schedule`] reserves its slot, or plans a time for which it waits.
 //! 5. Then each message by itself: when its slot has come, [`claim`] claims it, [`deliver`] calls Twilio with nothing in
 //!    between, and [`settle`] writes down the answer.
 //! 6. [`requeue`] makes those messages come again that failed.
 //!
-//! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `CONTACTS_TABLE`, `RATE_LIMITS_TABLE`, `OUTBOUND_QUEUE_URL`,
-//! `MEDIA_BUCKET`, `MEDIA_BUCKET_DOMAIN` (the bucket's host, required unless S3 has an endpoint URL), `TWILIO_SECRET_ID`,
-//! `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `SECRET_MAX_AGE_SECONDS` (300), `MESSAGING_SERVICE_SID`,
-//! `TWILIO_API_BASE_URL` (Twilio's), `SEND_POLICY` (marketing needs a consent, 80 messages a second), `OPT_OUT_SCOPE` (`all`, or
-//! `sender`), `URGENT_QUEUE_URL` and
+//! Environment: `MESSAGES_TABLE`, `NOTIFICATIONS_TABLE`, `CONTACTS_TABLE`, `RATE_LIMITS_TABLE`, `TEMPLATES_TABLE`,
+//! `OUTBOUND_QUEUE_URL`, `MEDIA_BUCKET`, `MEDIA_BUCKET_DOMAIN` (the bucket's host, required unless S3 has an endpoint URL),
+//! `TWILIO_SECRET_ID`, `TWILIO_ACCOUNT_SID`, `PUBLIC_BASE_URL`, and optionally `SECRET_MAX_AGE_SECONDS` (300),
+//! `TWILIO_API_BASE_URL` (Twilio's), `TENANTS_TABLE`, and for the accounts that its document does not name
+//! `MESSAGING_SERVICE_SID`, `SEND_POLICY` (marketing needs a consent, 80 messages a second), `OPT_OUT_SCOPE` (`all`, or
+//! `sender`), `TEMPLATE_DEFAULT_LOCALE` (`en`) and `TEMPLATE_FALLBACK_LOCALES` (`en_US`), `URGENT_QUEUE_URL` and
 //! `MARKETING_QUEUE_URL` (these lanes stay on the outbound queue), `OUTBOUND_DEAD_LETTER_QUEUE_URL` (the queue's redrive
-//! target), and `MEDIA_READER_ROLE_ARN` or `MEDIA_SIGNER_SECRET_ID` (the function's own credentials, with which a media link
-//! may expire before Twilio has fetched the file).
+//! target), `MEDIA_READER_ROLE_ARN` or `MEDIA_SIGNER_SECRET_ID` (the function's own credentials, with which a media link
+//! may expire before Twilio has fetched the file), and `MEDIA_BASE_URL` with `MEDIA_KEY_SECRET_ID` (media links lead to S3).
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::progress::Outcome;
+use domain::progress::{CreateAnswer, Outcome};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
-use shared::{deadline::Deadline, twilio::TwilioAccounts};
+use shared::{deadline::Deadline, tenants::TenantCache, twilio::TwilioAccounts};
 use stores::notifications::{ClaimState, StoredNotification};
+use twilio_types::sid::AccountSid;
 
+mod attempt_reports;
 mod backoff;
 mod claim;
 mod compose;
@@ -39,6 +42,8 @@ mod config;
 mod daily_caps;
 mod dead_letters;
 mod deliver;
+mod delivery_check;
+mod email;
 mod further_files;
 mod intake;
 mod job;
@@ -51,6 +56,7 @@ mod media_signer;
 mod message_match;
 mod message_search;
 mod next;
+mod outgoing;
 mod queue_message;
 mod record_decision;
 mod requeue;
@@ -58,7 +64,8 @@ mod resolve;
 mod retry;
 mod schedule;
 mod settle;
-mod template_names;
+mod studio;
+mod template_plan;
 mod wait;
 
 #[cfg(test)]
@@ -67,21 +74,24 @@ mod fuzz_tests;
 mod unicode_tests;
 
 use claim::{ClaimResult, Claimed, Claimer};
-use compose::{ComposeError, Composer};
+use compose::ComposeError;
 use deliver::{Deliverer, Delivery};
+use delivery_check::DeliveryCheck;
 use further_files::FurtherFiles;
 use intake::Intake;
-use job::Candidate;
-use judge::{Judge, Judgement};
+use job::{Candidate, JobFactory};
+use judge::Judgement;
 use lanes::Lanes;
 use lookup::{Known, Lookup};
 use next::{Ended, Next, SendError, Step, Stop, continuing};
+use outgoing::OutgoingComposer;
 use queue_message::QueueMessage;
 use record_decision::DecisionRecorder;
 use requeue::Requeue;
 use resolve::Resolver;
 use schedule::{Draft, Due, Scheduled, Scheduler, sleep_until};
 use settle::Settler;
+use template_plan::TemplateUses;
 use wait::Waiter;
 
 /// The function's timeout in `template.yaml`.
@@ -98,17 +108,21 @@ pub struct SendFunction {
     lanes: Lanes,
     lookup: Lookup,
     resolver: Resolver,
+    delivery_check: DeliveryCheck,
     further_files: FurtherFiles,
-    judge: Judge,
     decisions: DecisionRecorder,
-    composer: Arc<Composer>,
+    composer: OutgoingComposer,
     scheduler: Scheduler,
     claimer: Claimer,
     deliverer: Deliverer,
     settler: Settler,
+    template_uses: TemplateUses,
     waiter: Waiter,
     requeue: Requeue,
     twilio: Arc<TwilioAccounts>,
+    tenants: TenantCache,
+    /// The account of the notifications that name none.
+    account_sid: AccountSid,
 }
 
 impl SendFunction {
@@ -132,15 +146,15 @@ impl SendFunction {
 
     /// Leads the messages of a batch through the stages. Every message ends at one of them.
     async fn process<'a>(&self, messages: &'a [QueueMessage<'a>], now: Timestamp) -> Vec<Ended<'a>> {
+        let jobs = JobFactory { tenants: self.tenants.current().await, account_sid: self.account_sid.clone() };
         let mut ended = Vec::with_capacity(messages.len());
-        let read = join_all(
-            messages
-                .iter()
-                .map(async |message| self.intake.read(message, now).await.map_err(|stop| message.stopped(stop))),
-        );
+        let read =
+            join_all(messages.iter().map(async |message| {
+                self.intake.read(message, &jobs, now).await.map_err(|stop| message.stopped(stop))
+            }));
         let incoming = continuing(&mut ended, read.await);
         let incoming = continuing(&mut ended, self.lanes.sort(incoming).await);
-        let known = continuing(&mut ended, self.lookup.read(incoming, now).await);
+        let known = continuing(&mut ended, self.lookup.read(incoming, &jobs, now).await);
         // On the heap: these futures are large, and there are ten of them.
         let drafts = join_all(known.into_iter().map(async |known| {
             let message = known.job.message;
@@ -159,7 +173,7 @@ impl SendFunction {
     async fn draft<'a>(&self, known: Known<'a>, now: Timestamp) -> Result<Draft<'a>, Stop> {
         let candidate = self.candidate(known, now).await?;
         self.further_files.enqueue(&candidate).await?;
-        let plan = match self.judge.judge(&candidate, now) {
+        let plan = match judge::judge(&candidate, now) {
             Judgement::Send(plan) => plan,
             other => return Err(self.record(candidate, other, now).await?.into()),
         };
@@ -171,6 +185,9 @@ impl SendFunction {
         let attempt = candidate.stored.progress.attempts.len();
         match self.composer.compose(&candidate.job, &plan, attempt).await {
             Ok(message) => Ok(Draft { candidate, plan, message, decided_at: now, counted: Vec::new() }),
+            Err(ComposeError::PassedOver(reason)) => {
+                Err(self.decisions.pass_over(candidate, &plan, reason, now).await?.into())
+            }
             Err(ComposeError::Invalid(reason)) => {
                 Err(self.decisions.end(candidate, Outcome::Rejected, reason, now).await?.into())
             }
@@ -180,22 +197,27 @@ impl SendFunction {
 
     /// Goes on only with a notification that may be claimed.
     async fn candidate<'a>(&self, known: Known<'a>, now: Timestamp) -> Result<Candidate<'a>, Stop> {
-        let Known { job, stored, person, pauses } = known;
+        let Known { job, stored, person, pauses, templates } = known;
         let stored = stored.map(|stored| retry::reopened(&job, stored, now));
         match ClaimState::of(stored, &job.digest, now) {
             ClaimState::New => {
                 let stored = StoredNotification::new(job.subject(), job.enqueued_at);
-                Ok(Candidate { job, stored, seen: None, person, pauses })
+                Ok(Candidate { job, stored, seen: None, person, pauses, templates })
             }
-            ClaimState::Claimable(stored) if !job.message.is_redelivered() && wait::is_early(&stored, now) => {
+            ClaimState::Claimable(stored) | ClaimState::AwaitingDelivery(stored)
+                if !job.message.is_redelivered() && wait::is_early(&stored, now) =>
+            {
                 tracing::debug!(notification_id = %job.notification.id, "a notification came again before its planned time");
                 Err(Next::Done.into())
             }
-            ClaimState::Claimable(stored) => {
-                Ok(Candidate { job, seen: Some(stored.version), stored: *stored, person, pauses })
+            ClaimState::Claimable(stored) | ClaimState::AwaitingDelivery(stored) => {
+                let seen = Some(stored.version);
+                let candidate = Candidate { job, seen, stored: *stored, person, pauses, templates };
+                Box::pin(self.delivery_check.check(candidate, now)).await
             }
             ClaimState::OutcomeUnknown(stored) => {
-                let candidate = Candidate { job, seen: Some(stored.version), stored: *stored, person, pauses };
+                let seen = Some(stored.version);
+                let candidate = Candidate { job, seen, stored: *stored, person, pauses, templates };
                 Box::pin(self.resolver.resolve(candidate, now)).await
             }
             ClaimState::LeasedUntil(until) => Err(Next::after_lease(until, now).into()),
@@ -257,10 +279,14 @@ impl SendFunction {
     async fn deliver_and_settle(&self, claimed: &Claimed<'_>) -> Result<Next, SendError> {
         let delivery = self.deliverer.deliver(claimed).await;
         let is_too_fast = matches!(delivery, Delivery::TooFast(_));
+        let is_accepted = matches!(delivery, Delivery::Answered(CreateAnswer::Accepted(_)));
         // First what became of the message: the time that is left is for this write.
         let settled = self.settler.settle(claimed, delivery).await;
+        if is_accepted {
+            self.template_uses.note(claimed).await;
+        }
         if is_too_fast {
-            self.scheduler.throttle(&claimed.job.account_sid, &claimed.plan.route, claimed.decided_at).await;
+            self.scheduler.throttle(&claimed.job, &claimed.plan.route, claimed.decided_at).await;
         }
         settled
     }

@@ -8,9 +8,11 @@ use domain::{
     notification::NotificationId,
     pause::Pauses,
     progress::{Phase, Reopening},
+    templates::TemplateRegistry,
 };
+use futures::future::join_all;
 use jiff::Timestamp;
-use shared::queues::NotificationReference;
+use shared::{queues::NotificationReference, templates::TemplateRegistries};
 use stores::{
     contacts::{Contacts, StoredPerson},
     dynamodb::{Item, StoreError, batch_get},
@@ -34,7 +36,7 @@ pub(crate) struct Lookup {
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
     pub(crate) pauses: PauseStore,
-    pub(crate) jobs: JobFactory,
+    pub(crate) registries: Arc<TemplateRegistries>,
     pub(crate) decisions: DecisionRecorder,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct Known<'a> {
     pub(crate) stored: Option<StoredNotification>,
     pub(crate) person: StoredPerson,
     pub(crate) pauses: Arc<Pauses>,
+    pub(crate) templates: TemplateRegistry,
 }
 
 /// The items of a batch.
@@ -59,7 +62,12 @@ type Stored<'a> = (Job<'a>, Option<StoredNotification>);
 
 impl Lookup {
     /// Reads everything that the decisions about a batch need, together and consistently.
-    pub(crate) async fn read<'a>(&self, incoming: Vec<Incoming<'a>>, now: Timestamp) -> Vec<Step<'a, Known<'a>>> {
+    pub(crate) async fn read<'a>(
+        &self,
+        incoming: Vec<Incoming<'a>>,
+        factory: &JobFactory,
+        now: Timestamp,
+    ) -> Vec<Step<'a, Known<'a>>> {
         if incoming.is_empty() {
             return Vec::new();
         }
@@ -74,7 +82,7 @@ impl Lookup {
         let mut jobs: Vec<Stored<'a>> = Vec::with_capacity(incoming.len());
         for incoming in incoming {
             let message = incoming.message();
-            match self.job(incoming, &found, now).await {
+            match self.job(incoming, factory, &found, now).await {
                 Ok(job) => jobs.push(job),
                 Err(stop) => steps.push(Err(message.stopped(stop))),
             }
@@ -84,8 +92,20 @@ impl Lookup {
             steps.extend(jobs.into_iter().map(|(job, _)| Err(job.message.failed(&error))));
             return steps;
         }
-        steps.extend(jobs.into_iter().map(|(job, stored)| Ok(found.known(job, stored))));
+        let known = jobs.into_iter().map(async |(job, stored)| match self.templates_of(&job).await {
+            Ok(templates) => Ok(found.known(job, stored, templates)),
+            Err(error) => Err(job.message.failed(&error)),
+        });
+        steps.extend(join_all(known).await);
         steps
+    }
+
+    /// The templates of the notification's account, if it has a template. They are cached, so this is seldom a request.
+    async fn templates_of(&self, job: &Job<'_>) -> Result<TemplateRegistry, SendError> {
+        if !job.has_template() {
+            return Ok(TemplateRegistry::default());
+        }
+        Ok(self.registries.current(&job.account_sid).await?)
     }
 
     async fn find(&self, incoming: &[Incoming<'_>]) -> Result<Found, StoreError> {
@@ -121,13 +141,19 @@ impl Lookup {
     }
 
     /// An item that cannot be read stops its own notification only.
-    async fn job<'a>(&self, incoming: Incoming<'a>, found: &Found, now: Timestamp) -> Result<Stored<'a>, Stop> {
+    async fn job<'a>(
+        &self,
+        incoming: Incoming<'a>,
+        factory: &JobFactory,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<Stored<'a>, Stop> {
         let (account_sid, id) = incoming.name();
         let item = found.notifications.get(&format!("{account_sid}#{id}"));
         let stored = item.cloned().map(StoredNotification::read).transpose()?;
         match incoming {
             Incoming::Notification(job) => Ok((*job, stored)),
-            Incoming::Reference(message, reference) => self.referenced(message, reference, stored, now).await,
+            Incoming::Reference(message, reference) => self.referenced(message, reference, factory, stored, now).await,
         }
     }
 
@@ -135,6 +161,7 @@ impl Lookup {
         &self,
         message: &'a QueueMessage<'a>,
         reference: &NotificationReference,
+        factory: &JobFactory,
         stored: Option<StoredNotification>,
         now: Timestamp,
     ) -> Result<Stored<'a>, Stop> {
@@ -143,7 +170,7 @@ impl Lookup {
             tracing::warn!(%notification_id, "a message names a notification that is not stored any more");
             return Err(Next::Done.into());
         };
-        if let Some(job) = self.jobs.stored(message, &stored) {
+        if let Some(job) = factory.stored(message, &stored) {
             return Ok((job, Some(stored)));
         }
         // A one-time password is not stored after its end, so its retry is rejected again, and is recorded.
@@ -187,9 +214,9 @@ fn by_key(items: Vec<Item>) -> HashMap<String, Item> {
 }
 
 impl Found {
-    fn known<'a>(&self, job: Job<'a>, stored: Option<StoredNotification>) -> Known<'a> {
+    fn known<'a>(&self, job: Job<'a>, stored: Option<StoredNotification>, templates: TemplateRegistry) -> Known<'a> {
         let person = self.persons.get(&job.contact).cloned();
         let person = person.unwrap_or_else(|| StoredPerson::new(job.contact.clone()));
-        Known { job, stored, person, pauses: Arc::clone(&self.pauses) }
+        Known { job, stored, person, pauses: Arc::clone(&self.pauses), templates }
     }
 }

@@ -6,18 +6,27 @@
 //! 2. It signs the link, and fetches one byte by it, as Twilio will fetch all: the key of the link may have been deleted, and
 //!    its role may have lost the permission.
 //!
+//! The link is on the media domain if one is configured and has a key, and else leads to S3.
+//!
 //! What is not clear is not sent: the message waits, with an alarm.
 
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::config::Credentials;
-use domain::media::MediaKey;
-use jiff::SignedDuration;
+use domain::{
+    limits::{DOMAIN_MEDIA_LINK, MEDIA_LINK_MARGIN},
+    media::MediaKey,
+};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
 };
-use shared::deadline::{Deadline, DeadlineExceeded};
+use shared::{
+    deadline::{Deadline, DeadlineExceeded},
+    media_domain::{DomainSigner, MediaDomain, SigningFailed},
+    secrets::SecretsError,
+};
 use twilio_types::media::MessageFiles;
 
 use crate::{
@@ -39,6 +48,15 @@ pub(crate) struct MediaFiles {
     /// The function's own.
     pub(crate) credentials: Credentials,
     pub(crate) signer: MediaSigner,
+    pub(crate) domain: Option<MediaDomain>,
+}
+
+/// A link to a file of the bucket.
+#[derive(Debug)]
+pub(crate) struct MediaLink {
+    pub(crate) url: String,
+    /// The longest validity period of a message with it.
+    pub(crate) longest_validity: SignedDuration,
 }
 
 /// A file cannot be sent.
@@ -53,11 +71,17 @@ pub(crate) enum MediaError {
     /// The operator must let the signer of the link read the bucket, or replace its key.
     #[error("S3 answered HTTP status {0} to a media link: its signer needs a valid key and s3:GetObject")]
     Link(StatusCode),
+    /// The operator must correct the domain or its key.
+    #[error(
+        "the media domain answered HTTP status {0} to a media link: its key group needs the public key of the secret, and its \
+         distribution s3:GetObject"
+    )]
+    DomainLink(StatusCode),
     /// It passes with time.
-    #[error("S3 answered HTTP status {0}")]
+    #[error("S3 or the media domain answered HTTP status {0}")]
     Unavailable(StatusCode),
-    /// S3 did not answer, or not with the headers of a file. It passes with time.
-    #[error("S3 did not answer which file this is")]
+    /// There was no answer, or none with the headers of a file. It passes with time, or the operator must correct the media domain.
+    #[error("S3 or the media domain did not answer which file this is")]
     NoAnswer(#[source] Option<reqwest::Error>),
     #[error(transparent)]
     Deadline(#[from] DeadlineExceeded),
@@ -65,6 +89,18 @@ pub(crate) enum MediaError {
     Signer(#[from] MediaSignerError),
     #[error(transparent)]
     Sign(#[from] MediaLinkError),
+    /// The operator must correct the secret with the key of the media domain.
+    #[error(transparent)]
+    DomainKey(#[from] SecretsError),
+    #[error(transparent)]
+    DomainSign(#[from] SigningFailed),
+}
+
+impl MediaError {
+    /// The bucket has no such file for this account.
+    pub(crate) fn missing() -> Self {
+        Self::Invalid("expected the key of an object in the media bucket, there is none of this key".to_owned())
+    }
 }
 
 impl MediaFiles {
@@ -74,8 +110,19 @@ impl MediaFiles {
         file: &MediaKey,
         files: &mut MessageFiles,
         deadline: Deadline,
-    ) -> Result<String, MediaError> {
+    ) -> Result<MediaLink, MediaError> {
         self.look(file, files, deadline).await?;
+        if let Some(domain) = &self.domain
+            && let Some(signer) = deadline.run(domain.signer()).await??
+        {
+            let url = self.domain_link(file, domain, &signer, deadline).await?;
+            return Ok(MediaLink { url, longest_validity: DOMAIN_MEDIA_LINK - MEDIA_LINK_MARGIN });
+        }
+        let url = self.bucket_link(file, deadline).await?;
+        Ok(MediaLink { url, longest_validity: self.signer.longest_validity() })
+    }
+
+    async fn bucket_link(&self, file: &MediaKey, deadline: Deadline) -> Result<String, MediaError> {
         let key = self.signer.key(deadline).await?;
         match self.tried_link(file, &key, deadline).await {
             Err(MediaError::Link(StatusCode::FORBIDDEN)) => {
@@ -87,9 +134,21 @@ impl MediaFiles {
         }
     }
 
-    /// The longest validity period of a message with a link.
-    pub(crate) fn longest_validity(&self) -> SignedDuration {
-        self.signer.longest_validity()
+    async fn domain_link(
+        &self,
+        file: &MediaKey,
+        domain: &MediaDomain,
+        signer: &DomainSigner,
+        deadline: Deadline,
+    ) -> Result<String, MediaError> {
+        match self.tried_domain_link(file, signer, deadline).await {
+            Err(MediaError::DomainLink(StatusCode::FORBIDDEN)) => {
+                let replaced = deadline.run(domain.replaced_signer(signer)).await??;
+                let signer = replaced.ok_or(MediaError::DomainLink(StatusCode::FORBIDDEN))?;
+                self.tried_domain_link(file, &signer, deadline).await
+            }
+            tried => tried,
+        }
     }
 
     /// Finds out whether the file exists and the channel accepts it after the other `files`.
@@ -98,24 +157,39 @@ impl MediaFiles {
         let answer = answer(|| self.http.head(&url), deadline).await?;
         match answer.status() {
             StatusCode::OK => check(answer.headers(), files),
-            StatusCode::NOT_FOUND => {
-                let missing = "expected the key of an object in the media bucket, there is none of this key";
-                Err(MediaError::Invalid(missing.to_owned()))
-            }
+            StatusCode::NOT_FOUND => Err(MediaError::missing()),
             status => Err(MediaError::Look(status)),
         }
     }
 
     async fn tried_link(&self, file: &MediaKey, key: &LinkKey, deadline: Deadline) -> Result<String, MediaError> {
         let link = self.bucket.link(file, key, SystemTime::now())?;
-        let answer = answer(|| self.http.get(&link).header(RANGE, "bytes=0-0"), deadline).await?;
+        self.fetch_first_byte(&link, deadline).await?.map_err(MediaError::Link)?;
+        Ok(link)
+    }
+
+    async fn tried_domain_link(
+        &self,
+        file: &MediaKey,
+        signer: &DomainSigner,
+        deadline: Deadline,
+    ) -> Result<String, MediaError> {
+        let until = Timestamp::now().saturating_add(DOMAIN_MEDIA_LINK).unwrap_or(Timestamp::MAX);
+        let link = signer.link(file, until)?;
+        self.fetch_first_byte(&link, deadline).await?.map_err(MediaError::DomainLink)?;
+        Ok(link)
+    }
+
+    /// Fetches the first byte by a link. The inner error is the status of a refusal.
+    async fn fetch_first_byte(&self, link: &str, deadline: Deadline) -> Result<Result<(), StatusCode>, MediaError> {
+        let answer = answer(|| self.http.get(link).header(RANGE, "bytes=0-0"), deadline).await?;
         // An empty file has no first byte.
         let is_there = answer.status().is_success() || answer.status() == StatusCode::RANGE_NOT_SATISFIABLE;
-        if is_there { Ok(link) } else { Err(MediaError::Link(answer.status())) }
+        Ok(if is_there { Ok(()) } else { Err(answer.status()) })
     }
 }
 
-/// S3's answer, after another attempt if there is none or it is S3's own failure.
+/// The answer of S3 or of the media domain, after another attempt if there is none or it is a failure of their own.
 async fn answer(request: impl Fn() -> RequestBuilder, deadline: Deadline) -> Result<Response, MediaError> {
     let mut last = MediaError::NoAnswer(None);
     for _ in 0..LOOKS {

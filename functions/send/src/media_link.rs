@@ -14,7 +14,8 @@ use aws_sigv4::{
     sign::v4,
 };
 use domain::media::MediaKey;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use shared::media_path::url_path;
 
 use crate::media_signer::LinkKey;
 
@@ -33,9 +34,6 @@ pub(crate) struct MediaLinkError(#[source] Box<dyn Error + Send + Sync>);
 
 /// How long the URL is valid with which the function itself looks at a file.
 const LOOK: Duration = Duration::from_mins(1);
-
-/// What a path keeps as it is. Source: AWS, "Create a signed AWS API request", `UriEncode`.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl MediaBucket {
     /// The bucket at its own host: AWS's, whose suffix differs between partitions.
@@ -72,7 +70,7 @@ impl MediaBucket {
         lasts: Duration,
         now: SystemTime,
     ) -> Result<String, MediaLinkError> {
-        let mut url = format!("{}{}", self.url, utf8_percent_encode(file.as_str(), PATH));
+        let mut url = format!("{}{}", self.url, url_path(file));
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(lasts);

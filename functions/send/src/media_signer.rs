@@ -1,4 +1,4 @@
-//! The keys that media links are signed with.
+//! The keys that media links to S3 are signed with. Links on the media domain have their own ([`shared::media_domain`]).
 //!
 //! A link ends with the credentials that signed it. Twilio fetches a file when it sends the message, which may be as late as
 //! the end of the message's validity period, so each signer says for how long its links are valid, and how long a message
@@ -82,7 +82,7 @@ impl MediaSigner {
         Ok(deadline.run(secret.reread()).await??.map(|key| long_lived(key.credentials())))
     }
 
-    /// The longest validity period of a message with a link.
+    /// The longest validity period of a message with a link to S3.
     pub(crate) fn longest_validity(&self) -> SignedDuration {
         match self {
             Self::Role(_) => SESSION_MEDIA_VALIDITY,

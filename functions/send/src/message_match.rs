@@ -5,7 +5,7 @@
 //! message is missing, which its sender can see; if the right one is not recognised, a person gets a message twice.
 
 use jiff::{SignedDuration, Timestamp};
-use twilio_client::{MessageResource, MessageSender, NewContent, NewMessage};
+use twilio_client::{MessageResource, NewContent, NewMessage};
 
 /// Twilio's clock and ours differ, and its list counts in seconds.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
@@ -22,6 +22,9 @@ const CREATED_BEFORE: SignedDuration = SignedDuration::from_secs(105);
 /// The message whose creation was never confirmed.
 pub(crate) struct UnconfirmedMessage<'a> {
     pub(crate) message: &'a NewMessage,
+    /// The sender that its notification names. A configured sender may be another one since, and a Messaging Service chooses its
+    /// sender later.
+    pub(crate) from: Option<String>,
     /// Its `To`, in every spelling that Twilio may list it under.
     pub(crate) recipients: &'a [String],
     /// The values of its template's variables, if it is a template.
@@ -46,12 +49,7 @@ impl UnconfirmedMessage<'_> {
     }
 
     fn is_sender_of(&self, listed: &MessageResource) -> bool {
-        let wanted = match &self.message.sender {
-            MessageSender::From(from) | MessageSender::Both(from, _) => Some(from),
-            MessageSender::Service(_) => None,
-        };
-        // A Messaging Service chooses its sender later.
-        wanted.is_none_or(|wanted| listed.from.as_ref().is_none_or(|from| from == wanted))
+        self.from.as_ref().is_none_or(|wanted| listed.from.as_ref().is_none_or(|from| from == wanted))
     }
 
     fn is_content_of(&self, listed: &MessageResource) -> bool {
@@ -75,13 +73,15 @@ impl UnconfirmedMessage<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use twilio_client::MessageSender;
 
     use super::*;
 
     const TO: &str = "whatsapp:+14155550123";
+    const FROM: &str = "whatsapp:+14155238886";
 
     fn message(content: NewContent) -> NewMessage {
-        NewMessage::new(TO, MessageSender::From("whatsapp:+14155238886".to_owned()), content)
+        NewMessage::new(TO, MessageSender::From(FROM.to_owned()), content)
     }
 
     fn listed(change: &serde_json::Value) -> MessageResource {
@@ -121,8 +121,20 @@ mod tests {
             let variables = vec!["Ava", "18473"];
             let recipients = &[TO.to_owned()];
             let claimed_at = "2026-11-20T09:00:00Z".parse().unwrap();
-            let unconfirmed = UnconfirmedMessage { message, recipients, variables, claimed_at };
+            let from = Some(FROM.to_owned());
+            let unconfirmed = UnconfirmedMessage { message, from, recipients, variables, claimed_at };
             assert_eq!(unconfirmed.could_be(&listed(&change)), expected, "{case}");
         }
+    }
+
+    /// Without that, a message that exists would be sent a second time after the settings were changed.
+    #[test]
+    fn message_by_a_sender_that_is_configured_no_more_is_recognised() {
+        let text = message(NewContent::Text("Hello Ava, your order 18473 is on its way.".to_owned()));
+        let claimed_at = "2026-11-20T09:00:00Z".parse().unwrap();
+        let recipients = &[TO.to_owned()];
+        let unconfirmed =
+            UnconfirmedMessage { message: &text, from: None, recipients, variables: Vec::new(), claimed_at };
+        assert!(unconfirmed.could_be(&listed(&json!({"from": "whatsapp:+14155550100"}))));
     }
 }

@@ -23,9 +23,10 @@ use twilio_types::address::{Address, E164, Recipient};
 use crate::{
     compose::Composer,
     job::Job,
-    judge::{Judge, Plan, numbers_of},
+    judge::{Plan, numbers_of},
     message_match::UnconfirmedMessage,
     resolve::apply_report,
+    template_plan::TemplatePlan,
 };
 
 /// Searches Twilio's list.
@@ -34,7 +35,6 @@ pub(crate) struct MessageSearch {
     pub(crate) notifications: Notifications,
     pub(crate) twilio: Arc<TwilioAccounts>,
     pub(crate) composer: Arc<Composer>,
-    pub(crate) judge: Judge,
 }
 
 /// What Twilio's list says about an attempt.
@@ -74,7 +74,9 @@ impl MessageSearch {
             _ => Vec::new(),
         };
         let claimed_at = attempt.claimed_at;
-        let unconfirmed = UnconfirmedMessage { message: &message, recipients: &recipients, variables, claimed_at };
+        let from = job.notification.from.as_ref().map(ToString::to_string);
+        let unconfirmed =
+            UnconfirmedMessage { message: &message, from, recipients: &recipients, variables, claimed_at };
         let mut unreadable = 0;
         for to in &recipients {
             match self.search_list_to(to, job, stored, &unconfirmed, now).await? {
@@ -96,9 +98,10 @@ impl MessageSearch {
         attempt: &Attempt,
     ) -> Result<NewMessage, String> {
         let unclear = |error: &(dyn Error + 'static)| Chain(error).to_string();
-        let route = self.judge.route(&job.notification, attempt.channel).map_err(|error| unclear(&error))?;
+        let route = job.route(attempt.channel).map_err(|error| unclear(&error))?;
         let step = Step { option: attempt.option, purpose: attempt.purpose };
-        let plan = Plan { step, route, recipient: job.notification.to.clone() };
+        let template = TemplatePlan { content_sid: attempt.content_sid.clone(), ..TemplatePlan::default() };
+        let plan = Plan { step, route, recipient: job.notification.to.clone(), template };
         let number = stored.progress.attempts.len().saturating_sub(1);
         self.composer.compose(job, &plan, number).await.map_err(|error| unclear(&error))
     }
@@ -156,9 +159,10 @@ impl MessageSearch {
         let mut after = stored.clone();
         let report = MessageReport {
             attempt: stored.progress.attempts.len().saturating_sub(1),
-            message_sid: listed.sid.clone(),
+            message_sid: Some(listed.sid.clone()),
             status: listed.status.clone(),
             code: listed.error_code,
+            reason: None,
         };
         let (_, delay) = apply_report(&mut after, job, &report, now);
         Ok(match self.notifications.assign_message(stored.version, &after, &listed.sid, now).await? {
@@ -179,7 +183,7 @@ fn recipients(job: &Job<'_>, person: &StoredPerson, channel: FallbackChannel) ->
     let spellings = numbers.iter().flat_map(E164::variants).map(Recipient::Phone);
     let address = |to: Recipient| match channel {
         FallbackChannel::WhatsApp => Address::whatsapp(to).to_string(),
-        FallbackChannel::Sms => to.to_string(),
+        FallbackChannel::Sms | FallbackChannel::Email => to.to_string(),
     };
     user_id.into_iter().chain(spellings).map(address).collect()
 }

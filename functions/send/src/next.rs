@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::queues::QueueError;
+use shared::{queues::QueueError, templates::RegistryError};
 use stores::dynamodb::StoreError;
 
 use crate::queue_message::QueueMessage;
@@ -42,6 +42,8 @@ pub(crate) enum SendError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
 }
 
 impl From<Next> for Stop {

@@ -42,16 +42,42 @@ impl DecisionRecorder {
         reason: String,
         now: Timestamp,
     ) -> Result<Next, SendError> {
-        if outcome == Outcome::Rejected {
+        candidate.stored.end(&candidate.job.notification, outcome, reason.clone());
+        // Not if an earlier message may still arrive: then only the option after it is not sent.
+        if candidate.stored.progress.outcome == Some(Outcome::Rejected) {
             self.dead_letters.write_job(&candidate.job, &reason).await?;
         }
-        candidate.stored.progress.end(outcome, reason);
-        candidate.stored.lease = None;
-        candidate.stored.due = None;
         match self.notifications.put(candidate.seen, &candidate.stored, now).await? {
             NotificationWrite::Written => {
                 log_state(&candidate.stored);
                 Ok(Next::Done)
+            }
+            NotificationWrite::Changed(_) => Ok(Next::SOON),
+        }
+    }
+
+    /// An option is not sent, for a reason that concerns it alone. The next one follows, if there is one.
+    pub(crate) async fn pass_over(
+        &self,
+        candidate: Candidate<'_>,
+        plan: &Plan,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let Candidate { job, mut stored, seen, .. } = candidate;
+        tracing::info!(
+            notification_id = %job.notification.id,
+            channel = plan.route.channel.as_str(),
+            reason,
+            "an option of a notification is not sent"
+        );
+        let step = plan.step;
+        stored.apply(&job.notification, now, |progress, on| progress.pass_over(step, plan.route.channel, reason, on));
+        let delay = stored.hand_over(job.message.hops, now);
+        match self.notifications.put(seen, &stored, now).await? {
+            NotificationWrite::Written => {
+                log_state(&stored);
+                Ok(self.waiter.come_back(&job, delay).await)
             }
             NotificationWrite::Changed(_) => Ok(Next::SOON),
         }

@@ -9,33 +9,41 @@
 //! 3. Then Twilio's list of messages to the recipient is read to its end. A message that says the same and belongs to no other
 //!    notification is assigned to this one.
 //! 4. If the list shows none, there is no message, and the same step of the notification may be sent.
-//! 5. If the list cannot be read, it is tried again for ten minutes. Then the policy of the category decides: the notification
+//! 5. An e-mail is in no list: its events decide. An execution of a flow is looked for in the flow's list. Of both, the next
+//!    option follows if the outcome stays unknown, so that SendGrid or Studio holds nothing up.
+//! 6. If the list cannot be read, it is tried again for ten minutes. Then the policy of the category decides: the notification
 //!    is held for an operator, or sent again. A category that is sent again does not wait those ten minutes, because its
-//!    messages are worthless by then.
+//!    messages are worthless by then. An option with `after` follows when its time has come, whatever the list would say.
 
 use std::time::Duration;
 
 use domain::{
     limits::{RESOLVE_MARGIN, validity},
-    policy::{OnUnknown, Policy},
-    progress::{Attempt, Change, MessageReport},
+    policy::OnUnknown,
+    progress::{Attempt, Change, MessageReport, Progress, Transition},
     waiting::WaitReason,
 };
 use jiff::{SignedDuration, Timestamp};
 use stores::{
-    messages::{MessageSubject, Messages, StatusReport},
+    messages::Messages,
     notifications::{MessageAssignment, NotificationWrite, Notifications, StoredNotification, next_version},
 };
 
 use crate::{
+    attempt_reports::furthest_report,
     backoff,
     dead_letters::DeadLetters,
     job::{Candidate, Job},
     message_search::{MessageSearch, SearchResult},
     next::{Next, SendError, Stop},
     record_decision::log_state,
+    studio::Executions,
     wait::{Wait, Waiter},
 };
+
+mod outside;
+
+use outside::{EMAIL_NOT_KNOWN, Outside, outside_messages};
 
 /// Resolves unknown outcomes.
 #[derive(Debug)]
@@ -43,9 +51,9 @@ pub(crate) struct Resolver {
     pub(crate) notifications: Notifications,
     pub(crate) messages: Messages,
     pub(crate) search: MessageSearch,
+    pub(crate) executions: Executions,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) waiter: Waiter,
-    pub(crate) policy: Policy,
 }
 
 /// For how long a list that cannot be read is tried again.
@@ -64,7 +72,7 @@ impl Resolver {
     pub(crate) async fn resolve<'a>(&self, candidate: Candidate<'a>, now: Timestamp) -> Result<Candidate<'a>, Stop> {
         let number = candidate.stored.progress.attempts.len().saturating_sub(1);
         let Some(attempt) = candidate.stored.progress.last().cloned() else { return Ok(candidate) };
-        if let Some(report) = self.furthest_report(&candidate.job, number).await?
+        if let Some(report) = furthest_report(&self.messages, &candidate.stored, number).await?
             && let Some(next) = self.record_found(&candidate, &report, now).await?
         {
             return Err(next.into());
@@ -80,6 +88,11 @@ impl Resolver {
                 "no status callback has named a message of this attempt yet, so its outcome is looked up again"
             );
             return Err(self.look_again(candidate, pause, now).await?.into());
+        }
+        match outside_messages(&candidate, &attempt) {
+            Some(Outside::Email) => return self.decide_unlisted(candidate, EMAIL_NOT_KNOWN, now).await,
+            Some(Outside::Flow(flow_sid)) => return self.resolve_execution(candidate, &flow_sid, &attempt, now).await,
+            None => {}
         }
         let Candidate { job, person, stored, .. } = &candidate;
         match self.search.find(job, person, stored, now).await? {
@@ -101,13 +114,6 @@ impl Resolver {
         self.waiter.wait(candidate, wait, now).await
     }
 
-    /// The furthest status that a callback of the attempt has reported.
-    async fn furthest_report(&self, job: &Job<'_>, number: usize) -> Result<Option<MessageReport>, SendError> {
-        let attempt = u32::try_from(number).unwrap_or(u32::MAX);
-        let subject = MessageSubject::Attempt(job.account_sid.clone(), job.notification.id.clone(), attempt);
-        Ok(furthest(self.messages.reports(&subject).await?, number))
-    }
-
     /// A callback has named the message of the attempt. None if another notification with the same content owns that message
     /// by Twilio's list: then this one has none.
     async fn record_found(
@@ -127,13 +133,34 @@ impl Resolver {
             );
             return Ok(Some(Next::Done));
         }
-        match self.notifications.assign_message(stored.version, &found, &report.message_sid, now).await? {
+        let Some(message_sid) = &report.message_sid else {
+            return Ok(Some(self.write_found(job, stored.version, &found, delay, now).await?));
+        };
+        match self.notifications.assign_message(stored.version, &found, message_sid, now).await? {
             MessageAssignment::Assigned => {
                 log_state(&found);
                 Ok(Some(self.waiter.come_back(job, delay).await))
             }
             MessageAssignment::Changed(_) => Ok(Some(Next::SOON)),
             MessageAssignment::OwnedByAnother => Ok(None),
+        }
+    }
+
+    /// An e-mail and an execution of a flow belong to no other notification.
+    async fn write_found(
+        &self,
+        job: &Job<'_>,
+        seen: i64,
+        found: &StoredNotification,
+        delay: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        match self.notifications.put(Some(seen), found, now).await? {
+            NotificationWrite::Written => {
+                log_state(found);
+                Ok(self.waiter.come_back(job, delay).await)
+            }
+            NotificationWrite::Changed(_) => Ok(Next::SOON),
         }
     }
 
@@ -146,7 +173,7 @@ impl Resolver {
         let Candidate { job, stored, .. } = &mut candidate;
         let seen = stored.version;
         stored.apply(&job.notification, now, |progress, on| {
-            progress.record_not_sent(reason, on.now);
+            progress.record_not_sent(reason, on);
             Change::Recorded
         });
         // It goes on at once. Its next message is put on the queue only if this function stops before.
@@ -155,6 +182,10 @@ impl Resolver {
             NotificationWrite::Written => {
                 tracing::warn!(notification_id = %job.notification.id, reason, "an attempt is repeated");
                 stored.version = next_version(Some(seen), now);
+                // Another message of the notification may have arrived meanwhile.
+                if stored.progress.ready_step().is_none() {
+                    return Err(Next::Done.into());
+                }
                 candidate.seen = Some(stored.version);
                 Ok(candidate)
             }
@@ -171,9 +202,18 @@ impl Resolver {
         now: Timestamp,
     ) -> Result<Candidate<'a>, Stop> {
         let notification_id = candidate.job.notification.id.clone();
-        if self.policy.on_unknown(candidate.job.notification.category) == OnUnknown::Resend {
+        let on_unknown = candidate.job.settings().policy.on_unknown(candidate.job.notification.category);
+        if on_unknown == OnUnknown::Resend {
             tracing::warn!(%notification_id, why, "whether a message was sent stays unknown, and it is sent again");
             return self.record_not_sent(candidate, NOT_KNOWN, now).await;
+        }
+        let follow = |progress: &mut Progress, on: &Transition<'_>| progress.go_on_after_silence(NOT_KNOWN, on);
+        if candidate.stored.clone().apply(&candidate.job.notification, now, follow) != Change::Nothing {
+            tracing::warn!(
+                %notification_id, why,
+                "whether a message was sent stays unknown, and the option that follows without a delivery is sent"
+            );
+            return Err(self.write_and_go_on(candidate, follow, now).await?.into());
         }
         if now.duration_since(resolvable_at) < RETRY_LIST_FOR {
             tracing::warn!(%notification_id, why, "Twilio's list could not be read, and is tried again");
@@ -185,16 +225,25 @@ impl Resolver {
             alarm = "held",
             "whether a message was sent stays unknown, and an operator has to look at it"
         );
-        let Candidate { job, stored, .. } = &mut candidate;
-        self.dead_letters.write_job(job, NOT_KNOWN).await?;
+        Err(self.hold(&mut candidate, NOT_KNOWN, now).await?.into())
+    }
+
+    async fn hold(
+        &self,
+        candidate: &mut Candidate<'_>,
+        reason: &'static str,
+        now: Timestamp,
+    ) -> Result<Next, SendError> {
+        let Candidate { job, stored, .. } = candidate;
+        self.dead_letters.write_job(job, reason).await?;
         let seen = stored.version;
-        stored.progress.hold(NOT_KNOWN);
+        stored.progress.hold(reason);
         stored.due = None;
         if let NotificationWrite::Changed(_) = self.notifications.put(Some(seen), stored, now).await? {
-            return Err(Next::SOON.into());
+            return Ok(Next::SOON);
         }
         log_state(stored);
-        Err(Next::Done.into())
+        Ok(Next::Done)
     }
 }
 
@@ -208,12 +257,6 @@ pub(crate) fn apply_report(
 ) -> (Change, Option<Duration>) {
     let change = stored.apply(&job.notification, now, |progress, on| progress.record_found(report, on));
     (change, stored.hand_over(job.message.hops, now))
-}
-
-fn furthest(reports: Vec<StatusReport>, attempt: usize) -> Option<MessageReport> {
-    let furthest = reports.into_iter().max_by(|one, other| one.status.cmp(&other.status))?;
-    let StatusReport { message_sid, status, error_code: code, .. } = furthest;
-    Some(MessageReport { attempt, message_sid, status, code })
 }
 
 /// When Twilio's complete list is certain.

@@ -23,7 +23,6 @@ use domain::{
     lane::Lane,
     person::Person,
     planning::Arrival,
-    policy::Policy,
     route::Route,
     waiting::{WaitReason, expected_at},
 };
@@ -33,14 +32,14 @@ use stores::{
     dynamodb::StoreError,
     rate_limits::{BucketKey, RateLimits, SendTime},
 };
-use twilio_client::NewMessage;
 use twilio_types::sid::AccountSid;
 
 use crate::{
     daily_caps::{Admission, DailyCaps},
-    job::Candidate,
+    job::{Candidate, Job},
     judge::Plan,
     next::{SendError, Step},
+    outgoing::Outgoing,
     wait::Wait,
 };
 
@@ -48,7 +47,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) rate_limits: RateLimits,
-    pub(crate) policy: Policy,
     pub(crate) caps: DailyCaps,
 }
 
@@ -56,7 +54,7 @@ pub(crate) struct Scheduler {
 pub(crate) struct Draft<'a> {
     pub(crate) candidate: Candidate<'a>,
     pub(crate) plan: Plan,
-    pub(crate) message: NewMessage,
+    pub(crate) message: Outgoing,
     /// When its batch was decided about, just before its slot was reserved.
     pub(crate) decided_at: Timestamp,
     /// The counters of daily caps that have counted it.
@@ -153,7 +151,7 @@ impl Scheduler {
     async fn reserve<'a>(&self, group: &SlotGroup, drafts: Vec<Draft<'a>>) -> Vec<Step<'a, Scheduled<'a>>> {
         let Some(first) = drafts.first() else { return Vec::new() };
         let (bucket, lane, arrival) = group;
-        let limit = self.policy.rate_limit(&first.plan.route.rate_key());
+        let limit = first.candidate.job.settings().policy.rate_limit(&first.plan.route.rate_key());
         let wanted = drafts.len();
         let now = Timestamp::now();
         let times = match self.rate_limits.reserve_or_plan(bucket, limit, *lane, *arrival, wanted, now).await {
@@ -175,9 +173,9 @@ impl Scheduler {
 
     /// Halves the rate of a route that Twilio refused as too fast. A rate that was halved since the message was decided about
     /// is not halved again.
-    pub(crate) async fn throttle(&self, account_sid: &AccountSid, route: &Route, decided_at: Timestamp) {
-        let limit = self.policy.rate_limit(&route.rate_key());
-        let bucket = bucket(account_sid, route);
+    pub(crate) async fn throttle(&self, job: &Job<'_>, route: &Route, decided_at: Timestamp) {
+        let limit = job.settings().policy.rate_limit(&route.rate_key());
+        let bucket = bucket(&job.account_sid, route);
         if let Err(error) = self.rate_limits.throttle(&bucket, limit, decided_at, Timestamp::now()).await {
             tracing::error!(error = %Chain(&error), "the rate of a sender was not halved");
         }

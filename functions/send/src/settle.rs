@@ -45,8 +45,6 @@ use crate::{
 pub(crate) struct Settler {
     pub(crate) notifications: Notifications,
     pub(crate) contacts: Contacts,
-    /// What an opt-out covers that Twilio knows of.
-    pub(crate) opt_out_scope: OptOutScope,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) waiter: Waiter,
 }
@@ -124,13 +122,14 @@ impl Settler {
     ) -> Result<(), SendError> {
         let route = &claimed.plan.route;
         let scopes = match FailureResponse::of_code(failure.code, region_of_recipient(&claimed.job.notification.to)) {
-            FailureResponse::OptOut => refused_scopes(self.opt_out_scope, route),
+            FailureResponse::OptOut => refused_scopes(claimed.job.settings().opt_out.scope, route),
             FailureResponse::OptOutOfMarketing => vec![Scope::Marketing],
             _ => return Ok(()),
         };
         let channel = match route.channel {
             FallbackChannel::WhatsApp => Channel::WhatsApp,
             FallbackChannel::Sms => Channel::Sms,
+            FallbackChannel::Email => return Ok(()),
         };
         let job = &claimed.job;
         let preference = RecordedPreference {

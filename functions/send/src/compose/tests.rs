@@ -13,15 +13,20 @@ use twilio_types::address::E164;
 
 use super::*;
 use crate::{
-    job::tests::{body, candidate, job},
-    judge::{Judge, Judgement},
+    job::tests::{body, candidate, job, with_service},
+    judge::{Judgement, judge},
     queue_message::tests::message,
+    template_plan::TemplatePlan,
 };
 
 const NUMBERS: [&str; 4] = ["+14155550123", "+5511987654321", "+551187654321", "+5215512345678"];
 const USER_IDS: [&str; 2] = ["US.13491208655302741918", "US.ENT.13491208655302741918"];
 const SERVICES: [&str; 2] = ["MG00000000000000000000000000000001", "MG00000000000000000000000000000002"];
 const SENDERS: [&str; 2] = ["whatsapp:+14155238886", "whatsapp:+14155238887"];
+
+fn message_of(notification: &Notification, plan: &Plan, content: NewContent) -> NewMessage {
+    request(notification, plan, sender(&plan.route).unwrap(), content)
+}
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap()
@@ -90,14 +95,14 @@ proptest! {
             (attempt.result, attempt.code) = (AttemptResult::Waiting, "21211".parse().ok());
         }
         candidate.stored.progress.phase = Phase::Ready { step, not_before: None };
-        let judge = Judge { configured_service: configured.map(|service| service.parse().unwrap()) };
-        let judgement = judge.judge(&candidate, now());
+        candidate.job.tenants = with_service(configured);
+        let judgement = judge(&candidate, now());
         let Judgement::Send(plan) = judgement else {
             prop_assert!(fields["messaging_service_sid"].is_null() && configured.is_none(), "{:?}", judgement);
             return Ok(());
         };
         let job = &candidate.job;
-        let request = request(&job.notification, &plan, NewContent::Text(String::new()));
+        let request = message_of(&job.notification, &plan, NewContent::Text(String::new()));
 
         let scopes = plan.route.scopes(job.notification.category);
         let (from, service) = match &request.sender {
@@ -118,11 +123,12 @@ proptest! {
 fn first_request(fields: &Value) -> (Notification, NewMessage) {
     let body = body(fields);
     let message = message(&body, now());
-    let notification = job(&message, "{}").notification;
-    let route = Judge { configured_service: None }.route(&notification, FallbackChannel::WhatsApp).unwrap();
+    let job = job(&message, "{}");
+    let route = job.route(FallbackChannel::WhatsApp).unwrap();
+    let notification = job.notification;
     let step = Step { option: 0, purpose: Purpose::Deliver };
-    let plan = Plan { step, route, recipient: notification.to.clone() };
-    let request = request(&notification, &plan, NewContent::Text(String::new()));
+    let plan = Plan { step, route, recipient: notification.to.clone(), template: TemplatePlan::default() };
+    let request = message_of(&notification, &plan, NewContent::Text(String::new()));
     (notification, request)
 }
 
@@ -140,6 +146,18 @@ fn every_request_names_its_validity_period() {
     }
 }
 
+/// The longest validity period of a message with this content, whose files of the bucket have links that a role's session signed.
+fn longest_validity(content: &Content) -> Option<SignedDuration> {
+    let Content::Media { media, .. } = content else { return None };
+    let links = media.iter().map(|file| match file {
+        MediaSource::Url(url) => FileLink { url: url.clone(), longest_validity: None },
+        MediaSource::Key(key) => {
+            FileLink::from(MediaLink { url: key.to_string(), longest_validity: SESSION_MEDIA_VALIDITY })
+        }
+    });
+    ComposedContent::of_files(links.collect(), None).longest_validity
+}
+
 #[test]
 fn message_with_a_link_is_valid_no_longer_than_its_link() {
     let media = |file: Value| json!({"type": "media", "media": [file]});
@@ -152,8 +170,8 @@ fn message_with_a_link_is_valid_no_longer_than_its_link() {
         (json!({"category": "marketing"}), 14_400),
     ] {
         let (notification, mut request) = first_request(&fields);
-        if has_link(&notification.content) {
-            request = valid_for_at_most(request, SESSION_MEDIA_VALIDITY);
+        if let Some(longest) = longest_validity(&notification.content) {
+            request = valid_for_at_most(request, longest);
         }
         assert_eq!(request.validity_period, Some(expected), "{fields}");
     }
@@ -166,4 +184,23 @@ fn file_that_cannot_be_looked_at_is_an_alarm_and_no_refusal() {
     assert_eq!(invalid.alarm(), None);
     let unclear = of_file(MediaError::NoAnswer(None), 0, 0);
     assert!(matches!(unclear, ComposeError::Media(_)) && unclear.alarm() == Some("media"), "{unclear:?}");
+}
+
+/// Twilio does not deliver a message later than the option that follows it.
+#[test]
+fn message_is_valid_no_longer_than_until_the_next_option() {
+    let sms = |after: &str| json!([{"channel": "sms", "content": {"type": "text", "body": "Hello"}, "after": after}]);
+    for (after, validity_period, expected) in [("10m", None, 585), ("2h", None, 900), ("60s", Some(50), 45)] {
+        let body = body(&json!({"category": "utility", "messaging_service_sid": SERVICES[0], "fallback": sms(after),
+                                "validity_period": validity_period}));
+        let message = message(&body, now());
+        let candidate = candidate(&message, "{}");
+        let Judgement::Send(plan) = judge(&candidate, now()) else { panic!() };
+        let content = NewContent::Text("Hello".to_owned());
+        let created = message_of(&candidate.job.notification, &plan, content.clone());
+        assert_eq!(created.validity_period, Some(expected), "{after}");
+        let step = Step { option: 1, purpose: Purpose::Deliver };
+        let last = message_of(&candidate.job.notification, &Plan { step, ..plan }, content);
+        assert_eq!(last.validity_period, Some(validity_period.unwrap_or(900)), "nothing follows the SMS");
+    }
 }

@@ -2,10 +2,15 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Region};
 use axum::{Router, extract::Request, http::Method};
-use serde_json::json;
-use shared::secrets::{AgedSecret, SecretMaxAge};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::{
+    media_domain::LinkKeyPair,
+    secrets::{AgedSecret, SecretMaxAge},
+};
 use tokio::net::TcpListener;
-use twilio_types::media::MediaChannel;
+use twilio_types::{limits::VALIDITY_PERIOD_SECONDS, media::MediaChannel};
 
 use super::*;
 
@@ -39,6 +44,7 @@ impl Bucket {
             bucket: MediaBucket::at_endpoint(&self.url, "media", "us-east-1".to_owned()),
             credentials: credentials(FUNCTION),
             signer,
+            domain: None,
         }
     }
 
@@ -65,8 +71,14 @@ fn function() -> MediaSigner {
 
 /// A user whose secret has these access keys, one after another.
 async fn user(keys: &[&str]) -> MediaSigner {
-    let keys = keys.iter().map(|key| json!({"access_key_id": key, "secret_access_key": "hidden"}).to_string());
-    let answers = keys.map(|key| json!({"ARN": "arn", "Name": "signer", "SecretString": key}).to_string());
+    let keys = keys.iter().map(|key| json!({"access_key_id": key, "secret_access_key": "hidden"}));
+    MediaSigner::User(secret(keys.collect()).await)
+}
+
+/// A secret with these contents, one after another.
+async fn secret<T: DeserializeOwned + Send + Sync>(contents: Vec<Value>) -> AgedSecret<T> {
+    let contents = contents.iter().map(Value::to_string);
+    let answers = contents.map(|content| json!({"ARN": "arn", "Name": "signer", "SecretString": content}).to_string());
     let answers = Arc::new(Mutex::new(answers.collect::<Vec<_>>().into_iter()));
     let url = serve(move |_| axum::http::Response::new(answers.lock().unwrap().next().unwrap_or_default())).await;
     let config = aws_sdk_secretsmanager::Config::builder()
@@ -75,7 +87,22 @@ async fn user(keys: &[&str]) -> MediaSigner {
         .endpoint_url(url)
         .credentials_provider(credentials(FUNCTION));
     let client = aws_sdk_secretsmanager::Client::from_conf(config.build());
-    MediaSigner::User(AgedSecret::load(client, "signer".to_owned(), SecretMaxAge::default()).await.unwrap())
+    AgedSecret::load(client, "signer".to_owned(), SecretMaxAge::default()).await.unwrap()
+}
+
+/// A media domain that answers links of the key `KNEW` with a file, and whose secret has these keys, one after another.
+async fn domain(keys: &[&str]) -> MediaDomain {
+    let url = serve(|request: Request| {
+        let is_known = request.uri().query().is_some_and(|query| query.contains("&Key-Pair-Id=KNEW&"));
+        let answer = axum::http::Response::builder().status(if is_known { 206 } else { 403 });
+        answer.body("a".to_owned()).unwrap()
+    })
+    .await;
+    let keys = keys.iter().map(|key| {
+        let private_key = LinkKeyPair::generate().unwrap().private_key().unwrap();
+        json!({"signing": {"key_pair_id": key, "private_key": private_key.expose_secret()}})
+    });
+    MediaDomain::new(url.parse().unwrap(), secret(keys.collect()).await)
 }
 
 fn deadline() -> Deadline {
@@ -88,7 +115,7 @@ fn no_files() -> MessageFiles {
 }
 
 async fn link(files: &MediaFiles) -> Result<String, MediaError> {
-    files.link(&"a.png".parse().unwrap(), &mut no_files(), deadline()).await
+    files.link(&"a.png".parse().unwrap(), &mut no_files(), deadline()).await.map(|link| link.url)
 }
 
 #[tokio::test]
@@ -160,6 +187,45 @@ async fn refused_user_key_that_was_not_replaced_is_not_sent() {
         let unclear = link(&files).await.unwrap_err();
         assert!(matches!(unclear, MediaError::Link(StatusCode::FORBIDDEN)), "{unclear:?}");
     }
+}
+
+#[tokio::test]
+async fn link_on_the_media_domain_lasts_as_long_as_any_message() {
+    let bucket = Bucket::new(|_, _| 200).await;
+    let files = MediaFiles { domain: Some(domain(&["KNEW"]).await), ..bucket.files(function()) };
+    let link = files.link(&"a.png".parse().unwrap(), &mut no_files(), deadline()).await.unwrap();
+    assert!(link.url.contains("/a.png?Expires=") && link.url.contains("&Key-Pair-Id=KNEW&"), "{}", link.url);
+    assert_eq!(link.longest_validity.as_secs(), i64::from(*VALIDITY_PERIOD_SECONDS.end()));
+    assert_eq!(bucket.requests(), ["HEAD ASIAFUNCTION"], "the link does not lead to S3");
+}
+
+#[tokio::test]
+async fn new_key_of_the_domain_is_read_when_the_old_one_is_refused() {
+    let bucket = Bucket::new(|_, _| 200).await;
+    let files = MediaFiles { domain: Some(domain(&["KOLD", "KNEW"]).await), ..bucket.files(function()) };
+    for _ in 0..2 {
+        let link = link(&files).await.unwrap();
+        assert!(link.contains("&Key-Pair-Id=KNEW&"), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn link_that_the_media_domain_refuses_is_not_sent() {
+    let bucket = Bucket::new(|_, _| 200).await;
+    let files = MediaFiles { domain: Some(domain(&["KOLD", "KOLD"]).await), ..bucket.files(function()) };
+    for _ in 0..2 {
+        let unclear = link(&files).await.unwrap_err();
+        assert!(matches!(unclear, MediaError::DomainLink(StatusCode::FORBIDDEN)), "{unclear:?}");
+    }
+}
+
+#[tokio::test]
+async fn link_leads_to_s3_until_the_domain_has_a_key() {
+    let bucket = Bucket::new(|_, _| 200).await;
+    let without_key = MediaDomain::new("http://127.0.0.1:9".parse().unwrap(), secret(vec![json!({})]).await);
+    let files = MediaFiles { domain: Some(without_key), ..bucket.files(user(&["AKIAUSER"]).await) };
+    let link = link(&files).await.unwrap();
+    assert!(link.contains("X-Amz-Credential=AKIAUSER"), "{link}");
 }
 
 #[test]

@@ -4,13 +4,13 @@ use domain::{
 };
 use jiff::SignedDuration;
 use serde_json::json;
-use twilio_client::{MessageSender, NewContent};
+use twilio_client::{MessageSender, NewContent, NewMessage};
 
 use super::*;
 use crate::{
     job::tests::{body, candidate},
-    judge::Judge,
     queue_message::{QueueMessage, tests::message},
+    template_plan::TemplatePlan,
 };
 
 fn now() -> Timestamp {
@@ -20,11 +20,12 @@ fn now() -> Timestamp {
 fn draft<'a>(message: &'a QueueMessage<'a>) -> Draft<'a> {
     let candidate = candidate(message, "{}");
     let notification = &candidate.job.notification;
-    let route = Judge { configured_service: None }.route(notification, FallbackChannel::WhatsApp).unwrap();
+    let route = candidate.job.route(FallbackChannel::WhatsApp).unwrap();
     let step = Step { option: 0, purpose: Purpose::Deliver };
-    let plan = Plan { step, route, recipient: notification.to.clone() };
+    let plan = Plan { step, route, recipient: notification.to.clone(), template: TemplatePlan::default() };
     let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
     let message = NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()));
+    let message = Outgoing::Message(message);
     Draft { candidate, plan, message, decided_at: now(), counted: Vec::new() }
 }
 

@@ -9,8 +9,9 @@ use twilio_types::sid::MessageSid;
 use super::*;
 use crate::{
     job::tests::{body, candidate},
-    judge::{Judge, Plan},
+    judge::Plan,
     queue_message::tests::message,
+    template_plan::TemplatePlan,
 };
 
 const SID: &str = "SM00000000000000000000000000000001";
@@ -38,12 +39,13 @@ fn with_claimed(fields: &Value, test: impl FnOnce(Claimed<'_>)) {
     let message = message(&body, now());
     let mut candidate = candidate(&message, "{}");
     let notification = &candidate.job.notification;
-    let route = Judge { configured_service: None }.route(notification, FallbackChannel::WhatsApp).unwrap();
+    let route = candidate.job.route(FallbackChannel::WhatsApp).unwrap();
     let step = Step { option: 0, purpose: Purpose::Deliver };
-    let plan = Plan { step, route, recipient: notification.to.clone() };
+    let plan = Plan { step, route, recipient: notification.to.clone(), template: TemplatePlan::default() };
     candidate.stored.progress.claim(step, FallbackChannel::WhatsApp, now());
     let sender = MessageSender::From("whatsapp:+14155238886".to_owned());
     let message = NewMessage::new("whatsapp:+14155550123", sender, NewContent::Text("Hello".to_owned()));
+    let message = crate::outgoing::Outgoing::Message(message);
     let crate::job::Candidate { job, stored, person, .. } = candidate;
     test(Claimed { job, stored, person, plan, message, slot: now(), decided_at: now() });
 }
@@ -124,7 +126,8 @@ fn answer_after_a_faster_callback_changes_nothing() {
         let on = Transition { notification, expires_at: None, now: now() };
         let report = domain::progress::MessageReport {
             attempt: 0,
-            message_sid: SID.parse().unwrap(),
+            message_sid: SID.parse().ok(),
+            reason: None,
             status: twilio_types::message_status::MessageStatus::Delivered.into(),
             code: None,
         };

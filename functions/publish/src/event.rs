@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use domain::{
     contact_key::ContactKey,
+    email::EmailStatus,
     notification::NotificationId,
     preference::Preference,
     progress::{Attempt, Outcome},
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stores::{
     contacts::PreferenceChange,
-    messages::{Source, StoredForm, StoredMessage},
+    messages::{Source, StoredEmailEvent, StoredForm, StoredMessage},
     notifications::{NotificationState, StoredNotification},
 };
 use twilio_types::{
@@ -27,6 +28,11 @@ use twilio_webhook::{
 };
 
 use crate::record::ChangedPreference;
+
+mod media;
+mod numbers;
+
+use media::MediaDetail;
 
 /// An event.
 #[derive(Clone, Serialize)]
@@ -50,9 +56,11 @@ pub(crate) struct Event {
 enum Detail {
     Inbound(Box<InboundDetail>),
     Status(Box<StatusDetail>),
+    Email(Box<EmailDetail>),
     Unknown(Box<UnknownDetail>),
     Preference(PreferenceDetail),
     Notification(Box<NotificationDetail>),
+    Media(Box<MediaDetail>),
 }
 
 #[derive(Clone, Serialize)]
@@ -94,6 +102,25 @@ struct StatusDetail {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable_parameters: Vec<String>,
     raw: RawForm,
+}
+
+#[derive(Clone, Serialize)]
+struct EmailDetail {
+    received_at: Timestamp,
+    notification_id: NotificationId,
+    /// The recipient of the notification; none if it is not stored any more.
+    to: Option<String>,
+    attempt: u32,
+    status: EmailStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_id: Option<String>,
+    /// Why it was not delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What the receiving server said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_answer: Option<String>,
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Serialize)]
@@ -143,8 +170,13 @@ fn is_false(flag: &bool) -> bool {
 impl fmt::Debug for Event {
     /// Shows nothing that a person wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("event_id", &self.event_id).finish_non_exhaustive()
+        f.debug_struct("Event").field("event_id", &loggable(&self.event_id)).finish_non_exhaustive()
     }
+}
+
+/// The id of an event for a log. That of a requested preference has the person's number, which no log has.
+pub(crate) fn loggable(event_id: &str) -> &str {
+    if event_id.contains('+') { "(has a number)" } else { event_id }
 }
 
 impl Event {
@@ -157,6 +189,11 @@ impl Event {
         &self.event_id
     }
 
+    /// The name and version of its format.
+    pub(crate) fn schema(&self) -> &'static str {
+        self.schema
+    }
+
     pub(crate) fn occurred_at(&self) -> Timestamp {
         self.occurred_at
     }
@@ -167,7 +204,8 @@ impl Event {
     }
 
     /// A person wrote a message.
-    pub(crate) fn inbound(message: InboundMessage, stored: StoredMessage) -> Self {
+    pub(crate) fn inbound(mut message: InboundMessage, stored: StoredMessage) -> Self {
+        numbers::limit(&mut message.details);
         Self {
             sequence: sequence(stored.received_at, &message.message_sid),
             event_type: "twilio_inbound",
@@ -264,6 +302,37 @@ impl Event {
                 recovered: stored.source == Source::Reconcile,
                 unreadable_parameters: callback.unreadable_parameters,
                 raw: stored.raw,
+            })),
+        }
+    }
+
+    /// SendGrid reported something of an e-mail. `notification` is the one that it was sent for, if it is stored.
+    pub(crate) fn email(reported: StoredEmailEvent, notification: Option<StoredNotification>) -> Self {
+        let recipient = notification.as_ref().and_then(|notification| notification.subject.recipient.as_ref());
+        let contact = recipient.map(|to| ContactKey::of(&reported.account_sid, to));
+        let (id, attempt, status) = (&reported.notification_id, reported.attempt, reported.email_status);
+        let event_id = format!("{}#{id}#{attempt}.email_{status}", reported.account_sid);
+        Self {
+            event_type: "email_status",
+            schema: "email.status.v1",
+            sequence: sequence(reported.received_at, &event_id),
+            event_id,
+            group: contact.map_or_else(|| reported.account_sid.to_string(), |key| key.as_str().to_owned()),
+            account_sid: reported.account_sid,
+            occurred_at: reported.occurred_at,
+            detail: Detail::Email(Box::new(EmailDetail {
+                received_at: reported.received_at,
+                notification_id: reported.notification_id,
+                to: notification
+                    .as_ref()
+                    .and_then(|notification| notification.subject.recipient.clone())
+                    .map(String::from),
+                attempt,
+                status,
+                email_id: reported.email_id,
+                reason: reported.reason,
+                server_answer: reported.server_answer,
+                metadata: notification.map(|notification| notification.subject.metadata).unwrap_or_default(),
             })),
         }
     }

@@ -1,8 +1,9 @@
 //! The events of a change, and what follows from the change. What follows is done before the event is published, so that a
 //! consumer of the event finds it done. Everything may be done twice: a record that was not published comes again.
 
+use shared::tenants::TenantCache;
 use stores::{
-    messages::{MessageEvent, Messages, StoredMessage},
+    messages::{MessageEvent, Messages, StoredEmailEvent, StoredMessage},
     notifications::Notifications,
     senders::KnownSenders,
 };
@@ -14,6 +15,7 @@ use crate::{
     error::EventError,
     event::Event,
     opt_out::OptOutRecorder,
+    received_media::MediaForwarder,
     record::Change,
     report::{ReportHandler, log_failure},
     wake::ReplyHandler,
@@ -29,6 +31,8 @@ pub(crate) struct EventBuilder {
     pub(crate) replies: ReplyHandler,
     pub(crate) reports: ReportHandler,
     pub(crate) opt_outs: OptOutRecorder,
+    pub(crate) media: MediaForwarder,
+    pub(crate) tenants: TenantCache,
 }
 
 impl EventBuilder {
@@ -45,7 +49,9 @@ impl EventBuilder {
                 };
                 Ok(vec![event])
             }
+            Change::Email(reported) => Ok(vec![self.email(*reported).await?]),
             Change::UnknownForm(form) => Ok(vec![Event::unknown(*form)]),
+            Change::Media(media) => Ok(vec![Event::media(*media)]),
             Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
             Change::Preference(changed) => Ok(vec![Event::preference(*changed)]),
             Change::Nothing => Ok(Vec::new()),
@@ -55,7 +61,17 @@ impl EventBuilder {
     async fn inbound(&self, message: InboundMessage, stored: StoredMessage) -> Result<Event, EventError> {
         self.senders.learn(&message.account_sid, &message.to).await?;
         self.replies.wake_awaiting(&message).await?;
+        let settings = self.tenants.of(&message.account_sid).await.media;
+        self.media.forward(&message, settings).await?;
         Ok(Event::inbound(message, stored))
+    }
+
+    async fn email(&self, reported: StoredEmailEvent) -> Result<Event, EventError> {
+        let notification = self.notifications.get(&reported.account_sid, &reported.notification_id).await?;
+        if let Some(notification) = &notification {
+            self.reports.apply_email(&reported, notification).await?;
+        }
+        Ok(Event::email(reported, notification))
     }
 
     async fn status(&self, callback: StatusCallback, stored: StoredMessage) -> Result<Event, EventError> {
@@ -70,9 +86,10 @@ impl EventBuilder {
             self.senders.learn(&callback.account_sid, from).await?;
         }
         log_failure(&callback);
-        self.opt_outs.record_report(&callback, stored.received_at).await?;
+        let settings = self.tenants.of(&callback.account_sid).await;
+        self.opt_outs.record_report(&callback, settings.opt_out.scope, stored.received_at).await?;
         if let (Some(notification), Some(attempt)) = (&notification, stored.attempt) {
-            self.reports.apply(&callback, notification, attempt).await?;
+            self.reports.apply(&callback, notification, attempt, &settings).await?;
         }
         Ok(Event::status(callback, stored, statuses, notification))
     }

@@ -1,18 +1,22 @@
-//! An event as a message of a FIFO queue.
+//! An event as a message of a FIFO queue, and as an entry of the event bus.
 
 use domain::digest::sha256_hex;
 use jiff::Timestamp;
-use shared::queues::{EventMessage, MessageBody};
+use shared::{
+    event_bus::BusEvent,
+    queues::{EventMessage, MessageBody},
+};
 
 use crate::event::Event;
 
 /// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
 const MAX_ID_CHARS: usize = 128;
 
-/// An event that is ready for the queue and for the archive.
+/// An event that is ready for the queue, the bus and the archive.
 pub(crate) struct PreparedEvent {
     /// The event's id, which the message has as a hash where SQS does not accept it.
     pub(crate) id: String,
+    pub(crate) schema: &'static str,
     pub(crate) occurred_at: Timestamp,
     pub(crate) message: EventMessage,
 }
@@ -22,9 +26,14 @@ impl PreparedEvent {
         let body = MessageBody::json(event.to_json()?);
         Ok(Self {
             id: event.id().to_owned(),
+            schema: event.schema(),
             occurred_at: event.occurred_at(),
             message: EventMessage { body, group: id(event.group()), deduplication_id: id(event.id()) },
         })
+    }
+
+    pub(crate) fn for_bus(&self) -> BusEvent<'_> {
+        BusEvent { schema: self.schema, occurred_at: self.occurred_at, json: self.message.body.as_str() }
     }
 }
 

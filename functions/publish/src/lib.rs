@@ -4,12 +4,16 @@
 //!   opt-ins of a person come in their order, and all other events of a contact are sorted by their `sequence`.
 //! - What follows from a record is done before its event is published ([`events`]): a status is applied to its notification
 //!   ([`report`]) and counts for its route ([`route_health`]), an answer wakes waiting notifications ([`wake`]), and a reported
-//!   opt-out is recorded ([`opt_out`]). The sender of a message is learned, so that `reconcile` reads the messages to it.
+//!   opt-out is recorded ([`opt_out`]), and the files of a message are named on the queue of `store-media` ([`received_media`]).
+//!   The sender of a message is learned, so that `reconcile` reads the messages to it.
 //! - A record that can never be published does not hold up the others ([`mod@unpublished`]).
+//! - If there is an event bus, each event is put on it too, after the queue and before its record counts as done.
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
 //! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `URGENT_QUEUE_URL` and
-//! `MARKETING_QUEUE_URL` (the outbound queue), `SEND_POLICY`, `MESSAGING_SERVICE_SID` and `OPT_OUT_SCOPE` (`all`, or `sender`).
+//! `MARKETING_QUEUE_URL` (the outbound queue), `MEDIA_QUEUE_URL` (no file is stored), `EVENT_BUS_NAME` (no bus), `TENANTS_TABLE`,
+//! `TWILIO_ACCOUNT_SID`, and for the accounts that the document in the table does not name `SEND_POLICY`,
+//! `MESSAGING_SERVICE_SID`, `OPT_OUT_SCOPE` (`all`, or `sender`) and `STORE_INBOUND_MEDIA` (`true`).
 
 use std::convert::Infallible;
 
@@ -17,18 +21,20 @@ use aws_lambda_events::{
     dynamodb::{Event as StreamEvent, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use domain::policy::Policy;
 use futures::future::join_all;
+use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
     env,
-    queues::{EventsQueue, LaneQueues, LaneUrls, UnpublishedQueue},
+    event_bus::EventBus,
+    queues::{EventsQueue, LaneQueues, LaneUrls, MediaQueue, Publication, UnpublishedQueue},
     report::Chain,
     start::StartError,
+    tenants::TenantCache,
 };
 use stores::{
-    contacts::Contacts, messages::Messages, notifications::Notifications, rate_limits::RateLimits,
+    contacts::Contacts, fault::AwsFault, messages::Messages, notifications::Notifications, rate_limits::RateLimits,
     senders::KnownSenders,
 };
 
@@ -38,6 +44,8 @@ mod event;
 mod events;
 mod fifo;
 mod opt_out;
+mod queued;
+mod received_media;
 mod record;
 mod report;
 mod route_health;
@@ -58,6 +66,8 @@ use error::EventError;
 use events::EventBuilder;
 use fifo::PreparedEvent;
 use opt_out::OptOutRecorder;
+use queued::QueuedEvents;
+use received_media::MediaForwarder;
 use record::{Change, RecordLocation};
 use report::ReportHandler;
 use route_health::RouteWatch;
@@ -69,6 +79,8 @@ use wake::ReplyHandler;
 pub struct PublishFunction {
     builder: EventBuilder,
     queue: EventsQueue,
+    bus: Option<EventBus>,
+    queued: QueuedEvents,
     unpublished: UnpublishedQueue,
     archive: Archive,
 }
@@ -97,12 +109,12 @@ impl PublishFunction {
         let archive_bucket = env::required("ARCHIVE_BUCKET")?;
         let lane_urls = LaneUrls::from_env()?;
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
-        let policy: Policy = env::optional_parsed("SEND_POLICY")?.unwrap_or_default();
-        let messaging_service_sid = env::optional_parsed("MESSAGING_SERVICE_SID")?;
-        let opt_out_scope = env::optional_parsed("OPT_OUT_SCOPE")?.unwrap_or_default();
+        let media_queue_url = env::optional("MEDIA_QUEUE_URL");
+        let event_bus_name = env::optional("EVENT_BUS_NAME");
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
+        let tenants = TenantCache::from_env(&dynamodb).await?;
         let notifications = Notifications::new(dynamodb.clone(), notifications_table);
         let s3 = shared::aws::s3_config(&config).build();
         let contacts = Contacts::new(dynamodb.clone(), contacts_table);
@@ -119,15 +131,17 @@ impl PublishFunction {
                 },
                 reports: ReportHandler {
                     notifications,
-                    routes: RouteWatch::new(&dynamodb, &rate_limits_table, policy.pause_on_failures()),
+                    routes: RouteWatch::new(&dynamodb, &rate_limits_table),
                     rate_limits: RateLimits::new(dynamodb, rate_limits_table),
                     queues,
-                    policy,
-                    messaging_service_sid,
                 },
-                opt_outs: OptOutRecorder { contacts, scope: opt_out_scope },
+                opt_outs: OptOutRecorder { contacts },
+                media: MediaForwarder { queue: media_queue_url.map(|url| MediaQueue::new(sqs.clone(), url)) },
+                tenants,
             },
             queue: EventsQueue::new(sqs.clone(), events_queue_url),
+            bus: event_bus_name.map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name)),
+            queued: QueuedEvents::default(),
             unpublished: UnpublishedQueue::new(sqs, unpublished_queue_url),
             archive: Archive::new(aws_sdk_s3::Client::from_conf(s3), archive_bucket),
         })
@@ -149,16 +163,41 @@ impl PublishFunction {
     async fn publish(&self, records: Vec<EventRecord>) -> Result<(), String> {
         let (prepared, unprepared) = self.prepare(records).await;
         self.builder.reports.routes.write().await;
-        let messages: Vec<_> = prepared.iter().flat_map(Prepared::events).map(|event| &event.message).collect();
-        let publication = self.queue.publish(&messages).await;
-        if let Some(error) = &publication.error {
-            tracing::error!(error = %Chain(error), published = publication.decided, "events not published");
-        }
+        let events: Vec<_> = prepared.iter().flat_map(Prepared::events).collect();
+        let publication = self.put_on_destinations(&events).await;
         let (done, unpublished) = settle(&prepared, &publication);
         self.keep(prepared.get(..done).unwrap_or_default(), &unpublished).await?;
         tracing::info!(records = done, "published");
         let failed = prepared.get(done).map(|prepared| prepared.location.sequence_number.clone());
         failed.or(unprepared).map_or(Ok(()), Err)
+    }
+
+    /// Puts events on the queue, and those that the queue has decided on the bus. Where the bus is out of order, their records
+    /// come again, and the events are put on the bus alone.
+    async fn put_on_destinations(&self, events: &[&PreparedEvent]) -> Publication {
+        let wanted = || events.iter().enumerate().filter(|(_, event)| !self.queued.contains(event));
+        let (places, messages): (Vec<_>, Vec<_>) = wanted().map(|(place, event)| (place, &event.message)).unzip();
+        let on_queue = self.queue.publish(&messages).await.among(&places, events.len());
+        if let Some(error) = &on_queue.error {
+            tracing::error!(error = %Chain(error), published = on_queue.decided, "events not published");
+        }
+        let Some(bus) = &self.bus else { return on_queue };
+        let on_bus: Vec<_> = events.iter().take(on_queue.decided).map(|event| event.for_bus()).collect();
+        let on_bus = bus.publish(&on_bus).await;
+        if let Some(error) = &on_bus.error {
+            tracing::error!(
+                error = %Chain(error),
+                published = on_bus.decided,
+                alarm = (error.fault() == AwsFault::Denied).then_some("event_bus"),
+                "events not put on the event bus: their records come again"
+            );
+        }
+        let queued = on_queue.decided;
+        let accepted_by_queue = |place: &usize| !on_queue.refused.contains_key(place);
+        let come_again: Vec<_> = (on_bus.decided..queued).filter(accepted_by_queue).collect();
+        let come_again = come_again.iter().filter_map(|place| events.get(*place).copied());
+        self.queued.update(events.iter().take(on_bus.decided).copied(), come_again, Timestamp::now());
+        on_queue.and(on_bus)
     }
 
     /// Makes events of the records, up to the first that is to be tried again, whose sequence number comes along.

@@ -18,8 +18,6 @@ use crate::error::EventError;
 #[derive(Debug)]
 pub(crate) struct OptOutRecorder {
     pub(crate) contacts: Contacts,
-    /// What an opt-out covers that Twilio or WhatsApp knows of.
-    pub(crate) scope: OptOutScope,
 }
 
 /// An opt-out that an error code reports.
@@ -36,9 +34,14 @@ struct ReportedOptOut {
 }
 
 impl OptOutRecorder {
-    /// A message failed after Twilio had accepted it.
-    pub(crate) async fn record_report(&self, callback: &StatusCallback, at: Timestamp) -> Result<(), EventError> {
-        self.record(of_report(self.scope, callback, at)).await
+    /// A message failed after Twilio had accepted it. `configured` says what an opt-out covers that Twilio or WhatsApp knows of.
+    pub(crate) async fn record_report(
+        &self,
+        callback: &StatusCallback,
+        configured: OptOutScope,
+        at: Timestamp,
+    ) -> Result<(), EventError> {
+        self.record(of_report(configured, callback, at)).await
     }
 
     async fn record(&self, opt_out: Option<ReportedOptOut>) -> Result<(), EventError> {

@@ -7,7 +7,7 @@ use domain::{contact_key::ContactKey, progress::Outcome};
 use serde_dynamo::{AttributeValue, Item};
 use stores::{
     contacts::PreferenceChange,
-    messages::{Messages, StoredForm, StoredMessage},
+    messages::{Messages, StoredEmailEvent, StoredForm, StoredMedia, StoredMessage},
     notifications::StoredNotification,
     republish::REPUBLISHED_AT,
 };
@@ -18,8 +18,12 @@ use twilio_types::sid::AccountSid;
 pub(crate) enum Change {
     /// A message arrived, or the status of a message was reported.
     Message(Box<StoredMessage>),
+    /// SendGrid reported something of an e-mail.
+    Email(Box<StoredEmailEvent>),
     /// A form arrived that is neither.
     UnknownForm(Box<StoredForm>),
+    /// A file of a message from a person is stored, or cannot be.
+    Media(Box<StoredMedia>),
     /// A notification has a new outcome.
     Notification(Box<StoredNotification>),
     /// A person said STOP or START, or Twilio reported an opt-out.
@@ -102,8 +106,13 @@ impl Change {
 
     fn message(new: Item) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let item = new.into();
+        if StoredEmailEvent::is_in(&item) {
+            return Ok(Self::Email(Box::new(Messages::read_email(item)?)));
+        }
         Ok(if StoredForm::is_in(&item) {
             Self::UnknownForm(Box::new(Messages::read_form(item)?))
+        } else if StoredMedia::is_in(&item) {
+            Self::Media(Box::new(Messages::read_media(item)?))
         } else {
             Self::Message(Box::new(Messages::read(item)?))
         })

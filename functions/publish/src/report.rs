@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
+    account_settings::AccountSettings,
     failure_response::{asks_to_slow_down, needs_operator},
-    policy::Policy,
     progress::{Change, MessageReport, Phase},
     route::Route,
     waiting::{WaitReason, hand_over},
@@ -12,10 +12,11 @@ use domain::{
 use jiff::Timestamp;
 use shared::queues::LaneQueues;
 use stores::{
+    messages::StoredEmailEvent,
     notifications::{Notifications, StoredNotification},
     rate_limits::{BucketKey, RateLimits},
 };
-use twilio_types::{message_status::Stage, sid::MessagingServiceSid};
+use twilio_types::message_status::Stage;
 use twilio_webhook::status_callback::StatusCallback;
 
 use crate::{enqueue::enqueue, error::EventError, route_health::RouteWatch};
@@ -26,9 +27,6 @@ pub(crate) struct ReportHandler {
     pub(crate) notifications: Notifications,
     pub(crate) rate_limits: RateLimits,
     pub(crate) queues: LaneQueues,
-    pub(crate) policy: Policy,
-    /// The service of notifications that name no sender.
-    pub(crate) messaging_service_sid: Option<MessagingServiceSid>,
     pub(crate) routes: RouteWatch,
 }
 
@@ -41,48 +39,69 @@ impl ReportHandler {
         callback: &StatusCallback,
         stored: &StoredNotification,
         attempt: u32,
+        settings: &AccountSettings,
     ) -> Result<(), EventError> {
         let report = report_of(callback, attempt);
-        self.throttle(&report, stored).await?;
+        self.throttle(&report, stored, settings).await?;
+        self.apply_report(&report, stored).await?;
+        self.routes.count(&report, stored, settings);
+        Ok(())
+    }
+
+    /// The same for an e-mail. The health of a route is that of Twilio's routes.
+    pub(crate) async fn apply_email(
+        &self,
+        reported: &StoredEmailEvent,
+        stored: &StoredNotification,
+    ) -> Result<(), EventError> {
+        self.apply_report(&reported.report(), stored).await
+    }
+
+    async fn apply_report(&self, report: &MessageReport, stored: &StoredNotification) -> Result<(), EventError> {
         let now = Timestamp::now();
         let applied = self.notifications.change_read(stored.clone(), now, |stored| {
-            let change = apply_report(stored, &report, now);
+            let change = apply_report(stored, report, now);
             let is_written = matches!(change, Change::Recorded | Change::Ready(_));
             (is_written.then_some(change), change)
         });
-        let applied = applied.await?;
-        self.routes.count(&report, stored, self.messaging_service_sid.as_ref());
-        let Some((after, change)) = applied else { return Ok(()) };
-        let (notification_id, message_sid) = (&after.subject.id, &report.message_sid);
+        let Some((after, change)) = applied.await? else { return Ok(()) };
+        let attempt = report.attempt;
+        let (notification_id, message_sid) =
+            (&after.subject.id, report.message_sid.as_ref().map(tracing::field::display));
         if change == Change::Duplicate {
             tracing::error!(
-                %notification_id, %message_sid, attempt, alarm = "duplicate",
+                %notification_id, message_sid, attempt, alarm = "duplicate",
                 "Twilio reported a second message of one attempt: the notification was sent twice"
             );
         }
-        let Some(delay) = queue_delay(&after, &report, now) else { return Ok(()) };
+        let Some(delay) = queue_delay(&after, report, now) else { return Ok(()) };
         enqueue(&self.queues, &after, delay).await?;
         let code = report.code.map(tracing::field::display);
         tracing::info!(
-            %notification_id, %message_sid, code, delay_seconds = delay.as_secs(),
+            %notification_id, message_sid, code, delay_seconds = delay.as_secs(),
             "the message of a notification failed: the notification is queued for another attempt"
         );
         Ok(())
     }
 
     /// Slows down the route that a message went out by, if Twilio or WhatsApp refused it as too fast.
-    async fn throttle(&self, report: &MessageReport, stored: &StoredNotification) -> Result<(), EventError> {
+    async fn throttle(
+        &self,
+        report: &MessageReport,
+        stored: &StoredNotification,
+        settings: &AccountSettings,
+    ) -> Result<(), EventError> {
         let is_too_fast = report.status.stage() == Stage::Lost && report.code.is_some_and(asks_to_slow_down);
         let Some(attempt) = stored.progress.attempts.get(report.attempt).filter(|_| is_too_fast) else {
             return Ok(());
         };
         let Some(notification) = stored.notification() else { return Ok(()) };
-        let Ok(route) = Route::of(&notification, attempt.channel, self.messaging_service_sid.as_ref()) else {
+        let Ok(route) = Route::of(&notification, attempt.channel, &settings.senders) else {
             return Ok(());
         };
         let rate_key = route.rate_key();
         let bucket = BucketKey::of_sender(&stored.subject.account_sid, &rate_key);
-        let limit = self.policy.rate_limit(&rate_key);
+        let limit = settings.policy.rate_limit(&rate_key);
         Ok(self.rate_limits.throttle(&bucket, limit, attempt.claimed_at, Timestamp::now()).await?)
     }
 }
@@ -102,9 +121,10 @@ pub(crate) fn log_failure(callback: &StatusCallback) {
 fn report_of(callback: &StatusCallback, attempt: u32) -> MessageReport {
     MessageReport {
         attempt: usize::try_from(attempt).unwrap_or(usize::MAX),
-        message_sid: callback.message_sid.clone(),
+        message_sid: Some(callback.message_sid.clone()),
         status: callback.status.clone(),
         code: callback.error_code,
+        reason: None,
     }
 }
 
@@ -128,7 +148,7 @@ fn queue_delay(stored: &StoredNotification, report: &MessageReport, now: Timesta
     let Phase::Ready { not_before, .. } = stored.progress.phase else { return None };
     let last = stored.progress.last()?;
     let is_cause = report.attempt + 1 == stored.progress.attempts.len()
-        && last.message_sid.as_ref() == Some(&report.message_sid)
+        && last.message_sid == report.message_sid
         && report.status.stage() == Stage::Lost;
     let is_retry = stored.due.as_ref().is_some_and(|due| due.reason == WaitReason::Retry);
     let handover = hand_over(not_before.unwrap_or(now), WaitReason::Retry, 0, now);

@@ -11,6 +11,7 @@ use std::{
 
 use aws_sdk_dynamodb::Client;
 use domain::{
+    account_settings::AccountSettings,
     pause::Pause,
     progress::MessageReport,
     route::Route,
@@ -24,28 +25,33 @@ use stores::{
     pauses::{MAX_PAUSES, PauseOutcome, PauseStore},
     route_health::RouteHealth,
 };
-use twilio_types::{message_status::Stage, sid::MessagingServiceSid};
+use twilio_types::message_status::Stage;
 
-/// Counts results, if the policy has a bound.
+/// Counts results, if the policy of their account has a bound.
 pub(crate) struct RouteWatch {
-    bound: Option<FailureBound>,
     health: RouteHealth,
     pauses: PauseStore,
     /// By the name of the route's rate: what was counted and not written yet.
-    unwritten: Mutex<BTreeMap<String, RouteResults>>,
+    unwritten: Mutex<BTreeMap<String, CountedResults>>,
+}
+
+/// The results of a route, and the bound of its account.
+#[derive(Debug, Clone, Copy)]
+struct CountedResults {
+    bound: FailureBound,
+    results: RouteResults,
 }
 
 impl fmt::Debug for RouteWatch {
     /// The names of routes are senders' addresses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RouteWatch").field("bound", &self.bound).finish_non_exhaustive()
+        f.debug_struct("RouteWatch").finish_non_exhaustive()
     }
 }
 
 impl RouteWatch {
-    pub(crate) fn new(client: &Client, rate_limits_table: &str, bound: Option<FailureBound>) -> Self {
+    pub(crate) fn new(client: &Client, rate_limits_table: &str) -> Self {
         Self {
-            bound,
             health: RouteHealth::new(client.clone(), rate_limits_table.to_owned()),
             pauses: PauseStore::new(client.clone(), rate_limits_table.to_owned()),
             unwritten: Mutex::default(),
@@ -53,32 +59,33 @@ impl RouteWatch {
     }
 
     /// Counts a status that was applied to this notification, as the notification was before.
-    pub(crate) fn count(
-        &self,
-        report: &MessageReport,
-        before: &StoredNotification,
-        configured_service: Option<&MessagingServiceSid>,
-    ) {
-        let Some(results) = self.bound.and_then(|_| results_of(report, before)) else { return };
+    pub(crate) fn count(&self, report: &MessageReport, before: &StoredNotification, settings: &AccountSettings) {
+        let Some(bound) = settings.policy.pause_on_failures() else { return };
+        let Some(results) = results_of(report, before) else { return };
         let channel = before.progress.attempts.get(report.attempt).map(|attempt| attempt.channel);
         let route = before.notification().zip(channel).map(|(notification, channel)| {
-            Route::of(&notification, channel, configured_service).map(|route| route.rate_key())
+            Route::of(&notification, channel, &settings.senders).map(|route| route.rate_key())
         });
         if let Some(Ok(rate_key)) = route {
-            self.unwritten().entry(rate_key).or_default().add(results);
+            self.add(rate_key, CountedResults { bound, results });
         }
     }
 
     /// Writes what was counted, and pauses the routes that have passed the bound.
     pub(crate) async fn write(&self) {
-        let Some(bound) = self.bound else { return };
         let counted = mem::take(&mut *self.unwritten());
-        for (rate_key, results) in counted {
-            if let Err(error) = self.judge(bound, &rate_key, results).await {
+        for (rate_key, counted) in counted {
+            if let Err(error) = self.judge(counted.bound, &rate_key, counted.results).await {
                 tracing::error!(error = %Chain(&error), "the results of a route were not counted");
-                self.unwritten().entry(rate_key).or_default().add(results);
+                self.add(rate_key, counted);
             }
         }
+    }
+
+    fn add(&self, rate_key: String, counted: CountedResults) {
+        let mut unwritten = self.unwritten();
+        let of_route = unwritten.entry(rate_key);
+        of_route.and_modify(|known| known.results.add(counted.results)).or_insert(counted);
     }
 
     async fn judge(&self, bound: FailureBound, rate_key: &str, results: RouteResults) -> Result<(), StoreError> {
@@ -93,7 +100,7 @@ impl RouteWatch {
         Ok(())
     }
 
-    fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, RouteResults>> {
+    fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, CountedResults>> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,7 +108,7 @@ impl RouteWatch {
 /// What a status counts as: only the first final status of an attempt counts.
 fn results_of(report: &MessageReport, before: &StoredNotification) -> Option<RouteResults> {
     let attempt = before.progress.attempts.get(report.attempt)?;
-    let is_other_message = attempt.message_sid.as_ref().is_some_and(|sid| *sid != report.message_sid);
+    let is_other_message = attempt.message_sid.as_ref().is_some_and(|sid| report.message_sid.as_ref() != Some(sid));
     if attempt.status.is_some() || is_other_message {
         return None;
     }
@@ -142,9 +149,10 @@ mod tests {
     fn report(sid: &str, status: &str, code: Option<u32>) -> MessageReport {
         MessageReport {
             attempt: 0,
-            message_sid: sid.parse().unwrap(),
+            message_sid: Some(sid.parse().unwrap()),
             status: status.parse().unwrap(),
             code: code.map(|code| code.to_string().parse().unwrap()),
+            reason: None,
         }
     }
 

@@ -6,12 +6,12 @@ use shared::{
     report::Chain,
 };
 
-use crate::{Prepared, record::RecordLocation};
+use crate::{Prepared, event::loggable, record::RecordLocation};
 
-/// An event that SQS can never accept, or a record of which no event can be made.
+/// An event that SQS or EventBridge can never accept, or a record of which no event can be made.
 pub(crate) struct Unpublished<'a> {
     pub(crate) location: &'a RecordLocation,
-    /// The event that SQS can never accept; it is in the archive.
+    /// The event that can never be published; it is in the archive.
     event_id: Option<&'a str>,
     /// Why, without anything that a person said.
     reason: String,
@@ -35,10 +35,10 @@ impl<'a> Unpublished<'a> {
             Some(event_id) => {
                 tracing::error!(
                     sequence_number,
-                    event_id,
+                    event_id = loggable(event_id),
                     reason,
                     alarm = "unpublished",
-                    "an event is set aside: the events queue can never accept it"
+                    "an event is set aside: it can never be published"
                 );
             }
             None => {
@@ -108,11 +108,12 @@ pub(crate) mod tests {
         };
         let event = |id: &&str| PreparedEvent {
             id: (*id).to_owned(),
+            schema: "twilio.inbound.v1",
             occurred_at: jiff::Timestamp::UNIX_EPOCH,
             message: EventMessage {
                 body: MessageBody::json(json!({"event_id": id}).to_string()),
                 group: String::new(),
-                deduplication_id: String::new(),
+                deduplication_id: (*id).to_owned(),
             },
         };
         Prepared { location, events: events.map(|ids| ids.iter().map(event).collect()) }

@@ -5,6 +5,7 @@ use fuzz::{
     Understood, fuzz,
     seeds::{forms, stream_records},
 };
+use schemas::Schemas;
 use serde_json::{Value, json};
 use shared::queues::MessageBody;
 use stores::messages::Messages;
@@ -63,11 +64,12 @@ pub(super) fn published(event: &Event) -> Value {
 
 #[test]
 fn forms_become_events_that_read_back_equal() {
-    let messages = messages();
+    let (messages, schemas) = (messages(), Schemas::read());
     fuzz(|mutator| {
         let form = Form::parse(&mutator.form(forms()));
         let Some(event) = event_of(&form, &messages) else { return Understood::No };
         let published = published(&event);
+        assert_eq!(schemas.problems_of_event(&published), [""; 0], "{published}");
         assert_eq!(published["raw"], json!(form.to_raw()));
         if published["event_type"] == "twilio_inbound" {
             assert_eq!(published["body"], json!(form.get("Body").unwrap_or_default()));
@@ -88,7 +90,9 @@ fn records_of_streams_are_read_without_a_panic() {
                     published(&Event::inbound(message, *stored));
                 }
             }
+            Ok(Change::Email(stored)) => drop(published(&Event::email(*stored, None))),
             Ok(Change::UnknownForm(stored)) => drop(published(&Event::unknown(*stored))),
+            Ok(Change::Media(media)) => drop(published(&Event::media(*media))),
             Ok(Change::Notification(stored)) => drop(Event::notification(*stored).as_ref().map(published)),
             Ok(Change::Preference(changed)) => drop(published(&Event::preference(*changed))),
             Ok(Change::Nothing) => {}

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::preference::Preference;
 use proptest::{prelude::*, sample::select};
+use schemas::Schemas;
 use serde_json::{Value, json};
 use shared::queues::MessageBody;
 use twilio_types::message_status::MessageStatus;
@@ -65,9 +66,40 @@ pub(super) fn notification(outcome: &str, text: &str) -> StoredNotification {
         "id": id, "state": state, "outcome": outcome, "metadata": {text: text}, "reason": text,
         "attempts": [{
             "route": 0, "claimed_at": "2026-11-20T09:00:00Z", "at": "2026-11-20T09:00:00Z", "channel": "whatsapp",
-            "outcome": "rejected", "reason": text
+            "outcome": "rejected", "reason": text, "external_id": text,
+            "content_sid": "HX00000000000000000000000000000001", "passed_over": [{"route": 0, "reason": text}]
         }]
     }))
+}
+
+fn media(outcome: &Value) -> Event {
+    let media = json!({
+        "event": "media#0", "account_sid": ACCOUNT_SID, "message_sid": MESSAGE_SID, "index": 0, "person": "AC1#+14155550123",
+        "from": "whatsapp:+14155550123", "to": "whatsapp:+14155238886", "decided_at": "2026-11-20T09:00:03Z",
+        "expires_at": 1_795_000_000, "claimed_content_type": "text/vcard", "outcome": outcome,
+    });
+    Event::media(serde_json::from_value(media).unwrap())
+}
+
+/// What became of two files of a message.
+fn media_events(text: &str) -> [Event; 2] {
+    let card = json!({"name": text, "organization": null, "phones": [{"number": text, "kind": null, "wa_id": text}], "emails": [text]});
+    let stored = json!({
+        "key": format!("inbound/{ACCOUNT_SID}/{MESSAGE_SID}/0"), "content_type": "text/vcard", "bytes": 62,
+        "sha256": "0".repeat(64), "contacts": [card],
+    });
+    let failed = json!({"reason": "type_mismatch", "detail": text, "content_type": text});
+    [media(&json!({ "stored": stored })), media(&json!({ "failed": failed }))]
+}
+
+fn email(text: &str, notification: Option<StoredNotification>) -> Event {
+    let of = (ACCOUNT_SID.parse().unwrap(), "order-1".to_owned().try_into().unwrap(), 1);
+    let (occurred_at, received_at) = ("2026-11-20T09:00:00Z".parse().unwrap(), "2026-11-20T09:00:05Z".parse().unwrap());
+    let retention = domain::limits::Retention::default();
+    let mut reported = StoredEmailEvent::new(of, EmailStatus::Bounced, occurred_at, received_at, retention);
+    let text = Some(text.to_owned());
+    (reported.email_id, reported.reason, reported.server_answer) = (text.clone(), text.clone(), text);
+    Event::email(reported, notification)
 }
 
 pub(super) fn changed_preference(preference: Preference, text: &str) -> ChangedPreference {
@@ -94,6 +126,8 @@ fn events(text: &str) -> Vec<Event> {
     let status = stored_message("status#failed", &form, text);
     events.push(Event::status(callback, status, [MessageStatus::Failed], Some(notification("failed", text))));
     events.push(Event::unknown(stored_form(&form)));
+    events.extend(media_events(text));
+    events.extend([email(text, None), email(text, Some(notification("failed", text)))]);
     let outcomes = ["rejected", "suppressed", "expired", "cancelled", "unknown", "failed"];
     events.extend(outcomes.into_iter().filter_map(|outcome| Event::notification(notification(outcome, text))));
     events
@@ -121,15 +155,90 @@ proptest! {
             prop_assert_eq!(&read, &serde_json::from_str::<Value>(&json).unwrap());
             types.insert(read["event_type"].as_str().unwrap().to_owned(), read);
         }
-        prop_assert_eq!(types.len(), 7);
+        prop_assert_eq!(types.len(), 10);
         let inbound = &types["twilio_inbound"];
         prop_assert_eq!(&inbound["body"], &json!(text));
         prop_assert_eq!(&inbound["profile_name"], &json!(text));
         prop_assert_eq!(&types["notification_failed"]["reason"], &json!(text));
+        prop_assert_eq!(&types["media_stored"]["contacts"][0]["name"], &json!(text));
+        prop_assert_eq!(&types["email_status"]["server_answer"], &json!(text));
         let raw = &types["twilio_unknown"]["raw"];
         prop_assert_eq!(&raw["Body"], &json!(text));
         prop_assert_eq!(raw, &inbound["raw"]);
     }
+}
+
+/// Whatever a person or another system writes, and whichever of the optional fields an event has.
+#[test]
+fn every_event_is_valid_by_its_schema() {
+    let schemas = Schemas::read();
+    let mut seen = BTreeSet::new();
+    for text in ["order-1", "größe 👋", "\u{ffff}\0"] {
+        let mut events = events(text);
+        let mut written = changed_preference(Preference::OptedIn, text);
+        let change = &mut written.change;
+        (change.code, change.reason, change.recorded_by, change.scope) = (None, None, None, None);
+        change.message_sid = MESSAGE_SID.parse().ok();
+        events.push(Event::preference(written));
+        for event in events {
+            let mut event = json_of(&event);
+            if event["scope"] == text {
+                // The domain has three scopes, and the test any text.
+                event["scope"] = json!("marketing");
+            }
+            assert_eq!(schemas.problems_of_event(&event), [""; 0], "{event}");
+            seen.insert(event["schema"].as_str().unwrap().to_owned());
+        }
+    }
+    let known: BTreeSet<_> = schemas.names().filter(|name| *name != schemas::NOTIFICATION).map(str::to_owned).collect();
+    assert_eq!(seen, known, "each schema of an event is that of an event");
+}
+
+/// What a person answers with a message that has more than a text.
+#[test]
+fn every_answer_of_a_person_is_valid_by_the_schema() {
+    let order = r#"{"order": {"catalog_id": "7", "text": "please", "product_items": [
+        {"product_retailer_id": "mug", "quantity": 2, "item_price": 9.5, "currency": "EUR"}, {"product_retailer_id": "cup"}]}}"#;
+    let card = "BEGIN:VCARD\nFN:Ava\nTEL;waid=14155550123;type=CELL:+1 415\nTEL:2\nEMAIL:ava@example.com\nEND:VCARD";
+    let reaction = r#"{"data": {"reaction": {"message_id": "wamid.1", "emoji": ""}}}"#;
+    for (field, parameters) in [
+        ("flow", vec![("FlowData", r#"{"size": "L", "gift": true, "rows": [{"n": 1.5}]}"#)]),
+        ("order", vec![("InteractiveData", order)]),
+        ("reaction", vec![("MessageType", "reaction"), ("Body", "👍"), ("OriginalRepliedMessageSid", "SM1")]),
+        ("reaction", vec![("MessageType", "reaction"), ("Body", "")]),
+        ("reaction", vec![("ChannelMetadata", reaction)]),
+        ("contacts", vec![("Body", card)]),
+        ("contacts", vec![("Body", "BEGIN:VCARD\nORG:Acme\nEND:VCARD")]),
+    ] {
+        let names = ["MessageSid", "AccountSid", "From", "To"];
+        let values = [MESSAGE_SID, ACCOUNT_SID, "whatsapp:+14155550123", "whatsapp:+14155238886"];
+        let pairs = names.into_iter().zip(values).chain(parameters.iter().copied());
+        let form: Form = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let message = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
+        let event = json_of(&Event::inbound(message, stored_message("inbound", &form, "order-1")));
+        assert!(event.get(field).is_some(), "{field} {event}");
+        assert_eq!(Schemas::read().problems_of_event(&event), [""; 0], "{event}");
+    }
+}
+
+/// EventBridge refuses an event with a larger integer, and the person's app has chosen the number.
+#[test]
+fn event_has_no_integer_beyond_64_bits() {
+    let order = r#"{"order": {"product_items": [{"product_retailer_id": "mug", "quantity": 18446744073709551615}]}}"#;
+    let pairs = [
+        ("MessageSid", MESSAGE_SID),
+        ("AccountSid", ACCOUNT_SID),
+        ("From", "whatsapp:+14155550123"),
+        ("To", "whatsapp:+14155238886"),
+        ("FlowData", r#"{"size": [18446744073709551615]}"#),
+        ("InteractiveData", order),
+    ];
+    let form: Form = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let message = InboundMessage::parse(TrustedForm::Stored(&form)).unwrap();
+    let event = json_of(&Event::inbound(message, stored_message("inbound", &form, "order-1")));
+    assert_eq!(event["flow"].to_string(), r#"{"size":[1.8446744073709552e+19]}"#);
+    assert_eq!(event["order"]["items"][0]["quantity"], Value::Null);
+    assert_eq!(event["flow_data"], pairs[4].1);
 }
 
 fn json_of(event: &Event) -> Value {
@@ -204,6 +313,14 @@ fn requested_opt_out_says_who_requested_it_and_why() {
 }
 
 #[test]
+fn number_in_an_event_id_is_not_shown() {
+    let mut changed = changed_preference(Preference::OptedOut, "x");
+    changed.change.event_id = format!("{ACCOUNT_SID}#+14155550123#whatsapp#2026-11-20T09:00:00Z.contact_opted_out");
+    let shown = format!("{:?}", Event::preference(changed));
+    assert!(!shown.contains("4155550123"), "{shown}");
+}
+
+#[test]
 fn changes_of_one_person_are_one_message_group() {
     let groups = ["+14155550123", "US.13491208655302741918"].map(|identity| {
         let mut changed = changed_preference(Preference::OptedOut, "x");
@@ -251,4 +368,20 @@ fn form_that_is_not_understood_is_an_event_of_its_account() {
     assert_eq!(json["raw"], json!({"": "nameless", "AccountSid": ACCOUNT_SID, "EventType": "x"}));
     assert_eq!((&json["path"], &json["unreadable_parameters"]), (&json!("/twilio/inbound"), &json!(["MessageSid"])));
     assert_eq!(json["event_id"].as_str().unwrap().len(), "form.".len() + 64);
+}
+
+#[test]
+fn email_event_names_its_notification_and_attempt() {
+    let of = ("AC00000000000000000000000000000001".parse().unwrap(), "order-1".to_owned().try_into().unwrap(), 1);
+    let (occurred_at, received_at) = ("2026-11-20T09:00:00Z".parse().unwrap(), "2026-11-20T09:00:05Z".parse().unwrap());
+    let retention = domain::limits::Retention::default();
+    let mut reported = StoredEmailEvent::new(of, EmailStatus::Bounced, occurred_at, received_at, retention);
+    reported.reason = Some("the e-mail bounced, status 5.1.1".to_owned());
+    let event = Event::email(reported, None);
+    let shown: serde_json::Value = serde_json::from_str(&event.to_json().unwrap()).unwrap();
+    assert_eq!((&shown["event_type"], &shown["schema"]), (&json!("email_status"), &json!("email.status.v1")));
+    assert_eq!(shown["event_id"], "AC00000000000000000000000000000001#order-1#1.email_bounced");
+    assert_eq!((&shown["status"], &shown["attempt"], &shown["to"]), (&json!("bounced"), &json!(1), &json!(null)));
+    assert_eq!(shown["reason"], "the e-mail bounced, status 5.1.1");
+    assert_eq!(shown["occurred_at"], "2026-11-20T09:00:00Z");
 }

@@ -55,6 +55,23 @@ fn read(name: &str, new: &Value, old: &Value) -> Change {
 }
 
 #[test]
+fn a_file_of_a_message_is_read_as_such() {
+    let stored = json!({"M": {"stored": {"M": {
+        "key": {"S": "inbound/AC1/SM1/0"}, "content_type": {"S": "image/png"}, "bytes": {"N": "62"}, "sha256": {"S": "00"}
+    }}}});
+    let mut item = json!({
+        "event": {"S": "media#0"}, "index": {"N": "0"}, "person": {"S": "AC1#+14155550123"}, "from": {"S": "+14155550123"},
+        "to": {"S": "+14155238886"}, "decided_at": {"S": "2026-11-20T09:00:03Z"}, "outcome": stored
+    });
+    for field in ["subject", "message_sid", "account_sid", "expires_at"] {
+        item[field] = message()[field].clone();
+    }
+    let Change::Media(media) = read("INSERT", &item, &json!({})) else { panic!() };
+    assert_eq!((media.index, media.contact().as_str()), (0, "AC1#+14155550123"));
+    assert!(matches!(read("MODIFY", &item, &json!({})), Change::Nothing), "it is published once");
+}
+
+#[test]
 fn a_new_item_of_the_messages_table_is_a_message() {
     let Change::Message(message) = read("INSERT", &message(), &json!({})) else { panic!() };
     assert_eq!(message.raw.len(), 2);

@@ -17,9 +17,10 @@ fn accepted(attempts: &[Value]) -> StoredNotification {
 fn report(number: usize, sid: &str, status: &str, code: Option<&str>) -> MessageReport {
     MessageReport {
         attempt: number,
-        message_sid: sid.parse().unwrap(),
+        message_sid: Some(sid.parse().unwrap()),
         status: status.parse().unwrap(),
         code: code.map(|code| code.parse().unwrap()),
+        reason: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `DELETE /notifications/{id}`: cancels a notification that was not sent yet.
+//! `DELETE /notifications/{id}`: cancels a notification that was not sent yet, or what may follow its message.
 
 use domain::{notification::NotificationId, progress::CancelOutcome};
 use jiff::Timestamp;
@@ -27,7 +27,10 @@ impl ContactsFunction {
         let (stored, outcome) = self.canceller.cancel(found, caller, now).await?.ok_or_else(not_stored)?;
         let notification_id = &stored.subject.id;
         match outcome {
-            CancelOutcome::Cancelled => tracing::info!(%notification_id, "a notification is cancelled"),
+            CancelOutcome::Cancelled => {
+                let state = stored.state().as_str();
+                tracing::info!(%notification_id, state, "a notification is cancelled");
+            }
             CancelOutcome::AlreadyCancelled => {}
             CancelOutcome::Refused(refusal) => {
                 let state = stored.state().as_str();

@@ -3,8 +3,8 @@
 //! shows a contact, `GET /notifications/{id}` shows the log of a notification, and `DELETE` of the same path cancels the
 //! notification. A contact is a phone number or a WhatsApp user id. An id may also be in the query, as in `?id=order-1`.
 //!
-//! Callers are authorized by IAM, in API Gateway. Environment: `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE` and
-//! `TWILIO_ACCOUNT_SID`.
+//! Callers are authorized by IAM, in API Gateway, and for an account by the tenants document. Environment: `CONTACTS_TABLE`,
+//! `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE`, `TWILIO_ACCOUNT_SID` and optionally `TENANTS_TABLE` ([`shared::tenants`]).
 
 use std::convert::Infallible;
 
@@ -22,7 +22,9 @@ use shared::{
     deadline::Deadline,
     env,
     http_reply::{RequestError, RequestProblem, json, respond},
+    http_request::one_account,
     start::{self, StartError},
+    tenants::{TenantCache, authorize},
 };
 use stores::{
     cancel_notification::NotificationCanceller,
@@ -38,13 +40,14 @@ mod cancel;
 mod request;
 mod suppress;
 
-use request::{ContactsRoute, account, caller, one_account, text};
+use request::{ContactsRoute, account, caller, text};
 
 #[derive(Debug)]
 pub struct ContactsFunction {
     contacts: Contacts,
     logs: NotificationLogs,
     canceller: NotificationCanceller,
+    tenants: TenantCache,
     /// The account of requests that name none.
     account_sid: AccountSid,
 }
@@ -80,17 +83,24 @@ impl ContactsFunction {
         let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
         let contacts = Contacts::new(client.clone(), contacts_table);
         let notifications = Notifications::new(client.clone(), notifications_table);
-        let messages = Messages::new(client, messages_table);
-        let function = Self::new(contacts, notifications, messages, account_sid);
-        start::log_warm_up(function.logs.notifications.warm().await);
-        Ok(function)
+        let messages = Messages::new(client.clone(), messages_table);
+        let (tenants, warmed) = tokio::join!(TenantCache::from_env(&client), notifications.warm());
+        start::log_warm_up(warmed);
+        Ok(Self::new(contacts, notifications, messages, tenants?, account_sid))
     }
 
-    fn new(contacts: Contacts, notifications: Notifications, messages: Messages, account_sid: AccountSid) -> Self {
+    fn new(
+        contacts: Contacts,
+        notifications: Notifications,
+        messages: Messages,
+        tenants: TenantCache,
+        account_sid: AccountSid,
+    ) -> Self {
         Self {
             canceller: NotificationCanceller { notifications: notifications.clone(), contacts: contacts.clone() },
             logs: NotificationLogs { notifications, messages },
             contacts,
+            tenants,
             account_sid,
         }
     }
@@ -108,10 +118,11 @@ impl ContactsFunction {
         let account_sid = of_query.clone().unwrap_or_else(|| self.account_sid.clone());
         match route {
             ContactsRoute::Consent(contact) => {
-                let mut request = ConsentRequest::parse(text(request)?, now, caller(request))
+                let mut consent = ConsentRequest::parse(text(request)?, now, caller(request))
                     .map_err(|invalid| RequestProblem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
-                request.account_sid = one_account(request.account_sid, of_query)?;
-                Ok(json(StatusCode::CREATED, &self.record(contact, request, now).await?))
+                consent.account_sid = one_account(consent.account_sid, of_query)?;
+                self.authorize(consent.account_sid.as_ref().unwrap_or(&self.account_sid), request).await?;
+                Ok(json(StatusCode::CREATED, &self.record(contact, consent, now).await?))
             }
             ContactsRoute::Suppress(contact) => {
                 Ok(json(StatusCode::OK, &self.suppress(contact, request, Preference::OptedOut, now).await?))
@@ -120,17 +131,26 @@ impl ContactsFunction {
                 Ok(json(StatusCode::OK, &self.suppress(contact, request, Preference::OptedIn, now).await?))
             }
             ContactsRoute::Contact(contact) => {
+                self.authorize(&account_sid, request).await?;
                 let overview = self.contacts.overview(&ContactKey::of(&account_sid, &contact)).await?;
                 Ok(json(StatusCode::OK, &ContactAnswer { account_sid, contact, overview }))
             }
-            ContactsRoute::Notification(ids) => match self.find(&account_sid, &ids).await? {
-                Some(found) => Ok(json(StatusCode::OK, &self.logs.log_of(found).await?)),
-                None => Err(RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification").into()),
-            },
+            ContactsRoute::Notification(ids) => {
+                self.authorize(&account_sid, request).await?;
+                let missing = || RequestProblem::new(StatusCode::NOT_FOUND, "id", "there is no such notification");
+                let found = self.find(&account_sid, &ids).await?.ok_or_else(missing)?;
+                Ok(json(StatusCode::OK, &self.logs.log_of(found).await?))
+            }
             ContactsRoute::Cancellation(ids) => {
+                self.authorize(&account_sid, request).await?;
                 Ok(json(StatusCode::OK, &self.cancel(&account_sid, &ids, caller(request).as_deref(), now).await?))
             }
         }
+    }
+
+    /// Refuses an account that the caller may not name.
+    async fn authorize(&self, account_sid: &AccountSid, request: &Request) -> Result<(), RequestProblem> {
+        authorize(&*self.tenants.current().await, account_sid, caller(request).as_deref())
     }
 
     /// The first notification that exists of these readings of an id.

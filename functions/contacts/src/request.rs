@@ -10,7 +10,7 @@ use lambda_http::{
 };
 use shared::{
     http_reply::RequestProblem,
-    http_request::{decoded, one_value, readings, required_value},
+    http_request::{self, decoded, readings, required_value},
 };
 use twilio_types::{
     address::{E164, InvalidAddress, Recipient},
@@ -108,24 +108,7 @@ fn values<'a>(request: &'a Request, name: &str) -> Option<Vec<&'a str>> {
 
 /// The account that the query names.
 pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, RequestProblem> {
-    let named = one_value("account_sid", values(request, "account_sid"))?;
-    named.map(str::parse).transpose().map_err(|error: twilio_types::sid::InvalidSid| {
-        RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", error.to_string())
-    })
-}
-
-/// The account of a request. The body and the query may both name it, and must not disagree.
-pub(crate) fn one_account(
-    of_body: Option<AccountSid>,
-    of_query: Option<AccountSid>,
-) -> Result<Option<AccountSid>, RequestProblem> {
-    match (of_body, of_query) {
-        (Some(of_body), Some(of_query)) if of_body != of_query => {
-            let problem = "the body and the query name two accounts, and expected one";
-            Err(RequestProblem::new(StatusCode::BAD_REQUEST, "account_sid", problem))
-        }
-        (of_body, of_query) => Ok(of_body.or(of_query)),
-    }
+    http_request::account(values(request, "account_sid"))
 }
 
 pub(crate) fn text(request: &Request) -> Result<&str, RequestProblem> {
@@ -136,7 +119,7 @@ pub(crate) fn text(request: &Request) -> Result<&str, RequestProblem> {
 /// The ARN of the principal that API Gateway authorized.
 pub(crate) fn caller(request: &Request) -> Option<String> {
     match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone(),
+        RequestContext::ApiGatewayV2(context) => http_request::caller(context).map(str::to_owned),
         _ => None,
     }
 }
@@ -225,16 +208,6 @@ mod tests {
         }
         assert_eq!(with_query(Method::PUT, "/notifications", "id=a").unwrap_err().status, 405);
         assert_eq!(with_query(Method::GET, "/notificationsx", "id=a").unwrap_err().status, 405);
-    }
-
-    #[test]
-    fn two_accounts_that_disagree_are_refused_by_name() {
-        let [one, other]: [AccountSid; 2] =
-            ["AC00000000000000000000000000000001", "AC00000000000000000000000000000002"]
-                .map(|sid| sid.parse().unwrap());
-        assert_eq!(one_account(Some(one.clone()), Some(other)).unwrap_err().field, "account_sid");
-        assert_eq!(one_account(Some(one.clone()), Some(one.clone())), Ok(Some(one.clone())));
-        assert_eq!(one_account(None, Some(one.clone())), Ok(Some(one)));
     }
 
     #[test]

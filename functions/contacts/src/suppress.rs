@@ -41,6 +41,7 @@ impl ContactsFunction {
         let suppression = SuppressionRequest::parse(text(request)?, query)
             .map_err(|invalid| RequestProblem::new(StatusCode::BAD_REQUEST, invalid.field, invalid.problem))?;
         let account_sid = suppression.account_sid.clone().unwrap_or_else(|| self.account_sid.clone());
+        self.authorize(&account_sid, request).await?;
         let key = ContactKey::of(&account_sid, &contact);
         let recorded_by = caller(request);
         let outcome = self.contacts.record_suppression(&key, &suppression, preference, recorded_by, now).await?;

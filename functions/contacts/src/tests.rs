@@ -4,6 +4,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use domain::tenants::{Tenants, TenantsDocument};
 use lambda_http::Context;
 use serde_json::{Value, json};
 
@@ -31,8 +32,18 @@ fn contacts_at(dynamodb_url: &str) -> ContactsFunction {
         Contacts::new(client.clone(), "contacts".to_owned()),
         Notifications::new(client.clone(), "notifications".to_owned()),
         Messages::new(client, "messages".to_owned()),
+        TenantCache::fixed(tenants()),
         "AC00000000000000000000000000000001".parse().unwrap(),
     )
+}
+
+/// An account that only one role may name.
+fn tenants() -> Tenants {
+    let document = json!({"format": 1, "accounts": {
+        "AC00000000000000000000000000000002": {"callers": ["arn:aws:iam::123456789012:role/shop"]}}});
+    let document = TenantsDocument::parse(&document.to_string()).unwrap();
+    let default_account = "AC00000000000000000000000000000001".parse().ok();
+    Tenants::of_parameters(std::sync::Arc::default(), default_account).with_document(1, document)
 }
 
 fn event(text: &str) -> Value {
@@ -44,6 +55,42 @@ async fn answer(event: &Value) -> (u16, Value) {
     let response = contacts().handle(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
+}
+
+#[tokio::test]
+async fn account_of_another_tenant_is_refused_on_every_route() {
+    let suppression = |method: &str| {
+        let mut event = event(CONSENT);
+        event["rawPath"] = json!("/contacts/+14155550123/suppression");
+        event["requestContext"]["http"]["method"] = json!(method);
+        event["body"] = json!(r#"{"scope": "all", "reason": "a letter"}"#);
+        event
+    };
+    for mut event in [
+        event(CONSENT),
+        suppression("PUT"),
+        suppression("DELETE"),
+        event(OVERVIEW),
+        event(NOTIFICATION),
+        event(CANCELLATION),
+    ] {
+        for (account, role, refused) in [
+            ("AC00000000000000000000000000000002", "other", true),
+            ("AC00000000000000000000000000000001", "shop", true),
+            ("AC00000000000000000000000000000002", "shop", false),
+            ("AC00000000000000000000000000000001", "other", false),
+        ] {
+            event["rawQueryString"] = json!(format!("account_sid={account}"));
+            event["requestContext"]["authorizer"]["iam"]["userArn"] =
+                json!(format!("arn:aws:sts::123456789012:assumed-role/{role}/session"));
+            let (status, problem) = answer(&event).await;
+            // What may be asked for fails at the table, which this function cannot reach.
+            assert_eq!(status, if refused { 403 } else { 500 }, "{account} {role}: {problem} {event}");
+            if refused {
+                assert_eq!(problem["error"]["field"], "account_sid");
+            }
+        }
+    }
 }
 
 #[tokio::test]

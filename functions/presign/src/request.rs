@@ -12,7 +12,10 @@ use shared::{
     http_reply::RequestProblem,
     http_request::{one_value, readings, required_value},
 };
-use twilio_types::media::{MediaType, UnsupportedType, WrongSize};
+use twilio_types::{
+    media::{MediaType, UnsupportedType, WrongSize},
+    sid::AccountSid,
+};
 
 /// The lifetimes of a download link, in seconds. At least ten minutes, so that a slow download ends in time. At most twelve
 /// hours, because the function's own credentials, which sign the link, do not last longer.
@@ -23,6 +26,8 @@ const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 pub(crate) struct UploadRequest {
     pub(crate) media_type: MediaType,
     pub(crate) content_length: u64,
+    /// The account that the file is for; none if the body names none.
+    pub(crate) account_sid: Option<AccountSid>,
 }
 
 #[derive(Debug)]
@@ -34,7 +39,7 @@ pub(crate) struct DownloadRequest {
 
 impl UploadRequest {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestProblem> {
-        let UploadFields { content_type, content_length } = UploadFields::read(body)
+        let UploadFields { content_type, content_length, account_sid } = UploadFields::read(body)
             .map_err(|(field, problem)| RequestProblem::new(StatusCode::BAD_REQUEST, field, problem))?;
         let media_type: MediaType = content_type.parse().map_err(|error: UnsupportedType| {
             RequestProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string())
@@ -42,13 +47,14 @@ impl UploadRequest {
         media_type
             .check_size(content_length)
             .map_err(|error| RequestProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "content_length", error.to_string()))?;
-        Ok(Self { media_type, content_length })
+        Ok(Self { media_type, content_length, account_sid })
     }
 }
 
 struct UploadFields {
     content_type: String,
     content_length: u64,
+    account_sid: Option<AccountSid>,
 }
 
 impl UploadFields {
@@ -58,6 +64,8 @@ impl UploadFields {
         let read = Self {
             content_type: fields.required("content_type", "a media type, as in image/jpeg", as_string)?,
             content_length: fields.required("content_length", "a whole number of bytes", |value| value.as_u64())?,
+            account_sid: fields
+                .optional("account_sid", "an account's SID, as in AC0123...", |value| as_string(value)?.parse().ok())?,
         };
         fields.finish()?;
         Ok(read)
@@ -112,6 +120,16 @@ pub(crate) fn wrong_object_size(error: WrongSize) -> RequestProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upload_may_name_its_account() {
+        let body = |account: &str| format!(r#"{{"content_type": "image/jpeg", "content_length": 1{account}}}"#);
+        let account = |account: &str| UploadRequest::parse(body(account).as_bytes()).map(|request| request.account_sid);
+        let sid = "AC00000000000000000000000000000002";
+        assert_eq!(account(&format!(r#", "account_sid": "{sid}""#)).unwrap(), sid.parse().ok());
+        assert_eq!(account("").unwrap(), None);
+        assert_eq!(account(r#", "account_sid": "AC1""#).unwrap_err().field, "account_sid");
+    }
 
     #[test]
     fn upload_of_a_supported_type_and_size_is_accepted() {

@@ -2,15 +2,14 @@
 
 use std::sync::Mutex;
 
-use domain::limits::Retention;
-use shared::{env, opt_out, secrets::Secrets, start::StartError, twilio::TwilioAccounts};
+use shared::{env, secrets::Secrets, start::StartError, tenants::TenantCache, twilio::TwilioAccounts};
 use stores::{
     contacts::Contacts, messages::Messages, notifications::Notifications, pending_cancellations::PendingCancellations,
     record_inbound::InboundRecorder, record_status::StatusRecorder, senders::KnownSenders, sweeps::Sweeps,
 };
 use twilio_client::{DEFAULT_BASE_URL, TwilioClient};
 
-use crate::{DefaultService, ReconcileFunction, Requests};
+use crate::{ReconcileFunction, Requests};
 
 /// More than a run has time for: a page of a list takes a second or two, and the statuses are looked up by 16 concurrent
 /// requests.
@@ -25,8 +24,6 @@ impl ReconcileFunction {
     pub async fn from_env() -> Result<Self, StartError> {
         let api_base_url = env::optional("TWILIO_API_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
         let api_base_url = env::parse("TWILIO_API_BASE_URL", &api_base_url)?;
-        let policy = opt_out::policy_from_env()?;
-        let retention = env::optional_parsed::<Retention>("MESSAGE_RETENTION_DAYS")?.unwrap_or_default();
         let requests = Requests {
             per_run: env::optional_parsed("RECONCILE_REQUESTS")?.unwrap_or(REQUESTS),
             page_size: env::optional_parsed("RECONCILE_PAGE_SIZE")?.unwrap_or(PAGE_SIZE),
@@ -38,29 +35,23 @@ impl ReconcileFunction {
         let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
         let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
-        let service = default_service()?;
+        let tenants = TenantCache::from_env(&dynamodb).await?;
         let secret_id = env::required("TWILIO_SECRET_ID")?;
         let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
         let secrets = Secrets::load(aws_sdk_secretsmanager::Client::new(&config), secret_id, max_age).await?;
         Ok(Self {
             twilio: TwilioAccounts::new(TwilioClient::new(api_base_url)?, secrets),
-            inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone(), policy, retention),
-            statuses: StatusRecorder::new(messages.clone(), retention),
+            inbound: InboundRecorder::new(dynamodb.clone(), messages.clone(), contacts.clone()),
+            statuses: StatusRecorder::new(messages.clone()),
             messages,
             notifications,
             contacts,
             sweeps: Sweeps::new(dynamodb.clone(), rate_limits_table.clone()),
             senders: KnownSenders::new(dynamodb.clone(), rate_limits_table.clone()),
             cancellations: PendingCancellations::new(dynamodb.clone(), rate_limits_table),
-            service,
+            tenants,
+            asked_at: Mutex::default(),
             requests,
         })
     }
-}
-
-/// The service of notifications that name no sender, if one is configured.
-fn default_service() -> Result<Option<DefaultService>, StartError> {
-    let (account_sid, sid) =
-        (env::optional_parsed("TWILIO_ACCOUNT_SID")?, env::optional_parsed("MESSAGING_SERVICE_SID")?);
-    Ok(account_sid.zip(sid).map(|(account_sid, sid)| DefaultService { account_sid, sid, asked_at: Mutex::default() }))
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use twilio_client::{MediaFile, MessageResource};
 use twilio_types::{
     message_status::{MessageStatus, ReportedStatus, Stage},
@@ -16,6 +16,16 @@ pub(crate) const INBOUND: &str = "inbound";
 /// Whether a person sent a message within a time.
 pub(crate) fn is_inbound_within(message: &MessageResource, within: &RangeInclusive<Timestamp>) -> bool {
     message.direction == INBOUND && message.happened_at().is_none_or(|at| within.contains(&at))
+}
+
+/// For so long Twilio may list fewer files than a message has: it lacks some for seconds after the message arrived. Later the
+/// others are deleted there.
+const FILES_ARE_LISTED_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether files of a message are not listed yet. Recorded without them, the message would never get them.
+pub(crate) fn awaits_files(message: &MessageResource, listed: usize, now: Timestamp) -> bool {
+    let is_young = message.happened_at().is_some_and(|at| now.duration_since(at) < FILES_ARE_LISTED_AFTER);
+    is_young && u32::try_from(listed).unwrap_or(u32::MAX) < message.num_media
 }
 
 /// Whether no further status of a message that we sent is expected.
@@ -104,6 +114,16 @@ mod tests {
         for (change, expected) in cases {
             assert_eq!(is_inbound_within(&message(&change), &within), expected, "{change}");
         }
+    }
+
+    #[test]
+    fn files_of_a_young_message_that_are_not_listed_are_awaited() {
+        let awaits = |num_media: &str, listed, now: &str| {
+            awaits_files(&message(&json!({"num_media": num_media})), listed, now.parse().unwrap())
+        };
+        let (young, old) = ("2026-11-20T09:15:00Z", "2026-11-20T09:15:01Z");
+        assert_eq!([0, 1, 2, 3].map(|listed| awaits("2", listed, young)), [true, true, false, false]);
+        assert!(!awaits("0", 0, young) && !awaits("2", 0, old), "they are deleted at Twilio");
     }
 
     #[test]

@@ -9,12 +9,13 @@
 //! not notifications are sent from it by default.
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `TWILIO_SECRET_ID`, and
-//! optionally `TWILIO_ACCOUNT_SID` and `MESSAGING_SERVICE_SID` (whose senders are ours), `TWILIO_API_BASE_URL` (Twilio's),
-//! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000),
-//! `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_KEYWORDS` (no change), `OPT_OUT_SCOPE` (`all`, or `sender`),
-//! `MESSAGE_RETENTION_DAYS` (30) and `SECRET_MAX_AGE_SECONDS` (300).
+//! optionally `TWILIO_ACCOUNT_SID` and `MESSAGING_SERVICE_SID` (whose senders are ours), `TENANTS_TABLE`, and for the
+//! accounts that its document does not name `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_KEYWORDS` (no change),
+//! `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS` (30), `TWILIO_API_BASE_URL` (Twilio's),
+//! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000) and
+//! `SECRET_MAX_AGE_SECONDS` (300).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ use shared::{
     deadline::{Deadline, DeadlineExceeded},
     report::Chain,
     secrets::SecretsError,
+    tenants::TenantCache,
     twilio::{AccountCallError, TwilioAccounts},
 };
 use stores::{
@@ -31,6 +33,7 @@ use stores::{
     pending_cancellations::PendingCancellations, record_inbound::InboundRecorder, record_status::StatusRecorder,
     senders::KnownSenders, sweeps::Sweeps,
 };
+use twilio_types::sid::{AccountSid, MessagingServiceSid};
 
 mod account;
 mod budget;
@@ -50,7 +53,6 @@ pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
 
 use account::Account;
 use budget::{Budget, Share};
-use senders::DefaultService;
 
 /// The function.
 #[derive(Debug)]
@@ -62,7 +64,9 @@ pub struct ReconcileFunction {
     sweeps: Sweeps,
     senders: KnownSenders,
     cancellations: PendingCancellations,
-    service: Option<DefaultService>,
+    tenants: TenantCache,
+    /// When Twilio was last asked for the senders of a service.
+    asked_at: Mutex<BTreeMap<(AccountSid, MessagingServiceSid), Timestamp>>,
     inbound: InboundRecorder,
     statuses: StatusRecorder,
     requests: Requests,

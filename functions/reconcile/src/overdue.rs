@@ -1,4 +1,5 @@
-//! Notifications whose message should have its final status: looked up one by one, the longest overdue first.
+//! Notifications whose messages should have their final status: looked up one by one, the longest overdue first. One to which
+//! an option followed without a delivery has several.
 //!
 //! A message that cannot be looked up is postponed, later and later, and does not hold up the others.
 
@@ -8,9 +9,10 @@ use shared::{report::Chain, twilio::AccountCallError};
 use stores::{
     dynamodb::{Item, StoreError},
     fault::AwsFault,
-    notifications::{OPEN_SHARDS, OverdueNotification},
+    notifications::{OPEN_SHARDS, OverdueNotification, StoredNotification},
 };
 use twilio_client::{MessageResource, TwilioError};
+use twilio_types::sid::MessageSid;
 
 use crate::{
     AccountReport, Budget, ReconcileFunction,
@@ -62,6 +64,26 @@ enum Handled {
     /// It is closed without a new status, or open until a later look.
     Settled,
     Failed,
+}
+
+/// What became of looking at one message of an overdue notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MessageState {
+    /// Its final status was missing, and is recorded.
+    Recovered,
+    /// Its final status was recorded before, or will never be known.
+    Settled,
+    /// It has no final status.
+    Unfinished,
+    /// Its status could not be recorded.
+    Postponed,
+    /// It could not be fetched.
+    Failed,
+}
+
+/// The messages of a notification whose final status is not known.
+fn open_messages(stored: &StoredNotification) -> Vec<MessageSid> {
+    stored.progress.open_messages().filter_map(|(_, attempt)| attempt.message_sid.clone()).collect()
 }
 
 /// How far a shard of the index is read.
@@ -125,41 +147,6 @@ impl ReconcileFunction {
         budget: &Budget,
         now: Timestamp,
     ) -> Result<Handled, Stop> {
-        budget.request()?;
-        let (notification_id, message_sid) = (&overdue.id, &overdue.message_sid);
-        let fetched =
-            self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.fetch(message_sid).await).await;
-        let handled = match LookUp::of(fetched)? {
-            LookUp::Found(message) => return self.handle_found(account, overdue, &message, now).await,
-            LookUp::Deleted => {
-                tracing::warn!(%notification_id, %message_sid, "the message of a notification was deleted at Twilio");
-                self.notifications.close(&account.sid, &overdue.id).await?;
-                Handled::Settled
-            }
-            LookUp::Failed(error) => {
-                tracing::error!(
-                    %notification_id, %message_sid, lookups = overdue.lookups, error = %Chain(&error),
-                    "the message of an overdue notification cannot be fetched from Twilio, and is tried again later"
-                );
-                self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
-                Handled::Failed
-            }
-        };
-        Ok(handled)
-    }
-
-    async fn handle_found(
-        &self,
-        account: &Account,
-        overdue: &OverdueNotification,
-        message: &MessageResource,
-        now: Timestamp,
-    ) -> Result<Handled, Stop> {
-        // A word that is not known is recorded as well, so that it is seen.
-        if !is_final(&message.status) && message.status.known().is_some() {
-            self.postpone(account, overdue, unfinished_delay(overdue.lookups), now).await?;
-            return Ok(Handled::Settled);
-        }
         let stored = match self.notifications.get(&account.sid, &overdue.id).await {
             // An item that cannot be read.
             Err(error) if error.fault() == AwsFault::Invalid => {
@@ -168,25 +155,73 @@ impl ReconcileFunction {
             }
             stored => Some(stored?),
         };
+        let try_again = retry_delay(overdue.lookups.saturating_add(1));
         let Some(stored) = stored else {
-            self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
+            self.postpone(account, overdue, try_again, now).await?;
             return Ok(Handled::Settled);
         };
-        let origin = stored.and_then(|stored| origin_of(&stored, &overdue.message_sid));
-        let restored = match origin {
-            Some(origin) => self.record_status(account, message, &origin).await?,
+        let (mut handled, mut delay) = (Handled::Settled, None);
+        let mut wait = |time: SignedDuration| delay = Some(delay.map_or(time, |known: SignedDuration| known.min(time)));
+        for message_sid in stored.iter().flat_map(open_messages) {
+            match self.look_at_message(account, overdue, &message_sid, stored.as_ref(), budget).await? {
+                MessageState::Recovered => handled = Handled::Recovered,
+                MessageState::Settled => {}
+                MessageState::Unfinished => wait(unfinished_delay(overdue.lookups)),
+                MessageState::Postponed => wait(try_again),
+                MessageState::Failed => {
+                    wait(try_again);
+                    handled = Handled::Failed;
+                }
+            }
+        }
+        match delay {
+            Some(delay) => self.postpone(account, overdue, delay, now).await?,
+            None => self.notifications.close(&account.sid, &overdue.id).await?,
+        }
+        Ok(handled)
+    }
+
+    /// Looks up one message of a notification, and records its status if it is final.
+    async fn look_at_message(
+        &self,
+        account: &Account,
+        overdue: &OverdueNotification,
+        message_sid: &MessageSid,
+        stored: Option<&StoredNotification>,
+        budget: &Budget,
+    ) -> Result<MessageState, Stop> {
+        budget.request()?;
+        let notification_id = &overdue.id;
+        let fetched =
+            self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.fetch(message_sid).await).await;
+        let message = match LookUp::of(fetched)? {
+            LookUp::Found(message) => message,
+            LookUp::Deleted => {
+                tracing::warn!(%notification_id, %message_sid, "the message of a notification was deleted at Twilio");
+                return Ok(MessageState::Settled);
+            }
+            LookUp::Failed(error) => {
+                tracing::error!(
+                    %notification_id, %message_sid, lookups = overdue.lookups, error = %Chain(&error),
+                    "the message of an overdue notification cannot be fetched from Twilio, and is tried again later"
+                );
+                return Ok(MessageState::Failed);
+            }
+        };
+        // A word that is not known is recorded as well, so that it is seen.
+        if !is_final(&message.status) && message.status.known().is_some() {
+            return Ok(MessageState::Unfinished);
+        }
+        let restored = match stored.and_then(|stored| origin_of(stored, message_sid)) {
+            Some(origin) => self.record_status(account, &message, &origin).await?,
             None => Restored::Duplicate,
         };
-        if restored == Restored::Postponed {
-            self.postpone(account, overdue, retry_delay(overdue.lookups.saturating_add(1)), now).await?;
-            return Ok(Handled::Settled);
-        }
-        if !is_final(&message.status) {
-            self.postpone(account, overdue, unfinished_delay(overdue.lookups), now).await?;
-            return Ok(Handled::Settled);
-        }
-        self.notifications.close(&account.sid, &overdue.id).await?;
-        Ok(if restored == Restored::Recorded { Handled::Recovered } else { Handled::Settled })
+        Ok(match restored {
+            Restored::Postponed => MessageState::Postponed,
+            _ if !is_final(&message.status) => MessageState::Unfinished,
+            Restored::Recorded => MessageState::Recovered,
+            Restored::Duplicate => MessageState::Settled,
+        })
     }
 
     async fn postpone(

@@ -1,6 +1,7 @@
 //! Records what is missing, in the same way as its webhook would have been recorded.
 
 use domain::callback_url::CallbackOrigin;
+use jiff::Timestamp;
 use shared::{report::Chain, twilio::AccountCallError, webhook::unreadable_names};
 use stores::{
     messages::{MessageArrival, RecordOutcome, Source},
@@ -13,7 +14,7 @@ use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm, st
 use crate::{
     Budget, ReconcileFunction,
     account::{Account, Stop},
-    found::{INBOUND, inbound_form, status_form},
+    found::{INBOUND, awaits_files, inbound_form, status_form},
 };
 
 /// What became of recording a message or a status.
@@ -52,6 +53,11 @@ impl ReconcileFunction {
                 return Ok(Restored::Postponed);
             }
         };
+        if awaits_files(message, media.len(), Timestamp::now()) {
+            let (listed, num_media) = (media.len(), message.num_media);
+            tracing::warn!(%message_sid, listed, num_media, "Twilio does not list all files of an inbound message yet");
+            return Ok(Restored::Postponed);
+        }
         let form = inbound_form(&account.sid, message, &media);
         let form = TrustedForm::Reconstructed(&form);
         let (parsed, arrival) = match (InboundMessage::parse(form), arrival(message)) {
@@ -65,7 +71,8 @@ impl ReconcileFunction {
                 return Ok(Restored::Postponed);
             }
         };
-        match self.inbound.record(&parsed, form, arrival).await {
+        let settings = self.tenants.of(&account.sid).await;
+        match self.inbound.record(&parsed, form, arrival, &settings).await {
             Ok(stored) => {
                 let restored = Restored::from(stored.recorded);
                 if restored == Restored::Recorded {
@@ -126,7 +133,8 @@ impl ReconcileFunction {
                 return Ok(Restored::Postponed);
             }
         };
-        let restored = Restored::from(self.statuses.record(&callback, form, Some(origin), arrival).await?);
+        let retention = self.tenants.of(&account.sid).await.retention;
+        let restored = Restored::from(self.statuses.record(&callback, form, Some(origin), arrival, retention).await?);
         if restored == Restored::Recorded {
             tracing::info!(
                 %message_sid, status = %message.status,

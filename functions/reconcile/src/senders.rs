@@ -1,33 +1,19 @@
-//! Which senders of an account are ours: those that `publish` has learned, and those of the configured Messaging Service, so that
-//! a deployment whose webhooks have never arrived is reconciled, too.
+//! Which senders of an account are ours: those that `publish` has learned, the configured ones, and those of the configured
+//! Messaging Services, so that a deployment whose webhooks have never arrived is reconciled, too.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::PoisonError};
 
+use domain::configured_senders::ConfiguredSenders;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use shared::report::Chain;
 use twilio_client::{ApiRequest, Product};
-use twilio_types::{
-    address::Address,
-    sid::{AccountSid, MessagingServiceSid},
-};
+use twilio_types::{address::Address, sid::MessagingServiceSid};
 
 use crate::{
     Budget, ReconcileFunction,
     account::{Account, Stop},
 };
-
-/// The Messaging Service of notifications that name no sender.
-#[derive(Debug)]
-pub(crate) struct DefaultService {
-    pub(crate) account_sid: AccountSid,
-    pub(crate) sid: MessagingServiceSid,
-    /// When Twilio was last asked for its senders.
-    pub(crate) asked_at: Mutex<Option<Timestamp>>,
-}
 
 /// Senders are seldom added to a service.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -65,26 +51,34 @@ impl ServiceSenders {
 impl ReconcileFunction {
     /// The senders of an account whose lists are read.
     pub(crate) async fn senders_of(&self, account: &Account, budget: &Budget) -> Result<BTreeSet<String>, Stop> {
-        if let Some(service) = self.service.as_ref().filter(|service| service.account_sid == account.sid) {
-            self.learn_senders(account, service, budget).await?;
+        let tenants = self.tenants.current().await;
+        for sender in tenants.own_senders(&account.sid).into_iter().flat_map(ConfiguredSenders::all) {
+            if let Some(address) = sender.from.as_ref().and_then(|from| from.to_string().parse().ok()) {
+                self.senders.learn(&account.sid, &address).await?;
+            }
+            if let Some(service) = &sender.service {
+                self.learn_senders(account, service, budget).await?;
+            }
         }
         Ok(self.senders.of(&account.sid).await?)
     }
 
-    /// Learns the senders of the default service, once an hour. Without Twilio's answer the others are read all the same.
-    async fn learn_senders(&self, account: &Account, service: &DefaultService, budget: &Budget) -> Result<(), Stop> {
-        let now = Timestamp::now();
-        let asked_at = *service.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked_at.is_some_and(|asked_at| now.duration_since(asked_at) < ASK_AGAIN) {
+    /// Learns the senders of a configured service, once an hour. Without Twilio's answer the others are read all the same.
+    async fn learn_senders(
+        &self,
+        account: &Account,
+        service: &MessagingServiceSid,
+        budget: &Budget,
+    ) -> Result<(), Stop> {
+        if !self.is_time_to_ask(account, service) {
             return Ok(());
         }
-        *service.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         for kind in ["ChannelSenders", "PhoneNumbers"] {
             // A small budget is for the lists.
             if budget.request().is_err() {
                 return Ok(());
             }
-            let path = format!("/v1/Services/{}/{kind}", service.sid);
+            let path = format!("/v1/Services/{service}/{kind}");
             let call = self.twilio.call(&account.sid, budget.deadline(), async |twilio| {
                 let request = ApiRequest::get(Product::Messaging, path.as_str()).query([("PageSize", PAGE_SIZE)]);
                 twilio.call::<ServiceSenders>(request).await
@@ -101,6 +95,18 @@ impl ReconcileFunction {
             }
         }
         Ok(())
+    }
+
+    /// Whether a service was not asked about in the last hour. If so, that is noted.
+    fn is_time_to_ask(&self, account: &Account, service: &MessagingServiceSid) -> bool {
+        let now = Timestamp::now();
+        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = asked_at.get(&(account.sid.clone(), service.clone()));
+        let is_time = last.is_none_or(|last| now.duration_since(*last) >= ASK_AGAIN);
+        if is_time {
+            asked_at.insert((account.sid.clone(), service.clone()), now);
+        }
+        is_time
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::header::CONTENT_TYPE;
-use reqwest::{Client, redirect::Policy};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -20,6 +19,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn send(sandbox: &Arc<Sandbox>, repeat: RepeatedRequest) -> Value {
     match repeat {
         RepeatedRequest::Webhook(webhook, token) => json!(inbound::deliver_again(sandbox, &webhook, token).await),
+        RepeatedRequest::Event(post) => post.again(sandbox).await,
         RepeatedRequest::Call(call) => match answer(sandbox, call).await {
             Ok(answer) => answer,
             Err(_) => json!({"status": null, "content_type": null, "body": null}),
@@ -30,10 +30,12 @@ pub(crate) async fn send(sandbox: &Arc<Sandbox>, repeat: RepeatedRequest) -> Val
 /// Calls the sandbox's own API with the account's own credentials, so that the call is recorded as any other.
 async fn answer(sandbox: &Sandbox, call: RepeatedCall) -> reqwest::Result<Value> {
     let RepeatedCall { method, path_and_query, content_type, body } = call;
-    let client = Client::builder().redirect(Policy::none()).timeout(CALL_TIMEOUT).build()?;
     let config = &sandbox.config;
-    let mut request = client
+    let mut request = sandbox
+        .http
+        .for_own_api()
         .request(method, sandbox.own_url(&path_and_query))
+        .timeout(CALL_TIMEOUT)
         .basic_auth(&config.api_key_sid, Some(config.api_key_secret.expose_secret()))
         .body(body);
     if let Some(content_type) = content_type {

@@ -104,6 +104,12 @@ impl Alert {
         Self::new(code, "error", Some(message.sid.as_str()), at)
     }
 
+    /// The alert of an event that a sink did not take. Source: Twilio, errors 91300 to 91308: 91302 is a warning.
+    pub(crate) fn of_sink(code: u32, sink_sid: &str, url: &str, status: Option<u16>, at: Timestamp) -> Self {
+        let level = if code == 91302 { "warning" } else { "error" };
+        Self { status, method: Some("POST"), url: Some(url.to_owned()), ..Self::new(code, level, Some(sink_sid), at) }
+    }
+
     /// The alert of a request to create a message that was refused. The debugger shows no other calls here.
     pub(crate) fn of_call(method: &Method, path: &str, code: u32, status: u16, at: Timestamp) -> Option<Self> {
         let creates = *method == Method::POST && path.ends_with("/Messages.json");

@@ -16,8 +16,14 @@ use twilio_webhook::form::Form;
 
 use self::{accept::CreateOutcome, resource::message_resource};
 use crate::{
-    api_error::ApiError, auth::Authenticated, callbacks, faults::InjectedFault, limits::InFlight,
-    outages::ReadOperation, paging::PageRequest, state::Sandbox,
+    api_error::ApiError,
+    auth::Authenticated,
+    callbacks,
+    faults::{CallFaults, InjectedFault},
+    limits::InFlight,
+    outages::ReadOperation,
+    paging::PageRequest,
+    state::Sandbox,
 };
 
 mod accept;
@@ -49,24 +55,39 @@ async fn create_message(
     let CreateOutcome::Created { shown, mut status_task, faults } = accept::accept(&sandbox, message)? else {
         return std::future::pending().await;
     };
+    if faults.contains(&InjectedFault::ReportFirst) && !status_task.is_finished() {
+        let _ = (&mut status_task).await;
+    }
+    answer_as_planned(&faults).await?;
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
+}
+
+/// Delays, refuses or leaves out the answer to a request that was carried out.
+pub(crate) async fn answer_as_planned(faults: &CallFaults) -> Result<(), ApiError> {
     for fault in faults.iter() {
         match fault {
             InjectedFault::AcceptThenHang => std::future::pending().await,
             InjectedFault::AcceptThenRefuse { status, code } => return Err(ApiError::planned(*status, *code)),
-            InjectedFault::ReportFirst if !status_task.is_finished() => {
-                let _ = (&mut status_task).await;
-            }
             InjectedFault::Slow { milliseconds } => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
             _ => {}
         }
     }
-    Ok((StatusCode::CREATED, Json(shown)).into_response())
+    Ok(())
 }
 
-/// Sends a message for another product, as Verify does. Returns its SID; none where a planned fault creates no message.
-pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<Option<String>, ApiError> {
+/// A message that was created for another product or by the page.
+pub(crate) struct SentMessage {
+    pub(crate) sid: Option<String>,
+    /// The faults of the answer, for [`answer_as_planned`].
+    pub(crate) faults: CallFaults,
+}
+
+/// Sends a message for another product, as Verify does. None where a planned fault gives neither a message nor an answer.
+pub(crate) fn send(sandbox: &Arc<Sandbox>, form: &Form) -> Result<Option<SentMessage>, ApiError> {
     Ok(match accept::accept(sandbox, create::message(sandbox, form)?)? {
-        CreateOutcome::Created { shown, .. } => shown.get("sid").and_then(Value::as_str).map(str::to_owned),
+        CreateOutcome::Created { shown, faults, .. } => {
+            Some(SentMessage { sid: shown.get("sid").and_then(Value::as_str).map(str::to_owned), faults })
+        }
         CreateOutcome::NoAnswer => None,
     })
 }

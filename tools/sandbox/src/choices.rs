@@ -32,6 +32,18 @@ pub(crate) struct Choices {
     /// Whether the list of messages has those that are not sent yet. Twilio, "Messages resource": it is sorted by `DateSent`,
     /// which they lack. [`crate::unsent`] hides them for one recipient, or for a time.
     pub(crate) unsent_messages: UnsentMessages,
+    /// How an event arrives at a sink without `batch_events`: in an array of one, or by itself. Twilio, "Sink resource", does not
+    /// say it.
+    pub(crate) unbatched_event: UnbatchedEvent,
+    /// How the row that a person selects in a list arrives. No page of Twilio has `ListId` and `ListTitle`; programs read them.
+    pub(crate) list_answer: ListAnswer,
+    /// How an order arrives. Twilio has no page about it; here it is Meta's own object, if anything.
+    pub(crate) order_answer: OrderAnswer,
+    /// How a reaction arrives. Twilio has no page about it.
+    pub(crate) reaction: ReactionWebhook,
+    /// Whether a verification is found by its number. Twilio, "Verifications resource", has the SID in the path of `GET`, and
+    /// programs use the number there for updates.
+    pub(crate) verification_by_number: VerificationByNumber,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +116,56 @@ pub(crate) enum UnsentMessages {
     #[default]
     Listed,
     Hidden,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnbatchedEvent {
+    #[default]
+    Array,
+    Object,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ListAnswer {
+    /// `ListId` and `ListTitle`.
+    #[default]
+    ListParameters,
+    /// `ButtonPayload` and `ButtonText`, as a button.
+    ButtonParameters,
+    /// The title as the text of the message, and nothing else.
+    TextAlone,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OrderAnswer {
+    #[default]
+    InteractiveData,
+    ChannelMetadata,
+    /// A message of the type `order`, without what is ordered.
+    Absent,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReactionWebhook {
+    /// A message of the type `reaction`, whose text is the emoji.
+    #[default]
+    Message,
+    /// Meta's own object in `ChannelMetadata`.
+    ChannelMetadata,
+    NotPosted,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum VerificationByNumber {
+    #[default]
+    Found,
+    /// With 20404.
+    NotFound,
 }
 
 impl From<LateCancellation> for StatusCode {

@@ -12,24 +12,27 @@ use serde_json::{Map, Value, json};
 use twilio_types::address::Channel;
 
 use self::{
-    approval::{Approval, ApprovalStatus},
+    approval::{Approval, ApprovalChange, ApprovalStatus},
     render::RenderedContent,
     types::{ContentType, UnapprovedUse},
 };
-use crate::{config::Config, dates::iso_date};
+use crate::{
+    config::Config,
+    dates::iso_date,
+    event_streams::{TemplateUpdate, UpdateKind},
+};
 
 pub(crate) mod api;
 pub(crate) mod approval;
+mod approved;
 mod placeholders;
 pub(crate) mod render;
+pub(crate) mod review;
 pub(crate) mod types;
+mod variable_rules;
 
-/// The approved template `order_update` in `en`.
-pub const ORDER_UPDATE_SID: &str = "HX00000000000000000000000000000001";
-/// The approved template `appointment_reminder` in `en`, with two buttons on WhatsApp.
-pub const APPOINTMENT_REMINDER_SID: &str = "HX00000000000000000000000000000002";
-/// The approved template `verification_code` in `en`.
-pub const VERIFICATION_CODE_SID: &str = "HX00000000000000000000000000000003";
+pub(crate) use approved::approved_templates;
+pub use approved::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
 
 /// A content resource, which a message names by its SID. In Meta's words a template.
 #[derive(Debug, Clone)]
@@ -54,62 +57,60 @@ struct ContentDefinition {
     types: Map<String, Value>,
 }
 
-/// The templates that are approved from the start.
-pub(crate) fn approved_templates(at: Timestamp) -> [ContentTemplate; 3] {
-    let text = |body: &str| ("twilio/text", json!({"body": body}));
-    let appointment = "Your appointment is on {{1}} at {{2}}.";
-    let buttons = json!([
-        {"type": "QUICK_REPLY", "title": "Confirm", "id": "confirm"},
-        {"type": "QUICK_REPLY", "title": "Reschedule", "id": "reschedule"},
-    ]);
-    let reminder = ("twilio/quick-reply", json!({"body": appointment, "actions": buttons}));
-    [
-        approved(
-            (ORDER_UPDATE_SID, "order_update", "UTILITY"),
-            [("1", "Ava"), ("2", "18473")].as_slice(),
-            vec![text("Hello {{1}}, your order {{2}} is on its way.")],
-            at,
-        ),
-        approved(
-            (APPOINTMENT_REMINDER_SID, "appointment_reminder", "UTILITY"),
-            &[("1", "21 November"), ("2", "10:30")],
-            vec![text(appointment), reminder],
-            at,
-        ),
-        approved(
-            (VERIFICATION_CODE_SID, "verification_code", "AUTHENTICATION"),
-            &[("1", "123456")],
-            vec![text("{{1}} is your verification code.")],
-            at,
-        ),
-    ]
-}
-
-fn approved(
-    (sid, name, category): (&str, &str, &str),
-    variables: &[(&str, &str)],
-    types: Vec<(&str, Value)>,
-    at: Timestamp,
-) -> ContentTemplate {
-    let variables = variables.iter().map(|(variable, sample)| ((*variable).to_owned(), (*sample).to_owned())).collect();
-    let types = types.into_iter().map(|(key, content)| (key.to_owned(), content)).collect();
-    ContentTemplate {
-        sid: sid.to_owned(),
-        given: ContentDefinition {
-            friendly_name: Some(name.to_owned()),
-            language: "en".to_owned(),
-            variables: Some(variables),
-            types,
-        },
-        approval: Some(Approval::granted(name, category)),
-        created_at: at,
-        updated_at: at,
-    }
-}
-
 impl ContentTemplate {
     pub(crate) fn status(&self, now: Timestamp) -> ApprovalStatus {
         self.approval.as_ref().map_or(ApprovalStatus::Unsubmitted, |approval| approval.status(now))
+    }
+
+    /// Changes what WhatsApp changes of a submitted template, and gives the updates of its category and its quality. Its status
+    /// is announced by [`ContentTemplate::announce`].
+    pub(crate) fn change_approval(
+        &mut self,
+        change: ApprovalChange,
+        now: Timestamp,
+    ) -> Result<Vec<TemplateUpdate>, &'static str> {
+        let approval = self.approval.as_mut().ok_or("the template was not submitted for approval")?;
+        let values = |approval: &Approval| {
+            let category = approval.category().as_str().to_lowercase();
+            [(UpdateKind::Category, category), (UpdateKind::Quality, approval.quality().as_str().to_owned())]
+        };
+        let before = values(approval);
+        approval.change(change, now)?;
+        let pairs = before.into_iter().zip(values(approval));
+        let changed = pairs.filter(|((_, before), (_, after))| before != after);
+        self.updated_at = now;
+        Ok(changed.map(|((kind, before), (_, after))| self.update(kind, (before, after), now)).collect())
+    }
+
+    /// The update of its status, if that changed since the last one.
+    pub(crate) fn announce(&mut self, now: Timestamp) -> Option<TemplateUpdate> {
+        let (before, after) = self.approval.as_mut()?.announce(now)?;
+        let values = (before.as_str().to_owned(), after.as_str().to_owned());
+        Some(self.update(UpdateKind::Status, values, now))
+    }
+
+    fn update(&self, kind: UpdateKind, (previous, current): (String, String), at: Timestamp) -> TemplateUpdate {
+        TemplateUpdate {
+            kind,
+            template_sid: self.sid.clone(),
+            friendly_name: self.given.friendly_name.clone().unwrap_or_default(),
+            language: self.given.language.clone(),
+            previous,
+            current,
+            at,
+        }
+    }
+
+    /// When its status changes by itself; none where it does not.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.approval.as_ref()?.next_change(now)
+    }
+
+    /// Undoes all that WhatsApp decided after the review.
+    pub(crate) fn restore_approval(&mut self, now: Timestamp) {
+        if let Some(approval) = &mut self.approval {
+            approval.restore(now);
+        }
     }
 
     /// Whether it has a type that the channel supports.
@@ -180,11 +181,15 @@ impl ContentTemplate {
     }
 
     /// What the page shows of the template: its text on WhatsApp, with the samples.
-    pub(crate) fn overview(&self) -> Value {
+    pub(crate) fn overview(&self, now: Timestamp) -> Value {
         let body = self.whatsapp_type().and_then(|(_, content)| content["body"].as_str());
+        let approval = self.approval.as_ref();
         json!({
             "sid": self.sid, "name": self.given.friendly_name, "language": self.given.language,
-            "category": self.approval.as_ref().map(Approval::category), "body": body,
+            "category": approval.map(|approval| approval.category().as_str()), "body": body,
+            "status": self.status(now).as_str(), "quality": approval.map(Approval::quality),
+            "rejection_reason": approval.map(|approval| approval.rejection_reason(now)),
+            "content_type": self.whatsapp_type().map(|(kind, _)| kind.key),
             "variables": self.given.variables.clone().unwrap_or_default(),
             "buttons": self.render(&Channel::WhatsApp, &BTreeMap::new()).buttons,
         })

@@ -28,17 +28,19 @@ use crate::{
     rules::WhatsAppRules,
     snapshot::message_json,
     state::Sandbox,
+    studio,
     unsent::UnsentVisibility,
 };
 
 mod business;
 mod choices;
 mod clock;
-mod files;
+pub(crate) mod files;
 mod people;
 mod rules;
 mod scenarios;
 mod stream;
+mod templates;
 mod timeline;
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
@@ -60,6 +62,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/state", get(snapshot))
         .route("/sandbox/auth-token", post(change_auth_token))
         .route("/sandbox/reset", post(reset))
+        .merge(studio::api::control_routes())
         .merge(choices::routes())
         .merge(business::routes())
         .merge(clock::routes())
@@ -68,6 +71,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .merge(rules::routes())
         .merge(scenarios::routes())
         .merge(stream::routes())
+        .merge(templates::routes())
         .merge(timeline::routes())
 }
 

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::injected::{CallFaults, InjectedFault, WebhookFaults};
+pub(crate) use self::{
+    file::FileFault,
+    injected::{CallFaults, InjectedFault, WebhookFaults},
+};
 use crate::chance::Probability;
 
+mod file;
 mod injected;
 mod words;
 
@@ -94,7 +98,7 @@ impl FaultPlans {
 
     /// The next fault for a call that creates a message, or the faults that it puts together. It counts as used.
     pub(crate) fn take_for_call(&mut self, target: FaultTarget<'_>) -> CallFaults {
-        let taken = self.take(|numbered| !numbered.planned.fault.affects_webhooks() && numbered.affects(target));
+        let taken = self.take(|numbered| numbered.planned.fault.affects_calls() && numbered.affects(target));
         taken.map(CallFaults::from).unwrap_or_default()
     }
 
@@ -108,6 +112,15 @@ impl FaultPlans {
             faults.add(fault);
         }
         faults
+    }
+
+    /// The next fault for the files of a person's message. It counts as used.
+    pub(crate) fn take_for_files(&mut self, target: FaultTarget<'_>) -> Option<FileFault> {
+        let is_of_files = |numbered: &NumberedFaultPlan| matches!(numbered.planned.fault, InjectedFault::File(_));
+        match self.take(|numbered| is_of_files(numbered) && numbered.affects(target))? {
+            InjectedFault::File(fault) => Some(fault),
+            _ => None,
+        }
     }
 
     fn take(&mut self, affects: impl Fn(&NumberedFaultPlan) -> bool) -> Option<InjectedFault> {
@@ -191,6 +204,19 @@ mod tests {
         let second = faults.take_for_webhooks(target("a", "2"));
         assert_eq!((second.delay(), second.copies()), (Some(Duration::from_millis(7)), 1));
         assert_eq!(faults.take_for_webhooks(target("a", "3")).delay(), None);
+    }
+
+    #[test]
+    fn fault_of_files_affects_neither_calls_nor_webhooks() {
+        let mut faults = FaultPlans::default();
+        plan(&mut faults, r#"{"fault": {"kind": "file", "problem": "slow", "milliseconds": 5}}"#);
+        assert_eq!(faults.take_for_call(target("a", "1")), CallFaults::default());
+        assert_eq!(faults.take_for_webhooks(target("a", "1")), WebhookFaults::default());
+        assert_eq!(faults.take_for_files(target("a", "1")), Some(FileFault::Slow { milliseconds: 5 }));
+        assert_eq!(faults.take_for_files(target("a", "2")), None);
+        for wrong in [r#"{"kind": "file"}"#, r#"{"kind": "file", "problem": "slow"}"#] {
+            assert!(serde_json::from_str::<InjectedFault>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

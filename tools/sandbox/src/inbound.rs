@@ -9,15 +9,17 @@ use twilio_webhook::form::Form;
 use self::{person_message::PersonMessage, replies::send_reply};
 use crate::{
     api_error::error_title,
-    faults::{FaultTarget, WebhookFaults},
+    choices::ReactionWebhook,
+    faults::{FaultTarget, InjectedFault, WebhookFaults},
     messages::Message,
     opt_out::{OPTED_OUT, OptOutKeyword},
     state::Sandbox,
-    timeline::TimelineEvent,
+    timeline::{TimelineEvent, TimelineOutcome},
     twiml::{self, DebuggerReport, Reply},
     webhook::{self, OutgoingWebhook, WebhookAnswer, WebhookDelivery},
 };
 
+mod answers;
 mod form;
 pub(crate) mod history;
 pub(crate) mod person_message;
@@ -30,8 +32,10 @@ const OVERTAKING_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct StoredInbound {
     message: Message,
-    form: Form,
+    pub(crate) form: Form,
     faults: WebhookFaults,
+    /// Whether Twilio posts a webhook of it at all.
+    has_webhook: bool,
 }
 
 impl StoredInbound {
@@ -82,7 +86,12 @@ pub(crate) fn store(sandbox: &Arc<Sandbox>, sent: &PersonMessage) -> StoredInbou
         form = form.pairs().iter().cloned().chain([opt_out_type]).collect();
         apply_keyword(sandbox, &message, keyword);
     }
-    StoredInbound { message, form, faults }
+    let has_webhook = sent.reaction.is_none() || sandbox.memory().choices.reaction != ReactionWebhook::NotPosted;
+    if !has_webhook {
+        let note = TimelineEvent::new("rule", TimelineOutcome::Neutral, "Twilio posts no webhook of a reaction");
+        sandbox.record(note.of(message.from.as_deref().unwrap_or_default(), Some(message.sid.as_str())));
+    }
+    StoredInbound { message, form, faults, has_webhook }
 }
 
 fn apply_keyword(sandbox: &Arc<Sandbox>, message: &Message, keyword: OptOutKeyword) {
@@ -99,8 +108,15 @@ fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
     if message.channel == Channel::WhatsApp {
         memory.people.record_inbound(&message.to, person, message.created_at);
     }
+    let target = FaultTarget { seed: sandbox.config.seed, person, sid };
+    let mut message = message.clone();
+    let of_files = if message.media.is_empty() { None } else { memory.faults.take_for_files(target) };
+    if let Some(fault) = of_files {
+        message.media.iter_mut().for_each(|file| file.fault = Some(fault.clone()));
+        memory.record(message.created_at, InjectedFault::File(fault).event(person, sid));
+    }
     memory.messages.add(message.clone());
-    let faults = memory.faults.take_for_webhooks(FaultTarget { seed: sandbox.config.seed, person, sid });
+    let faults = memory.faults.take_for_webhooks(target);
     for fault in faults.iter() {
         memory.record(message.created_at, fault.event(person, sid));
     }
@@ -109,9 +125,9 @@ fn remember(sandbox: &Sandbox, message: &Message) -> WebhookFaults {
 
 /// Posts the webhook of a stored message, and sends the replies of the answers.
 pub(crate) async fn deliver(sandbox: &Arc<Sandbox>, inbound: StoredInbound) -> InboundResult {
-    let StoredInbound { message, form, faults } = inbound;
+    let StoredInbound { message, form, faults, has_webhook } = inbound;
     let person = message.from.clone().unwrap_or_default();
-    let deliveries = post_webhooks(sandbox, &message, &form, &faults).await;
+    let deliveries = if has_webhook { post_webhooks(sandbox, &message, &form, &faults).await } else { Vec::new() };
     // An error means that no other message waits to be overtaken.
     let _ = sandbox.delivered_inbound.send(person);
     let mut first_reply = None;

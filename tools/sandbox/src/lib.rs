@@ -4,9 +4,10 @@
 //! Data comes first, and imports nothing of the [`state`] that holds it; requests, webhooks and scenarios are functions over it.
 //!
 //! - Twilio's [`products`]: messages ([`api`]), templates ([`content`]), Messaging Services ([`services`]), [`senders`],
-//!   [`typing`] indicators, [`verify`], [`studio`], the account's [`auth_tokens`] and [`api_keys`], and the debugger's [`alerts`].
+//!   [`typing`] indicators, [`event_streams`], [`verify`], [`studio`], the account's [`auth_tokens`] and [`api_keys`], and the debugger's [`alerts`].
 //!   They authenticate callers ([`auth`]), list in pages ([`paging`]) and refuse with Twilio's codes ([`api_error`]). Twilio's
 //!   client libraries work with them.
+//! - SendGrid ([`sendgrid`]) is another product, with its own key: e-mails, suppression lists and signed events.
 //! - What happens to a message: WhatsApp's [`rules`], [`choices`] where Twilio's documentation is open, its statuses and
 //!   [`callbacks`]. A person's message is [`inbound`]. A [`webhook`] has the time-outs and retries that its URL asks for
 //!   ([`overrides`]); [`twiml`] reads its answer, and [`opt_out`] is Twilio's own answer.
@@ -15,7 +16,7 @@
 //!   ([`chance`] follows from the seed). [`limits`] enforces Twilio's limits, and [`rates`] measures the callers. A [`scenario`]
 //!   does such things step by step, and [`presets`] are the scenarios that the sandbox has.
 //! - [`state`] locks the [`memory`] of [`messages`], [`people`] with the ids of their [`portfolio`] ([`user_id`]), [`files`] and the
-//!   [`timeline`], as much as [`capacity`] allows. [`unsent`] hides messages from the list.
+//!   [`timeline`], as much as [`capacity`] allows. [`published_files`] is what became of files in the system under test. [`unsent`] hides messages from the list.
 //!   [`calls`] adds API calls to the timeline. [`clock`] and [`sids`] give time and SIDs.
 //! - The [`page`] shows a [`snapshot`] and follows the [`stream`] of changes. [`access`] refuses what a browser requests for
 //!   another site's page.
@@ -23,10 +24,12 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `replied_to`, `forwarded` and `frequently_forwarded` as in `inbound::person_message` |
+//! | `POST /sandbox/inbound` | sends a person's message: `{"from": "whatsapp:+14155550123", "body": "hi"}`, with `media`, `location`, `button`, `list_item`, `flow`, `order`, `reaction`, `referral`, `replied_to`, `forwarded` and `frequently_forwarded` as in `inbound::person_message` |
 //! | `POST /sandbox/files` | uploads the bytes of a file with their `Content-Type`; gives `{"url", "content_type", "size"}`, for `media` |
 //! | `POST /sandbox/people` | adds a person: `{"name": "Dan", "without_number": true}`; `DELETE /sandbox/people/{address}` removes one |
 //! | `PUT /sandbox/people/{address}` | changes a person: `{"hides_number": true}`, `{"number": "whatsapp:+14155550199"}` |
+//! | `PUT /sandbox/templates/{sid}` | changes a submitted template as WhatsApp does: `{"status": "paused"}`, with `category`, `quality` and `rejection_reason` as in `content::approval` |
+//! | `PUT /sandbox/template-events` | loses or repeats the events of templates: `{"delivery": "lost"}`, `"repeated"` or `"normal"` |
 //! | `PUT /sandbox/portfolio` | links a parent portfolio: `{"parent_linked": true, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `POST /sandbox/senders` | adds a WhatsApp sender: `{"address": "whatsapp:+14155238887"}` |
 //! | `GET /sandbox/messages?address=` | the messages to or from an address, the oldest first |
@@ -52,9 +55,14 @@
 //! | `POST /sandbox/timeline` | adds what the system under test did, as a [`TimelineEvent`] |
 //! | `POST /sandbox/scenario` | plays a [`Scenario`]; `DELETE` stops it |
 //! | `GET /sandbox/presets`, `POST /sandbox/presets/{name}` | the scenarios that the sandbox has; plays one |
+//! | `GET /sandbox/emails?to=` | the e-mails that SendGrid accepted; `POST /sandbox/emails/{id}/open`: the person opens one |
+//! | `POST /sandbox/email-faults` | plans what goes wrong with the next e-mail: `{"to": "ava@example.com", "fault": {"kind": "bounce"}}`, or `refuse`, `lose_answer`, `vanish` with a `status`, `silent`, `defer` |
+//! | `PUT /sandbox/email-lists` | puts an address on a suppression list, or off it: `{"list": "bounces", "address": "ava@example.com", "listed": true}` |
+//! | `POST /sandbox/studio-faults` | plans an answer to the next execution: `{"to": "whatsapp:+1...", "status": 503, "started": true}`, and with `"hides_context": true` an empty context in lists |
 //! | `POST /sandbox/reset` | forgets what happened and what was planned, and sets the clock back |
 //!
-//! A sandbox has one account, and one sender for each channel, for all its users. Tests that run at the same time are separated by
+//! A sandbox has one account, and one sender for each channel, for all its users. Other accounts are [`neighbours`], each a
+//! sandbox with a page. Tests that run at the same time are separated by
 //! the person's address (`to`, `to_prefix`); they share the limits, the rules and the clock.
 
 mod access;
@@ -77,6 +85,7 @@ mod content;
 mod control;
 mod dates;
 mod drops;
+mod event_streams;
 mod exchange;
 mod faults;
 mod files;
@@ -85,6 +94,7 @@ mod inbound;
 mod limits;
 mod memory;
 mod messages;
+mod neighbours;
 mod operations;
 mod opt_out;
 mod opt_outs;
@@ -96,11 +106,14 @@ mod people;
 mod portfolio;
 mod presets;
 mod products;
+mod published_files;
 mod rates;
 mod repeat;
+mod rich;
 mod rules;
 mod scenario;
 mod senders;
+mod sendgrid;
 mod server;
 mod services;
 mod shared_clock;
@@ -121,8 +134,10 @@ pub use access::AllowedHost;
 pub use business::BusinessCommand;
 pub use config::{Config, SandboxRole};
 pub use content::{APPOINTMENT_REMINDER_SID, ORDER_UPDATE_SID, VERIFICATION_CODE_SID};
+pub use neighbours::Neighbour;
 pub use rules::WhatsAppRules;
 pub use scenario::{InvalidScenario, Scenario, play::play};
+pub use sendgrid::{SENDGRID_API_KEY, SENDGRID_PUBLIC_KEY};
 pub use server::{SandboxServer, serve, serve_on_free_port};
 pub use shared_clock::{SharedClock, SharedClockError};
 pub use state::Sandbox;

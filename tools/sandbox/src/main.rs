@@ -10,7 +10,9 @@ use std::{
 };
 
 use clap::Parser;
-use sandbox::{AllowedHost, BusinessCommand, Config, ORDER_UPDATE_SID, Sandbox, Scenario, WhatsAppRules, serve};
+use sandbox::{
+    AllowedHost, BusinessCommand, Config, Neighbour, ORDER_UPDATE_SID, Sandbox, Scenario, WhatsAppRules, serve,
+};
 use secrecy::ExposeSecret as _;
 use tokio::{
     net::TcpListener,
@@ -45,6 +47,9 @@ struct SandboxArguments {
     /// from its standard input. Without it the sandbox creates the messages itself.
     #[arg(long, env = "SEND_COMMAND", value_name = "COMMAND", value_parser = command)]
     send_command: Option<BusinessCommand>,
+    /// The port of a second account, with its own page, credentials and senders. Both accounts have one API, as at Twilio.
+    #[arg(long, env = "SECOND_PORT", value_name = "PORT")]
+    second_port: Option<u16>,
     /// More host names by which callers reach the sandbox, as in 172.17.0.1 for a container. 127.0.0.1, localhost and `[::1]`
     /// are always allowed.
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
@@ -94,12 +99,18 @@ async fn run(arguments: SandboxArguments) -> Result<(), String> {
     config.allowed_hosts.extend(arguments.allowed_hosts);
     config.business = arguments.send_command;
     let listener = listen(arguments.port).await?;
-    let url = listener.local_addr().map_err(|error| error.to_string())?;
+    let url = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
+    let second = match arguments.second_port {
+        Some(port) => Some(second_account(&mut config, &url, port).await?),
+        None => None,
+    };
     // Before the welcome message, since from then on a signal is expected to end the process properly.
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let sandbox = Sandbox::new(config.clone());
     let serving = tokio::spawn(serve(Arc::clone(&sandbox), listener));
-    print(&welcome(&format!("http://{url}"), &config));
+    print(&welcome(&url, &config));
+    // It ends with this process.
+    let _second = second.map(|(second, listener)| tokio::spawn(serve(second, listener)));
     if let Some(scenario) = scenario {
         sandbox::play(&sandbox, scenario);
     }
@@ -108,6 +119,19 @@ async fn run(arguments: SandboxArguments) -> Result<(), String> {
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(|error| error.to_string()),
         _ = terminated.recv() => Ok(()),
     }
+}
+
+/// A second account beside the one with this configuration.
+async fn second_account(first: &mut Config, url: &str, port: u16) -> Result<(Config, TcpListener), String> {
+    let listener = listen(port).await?;
+    let second_url = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
+    let mut second = Config::second(first.inbound_url.clone());
+    second.rules = first.rules.clone();
+    second.allowed_hosts.clone_from(&first.allowed_hosts);
+    second.neighbours.push(Neighbour::of(first, url));
+    second.api_url = Some(url.to_owned());
+    first.neighbours.push(Neighbour::of(&second, second_url));
+    Ok((second, listener))
 }
 
 fn read(path: &Path) -> Result<Scenario, String> {
@@ -129,11 +153,17 @@ fn welcome(url: &str, config: &Config) -> String {
     } else {
         &config.inbound_url
     };
+    let others: Vec<_> = config
+        .neighbours
+        .iter()
+        .map(|other| format!("  Second account  {}, its page: {}\n", other.account_sid, other.url))
+        .collect();
+    let others = others.concat();
     format!(
         "The sandbox is ready: {url}\n\n  \
          Account SID     {}\n  Auth token      {}\n  API key         {}\n  API key secret  {}\n  \
          Sender          {}\n  Service         {}\n  Template        {ORDER_UPDATE_SID} (order_update)\n  \
-         Inbound goes to {inbound}\n  Seed            {}\n\nCtrl-C stops it.\n",
+         Inbound goes to {inbound}\n  Seed            {}\n{others}\nCtrl-C stops it.\n",
         config.account_sid,
         config.auth_token.expose_secret(),
         config.api_key_sid,

@@ -11,16 +11,21 @@ use crate::{
     capacity,
     choices::Choices,
     drops::WebhookLosses,
+    event_streams::post::EventDelivery,
     faults::FaultPlans,
     files::FileStore,
     limits::Limiter,
-    messages::MessageLog,
+    messages::{Message, MessageLog},
     opt_outs::SystemOptOuts,
     outages::Outages,
     people::People,
+    published_files,
     rates::CreationLog,
     scenario::running::RunningScenario,
+    sendgrid::Mailbox,
+    studio::PlannedStartFault,
     timeline::{EntryCause, NewEntry, TimelineEvent, TimelineLog},
+    typing::TypingIndicators,
     unsent::HiddenUnsent,
 };
 
@@ -32,17 +37,24 @@ pub(crate) struct Memory {
     pub(crate) faults: FaultPlans,
     pub(crate) drops: WebhookLosses,
     pub(crate) outages: Outages,
+    /// What happens to the events of templates.
+    pub(crate) event_delivery: EventDelivery,
     pub(crate) hidden_unsent: HiddenUnsent,
     pub(crate) choices: Choices,
     /// The WhatsApp senders that the account has beside its own.
     pub(crate) added_senders: HashSet<String>,
     pub(crate) people: People,
+    pub(crate) typing: TypingIndicators,
     pub(crate) files: FileStore,
     /// The oldest first.
     pub(crate) webhooks: VecDeque<WebhookRecord>,
     pub(crate) timeline: TimelineLog,
     pub(crate) alerts: AlertLog,
     pub(crate) opt_outs: SystemOptOuts,
+    /// What goes wrong when an execution of a flow is started.
+    pub(crate) start_faults: Vec<PlannedStartFault>,
+    /// The e-mails.
+    pub(crate) mailbox: Mailbox,
     /// The scenario that is being played.
     pub(crate) scenario: Option<RunningScenario>,
 }
@@ -76,6 +88,7 @@ impl Memory {
         let mut new = new.into();
         new.event.at.get_or_insert(now);
         new.event = self.complete(new.event);
+        published_files::note(&mut self.messages, &new.event);
         self.opt_outs.note(&new.event, |address| self.people.portfolio.home(address));
         self.timeline.add(now, new);
     }
@@ -89,6 +102,12 @@ impl Memory {
         let of_notification = event.notification_id.as_ref().map(EntryCause::notification);
         let of_message = event.message_sid.as_ref().map(EntryCause::message);
         TimelineEvent { cause: event.cause.or(of_notification).or(of_message), ..event }
+    }
+
+    /// The person to whom a message of a notification was sent.
+    pub(crate) fn person_of_notification(&self, id: &str) -> Option<String> {
+        let of_notification = |message: &&Message| message.notification_id().as_deref() == Some(id);
+        self.messages.iter().rev().find(of_notification)?.person().map(str::to_owned)
     }
 
     pub(crate) fn record_webhook(&mut self, webhook: WebhookRecord) {

@@ -8,6 +8,9 @@ use twilio_types::{address::Channel, message_status::MessageStatus, sid::Message
 
 use crate::{
     capacity,
+    faults::FileFault,
+    published_files::PublishedFile,
+    rich::RichContent,
     sids::{Sids, is_sid},
     timeline::{EntryCause, TimelineEvent},
 };
@@ -36,6 +39,7 @@ pub(crate) struct Message {
     pub(crate) media_beside_content: bool,
     pub(crate) buttons: Vec<MessageButton>,
     pub(crate) location: Option<MessageLocation>,
+    pub(crate) rich: Option<RichContent>,
     pub(crate) feedback: Feedback,
     /// For a person's message: the message that it replies to.
     pub(crate) replied_to: Option<MessageSid>,
@@ -55,6 +59,8 @@ pub(crate) struct Message {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) sent_at: Option<Timestamp>,
+    /// When a person's message was marked as read, by a typing indicator.
+    pub(crate) read_at: Option<Timestamp>,
 }
 
 impl Message {
@@ -119,6 +125,8 @@ pub(crate) struct MessageButton {
     pub(crate) id: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) phone: Option<String>,
+    /// What is copied.
+    pub(crate) code: Option<String>,
 }
 
 /// What a press of the button does.
@@ -131,6 +139,8 @@ pub(crate) enum ButtonKind {
     Url,
     /// Calls a number.
     PhoneNumber,
+    /// Copies a code.
+    CopyCode,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,13 +166,24 @@ pub(crate) struct Media {
     pub(crate) content_type: Option<String>,
     /// The name of a person's file on the phone, for the page: Twilio does not report it.
     pub(crate) name: Option<String>,
+    /// What the system under test has done with it.
+    pub(crate) published: Option<PublishedFile>,
+    /// What goes wrong when it is fetched.
+    pub(crate) fault: Option<FileFault>,
 }
 
 impl Media {
     /// A file at a URL. Its SID is the one at the end of the URL, as in Twilio's media URLs, or a new one.
     pub(crate) fn new(sids: &Sids, url: String, content_type: Option<String>) -> Self {
         let own = url.rsplit('/').next().filter(|end| is_sid("ME", end)).map(str::to_owned);
-        Self { sid: own.unwrap_or_else(|| sids.next("ME")), url, content_type, name: None }
+        Self {
+            sid: own.unwrap_or_else(|| sids.next("ME")),
+            url,
+            content_type,
+            name: None,
+            published: None,
+            fault: None,
+        }
     }
 }
 

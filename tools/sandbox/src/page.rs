@@ -28,7 +28,7 @@ macro_rules! asset {
     };
 }
 
-const ASSETS: [(&str, &str); 69] = [
+const ASSETS: [(&str, &str); 74] = [
     asset!("accepted.js"),
     asset!("account.js"),
     asset!("api.js"),
@@ -39,6 +39,7 @@ const ASSETS: [(&str, &str); 69] = [
     asset!("bubbles.css"),
     asset!("business.css"),
     asset!("business.js"),
+    asset!("card-form.js"),
     asset!("causes.js"),
     asset!("chats.css"),
     asset!("chats.js"),
@@ -81,9 +82,12 @@ const ASSETS: [(&str, &str); 69] = [
     asset!("phones.css"),
     asset!("phones.js"),
     asset!("place.js"),
+    asset!("rich.css"),
+    asset!("rich.js"),
     asset!("row.js"),
     asset!("rules.js"),
     asset!("scenarios.js"),
+    asset!("share-form.js"),
     asset!("split.js"),
     asset!("status.js"),
     asset!("store.js"),
@@ -91,6 +95,7 @@ const ASSETS: [(&str, &str); 69] = [
     asset!("style.css"),
     asset!("switches.js"),
     asset!("tables.js"),
+    asset!("templates.js"),
     asset!("theme.js"),
     asset!("timeline-keys.js"),
     asset!("timeline.css"),

@@ -11,7 +11,7 @@ macro_rules! preset {
     };
 }
 
-const PRESETS: [(&str, &str); 9] = [
+const PRESETS: [(&str, &str); 10] = [
     preset!("webhook-lost"),
     preset!("callbacks-lost"),
     preset!("too-many-requests"),
@@ -19,6 +19,7 @@ const PRESETS: [(&str, &str); 9] = [
     preset!("stop-during-campaign"),
     preset!("window-closes"),
     preset!("opt-out"),
+    preset!("template-paused"),
     preset!("rate-limited"),
     preset!("bad-day"),
 ];

@@ -12,9 +12,11 @@ use crate::{
     capacity,
     config::Config,
     content::{self, ContentTemplate},
+    event_streams::EventStreams,
     rules::ActiveRules,
     senders::Senders,
     services::MessagingService,
+    sids::Sids,
     studio::Execution,
     verify::Verify,
 };
@@ -30,6 +32,7 @@ pub(crate) struct Products {
     pub(crate) services: Collection<MessagingService>,
     pub(crate) senders: Senders,
     pub(crate) contents: Collection<ContentTemplate>,
+    pub(crate) event_streams: EventStreams,
     pub(crate) rules: ActiveRules,
     pub(crate) verify: Verify,
     pub(crate) executions: Collection<Execution>,
@@ -38,7 +41,7 @@ pub(crate) struct Products {
 }
 
 impl Products {
-    pub(crate) fn new(config: &Config, at: Timestamp) -> Self {
+    pub(crate) fn new(config: &Config, sids: &Sids, at: Timestamp) -> Self {
         let services = Collection::default();
         let service = MessagingService::of_account(config, at);
         services.add(service.sid.clone(), service);
@@ -52,8 +55,9 @@ impl Products {
             services,
             senders: Senders::new(config),
             contents,
+            event_streams: EventStreams::of_account(config, sids, at),
             rules: ActiveRules::new(config.rules.clone()),
-            verify: Verify::new(at),
+            verify: Verify::new(config.verify_service_sid.to_string(), at),
             executions: Collection::at_most(capacity::EXECUTIONS),
             open_calls: AtomicUsize::new(0),
         }

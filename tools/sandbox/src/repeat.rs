@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Method},
 };
 
-use crate::webhook::OutgoingWebhook;
+use crate::{event_streams::post::SinkPost, webhook::OutgoingWebhook};
 
 /// The longest body of a call that is remembered, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -15,6 +15,8 @@ pub(crate) enum RepeatedRequest {
     /// A webhook with its idempotency token.
     Webhook(Box<OutgoingWebhook>, String),
     Call(RepeatedCall),
+    /// An event of Event Streams.
+    Event(Box<SinkPost>),
 }
 
 /// A call of Twilio's API.
@@ -41,6 +43,7 @@ impl RepeatedRequest {
                 webhook.form.pairs().iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
             Self::Call(call) => call.body.len(),
+            Self::Event(post) => post.size(),
         }
     }
 }

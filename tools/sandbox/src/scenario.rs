@@ -7,6 +7,8 @@ use twilio_types::message_status::MessageStatus;
 
 use crate::{
     auth_tokens::AuthTokenChange,
+    choices::Choices,
+    content::approval::ApprovalChange,
     drops::WebhookLoss,
     faults::FaultPlan,
     inbound::person_message::PersonMessage,
@@ -60,6 +62,7 @@ enum ScenarioAction {
     Fault(FaultPlan),
     Drops(WebhookLoss),
     Rules(ChangedRules),
+    Choices(ChangedChoices),
     AdvanceSeconds(u32),
     AuthToken(AuthTokenChange),
     Wait(StatusWait),
@@ -67,6 +70,15 @@ enum ScenarioAction {
     Notify(Value),
     Expect(Box<Expectation>),
     PauseSeconds(u32),
+    /// WhatsApp changes a template.
+    Template(ChangedTemplate),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangedTemplate {
+    sid: String,
+    change: ApprovalChange,
 }
 
 /// Waits until a message to a person has a status.
@@ -107,6 +119,19 @@ impl ChangedRules {
     }
 }
 
+/// The choices to change; the others stay as they are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct ChangedChoices(Map<String, Value>);
+
+impl TryFrom<Map<String, Value>> for ChangedChoices {
+    type Error = serde_json::Error;
+
+    fn try_from(changes: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        Choices::default().with(&changes).map(|_| Self(changes))
+    }
+}
+
 /// A scenario whose steps are not yet read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,8 +147,7 @@ struct ScenarioFile {
     steps: Vec<Map<String, Value>>,
 }
 
-const ACTIONS: &str =
-    "inbound, notify, fault, drops, rules, advance_seconds, auth_token, wait, expect or pause_seconds";
+const ACTIONS: &str = "inbound, notify, fault, drops, rules, choices, advance_seconds, auth_token, wait, expect, template or pause_seconds";
 
 impl std::str::FromStr for Scenario {
     type Err = InvalidScenario;
@@ -173,6 +197,7 @@ impl ScenarioStep {
             "fault" => ScenarioAction::Fault(field(value, &name)?),
             "drops" => ScenarioAction::Drops(field(value, &name)?),
             "rules" => ScenarioAction::Rules(field(value, &name)?),
+            "choices" => ScenarioAction::Choices(field(value, &name)?),
             "advance_seconds" => ScenarioAction::AdvanceSeconds(field(value, &name)?),
             "auth_token" => ScenarioAction::AuthToken(field(value, &name)?),
             "wait" => ScenarioAction::Wait(field(value, &name)?),
@@ -180,6 +205,7 @@ impl ScenarioStep {
             "notify" => return Err(InvalidScenario("notify: expected the JSON of a notification".to_owned())),
             "expect" => ScenarioAction::Expect(field(value, &name)?),
             "pause_seconds" => ScenarioAction::PauseSeconds(field(value, &name)?),
+            "template" => ScenarioAction::Template(field(value, &name)?),
             _ => return Err(InvalidScenario(format!("{name}: unknown; expected {ACTIONS}"))),
         };
         Ok(Self { note, json, action })
@@ -197,6 +223,7 @@ impl std::fmt::Display for ScenarioAction {
             Self::Fault(_) => f.write_str("plan a fault"),
             Self::Drops(_) => f.write_str("lose webhooks"),
             Self::Rules(_) => f.write_str("change the rules"),
+            Self::Choices(_) => f.write_str("answer open questions in another way"),
             Self::AdvanceSeconds(seconds) => write!(f, "move the clock forward by {seconds} seconds"),
             Self::AuthToken(_) => f.write_str("change the auth token"),
             Self::Wait(wait) => write!(f, "wait until a message to {} is {}", wait.to, wait.status),
@@ -205,6 +232,7 @@ impl std::fmt::Display for ScenarioAction {
             }
             Self::Expect(expectation) => write!(f, "expect that {expectation}"),
             Self::PauseSeconds(seconds) => write!(f, "pause for {seconds} seconds"),
+            Self::Template(changed) => write!(f, "WhatsApp changes the template {}", changed.sid),
         }
     }
 }
@@ -231,6 +259,14 @@ mod tests {
             (r#"{"steps": [{"advance_seconds": -1}]}"#, ["step 1: advance_seconds", "u32"]),
             (r#"{"steps": [{"rules": {"pair": 1}}]}"#, ["step 1: rules: unknown field `pair`", "pair_limit"]),
             (r#"{"steps": [{"rules": {"pair_limit": 1}}]}"#, ["step 1: rules", "a boolean"]),
+            (
+                r#"{"steps": [{"choices": {"broken_rules": "failed"}}]}"#,
+                ["step 1: choices: unknown field", "broken_rule"],
+            ),
+            (
+                r#"{"steps": [{"choices": {"broken_rule": "lost"}}]}"#,
+                ["step 1: choices: unknown variant", "undelivered"],
+            ),
             (r#"{"steps": [{"dance": 1}]}"#, ["step 1: dance: unknown", "pause_seconds"]),
             (r#"{"steps": [{"note": "nothing"}]}"#, ["step 1: expected one of", "inbound"]),
             (r#"{"steps": [{"pause_seconds": 1, "fault": {}}]}"#, ["step 1: expected one of", "inbound"]),

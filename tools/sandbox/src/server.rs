@@ -9,7 +9,7 @@ use crate::{
     access::{self, Access},
     calls,
     config::{Config, SandboxRole},
-    control, page, products,
+    control, neighbours, page, products, sendgrid,
     state::Sandbox,
 };
 
@@ -24,10 +24,12 @@ pub async fn serve(sandbox: impl Into<Arc<Sandbox>>, listener: TcpListener) -> s
     let router = match sandbox.config.role {
         SandboxRole::Twilio => {
             let twilio = products::routes::routes(&sandbox);
-            twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::record)).merge(own)
+            let sendgrid = sendgrid::api::routes().merge(sendgrid::control::routes());
+            twilio.layer(from_fn_with_state(Arc::clone(&sandbox), calls::record)).merge(sendgrid).merge(own)
         }
         SandboxRole::Viewer => own,
     };
+    let router = router.layer(from_fn_with_state(Arc::clone(&sandbox), neighbours::hand_on));
     // Outermost, so that no route is without it.
     let router = router.layer(from_fn_with_state(access, access::check));
     axum::serve(listener, router.with_state(sandbox)).await

@@ -127,6 +127,7 @@ impl MessagingService {
     pub(crate) fn of_account(config: &Config, at: Timestamp) -> Self {
         Self {
             inbound_request_url: Some(config.inbound_url.clone()).filter(|url| !url.is_empty()),
+            fallback_url: config.fallback_url.clone(),
             pool: vec![config.sender.clone(), config.sms_sender.clone()],
             ..Self::new(config.messaging_service_sid.to_string(), "Sandbox".to_owned(), at)
         }

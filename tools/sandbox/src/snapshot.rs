@@ -5,8 +5,15 @@ use serde_json::{Value, json};
 use twilio_types::sid::AccountSid;
 
 use crate::{
-    api::resource::message_resource, config::Config, memory::Memory, messages::Message, people::SimulatedPerson,
-    products::Products, scenario::running::RunningScenario, timeline::TimelinePage,
+    api::resource::message_resource,
+    config::Config,
+    memory::Memory,
+    messages::{Media, Message},
+    people::SimulatedPerson,
+    products::Products,
+    scenario::running::RunningScenario,
+    sendgrid::shown,
+    timeline::TimelinePage,
 };
 
 /// How many messages and timeline entries a snapshot holds: more than a person reads, and quick to draw.
@@ -29,6 +36,9 @@ impl View<'_> {
         let messages = self.memory.messages.iter().rev().take(NEWEST);
         let mut messages: Vec<_> = messages.map(|message| message_json(&self.config.account_sid, message)).collect();
         messages.reverse();
+        messages.extend(self.memory.mailbox.iter().filter_map(shown::message_json));
+        // The phones show messages and e-mails in the order in which they came.
+        messages.sort_by_key(|message| message.pointer("/sandbox/at")?.as_str()?.parse::<Timestamp>().ok());
         let TimelinePage { entries, has_older } = self.memory.timeline.page(None, NEWEST);
         json!({
             "config": self.config(), "clock": self.clock(), "people": self.people(), "messages": messages,
@@ -44,7 +54,8 @@ impl View<'_> {
             "account_sid": config.account_sid, "sender": config.sender, "sms_sender": config.sms_sender,
             "messaging_service_sid": config.messaging_service_sid,
             "inbound_url": self.products.inbound_urls(&config.sender).0, "seed": config.seed.to_string(),
-            "role": config.role, "business": config.business_way(),
+            "role": config.role, "business": config.business_way(), "neighbours": config.neighbours,
+            "template_events": self.memory.event_delivery,
         })
     }
 
@@ -64,6 +75,8 @@ impl View<'_> {
             fields.insert("opted_out".to_owned(), self.opted_out(&person.address));
             let window_until = people.window_until(&self.config.sender, &person.address, self.now);
             fields.insert("window_until".to_owned(), json!(window_until));
+            let home = people.portfolio.home(&person.address);
+            fields.insert("typing_until".to_owned(), json!(self.memory.typing.until(&home, self.now)));
         }
         shown
     }
@@ -98,26 +111,28 @@ impl View<'_> {
     }
 
     pub(crate) fn templates(&self) -> Value {
-        self.products.contents.all().iter().map(|content| content.overview()).collect()
+        self.products.contents.all().iter().map(|content| content.overview(self.now)).collect()
     }
 }
 
 /// A message as the API shows it, and under `sandbox` what the API does not show of it.
 pub(crate) fn message_json(account_sid: &AccountSid, message: &Message) -> Value {
     let outbound = message.direction != "inbound";
-    let media = message.media.iter();
-    let media: Vec<_> =
-        media.map(|file| json!({"url": file.url, "content_type": file.content_type, "name": file.name})).collect();
+    let media: Vec<_> = message.media.iter().map(media_json).collect();
     let mut shown = message_resource(account_sid, message);
     if let Some(fields) = shown.as_object_mut() {
         let added = json!({
             "person": message.person(), "outbound": outbound, "answer": message.webhooks.shown(),
             "answers": message.answers,
             "at": message.created_at, "content_sid": message.content_sid, "buttons": message.buttons, "media": media,
-            "location": message.location, "replied_to": message.replied_to, "held": message.hold.is_some(),
-            "send_at": message.send_at,
+            "location": message.location, "rich": message.rich, "replied_to": message.replied_to, "held": message.hold.is_some(),
+            "send_at": message.send_at, "read_at": message.read_at,
         });
         fields.insert("sandbox".to_owned(), added);
     }
     shown
+}
+
+fn media_json(file: &Media) -> Value {
+    json!({"url": file.url, "content_type": file.content_type, "name": file.name, "published": file.published})
 }

@@ -10,8 +10,9 @@ use tokio::sync::{broadcast, watch};
 use twilio_types::{address::Channel, sid::MessageSid};
 
 use crate::{
-    api_keys, clock::Clock, config::Config, http_client::HttpClients, limits::Limiter, memory::Memory,
-    products::Products, rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream, timeline::TimelineEvent,
+    api_keys, clock::Clock, config::Config, content::ContentTemplate, http_client::HttpClients, limits::Limiter,
+    memory::Memory, products::Products, rules::WhatsAppRules, sids::Sids, snapshot::View, stream::Stream,
+    timeline::TimelineEvent,
 };
 
 /// A stand-in for Twilio, and everything that happened in it.
@@ -40,7 +41,8 @@ impl Sandbox {
         let sids = Sids::from_seed(config.seed);
         let clock = Clock::new(config.shared_clock.clone());
         let sandbox = Arc::new(Self {
-            products: Products::new(&config, clock.now()),
+            // With SIDs of their own, so that those of messages stay the same for the same seed.
+            products: Products::new(&config, &Sids::from_seed(config.seed.wrapping_add(1)), clock.now()),
             config,
             http: HttpClients::default(),
             clock,
@@ -54,6 +56,11 @@ impl Sandbox {
         });
         sandbox.set_rules(sandbox.config.rules.clone());
         sandbox
+    }
+
+    /// The SID of its account.
+    pub fn account_sid(&self) -> String {
+        self.config.account_sid.to_string()
     }
 
     /// Adds an event to the timeline.
@@ -73,6 +80,14 @@ impl Sandbox {
     /// in Twilio's other products stays, as it would at Twilio.
     pub(crate) fn reset(&self) {
         self.products.auth_tokens.replace(self.config.auth_token.clone());
+        let now = self.now();
+        for content in self.products.contents.all() {
+            let restore = |content: &mut ContentTemplate| {
+                content.restore_approval(now);
+                Ok::<_, ()>(())
+            };
+            let _ = self.products.contents.update(&content.sid, restore);
+        }
         api_keys::restore(&self.products.api_keys, &self.config, self.now());
         self.memory().limiter = Limiter::default();
         self.set_rules(self.config.rules.clone());
@@ -85,6 +100,11 @@ impl Sandbox {
     /// The URL of a path of the sandbox; the path alone where it is not served.
     pub(crate) fn own_url(&self, path: &str) -> String {
         format!("{}{path}", self.url.get().map(String::as_str).unwrap_or_default())
+    }
+
+    /// The URL of a path that names the account, at the API that the account shares with others.
+    pub(crate) fn api_url(&self, path: &str) -> String {
+        self.config.api_url.as_ref().map_or_else(|| self.own_url(path), |url| format!("{url}{path}"))
     }
 
     /// The time of the sandbox's clock.
@@ -173,7 +193,10 @@ impl Drop for MemoryGuard<'_> {
         if self.is_changed {
             let changed = self.memory.messages.take_changed();
             let changed_entries = self.memory.timeline.take_changed();
-            self.sandbox.stream.send_changes(&self.sandbox.view(&self.memory), &changed, &changed_entries);
+            let changed_emails = self.memory.mailbox.take_changed();
+            let view = self.sandbox.view(&self.memory);
+            self.sandbox.stream.send_emails(&view, &changed_emails);
+            self.sandbox.stream.send_changes(&view, &changed, &changed_entries);
         }
     }
 }

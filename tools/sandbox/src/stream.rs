@@ -1,13 +1,19 @@
 //! Changes of the sandbox, sent to all who watch it at the moment they happen.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use twilio_types::sid::MessageSid;
 
-use crate::snapshot::{View, message_json};
+use crate::{
+    sendgrid::shown,
+    snapshot::{View, message_json},
+};
 
 /// How many events a slow receiver may be behind before it has to begin with a new snapshot.
 const CAPACITY: usize = 1_024;
@@ -68,6 +74,14 @@ impl Stream {
         self.send_if_changed("choices", json!(view.memory.choices), &mut sent.choices);
         self.send_if_changed("templates", view.templates(), &mut sent.templates);
         self.send_if_changed("scenario", view.scenario(), &mut sent.scenario);
+    }
+
+    /// Sends the e-mails with these ids, as messages on the phones of their people.
+    pub(crate) fn send_emails(&self, view: &View<'_>, changed: &BTreeSet<String>) {
+        let changed = view.memory.mailbox.iter().filter(|email| changed.contains(&email.id));
+        for email in changed.filter_map(shown::message_json) {
+            self.send("message", &email);
+        }
     }
 
     fn send_if_changed(&self, name: &'static str, value: Value, last: &mut Value) {

@@ -1,7 +1,7 @@
 //! Twilio Verify (v2): services, verifications and checks. The code is sent from the sandbox's senders: on WhatsApp with the
 //! template `verification_code`, on SMS as text.
 //!
-//! One service exists from the start, [`SERVICE_SID`]. The channels `sms` and `whatsapp` are enabled. A verification expires
+//! One service exists from the start, that of the account's configuration. The channels `sms` and `whatsapp` are enabled. A verification expires
 //! after 10 minutes of the sandbox's clock. Its code is sent at most 5 times and checked at most 5 times. It is deleted when it
 //! is approved, has expired, or was checked too often, as at Twilio.
 
@@ -15,7 +15,6 @@ use crate::{capacity, config::Config, dates::iso_date, products::collection::Col
 
 pub(crate) mod api;
 
-const SERVICE_SID: &str = "VA00000000000000000000000000000001";
 /// Source: Twilio, "Verifications resource".
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// Source: Twilio, error 60203.
@@ -108,9 +107,10 @@ enum CodeCheck {
 }
 
 impl Verify {
-    pub(crate) fn new(at: Timestamp) -> Self {
+    /// With one service.
+    pub(crate) fn new(service_sid: String, at: Timestamp) -> Self {
         let services = Collection::default();
-        services.add(SERVICE_SID.to_owned(), VerifyService::new(SERVICE_SID.to_owned(), "Sandbox".to_owned(), at));
+        services.add(service_sid.clone(), VerifyService::new(service_sid, "Sandbox".to_owned(), at));
         Self { services, verifications: Mutex::default() }
     }
 
@@ -236,7 +236,7 @@ mod tests {
     fn verification() -> Verification {
         Verification {
             sid: "VE1".to_owned(),
-            service_sid: SERVICE_SID.to_owned(),
+            service_sid: "VA1".to_owned(),
             to: "+14155550123".parse().unwrap(),
             channel: VerifyChannel::Sms,
             status: VerificationStatus::Pending,

@@ -118,6 +118,8 @@ fn store(memory: &mut Memory, message: Message, sender: String) {
         service: message.messaging_service_sid.clone(),
         to: message.to.clone(),
     });
+    let home = memory.people.portfolio.home(&message.to);
+    memory.typing.end(&home);
     memory.messages.add(message);
 }
 

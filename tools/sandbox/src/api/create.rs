@@ -54,6 +54,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiErro
         media_beside_content,
         buttons: rendered.buttons,
         location: rendered.location.or(location),
+        rich: rendered.rich,
         feedback,
         replied_to: None,
         answers: None,
@@ -68,6 +69,7 @@ pub(crate) fn message(sandbox: &Sandbox, form: &Form) -> Result<Message, ApiErro
         created_at: now,
         updated_at: now,
         sent_at: None,
+        read_at: None,
     })
 }
 

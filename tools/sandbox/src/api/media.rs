@@ -1,6 +1,6 @@
 //! The Media resource: the files of a message.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -18,8 +18,10 @@ use super::resource::media_resource;
 use crate::{
     api_error::ApiError,
     auth::Authenticated,
+    control::files::{bytes_url, other_bytes_url},
+    faults::FileFault,
     memory::Memory,
-    messages::Message,
+    messages::{Media, Message},
     paging::{DEFAULT_SIZE, PageRequest, is_paging_parameter, number, size},
     state::Sandbox,
 };
@@ -74,14 +76,37 @@ async fn fetch(
     State(sandbox): State<Arc<Sandbox>>,
     Path((_, sid, file)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let memory = sandbox.memory();
-    let message = message(&memory, &sid).ok_or_else(|| caller.not_found())?;
-    let media_sid = file.strip_suffix(".json").unwrap_or(&file);
-    let found = message.media.iter().find(|media| media.sid == media_sid).ok_or_else(|| caller.not_found())?;
-    if file == media_sid {
-        return Ok(Redirect::temporary(&found.url).into_response());
+    let (found, sent_at) = {
+        let memory = sandbox.memory();
+        let message = message(&memory, &sid).ok_or_else(|| caller.not_found())?;
+        let media_sid = file.strip_suffix(".json").unwrap_or(&file);
+        let found = message.media.iter().find(|media| media.sid == media_sid).ok_or_else(|| caller.not_found())?;
+        if file != media_sid {
+            return Ok(Json(media_resource(&sandbox.config.account_sid, message, found)).into_response());
+        }
+        (found.clone(), message.created_at)
+    };
+    if found.fault.as_ref().is_some_and(|fault| fault.is_missing(sent_at, sandbox.now())) {
+        return Err(caller.not_found());
     }
-    Ok(Json(media_resource(&sandbox.config.account_sid, message, found)).into_response())
+    Ok(redirect(&sandbox, &found).await)
+}
+
+/// A redirect to the bytes of a file, or to what is in their place.
+async fn redirect(sandbox: &Sandbox, file: &Media) -> Response {
+    let url = match &file.fault {
+        Some(FileFault::Redirected { url }) => url.clone(),
+        Some(FileFault::Slow { milliseconds }) => {
+            // The time that the caller waits, which is real whatever the sandbox's clock says.
+            tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+            bytes_url(sandbox, &file.url)
+        }
+        Some(fault) => {
+            fault.bytes_name().map_or_else(|| bytes_url(sandbox, &file.url), |name| other_bytes_url(sandbox, name))
+        }
+        None => bytes_url(sandbox, &file.url),
+    };
+    Redirect::temporary(&url).into_response()
 }
 
 async fn delete(

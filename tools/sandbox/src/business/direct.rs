@@ -74,7 +74,8 @@ pub(super) async fn preview(sandbox: &Arc<Sandbox>, notification: Value) -> Resu
 
 pub(super) fn send(sandbox: &Arc<Sandbox>, notification: Value) -> Result<Value, String> {
     let notification = read(notification)?;
-    let sid = api::send(sandbox, &notification.form(sandbox)?).map_err(|error| words(&error))?;
+    let sent = api::send(sandbox, &notification.form(sandbox)?).map_err(|error| words(&error))?;
+    let sid = sent.and_then(|sent| sent.sid);
     let DirectNotification { id, to, category, .. } = notification;
     let event = TimelineEvent::new("api_call", TimelineOutcome::Good, "A message is created as the business");
     sandbox.record(event.of(&to, sid.as_deref()));
@@ -137,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn preview_has_the_decision_of_the_sandboxs_rules() {
         let sandbox = Sandbox::new(Config::documented(String::new()));
-        let template = json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava"}});
+        let template = json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava", "2": "18473"}});
         let text = json!({"type": "text", "body": "Hi"});
         let long = json!({"type": "text", "body": "a".repeat(1_601)});
         let unknown = json!({"type": "template", "content_sid": "HX1"});

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{ContentDefinition, ContentTemplate, approval::Approval, types};
+use super::{ContentDefinition, ContentTemplate, approval::Approval, review, types};
 use crate::{
     api_error::ApiError,
     auth::Authenticated,
@@ -92,8 +92,11 @@ async fn submit(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let content = sandbox.products.contents.get(&sid).ok_or_else(|| caller.not_found())?;
     let request: ApprovalRequest = parse(&body)?;
-    let has_name =
-        |other: &Arc<ContentTemplate>| other.approval.as_ref().is_some_and(|approval| approval.name() == request.name);
+    // A template has one name in all its languages. Source: Meta, "Templates".
+    let has_name = |other: &Arc<ContentTemplate>| {
+        let name = other.approval.as_ref().map(Approval::name);
+        name == Some(request.name.as_str()) && other.given.language == content.given.language
+    };
     if content.approval.is_some() || sandbox.products.contents.all().iter().any(has_name) {
         return Err(ApiError::new(StatusCode::CONFLICT, 20409, "A template of this name was submitted already"));
     }
@@ -105,6 +108,7 @@ async fn submit(
         Ok::<_, ApiError>(())
     });
     let submitted = submitted.ok_or_else(|| caller.not_found())??;
+    review::follow(&sandbox, sid);
     Ok((StatusCode::CREATED, Json(submitted.approval_resource(now))))
 }
 

@@ -48,8 +48,8 @@ static KINDS: [ContentType; 14] = [
     },
     kind("whatsapp/flows", &["body", "button_text", "flow_id"], 1_024, UnapprovedUse::Never),
     ContentType { list: Some(("actions", 10)), ..kind("whatsapp/card", &["body"], 1_024, UnapprovedUse::WithoutCalls) },
-    kind("twilio/flows", &[], 1_024, UnapprovedUse::Never),
-    kind("twilio/schedule", &[], 1_024, UnapprovedUse::Never),
+    kind("twilio/flows", &["body", "button_text", "pages", "type"], 1_024, UnapprovedUse::Never),
+    kind("twilio/schedule", &["id", "title", "timeSlots"], 1_024, UnapprovedUse::Never),
     ContentType {
         list: Some(("cards", 10)),
         ..kind("twilio/carousel", &["body", "cards"], 1_024, UnapprovedUse::Never)
@@ -245,6 +245,8 @@ mod tests {
             json!({"twilio/call-to-action": {"body": "a", "actions": [{"type": "URL", "title": "Open"}]}}),
             json!({"twilio/list-picker": {"body": "a", "button": "b", "items": [{"id": "1"}]}}),
             json!({"whatsapp/authentication": {"actions": [reply("Yes")]}}),
+            json!({"twilio/flows": {"body": "a", "button_text": "b"}}),
+            json!({"whatsapp/flows": {"body": "a", "button_text": "b"}}),
         ];
         for types in bad {
             assert!(error_of(&types).is_some(), "{types}");

@@ -16,13 +16,18 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
+    faults::FileFault,
     files::{MAX_FILE_BYTES, StoredFile},
     state::Sandbox,
 };
 
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     let upload = post(upload).layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
-    Router::new().route("/sandbox/files", upload).route("/sandbox/files/{name}", get(fetch))
+    Router::new()
+        .route("/sandbox/files", upload)
+        .route("/sandbox/files/{name}", get(fetch))
+        .route("/sandbox/files/Accounts/{account}/{name}", get(fetch_of_account))
+        .route("/sandbox/files/Accounts/{account}/faults/{name}", get(other_bytes))
 }
 
 async fn upload(
@@ -52,4 +57,29 @@ async fn fetch(State(sandbox): State<Arc<Sandbox>>, Path(name): Path<String>) ->
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     Ok((headers, file.bytes))
+}
+
+/// By a URL at the API that several accounts may share.
+async fn fetch_of_account(
+    sandbox: State<Arc<Sandbox>>,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<impl IntoResponse, StatusCode> {
+    fetch(sandbox, Path(name)).await
+}
+
+/// Where the bytes of a file are to which the API redirects.
+pub(crate) fn bytes_url(sandbox: &Sandbox, url: &str) -> String {
+    let account = &sandbox.config.account_sid;
+    let uploaded = url.strip_prefix(&sandbox.own_url("/sandbox/files/"));
+    uploaded
+        .map_or_else(|| url.to_owned(), |name| sandbox.api_url(&format!("/sandbox/files/Accounts/{account}/{name}")))
+}
+
+/// Where the bytes are that are in place of those of a file.
+pub(crate) fn other_bytes_url(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.api_url(&format!("/sandbox/files/Accounts/{}/faults/{name}", sandbox.config.account_sid))
+}
+
+async fn other_bytes(Path((_, name)): Path<(String, String)>) -> Result<Vec<u8>, StatusCode> {
+    FileFault::bytes(&name).ok_or(StatusCode::NOT_FOUND)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use twilio_types::message_status::MessageStatus;
 
+use super::file::FileFault;
 use crate::{
     api_error::ApiError,
     messages::Hold,
@@ -69,6 +70,8 @@ pub(crate) enum InjectedFault {
         #[serde(default)]
         seconds: Option<u32>,
     },
+    /// The files of a person's message cannot be fetched as they are.
+    File(FileFault),
     /// All these faults affect the same message.
     Together { faults: Vec<InjectedFault> },
 }
@@ -81,6 +84,11 @@ impl InjectedFault {
     pub(crate) fn affects_webhooks(&self) -> bool {
         use InjectedFault::{Duplicate, Late, Lost, Reordered, Retried, WrongSignature};
         matches!(self, Duplicate { .. } | Late { .. } | Lost { .. } | Reordered | Retried | WrongSignature)
+    }
+
+    /// Whether it is about the call that creates a message, or about the message's statuses.
+    pub(crate) fn affects_calls(&self) -> bool {
+        !self.affects_webhooks() && !matches!(self, Self::File(_))
     }
 
     /// The timeline event for the fault.

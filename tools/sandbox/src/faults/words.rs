@@ -37,6 +37,7 @@ impl fmt::Display for InjectedFault {
             Self::WrongSignature => f.write_str("each webhook has a wrong signature"),
             Self::Hold { seconds: Some(seconds) } => write!(f, "waits in the queue for {seconds} s"),
             Self::Hold { seconds: None } => f.write_str("waits in the queue until it is released"),
+            Self::File(fault) => fault.fmt(f),
             Self::Together { faults } => {
                 let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
                 f.write_str(&faults.join("; "))
@@ -64,6 +65,7 @@ mod tests {
             (r#"{"kind": "fail_after", "code": 63024, "after": "sent"}"#, "undelivered with 63024 after sent"),
             (r#"{"kind": "duplicate"}"#, "each webhook is posted 2 times"),
             (r#"{"kind": "lost"}"#, "each webhook is lost"),
+            (r#"{"kind": "file", "problem": "too_large"}"#, "its files have 17 MB"),
             (r#"{"kind": "lost", "status": "sent", "statuses": ["read"]}"#, "the webhook of sent, read is lost"),
             (
                 r#"{"kind": "together", "faults": [{"kind": "hang"}, {"kind": "hold", "seconds": 5}]}"#,

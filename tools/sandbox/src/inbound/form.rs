@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use twilio_types::{address::Channel, message_status::MessageStatus};
 use twilio_webhook::form::Form;
 
-use super::person_message::{PersonMessage, PressedButton};
+use super::{answers, person_message::PersonMessage};
 use crate::{
     messages::{Feedback, Media, Message, MessageLocation, WebhookTally},
     state::Sandbox,
@@ -15,6 +15,7 @@ use crate::{
 /// The message as Twilio stores it.
 pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
     let (config, sids, now) = (&sandbox.config, &sandbox.sids, sandbox.now());
+    let choices = sandbox.memory().choices;
     let media = sent.media.iter().map(|file| {
         let media = Media::new(sids, file.url.clone(), Some(file.content_type.clone()));
         Media { name: file.name.clone(), ..media }
@@ -25,13 +26,14 @@ pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
         direction: "inbound",
         from: Some(sandbox.memory().people.portfolio.shown_address(&sent.from.to_string())),
         to: sent.to.as_ref().map_or_else(|| config.sender_on(&sent.from.channel).to_owned(), ToString::to_string),
-        body: sent.text().to_owned(),
+        body: sent.text(choices).to_owned(),
         media: media.collect(),
         content_sid: None,
         content_variables: BTreeMap::new(),
         media_beside_content: false,
         buttons: Vec::new(),
         location: sent.location.clone(),
+        rich: sent.rich(),
         feedback: Feedback::NotAsked,
         replied_to: sent.replied_to.clone(),
         answers: None,
@@ -46,6 +48,7 @@ pub(super) fn message(sandbox: &Sandbox, sent: &PersonMessage) -> Message {
         created_at: now,
         updated_at: now,
         sent_at: Some(now),
+        read_at: None,
     }
 }
 
@@ -73,7 +76,11 @@ pub(super) fn form(sandbox: &Sandbox, sent: &PersonMessage, message: &Message) -
         parameters.extend(whatsapp_parameters(sent));
         parameters.extend(person_parameters(sandbox, sent, from));
         parameters.extend(original_message(sandbox, sent));
-        parameters.insert("ChannelMetadata".to_owned(), channel_metadata(&parameters));
+        let choices = sandbox.memory().choices;
+        let answers = answers::parameters(sent, choices).into_iter();
+        parameters.extend(answers.map(|(name, value)| (name.to_owned(), value)));
+        let metadata = channel_metadata(&parameters, &answers::metadata(sent, choices));
+        parameters.insert("ChannelMetadata".to_owned(), metadata);
     }
     for (index, (file, kept)) in sent.media.iter().zip(&message.media).enumerate() {
         parameters.insert(format!("MediaUrl{index}"), media_url(sandbox, message, kept));
@@ -89,7 +96,7 @@ fn media_url(sandbox: &Sandbox, message: &Message, file: &Media) -> String {
         return file.url.clone();
     }
     let account = &sandbox.config.account_sid;
-    sandbox.own_url(&format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}", message.sid, file.sid))
+    sandbox.api_url(&format!("/2010-04-01/Accounts/{account}/Messages/{}/Media/{}", message.sid, file.sid))
 }
 
 /// The parameters about the message that is replied to; its sender only where the message is still stored.
@@ -116,11 +123,12 @@ fn person_parameters(sandbox: &Sandbox, sent: &PersonMessage, from: &str) -> Vec
 }
 
 /// `ChannelMetadata`: JSON, as in Twilio's own requests, with some of the other parameters.
-fn channel_metadata(parameters: &BTreeMap<String, String>) -> String {
+fn channel_metadata(parameters: &BTreeMap<String, String>, answers: &Map<String, Value>) -> String {
     let is_context = |name: &str| CONTEXT.contains(&name);
     let context: BTreeMap<_, _> = parameters.iter().filter(|(name, _)| is_context(name)).collect();
-    let context = json!(context);
-    format!(r#"{{"type":"whatsapp","data":{{"context":{context}}}}}"#)
+    let mut data = Map::from_iter([("context".to_owned(), json!(context))]);
+    data.extend(answers.clone());
+    format!(r#"{{"type":"whatsapp","data":{}}}"#, Value::Object(data))
 }
 
 /// Source: Twilio, "Twilio's request to your incoming message Webhook URL", `ChannelMetadata`.
@@ -133,10 +141,6 @@ fn whatsapp_parameters(sent: &PersonMessage) -> Vec<(String, String)> {
     if sent.has_context() {
         parameters.push(("Forwarded", (sent.forwarded || sent.frequently_forwarded).to_string()));
         parameters.push(("FrequentlyForwarded", sent.frequently_forwarded.to_string()));
-    }
-    if let Some(PressedButton { title, id }) = &sent.button {
-        parameters.push(("ButtonText", title.clone()));
-        parameters.extend(id.clone().map(|id| ("ButtonPayload", id)));
     }
     if let Some(MessageLocation { latitude, longitude, label, address }) = &sent.location {
         parameters.extend([("Latitude", latitude.to_string()), ("Longitude", longitude.to_string())]);

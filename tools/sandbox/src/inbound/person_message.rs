@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value};
 use twilio_types::{
     address::{Address, Channel, InvalidAddress, UserId},
     sid::MessageSid,
 };
 
-use crate::{messages::MessageLocation, user_id};
+use crate::{
+    choices::{Choices, ReactionWebhook},
+    messages::MessageLocation,
+    rich::{PersonOrder, RichContent},
+    user_id,
+};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +40,21 @@ pub(crate) struct PersonMessage {
     /// The button of a message that the person presses.
     #[serde(default)]
     pub(super) button: Option<PressedButton>,
+    /// The row of a list that the person selects.
+    #[serde(default)]
+    pub(super) list_item: Option<ChosenRow>,
+    /// What the person enters into a flow, by the names of the fields.
+    #[serde(default)]
+    pub(super) flow: Option<Map<String, Value>>,
+    /// What the person orders from a catalog.
+    #[serde(default)]
+    pub(super) order: Option<PersonOrder>,
+    /// The emoji with which the person reacts to the message that it replies to; an empty text removes the reaction.
+    #[serde(default)]
+    pub(super) reaction: Option<String>,
+    /// The advertisement on which the person clicked.
+    #[serde(default)]
+    pub(super) referral: Option<AdReferral>,
     /// The message that the person replies to.
     #[serde(default)]
     pub(super) replied_to: Option<MessageSid>,
@@ -67,6 +88,34 @@ pub(super) struct PressedButton {
     pub(super) id: Option<String>,
 }
 
+/// The row of a list. Source: Twilio, "twilio/list-picker".
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChosenRow {
+    pub(super) id: String,
+    pub(super) title: String,
+}
+
+/// The advertisement of a click-to-WhatsApp conversation.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdReferral {
+    pub(super) source_id: String,
+    #[serde(default)]
+    pub(super) source_url: Option<String>,
+    #[serde(default)]
+    pub(super) headline: Option<String>,
+    #[serde(default)]
+    pub(super) body: Option<String>,
+    #[serde(default)]
+    pub(super) media_url: Option<String>,
+    #[serde(default)]
+    pub(super) media_content_type: Option<String>,
+    /// The id of the click.
+    #[serde(default)]
+    pub(super) ctwa_clid: Option<String>,
+}
+
 fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
     address(deserializer).map(Some)
 }
@@ -93,6 +142,11 @@ impl PersonMessage {
             profile_name: None,
             location: None,
             button: None,
+            list_item: None,
+            flow: None,
+            order: None,
+            reaction: None,
+            referral: None,
             replied_to: None,
             forwarded: false,
             frequently_forwarded: false,
@@ -106,14 +160,29 @@ impl PersonMessage {
         given.and_then(|address| user_id::of_address(address))
     }
 
-    /// The text of the message: for a button that is pressed, its title.
-    pub(super) fn text(&self) -> &str {
-        self.button.as_ref().map_or(&self.body, |button| &button.title)
+    /// The text of the message: for a button that is pressed and a row that is selected, its title, and for a reaction the emoji
+    /// where a webhook brings it so.
+    pub(super) fn text(&self, choices: Choices) -> &str {
+        let chosen = self.list_item.as_ref().map(|row| row.title.as_str());
+        let reaction = self.reaction.as_deref().filter(|_| choices.reaction == ReactionWebhook::Message);
+        let pressed = self.button.as_ref().map(|button| button.title.as_str());
+        pressed.or(chosen).or(reaction).unwrap_or(&self.body)
+    }
+
+    /// What the phone shows of an answer that has no text.
+    pub(super) fn rich(&self) -> Option<RichContent> {
+        let flow = self.flow.clone().map(|fields| RichContent::FlowAnswer { fields });
+        let order = self.order.clone().map(RichContent::Order);
+        flow.or(order).or_else(|| self.reaction.clone().map(|emoji| RichContent::Reaction { emoji }))
     }
 
     /// Whether it belongs to another message.
     pub(super) fn has_context(&self) -> bool {
-        self.forwarded || self.frequently_forwarded || self.button.is_some() || self.replied_to.is_some()
+        self.forwarded
+            || self.frequently_forwarded
+            || self.button.is_some()
+            || self.list_item.is_some()
+            || self.replied_to.is_some()
     }
 
     /// The webhook's `MessageType`.
@@ -125,7 +194,9 @@ impl PersonMessage {
             Some("audio") => "audio",
             Some(_) => "document",
             None if self.location.is_some() => "location",
-            None if self.button.is_some() => "interactive",
+            None if self.reaction.is_some() => "reaction",
+            None if self.order.is_some() => "order",
+            None if self.button.is_some() || self.list_item.is_some() || self.flow.is_some() => "interactive",
             None => "text",
         }
     }

@@ -34,6 +34,7 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
         body: reply.body,
         media: reply.media.into_iter().map(|url| Media::new(&sids, url, None)).collect(),
         location: None,
+        rich: None,
         replied_to: None,
         answers: Some(inbound.sid.clone()),
         webhooks: WebhookTally::default(),
@@ -41,6 +42,7 @@ pub(super) fn send_reply(sandbox: &Arc<Sandbox>, inbound: &Message, reply: Reply
         created_at: now,
         updated_at: now,
         sent_at: None,
+        read_at: None,
         ..inbound.clone()
     };
     let sid = reply.sid.clone();

@@ -15,12 +15,12 @@ use axum::{
 };
 
 use crate::{
-    alerts, api, api_error::ApiError, api_keys, auth_tokens, content, senders, services, state::Sandbox, studio,
-    typing, verify,
+    alerts, api, api_error::ApiError, api_keys, auth_tokens, content, event_streams, senders, services, state::Sandbox,
+    studio, typing, verify,
 };
 
 /// The subdomain of each of Twilio's products, and its paths.
-const HOSTS: [(&str, &[&str]); 8] = [
+const HOSTS: [(&str, &[&str]); 9] = [
     ("api", &["/2010-04-01"]),
     (
         "content",
@@ -32,12 +32,14 @@ const HOSTS: [(&str, &[&str]); 8] = [
     ("accounts", &["/v1/AuthTokens"]),
     ("iam", &["/v1/Keys"]),
     ("monitor", &["/v1/Alerts"]),
+    ("events", &["/v1/Sinks", "/v1/Subscriptions", "/v1/Types", "/v1/Schemas"]),
 ];
 
 pub(crate) fn routes(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     Router::new()
         .merge(api::routes())
         .merge(content::api::routes())
+        .merge(event_streams::api::routes())
         .merge(services::api::routes())
         .merge(senders::api::routes())
         .merge(typing::routes())

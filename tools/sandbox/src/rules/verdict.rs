@@ -91,6 +91,9 @@ fn template_error(
     let in_session = window_is_open && content.unapproved() == UnapprovedUse::InSession;
     match content.status(now) {
         ApprovalStatus::Approved => variables_error(content, message),
+        // Also while the service window is open. Source: Twilio, "Content types overview", "WhatsApp approval statuses".
+        ApprovalStatus::Paused => Some(63041),
+        ApprovalStatus::Disabled => Some(63042),
         _ if in_session => None,
         ApprovalStatus::Rejected => Some(63040),
         ApprovalStatus::Unsubmitted | ApprovalStatus::Received | ApprovalStatus::Pending => Some(63016),

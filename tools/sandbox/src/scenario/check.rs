@@ -74,9 +74,13 @@ impl Progress {
             seen =
                 format!("{seen}, {}", template.map_or("no template".to_owned(), |sid| format!("the template {sid}")));
         }
+        if expected.body.is_some() {
+            seen = format!("{seen}, with the text {:?}", newest.body);
+        }
         let is_met = has_reached(newest.status, expected.status)
             && expected.error_code.is_none_or(|code| newest.error_code == Some(code))
-            && is_as(expected.content_sid.as_ref(), newest.content_sid.as_deref());
+            && is_as(expected.content_sid.as_ref(), newest.content_sid.as_deref())
+            && expected.body.as_ref().is_none_or(|body| *body == newest.body);
         Sight { is_as_expected: is_met, is_final: is_met, seen }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct ExpectedMessage {
     /// The template that it was sent with.
     #[serde(default)]
     pub(super) content_sid: Option<String>,
+    #[serde(default)]
+    pub(super) body: Option<String>,
 }
 
 /// A notification in the system under test: the last one that the scenario sent, or the one with this id.
@@ -153,6 +155,9 @@ impl std::fmt::Display for ExpectedMessage {
         }
         if let Some(sid) = &self.content_sid {
             write!(f, ", sent as the template {sid}")?;
+        }
+        if let Some(body) = &self.body {
+            write!(f, ", with the text {body:?}")?;
         }
         Ok(())
     }

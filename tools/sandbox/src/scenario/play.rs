@@ -13,7 +13,9 @@ use super::{
     running::RunningScenario,
 };
 use crate::{
-    business, inbound, operations,
+    business,
+    content::review,
+    inbound, operations,
     state::Sandbox,
     timeline::{TimelineEvent, TimelineOutcome},
 };
@@ -117,6 +119,12 @@ impl<'a> Player<'a> {
                     sandbox.set_rules(rules);
                 }
             }
+            ScenarioAction::Choices(changed) => {
+                let mut memory = sandbox.memory();
+                if let Ok(choices) = memory.choices.with(&changed.0) {
+                    memory.choices = choices;
+                }
+            }
             ScenarioAction::AdvanceSeconds(seconds) => {
                 if let Err(error) = operations::advance_clock(sandbox, seconds).await {
                     self.fail(number, "the clock moves forward", error.to_string());
@@ -125,6 +133,13 @@ impl<'a> Player<'a> {
             }
             ScenarioAction::AuthToken(changed) => drop(operations::change_auth_token(sandbox, changed)),
             ScenarioAction::PauseSeconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
+            ScenarioAction::Template(changed) => {
+                let changed = review::change(sandbox, &changed.sid, changed.change);
+                if let Some(error) = changed.map_or(Some("there is no such template"), Result::err) {
+                    self.fail(number, "the template changes", error.to_owned());
+                    return ControlFlow::Break(());
+                }
+            }
             ScenarioAction::Wait(wait) => return self.wait_for(number, &wait).await,
             ScenarioAction::Expect(expectation) => {
                 let line = self.progress.check(sandbox, number, &expectation).await;

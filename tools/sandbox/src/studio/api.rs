@@ -7,13 +7,13 @@ use axum::{
     body::Bytes,
     extract::{Path, State},
     http::StatusCode,
-    routing::get,
+    routing::{get, post},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{Execution, ExecutionStatus};
+use super::{Execution, ExecutionStatus, PlannedStartFault};
 use crate::{
     api_error::ApiError,
     auth::Authenticated,
@@ -77,12 +77,14 @@ async fn create(
     let parameters = parameters.map_err(|_| ApiError::invalid("Parameters", "a JSON object"))?;
     let now = sandbox.now();
     let (sid, contact_sid) = (sandbox.sids.next("FN"), sandbox.sids.next("FC"));
+    let fault = take_fault(&sandbox, &to);
     let execution = Execution {
         sid,
         flow_sid,
         contact_sid,
         to,
         parameters,
+        hides_context: fault.as_ref().is_some_and(|fault| fault.hides_context),
         status: ExecutionStatus::Active,
         created_at: now,
         updated_at: now,
@@ -90,14 +92,43 @@ async fn create(
     let is_active = |other: &Execution| {
         other.flow_sid == execution.flow_sid && other.to == execution.to && other.status == ExecutionStatus::Active
     };
+    if let Some(fault) = fault.as_ref().filter(|fault| !fault.started) {
+        return Err(fault_error(fault));
+    }
     let added = sandbox.products.executions.add_unless(execution.sid.clone(), execution.clone(), is_active);
     match added {
+        Ok(_) if fault.is_some() => Err(fault.as_ref().map_or_else(|| caller.not_found(), fault_error)),
         Ok(execution) => Ok((StatusCode::CREATED, Json(execution.json(&sandbox.config)))),
         Err(active) => {
             let message = format!("Execution {} is already active for this contact", active.sid);
             Err(ApiError::new(StatusCode::CONFLICT, 20409, message))
         }
     }
+}
+
+/// The fault that is planned for the next execution for an address.
+fn take_fault(sandbox: &Sandbox, to: &str) -> Option<PlannedStartFault> {
+    let mut memory = sandbox.memory();
+    let index = memory.start_faults.iter().position(|fault| fault.to == to)?;
+    Some(memory.start_faults.remove(index))
+}
+
+fn fault_error(fault: &PlannedStartFault) -> ApiError {
+    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Source: Twilio, errors 20001 and 20500.
+    let code = if status.is_server_error() { 20500 } else { 20001 };
+    ApiError::new(status, code, "planned".to_owned())
+}
+
+/// Plans a fault, for tests.
+async fn plan_fault(State(sandbox): State<Arc<Sandbox>>, Json(fault): Json<PlannedStartFault>) -> StatusCode {
+    sandbox.memory().start_faults.push(fault);
+    StatusCode::CREATED
+}
+
+/// The part of the control interface that concerns executions.
+pub(crate) fn control_routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/sandbox/studio-faults", post(plan_fault))
 }
 
 async fn fetch_context(

@@ -35,6 +35,11 @@ impl EntryCause {
         Self(format!("contact:{event_id}"))
     }
 
+    /// An event of a template: its deliveries.
+    pub(crate) fn template_event(event_id: impl Display) -> Self {
+        Self(format!("template_event:{event_id}"))
+    }
+
     /// The entry with this number alone.
     pub(super) fn entry(number: u64) -> Self {
         Self(format!("entry:{number}"))

@@ -13,11 +13,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio_webhook::form::Form;
 
-use super::{CodeCheck, MAX_SENDS, Verification, VerificationStatus, VerifyChannel, VerifyService};
+use super::{CodeCheck, MAX_CHECKS, MAX_SENDS, Verification, VerificationStatus, VerifyChannel, VerifyService};
 use crate::{
     api,
     api_error::ApiError,
     auth::Authenticated,
+    choices::VerificationByNumber,
     config::Config,
     content::VERIFICATION_CODE_SID,
     products::{
@@ -26,6 +27,7 @@ use crate::{
         resource::{Resource, delete, fetch, list, update},
     },
     state::Sandbox,
+    timeline::{TimelineEvent, TimelineOutcome},
 };
 
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
@@ -92,6 +94,9 @@ async fn start(
     let now = sandbox.now();
     let verify = &sandbox.products.verify;
     let service = verify.services.get(&service_sid).ok_or_else(|| caller.not_found())?;
+    if request.locale.as_deref().is_some_and(|locale| !LOCALES.contains(&locale)) {
+        return Err(caller.not_found());
+    }
     let pending = verify.verifications().pending(&service_sid, request.to.as_str(), now).cloned();
     let mut verification = pending.unwrap_or_else(|| Verification {
         sid: sandbox.sids.next("VE"),
@@ -111,18 +116,43 @@ async fn start(
     verification.channel = request.channel;
     verification.updated_at = now;
     verification.sends.push((now, request.channel, sandbox.sids.next("VL")));
-    api::send(&sandbox, &message(&sandbox, &service, &verification))?;
+    let Some(sent) = api::send(&sandbox, &message(&sandbox, &service, &verification))? else {
+        return std::future::pending().await;
+    };
     let shown = verification.resource(&sandbox.config, now);
-    verify.verifications().put(verification);
+    let (channel, sends) = (request.channel.name(), verification.sends.len());
+    verify.verifications().put(verification.clone());
+    let what = format!("the code was sent by {channel}, {sends} of {MAX_SENDS}");
+    record(&sandbox, &verification, TimelineOutcome::Good, &what);
+    api::answer_as_planned(&sent.faults).await?;
     Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// Adds what happened to a verification to the timeline, without its code.
+fn record(sandbox: &Sandbox, verification: &Verification, outcome: TimelineOutcome, what: &str) {
+    let status = verification.status_at(sandbox.now()).name();
+    let event = TimelineEvent::new("verification", outcome, format!("Verification is {status}: {what}"));
+    let details = json!({
+        "sid": verification.sid, "status": status, "channel": verification.channel.name(),
+        "sends": verification.sends.len(), "checks": verification.checks,
+    });
+    sandbox.record(event.of(&format!("whatsapp:{}", verification.to), None).with(details));
 }
 
 /// The parameters of a new verification.
 struct VerificationRequest {
     to: twilio_types::address::E164,
     channel: VerifyChannel,
+    locale: Option<String>,
     custom_code: Option<String>,
 }
+
+/// The languages of the default template. Another one is answered with 404. Source: Twilio, "Verify supported languages".
+const LOCALES: [&str; 43] = [
+    "af", "ar", "ca", "cs", "da", "de", "el", "en", "en-GB", "es", "et", "fi", "fr", "he", "hi", "hr", "hu", "id",
+    "it", "ja", "kn", "ko", "lt", "mr", "ms", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sv", "te", "th",
+    "tl", "tr", "uk", "vi", "zh", "zh-CN", "zh-HK",
+];
 
 impl VerificationRequest {
     fn parse(form: &Form) -> Result<Self, ApiError> {
@@ -141,7 +171,8 @@ impl VerificationRequest {
         if custom_code.as_ref().is_some_and(|code| !digits(code)) {
             return Err(invalid("CustomCode"));
         }
-        Ok(Self { to, channel, custom_code })
+        let locale = form.get_filled("Locale").map(str::to_owned);
+        Ok(Self { to, channel, locale, custom_code })
     }
 }
 
@@ -170,6 +201,10 @@ async fn fetch_verification(
     Path((service, verification)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     let now = sandbox.now();
+    let by_number = sandbox.memory().choices.verification_by_number;
+    if verification.starts_with('+') && by_number == VerificationByNumber::NotFound {
+        return Err(caller.not_found());
+    }
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.existing(&service, &verification, now).ok_or_else(|| caller.not_found())?;
     Ok(Json(found.resource(&sandbox.config, now)))
@@ -191,7 +226,10 @@ async fn update_verification(
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.pending(&service, &verification, now).ok_or_else(|| caller.not_found())?;
     (found.status, found.updated_at) = (status, now);
-    Ok(Json(found.resource(&sandbox.config, now)))
+    let changed = found.clone();
+    drop(verifications);
+    record(&sandbox, &changed, TimelineOutcome::Neutral, "it was changed without a code");
+    Ok(Json(changed.resource(&sandbox.config, now)))
 }
 
 /// Checks a code. An incorrect code is no error: the verification stays pending.
@@ -202,16 +240,28 @@ async fn check(
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let form = Form::parse(&body);
-    let code = form.get_filled("Code").ok_or_else(|| invalid("Code"))?;
+    let is_code = |code: &&str| (4..=10).contains(&code.len());
+    let code = form.get_filled("Code").filter(is_code).ok_or_else(|| invalid("Code"))?;
     let sid_or_to = form.get_filled("VerificationSid").or_else(|| form.get_filled("To"));
     let sid_or_to = sid_or_to.ok_or_else(|| ApiError::bad_request(60221, "No target verification specified"))?;
     let now = sandbox.now();
     let mut verifications = sandbox.products.verify.verifications();
     let found = verifications.pending(&service, sid_or_to, now).ok_or_else(|| caller.not_found())?;
-    if found.check(code, now) == CodeCheck::TooMany {
+    let result = found.check(code, now);
+    let checked = found.clone();
+    drop(verifications);
+    let (outcome, what) = match result {
+        CodeCheck::Correct => (TimelineOutcome::Good, "the code is right".to_owned()),
+        CodeCheck::Incorrect => {
+            (TimelineOutcome::Refused, format!("the code is wrong, check {} of {MAX_CHECKS}", checked.checks))
+        }
+        CodeCheck::TooMany => (TimelineOutcome::Refused, "the code was checked too often".to_owned()),
+    };
+    record(&sandbox, &checked, outcome, &what);
+    if result == CodeCheck::TooMany {
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"));
     }
-    let mut shown = found.resource(&sandbox.config, now);
+    let mut shown = checked.resource(&sandbox.config, now);
     if let Some(fields) = shown.as_object_mut() {
         fields.retain(|name, _| !matches!(name.as_str(), "lookup" | "sna" | "send_code_attempts" | "url"));
         fields.insert("sna_attempts_error_codes".to_owned(), json!([]));

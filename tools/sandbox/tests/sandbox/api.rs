@@ -24,7 +24,7 @@ const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub(crate) const SERVICE: &str = "/v1/Services/MG00000000000000000000000000000001";
 pub(crate) const AVA: &str = "whatsapp:+14155550123";
 pub(crate) const SENDER: &str = "whatsapp:+14155238886";
-const TOKEN: &str = "12345678901234567890123456789012";
+pub(crate) const TOKEN: &str = "12345678901234567890123456789012";
 
 /// A webhook that the system under test has received.
 #[derive(Debug, Clone)]
@@ -88,6 +88,10 @@ impl ApiTest {
 
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> (u16, Value) {
         shown(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn put_json(&self, path: &str, body: &Value) -> (u16, Value) {
+        shown(self.request(Method::PUT, path).json(body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {

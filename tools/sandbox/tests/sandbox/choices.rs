@@ -113,3 +113,73 @@ async fn variable_that_the_template_lacks_fails_after_it_was_accepted() {
     assert_eq!(missing["body"], "Hello Ben, your order 18473 is on its way.");
     until(async || Some(sandbox.webhooks(&missing).await).filter(|sent| sent.len() == 3)).await;
 }
+
+/// The parameters of the webhook of what Ava sends.
+async fn form_of(sandbox: &ControlTest, sent: Value) -> Value {
+    let mut message = json!({"from": AVA.1});
+    message.as_object_mut().unwrap().extend(sent.as_object().unwrap().clone());
+    let result = sandbox.send_inbound(message).await;
+    let timeline = sandbox.read("timeline", &[("limit", "20")]).await;
+    let entries = timeline["entries"].as_array().unwrap();
+    let of_message = |entry: &&Value| entry["kind"] == "webhook" && entry["message_sid"] == result["message_sid"];
+    entries.iter().rev().find(of_message).map(|entry| entry["details"]["form"].clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn selected_row_arrives_as_it_was_chosen() {
+    let sandbox = ControlTest::start().await;
+    for (choice, id, title) in [
+        ("list_parameters", "ListId", "ListTitle"),
+        ("button_parameters", "ButtonPayload", "ButtonText"),
+        ("text_alone", "", ""),
+    ] {
+        assert_eq!(sandbox.put("choices", json!({"list_answer": choice})).await, 200);
+        let form = form_of(&sandbox, json!({"list_item": {"id": "red", "title": "Red"}})).await;
+        assert_eq!((&form["Body"], &form["MessageType"]), (&json!("Red"), &json!("interactive")), "{choice}");
+        if !id.is_empty() {
+            assert_eq!((&form[id], &form[title]), (&json!("red"), &json!("Red")), "{choice}");
+        }
+        let others = ["ListId", "ButtonPayload"].iter().filter(|name| form.get(**name).is_some()).count();
+        assert_eq!(others, usize::from(!id.is_empty()), "{choice}");
+    }
+}
+
+#[tokio::test]
+async fn flow_order_and_advertisement_have_twilios_and_metas_names() {
+    let sandbox = ControlTest::start().await;
+    let form = form_of(&sandbox, json!({"flow": {"size": "L"}})).await;
+    assert_eq!(form["FlowData"], r#"{"size":"L"}"#);
+    assert_eq!(form["InteractiveData"], r#"{"flowResponse":{"size":"L"}}"#);
+    let order = json!({"order": {"catalog_id": "7", "items": [{"product_id": "mug", "quantity": 2}]}});
+    for (choice, parameter) in [("interactive_data", "InteractiveData"), ("channel_metadata", "ChannelMetadata")] {
+        sandbox.put("choices", json!({"order_answer": choice})).await;
+        let form = form_of(&sandbox, order.clone()).await;
+        let reported: Value = serde_json::from_str(form[parameter].as_str().unwrap()).unwrap();
+        let order = reported.get("order").or_else(|| reported["data"].get("order")).unwrap();
+        assert_eq!(order["product_items"][0]["product_retailer_id"], "mug");
+        assert_eq!(form["MessageType"], "order");
+    }
+    sandbox.put("choices", json!({"order_answer": "absent"})).await;
+    assert!(!form_of(&sandbox, order).await.to_string().contains("mug"));
+    let clicked = json!({"body": "hi", "referral": {"source_id": "120", "ctwa_clid": "abc", "media_url": "https://e.example/a.png"}});
+    let form = form_of(&sandbox, clicked).await;
+    let values =
+        ["ReferralSourceId", "ReferralCtwaClid", "ReferralNumMedia", "ReferralMediaUrl"].map(|name| form[name].clone());
+    assert_eq!(values, ["120", "abc", "1", "https://e.example/a.png"]);
+}
+
+#[tokio::test]
+async fn reaction_is_a_message_or_metadata_or_nothing() {
+    let sandbox = ControlTest::start().await;
+    let sid = sandbox.create(&[AVA, SERVICE, TEMPLATE]).await["sid"].clone();
+    let reaction = json!({"reaction": "👍", "replied_to": sid});
+    let form = form_of(&sandbox, reaction.clone()).await;
+    assert_eq!((&form["MessageType"], &form["Body"]), (&json!("reaction"), &json!("👍")));
+    assert_eq!(form["OriginalRepliedMessageSid"], sid);
+    sandbox.put("choices", json!({"reaction": "channel_metadata"})).await;
+    let form = form_of(&sandbox, reaction.clone()).await;
+    let reported: Value = serde_json::from_str(form["ChannelMetadata"].as_str().unwrap()).unwrap();
+    assert_eq!((&reported["data"]["reaction"]["emoji"], &form["Body"]), (&json!("👍"), &json!("")));
+    sandbox.put("choices", json!({"reaction": "not_posted"})).await;
+    assert_eq!(form_of(&sandbox, reaction).await, Value::Null);
+}

@@ -233,3 +233,38 @@ async fn files_of_a_message_are_listed_and_redirect_to_their_bytes() {
     assert_eq!((bytes.status().as_u16(), bytes.headers()["location"].to_str().ok()), (307, file["url"].as_str()));
     assert_eq!(sandbox.get("Messages/SM00000000000000000000000000000001/Media.json").await.status(), 404);
 }
+
+/// A person sends a file with this fault. Gives the path of the file.
+async fn faulty_file(sandbox: &ControlTest, fault: Value) -> String {
+    let mut fault = fault;
+    fault["kind"] = json!("file");
+    sandbox.plan(1, fault).await;
+    let file = json!({"url": "https://example.com/a.jpg", "content_type": "image/jpeg"});
+    let sent = sandbox.send_inbound(json!({"from": AVA.1, "media": [file]})).await;
+    let sid = sent["message_sid"].as_str().unwrap();
+    let listed: Value = sandbox.get(&format!("Messages/{sid}/Media.json")).await.json().await.unwrap();
+    format!("Messages/{sid}/Media/{}", listed["media_list"][0]["sid"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn planned_fault_of_a_file_shows_when_it_is_fetched() {
+    let sandbox = ControlTest::start().await;
+    let http = reqwest::Client::new();
+    for (problem, bytes) in [("empty", 0), ("too_large", 17 * 1024 * 1024), ("wrong_type", 8)] {
+        let path = faulty_file(&sandbox, json!({"problem": problem})).await;
+        let moved = sandbox.get(&path).await;
+        assert_eq!(moved.status(), 307, "{problem}");
+        let url = moved.headers()["location"].to_str().unwrap();
+        assert_eq!(http.get(url).send().await.unwrap().bytes().await.unwrap().len(), bytes, "{problem}");
+    }
+    let elsewhere = "https://169.254.169.254/latest/meta-data/";
+    let path = faulty_file(&sandbox, json!({"problem": "redirected", "url": elsewhere})).await;
+    assert_eq!(sandbox.get(&path).await.headers()["location"], elsewhere);
+    let path = faulty_file(&sandbox, json!({"problem": "missing", "seconds": 60})).await;
+    assert_eq!(sandbox.get(&path).await.status(), 404);
+    assert_eq!(sandbox.get(&format!("{path}.json")).await.status(), 200, "its description is there");
+    sandbox.post_control("clock", json!({"advance_seconds": 60})).await;
+    assert_eq!(sandbox.get(&path).await.status(), 307);
+    let path = faulty_file(&sandbox, json!({"problem": "slow", "milliseconds": 1})).await;
+    assert_eq!(sandbox.get(&path).await.headers()["location"], "https://example.com/a.jpg");
+}

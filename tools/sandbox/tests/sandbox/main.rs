@@ -9,6 +9,7 @@ mod choices;
 mod clock;
 mod command;
 mod control;
+mod event_streams;
 mod faults;
 mod people;
 mod products;

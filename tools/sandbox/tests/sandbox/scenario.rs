@@ -175,3 +175,35 @@ async fn presets_are_listed_and_played_by_name() {
     let verdict = sandbox.verdict().await;
     assert_eq!(verdict["details"]["passed"], true, "{verdict:#}");
 }
+
+#[tokio::test]
+async fn step_answers_an_open_question_in_another_way() {
+    let sandbox = ScenarioTest::start().await;
+    let outside_the_window = json!({"notify": {"to": "+14155550123", "category": "service",
+        "content": {"type": "text", "body": "Hello"}}});
+    sandbox
+        .play(json!([
+            {"rules": {"service_window": true}},
+            {"choices": {"broken_rule": "undelivered"}},
+            outside_the_window,
+            {"expect": {"message": {"to": AVA, "status": "undelivered", "error_code": 63016}}},
+        ]))
+        .await;
+    let verdict = sandbox.verdict().await;
+    assert_eq!(verdict["details"]["passed"], true, "{verdict}");
+    let choices = sandbox.state().await["choices"].clone();
+    assert_eq!((&choices["broken_rule"], &choices["late_cancellation"]), (&json!("undelivered"), &json!("400")));
+}
+
+#[tokio::test]
+async fn paused_template_fails_until_a_step_approves_it() {
+    let sandbox = ScenarioTest::start().await;
+    let template = |status: &str| json!({"template": {"sid": sandbox::ORDER_UPDATE_SID, "change": {"status": status}}});
+    let failed = json!({"expect": {"message": {"to": AVA, "status": "failed", "error_code": 63041}}});
+    let text = "Hello Ava, your order 18473 is on its way.";
+    let sent = json!({"expect": {"message": {"to": BEN, "status": "delivered", "body": text}}});
+    sandbox.play(json!([template("paused"), order(AVA), failed, template("approved"), order(BEN), sent])).await;
+    let verdict = sandbox.verdict().await;
+    assert_eq!(verdict["details"]["passed"], true, "{verdict}");
+    assert_eq!(sandbox.state().await["templates"][0]["status"], "approved");
+}

@@ -44,6 +44,8 @@ export const takeBack = (id) => call("DELETE", `/sandbox/faults/${id}`);
 export const takeAllBack = () => call("DELETE", "/sandbox/faults");
 export const putRules = (rules) => json("PUT", "/sandbox/rules", rules);
 export const putChoices = (choices) => json("PUT", "/sandbox/choices", choices);
+export const putTemplate = (sid, change) => json("PUT", `/sandbox/templates/${encodeURIComponent(sid)}`, change);
+export const putTemplateEvents = (change) => json("PUT", "/sandbox/template-events", change);
 export const changeAuthToken = () => json("POST", "/sandbox/auth-token", {});
 export const runScenario = (text) => call("POST", "/sandbox/scenario", text);
 export const reset = () => call("POST", "/sandbox/reset");

@@ -1,7 +1,7 @@
 // The bar on top: the connection, the account, the clock, the colours.
 
 import * as api from "./api.js";
-import { byId, icon, setText } from "./dom.js";
+import { byId, element, icon, setText } from "./dom.js";
 import { ahead, readableAddress, shortDate, timeOfDay, utc } from "./format.js";
 
 const SHARED = "The time has passed for the functions too: quiet hours end, service windows close, and sweeps look again.";
@@ -46,6 +46,18 @@ export class Bar {
     // JSON.parse has rounded a number this large. A wrong seed would be worse than none.
     const shownSeed = typeof seed === "string" || Number.isSafeInteger(seed) ? `\nSeed ${seed}` : "";
     node.title = `The business' WhatsApp sender\nAccount ${account}\nMessaging service ${service}${shownSeed}`;
+    this.#showNeighbours();
+  }
+
+  // Each account has its page, which opens beside this one.
+  #showNeighbours() {
+    const neighbours = this.store.config.neighbours ?? [];
+    const links = neighbours.map(({ sender, account_sid: account, url }) =>
+      element("a", { href: url, target: "_blank", rel: "noopener", title: `Account ${account}` }, readableAddress(sender)),
+    );
+    const node = byId("accounts");
+    node.replaceChildren(...(links.length ? ["Beside it: ", ...links] : []));
+    node.hidden = links.length === 0;
   }
 
   #showAhead() {

@@ -1,13 +1,14 @@
 // One message on a phone.
 
-import { element, icon, setText } from "./dom.js";
+import { copyButton, element, icon, setText } from "./dom.js";
 import { hourAndMinute, mediaKind, shortSid, utc } from "./format.js";
 import { formatted, plain } from "./formatting.js";
 import { file, place, title } from "./media.js";
+import { answered, answeredText, offer } from "./rich.js";
 import { inboundStatus, outboundStatus } from "./status.js";
 
 /**
- * `press(button)`, `reply()` and `choose()` are called for the actions of the reader; `named(sid)` finds the message that is
+ * `press(button)`, `answer(writing)`, `reply()` and `choose()` are called for the actions of the reader; `named(sid)` finds the message that is
  * replied to. A change of the status leaves the rest as it is, so that a video continues to play and the focus stays.
  */
 export class Bubble {
@@ -15,8 +16,8 @@ export class Bubble {
   #status = "";
   #pressed = new Set();
 
-  constructor({ author, press, reply, choose, named }) {
-    this.does = { author, press, reply, choose, named };
+  constructor({ author, press, answer, reply, choose, named }) {
+    this.does = { author, press, answer, reply, choose, named };
     this.node = element("li", { class: "message", tabindex: -1 });
     this.body = element("div", { class: "bubble", on: { click: (event) => this.#clicked(event) } });
     this.status = element("span", { class: "status" });
@@ -31,11 +32,11 @@ export class Bubble {
     const content = JSON.stringify([message.body, message.sandbox]);
     if (content !== this.#content) this.#showContent(message);
     this.#content = content;
-    this.#showStatus(message.sandbox.outbound ? outboundStatus(message) : inboundStatus(answer, goes));
+    this.#showStatus(message.sandbox.outbound ? outboundStatus(message) : inboundStatus(answer, goes, message.sandbox.read_at));
   }
 
   #showContent(message) {
-    const { outbound, media, location, buttons } = message.sandbox;
+    const { outbound, media, location, buttons, rich } = message.sandbox;
     const at = shownAt(message);
     this.node.classList.add(outbound ? "from-business" : "from-person");
     this.node.setAttribute("aria-label", `${outbound ? "Business" : this.does.author}, ${hourAndMinute(at)}`);
@@ -46,11 +47,14 @@ export class Bubble {
         quote(message, this.does.named),
         ...(media ?? []).map((one) => file(one, message.body)),
         location && place(location),
+        answered(rich),
       ].filter(Boolean),
       words(message),
       element("p", { class: "meta" }, time, this.status),
     );
-    this.buttons.replaceChildren(...(outbound ? (buttons ?? []) : []).map((button) => this.#button(button)));
+    const offered = outbound ? offer(rich, { answer: this.does.answer, button: (one) => this.#button(one) }) : null;
+    const shown = (outbound ? (buttons ?? []) : []).map((button) => this.#button(button));
+    this.buttons.replaceChildren(...shown, ...(offered ? [offered] : []));
     this.node.classList.toggle("with-buttons", this.buttons.hasChildNodes());
     this.tools.replaceChildren(...this.#tools(outbound));
   }
@@ -77,6 +81,12 @@ export class Bubble {
       );
     }
     if (button.kind === "quick_reply") return this.#quickReply(button, text);
+    if (button.kind === "copy_code") {
+      const copy = copyButton(button.title, () => button.code ?? "");
+      copy.classList.add("message-button");
+      copy.title = button.code ?? "";
+      return copy;
+    }
     return element(
       "span",
       { ...attributes, title: button.phone ?? button.url },
@@ -106,7 +116,7 @@ export class Bubble {
   setPressed(wanted, is) {
     if (is) this.#pressed.add(wanted);
     else this.#pressed.delete(wanted);
-    const made = [...this.buttons.children].find(({ dataset }) => dataset.title === wanted);
+    const made = [...this.buttons.querySelectorAll("[data-title]")].find(({ dataset }) => dataset.title === wanted);
     if (is) made?.setAttribute("aria-disabled", "true");
     else made?.removeAttribute("aria-disabled");
   }
@@ -119,12 +129,14 @@ export class Bubble {
         icon(drawing),
       );
     const thread = tool("Show what belongs to this message", "thread", () => this.does.choose());
-    return outbound ? [tool("Reply", "reply", () => this.does.reply()), thread] : [thread];
+    if (!outbound) return [thread];
+    const react = tool("React with 👍", "react", () => this.does.answer({ reaction: "👍" }));
+    return [tool("Reply", "reply", () => this.does.reply()), react, thread];
   }
 
   // For the keyboard, Enter on the message does the same.
   #clicked(event) {
-    if (event.target.closest("a, button, audio, video") || String(getSelection())) return;
+    if (event.target.closest("a, button, audio, video, form") || String(getSelection())) return;
     this.does.choose();
   }
 
@@ -145,15 +157,18 @@ export function shownAt({ sandbox: { at, send_at: sendAt } }) {
   return sendAt ?? at;
 }
 
-function words({ body, sandbox: { media, location } }) {
+function words({ body, sandbox: { media, location, rich } }) {
+  if (rich?.kind === "reaction") return "";
   if (body) return element("p", { class: "text", dir: "auto" }, ...formatted(body));
-  if (location || media?.length > 0) return "";
+  if (location || media?.length > 0 || answeredText(rich)) return "";
   // No message is created without a text, a file or a place.
   const says = "Redacted: Twilio has removed the text. On a real phone it stays.";
   return element("p", { class: "text muted redacted" }, says);
 }
 
 function label(message) {
+  const { email } = message.sandbox;
+  if (email) return element("p", { class: "tag", title: email.to }, `E-mail · ${email.to}`);
   if (message.sandbox.content_sid)
     return element("p", { class: "tag tag-template", title: message.sandbox.content_sid }, "Template");
   const address = message.sandbox.outbound ? message.to : message.from;
@@ -168,8 +183,9 @@ function quote(message, named) {
 }
 
 /** A message in one line. */
-export function summary({ body, sandbox: { media = [], location } }) {
+export function summary({ body, sandbox: { media = [], location, rich } }) {
   if (body) return plain(body);
+  if (answeredText(rich)) return answeredText(rich);
   if (location) return location.label || "Location";
   const [first] = media;
   if (!first) return "Redacted";

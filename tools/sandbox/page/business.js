@@ -115,7 +115,7 @@ export class Business {
     const { people, templates } = this.store;
     offer(this.to, people.map(({ address, name }) => [address, `${name} (${readableAddress(address)})`]));
     const before = this.template.value;
-    offer(this.template, templates.map(({ sid, name, language }) => [sid, language ? `${name}, ${language}` : name]));
+    offer(this.template, templates.map((template) => [template.sid, optionOf(template)]));
     if (this.template.value === before && before) this.#update();
     else this.#pickTemplate();
   }
@@ -274,6 +274,11 @@ function kinds(pick) {
     choice("template", "Template", true),
     choice("text", "Free text", false),
   );
+}
+
+/** As in `order_update, en`, and `paused` where WhatsApp does not let it be sent. */
+function optionOf({ name, language, status }) {
+  return [name, language, status === "approved" ? null : status].filter(Boolean).join(", ");
 }
 
 /** Replaces the options of a select, and keeps its choice where that is still there. */

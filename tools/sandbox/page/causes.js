@@ -27,7 +27,7 @@ export class Cause {
   }
 }
 
-const CALLS = ["webhook", "callback", "api_call"];
+const CALLS = ["webhook", "callback", "api_call", "template_event"];
 const isDecision = ({ kind }) => kind === "decision";
 const happenedAt = ({ at }) => Date.parse(at);
 

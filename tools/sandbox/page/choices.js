@@ -46,6 +46,35 @@ export const CHOICES = [
     label: "A message that is not sent yet",
     values: { listed: "is first in the list", hidden: "is not in the list" },
   },
+  {
+    name: "unbatched_event",
+    label: "An event for a sink without batches comes",
+    values: { array: "in an array of one", object: "by itself" },
+  },
+  {
+    name: "list_answer",
+    label: "A row that a person selects comes",
+    values: {
+      list_parameters: "as ListId and ListTitle",
+      button_parameters: "as a button",
+      text_alone: "as text alone",
+    },
+  },
+  {
+    name: "order_answer",
+    label: "An order comes",
+    values: { interactive_data: "in InteractiveData", channel_metadata: "in ChannelMetadata", absent: "without its products" },
+  },
+  {
+    name: "reaction",
+    label: "A reaction comes",
+    values: { message: "as a message", channel_metadata: "in ChannelMetadata", not_posted: "not at all" },
+  },
+  {
+    name: "verification_by_number",
+    label: "A verification that is fetched by its number",
+    values: { found: "is found", not_found: "is 20404" },
+  },
 ];
 
 export class Choices {

@@ -2,6 +2,7 @@
 
 import { Attachments } from "./attachments.js";
 import { summary } from "./bubble.js";
+import { cardForm } from "./card-form.js";
 import { element, icon, setText } from "./dom.js";
 import { errorNode } from "./group.js";
 import { placeForm } from "./place.js";
@@ -27,6 +28,7 @@ export class Compose {
     this.error = errorNode();
     this.reply = element("div", { class: "replying", hidden: true });
     this.place = placeForm(name, (location) => this.deliver({ location }));
+    this.card = cardForm(name, (media) => this.deliver({ media }));
     this.files = new Attachments(name, { say: (error) => this.say(error), settled: () => this.text.focus() });
     this.node = element(
       "form",
@@ -63,6 +65,7 @@ export class Compose {
       { class: "compose-tools" },
       tool("Attach a file", "attach", () => this.files.picker.click()),
       tool("Share a location", "pin", () => this.place.toggle()),
+      tool("Share a contact", "person", () => this.card.toggle()),
       element("span", { class: "spring" }),
       word("STOP"),
       word("START"),

@@ -21,6 +21,7 @@ const parseStatuses = (text) => text.split(/[\s,]+/).filter(Boolean);
 const CALL = "The call that creates a message";
 const STATUS = "The statuses of the message";
 const WEBHOOKS = "Callbacks and webhooks";
+const FILES = "Files that a person sends";
 
 /** `fields` are the inputs; `fault` makes the request to the sandbox from their values. */
 export const CATALOGUE = [
@@ -139,6 +140,48 @@ export const CATALOGUE = [
     fields: [],
     fault: () => ({ kind: "wrong_signature" }),
   },
+  {
+    id: "file_missing",
+    group: FILES,
+    name: "A file is not there at first (404)",
+    fields: [{ name: "seconds", label: "Seconds", type: "number", min: 1, max: 86_400, value: 3 }],
+    fault: (given) => ({ kind: "file", problem: "missing", seconds: given.seconds }),
+  },
+  {
+    id: "file_redirected",
+    group: FILES,
+    name: "A file is redirected elsewhere",
+    fields: [{ name: "url", label: "URL", type: "text", value: "https://169.254.169.254/latest/meta-data/" }],
+    fault: (given) => ({ kind: "file", problem: "redirected", url: given.url }),
+  },
+  {
+    id: "file_empty",
+    group: FILES,
+    name: "A file is empty",
+    fields: [],
+    fault: () => ({ kind: "file", problem: "empty" }),
+  },
+  {
+    id: "file_too_large",
+    group: FILES,
+    name: "A file is too large (17 MB)",
+    fields: [],
+    fault: () => ({ kind: "file", problem: "too_large" }),
+  },
+  {
+    id: "file_wrong_type",
+    group: FILES,
+    name: "A file is not of its type",
+    fields: [],
+    fault: () => ({ kind: "file", problem: "wrong_type" }),
+  },
+  {
+    id: "file_slow",
+    group: FILES,
+    name: "A file is slow",
+    fields: [milliseconds(5000)],
+    fault: (given) => ({ kind: "file", problem: "slow", milliseconds: given.milliseconds }),
+  },
 ];
 
 const SENTENCES = {
@@ -164,6 +207,16 @@ const SENTENCES = {
   reordered: () => "callbacks and webhooks come in another order",
   retried: () => "webhooks are tried again",
   wrong_signature: () => "webhooks have a wrong signature",
+  file: (f) => FILE_SENTENCES[f.problem]?.(f) ?? `files are ${f.problem}`,
+};
+
+const FILE_SENTENCES = {
+  missing: (f) => (f.seconds == null ? "files are not there" : `files are not there for ${length(f.seconds * 1000)}`),
+  redirected: (f) => `files are redirected to ${f.url}`,
+  empty: () => "files are empty",
+  too_large: () => "files have 17 MB",
+  wrong_type: () => "files are not of their types",
+  slow: (f) => `files come ${length(f.milliseconds)} late`,
 };
 
 function length(milliseconds) {

@@ -104,6 +104,16 @@ export function coordinates({ latitude, longitude }) {
   return `${part(Number(latitude), "N", "S")}, ${part(Number(longitude), "E", "W")}`;
 }
 
+/** What the system has done with a person's file: a short text, all of it for a tooltip, and a tone; null while nothing is known. */
+export function publishedText(published) {
+  const { stored, failed } = published ?? {};
+  if (stored) {
+    const text = `Stored · ${stored.content_type} · ${fileSize(stored.bytes)} · SHA-256 ${stored.sha256.slice(0, 8)}`;
+    return { text, title: `${stored.key}\nSHA-256 ${stored.sha256}`, tone: "stored" };
+  }
+  return failed ? { text: `Not stored: ${failed.reason}`, title: failed.detail, tone: "failed" } : null;
+}
+
 /** How a file is shown: as `image`, `video`, `audio` or `document`. The type is unknown until the file was fetched. */
 export function mediaKind({ url, content_type: type }) {
   const kind = (type ?? "").split("/")[0];

@@ -15,6 +15,7 @@ import { openSplit } from "./split.js";
 import { Store } from "./store.js";
 import { follow } from "./stream.js";
 import { Switches } from "./switches.js";
+import { Templates } from "./templates.js";
 import { Timeline } from "./timeline.js";
 
 const store = new Store();
@@ -24,8 +25,8 @@ const timeline = new Timeline(store);
 new Business(store);
 openSplit();
 followPermalinks(store, timeline);
-const groups = [new Scenarios(store), new Switches(store), new Rules(store), new Choices(store)].map(({ node }) => node);
-byId("controls-body").append(...groups, ...accountAndReset());
+const controls = [Scenarios, Switches, Templates, Rules, Choices].map((Control) => new Control(store));
+byId("controls-body").append(...controls.map(({ node }) => node), ...accountAndReset());
 openControls(store);
 openDialogs((person) => phones.reveal(person.address));
 pageKeys();

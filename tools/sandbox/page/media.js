@@ -1,11 +1,20 @@
 // The files and places in a message.
 
 import { element, icon } from "./dom.js";
-import { coordinates, fileName, mediaKind } from "./format.js";
+import { coordinates, fileName, mediaKind, publishedText } from "./format.js";
 import { openViewer } from "./viewer.js";
 
-/** A file as people see it: a picture that opens, a player, or a card with its name. */
+/** A file as people see it, and beneath it what the system has done with it. */
 export function file(media, caption) {
+  const said = publishedText(media.published);
+  const shown = fileItself(media, caption);
+  if (!said) return shown;
+  const { text, title: whole, tone } = said;
+  return element("div", { class: "file" }, shown, element("p", { class: "published", title: whole, "data-tone": tone }, text));
+}
+
+/** A picture that opens, a player, or a card with its name. */
+function fileItself(media, caption) {
   const kind = mediaKind(media);
   if (kind === "document") return documentCard(media);
   const name = title(media);

@@ -19,11 +19,14 @@ export class Messages {
   /** The time of the newest message that was removed from the phone. */
   #forgotten = "";
 
-  /** `press(message, button)` sends a quick reply, and gives whether it was sent; `reply(message)` prepares a reply. */
-  constructor(store, name, { press, reply }) {
+  /**
+   * `press(message, button)` sends a quick reply and `answer(message, writing)` another answer, and both give whether it was
+   * sent; `reply(message)` prepares a reply.
+   */
+  constructor(store, name, { press, answer, reply }) {
     this.store = store;
     this.name = name;
-    this.does = { press, reply };
+    this.does = { press, answer, reply };
     this.list = element("ol", {
       class: "messages",
       "aria-label": `Messages on ${name}'s phone`,
@@ -112,6 +115,7 @@ export class Messages {
     const bubble = new Bubble({
       author: this.name,
       press: (button) => this.does.press(message, button),
+      answer: (writing) => this.does.answer(message, writing),
       reply: () => this.does.reply(message),
       choose: () => this.store.choose(named),
       named: (sid) => this.store.messages.get(sid),

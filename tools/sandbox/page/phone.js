@@ -16,19 +16,22 @@ export class Phone {
     this.messages = new Messages(store, person.name, {
       press: ({ sid }, { title, id }) =>
         this.compose.deliver({ body: title, button: { title, id: id ?? title }, replied_to: sid }),
+      answer: ({ sid }, writing) => this.compose.deliver({ ...writing, replied_to: sid }),
       reply: (message) => this.compose.replyTo(message),
     });
     this.window = element("span", { class: "window" });
     this.optedOut = element("span", { class: "opted-out", hidden: true });
+    this.typing = element("span", { class: "typing", role: "status", hidden: true });
     this.bar = element("div", { class: "window-bar", "aria-hidden": "true" });
     this.node = element(
       "section",
       { class: "phone", "aria-label": `${person.name}'s phone`, "data-colour": colour, on: this.#dropping() },
       this.#head(removable),
-      element("p", { class: "phone-state" }, this.window, this.optedOut),
+      element("p", { class: "phone-state" }, this.window, this.optedOut, this.typing),
       this.bar,
       this.messages.node,
       this.compose.place,
+      this.compose.card,
       this.compose.node,
     );
     this.refresh(person);
@@ -105,8 +108,15 @@ export class Phone {
     this.bar.style.setProperty("--left", left);
     setText(this.optedOut, this.store.optedOut(person));
     this.optedOut.hidden = !this.optedOut.textContent;
+    setText(this.typing, isTyping(person, now) ? "The business is typing…" : "");
+    this.typing.hidden = !this.typing.textContent;
     this.messages.nameDays(now);
   }
+}
+
+/** Whether the person sees a typing indicator of the business at this time, in milliseconds. */
+export function isTyping({ typing_until: until }, now) {
+  return Boolean(until) && new Date(until).getTime() > now;
 }
 
 /** The first letter of a name, in the colour of the person. It is drawn by the style, and is no part of the text. */

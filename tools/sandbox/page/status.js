@@ -23,13 +23,14 @@ export function outboundStatus({ status, error_code: code }) {
 
 /**
  * The status line of a person's message, by the answer to its webhook: `{status, lost, deliveries}`, or undefined while there
- * is none. `goes` is whether a webhook is configured.
+ * is none. `goes` is whether a webhook is configured, and `readAt` is when the business marked the message as read.
  */
-export function inboundStatus(answer, goes = true) {
+export function inboundStatus(answer, goes = true, readAt = null) {
   if (!answer) return { text: goes ? "no webhook yet" : "no webhook URL", tone: "waiting" };
   const { status, lost, deliveries = 1 } = answer;
   if (!status) return { text: lost ? "webhook lost" : "no answer", icon: "failed", tone: "failed" };
   const text = deliveries > 1 ? `${status}, ${deliveries} deliveries` : String(status);
+  if (readAt) return { text: `${text}, read`, icon: "delivered", tone: "read" };
   return status >= 200 && status < 300
     ? { text, icon: "sent", tone: "delivered" }
     : { text, icon: "failed", tone: "failed" };

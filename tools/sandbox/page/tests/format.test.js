@@ -9,6 +9,7 @@ import {
   fileName,
   fileSize,
   mediaKind,
+  publishedText,
   readableAddress,
   serviceWindow,
   shortSid,
@@ -16,6 +17,22 @@ import {
 } from "../format.js";
 
 const MINUTE = 60_000;
+
+test("a stored file is shown with its type, size and hash, and a failed one with its reason", () => {
+  const stored = { key: "inbound/AC1/MM1/0", content_type: "image/png", bytes: 62, sha256: "0011223344556677" };
+  assert.deepEqual(publishedText({ stored }), {
+    text: "Stored · image/png · 62 bytes · SHA-256 00112233",
+    title: "inbound/AC1/MM1/0\nSHA-256 0011223344556677",
+    tone: "stored",
+  });
+  const failed = { reason: "type_mismatch", detail: "the file is not of the type that Twilio names" };
+  assert.deepEqual(publishedText({ failed }), {
+    text: "Not stored: type_mismatch",
+    title: failed.detail,
+    tone: "failed",
+  });
+  assert.equal(publishedText(null), null);
+});
 
 test("a duration shows its two largest units", () => {
   const cases = [

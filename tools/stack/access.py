@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOCAL = frozenset({"127.0.0.1", "localhost"})
-WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status"})
-SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/")
-# The same with an id in the query.
-SIGNED_PATHS = frozenset({"/media", "/notifications"})
+WEBHOOKS = frozenset({"/twilio/inbound", "/twilio/status", "/twilio/events", "/sendgrid/events"})
+SIGNED_ROUTES = ("/media/", "/contacts/", "/notifications/", "/messages/")
+# The same without a path variable, or with an id in the query.
+SIGNED_PATHS = frozenset({"/media", "/notifications", "/verifications", "/verifications/check"})
 # Paths that the emulator serves to callers without a signature.
 UNSIGNED = ("/_", "/health", "/v2/")
 
@@ -43,7 +43,7 @@ class Access:
         if port == self.api_port and path not in WEBHOOKS:
             # The tunnel is only for Twilio, so the port does not serve the routes that systems on this machine call.
             if self.public_base_url:
-                return 404, f"With a Twilio account this port serves {' and '.join(sorted(WEBHOOKS))} alone"
+                return 404, f"With a Twilio account this port serves {', '.join(sorted(WEBHOOKS))} alone"
             if path not in SIGNED_PATHS and not path.startswith(SIGNED_ROUTES):
                 return 404, "The API has no such route"
         return None

@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("aws_port", type=int)
     parser.add_argument("api_port", type=int)
     parser.add_argument("--public-base-url", help="the URL at which Twilio itself calls the API")
+    parser.add_argument("--media-port", type=int, help="the port of CloudFront distributions")
     parser.add_argument("--bridge", help="this machine's address in Docker's network, for functions in containers")
     return parser.parse_args()
 
@@ -49,11 +50,12 @@ from ministack import app as ministack, core, services
 from ministack.core import iam_actions, iam_evaluator
 # These modules become attributes of `services`, which the package `strict` changes.
 from ministack.core import sigv4
-from ministack.services import apigateway, cloudwatch, cloudwatch_logs, dynamodb, dynamodb_streams, eventbridge, iam
+from ministack.services import apigateway, cloudfront, cloudwatch, cloudwatch_logs, dynamodb, dynamodb_streams, eventbridge, iam
 from ministack.services import lambda_svc, s3, scheduler, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
+at_edge = ContextVar("at_edge", default=False)
 # Why functions answered with an error, by the id of the request.
 REASONS = {}
 # The functions log text here, because ministack does not set AWS_LAMBDA_LOG_FORMAT as Lambda does for `LogFormat: JSON`.
@@ -103,6 +105,44 @@ def access_keys():
         iam._delete_access_key({"UserName": properties["UserName"], "AccessKeyId": key})
 
     RESOURCES["AWS::IAM::AccessKey"] = {"create": create, "delete": delete}
+
+
+def media_keys():
+    """Adds the public keys and key groups of CloudFront, which ministack supports in its API but not in CloudFormation."""
+
+    def create_key(_logical_id, properties, _stack):
+        key = cloudfront._pk_id()
+        stored = {"Id": key, "ETag": key, "CreatedTime": cloudfront._now_iso(), "Config": properties["PublicKeyConfig"]}
+        cloudfront._public_keys[key] = stored
+        return key, {"Id": key}
+
+    def update_key(key, old, new, _stack):
+        # Amazon CloudFront API Reference, "UpdatePublicKey": only the comment can be changed.
+        if {**old["PublicKeyConfig"], "Comment": ""} != {**new["PublicKeyConfig"], "Comment": ""}:
+            raise ValueError("Invalid request provided: AWS::CloudFront::PublicKey")
+        cloudfront._public_keys[key]["Config"] = new["PublicKeyConfig"]
+        return key, {"Id": key}
+
+    def delete_key(key, _properties):
+        if cloudfront._public_keys_using(key):
+            raise ValueError("The public key is attached to one or more key groups.")
+        cloudfront._public_keys.pop(key, None)
+
+    def create_group(_logical_id, properties, _stack):
+        group = cloudfront._kg_id()
+        update_group(group, None, properties, None)
+        return group, {"Id": group}
+
+    def update_group(group, _old, new, _stack):
+        stored = {"Id": group, "ETag": group, "LastModifiedTime": cloudfront._now_iso(), "Config": new["KeyGroupConfig"]}
+        cloudfront._key_groups[group] = stored
+        return group, {"Id": group}
+
+    def delete_group(group, _properties):
+        cloudfront._key_groups.pop(group, None)
+
+    RESOURCES["AWS::CloudFront::PublicKey"] = {"create": create_key, "update": update_key, "delete": delete_key}
+    RESOURCES["AWS::CloudFront::KeyGroup"] = {"create": create_group, "update": update_group, "delete": delete_group}
 
 
 def numbers_from_parameters():
@@ -160,6 +200,21 @@ def front_door():
     ministack._execute_api_authorization_type = lambda *request: authorization_type(*request) or "NONE"
 
 
+def edge():
+    """Serves CloudFront distributions at a separate port by their alternate domain names, here an address and this port. ministack
+    knows a distribution by its own domain name only."""
+    parse = ministack._parse_cloudfront_dataplane_host
+    ministack._parse_cloudfront_dataplane_host = lambda host: distribution_of(host) if at_edge.get() else parse(host)
+
+
+def distribution_of(host):
+    """The name of the distribution with this alternate domain name, or None."""
+    for distribution in cloudfront._distributions.values():
+        if f">{host}</CNAME>" in distribution["config_xml"]:
+            return distribution["DomainName"].partition(".")[0]
+    return None
+
+
 def note_reasons():
     """Notes the errors in the functions' logs by the id that API Gateway gave the request. The newest are kept."""
     emit = lambda_svc._emit_lambda_logs
@@ -183,7 +238,7 @@ def with_refusals_logged(scope, send):
         if message["type"] == "http.response.start":
             status = message["status"]
             request_id = dict(message["headers"]).get(b"apigw-requestid", b"").decode()
-        elif status >= 400 and scope["path"].startswith("/twilio/"):
+        elif status >= 400 and scope["path"].startswith(("/twilio/", "/sendgrid/")):
             reason = REASONS.pop(request_id, None) or message.get("body", b"").decode(errors="replace")
             refused = {"path": scope["path"], "status": status, "reason": reason, "request_id": request_id}
             print("front door:", json.dumps(refused), flush=True)
@@ -215,13 +270,19 @@ def avoid_long_pauses():
 
 async def app(scope, receive, send):
     """Passes allowed requests to ministack as if they used TLS, which the template's policies require. Requests to the API's
-    port are for the HTTP API."""
+    port are for the HTTP API, and those to the media port for CloudFront."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
         return
     if scope["type"] == "http":
         scope = {**scope, "scheme": "https"}
         at_front_door.set(scope["server"][1] == ARGUMENTS.api_port)
+        at_edge.set(scope["server"][1] == ARGUMENTS.media_port)
+        if at_edge.get():
+            if distribution_of(dict(scope["headers"]).get(b"host", b"").decode("latin-1")) is None:
+                await refuse(send, 403, "No distribution has this alternate domain name")
+                return
+            scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
         send = without_cors(send)
         if at_front_door.get():
             send = with_refusals_logged(scope, send)
@@ -252,12 +313,14 @@ def without_cors(send):
 def main():
     routes_from_openapi()
     access_keys()
+    media_keys()
     numbers_from_parameters()
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
     caller = lambda: iam_evaluator.caller_arn().rpartition("/")[2]
     hide_missing_objects(s3, is_denied)
     front_door()
+    edge()
     note_reasons()
     strict.apply(ministack, services, iam_actions, RESOURCES, caller)
     avoid_long_pauses()
@@ -265,6 +328,8 @@ def main():
     end_with_parent()
     config = Config()
     config.bind = [f"127.0.0.1:{ARGUMENTS.aws_port}", f"127.0.0.1:{ARGUMENTS.api_port}"]
+    if ARGUMENTS.media_port:
+        config.bind.append(f"127.0.0.1:{ARGUMENTS.media_port}")
     if ARGUMENTS.bridge:
         config.bind.append(f"{ARGUMENTS.bridge}:{ARGUMENTS.aws_port}")
     config.loglevel = "WARNING"

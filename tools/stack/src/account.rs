@@ -7,7 +7,7 @@ use serde_json::json;
 use twilio_types::{
     address::WhatsAppSender,
     base_url::BaseUrl,
-    sid::{AccountSid, ApiKeySid, MessagingServiceSid},
+    sid::{AccountSid, ApiKeySid, MessagingServiceSid, VerifyServiceSid},
 };
 
 mod problem;
@@ -20,12 +20,13 @@ const DEFAULT_API_BASE_URL: &str = "https://api.twilio.com";
 const TOKEN_DIGITS: usize = 32;
 
 /// The variables of `.env` that begin with `TWILIO_`; any other is a typing mistake.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY_SID",
     "TWILIO_API_KEY_SECRET",
     "TWILIO_MESSAGING_SERVICE_SID",
+    "TWILIO_VERIFY_SERVICE_SID",
     "TWILIO_WHATSAPP_FROM",
     "TWILIO_API_BASE_URL",
 ];
@@ -41,12 +42,29 @@ pub struct TwilioAccount {
     pub api_key: Option<ApiKey>,
     /// The Messaging Service of notifications that name no sender.
     pub messaging_service_sid: Option<MessagingServiceSid>,
+    /// The Verify service of one-time passwords.
+    pub verify_service_sid: Option<VerifyServiceSid>,
     /// The sender that notifications have to name if there is no Messaging Service.
     pub whatsapp_from: Option<WhatsAppSender>,
     /// The base URL of Twilio's API.
     pub api_base_url: BaseUrl,
     /// The base URL at which Twilio calls the stack; Twilio's signatures cover it.
     pub public_base_url: BaseUrl,
+    /// SendGrid's account for e-mails; none if no e-mails are sent.
+    pub sendgrid: Option<SendGridAccount>,
+}
+
+/// An account of SendGrid's.
+#[derive(Debug, Clone)]
+pub struct SendGridAccount {
+    /// The key that authenticates requests.
+    pub api_key: SecretString,
+    /// The verification key of the Signed Event Webhook.
+    pub public_key: String,
+    /// The base URL of SendGrid's API.
+    pub api_base_url: BaseUrl,
+    /// The address that e-mails come from.
+    pub from: String,
 }
 
 /// An API key of an account.
@@ -82,6 +100,7 @@ impl TwilioAccount {
         reader.check_token();
         let api_key = reader.api_key();
         let messaging_service_sid = reader.optional("TWILIO_MESSAGING_SERVICE_SID");
+        let verify_service_sid = reader.optional("TWILIO_VERIFY_SERVICE_SID");
         let whatsapp_from = reader.parsed("TWILIO_WHATSAPP_FROM", |text| WhatsAppSender::try_from(text.to_owned()));
         if !reader.has("TWILIO_MESSAGING_SERVICE_SID") && !reader.has("TWILIO_WHATSAPP_FROM") {
             reader.problems.push(EnvFileProblem::NoSender);
@@ -100,24 +119,36 @@ impl TwilioAccount {
                     auth_token,
                     api_key,
                     messaging_service_sid,
+                    verify_service_sid,
                     whatsapp_from,
                     api_base_url,
                     public_base_url,
+                    sendgrid: None,
                 })
             }
             _ => Err(reader.problems),
         }
     }
 
-    /// The value of the stack's secret: the account's credentials as JSON.
-    pub fn secret(&self) -> SecretString {
+    /// What the stack's secret has of the account.
+    fn keys(&self) -> serde_json::Value {
         let mut account = json!({"auth_tokens": [self.auth_token.expose_secret()]});
         if let (Some(key), Some(fields)) = (&self.api_key, account.as_object_mut()) {
             fields.insert("api_key_sid".to_owned(), key.sid.as_str().into());
             fields.insert("api_key_secret".to_owned(), key.secret.expose_secret().into());
         }
-        json!({"accounts": {self.account_sid.as_str(): account}}).to_string().into()
+        if let (Some(sendgrid), Some(fields)) = (&self.sendgrid, account.as_object_mut()) {
+            fields.insert("sendgrid_api_key".to_owned(), sendgrid.api_key.expose_secret().into());
+            fields.insert("sendgrid_public_key".to_owned(), sendgrid.public_key.clone().into());
+        }
+        account
     }
+}
+
+/// The value of the stack's secret: the credentials of the accounts as JSON.
+pub(crate) fn secret_of(accounts: &[&TwilioAccount]) -> SecretString {
+    let accounts = accounts.iter().map(|account| (account.account_sid.to_string(), account.keys()));
+    json!({"accounts": accounts.collect::<serde_json::Map<_, _>>()}).to_string().into()
 }
 
 /// Parses the variables of a file and collects their problems.
@@ -261,12 +292,12 @@ pub(crate) mod tests {
         let read = account(&[]);
         assert_eq!(read.api_base_url.as_str(), "https://api.twilio.com");
         assert_eq!(read.public_base_url.as_str(), "https://wa.example.com");
-        let accounts: shared::secrets::Accounts = serde_json::from_str(read.secret().expose_secret()).unwrap();
+        let accounts: shared::secrets::Accounts = serde_json::from_str(secret_of(&[&read]).expose_secret()).unwrap();
         assert_eq!(accounts.credentials(&read.account_sid).unwrap().username, SID);
 
         let key = [("TWILIO_API_KEY_SID", "SK000000000000000000000000000000aa"), ("TWILIO_API_KEY_SECRET", "s")];
         let read = account(&key);
-        let accounts: shared::secrets::Accounts = serde_json::from_str(read.secret().expose_secret()).unwrap();
+        let accounts: shared::secrets::Accounts = serde_json::from_str(secret_of(&[&read]).expose_secret()).unwrap();
         assert_eq!(accounts.credentials(&read.account_sid).unwrap().username, "SK000000000000000000000000000000aa");
     }
 
@@ -319,7 +350,8 @@ pub(crate) mod tests {
             (
                 &[("TWILIO_ACCOUNT_ID", "AC")],
                 "TWILIO_ACCOUNT_ID: unknown variable: expected TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_API_KEY_SID, \
-                 TWILIO_API_KEY_SECRET, TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM or TWILIO_API_BASE_URL",
+                 TWILIO_API_KEY_SECRET, TWILIO_MESSAGING_SERVICE_SID, TWILIO_VERIFY_SERVICE_SID, TWILIO_WHATSAPP_FROM or \
+                 TWILIO_API_BASE_URL",
             ),
         ];
         for (changes, line) in cases {

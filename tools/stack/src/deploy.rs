@@ -35,6 +35,8 @@ pub struct Parameters<'a> {
     pub opt_out_scope: Option<&'a str>,
     /// The added and removed words for STOP and START as JSON; `None` is the template's default.
     pub opt_out_keywords: Option<&'a str>,
+    /// Further parameters, as `Name=value`.
+    pub further: &'a [String],
 }
 
 /// Compiles the functions with the options of `sam build`. Cargo's progress is shown on the terminal, which SAM would hide.
@@ -75,7 +77,7 @@ pub async fn deploy(root: &Path, scratch: &Path, parameters: &Parameters<'_>) ->
 
 /// The template's parameters in SAM's form. SAM accepts no empty values; a missing parameter has its default.
 fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
-    let Parameters { aws_endpoint, account, send_policy, opt_out_scope, opt_out_keywords, .. } = parameters;
+    let Parameters { aws_endpoint, account, send_policy, opt_out_scope, opt_out_keywords, further, .. } = parameters;
     let always = [
         format!("Architecture={architecture}"),
         format!("AwsEndpointUrl={aws_endpoint}"),
@@ -84,14 +86,26 @@ fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
         format!("TwilioAccountSid={}", account.account_sid),
         // The default is for a new AWS account; this machine's limit is its memory.
         "SendConcurrency=10".to_owned(),
+        // What is created in the sandbox is known soon.
+        "TemplateSyncMinutes=1".to_owned(),
+        // The bus that every account has, so that every event takes this way too.
+        "EventBusName=default".to_owned(),
     ];
     let service = account.messaging_service_sid.as_ref().map(|sid| format!("MessagingServiceSid={sid}"));
+    let verify = account.verify_service_sid.as_ref().map(|sid| format!("VerifyServiceSid={sid}"));
     // SAM splits values at spaces and removes quotes that are not escaped.
     let quoted = |name: &str, json: &str| format!("{name}=\"{}\"", json.replace('"', "\\\""));
     let policy = send_policy.map(|policy| quoted("SendPolicy", policy));
     let keywords = opt_out_keywords.map(|keywords| quoted("OptOutKeywords", keywords));
     let scope = opt_out_scope.map(|scope| format!("OptOutScope={scope}"));
-    always.into_iter().chain(service).chain(policy).chain(scope).chain(keywords).collect()
+    let sendgrid = account.sendgrid.as_ref().map(|sendgrid| {
+        let settings = serde_json::json!({"from": sendgrid.from, "unsubscribe_groups": {"marketing": 1234}});
+        let settings = quoted("EmailSettings", &settings.to_string());
+        [settings, format!("SendGridApiBaseUrl={}", sendgrid.api_base_url)]
+    });
+    let always = always.into_iter().chain(sendgrid.into_iter().flatten());
+    let further = further.iter().cloned();
+    always.chain(service).chain(verify).chain(policy).chain(scope).chain(keywords).chain(further).collect()
 }
 
 #[derive(Deserialize)]
@@ -160,6 +174,8 @@ mod tests {
             "TwilioApiBaseUrl=https://api.twilio.com",
             "TwilioAccountSid=AC000000000000000000000000000000aa",
             "SendConcurrency=10",
+            "TemplateSyncMinutes=1",
+            "EventBusName=default",
         ];
         let administrator = &Administrator::random();
         let template = Path::new(BUILT_TEMPLATE);
@@ -171,6 +187,7 @@ mod tests {
             send_policy: None,
             opt_out_scope: None,
             opt_out_keywords: None,
+            further: &[],
         };
         assert_eq!(overrides(&parameters, "arm64"), always);
         let parameters = Parameters {
@@ -178,11 +195,12 @@ mod tests {
             send_policy: Some(r#"{"a": 1}"#),
             opt_out_scope: Some("sender"),
             opt_out_keywords: Some(r#"{"es": {}}"#),
+            further: &["MediaSigner=user".to_owned()],
             ..parameters
         };
         let service = "MessagingServiceSid=MG000000000000000000000000000000aa";
         let policy = r#"SendPolicy="{\"a\": 1}""#;
-        let more = [service, policy, "OptOutScope=sender", r#"OptOutKeywords="{\"es\": {}}""#];
+        let more = [service, policy, "OptOutScope=sender", r#"OptOutKeywords="{\"es\": {}}""#, "MediaSigner=user"];
         assert_eq!(overrides(&parameters, "arm64"), [&always[..], &more[..]].concat());
     }
 }

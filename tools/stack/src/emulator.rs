@@ -46,6 +46,8 @@ pub struct Settings<'a> {
     pub aws_port: u16,
     /// The port of the deployed HTTP API.
     pub api_port: u16,
+    /// The port of CloudFront distributions.
+    pub media_port: Option<u16>,
     /// The URL at which a real Twilio account calls the API. The API's port then serves only Twilio's routes.
     pub twilio_calls: Option<&'a BaseUrl>,
     /// This machine's address on Docker's bridge, where functions in containers can also call AWS.
@@ -59,7 +61,7 @@ impl Emulator {
     ///
     /// `root` is the checkout, `scratch` a folder for the emulator's log and temporary files.
     pub async fn start(root: &Path, scratch: &Path, settings: Settings<'_>) -> Result<Self> {
-        let Settings { aws_port, api_port, twilio_calls, bridge, clock } = settings;
+        let Settings { aws_port, api_port, media_port, twilio_calls, bridge, clock } = settings;
         let python = root.join(".tools/ministack/bin/python");
         if !python.exists() {
             bail!("{} is missing: `make tools` installs it", python.display());
@@ -70,6 +72,7 @@ impl Emulator {
         command
             .arg(root.join("tools/stack/emulator.py"))
             .args([aws_port, api_port].map(|port| port.to_string()))
+            .args(media_port.iter().flat_map(|port| ["--media-port".to_owned(), port.to_string()]))
             .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
             .args(bridge.iter().flat_map(|address| ["--bridge".to_owned(), address.to_string()]))
             // The functions inherit the emulator's environment, which must not contain this machine's variables.

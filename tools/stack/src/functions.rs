@@ -30,7 +30,7 @@ const START_API_URL: &str = "http://127.0.0.1:3000";
 /// links with them.
 const MEDIA_READER_ROLE_ARN: &str = "MEDIA_READER_ROLE_ARN";
 /// The functions that verify the URL under which they are called.
-const CALLED_BY_TWILIO: [&str; 2] = ["InboundFunction", "StatusFunction"];
+const CALLED_BY_TWILIO: [&str; 3] = ["InboundFunction", "StatusFunction", "TemplateEventsFunction"];
 
 /// The variables of each function, by the function's logical id.
 type Environments = BTreeMap<String, BTreeMap<String, String>>;
@@ -181,12 +181,14 @@ mod tests {
     fn container_environment_has_the_address_of_the_bridge() {
         let environments: Environments = serde_json::from_str(&written()[ENVIRONMENTS]).unwrap();
         let (inbound, send) = (&environments["InboundFunction"], &environments["SendFunction"]);
+        let template_events = &environments["TemplateEventsFunction"];
         assert_eq!(send["AWS_ENDPOINT_URL"], "http://172.17.0.1:4566");
         assert_eq!(send["TWILIO_API_BASE_URL"], "http://172.17.0.1:8090");
         assert_eq!(send["SEND_POLICY"], r#"{"on_unknown": {}}"#);
         // Status callbacks go to the deployed function.
         assert_eq!(send["PUBLIC_BASE_URL"], "http://127.0.0.1:8080");
         assert_eq!(inbound["PUBLIC_BASE_URL"], "https://wa.example.com");
+        assert_eq!(template_events["PUBLIC_BASE_URL"], "https://wa.example.com");
         let environments: Environments = serde_json::from_str(&written()[API_ENVIRONMENTS]).unwrap();
         assert_eq!(environments["InboundFunction"]["PUBLIC_BASE_URL"], "http://127.0.0.1:3000");
         assert_eq!(environments["InboundFunction"]["AWS_ENDPOINT_URL"], "http://172.17.0.1:4566");

@@ -11,6 +11,7 @@ pub mod deploy;
 pub mod emulator;
 pub mod functions;
 pub mod invitation;
+mod media_domain;
 pub mod movable;
 mod plans;
 pub mod ports;

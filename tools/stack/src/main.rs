@@ -72,7 +72,7 @@ async fn run(Run { ports, twilio }: Run) -> Result<ExitCode> {
 async fn start_with_sandbox(ports: Ports) -> Result<Running> {
     // Without Advanced Opt-Out, which is off by default in a Messaging Service, the system itself answers a STOP.
     let rules = WhatsAppRules { advanced_opt_out: false, ..WhatsAppRules::as_whatsapp() };
-    let running = start(ports, TwilioSide::Sandbox(rules), TimeOfDay::Sandbox).await?;
+    let running = start(ports, TwilioSide::TwoAccounts(rules), TimeOfDay::Sandbox).await?;
     stack::demo::run(&running).await?;
     Ok(running)
 }
@@ -92,8 +92,9 @@ async fn start_with_twilio(ports: Ports) -> Result<Running> {
 
 async fn exec(command: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
+    let sandbox = TwilioSide::Sandbox(WhatsAppRules::lenient());
     let running = tokio::select! {
-        running = start(Ports::FREE, TwilioSide::Sandbox(WhatsAppRules::lenient()), TimeOfDay::Machine) => running?,
+        running = start(Ports::FREE, sandbox, TimeOfDay::Machine) => running?,
         signal = interrupted() => return signal.map(|()| ExitCode::FAILURE),
     };
     let mut child = tokio::process::Command::new(program)

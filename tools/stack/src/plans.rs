@@ -4,15 +4,9 @@
 
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use stores::{contacts::is_pair_attribute, rate_limits::holds_a_time};
 
 use crate::stack::Stack;
-
-/// The keys of what is forgotten in the table of rate limits (its module in `stores` lists all of them): the buckets of senders,
-/// the planning clocks of people, how far `reconcile` has read, and how many messages of a sender failed. The rest, as what is
-/// paused, has no such times.
-const FORGOTTEN: [&str; 4] = ["AC", "recipient#", "reconcile#", "health#"];
-/// The times at which a sender may write to a person again, in the person's item.
-const PAIR: &str = "pair#";
 
 /// Has these times forgotten each time the clock of a stack was set back, before its functions run again.
 pub(crate) fn forget_when_set_back(stack: &Stack) {
@@ -37,7 +31,7 @@ async fn forget_rates(dynamodb: &Client, table: &str) -> Result<()> {
     let scan = dynamodb.scan().table_name(table).projection_expression("sender").into_paginator().items().send();
     for item in scan.collect::<Result<Vec<_>, _>>().await.context("cannot read the rate limits")? {
         let Some(Ok(key)) = item.get("sender").map(AttributeValue::as_s) else { continue };
-        if FORGOTTEN.iter().any(|prefix| key.starts_with(prefix)) {
+        if holds_a_time(key) {
             let key = AttributeValue::S(key.clone());
             dynamodb.delete_item().table_name(table).key("sender", key).send().await?;
         }
@@ -48,7 +42,7 @@ async fn forget_rates(dynamodb: &Client, table: &str) -> Result<()> {
 async fn forget_pairs(dynamodb: &Client, table: &str) -> Result<()> {
     let scan = dynamodb.scan().table_name(table).into_paginator().items().send();
     for item in scan.collect::<Result<Vec<_>, _>>().await.context("cannot read the contacts")? {
-        let pairs: Vec<_> = item.keys().filter(|name| name.starts_with(PAIR)).collect();
+        let pairs: Vec<_> = item.keys().filter(|name| is_pair_attribute(name)).collect();
         let (Some(contact), Some(facet)) = (item.get("contact"), item.get("facet")) else { continue };
         if pairs.is_empty() {
             continue;

@@ -19,11 +19,14 @@ pub struct Ports {
     /// The port of the sandbox and its web page.
     #[arg(long = "sandbox-port", env = "SANDBOX_PORT", default_value_t = 8090)]
     pub sandbox: u16,
+    /// The port of the media domain. Without it, media links lead to S3.
+    #[arg(long = "media-port", env = "MEDIA_PORT")]
+    pub media: Option<u16>,
 }
 
 impl Ports {
     /// Any free ports, for a stack that runs only as long as one command.
-    pub const FREE: Self = Self { api: 0, aws: 0, sandbox: 0 };
+    pub const FREE: Self = Self { api: 0, aws: 0, sandbox: 0, media: None };
 }
 
 /// The ports of a stack, reserved until its parts listen on them.
@@ -32,6 +35,7 @@ pub(crate) struct ReservedPorts {
     pub(crate) api: ReservedPort,
     pub(crate) aws: ReservedPort,
     pub(crate) sandbox: ReservedPort,
+    pub(crate) media: Option<ReservedPort>,
 }
 
 impl ReservedPorts {
@@ -42,6 +46,7 @@ impl ReservedPorts {
             api: ReservedPort::new("API_PORT", ports.api, None)?,
             aws: ReservedPort::new("AWS_PORT", ports.aws, bridge)?,
             sandbox: ReservedPort::new("SANDBOX_PORT", ports.sandbox, bridge)?,
+            media: ports.media.map(|port| ReservedPort::new("MEDIA_PORT", port, None)).transpose()?,
         })
     }
 }
@@ -54,6 +59,11 @@ pub(crate) struct ReservedPort {
 }
 
 impl ReservedPort {
+    /// Any free port of this machine.
+    pub(crate) fn free() -> Result<Self> {
+        Self::new("PORT", 0, None)
+    }
+
     fn new(variable: &'static str, port: u16, bridge: Option<Ipv4Addr>) -> Result<Self> {
         let loopback = listen(variable, Ipv4Addr::LOCALHOST, port)?;
         let port = loopback.local_addr()?.port();

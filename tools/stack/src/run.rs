@@ -9,17 +9,19 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use domain::callback_url::CONNECTION_OVERRIDES;
-use sandbox::{AllowedHost, Config, Sandbox, SandboxRole, WhatsAppRules};
+use sandbox::{AllowedHost, Config, Neighbour, Sandbox, SandboxRole, WhatsAppRules};
 use secrecy::ExposeSecret as _;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::{
-    account::{ApiKey, TwilioAccount},
+    account::{ApiKey, SendGridAccount, TwilioAccount, secret_of},
     bridge,
     clock::StackClock,
     deploy::{self, BUILT_TEMPLATE, Parameters},
     emulator::{Emulator, Settings},
-    functions, plans,
+    functions,
+    media_domain::LocalMediaDomain,
+    plans,
     ports::{Ports, ReservedPort, ReservedPorts},
     progress::Step,
     shell,
@@ -37,6 +39,57 @@ pub const API_KEY_SID: &str = "SK00000000000000000000000000000001";
 pub const API_KEY_SECRET: &str = "sandbox-secret";
 /// The Messaging Service of the account.
 pub const MESSAGING_SERVICE_SID: &str = "MG00000000000000000000000000000001";
+/// The Verify service that exists in the sandbox from the start.
+pub const VERIFY_SERVICE_SID: &str = "VA00000000000000000000000000000001";
+
+/// A second account of the sandbox, with its own sandbox and page.
+#[derive(Debug)]
+pub(crate) struct SecondAccount {
+    pub(crate) config: Config,
+    pub(crate) url: String,
+    port: ReservedPort,
+}
+
+impl SecondAccount {
+    /// On a free port.
+    pub(crate) fn reserve(inbound_url: String) -> Result<Self> {
+        let port = ReservedPort::free()?;
+        let url = format!("http://127.0.0.1:{}", port.port()?);
+        Ok(Self { config: Config::second(inbound_url), url, port })
+    }
+
+    /// What the stack's secret has of it.
+    pub(crate) fn account(&self, first: &TwilioAccount) -> Result<TwilioAccount> {
+        let Config { account_sid, auth_token, api_key_sid, api_key_secret, messaging_service_sid, .. } = &self.config;
+        Ok(TwilioAccount {
+            account_sid: account_sid.clone(),
+            auth_token: auth_token.clone(),
+            api_key: Some(ApiKey { sid: api_key_sid.parse()?, secret: api_key_secret.clone() }),
+            messaging_service_sid: Some(messaging_service_sid.clone()),
+            ..first.clone()
+        })
+    }
+
+    /// Serves its sandbox beside the first one, which hands its calls on.
+    pub(crate) fn serve(mut self, first: &mut Config, first_url: &str) -> Result<ServedSandbox> {
+        self.config.rules = first.rules.clone();
+        self.config.fallback_url = first.fallback_url.as_ref().map(|_| self.config.inbound_url.clone());
+        self.config.shared_clock.clone_from(&first.shared_clock);
+        self.config.neighbours.push(Neighbour::of(first, first_url));
+        self.config.api_url = Some(first_url.to_owned());
+        first.neighbours.push(Neighbour::of(&self.config, self.url));
+        let sandbox: Arc<Sandbox> = self.config.into();
+        let serving = serve(&sandbox, self.port)?;
+        Ok(ServedSandbox { sandbox, serving })
+    }
+}
+
+/// A sandbox that is served as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct ServedSandbox {
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) serving: JoinSet<io::Result<()>>,
+}
 
 /// The send policy of the stack. Only the countries that the policy's tests use have rules here. In all other countries
 /// marketing needs a consent, as without a policy.
@@ -52,10 +105,33 @@ pub const SEND_POLICY: &str = concat!(
 /// What a stack is connected to on Twilio's side.
 #[derive(Debug, Clone)]
 pub enum TwilioSide {
-    /// The sandbox, which applies these rules.
+    /// The sandbox, which applies these rules. It has no fallback URL, so that a test sees each webhook that failed.
     Sandbox(WhatsAppRules),
+    /// The sandbox with a second account beside it, as a deployment with several tenants has it. A webhook that failed is posted
+    /// again, to the same URL as the fallback URL, as docs/deploy.md advises.
+    TwoAccounts(WhatsAppRules),
     /// A real Twilio account. The sandbox then only shows what the system does.
     Account(Box<TwilioAccount>),
+}
+
+impl TwilioSide {
+    /// The account that the stack sends from by default, and the stack's send policy.
+    fn account(&self, sandbox_url: &str, emulator: &Emulator) -> Result<(TwilioAccount, Option<&'static str>)> {
+        Ok(match self {
+            Self::Sandbox(_) | Self::TwoAccounts(_) => {
+                (sandbox_account(sandbox_url, &emulator.front_door)?, Some(SEND_POLICY))
+            }
+            // The default policy, as in a first deployment: marketing needs a consent.
+            Self::Account(account) => (TwilioAccount::clone(account), None),
+        })
+    }
+
+    fn second_account(&self, stack: &Stack) -> Result<Option<SecondAccount>> {
+        match self {
+            Self::TwoAccounts(_) => Ok(Some(SecondAccount::reserve(inbound_url(stack))?)),
+            Self::Sandbox(_) | Self::Account(_) => Ok(None),
+        }
+    }
 }
 
 /// Whose time a stack has.
@@ -80,6 +156,7 @@ pub struct Running {
     _watch: AbortOnDrop,
     _emulator: Emulator,
     _sandbox: JoinSet<io::Result<()>>,
+    _second: Option<JoinSet<io::Result<()>>>,
 }
 
 /// A task that is aborted when its owner is dropped.
@@ -111,33 +188,28 @@ pub fn checkout() -> Result<&'static Path> {
 pub async fn start(ports: Ports, twilio: TwilioSide, time: TimeOfDay) -> Result<Running> {
     let root = checkout()?;
     let (twilio_calls, bridge) = match &twilio {
-        TwilioSide::Sandbox(_) => (None, bridge::address()),
+        TwilioSide::Sandbox(_) | TwilioSide::TwoAccounts(_) => (None, bridge::address()),
         // Functions in containers run with the sandbox only, never with a real account.
         TwilioSide::Account(account) => (Some(&account.public_base_url), None),
     };
-    let ReservedPorts { api, aws, sandbox } = ReservedPorts::new(ports, bridge)?;
+    let ReservedPorts { api, aws, sandbox, media } = ReservedPorts::new(ports, bridge)?;
     let scratch = empty_folder(root.join(".local").join(aws.port()?.to_string()))?;
 
-    eprintln!("Compiling the functions (this takes some minutes the first time)");
-    deploy::compile(root).await?;
-
-    let step = Step::start("sam build");
-    deploy::build(root, &scratch).await?;
-    step.done();
+    build(root, &scratch).await?;
 
     let step = Step::start("emulator of AWS");
     let clock = &clock(time, root, &scratch).await;
-    let settings = Settings { aws_port: aws.release()?, api_port: api.release()?, twilio_calls, bridge, clock };
+    let (aws_port, api_port) = (aws.release()?, api.release()?);
+    let media_port = media.map(ReservedPort::release).transpose()?;
+    let settings = Settings { aws_port, api_port, media_port, twilio_calls, bridge, clock };
     let emulator = Emulator::start(root, &scratch, settings).await?;
     step.done();
 
     let sandbox_url = format!("http://127.0.0.1:{}", sandbox.port()?);
-    let (account, send_policy) = match &twilio {
-        TwilioSide::Sandbox(_) => (sandbox_account(&sandbox_url, &emulator.front_door)?, Some(SEND_POLICY)),
-        // The default policy, as in a first deployment: marketing needs a consent.
-        TwilioSide::Account(account) => (TwilioAccount::clone(account), None),
-    };
+    let (account, send_policy) = twilio.account(&sandbox_url, &emulator)?;
     let step = Step::start("sam deploy");
+    let media = media_port.map(LocalMediaDomain::at_port).transpose()?;
+    let further = media.as_ref().map(LocalMediaDomain::parameters).transpose()?.unwrap_or_default();
     let Emulator { endpoint: aws_endpoint, administrator, .. } = &emulator;
     let template = &scratch.join(BUILT_TEMPLATE);
     let parameters = Parameters {
@@ -148,20 +220,44 @@ pub async fn start(ports: Ports, twilio: TwilioSide, time: TimeOfDay) -> Result<
         send_policy,
         opt_out_scope: None,
         opt_out_keywords: None,
+        further: &further,
     };
     let outputs = deploy::deploy(root, &scratch, &parameters).await?;
     let stack = Stack::new(&emulator, sandbox_url, outputs);
-    put_credentials(&stack, &account).await?;
+    let second = twilio.second_account(&stack)?;
+    put_credentials(&stack, &account, second.as_ref()).await?;
+    if let Some(media) = &media {
+        media.put_key(&stack).await?;
+    }
     step.done();
     // The events in `events/` belong to the sandbox's account.
-    if let TwilioSide::Sandbox(_) = &twilio {
+    if !matches!(twilio, TwilioSide::Account(_)) {
         functions::write(&stack, &scratch, bridge).await?;
     }
     let shell = shell::write(&stack, root, &scratch)?;
     plans::forget_when_set_back(&stack);
     let shell = shell.strip_prefix(root).map(PathBuf::from).unwrap_or(shell);
-    let (watch, sandbox) = serve_sandbox(&stack, &emulator.log, &scratch, twilio, sandbox, bridge).await?;
-    Ok(Running { stack, folder: scratch, shell, _watch: watch, _emulator: emulator, _sandbox: sandbox })
+    let (watch, sandbox, second) =
+        serve_sandbox(&stack, &emulator.log, &scratch, twilio, second, sandbox, bridge).await?;
+    Ok(Running {
+        stack,
+        folder: scratch,
+        shell,
+        _watch: watch,
+        _emulator: emulator,
+        _sandbox: sandbox,
+        _second: second,
+    })
+}
+
+/// Compiles the functions, and makes the template with which they are deployed.
+async fn build(root: &Path, scratch: &Path) -> Result<()> {
+    eprintln!("Compiling the functions (this takes some minutes the first time)");
+    deploy::compile(root).await?;
+    let step = Step::start("sam build");
+    deploy::build(root, scratch).await?;
+    step.done();
+    Ok(())
 }
 
 async fn clock(time: TimeOfDay, root: &Path, scratch: &Path) -> StackClock {
@@ -180,14 +276,18 @@ async fn serve_sandbox(
     log: &Path,
     folder: &Path,
     twilio: TwilioSide,
+    second: Option<SecondAccount>,
     port: ReservedPort,
     bridge: Option<Ipv4Addr>,
-) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>)> {
-    // With the retries that docs/deploy.md advises: a function that starts while the machine is busy may need them.
-    let inbound_url = format!("{}/twilio/inbound{CONNECTION_OVERRIDES}", stack.api_url);
-    let config = Config::documented(inbound_url);
+) -> Result<(AbortOnDrop, JoinSet<io::Result<()>>, Option<JoinSet<io::Result<()>>>)> {
+    let events_url = Some(format!("{}/twilio/events", stack.api_url));
+    let config = Config { events_url, ..Config::documented(inbound_url(stack)) };
     let config = match twilio {
         TwilioSide::Sandbox(rules) => Config { rules, shared_clock: stack.clock.shared().cloned(), ..config },
+        TwilioSide::TwoAccounts(rules) => {
+            let fallback_url = Some(config.inbound_url.clone());
+            Config { rules, fallback_url, shared_clock: stack.clock.shared().cloned(), ..config }
+        }
         TwilioSide::Account(account) => Config {
             account_sid: account.account_sid,
             inbound_url: account.public_base_url.join("/twilio/inbound"),
@@ -197,10 +297,18 @@ async fn serve_sandbox(
     };
     let mut config = Config { business: Some(shell::send_command(stack, folder)), ..config };
     config.allowed_hosts.extend(bridge.map(AllowedHost::from));
+    let beside = second.map(|second| second.serve(&mut config, &stack.sandbox_url)).transpose()?;
     let sandbox: Arc<Sandbox> = config.into();
-    let watch = Watch::open(stack, log, Arc::clone(&sandbox)).await.context("cannot watch what the system does")?;
+    let watched = [&sandbox].into_iter().chain(beside.as_ref().map(|beside| &beside.sandbox)).cloned().collect();
+    let watch = Watch::open(stack, log, watched).await.context("cannot watch what the system does")?;
     let serving = serve(&sandbox, port)?;
-    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving))
+    Ok((AbortOnDrop(tokio::spawn(watch.run()).abort_handle()), serving, beside.map(|beside| beside.serving)))
+}
+
+/// Where people's messages are posted, with the retries that docs/deploy.md advises: a function that starts while the machine
+/// is busy may need them.
+fn inbound_url(stack: &Stack) -> String {
+    format!("{}/twilio/inbound{CONNECTION_OVERRIDES}", stack.api_url)
 }
 
 /// Serves a sandbox at all addresses of its port.
@@ -221,9 +329,16 @@ pub(crate) fn sandbox_account(sandbox_url: &str, api_url: &str) -> Result<Twilio
         auth_token: AUTH_TOKEN.into(),
         api_key: Some(ApiKey { sid: API_KEY_SID.parse()?, secret: API_KEY_SECRET.into() }),
         messaging_service_sid: Some(MESSAGING_SERVICE_SID.parse()?),
+        verify_service_sid: Some(VERIFY_SERVICE_SID.parse()?),
         whatsapp_from: None,
         api_base_url: sandbox_url.parse()?,
         public_base_url: api_url.parse()?,
+        sendgrid: Some(SendGridAccount {
+            api_key: sandbox::SENDGRID_API_KEY.into(),
+            public_key: sandbox::SENDGRID_PUBLIC_KEY.to_owned(),
+            api_base_url: sandbox_url.parse()?,
+            from: "orders@example.com".to_owned(),
+        }),
     })
 }
 
@@ -235,12 +350,18 @@ pub(crate) fn empty_folder(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Puts the account's credentials into the stack's secret, as an operator does after a first deployment.
-pub(crate) async fn put_credentials(stack: &Stack, account: &TwilioAccount) -> Result<()> {
+/// Puts the credentials of the accounts into the stack's secret, as an operator does after a first deployment.
+pub(crate) async fn put_credentials(
+    stack: &Stack,
+    account: &TwilioAccount,
+    second: Option<&SecondAccount>,
+) -> Result<()> {
+    let second = second.map(|second| second.account(account)).transpose()?;
+    let accounts: Vec<_> = [account].into_iter().chain(&second).collect();
     aws_sdk_secretsmanager::Client::new(&stack.aws())
         .put_secret_value()
         .secret_id(&stack.outputs.twilio_secret_arn)
-        .secret_string(account.secret().expose_secret())
+        .secret_string(secret_of(&accounts).expose_secret())
         .send()
         .await
         .context("cannot put the account's credentials into the secret")?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::StackClock,
     emulator::Emulator,
-    run::{ACCOUNT_SID, MESSAGING_SERVICE_SID},
+    run::{ACCOUNT_SID, MESSAGING_SERVICE_SID, VERIFY_SERVICE_SID},
 };
 
 /// The AWS region of the stack.
@@ -34,15 +34,25 @@ pub struct Outputs {
     pub events_queue_url: String,
     pub events_dead_letter_queue_url: String,
     pub unpublished_queue_url: String,
+    pub media_queue_url: String,
+    pub media_dead_letter_queue_url: String,
     pub messages_table_name: String,
     pub contacts_table_name: String,
     pub notifications_table_name: String,
     pub rate_limits_table_name: String,
+    pub tenants_table_name: String,
+    pub templates_table_name: String,
+    pub verifications_table_name: String,
     pub media_bucket_name: String,
     pub archive_bucket_name: String,
     pub twilio_secret_arn: String,
     pub reconcile_function_name: String,
     pub release_function_name: String,
+    pub template_sync_function_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_key_secret_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_key_pair_id_a: Option<String>,
 }
 
 /// The administrator of the emulator. The secret key is random for each run, because with `make run TWILIO=1` the emulator
@@ -154,7 +164,12 @@ impl Stack {
     /// `events/`, which are signed for the domain `wa.example.com`.
     pub fn function_environments(&self) -> serde_json::Value {
         let Outputs {
-            messages_table_name, contacts_table_name, notifications_table_name, rate_limits_table_name, ..
+            messages_table_name,
+            contacts_table_name,
+            notifications_table_name,
+            rate_limits_table_name,
+            templates_table_name,
+            ..
         } = &self.outputs;
         let mut environment: serde_json::Map<_, _> = aws_environment(&self.aws_endpoint, &self.administrator)
             .map(|(name, value)| (name.to_owned(), value.into()))
@@ -165,12 +180,16 @@ impl Stack {
             ("CONTACTS_TABLE", contacts_table_name),
             ("NOTIFICATIONS_TABLE", notifications_table_name),
             ("RATE_LIMITS_TABLE", rate_limits_table_name),
+            ("TEMPLATES_TABLE", templates_table_name),
+            ("VERIFICATIONS_TABLE", &self.outputs.verifications_table_name),
+            ("VERIFY_SERVICE_SID", VERIFY_SERVICE_SID),
             ("URGENT_QUEUE_URL", &self.outputs.urgent_queue_url),
             ("OUTBOUND_QUEUE_URL", &self.outputs.outbound_queue_url),
             ("MARKETING_QUEUE_URL", &self.outputs.marketing_queue_url),
             ("OUTBOUND_DEAD_LETTER_QUEUE_URL", &self.outputs.outbound_dead_letter_queue_url),
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
             ("UNPUBLISHED_QUEUE_URL", &self.outputs.unpublished_queue_url),
+            ("MEDIA_QUEUE_URL", &self.outputs.media_queue_url),
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
             ("ARCHIVE_BUCKET", &self.outputs.archive_bucket_name),
             ("TWILIO_SECRET_ID", &self.outputs.twilio_secret_arn),
@@ -186,8 +205,13 @@ impl Stack {
             "ReleaseFunction",
             "PresignFunction",
             "ContactsFunction",
+            "VerifyFunction",
+            "TypingFunction",
             "PublishFunction",
             "ReconcileFunction",
+            "StoreMediaFunction",
+            "TemplateEventsFunction",
+            "TemplateSyncFunction",
         ];
         names
             .map(|function| (function.to_owned(), environment.clone().into()))
@@ -226,8 +250,8 @@ pub(crate) mod tests {
             "UrgentQueueUrl": "q6", "MarketingQueueUrl": "q7",
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
             "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
-            "RateLimitsTableName": "t4", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
-            "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2",
+            "RateLimitsTableName": "t4", "TenantsTableName": "t5", "TemplatesTableName": "t6", "VerificationsTableName": "t7", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
+            "MediaQueueUrl": "q8", "MediaDeadLetterQueueUrl": "q9", "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2", "TemplateSyncFunctionName": "f3",
         });
         Stack {
             api_url: "http://api".into(),

@@ -1,4 +1,4 @@
-//! Shows what the deployed system does on the sandbox's timeline while the stack runs.
+//! Shows what the deployed system does on the sandbox's timeline while the stack runs, for each account on its own one.
 //!
 //! The watcher only reads: the streams of the tables ([`streams`]), the archive of events ([`archive`]), and the emulator's
 //! log for refused webhooks ([`front_door`]). It never reads a queue, because it would take messages from their consumer.
@@ -35,7 +35,7 @@ const PAUSE_FACTOR: u32 = 4;
 /// The limit of that pause, so that the page stays current.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// Watches a stack and records what it does on the sandbox's timeline.
+/// Watches a stack and records what it does on the timelines of the sandboxes.
 #[derive(Debug)]
 pub struct Watch {
     streams: [TableStream; 3],
@@ -44,12 +44,13 @@ pub struct Watch {
     received: ReceivedMessages,
     /// The clock of the functions, whose times the items and the events have.
     clock: StackClock,
-    sandbox: Arc<Sandbox>,
+    /// What the system does for an account is shown by its sandbox. The first one also shows what belongs to none of them.
+    sandboxes: Vec<Arc<Sandbox>>,
 }
 
 impl Watch {
     /// Opens the streams and the archive; `log` is the emulator's log. The timeline begins with the deployment.
-    pub async fn open(stack: &Stack, log: &Path, sandbox: Arc<Sandbox>) -> Result<Self> {
+    pub async fn open(stack: &Stack, log: &Path, sandboxes: Vec<Arc<Sandbox>>) -> Result<Self> {
         let aws = stack.aws();
         let outputs = &stack.outputs;
         let open = |table, name| TableStream::open(&aws, table, name);
@@ -64,7 +65,7 @@ impl Watch {
             front_door: FrontDoor::new(log),
             received: ReceivedMessages::default(),
             clock: stack.clock.clone(),
-            sandbox,
+            sandboxes,
         })
     }
 
@@ -87,9 +88,11 @@ impl Watch {
     }
 
     async fn round(&mut self) -> Result<()> {
-        let explain = |id: &str, reason: &str| self.sandbox.explain(id, reason);
+        let explain = |id: &str, reason: &str| self.sandboxes.iter().any(|sandbox| sandbox.explain(id, reason));
         for webhook in self.front_door.next(Instant::now(), explain).await? {
-            self.sandbox.record(front_door::timeline_event(&webhook));
+            if let Some(sandbox) = self.sandboxes.first() {
+                sandbox.record(front_door::timeline_event(&webhook));
+            }
         }
         let (mut changes, read) = self.changes().await;
         // The changes of all tables in the order in which they were made: the emulator's sequence numbers have one length
@@ -99,20 +102,26 @@ impl Watch {
             self.received.note(change);
         }
         for (table, change) in &changes {
-            self.record(timeline_events(*table, change, &self.received));
+            for sandbox in self.sandboxes.iter().filter(|sandbox| change.is_of(&sandbox.account_sid())) {
+                self.record(sandbox, timeline_events(*table, change, &self.received));
+            }
         }
         read?;
         let events = self.archive.next(Instant::now()).await?;
-        self.record(events.iter().filter_map(events::timeline_event));
+        for sandbox in &self.sandboxes {
+            let account_sid = sandbox.account_sid();
+            let of_account = events.iter().filter(|event| event["account_sid"] == account_sid.as_str());
+            self.record(sandbox, of_account.filter_map(events::timeline_event));
+        }
         Ok(())
     }
 
     /// Records what the functions did, at the sandbox's time of it.
-    fn record(&self, events: impl IntoIterator<Item = TimelineEvent>) {
-        let ahead = seconds_ahead(self.sandbox.now(), Timestamp::try_from(self.clock.now()).unwrap_or_default());
+    fn record(&self, sandbox: &Sandbox, events: impl IntoIterator<Item = TimelineEvent>) {
+        let ahead = seconds_ahead(sandbox.now(), Timestamp::try_from(self.clock.now()).unwrap_or_default());
         for mut event in events {
             event.at = event.at.map(|at| at.saturating_add(ahead).unwrap_or(at));
-            self.sandbox.record(event);
+            sandbox.record(event);
         }
     }
 

@@ -13,7 +13,7 @@ members on the same item; 400 KB for an item; 25 statements in a batch; 10 messa
 
 import json
 
-from . import chains, http_api, items, metric_filters, queues, reads, statements
+from . import chains, event_bus, http_api, items, metric_filters, queues, reads, signed_urls, statements
 from .capacity import READ_COUNTERS, Meter
 from .conflicts import Transactions
 from .refusals import REFUSE, Refusals
@@ -27,6 +27,8 @@ def apply(app, services, iam_actions, resources, caller):
     cloudwatch, cloudwatch_logs = services.cloudwatch, services.cloudwatch_logs
     # API Gateway: how the path of a request is decoded, the throttle of each route, and the access log.
     http_api.apply(app, services.apigateway, cloudwatch_logs, resources)
+    # CloudFront: the signatures of requests to a distribution that trusts key groups.
+    signed_urls.require_signatures(services.cloudfront)
     # CloudWatch: the metrics of log lines, so that their alarms ring.
     metric_filters.apply(cloudwatch_logs, cloudwatch)
     # SQS: characters, sizes, delays and numbers of attributes of the messages that are sent.
@@ -37,6 +39,10 @@ def apply(app, services, iam_actions, resources, caller):
     queues.check_changed_visibility(sqs)
     # SQS: the permissions of batch calls.
     queues.check_batches_by_single_permissions(iam_actions)
+    # EventBridge: the sizes of events, the bus of a rule, and the policies of the queues that rules deliver to.
+    event_bus.check_events(services.eventbridge)
+    event_bus.rules_need_their_bus(services.eventbridge, resources)
+    event_bus.deliver_by_queue_policies(services.eventbridge, sqs)
     # Lambda: recursive loops through queues end after 16 invocations, unless the template allows them.
     chains.keep_trace_headers(sqs)
     chains.stop_recursive_loops(lambda_svc, cloudwatch)

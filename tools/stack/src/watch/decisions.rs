@@ -45,7 +45,7 @@ fn words(before: Option<&StoredNotification>, now: &StoredNotification) -> (Stri
     let reason = now.progress.reason.as_deref().unwrap_or("no reason given");
     match now.state() {
         NotificationState::Claimed => {
-            (format!("claimed, goes out as {}", channel_option(now)), TimelineOutcome::Neutral)
+            (format!("claimed, goes out as {}{}", channel_option(now), passed_over(now)), TimelineOutcome::Neutral)
         }
         NotificationState::Accepted => accepted(before, now),
         NotificationState::AwaitingReply => {
@@ -122,6 +122,13 @@ fn newly_failed<'a>(before: Option<&StoredNotification>, now: &'a StoredNotifica
     known.is_none_or(|known| known.result != last.result).then_some((number, last))
 }
 
+/// The options that cannot be sent because of their templates, for the end of a sentence.
+fn passed_over(now: &StoredNotification) -> String {
+    let reasons = now.progress.last().into_iter().flat_map(|attempt| &attempt.passed_over);
+    let reasons: Vec<_> = reasons.map(|option| option.reason.as_str()).collect();
+    if reasons.is_empty() { String::new() } else { format!("; passed over: {}", reasons.join("; ")) }
+}
+
 /// The option that is sent or comes next, as in `template over whatsapp` or `fallback 1, text over sms`.
 fn channel_option(now: &StoredNotification) -> String {
     let option = option(now);
@@ -134,7 +141,8 @@ fn channel_option(now: &StoredNotification) -> String {
     let kind = match content {
         Content::Text { .. } => "text",
         Content::Media { .. } => "media",
-        Content::Template { .. } => "template",
+        Content::Template { .. } | Content::EmailTemplate { .. } => "template",
+        Content::Studio { .. } => "flow",
     };
     format!("{number}{kind} over {}", channel.as_str())
 }
@@ -220,12 +228,21 @@ mod tests {
         let mut second = attempt("claimed", None);
         second["route"] = json!(1);
         let fallback = item("claimed", &json!({"lease": "l", "attempts": [attempt("failed", Some(SID)), second]}));
+        let mut instead = attempt("claimed", None);
+        instead["passed_over"] = json!([{"route": 0, "reason": "content: the template is paused at WhatsApp"}]);
+        let instead = item("claimed", &json!({"lease": "l", "attempts": [instead]}));
         let tries = json!({"attempts": [attempt("waiting", None), attempt("accepted", Some(SID))]});
         let template = item("awaiting_reply", &json!({"attempts": [attempt("accepted", Some(SID))]}));
         let unknown = item("unknown", &json!({"outcome": "unknown", "attempts": [attempt("claimed", None)]}));
         check(vec![
             (None, claimed(), TimelineOutcome::Neutral, "claimed, goes out as text over whatsapp"),
             (None, fallback, TimelineOutcome::Neutral, "claimed, goes out as fallback 1, text over sms"),
+            (
+                None,
+                instead,
+                TimelineOutcome::Neutral,
+                "claimed, goes out as text over whatsapp; passed over: content: the template is paused at WhatsApp",
+            ),
             (Some(&claimed()), accepted(), TimelineOutcome::Good, "accepted by Twilio as SM...00beef"),
             (Some(&unknown), accepted(), TimelineOutcome::Good, "accepted by Twilio as SM...00beef, found at Twilio"),
             (

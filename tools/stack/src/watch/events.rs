@@ -15,7 +15,12 @@ pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
     let (words, outcome, person) = match event_type {
         "twilio_inbound" => (inbound(event), TimelineOutcome::Good, owned("from")),
         "twilio_status" => (status(event), outcome(event), owned("to")),
+        "email_status" => {
+            (format!("e-mail {}", text("status").unwrap_or_default()), TimelineOutcome::Neutral, recipient(event))
+        }
         "twilio_unknown" => (unknown(event), TimelineOutcome::Bad, None),
+        "media_stored" => (stored_file(event), TimelineOutcome::Good, owned("from")),
+        "media_failed" => (failed_file(event), TimelineOutcome::Bad, owned("from")),
         "contact_opted_out" => (preference(event), TimelineOutcome::Refused, contact(event)),
         "contact_opted_in" => (preference(event), TimelineOutcome::Good, contact(event)),
         "notification_suppressed" => (reason().to_owned(), TimelineOutcome::Refused, recipient(event)),
@@ -41,7 +46,7 @@ pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
 fn cause(event_type: &str, event: &Value) -> Option<EntryCause> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     match (event_type, text("message_sid")) {
-        ("twilio_inbound", Some(sid)) => Some(EntryCause::webhook(sid)),
+        ("twilio_inbound" | "media_stored" | "media_failed", Some(sid)) => Some(EntryCause::webhook(sid)),
         ("twilio_status", Some(sid)) => Some(EntryCause::callback(sid, text("status").unwrap_or_default())),
         ("contact_opted_out" | "contact_opted_in", Some(sid)) if text("origin") == Some("message") => {
             Some(EntryCause::webhook(sid))
@@ -77,6 +82,26 @@ fn status(event: &Value) -> String {
 fn outcome(event: &Value) -> TimelineOutcome {
     let status = event.get("status").and_then(Value::as_str).and_then(|status| status.parse::<MessageStatus>().ok());
     status.map_or(TimelineOutcome::Neutral, |status| messages::outcome(status.stage()))
+}
+
+/// Where a person's file is stored, and by which hash it is recognised.
+fn stored_file(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let bytes = event.get("bytes").and_then(Value::as_u64).unwrap_or_default();
+    let cards = match event.get("contacts").and_then(Value::as_array).map_or(0, Vec::len) {
+        0 => String::new(),
+        1 => ", with a contact card".to_owned(),
+        number => format!(", with {number} contact cards"),
+    };
+    let sha256 = text("sha256");
+    let begin = sha256.get(..8).unwrap_or(sha256);
+    format!("{} of {bytes} bytes as {}, SHA-256 {begin}...{cards}", text("content_type"), text("key"))
+}
+
+fn failed_file(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let index = event.get("index").and_then(Value::as_u64).unwrap_or_default();
+    format!("file {index} was not stored, {}: {}", text("reason"), text("detail"))
 }
 
 /// What a form lacks that is neither a message nor a status.
@@ -169,6 +194,28 @@ mod tests {
     }
 
     #[test]
+    fn file_of_a_person_is_shown_with_its_key_or_its_reason() {
+        let stored = json!({
+            "event_type": "media_stored", "from": "whatsapp:+14155550123", "content_type": "image/png", "bytes": 62,
+            "key": "inbound/AC1/MM1/0", "sha256": "0011223344", "contacts": [{"name": "Ada"}],
+        });
+        let failed = json!({
+            "event_type": "media_failed", "from": "whatsapp:+14155550123", "index": 1, "reason": "empty",
+            "detail": "the file is empty",
+        });
+        let stored_words = "image/png of 62 bytes as inbound/AC1/MM1/0, SHA-256 00112233..., with a contact card";
+        let failed_words = "file 1 was not stored, empty: the file is empty";
+        for (event, outcome, words) in
+            [(stored, TimelineOutcome::Good, stored_words), (failed, TimelineOutcome::Bad, failed_words)]
+        {
+            let entry = timeline_event(&event).unwrap();
+            let summary = format!("{}: {words}", event["event_type"].as_str().unwrap());
+            assert_eq!((entry.summary, entry.outcome), (summary, outcome));
+            assert_eq!(entry.person.as_deref(), Some("whatsapp:+14155550123"));
+        }
+    }
+
+    #[test]
     fn event_has_its_time_and_what_it_goes_back_to() {
         let at = "2026-11-20T09:00:00Z";
         let cases = [
@@ -176,6 +223,7 @@ mod tests {
             (json!({"event_type": "twilio_status", "status": "read"}), Some(EntryCause::callback("SM1", "read"))),
             (json!({"event_type": "contact_opted_out", "origin": "message"}), Some(EntryCause::webhook("SM1"))),
             (json!({"event_type": "contact_opted_out", "origin": "error_code"}), None),
+            (json!({"event_type": "media_stored"}), Some(EntryCause::webhook("SM1"))),
             (
                 json!({"event_type": "contact_opted_in", "event_id": "e1", "message_sid": null}),
                 Some(EntryCause::contact_change("e1")),

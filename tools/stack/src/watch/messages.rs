@@ -2,7 +2,7 @@
 
 use domain::preference::Preference;
 use sandbox::{EntryCause, TimelineEvent, TimelineOutcome};
-use stores::messages::{MessageEvent, Source, StoredForm, StoredMessage};
+use stores::messages::{MediaOutcome, MessageEvent, Source, StoredEmailEvent, StoredForm, StoredMedia, StoredMessage};
 use twilio_types::{error_code::ErrorCode, message_status::Stage};
 use twilio_webhook::form::Form;
 
@@ -11,6 +11,12 @@ use super::{short, streams::ItemChange};
 pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
     if StoredForm::is_in(&change.new) {
         return Some(form_event(change));
+    }
+    if StoredMedia::is_in(&change.new) {
+        return media_event(change);
+    }
+    if StoredEmailEvent::is_in(&change.new) {
+        return email_event(change);
     }
     let stored: StoredMessage = change.read()?;
     let key = format!("{} {}", stored.subject(), stored.event);
@@ -43,6 +49,38 @@ pub(super) fn timeline_event(change: &ItemChange) -> Option<TimelineEvent> {
         at: (stored.source == Source::Webhook).then_some(stored.received_at),
         cause: Some(cause),
         ..TimelineEvent::new("item", outcome, format!("Messages: {what}{found}"))
+    })
+}
+
+/// The entry of a file that a person sent. Its person and its message are known by the message's SID.
+fn media_event(change: &ItemChange) -> Option<TimelineEvent> {
+    let media: StoredMedia = change.read()?;
+    let of = short(media.message_sid.as_str());
+    let (what, outcome) = match &media.outcome {
+        MediaOutcome::Stored { .. } => ("is stored in the media bucket".to_owned(), TimelineOutcome::Good),
+        MediaOutcome::Failed { reason, .. } => (format!("is not stored, {reason}"), TimelineOutcome::Bad),
+    };
+    let key = format!("{} media#{}", media.subject(), media.index);
+    Some(TimelineEvent {
+        person: Some(media.from.clone()),
+        message_sid: Some(media.message_sid.to_string()),
+        details: change.details("Messages", &key, &["expires_at"]),
+        at: Some(media.decided_at),
+        cause: Some(EntryCause::webhook(&media.message_sid)),
+        ..TimelineEvent::new("item", outcome, format!("Messages: file {} of {of} {what}", media.index))
+    })
+}
+
+/// The entry of a report on an e-mail.
+fn email_event(change: &ItemChange) -> Option<TimelineEvent> {
+    let stored: StoredEmailEvent = change.read()?;
+    let status = stored.email_status;
+    let summary = format!("Messages: e-mail {status} of {} stored", stored.notification_id);
+    Some(TimelineEvent {
+        notification_id: Some(stored.notification_id.to_string()),
+        details: change.details("Messages", &stored.subject().to_string(), &["server_answer", "expires_at"]),
+        at: Some(stored.received_at),
+        ..TimelineEvent::new("item", outcome(status.message_status().stage()), summary)
     })
 }
 
@@ -99,6 +137,26 @@ mod tests {
         });
         item.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         item
+    }
+
+    #[test]
+    fn file_of_a_message_has_an_entry() {
+        let stored = json!({"stored": {"key": "inbound/1", "content_type": "image/png", "bytes": 62, "sha256": "00"}});
+        let failed = json!({"failed": {"reason": "too_large", "detail": "no"}});
+        let fields = json!({
+            "index": 0, "person": "AC1#+14155550123", "from": "whatsapp:+14155550123", "to": "whatsapp:+14155550199",
+            "decided_at": "2026-11-20T09:00:03Z",
+        });
+        for (outcome, good, what) in [
+            (stored, TimelineOutcome::Good, "is stored in the media bucket"),
+            (failed, TimelineOutcome::Bad, "is not stored, too_large"),
+        ] {
+            let mut item = item("media#0", &fields);
+            item["outcome"] = outcome;
+            let entry = timeline_event(&change(None, &item)).unwrap();
+            assert_eq!((entry.summary, entry.outcome), (format!("Messages: file 0 of SM...00beef {what}"), good));
+            assert_eq!(entry.cause, Some(EntryCause::webhook(SID)));
+        }
     }
 
     #[test]

@@ -44,6 +44,12 @@ impl ItemChange {
         self.new.get(name)?.as_s().ok().map(String::as_str)
     }
 
+    /// Whether the item belongs to this account, with whose SID the key of every table begins.
+    pub(super) fn is_of(&self, account_sid: &str) -> bool {
+        let key = ["subject", "contact", "notification"].iter().find_map(|name| self.text(name));
+        key.and_then(|key| key.split('#').next()) == Some(account_sid)
+    }
+
     /// The details of the timeline entry: the item's table and key, and its attributes except `left_out`.
     pub(super) fn details(&self, table: &str, key: &str, left_out: &[&str]) -> Value {
         let mut item = self.read::<serde_json::Map<String, Value>>().unwrap_or_default();

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        alerts, completions, consent, contacts, dlq, doctor, events, listen, messages, notifications, pause, rotate,
-        send, sign, smoke, trigger, verify,
+        alerts, completions, consent, contacts, dlq, doctor, events, listen, media_key, messages, notifications, otp,
+        pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
     },
     globals::Globals,
 };
@@ -60,14 +60,26 @@ pub enum TopLevelCommand {
     /// What people consented to
     #[command(subcommand)]
     Consent(consent::ConsentCommand),
+    /// Tenants: the settings of each account, in one document with versions
+    #[command(subcommand)]
+    Tenants(tenants::TenantsCommand),
+    /// One-time passwords by Twilio Verify: send a code, and check it
+    #[command(subcommand)]
+    Otp(otp::OtpCommand),
     /// Stop sending for a while: everything, an account, a sender or a category
     Pause(pause::PauseArguments),
     /// Send again what was paused
     Resume(pause::ResumeArguments),
+    /// Templates: files in git, and what Twilio and WhatsApp have of them
+    #[command(subcommand)]
+    Templates(templates::TemplatesCommand),
     /// Alerts of Twilio's debugger: webhooks that failed, requests that were refused, messages that were not delivered
     Alerts(alerts::AlertsArguments),
     /// Replace the auth token without losing a webhook
     Rotate(rotate::RotateArguments),
+    /// The key that signs media links on a domain of your own
+    #[command(subcommand)]
+    MediaKey(media_key::MediaKeyCommand),
     /// Check the whole system, and say how to fix what is wrong
     Doctor(doctor::DoctorArguments),
     /// Print a script that completes this command in a shell

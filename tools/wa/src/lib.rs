@@ -5,7 +5,8 @@
 //! ([`error`]); questions and warnings go to the person at the [`terminal`].
 //!
 //! What can be decided without AWS and Twilio is in modules of pure functions: why a signature does not match
-//! ([`diagnosis`]), the order of steps that changes an auth token ([`rotation`]), a file of contacts ([`contact_file`]).
+//! ([`diagnosis`]), the order of steps that changes an auth token ([`rotation`]), a file of contacts ([`contact_file`]), a file of a
+//! template ([`template_file`]).
 //!
 //! *Invariant:* a type that holds an address, a text or a key as plain text does not derive `Debug`
 //! ([`redaction`]).
@@ -23,15 +24,19 @@ pub mod diagnosis;
 pub mod error;
 pub mod finding;
 pub mod globals;
+pub mod lambda;
 pub mod output;
+mod own_api;
 pub mod people;
 pub mod redaction;
 pub mod rotation;
 pub mod session;
+mod signed_request;
 pub mod signing;
 pub mod since;
 pub mod spreadsheet;
 pub mod stack;
+pub mod template_file;
 pub mod terminal;
 pub mod twilio;
 pub mod webhook_probe;
@@ -66,9 +71,13 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
         TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
+        TopLevelCommand::Tenants(command) => Box::pin(commands::tenants::run(command, session)).await,
+        TopLevelCommand::Otp(command) => commands::otp::run(command, session).await,
         TopLevelCommand::Pause(arguments) => commands::pause::run(arguments, session).await,
         TopLevelCommand::Resume(arguments) => commands::pause::resume(arguments, session).await,
+        TopLevelCommand::Templates(command) => Box::pin(commands::templates::run(command, session)).await,
         TopLevelCommand::Alerts(arguments) => Box::pin(commands::alerts::run(arguments, session)).await,
+        TopLevelCommand::MediaKey(command) => commands::media_key::run(command, session).await,
         TopLevelCommand::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         TopLevelCommand::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,
         TopLevelCommand::Completions(arguments) => commands::completions::run(arguments),

@@ -1,10 +1,18 @@
 //! What a command works with: AWS, the stack, its secret and Twilio, each looked up when it is first needed.
 
+use std::sync::Arc;
+
 use aws_types::SdkConfig;
+use domain::{
+    account_settings::AccountSettings,
+    templates::TemplateRegistry,
+    tenants::{Tenants, TenantsDocument},
+};
 use shared::secrets::{self, Accounts};
 use stores::{
     cancel_notification::NotificationCanceller, contacts::Contacts, messages::Messages,
     notification_log::NotificationLogs, notifications::Notifications, pauses::PauseStore, route_health::RouteHealth,
+    templates::TemplateStore, tenants::TenantsTable,
 };
 use tokio::sync::OnceCell;
 use twilio_client::{AccountClient, TwilioClient};
@@ -29,6 +37,7 @@ pub struct Session {
     aws: OnceCell<SdkConfig>,
     stack: OnceCell<DeployedStack>,
     accounts: OnceCell<Accounts>,
+    tenants: OnceCell<Tenants>,
     announced: OnceCell<()>,
 }
 
@@ -41,6 +50,7 @@ impl Session {
             aws: OnceCell::new(),
             stack: OnceCell::new(),
             accounts: OnceCell::new(),
+            tenants: OnceCell::new(),
             announced: OnceCell::new(),
         }
     }
@@ -113,6 +123,36 @@ impl Session {
         Ok(aws_sdk_dynamodb::Client::new(self.aws().await?))
     }
 
+    pub async fn tenants_table(&self) -> Result<TenantsTable, CommandError> {
+        let table = self.stack().await?.output("TenantsTableName")?;
+        Ok(TenantsTable::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    /// The settings of all accounts, as a function of the stack would have them now.
+    pub async fn tenants(&self) -> Result<&Tenants, CommandError> {
+        let read = async || {
+            let stack = self.stack().await?;
+            let parameters = AccountSettings {
+                policy: stack.policy.clone(),
+                senders: stack.messaging_service_sid.clone().into(),
+                templates: stack.template_settings.clone(),
+                ..AccountSettings::default()
+            };
+            let parameters = Tenants::of_parameters(Arc::new(parameters), Some(stack.account_sid.clone()));
+            // A stack of an older template has no such table.
+            let Ok(table) = self.tenants_table().await else { return Ok(parameters) };
+            let stored = match table.current().await? {
+                Some(version) => table.version(version).await?,
+                None => None,
+            };
+            let Some(stored) = stored else { return Ok(parameters) };
+            let document = TenantsDocument::parse(&stored.text)
+                .map_err(|problem| CommandError::refused(format!("the tenants document is not valid: {problem}")))?;
+            Ok::<_, CommandError>(parameters.with_document(stored.record.number, document))
+        };
+        self.tenants.get_or_try_init(read).await
+    }
+
     pub async fn contacts(&self) -> Result<Contacts, CommandError> {
         let table = self.stack().await?.output("ContactsTableName")?;
         Ok(Contacts::new(self.dynamodb().await?, table.to_owned()))
@@ -130,6 +170,17 @@ impl Session {
     pub async fn pauses(&self) -> Result<PauseStore, CommandError> {
         let table = self.stack().await?.output("RateLimitsTableName")?;
         Ok(PauseStore::new(self.dynamodb().await?, table.to_owned()))
+    }
+
+    /// The registry of templates; empty for a stack that has none.
+    pub async fn templates(&self, account_sid: &AccountSid) -> Result<TemplateRegistry, CommandError> {
+        let Ok(table) = self.stack().await?.output("TemplatesTableName") else {
+            return Ok(TemplateRegistry::default());
+        };
+        let store = TemplateStore::new(self.dynamodb().await?, table.to_owned());
+        let synced_at = store.sync_state(account_sid).await?.synced_at;
+        let stored = store.all(account_sid).await?.templates;
+        Ok(TemplateRegistry::new(stored.into_iter().map(|stored| stored.template), synced_at))
     }
 
     pub async fn route_health(&self) -> Result<RouteHealth, CommandError> {

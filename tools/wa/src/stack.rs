@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
-use domain::policy::Policy;
+use domain::{policy::Policy, template_settings::TemplateSettings, templates::Locales};
 use shared::secrets::SecretMaxAge;
 use twilio_types::{
     base_url::BaseUrl,
@@ -33,6 +33,8 @@ pub struct DeployedStack {
     pub api_url: BaseUrl,
     /// The parameter `SendPolicy`.
     pub policy: Policy,
+    /// The parameters `TemplateDefaultLocale` and `TemplateFallbackLocales`.
+    pub template_settings: TemplateSettings,
     /// The parameter `SecretMaxAgeSeconds`.
     pub secret_max_age: SecretMaxAge,
     outputs: BTreeMap<String, String>,
@@ -71,6 +73,7 @@ impl DeployedStack {
             twilio_api_base_url: description.required("TwilioApiBaseUrl")?,
             api_url: description.parse("ApiUrl", output(name, &description.outputs, "ApiUrl")?)?,
             policy: description.parameter("SendPolicy")?.unwrap_or_default(),
+            template_settings: template_settings(&description)?,
             secret_max_age: description.parameter("SecretMaxAgeSeconds")?.unwrap_or_default(),
             name: name.to_owned(),
             aws_account,
@@ -124,6 +127,19 @@ impl StackDescription<'_> {
     fn required<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<T, CommandError> {
         self.parameter(key)?.ok_or_else(|| wrong_template(self.name, key))
     }
+}
+
+/// A stack without the parameters has the defaults, and an empty list is none.
+fn template_settings(description: &StackDescription<'_>) -> Result<TemplateSettings, CommandError> {
+    let mut settings = TemplateSettings::default();
+    if let Some(locale) = description.parameter("TemplateDefaultLocale")? {
+        settings.default_locale = locale;
+    }
+    if description.parameters.contains_key("TemplateDefaultLocale") {
+        let locales = description.parameter::<Locales>("TemplateFallbackLocales")?;
+        settings.fallback_locales = locales.map_or_else(Vec::new, |locales| locales.0);
+    }
+    Ok(settings)
 }
 
 fn output<'a>(name: &str, outputs: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, CommandError> {

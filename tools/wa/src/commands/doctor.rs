@@ -10,6 +10,7 @@ use futures::{
 use tokio::time::timeout;
 
 use crate::{
+    commands::media_key,
     error::CommandError,
     finding::{Finding, Level},
     output::{Format, PropertyTable, readable},
@@ -25,6 +26,8 @@ mod keys;
 mod keywords;
 mod pauses;
 mod queues;
+mod templates;
+mod tenants;
 mod webhooks;
 
 /// Longer than any check takes that is going to get an answer. The checks run concurrently.
@@ -33,8 +36,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 Checks the AWS credentials, the stack, its secret, Twilio's credentials, the webhook URLs set at Twilio, a webhook that it
-posts itself (without effect), Twilio's debugger, the configured keywords, what is paused, the queues, the account's concurrency, the
-limits of the API, the alarms and the clocks. Exit code 1: something is wrong.
+posts itself (without effect), Twilio's debugger, the configured keywords, the tenants document, what is paused, the templates, the queues, the account's concurrency, the
+limits of the API, the domain of media links, the alarms and the clocks. Exit code 1: something is wrong.
 
 Example:
   wa doctor --fix")]
@@ -74,17 +77,20 @@ async fn examine(session: &Session) -> Vec<Finding> {
     if session.stack().await.is_err() {
         return findings;
     }
-    let others: [Check<'_>; 12] = [
+    let others: [Check<'_>; 15] = [
         (keys::SECRET, keys::secret(session).boxed()),
         (keys::TWILIO, keys::twilio(session).boxed()),
         (webhooks::CHECK, webhooks::check(session).boxed()),
         (keys::SIGNATURE, keys::signature(session).boxed()),
         (alerts::CHECK, alerts::check(session).boxed()),
         (keywords::CHECK, keywords::check(session).boxed()),
+        (tenants::CHECK, tenants::check(session).boxed()),
         (pauses::CHECK, pauses::check(session).boxed()),
+        (templates::CHECK, templates::check(session).boxed()),
         (queues::CHECK, queues::check(session).boxed()),
         (concurrency::CHECK, concurrency::check(session).boxed()),
         (api_limits::CHECK, api_limits::check(session).boxed()),
+        (media_key::CHECK, media_key::check(session).boxed()),
         (aws::ALARMS, aws::alarms(session).boxed()),
         (clock::CHECK, clock::check(session).boxed()),
     ];

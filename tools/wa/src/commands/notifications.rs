@@ -99,7 +99,7 @@ pub fn latest_delivery(log: &NotificationLog) -> Option<&LoggedMessage> {
 }
 
 /// The properties that are shown above the list of what happened, the most important first.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "outcome",
     "code",
     "title",
@@ -107,6 +107,7 @@ const FIELDS: [&str; 13] = [
     "state",
     "waits_for",
     "due_at",
+    "cancelled_at",
     "id",
     "account_sid",
     "recipient",

@@ -30,7 +30,7 @@ Within 10 seconds nothing more of it is sent. Nothing is lost: notifications wai
 `wa resume`, unless they expire before. What Twilio has accepted already cannot be paused.
 
 A SCOPE is all, an account (AC...), a sender (whatsapp:+14155238886), a Messaging Service (MG..., or sms:MG... for its SMS
-alone), or a category (marketing, utility, authentication, service). Without a SCOPE: shows what is paused.
+alone), email, or a category (marketing, utility, authentication, service). Without a SCOPE: shows what is paused.
 
 Example:
   wa pause marketing --reason 'wrong price in the November offer'
@@ -73,7 +73,7 @@ fn scope(text: &str) -> Result<PauseScope, String> {
     let candidates = [text.to_owned(), format!("account#{text}"), format!("sender#{text}"), format!("category#{text}")];
     candidates.iter().find_map(|candidate| candidate.parse().ok()).ok_or_else(|| {
         "expected all, an account (AC...), a sender (whatsapp:+14155238886), a Messaging Service (MG... or sms:MG...), \
-         or a category (marketing, utility, authentication, service)"
+         email, or a category (marketing, utility, authentication, service)"
             .to_owned()
     })
 }
@@ -175,7 +175,7 @@ pub async fn resume(arguments: &ResumeArguments, session: &Session) -> Result<()
 }
 
 /// The ARN of the caller, or the name of the user where AWS does not say it soon: a brake has to work at once.
-async fn caller(session: &Session) -> Option<String> {
+pub(super) async fn caller(session: &Session) -> Option<String> {
     let sts = aws_sdk_sts::Client::new(session.aws().await.ok()?);
     let identity = timeout(CALLER_TIMEOUT, sts.get_caller_identity().send()).await;
     let arn = identity.ok().and_then(|answer| answer.ok()?.arn);
@@ -255,6 +255,7 @@ mod tests {
             ("whatsapp:+14155238886", "sender#whatsapp:+14155238886".to_owned()),
             (SERVICE, format!("sender#{SERVICE}")),
             (&sms, format!("sender#{sms}")),
+            ("email", "sender#email".to_owned()),
             ("marketing", "category#marketing".to_owned()),
         ] {
             let parsed = scope(text).unwrap();

@@ -48,7 +48,7 @@ pub struct SendArguments {
     /// For how many seconds to follow it
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
     timeout: u64,
-    /// Let Twilio fill a template's variables that have no value with the template's samples
+    /// Give a template's variables that have no value the template's samples
     #[arg(long)]
     use_samples: bool,
     /// Only show what would be decided now, and why; nothing is written
@@ -66,8 +66,12 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
         request.notification.check_times(now, now).map_err(|invalid| CommandError::usage(invalid.to_string()))?;
     }
     let templates = TemplateCatalog::of(session, &requests).await?;
-    let problem =
-        |request: &NotificationRequest| templates.problem(&request.notification).filter(|_| !arguments.use_samples);
+    let requests = if arguments.use_samples {
+        requests.iter().map(|request| templates.filled(request)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        requests
+    };
+    let problem = |request: &NotificationRequest| templates.problem(&request.notification);
     if arguments.dry_run {
         let problems: Vec<_> = requests.iter().map(problem).collect();
         return preview::run(session, &requests, &problems).await;

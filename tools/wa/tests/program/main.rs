@@ -6,4 +6,5 @@
 mod accounts;
 mod completions;
 mod program;
+mod templates;
 mod usage;

@@ -156,6 +156,15 @@ impl IsolatedStack {
         });
     }
 
+    /// Sends a request to the control interface of the stand-in for Twilio.
+    pub(crate) fn control(&self, method: reqwest::Method, path: &str, body: &Value) {
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().request(method, format!("{}/sandbox/{path}", self.sandbox_url));
+            let answer = request.json(body).send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        });
+    }
+
     /// Calls Twilio's API with a token. Gives the status and the answer.
     pub(crate) fn twilio(
         &self,
@@ -224,10 +233,21 @@ async fn deploy(name: &str, api_url: &str, parameters: &[(&str, &str)]) -> Strin
                 "AttributeDefinitions": [{"AttributeName": "sender", "AttributeType": "S"}],
                 "KeySchema": [{"AttributeName": "sender", "KeyType": "HASH"}],
             }},
+            "Tenants": {"Type": "AWS::DynamoDB::Table", "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    {"AttributeName": "document", "AttributeType": "S"},
+                    {"AttributeName": "version", "AttributeType": "S"},
+                ],
+                "KeySchema": [
+                    {"AttributeName": "document", "KeyType": "HASH"}, {"AttributeName": "version", "KeyType": "RANGE"},
+                ],
+            }},
         },
         "Outputs": {
             "ApiUrl": {"Value": api_url}, "TwilioSecretArn": {"Value": {"Ref": "TwilioSecret"}},
             "RateLimitsTableName": {"Value": {"Ref": "RateLimits"}},
+            "TenantsTableName": {"Value": {"Ref": "Tenants"}},
             "OutboundQueueUrl": url("Outbound"), "OutboundDeadLetterQueueUrl": url("Dead"),
         },
     });

@@ -15,15 +15,16 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     let stack = session.stack().await?;
     let limit = stack.parameter("WebhookRateLimit").and_then(|text| text.parse().ok());
     let unknown = || Finding::not_checked(CHECK, format!("the stack {} has no parameter WebhookRateLimit", stack.name));
-    Ok(vec![limit.map_or_else(unknown, |limit| finding(&stack.policy, limit, &session.copyable()))])
+    let policies = session.tenants().await?.policies();
+    Ok(vec![limit.map_or_else(unknown, |limit| finding(policies, limit, &session.copyable()))])
 }
 
-fn finding(policy: &Policy, limit: u32, commands: &CopyableCommands) -> Finding {
-    let messages: u32 = policy.rates().map(RateLimit::per_second).sum();
+fn finding<'a>(policies: impl Iterator<Item = &'a Policy>, limit: u32, commands: &CopyableCommands) -> Finding {
+    let messages: u32 = policies.flat_map(Policy::rates).map(RateLimit::per_second).sum();
     let callbacks = messages.saturating_mul(STATUS_CALLBACKS);
     let what = format!(
-        "the senders of SendPolicy send up to {messages} messages a second together, which have {callbacks} status \
-         callbacks; the API accepts {limit} a second"
+        "the senders of SendPolicy and of the tenants document send up to {messages} messages a second together, which \
+         have {callbacks} status callbacks; the API accepts {limit} a second"
     );
     if callbacks <= limit {
         return Finding::ok(CHECK, what);
@@ -43,7 +44,7 @@ mod tests {
     use crate::finding::Level;
 
     fn found(policy: &str, limit: u32) -> Finding {
-        finding(&policy.parse().unwrap(), limit, &CopyableCommands::of_test())
+        finding([&policy.parse().unwrap()].into_iter(), limit, &CopyableCommands::of_test())
     }
 
     #[test]

@@ -1,18 +1,11 @@
 //! A check of the account's concurrency: how many functions Lambda runs at the same time, in the whole account. A new AWS
 //! account has 10, and the queues of this stack alone can use more.
 
-use std::time::SystemTime;
-
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
-use aws_types::SdkConfig;
-use domain::token_bucket::RateLimit;
+use domain::{policy::Policy, token_bucket::RateLimit};
+use reqwest::Method;
 use serde::Deserialize;
 
-use crate::{copyable::CopyableCommands, error::CommandError, finding::Finding, session::Session};
+use crate::{copyable::CopyableCommands, error::CommandError, finding::Finding, lambda, session::Session};
 
 pub(super) const CHECK: &str = "concurrency";
 
@@ -36,7 +29,8 @@ pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandErro
     let stack = session.stack().await?;
     let configured = stack.parameter("SendConcurrency");
     let send_concurrency = configured.and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_SEND_CONCURRENCY);
-    let fastest = stack.policy.rates().map(RateLimit::per_second).max().unwrap_or_default();
+    let rates = session.tenants().await?.policies().flat_map(Policy::rates);
+    let fastest = rates.map(RateLimit::per_second).max().unwrap_or_default();
     Ok(match account_limit(session).await {
         Ok(limit) => {
             let commands = session.copyable();
@@ -60,44 +54,12 @@ struct AccountLimit {
     unreserved_concurrent_executions: u32,
 }
 
-/// How many functions without a reservation can run at the same time. The SDK's client for Lambda is one of its largest, so this
-/// single request is signed by hand.
+/// How many functions without a reservation can run at the same time.
 async fn account_limit(session: &Session) -> Result<u32, CommandError> {
-    let failed = |why: String| CommandError::no_answer(format!("reading the account's concurrency: {why}"));
-    let config = session.aws().await?;
-    let url = format!("{}/2016-08-19/account-settings", endpoint(config));
-    let headers = signature(config, &url).await.map_err(|error| failed(error.to_string()))?;
-    let request = session.twilio_client().await?.http().get(&url);
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-    let answer = request.send().await.map_err(|error| failed(error.without_url().to_string()))?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(failed(format!("Lambda answered {status}; it needs the permission lambda:GetAccountSettings")));
-    }
-    let settings: AccountSettings = answer.json().await.map_err(|error| failed(error.without_url().to_string()))?;
+    let request = (Method::GET, "/2016-08-19/account-settings");
+    let words = ("reading the account's concurrency", "lambda:GetAccountSettings");
+    let settings: AccountSettings = lambda::call(session, request, "", words).await?;
     Ok(settings.account_limit.unreserved_concurrent_executions)
-}
-
-fn endpoint(config: &SdkConfig) -> String {
-    let region = config.region().map_or("us-east-1", |region| region.as_ref());
-    // Source: AWS General Reference, "AWS Lambda endpoints and quotas".
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    config.endpoint_url().map_or_else(|| format!("https://lambda.{region}.{domain}"), str::to_owned)
-}
-
-/// The headers that sign a GET of this URL. Source: AWS, "AWS Signature Version 4 for API requests".
-async fn signature(
-    config: &SdkConfig,
-    url: &str,
-) -> Result<Vec<(String, String)>, Box<dyn std::error::Error + Send + Sync>> {
-    let provider = config.credentials_provider().ok_or("there are no AWS credentials")?;
-    let identity = provider.provide_credentials().await?.into();
-    let region = config.region().map_or("us-east-1", |region| region.as_ref());
-    let parameters = v4::SigningParams::builder().identity(&identity).region(region).name("lambda");
-    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
-    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(&[]))?;
-    let (instructions, _) = sign(request, &parameters)?.into_parts();
-    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 fn finding(limit: u32, send_concurrency: u32, commands: &CopyableCommands) -> Finding {

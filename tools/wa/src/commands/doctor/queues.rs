@@ -18,12 +18,12 @@ use crate::{
 
 pub(super) const CHECK: &str = "queues";
 
-/// After this many seconds an event that is still waiting has no consumer.
-const UNREAD: f64 = 3600.0;
+/// The default of the parameter `EventsUnreadSeconds`: after this many seconds an event that is still waiting raises an alarm.
+const EVENTS_UNREAD_SECONDS: f64 = 3600.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum QueuePurpose {
-    /// Notifications that are due.
+    /// What is due: notifications, and files of people.
     Outbound,
     /// Other systems receive events from here.
     Events,
@@ -33,10 +33,12 @@ enum QueuePurpose {
     EventsDeadLetters,
     /// Events that could not be published.
     Unpublished,
+    /// Files of people that were not stored.
+    MediaDeadLetters,
 }
 
 /// The outputs of the template, with the names under which the queues are reported.
-const QUEUES: [(&str, &str, QueuePurpose); 7] = [
+const QUEUES: [(&str, &str, QueuePurpose); 9] = [
     ("UrgentQueueUrl", "urgent", QueuePurpose::Outbound),
     ("OutboundQueueUrl", "outbound", QueuePurpose::Outbound),
     ("MarketingQueueUrl", "marketing", QueuePurpose::Outbound),
@@ -44,6 +46,8 @@ const QUEUES: [(&str, &str, QueuePurpose); 7] = [
     ("OutboundDeadLetterQueueUrl", "outbound dead letters", QueuePurpose::OutboundDeadLetters),
     ("EventsDeadLetterQueueUrl", "events dead letters", QueuePurpose::EventsDeadLetters),
     ("UnpublishedQueueUrl", "unpublished", QueuePurpose::Unpublished),
+    ("MediaQueueUrl", "media", QueuePurpose::Outbound),
+    ("MediaDeadLetterQueueUrl", "media dead letters", QueuePurpose::MediaDeadLetters),
 ];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -59,11 +63,13 @@ struct QueueDepth {
 pub(super) async fn check(session: &Session) -> Result<Vec<Finding>, CommandError> {
     let stack = session.stack().await?;
     let commands = &session.copyable();
+    let unread = stack.parameter("EventsUnreadSeconds").and_then(|seconds| seconds.parse().ok());
+    let unread = unread.unwrap_or(EVENTS_UNREAD_SECONDS);
     let checks = QUEUES.iter().filter_map(|(output, name, purpose)| {
         let url = stack.output(output).ok()?;
         Some(async move {
             let (depth, arn) = depth(session, url).await?;
-            Ok::<_, CommandError>(queue_finding(name, *purpose, depth, &arn, commands))
+            Ok::<_, CommandError>(queue_finding(name, *purpose, depth, unread, &arn, commands))
         })
     });
     try_join_all(checks).await
@@ -111,6 +117,7 @@ fn queue_finding(
     name: &str,
     purpose: QueuePurpose,
     depth: QueueDepth,
+    unread: f64,
     arn: &str,
     commands: &CopyableCommands,
 ) -> Finding {
@@ -119,7 +126,12 @@ fn queue_finding(
     let what = format!("{name}: {waiting} waiting{age}, {in_flight} in work, {delayed} delayed");
     let is_empty = waiting + in_flight + delayed == 0;
     match purpose {
-        QueuePurpose::OutboundDeadLetters | QueuePurpose::EventsDeadLetters | QueuePurpose::Unpublished if is_empty => {
+        QueuePurpose::OutboundDeadLetters
+        | QueuePurpose::EventsDeadLetters
+        | QueuePurpose::Unpublished
+        | QueuePurpose::MediaDeadLetters
+            if is_empty =>
+        {
             Finding::ok(CHECK, format!("{name}: empty"))
         }
         QueuePurpose::OutboundDeadLetters => {
@@ -135,13 +147,18 @@ fn queue_finding(
             let back = format!("sqs start-message-move-task --source-arn {}", quoted(arn));
             Finding::wrong(CHECK, what, fix, commands.aws(&back))
         }
+        QueuePurpose::MediaDeadLetters => {
+            let fix = "the log of store-media says why files were not stored: correct that, then move them back to the media queue";
+            let back = format!("sqs start-message-move-task --source-arn {}", quoted(arn));
+            Finding::wrong(CHECK, what, fix, commands.aws(&back))
+        }
         QueuePurpose::Unpublished => {
             let (list, retry) =
                 (commands.wa("dlq list --queue unpublished"), commands.wa("dlq retry --queue unpublished --all"));
             let fix = format!("each has its reason in `{list}`: correct that, then publish them with `{retry}`");
             Finding::wrong(CHECK, what, fix, list)
         }
-        QueuePurpose::Events if waiting > 0 && oldest.is_some_and(|oldest| oldest > UNREAD) => Finding::warning(
+        QueuePurpose::Events if waiting > 0 && oldest.is_some_and(|oldest| oldest > unread) => Finding::warning(
             CHECK,
             what,
             "the events queue has no consumer that keeps up: start it; events are kept for 14 days. If no system needs the \
@@ -168,29 +185,43 @@ mod tests {
             (QueuePurpose::Outbound, some, Level::Ok),
             (QueuePurpose::Events, some, Level::Warning),
             (QueuePurpose::Events, QueueDepth { oldest: None, ..some }, Level::Ok),
+            (QueuePurpose::Events, QueueDepth { oldest: Some(3_600.0), ..some }, Level::Ok),
         ] {
             assert_eq!(
-                queue_finding("q", purpose, depth, ARN, &CopyableCommands::of_test()).finding,
+                queue_finding("q", purpose, depth, EVENTS_UNREAD_SECONDS, ARN, &CopyableCommands::of_test()).finding,
                 level,
                 "{purpose:?}"
             );
         }
-        let shown = queue_finding("events", QueuePurpose::Events, some, ARN, &CopyableCommands::of_test()).what;
+        let shown = queue_finding(
+            "events",
+            QueuePurpose::Events,
+            some,
+            EVENTS_UNREAD_SECONDS,
+            ARN,
+            &CopyableCommands::of_test(),
+        )
+        .what;
         assert_eq!(shown, "events: 3 waiting, the oldest for 7200 s, 1 in work, 0 delayed");
+        let of_no_system =
+            queue_finding("events", QueuePurpose::Events, some, 1_209_600.0, ARN, &CopyableCommands::of_test());
+        assert_eq!(of_no_system.finding, Level::Ok, "the stack has no alarm for it either");
     }
 
     #[test]
     fn a_fix_is_a_command_for_this_stack() {
         let some = QueueDepth { waiting: 1, ..QueueDepth::default() };
         let commands = CopyableCommands { stack: "whatsapp-staging".to_owned(), ..CopyableCommands::of_test() };
-        let found = |purpose| queue_finding("q", purpose, some, ARN, &commands);
+        let found = |purpose| queue_finding("q", purpose, some, EVENTS_UNREAD_SECONDS, ARN, &commands);
         for purpose in [QueuePurpose::OutboundDeadLetters, QueuePurpose::Unpublished] {
             let found = found(purpose);
             let (fix, command) = (found.fix.unwrap_or_default(), found.command.unwrap_or_default());
             assert!(fix.contains("`wa --stack whatsapp-staging dlq list") && !fix.contains('{'), "{fix}");
             assert!(command.starts_with("wa --stack whatsapp-staging dlq list"), "{command}");
         }
-        let command = found(QueuePurpose::EventsDeadLetters).command.unwrap();
-        assert_eq!(command, format!("aws sqs start-message-move-task --source-arn {ARN}"));
+        for purpose in [QueuePurpose::EventsDeadLetters, QueuePurpose::MediaDeadLetters] {
+            let command = found(purpose).command.unwrap();
+            assert_eq!(command, format!("aws sqs start-message-move-task --source-arn {ARN}"));
+        }
     }
 }

@@ -28,7 +28,19 @@ pub(crate) enum Bodies {
 }
 
 /// What a person wrote, in the JSON of an event. `raw` is the whole form.
-const TEXTS: [&str; 6] = ["body", "raw", "button", "list_item", "flow_data", "interactive_data"];
+const TEXTS: [&str; 11] = [
+    "body",
+    "raw",
+    "button",
+    "list_item",
+    "flow",
+    "flow_data",
+    "interactive_data",
+    "channel_metadata",
+    "order",
+    "reaction",
+    "contacts",
+];
 
 /// The event without what a person wrote.
 pub(super) fn without_texts(mut event: Value) -> Value {
@@ -43,8 +55,8 @@ impl EventLine {
         let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
         let event_type = text("event_type");
         let contact = match event_type {
-            "twilio_inbound" => text("from"),
-            "twilio_status" | "notification_failed" | "notification_suppressed" => text("to"),
+            "twilio_inbound" | "media_stored" | "media_failed" => text("from"),
+            "twilio_status" | "email_status" | "notification_failed" | "notification_suppressed" => text("to"),
             _ => text("contact"),
         };
         let code = event.get("error_code").or_else(|| event.get("code")).and_then(Value::as_u64);
@@ -52,6 +64,15 @@ impl EventLine {
             "twilio_inbound" => vec![text("message_sid").to_owned(), message(event, bodies)],
             "twilio_status" => {
                 vec![text("status").to_owned(), text("message_sid").to_owned(), text("notification_id").to_owned()]
+            }
+            "media_stored" => {
+                vec![text("message_sid").to_owned(), text("content_type").to_owned(), text("key").to_owned()]
+            }
+            "media_failed" => {
+                vec![text("message_sid").to_owned(), text("reason").to_owned(), text("detail").to_owned()]
+            }
+            "email_status" => {
+                vec![text("status").to_owned(), text("notification_id").to_owned(), text("reason").to_owned()]
             }
             "twilio_unknown" => vec![text("path").to_owned(), unreadable_parameters(event)],
             "contact_opted_out" | "contact_opted_in" => {
@@ -112,6 +133,18 @@ mod tests {
         let at = "2026-11-20T09:00:00Z";
         for (event, contact, what) in [
             (
+                json!({"event_type": "media_stored", "from": "whatsapp:+14155550123", "message_sid": "MM1",
+                       "content_type": "image/png", "key": "inbound/AC1/MM1/0"}),
+                "+14155550123",
+                "MM1 image/png inbound/AC1/MM1/0",
+            ),
+            (
+                json!({"event_type": "media_failed", "from": "whatsapp:+14155550123", "message_sid": "MM1",
+                       "reason": "empty", "detail": "the file is empty"}),
+                "+14155550123",
+                "MM1 empty the file is empty",
+            ),
+            (
                 json!({"event_type": "twilio_inbound", "from": "whatsapp:+14155550123", "message_sid": "SM1",
                        "body": "Where is my order?", "num_media": 0}),
                 "+14155550123",
@@ -122,6 +155,12 @@ mod tests {
                        "notification_id": "order-1", "status": "failed", "error_code": 63016, "error_title": "Outside"}),
                 "+14155550123",
                 "failed SM1 order-1 63016 Outside",
+            ),
+            (
+                json!({"event_type": "email_status", "to": "+14155550123", "notification_id": "order-1",
+                       "status": "bounced", "reason": "the e-mail bounced"}),
+                "+14155550123",
+                "bounced order-1 the e-mail bounced",
             ),
             (json!({"event_type": "contact_opted_out", "contact": "US.1", "channel": "whatsapp"}), "US.1", "whatsapp"),
             (
@@ -164,7 +203,9 @@ mod tests {
     fn a_text_is_hidden_unless_it_is_asked_for() {
         let event = json!({"event_type": "twilio_inbound", "message_sid": "SM1", "body": "secret words", "num_media": 1,
                            "raw": {"Body": "secret words"}, "button": {"text": "secret words", "payload": "secret words"},
-                           "from": "whatsapp:+14155550123"});
+                           "flow": {"name": "secret words"}, "order": {"text": "secret words"},
+                           "reaction": {"emoji": "secret words"}, "contacts": [{"name": "secret words"}],
+                           "channel_metadata": "secret words", "from": "whatsapp:+14155550123"});
         assert_eq!(EventLine::of(&event, Bodies::Hidden).what, "SM1 [1 files] [12 characters]");
         assert_eq!(EventLine::of(&event, Bodies::Shown).what, "SM1 [1 files] secret words");
         let hidden = without_texts(event);

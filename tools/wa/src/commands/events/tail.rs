@@ -14,14 +14,17 @@ use crate::{
 };
 
 /// The types of events. Source: docs/api.md, "Events".
-pub(crate) const TYPES: [&str; 7] = [
+pub(crate) const TYPES: [&str; 10] = [
     "twilio_inbound",
     "twilio_status",
+    "email_status",
     "twilio_unknown",
     "contact_opted_out",
     "contact_opted_in",
     "notification_failed",
     "notification_suppressed",
+    "media_stored",
+    "media_failed",
 ];
 
 #[derive(clap::Args)]

@@ -30,7 +30,7 @@ const CONCURRENT: usize = 16;
 #[derive(clap::Args)]
 #[command(after_help = "\
 A notification is cancelled as long as none of its messages is on its way: while it waits, for whatever reason, or awaits a
-reply. Of a cancellation and a message exactly one happens. With filters the command counts what it would cancel, and asks.
+reply. What may follow an accepted message after a time without a delivery is cancelled too. Of a cancellation and a message exactly one happens. With filters the command counts what it would cancel, and asks.
 
 Example:
   wa notifications cancel order-18473-shipped
@@ -162,7 +162,10 @@ async fn cancel_one(
     };
     Ok(match found {
         None => row(CancelResult::NotFound, Some("it is not stored: it may still be on a queue".to_owned())),
-        Some((_, CancelOutcome::Cancelled)) => row(CancelResult::Cancelled, None),
+        Some((stored, CancelOutcome::Cancelled)) => {
+            let follows = "a message of it was sent before, and nothing follows that message";
+            row(CancelResult::Cancelled, stored.progress.cancelled_at.map(|_| follows.to_owned()))
+        }
         Some((stored, CancelOutcome::AlreadyCancelled)) => row(CancelResult::AlreadyCancelled, stored.progress.reason),
         Some((stored, CancelOutcome::Refused(refusal))) => {
             row(CancelResult::NotCancelled, Some(describe_refusal(&stored, refusal)))

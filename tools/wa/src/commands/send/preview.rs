@@ -1,15 +1,18 @@
 //! The decision that the send function would make about a notification now, with the facts that it follows from.
 
+use std::collections::BTreeMap;
+
 use domain::{
     contact_key::ContactKey,
     limits::SERVICE_WINDOW,
     notification::{Content, Notification, NotificationId},
     pause::Pauses,
-    policy::{self, Case, Decision},
+    policy::{self, Case, Decision, PolicyRefusal},
     progress::{Purpose, Step},
     region::{Region, region_of_recipient},
     route::Route,
     suppression::Scope,
+    templates::TemplateRegistry,
     waiting::WaitReason,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -100,7 +103,15 @@ pub(super) async fn run(
     requests: &[NotificationRequest],
     problems: &[Option<String>],
 ) -> Result<(), CommandError> {
+    let mut templates = BTreeMap::new();
+    for request in requests {
+        let account_sid = account_of(session, &request.notification).await?;
+        if !templates.contains_key(&account_sid) {
+            templates.insert(account_sid.clone(), session.templates(&account_sid).await?);
+        }
+    }
     let previewer = Previewer {
+        templates,
         session,
         contacts: session.contacts().await?,
         notifications: session.notifications().await?,
@@ -147,32 +158,38 @@ struct Previewer<'a> {
     contacts: Contacts,
     notifications: Notifications,
     pauses: Pauses,
+    /// By account.
+    templates: BTreeMap<AccountSid, TemplateRegistry>,
 }
 
 impl Previewer<'_> {
     async fn preview(&self, notification: &Notification) -> Result<Preview, CommandError> {
         let now = Timestamp::now();
         let account_sid = account_of(self.session, notification).await?;
-        let stack = self.session.stack().await?;
+        let settings = self.session.tenants().await?.of(&account_sid);
         let stored = self.notifications.get(&account_sid, &notification.id).await?;
         let state = stored.as_ref().map(StoredNotification::state);
         let country = region_of_recipient(&notification.to);
-        let rules = stack.policy.rules(country.as_ref());
+        let rules = settings.policy.rules(country.as_ref());
         let (stored, finished) = match ClaimState::of(stored, &notification.digest(), now) {
-            ClaimState::Claimable(found) => (*found, None),
+            ClaimState::Claimable(found) | ClaimState::AwaitingDelivery(found) => (*found, None),
             ClaimState::New => (new(notification, &account_sid, now), None),
             other => (new(notification, &account_sid, now), Some(stored_finding(&other))),
         };
         let person = self.contacts.person(&ContactKey::of(&account_sid, &notification.to)).await?.person;
+        let none = TemplateRegistry::default();
+        let templates = self.templates.get(&account_sid).unwrap_or(&none);
         let case = Case {
             notification,
             rules: &rules,
             person: &person,
             progress: &stored.progress,
-            configured_service: stack.messaging_service_sid.as_ref(),
+            senders: &settings.senders,
             expires_at: stored.ends_at(notification),
             account_sid: &account_sid,
             pauses: &self.pauses,
+            templates,
+            template_settings: &settings.templates,
         };
         let finding = finished.unwrap_or_else(|| policy_finding(&case, now));
         Ok(Preview {
@@ -237,6 +254,11 @@ fn policy_finding(case: &Case<'_>, now: Timestamp) -> PreviewFinding {
         Decision::Later { until, reason } => PreviewFinding::wait(reason.to_string(), Some(until)),
         // When a pause ends is not known.
         Decision::Paused(_) => PreviewFinding::wait(WaitReason::Pause.to_string(), None),
+        Decision::Never(refusal @ PolicyRefusal::Template { may_be_unknown: true, .. })
+            if !case.templates.has_all_created_before(now) =>
+        {
+            PreviewFinding::wait(format!("{refusal}: {}", WaitReason::Template), None)
+        }
         Decision::Never(refusal) => PreviewFinding::refuse(refusal.to_string()),
     }
 }
@@ -263,7 +285,7 @@ fn step_finding(case: &Case<'_>, step: Step) -> PreviewFinding {
 /// The address of the sender, or else the Messaging Service.
 fn sender(route: &Route) -> String {
     let from = route.from().map(ToString::to_string);
-    from.or_else(|| route.service().map(ToString::to_string)).unwrap_or_default()
+    from.or_else(|| route.service().map(ToString::to_string)).unwrap_or_else(|| route.rate_key())
 }
 
 const fn kind(content: &Content) -> &'static str {
@@ -271,6 +293,8 @@ const fn kind(content: &Content) -> &'static str {
         Content::Text { .. } => "text",
         Content::Media { .. } => "media",
         Content::Template { .. } => "template",
+        Content::EmailTemplate { .. } => "email_template",
+        Content::Studio { .. } => "studio",
     }
 }
 
@@ -301,11 +325,13 @@ impl PreviewFacts {
 #[cfg(test)]
 mod tests {
     use domain::{
+        configured_senders::ConfiguredSenders,
         pause::Pause,
         person::{Person, WindowKey},
         policy::Policy,
         preference::{Preference, RecordedPreference},
         progress::Progress,
+        template_settings::TemplateSettings,
     };
     use serde_json::json;
     use twilio_types::address::Channel;
@@ -325,16 +351,18 @@ mod tests {
                           "fallback": [{"channel": "sms", "content": {"type": "text", "body": "Hi"}}]});
         let notification = Notification::parse(&text.to_string()).unwrap();
         let rules = Policy::default().rules(None);
-        let service = service.map(|service| service.parse().unwrap());
+        let senders = ConfiguredSenders::from(service.map(|service| service.parse().unwrap()));
         let case = Case {
             notification: &notification,
             rules: &rules,
             person,
             progress: &Progress::default(),
-            configured_service: service.as_ref(),
+            senders: &senders,
             expires_at: None,
             account_sid: &"AC00000000000000000000000000000001".parse().unwrap(),
             pauses,
+            templates: &TemplateRegistry::default(),
+            template_settings: &TemplateSettings::default(),
         };
         policy_finding(&case, NOW.parse().unwrap())
     }

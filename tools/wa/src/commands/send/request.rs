@@ -79,10 +79,10 @@ pub(super) struct NotificationFlags {
     /// The template, by its SID
     #[arg(long, value_name = "SID", conflicts_with = "template")]
     content_sid: Option<String>,
-    /// The template, by its name; needs --locale
-    #[arg(long, value_name = "NAME", requires = "locale")]
+    /// The template, by its name
+    #[arg(long, value_name = "NAME")]
     template: Option<String>,
-    /// The template's language, as in en
+    /// The template's locale, as in pt-BR [default: the stack's]
     #[arg(long, requires = "template")]
     locale: Option<String>,
     /// A template's variable (repeatable)

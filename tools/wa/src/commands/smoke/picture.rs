@@ -21,7 +21,7 @@ impl UploadedPicture {
         let bucket = session.stack().await?.output("MediaBucketName")?.to_owned();
         let media_type: MediaType =
             PNG.parse().map_err(|_| CommandError::usage("image/png is no type of a file that can be sent"))?;
-        let key = MediaKey::for_upload(&media_type);
+        let key = MediaKey::for_upload(&media_type, None);
         let put = client.put_object().bucket(&bucket).key(key.as_str()).content_type(PNG);
         let put = put.body(ByteStream::from_static(PICTURE)).send().await;
         put.map_err(|error| CommandError::of_sdk("uploading the picture to the media bucket", error))?;

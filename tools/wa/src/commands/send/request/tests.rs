@@ -89,7 +89,7 @@ fn an_invalid_option_is_refused_with_its_field() {
         assert!(error.starts_with(expected), "{flags}: {error}");
     }
     assert!(made(&format!("{TO} --text Hi --content-sid HX1")).unwrap_err().contains("cannot be used with"));
-    assert!(made(&format!("{TO} --template t")).unwrap_err().contains("--locale"));
+    assert!(made(&format!("{TO} --locale en")).unwrap_err().contains("--template"));
 }
 
 #[test]

@@ -19,13 +19,13 @@ use tests::{
     bench::{
         pace, release, root, send, sizes, slots,
         table::{Limit, ReportTable},
-        units, webhooks,
+        templates, units, webhooks,
     },
     harness::bootstrap,
 };
 
 /// The parts, in the order in which they are measured.
-const PARTS: [&str; 6] = ["units", "sizes", "webhooks", "sending", "release", "pace"];
+const PARTS: [&str; 7] = ["units", "sizes", "webhooks", "sending", "release", "pace", "templates"];
 
 /// What is measured.
 struct Arguments {
@@ -75,6 +75,9 @@ async fn main() -> Result<ExitCode> {
     }
     if arguments.has("pace") {
         pace(&stack, &mut table).await?;
+    }
+    if arguments.has("templates") {
+        templates::templates(&mut table);
     }
     std::io::stdout().write_all(table.text.as_bytes())?;
     Ok(if table.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,6 +15,7 @@ pub mod send;
 pub mod sizes;
 pub mod slots;
 pub mod table;
+pub mod templates;
 pub mod twilio;
 pub mod units;
 mod webhook_events;

@@ -12,8 +12,12 @@ use crate::harness::bootstrap;
 
 /// Measures the size of each function's binary.
 pub fn sizes(table: &mut ReportTable) -> Result<()> {
-    for function in ["inbound", "status", "send", "presign", "contacts", "publish", "release", "reconcile"] {
-        let bytes = fs::metadata(bootstrap(function)).context("no release binary: `make bench` builds it")?.len();
+    let folders = fs::read_dir(root().join("functions"))?.collect::<Result<Vec<_>, _>>()?;
+    let mut functions: Vec<_> =
+        folders.iter().map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
+    functions.sort_unstable();
+    for function in functions {
+        let bytes = fs::metadata(bootstrap(&function)).context("no release binary: `make bench` builds it")?.len();
         table.add(&format!("{function}, size of bootstrap"), megabytes(bytes), "MB", Some(Limit::AtMost(6.75)));
     }
     Ok(())

@@ -31,7 +31,7 @@ const DEADLINE: Duration = Duration::from_mins(3);
 /// Functions have nothing left to write when the counters have not changed for this long.
 const QUIET: Duration = Duration::from_secs(3);
 /// Run by the clock and not for a message.
-const NOT_COUNTED: [&str; 2] = ["ReconcileFunction", "ReleaseFunction"];
+const NOT_COUNTED: [&str; 3] = ["ReconcileFunction", "ReleaseFunction", "TemplateSyncFunction"];
 
 /// The most units of a message.
 #[derive(Clone, Copy)]

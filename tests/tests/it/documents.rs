@@ -113,6 +113,22 @@ fn document_links_lead_to_existing_files_and_headings() {
     assert!(broken.is_empty(), "links without a target:\n{}", broken.join("\n"));
 }
 
+/// A document that begins with a list of its sections lists each of them.
+#[test]
+fn contents_of_documents_list_every_section() {
+    let mut missing = Vec::new();
+    for (document, text) in files().iter().filter(|(path, _)| is_document(path)) {
+        let prose = prose(text);
+        let (introduction, _) = prose.split_once("\n## ").unwrap_or((&prose, ""));
+        let sections = prose.lines().filter_map(|line| line.strip_prefix("## "));
+        if introduction.contains("\n- [") {
+            let unlisted = sections.filter(|section| !introduction.contains(&format!("[{section}](#")));
+            missing.extend(unlisted.map(|section| format!("{}: {section}", document.display())));
+        }
+    }
+    assert!(missing.is_empty(), "sections that the contents of their document lack:\n{}", missing.join("\n"));
+}
+
 #[test]
 fn source_files_named_in_documents_exist() {
     let files = files();

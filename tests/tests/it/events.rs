@@ -4,8 +4,15 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, dynamodb, sqs::SqsEvent};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{callback_url::CallbackOrigin, consent::ConsentRequest, notification::Notification};
+use domain::{
+    callback_url::CallbackOrigin,
+    consent::ConsentRequest,
+    notification::Notification,
+    templates::{StreamedEvent, StreamedEvents},
+};
+use sendgrid_client::{EventWebhookKey, SIGNATURE_HEADER, TIMESTAMP_HEADER, parse_events};
 use serde_json::Value;
+use shared::queues::MediaReference;
 use stack::run::AUTH_TOKEN;
 use twilio_webhook::{
     inbound_message::InboundMessage,
@@ -115,10 +122,57 @@ fn release_event_is_that_of_the_schedule() {
 }
 
 #[test]
+fn media_event_names_a_file_of_a_message() {
+    let events = events("StoreMediaFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["store-media-file"]);
+    let event: SqsEvent = serde_json::from_str(&events["store-media-file"]).unwrap();
+    let file: MediaReference = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
+    assert_eq!(file.index, 0);
+}
+
+#[test]
 fn reconcile_events_are_a_sweep_and_an_opt_out() {
     let events = events("ReconcileFunction");
     assert_eq!(events.keys().collect::<Vec<_>>(), ["reconcile-opt-out", "reconcile-sweep"]);
     let changes: dynamodb::Event = serde_json::from_str(&events["reconcile-opt-out"]).unwrap();
     assert!(changes.records[0].change.new_image.contains_key("preference_change"));
     assert_eq!(events["reconcile-sweep"].trim(), "{}", "as the schedule in template.yaml has it");
+}
+
+#[test]
+fn template_events_are_signed_with_the_hash_of_their_body() {
+    let events = events("TemplateEventsFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["template-events-other-body", "template-events-paused"]);
+    for (name, event) in events {
+        let event: ApiGatewayV2httpRequest = serde_json::from_str(&event).unwrap();
+        let (query, body) = (event.raw_query_string.unwrap(), event.body.unwrap());
+        let url = format!("https://wa.example.com{}?{query}", event.raw_path.unwrap());
+        let request = UnverifiedRequest::new(url, &event.headers, body.clone().into_bytes());
+        let verified = request.verify(&SigningKeys::from_auth_tokens([AUTH_TOKEN]));
+        let expected =
+            if name == "template-events-paused" { Ok(Verified::Body) } else { Err(SignatureError::Mismatch) };
+        assert_eq!(verified, expected, "{name}");
+        let events = StreamedEvents::parse(body.as_bytes(), jiff::Timestamp::now()).unwrap();
+        let events: Vec<_> = events.by_account.into_values().flatten().collect();
+        assert!(matches!(events.as_slice(), [StreamedEvent::Update(update)] if update.value == "paused"));
+    }
+    assert_eq!(read("template-sync.json").trim(), "{}", "as the schedule in template.yaml has it");
+}
+
+#[test]
+fn events_of_emails_are_signed_with_the_sandboxs_key() {
+    let events = events("SendGridEventsFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["sendgrid-events-delivered", "sendgrid-events-other-body"]);
+    let key = EventWebhookKey::try_from(sandbox::SENDGRID_PUBLIC_KEY.to_owned()).unwrap();
+    for (name, event) in events {
+        let event: ApiGatewayV2httpRequest = serde_json::from_str(&event).unwrap();
+        let header = |name: &str| event.headers[name].to_str().unwrap();
+        let body = event.body.as_deref().unwrap().as_bytes();
+        let verified = key.verify(header(TIMESTAMP_HEADER), body, header(SIGNATURE_HEADER));
+        assert_eq!(verified.is_ok(), name == "sendgrid-events-delivered", "{name}");
+        let parsed = parse_events(body).unwrap();
+        assert_eq!((parsed.events.len(), parsed.unreadable), (4, 0));
+        let names_attempt = |text: &str| parsed.events.iter().filter(|event| event.texts.contains_key(text)).count();
+        assert_eq!(names_attempt(domain::email::custom_args::ATTEMPT), 3, "the last one is of another system");
+    }
 }

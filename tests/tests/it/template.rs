@@ -6,7 +6,11 @@ use domain::limits::{EXPIRES_AT_AHEAD, MEDIA_RETENTION, QUEUE_RETENTION, SEND_AT
 use jiff::SignedDuration;
 
 mod alarms;
+mod documented;
+mod event_bus;
 mod limits;
+mod media;
+mod media_domain;
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -71,7 +75,14 @@ fn whatever_stands_still_has_an_alarm() {
     let rings = |metric: &str, subject: &str| {
         alarms.values().any(|alarm| value(alarm, "MetricName") == Some(metric) && alarm.contains(subject))
     };
-    for function in ["InboundFunction", "StatusFunction", "SendFunction", "PublishFunction", "ReleaseFunction"] {
+    for function in [
+        "InboundFunction",
+        "StatusFunction",
+        "SendFunction",
+        "PublishFunction",
+        "ReleaseFunction",
+        "StoreMediaFunction",
+    ] {
         assert!(rings("Throttles", &format!("!Ref {function}")), "{function}");
     }
     assert!(rings("RecursiveInvocationsDropped", "!Ref SendFunction"));
@@ -202,7 +213,7 @@ fn every_reader_of_the_secret_has_its_age_and_its_alarm() {
     let readers =
         of_type("AWS::Serverless::Function").into_iter().filter(|(_, text)| text.contains("TWILIO_SECRET_ID"));
     let readers: Vec<_> = readers.collect();
-    assert_eq!(readers.len(), 4);
+    assert_eq!(readers.len(), 10);
     for (name, reader) in readers {
         assert_eq!(value(&reader, "SECRET_MAX_AGE_SECONDS"), Some("!Ref SecretMaxAgeSeconds"), "{name}");
         let log_group = format!("LogGroupName: {}", value(&reader, "LogGroup").unwrap());

@@ -304,7 +304,7 @@ impl World {
     }
 
     /// The answer of `GET /notifications/{id}`.
-    async fn log(&self, id: &str) -> Value {
+    pub(crate) async fn log(&self, id: &str) -> Value {
         let path = format!("/notifications/{}", id.replace('/', "%2F").replace(' ', "%20"));
         let (status, log) = self.call("GET", &path, "").await;
         assert!(matches!(status, 200 | 404), "{log}");

@@ -85,6 +85,7 @@ impl Names {
             ("Messages", &outputs.messages_table_name),
             ("Notifications", &outputs.notifications_table_name),
             ("RateLimits", &outputs.rate_limits_table_name),
+            ("Templates", &outputs.templates_table_name),
         ];
         Self::OfAws(tables.map(|(name, table)| (name, table.clone())).to_vec())
     }

@@ -25,15 +25,21 @@ async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
         "EventsQueueUrl",
         "EventsDeadLetterQueueUrl",
         "UnpublishedQueueUrl",
+        "MediaQueueUrl",
+        "MediaDeadLetterQueueUrl",
         "MessagesTableName",
         "ContactsTableName",
         "NotificationsTableName",
         "RateLimitsTableName",
+        "TenantsTableName",
+        "TemplatesTableName",
+        "VerificationsTableName",
         "MediaBucketName",
         "ArchiveBucketName",
         "TwilioSecretArn",
         "ReconcileFunctionName",
         "ReleaseFunctionName",
+        "TemplateSyncFunctionName",
     ];
     let outputs: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
     let outputs = serde_json::from_value(outputs.into()).unwrap();

@@ -27,7 +27,10 @@ async fn notification_refused_by_dynamodb_at_any_request_is_sent_once() {
     let world = World::new();
     let queue_url = queue_of_the_test(&world).await;
     let learned = learn(&world, &queue_url).await.unwrap();
-    let of_tables: Vec<_> = learned.operations.iter().filter(|(operation, _)| operation.contains(" of ")).collect();
+    // Templates and tenants are read by their age, and the day of a template's use is written once: no message repeats these.
+    let is_of_a_cache = |operation: &str| [" of Templates", " of Tenants"].iter().any(|of| operation.ends_with(of));
+    let is_repeated = |operation: &str| operation.contains(" of ") && !is_of_a_cache(operation);
+    let of_tables: Vec<_> = learned.operations.iter().filter(|(operation, _)| is_repeated(operation)).collect();
     println!("refused: {:?}", of_tables.iter().map(|(operation, _)| operation).collect::<Vec<_>>());
     let cases = of_tables.into_iter().flat_map(|(operation, example)| {
         let case = |side, refusal, times| Case { operation: operation.clone(), side, refusal, times };

@@ -67,7 +67,8 @@ impl UnknownOutcome {
 
 #[tokio::test]
 async fn unresolvable_outcome_is_held_with_a_dead_letter() {
-    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"2": "1"}});
+    let content =
+        json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "1"}});
     let mut unknown = UnknownOutcome::arrange("held", "utility", content).await;
     unknown.deliver_too_early().await;
     unknown.deliver().await;
@@ -122,7 +123,7 @@ async fn identical_notifications_are_resolved(faults: [Value; 2], [finder, owner
     let nowhere = ("PUBLIC_BASE_URL", "http://127.0.0.1:9");
     let mut sender = Sender::start(&world.stack, &queue_url, &[nowhere]).await.unwrap();
     let record = |id: &str| {
-        let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+        let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
         let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
         vec![Record { message_id: id.to_owned(), body }]
     };

@@ -130,7 +130,8 @@ impl EmptyEmulator {
         let scratch = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
         std::fs::create_dir_all(&scratch).unwrap();
         let [aws_port, api_port] = free_ports();
-        let settings = Settings { aws_port, api_port, twilio_calls, bridge, clock: &StackClock::default() };
+        let clock = &StackClock::default();
+        let settings = Settings { aws_port, api_port, media_port: None, twilio_calls, bridge, clock };
         let emulator = Emulator::start(checkout().unwrap(), &scratch, settings).await.unwrap();
         Self { emulator, scratch, http: reqwest::Client::new() }
     }
@@ -153,7 +154,7 @@ async fn api_port_with_a_tunnel_serves_only_twilios_routes() {
     let public_base_url = "https://tunnel.example".parse().unwrap();
     let empty = EmptyEmulator::start(Some(&public_base_url), None).await;
     let post = |host, path| empty.http.post(format!("{}{path}", empty.emulator.front_door)).header("Host", host);
-    let no_route = "With a Twilio account this port serves /twilio/inbound and /twilio/status alone";
+    let no_route = "With a Twilio account this port serves /sendgrid/events, /twilio/events, /twilio/inbound, /twilio/status alone";
     for (_, path) in UNSIGNED_ROUTES {
         assert_refused(post("tunnel.example", path), StatusCode::NOT_FOUND, no_route).await;
     }

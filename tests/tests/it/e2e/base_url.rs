@@ -116,7 +116,8 @@ async fn message_is_reported_to_a_base_url_with_a_path() {
     let queue_url = queue_of_the_test(&world).await;
     let base_url = ("PUBLIC_BASE_URL", api.base_url.as_str());
     let mut sender = Sender::start(&world.stack, &queue_url, &[base_url]).await.unwrap();
-    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let content =
+        json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
     let body = json!({"id": id, "to": person.identity, "category": "utility", "content": content}).to_string();
     assert!(sender.deliver(&[Record { message_id: id.clone(), body }]).await.unwrap().is_empty());
     let of_status = of_notification("twilio_status", &id);

@@ -43,7 +43,8 @@ async fn read_of_101_keys_from_two_tables_is_refused() {
 /// frequency cap.
 fn richest(person: &Person) -> Record {
     let id = new_id("richest");
-    let template = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let template =
+        json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
     let notification = json!({
         "id": id, "to": person.identity, "category": "marketing",
         "from": "whatsapp:+14155238886", "messaging_service_sid": MESSAGING_SERVICE_SID,

@@ -2,7 +2,9 @@
 //!
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
 //! [`clock`] and [`clock_of_page`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
-//! [`api_limits`] use it to reach its limits, and those in [`unread`] a third one, whose streams are not read.
+//! [`api_limits`] use it to reach its limits, those in [`unread`] a third one, whose streams are not read, and those in
+//! [`tenants`] a fourth one, with two accounts. [`media_domain`] has one
+//! with a domain for media links.
 
 mod access;
 mod api_limits;
@@ -12,13 +14,17 @@ mod clock;
 mod clock_of_page;
 mod consent;
 mod contacts;
+mod content_types;
 mod dead_letters;
+mod email;
 mod emulator;
+mod event_bus;
 mod inbound;
 mod kept;
 mod keys;
 mod limits;
 mod media;
+mod media_domain;
 mod order;
 mod outcome;
 mod pause;
@@ -30,13 +36,21 @@ mod reply;
 mod rotation;
 mod send;
 mod status;
+mod stored_media;
 mod strict;
+mod studio;
 mod suppression;
+mod templates;
+mod templates_table;
+mod tenants;
 mod throttle;
 mod timeline;
+mod typing;
+mod undelivered;
 mod unknown;
 mod unpublished;
 mod unread;
+mod verify;
 mod waiting;
 mod waiting_at_scale;
 mod window;

@@ -11,7 +11,7 @@ use stores::dynamodb::Item;
 use crate::world::{Person, World, events_so_far, is, new_id, new_sid, of_notification, template_notification, text};
 
 /// Drops a fraction of the webhooks about people whose number has this prefix.
-async fn lose(world: &World, prefix: &str, fraction: f64, seed: u64) {
+pub(crate) async fn lose(world: &World, prefix: &str, fraction: f64, seed: u64) {
     lose_from(world, &format!("whatsapp:{prefix}"), fraction, seed).await;
 }
 

@@ -19,6 +19,7 @@ async fn new_token_and_shared_key_are_accepted_without_a_deploy() {
     let secret = json!({"accounts": {ACCOUNT_SID: {
         "auth_tokens": [AUTH_TOKEN, NEXT_TOKEN], "shared_keys": {SHARED_KEY_ID: SHARED_KEY},
         "api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET,
+        "sendgrid_api_key": sandbox::SENDGRID_API_KEY, "sendgrid_public_key": sandbox::SENDGRID_PUBLIC_KEY,
     }}});
     let secrets_manager = aws_sdk_secretsmanager::Client::new(&world.stack.aws());
     let put = secrets_manager.put_secret_value().secret_id(&world.stack.outputs.twilio_secret_arn);

@@ -48,7 +48,7 @@ async fn template_is_found_by_its_name() {
     let (world, person, id) = (World::new(), Person::new(), new_id("named"));
     let mut notification = template_notification(&id, &person);
     notification["content"] =
-        json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava"}});
+        json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava", "2": "18473"}});
     world.notify(&notification).await;
     world.notification_in(&id, "accepted").await;
     let (id, content) = (new_id("misnamed"), json!({"type": "template", "name": "no_such", "locale": "en"}));

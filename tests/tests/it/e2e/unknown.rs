@@ -174,7 +174,8 @@ async fn content_follows_the_answer_to_a_listed_template() {
     let world = &time.world;
     time.lose_answer(&person, &[]).await;
     let mut notification = text_notification(&id, &person);
-    let template = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let template =
+        json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
     notification["fallback"] = json!([{"channel": "whatsapp", "content": template}]);
     notification["wait_for_reply"] = json!(true);
     time.claimed(&notification).await;

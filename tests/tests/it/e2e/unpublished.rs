@@ -18,8 +18,8 @@ use crate::world::{Person, World, new_id, new_sid, subject_of_message};
 /// The longest message that the test's events queue accepts: SQS refuses a longer one as a fault of the message.
 const LONGEST: usize = 4_096;
 
-struct Publisher {
-    wire: Wire,
+pub(super) struct Publisher {
+    pub(super) wire: Wire,
     function: FunctionProcess,
     events_url: String,
     unpublished_url: String,
@@ -31,6 +31,14 @@ impl Publisher {
     }
 
     async fn start_with_archive(world: &World, bucket: &str) -> Self {
+        Self::start_with(world, &[("ARCHIVE_BUCKET", bucket)]).await
+    }
+
+    pub(super) async fn start_with_bus(world: &World, bus: &str) -> Self {
+        Self::start_with(world, &[("EVENT_BUS_NAME", bus)]).await
+    }
+
+    async fn start_with(world: &World, variables: &[(&str, &str)]) -> Self {
         let events = world.sqs.create_queue().queue_name(format!("{}.fifo", new_id("events")));
         let events = events.attributes(FifoQueue, "true").attributes(MaximumMessageSize, LONGEST.to_string());
         let events_url = events.send().await.unwrap().queue_url.unwrap();
@@ -40,14 +48,16 @@ impl Publisher {
         let mut environment = world.stack.function_environments()["PublishFunction"].clone();
         environment["AWS_ENDPOINT_URL"] = json!(wire.aws_url);
         environment["EVENTS_QUEUE_URL"] = json!(events_url);
-        environment["ARCHIVE_BUCKET"] = json!(bucket);
         environment["UNPUBLISHED_QUEUE_URL"] = json!(unpublished_url);
+        for (name, value) in variables {
+            environment[*name] = json!(value);
+        }
         let function = FunctionProcess::start(&bootstrap("publish"), &[], &environment).await.unwrap();
         Self { wire, function, events_url, unpublished_url }
     }
 
     /// Delivers a batch of a stream and returns the sequence number from which it has to be retried.
-    async fn deliver(&mut self, records: &[Value]) -> Option<String> {
+    pub(super) async fn deliver(&mut self, records: &[Value]) -> Option<String> {
         let event = json!({"Records": records}).to_string().into();
         let (_, answer) = self.function.runtime.invoke(&event).await.unwrap();
         let failure = answer["batchItemFailures"].as_array().unwrap().first()?;
@@ -55,7 +65,7 @@ impl Publisher {
     }
 
     /// The ids of the events on the queue.
-    async fn event_ids(&self, world: &World) -> Vec<String> {
+    pub(super) async fn event_ids(&self, world: &World) -> Vec<String> {
         let events = received(world, &self.events_url).await;
         events.iter().map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
     }
@@ -65,7 +75,7 @@ impl Publisher {
         sorted(self.event_ids(world).await)
     }
 
-    async fn notes(&self, world: &World) -> Vec<Value> {
+    pub(super) async fn notes(&self, world: &World) -> Vec<Value> {
         received(world, &self.unpublished_url).await
     }
 }
@@ -76,7 +86,7 @@ fn sorted(mut ids: Vec<String>) -> Vec<String> {
 }
 
 /// Receives and deletes all messages of a queue.
-async fn received(world: &World, queue_url: &str) -> Vec<Value> {
+pub(super) async fn received(world: &World, queue_url: &str) -> Vec<Value> {
     let mut bodies = Vec::new();
     loop {
         let received =
@@ -93,7 +103,7 @@ async fn received(world: &World, queue_url: &str) -> Vec<Value> {
 }
 
 /// The stream record of an inbound message.
-fn inbound(world: &World, sid: &str, body: &str) -> Value {
+pub(super) fn inbound(world: &World, sid: &str, body: &str) -> Value {
     let text = |text: &str| json!({"S": text});
     let raw = json!({
         "MessageSid": text(sid), "AccountSid": text(ACCOUNT_SID), "From": text(&Person::new().address()),

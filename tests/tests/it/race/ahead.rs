@@ -47,7 +47,8 @@ async fn refused_in_time(world: &World, mut refuse: impl AsyncFnMut(&World, &Per
     let (person, id) = (stranger_with("+49157", 5), new_id("ahead"));
     let from = sender_ahead(world, SLOTS).await;
     consent(world, &person, "given").await;
-    let content = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+    let content =
+        json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
     let notification =
         json!({"id": id, "to": person.identity, "category": "service", "from": from, "content": content});
     let records = [Record { message_id: id.clone(), body: notification.to_string() }];

@@ -103,14 +103,13 @@ impl Kind {
 
     /// The notification, without its id and recipient.
     pub(crate) fn request(self) -> Value {
-        let order = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava"}});
+        let order = json!({"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": "18473"}});
         let text = json!({"type": "text", "body": "On its way."});
         let sms = json!([{"channel": "sms", "content": text}]);
         match self {
             Self::Template | Self::UserId | Self::Twins => json!({"category": "utility", "content": order}),
             Self::NamedTemplate => {
-                let named =
-                    json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava"}});
+                let named = json!({"type": "template", "name": "order_update", "locale": "en", "variables": {"1": "Ava", "2": "18473"}});
                 json!({"category": "utility", "content": named})
             }
             Self::Authentication => {

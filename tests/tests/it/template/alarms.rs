@@ -14,10 +14,10 @@ const KINDS: [&str; 6] = [
     "AWS::DynamoDB::Table",
 ];
 
-/// The rows of the table: the names in backticks, by column.
-fn rows() -> Vec<Vec<Vec<String>>> {
+/// The rows of the table of a section: the names in backticks, by column.
+fn rows(section: &str) -> Vec<Vec<Vec<String>>> {
     let operate = file("docs/operate.md");
-    let (_, section) = operate.split_once("\n### What can stand still\n").unwrap();
+    let (_, section) = operate.split_once(&format!("\n### {section}\n")).unwrap();
     let section = section.split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
     let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
@@ -35,7 +35,7 @@ fn tests() -> String {
 
 #[test]
 fn whatever_can_stand_still_is_in_the_operators_table() {
-    let (rows, tests, resources) = (rows(), tests(), resources());
+    let (rows, tests, resources) = (rows("What can stand still"), tests(), resources());
     let listed: Vec<_> = rows.iter().flat_map(|row| row[0].clone()).collect();
     for name in KINDS.iter().flat_map(|kind| of_type(kind).into_keys()) {
         assert!(listed.contains(&name), "docs/operate.md does not say which alarm rings for {name}");
@@ -82,7 +82,8 @@ fn every_reader_of_a_stream_has_an_alarm_for_its_age() {
 /// A run that did not happen writes no log line, so its alarm has to ring without data.
 #[test]
 fn every_schedule_has_an_alarm_that_rings_without_a_run() {
-    let (rules, filters) = (of_type("AWS::Events::Rule"), of_type("AWS::Logs::MetricFilter"));
+    let (mut rules, filters) = (of_type("AWS::Events::Rule"), of_type("AWS::Logs::MetricFilter"));
+    rules.retain(|_, rule| rule.contains("ScheduleExpression: "));
     for (name, rule) in &rules {
         let function = value(rule, "Arn").unwrap().trim_start_matches("!GetAtt ").trim_end_matches(".Arn");
         let log_group = format!("LogGroupName: !Ref {}LogGroup", function.trim_end_matches("Function"));
@@ -94,13 +95,28 @@ fn every_schedule_has_an_alarm_that_rings_without_a_run() {
         let settings = "EventInvokeConfig: { MaximumRetryAttempts: 0";
         assert!(of_type("AWS::Serverless::Function")[function].contains(settings), "{function} is repeated by Lambda");
     }
-    assert_eq!(rules.len(), 2);
+    assert_eq!(rules.len(), 3);
 }
 
-/// The folders of the sources whose log lines are a function's.
+/// The folders of functions.
+fn functions() -> Vec<String> {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions")).unwrap();
+    folders.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The folders of what every function may call.
+const SHARED: [&str; 2] = ["shared/src", "shared/stores/src"];
+
+fn own_sources(function: &str) -> Vec<String> {
+    sources_in(vec![format!("functions/{function}/src")])
+}
+
+/// The sources whose log lines are a function's.
 fn sources_of(function: &str) -> Vec<String> {
-    let mut folders =
-        vec![format!("functions/{function}/src"), "shared/src".to_owned(), "shared/stores/src".to_owned()];
+    [own_sources(function), sources_in(SHARED.map(str::to_owned).into())].concat()
+}
+
+fn sources_in(mut folders: Vec<String>) -> Vec<String> {
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -144,12 +160,12 @@ fn counts(pattern: &str, alarm: &str) -> bool {
 fn every_alarm_line_of_a_function_is_counted() {
     let filters = of_type("AWS::Logs::MetricFilter");
     let mut lines = 0;
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions")).unwrap() {
-        let function = entry.unwrap().file_name().to_string_lossy().into_owned();
-        let group = format!("!Ref {}{}LogGroup", function[..1].to_uppercase(), &function[1..]);
+    for function in functions() {
+        // The folder `sendgrid-events` belongs to `SendGridEventsLogGroup`.
+        let group = format!("!Ref {}LogGroup", function.replace('-', ""));
         let patterns: Vec<_> = filters
             .values()
-            .filter(|filter| value(filter, "LogGroupName") == Some(&group))
+            .filter(|filter| value(filter, "LogGroupName").is_some_and(|name| name.eq_ignore_ascii_case(&group)))
             .filter_map(|filter| value(filter, "FilterPattern"))
             .collect();
         for alarm in sources_of(&function).iter().flat_map(|source| alarms_in(source)) {
@@ -162,13 +178,52 @@ fn every_alarm_line_of_a_function_is_counted() {
 }
 
 #[test]
+fn every_alarm_line_is_explained_to_the_operator() {
+    let rows = rows("Lines with `alarm`");
+    let explains = |alarm: &String, function: Option<&String>| {
+        rows.iter().any(|row| row[0].contains(alarm) && function.is_none_or(|function| row[1].contains(function)))
+    };
+    let alarms = |sources: Vec<String>| sources.iter().flat_map(|source| alarms_in(source)).collect::<Vec<_>>();
+    let mut logged = alarms(sources_in(SHARED.map(str::to_owned).into()));
+    for alarm in &logged {
+        assert!(explains(alarm, None), "docs/operate.md does not explain alarm = {alarm}");
+    }
+    for function in functions() {
+        for alarm in alarms(own_sources(&function)) {
+            assert!(explains(&alarm, Some(&function)), "docs/operate.md: alarm = {alarm} of {function}");
+            logged.push(alarm);
+        }
+    }
+    for alarm in rows.iter().flat_map(|row| &row[0]) {
+        assert!(logged.contains(alarm), "no function logs alarm = {alarm}");
+    }
+}
+
+#[test]
+fn paused_template_rings_at_once() {
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["TemplateAlarm"];
+    let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
+    assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (60, 0));
+    assert_eq!(value(alarm, "MetricName"), Some("TemplateWarnings"));
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for group in ["TemplateEventsLogGroup", "TemplateSyncLogGroup"] {
+        let counts_templates = |filter: &&String| {
+            filter.contains(&format!("!Ref {group}\n"))
+                && filter.contains("MetricName: TemplateWarnings,")
+                && value(filter, "FilterPattern").is_some_and(|pattern| counts(pattern, "template"))
+        };
+        assert_eq!(filters.values().filter(counts_templates).count(), 1, "{group}");
+    }
+}
+
+#[test]
 fn refused_webhooks_ring_within_five_minutes() {
     let alarm = &of_type("AWS::CloudWatch::Alarm")["RefusedWebhooksAlarm"];
     let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
     assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (300, 5));
     assert_eq!(value(alarm, "MetricName"), Some("RefusedWebhooks"));
     let filters = of_type("AWS::Logs::MetricFilter");
-    for group in ["InboundLogGroup", "StatusLogGroup"] {
+    for group in ["InboundLogGroup", "StatusLogGroup", "TemplateEventsLogGroup", "SendGridEventsLogGroup"] {
         let counts_refused = |filter: &&String| {
             filter.contains(&format!("!Ref {group}\n"))
                 && filter.contains("MetricName: RefusedWebhooks,")
@@ -176,4 +231,16 @@ fn refused_webhooks_ring_within_five_minutes() {
         };
         assert_eq!(filters.values().filter(counts_refused).count(), 1, "{group}");
     }
+}
+
+/// Single blocks are people in countries that are not allowed.
+#[test]
+fn many_blocked_codes_ring_within_five_minutes() {
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["VerifyBlockedAlarm"];
+    let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
+    assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (300, 10));
+    let filter = &of_type("AWS::Logs::MetricFilter")["VerifyBlocked"];
+    assert_eq!(value(filter, "LogGroupName"), Some("!Ref VerifyLogGroup"));
+    assert!(filter.contains("MetricName: VerifyBlocked,") && value(alarm, "MetricName") == Some("VerifyBlocked"));
+    assert!(value(filter, "FilterPattern").is_some_and(|pattern| counts(pattern, "verify_blocked")));
 }

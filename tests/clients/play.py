@@ -64,8 +64,8 @@ class Sandbox:
 class SandboxProcess(Sandbox):
     """`make sandbox`, on a free port."""
 
-    def __init__(self, inbound_url: str) -> None:
-        environment = {**os.environ, "PORT": "0", "INBOUND_URL": inbound_url, "NO_COLOR": "1"}
+    def __init__(self, inbound_url: str, **variables: str) -> None:
+        environment = {**os.environ, "PORT": "0", "INBOUND_URL": inbound_url, "NO_COLOR": "1", **variables}
         self._process = subprocess.Popen(
             [PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -104,6 +104,7 @@ class Call:
     path: str
     headers: Message
     pairs: list[tuple[str, str]]
+    body: str = ""
 
     @property
     def form(self) -> dict[str, str]:
@@ -130,8 +131,9 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body))
-                call = Call(urljoin(receiver.url, self.path), self.path, self.headers, pairs)
+                is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
+                pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=True) if is_form and body else []
+                call = Call(urljoin(receiver.url, self.path), self.path, self.headers, pairs, body)
                 # Before the answer, because a test continues as soon as the sandbox has it.
                 with receiver._received:
                     receiver.calls.append(call)

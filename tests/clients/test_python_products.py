@@ -5,12 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from twilio.base.exceptions import TwilioException
+from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 from twilio.rest.content.v1.content import ContentList
 from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
 from library import client_of, refusal
-from play import ACCOUNT_SID, AVA, BEN, ORDER_UPDATE, SENDER, SERVICE, eventually
+from play import ACCOUNT_SID, AUTH_TOKEN, AVA, BEN, ORDER_UPDATE, SENDER, SERVICE, eventually
 
 SMS_SENDER = "+14155550100"
 AVA_BY_SMS = AVA.removeprefix("whatsapp:")
@@ -273,3 +274,39 @@ def test_verification_is_deleted_when_it_is_over(sandbox, client):
     assert code_of(service.verifications(expired.sid).fetch) == (404, 20404)
     assert code_of(verifications.create, to=AVA_BY_SMS, channel="call") == (400, 60223)
     assert client.verify.v2.services(service.sid).delete()
+
+
+def test_change_of_a_template_is_an_event_for_each_sink(sandbox, client, receiver):
+    destination = f"{receiver.url}/twilio/events"
+    sink = client.events.v1.sinks.create(
+        description="Templates", sink_type="webhook", sink_configuration={"destination": destination, "method": "POST"}
+    )
+    assert sink.status == "active"
+    kind = "com.twilio.messaging.template.approval.updated"
+    subscription = client.events.v1.subscriptions.create(
+        description="Templates", sink_sid=sink.sid, types=[{"type": kind, "schema_version": 1}]
+    )
+    assert [found.sid for found in client.events.v1.subscriptions.list(sink_sid=sink.sid)] == [subscription.sid]
+    assert [event.type for event in client.events.v1.subscriptions(subscription.sid).subscribed_events.list()] == [kind]
+    sandbox.control("PUT", f"templates/{ORDER_UPDATE}", {"status": "paused"})
+    call = receiver.expect(lambda call: call.path.startswith("/twilio/events"), "the event")
+    assert RequestValidator(AUTH_TOKEN).validate(call.url, call.body, call.headers["X-Twilio-Signature"])
+    [event] = json.loads(call.body)
+    template = event["data"]["template"]
+    assert (event["type"], template["previousValue"], template["currentValue"]) == (kind, "approved", "paused")
+    assert client.events.v1.sinks(sink.sid).sink_test.create().result == "submitted"
+    [tested] = json.loads(receiver.expect(lambda call: "test-event" in call.body, "the test event").body)
+    validated = client.events.v1.sinks(sink.sid).sink_validate.create(test_id=tested["data"]["test_id"])
+    assert validated.result == "valid"
+    assert client.events.v1.subscriptions(subscription.sid).delete()
+    assert client.events.v1.sinks(sink.sid).delete()
+    assert client.events.v1.sinks.list() == []
+
+
+def test_event_types_have_their_schemas(client):
+    kind = "com.twilio.messaging.template.approval.updated"
+    event_type = client.events.v1.event_types(kind).fetch()
+    assert kind in [found.type for found in client.events.v1.event_types.list()]
+    schema = client.events.v1.schemas(event_type.schema_id).fetch()
+    [version] = client.events.v1.schemas(schema.id).versions.list()
+    assert (schema.latest_version, version.schema_version, version.id) == (1, 1, schema.id)

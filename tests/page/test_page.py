@@ -69,6 +69,28 @@ def test_template_button_sends_a_reply(page, sandbox, receiver, ava):
     expect_status(ava.said("Confirm"), "200")
 
 
+def test_email_shows_on_the_phone_of_its_person(sandbox, receiver, ava):
+    """SendGrid names an address and no person: the person is that of the notification's message."""
+    sandbox.send(To=AVA, Body="On its way", StatusCallback=f"{receiver.status_url}?notification=order-1")
+    email = {
+        "from": {"email": "orders@example.com"},
+        "template_id": "d-00000000000000000000000000000001",
+        "personalizations": [
+            {
+                "to": [{"email": "ava@example.com"}],
+                "dynamic_template_data": {"order": "18473"},
+                "custom_args": {"notification_id": "order-1"},
+            }
+        ],
+    }
+    headers = {"Authorization": "Bearer SG.sandbox-key"}
+    answer = requests.post(f"{sandbox.url}/v3/mail/send", json=email, headers=headers, timeout=DEADLINE)
+    assert answer.status_code == 202
+    shown = ava.got("order: 18473")
+    expect(shown).to_contain_text("E-mail · ava@example.com")
+    expect_status(shown, "delivered")
+
+
 def test_file_is_sent_and_shown(sandbox, receiver, ava):
     picture = {"name": "cat.png", "mimeType": "image/png", "buffer": PNG}
     ava.region.get_by_label("File from Ava").set_input_files(picture)

@@ -1,5 +1,6 @@
 """The sandbox's page with the whole deployed system behind it."""
 
+import hashlib
 import os
 import uuid
 
@@ -9,6 +10,7 @@ from playwright.sync_api import expect
 from phone import Phone, controls_button, expect_status, misbehave, timeline, unfold
 from play import ORDER_UPDATE
 from stack import Stack, text
+from test_page import PNG
 
 pytestmark = pytest.mark.skipif("STACK_SANDBOX_URL" not in os.environ, reason="make test starts the system that this needs")
 
@@ -49,6 +51,30 @@ def test_conversation_shows_statuses_decisions_and_events(page, stack, dora):
     expect(timeline(page, "Decision", notification, "accepted by Twilio")).not_to_have_count(0)
     expect(timeline(page, "Callback", "read")).not_to_have_count(0)
     expect(timeline(page, "Event", "twilio_status", "read")).not_to_have_count(0)
+
+
+def send_picture(dora, says):
+    picture = {"name": "cat.png", "mimeType": "image/png", "buffer": PNG}
+    dora.region.get_by_label(f"File from {dora.name}").set_input_files(picture)
+    dora.write(says)
+    return dora.said(says)
+
+
+def test_picture_of_a_person_is_stored(page, dora):
+    bubble = send_picture(dora, "My cat")
+    digest = hashlib.sha256(PNG).hexdigest()
+    stored = bubble.get_by_text(f"Stored · image/png · {len(PNG)} bytes · SHA-256 {digest[:8]}")
+    expect(stored).to_be_visible()
+    assert digest in stored.get_attribute("title") and "inbound/AC" in stored.get_attribute("title")
+    expect(timeline(page, "Event", "media_stored", digest[:8])).to_have_count(1)
+    expect(timeline(page, "is stored in the media bucket")).to_have_count(1)
+
+
+def test_picture_that_is_not_one_shows_why_it_is_not_stored(page, dora):
+    misbehave(page, dora.name, "A file is not of its type")
+    bubble = send_picture(dora, "My dog")
+    expect(bubble.get_by_text("Not stored: type_mismatch")).to_be_visible()
+    expect(timeline(page, "Event", "media_failed", "type_mismatch")).to_have_count(1)
 
 
 def test_webhook_with_a_wrong_signature_shows_403(page, dora):

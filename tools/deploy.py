@@ -43,7 +43,9 @@ def invalid(definition, value):
     allowed, pattern = definition.get("AllowedValues"), definition.get("AllowedPattern")
     if allowed and value not in map(str, allowed):
         return f"is one of {', '.join(map(str, allowed))}"
-    if pattern and not re.fullmatch(pattern, value):
+    # The pattern of a list is that of each value (AWS CloudFormation, "Parameters", "AllowedPattern").
+    values = value.split(",") if definition["Type"] == "CommaDelimitedList" else [value]
+    if pattern and not all(re.fullmatch(pattern, each) for each in values):
         return definition.get("ConstraintDescription", f"has to match {pattern}").rstrip(".")
     if definition["Type"] == "Number":
         least, most = definition.get("MinValue"), definition.get("MaxValue")
@@ -60,7 +62,7 @@ def read_overrides(overrides):
 def override(name, value):
     """A parameter in SAM's form, which splits values at spaces and removes quotes that are not escaped."""
     escaped = value.replace('"', '\\"')
-    return f'{name}="{escaped}"' if re.search(r'[\s"]', value) else f"{name}={value}"
+    return f'{name}="{escaped}"' if not value or re.search(r'[\s"]', value) else f"{name}={value}"
 
 
 @dataclass
@@ -116,9 +118,11 @@ class Deployment:
         return cls(stage, settings, session, definitions, account, describe(session, settings["stack_name"]))
 
     def parameters(self, terminal, variables):
-        """The parameters that are given, asked for, or of the stage; the others keep their value or have their default."""
+        """The parameters that are given, asked for, or of the stage; the others keep their value or have their default. An empty
+        one replaces a value."""
         given = read_overrides(self.settings.get("parameter_overrides", []))
-        given |= {name: variables[name] for name in self.definitions if variables.get(name) and name != "AlarmTopicArn"}
+        named = {name: variables[name] for name in self.definitions if name in variables and name != "AlarmTopicArn"}
+        given |= {name: value for name, value in named.items() if value or self.previous(name)}
         problems = [f"{name}: {reason}" for name, value in given.items() if (reason := invalid(self.definitions[name], value))]
         if problems:
             raise Problem("\n".join(problems))
@@ -255,7 +259,7 @@ def main(stage="", built=None):
         parameters["AlarmTopicArn"] = make_topic(deployment, recipient)
     elif recipient and recipient != NO_TOPIC:
         parameters["AlarmTopicArn"] = recipient
-    given = {name: value for name, value in parameters.items() if value}
+    given = {name: value for name, value in parameters.items() if value or deployment.previous(name)}
     overrides = ["--parameter-overrides", *(override(*pair) for pair in given.items())] if given else []
     sam("deploy", "--config-env", stage, "--config-file", ROOT / "samconfig.toml", "--template-file", template,
         "--region", deployment.region, "--confirm-changeset" if asks else "--no-confirm-changeset", *overrides)

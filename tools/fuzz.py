@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 # The packages with fuzz tests: those that depend on `fuzz`.
-PACKAGES = ["contacts", "fuzz", "presign", "publish", "send"]
+PACKAGES = ["contacts", "fuzz", "presign", "publish", "schemas", "send", "verify"]
 # For each test. All tests together then read more than 10 million forms, signatures and notifications.
 INPUTS = "1500000"
 LINE = re.compile(r"^fuzz: (\S+): (\d+) inputs, (\d+) understood, (\d+) s")

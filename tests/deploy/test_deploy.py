@@ -60,6 +60,8 @@ def test_everything_missing_is_named_at_once_without_a_terminal(deployer):
     ({"TwilioAccountSid": "AC1"}, "TwilioAccountSid: is the account's SID"),
     ({"Architecture": "mips"}, "Architecture: is one of arm64, x86_64"),
     ({"SendConcurrency": "1"}, "SendConcurrency: is a number from 2 to 1000"),
+    ({"MediaPublicKeyA": "A" * 64 + ",key"}, "MediaPublicKeyA: is what wa media-key create prints"),
+    ({"MediaCorsOrigins": "https://a.example.com,https://b.example.com/"}, "MediaCorsOrigins: has to match"),
     ({"ALARM_EMAIL": "ops"}, "ALARM_EMAIL: ops: expected an e-mail address"),
     ({"ALARM_EMAIL": "none", "TWILIO_API_KEY_SID": "SK1"}, "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both or neither"),
     ({"ALARM_EMAIL": "none", "TWILIO_API_KEY_SID": "SK1", "TWILIO_API_KEY_SECRET": "x"}, "TWILIO_AUTH_TOKEN: is missing"),
@@ -131,6 +133,30 @@ NEEDED = {
     "AWS::IAM::Policy": {f"arn:aws:iam::{ACCOUNT}:role/{STACK}-SendFunctionRole-1": ["iam:PutRolePolicy"]},
     "AWS::IAM::User": {f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1": ["iam:CreateUser", "iam:PutUserPolicy"]},
     "AWS::IAM::AccessKey": {f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1": ["iam:CreateAccessKey"]},
+    "AWS::CloudFront::Distribution": {
+        f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1": [
+            "cloudfront:CreateDistribution", "cloudfront:UpdateDistribution", "cloudfront:DeleteDistribution",
+            "cloudfront:GetDistribution", "cloudfront:GetDistributionConfig", "cloudfront:TagResource",
+        ],
+    },
+    "AWS::CloudFront::OriginAccessControl": {
+        f"arn:aws:cloudfront::{ACCOUNT}:origin-access-control/E1": [
+            "cloudfront:CreateOriginAccessControl", "cloudfront:UpdateOriginAccessControl",
+            "cloudfront:DeleteOriginAccessControl", "cloudfront:GetOriginAccessControl",
+        ],
+    },
+    "AWS::CloudFront::ResponseHeadersPolicy": {
+        f"arn:aws:cloudfront::{ACCOUNT}:response-headers-policy/1": [
+            "cloudfront:CreateResponseHeadersPolicy", "cloudfront:UpdateResponseHeadersPolicy",
+            "cloudfront:DeleteResponseHeadersPolicy", "cloudfront:GetResponseHeadersPolicy",
+        ],
+    },
+    "AWS::CloudFront::PublicKey": {
+        "*": ["cloudfront:CreatePublicKey", "cloudfront:UpdatePublicKey", "cloudfront:DeletePublicKey", "cloudfront:GetPublicKey"],
+    },
+    "AWS::CloudFront::KeyGroup": {
+        "*": ["cloudfront:CreateKeyGroup", "cloudfront:UpdateKeyGroup", "cloudfront:DeleteKeyGroup", "cloudfront:GetKeyGroup"],
+    },
     "AWS::Events::Rule": {
         f"arn:aws:events:{NAMED}:rule/{STACK}-ReleaseSchedule-1": [
             "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule", "events:DescribeRule",
@@ -167,7 +193,7 @@ def test_policy_permits_every_resource_type_of_the_template():
     template = (ROOT / "template.yaml").read_text().partition("\nResources:\n")[2]
     types = set(re.findall(r"^    Type: (AWS::\S+)$", template, re.MULTILINE))
     assert types == set(NEEDED), "each type needs its actions here, and in samples/iam"
-    policies = ("deploy", "deploy-media-user")
+    policies = ("deploy", "deploy-media-user", "deploy-media-domain")
     refused = [
         (action, resource) for needed in NEEDED.values() for resource, actions in needed.items() for action in actions
         if not permits(policies, action, resource)
@@ -179,6 +205,7 @@ def test_policy_permits_every_resource_type_of_the_template():
     ("sqs:DeleteQueue", f"arn:aws:sqs:{NAMED}:other-queue"), ("dynamodb:GetItem", f"arn:aws:dynamodb:{NAMED}:table/{STACK}-1"),
     ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/admin"), ("s3:GetObject", "arn:aws:s3:::other/1"),
     ("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1"),
+    ("cloudfront:UpdateDistribution", f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1"),
 ])
 def test_policy_does_not_permit_what_belongs_to_others(action, resource):
     assert not permits(["deploy"], action, resource)
@@ -209,6 +236,41 @@ print(deploy.next_steps(deployment, "AC1", "none", has_secret=False))
     assert "1. Alarms have NO topic: no person receives them." in run.stdout
     assert "2. The secret has no credentials of AC1, so every webhook is refused." in run.stdout
     assert "export WA_STACK=whatsapp AWS_REGION=eu-central-1 AWS_PROFILE=shop\n" in run.stdout
+
+
+def test_empty_parameter_replaces_a_value_of_the_stack():
+    script = """
+import sys
+
+sys.path.insert(0, "tools")
+import deploy
+
+definitions = {name: {"Type": "String"} for name in ("MediaPublicKeyA", "MediaPublicKeyB", "SendPolicy")}
+deployed = {"parameters": {"MediaPublicKeyA": "old,key"}}
+deployment = deploy.Deployment("production", {}, None, definitions, "123456789012", deployed)
+given = deployment.parameters(None, {"MediaPublicKeyA": "", "MediaPublicKeyB": ""})
+print(given, [deploy.override(*pair) for pair in given.items()])
+"""
+    run = subprocess.run([DEPLOY[0], "-B", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str({"MediaPublicKeyA": ""}) + " " + str(['MediaPublicKeyA=""'])
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("MediaPublicKeyA", "A" * 64 + "," + "B" * 58 + "=="), ("MediaCorsOrigins", "https://a.example.com,https://b.example.com"),
+])
+def test_parameter_with_several_values_has_the_pattern(name, value):
+    template = (ROOT / "template.yaml").read_text().partition(f"\n  {name}:\n")[2]
+    kind, pattern = (re.search(rf"^    {each}: (.*)$", template, re.MULTILINE)[1] for each in ("Type", "AllowedPattern"))
+    script = f"""
+import sys
+
+sys.path.insert(0, "tools")
+import deploy
+
+print(deploy.invalid({{"Type": {kind!r}, "AllowedPattern": {pattern!r}}}, {value!r}))
+"""
+    run = subprocess.run([DEPLOY[0], "-B", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "None"
 
 
 @pytest.mark.parametrize(("processor", "options"), [("x86_64", ["--parameter-overrides", "Architecture=x86_64"]), ("", [])])
@@ -287,9 +349,10 @@ def test_deployment_asks_deploys_and_names_the_next_steps(aws, deployer):
 
 
 def update_keeps_what_is_not_given(aws, deployer, built, topic, secret):
+    aws.client("events").create_event_bus(Name="messaging")
+    changed = {"YES": "1", "SendConcurrency": "10", "EventBusName": "messaging"}
     again = subprocess.run(
-        [*DEPLOY, "production", built], env=deployer | {"YES": "1", "SendConcurrency": "10"}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True,
+        [*DEPLOY, "production", built], env=deployer | changed, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert f"stack {STACK}: an update" in again.stdout
@@ -300,3 +363,6 @@ def update_keeps_what_is_not_given(aws, deployer, built, topic, secret):
     assert kept == ("10", topic, SERVICE)
     (output,) = (each for each in stack["Outputs"] if each["OutputKey"] == "TwilioSecretArn")
     assert aws.client("secretsmanager").get_secret_value(SecretId=output["OutputValue"])["SecretString"] == secret
+    # The rule that keeps the event bus.
+    (rule,) = aws.client("events").list_rules(EventBusName="messaging")["Rules"]
+    assert rule["Name"].startswith(f"{STACK}-EventBusRule")

@@ -10,7 +10,7 @@ from play import AVA, DEADLINE, ROOT, Sandbox
 
 pytestmark = pytest.mark.skipif("STACK_SANDBOX_URL" not in os.environ, reason="make test starts the system that this needs")
 
-_, TOUR = (ROOT / "docs/sandbox.md").read_text().split("## The page, in six steps\n")
+_, TOUR = (ROOT / "docs/sandbox.md").read_text().split("## The page, in seven steps\n")
 TOUR, _ = TOUR.split("\n## ", 1)
 
 

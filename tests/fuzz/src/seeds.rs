@@ -57,7 +57,7 @@ pub fn notifications() -> &'static [Value] {
         let bodies = records.filter_map(|record| serde_json::from_str(record["body"].as_str()?).ok());
         let full = include_str!("../../../shared/domain/src/notification/full.json");
         let mut notifications: Vec<Value> = bodies.collect();
-        notifications.extend([full, WAITING, MEDIA].map(|text| serde_json::from_str(text).expect("JSON")));
+        notifications.extend([full, WAITING, MEDIA, CHANNELS].map(|text| serde_json::from_str(text).expect("JSON")));
         notifications
     });
     &NOTIFICATIONS
@@ -66,6 +66,13 @@ pub fn notifications() -> &'static [Value] {
 const WAITING: &str = r#"{"id": "w/1 ?", "to": "US.13491208655302741918", "category": "service", "wait_for_reply": true,
     "content": {"type": "text", "body": "Hello"}, "from": "whatsapp:+14155238886",
     "fallback": [{"channel": "whatsapp", "content": {"type": "template", "name": "order", "locale": "en", "variables": {"1": "a"}}}]}"#;
+
+const CHANNELS: &str = r#"{"id": "c", "to": "+14155550123", "category": "utility",
+    "content": {"type": "template", "content_sid": "HX00000000000000000000000000000001"},
+    "fallback": [{"channel": "email", "to": "ava@example.com", "after": "10m", "content": {"type": "email_template",
+        "template_id": "d-00000000000000000000000000000001", "variables": {"items": [{"name": "Tea", "price": 4.5}]}}},
+        {"channel": "sms", "content": {"type": "studio", "flow_sid": "FW00000000000000000000000000000001",
+        "parameters": {"order": 18473}}}]}"#;
 
 const MEDIA: &str = r#"{"id": "m", "to": "+5511987654321", "category": "marketing",
     "content": {"type": "media", "body": "Look", "media": [{"key": "uploads/a.jpg"}]},

@@ -26,6 +26,7 @@ mod parts;
 mod texts;
 
 pub use check::problems;
+pub(crate) use texts::variables;
 
 /// A file that was read. What it says may still break a rule.
 #[derive(Debug, Clone)]

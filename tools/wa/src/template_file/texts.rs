@@ -23,7 +23,7 @@ fn pieces(text: &str) -> Vec<(&str, Option<&str>)> {
 }
 
 /// The names of the variables in all texts of a value, each once.
-pub(super) fn variables(value: &Value) -> Vec<String> {
+pub(crate) fn variables(value: &Value) -> Vec<String> {
     let mut names = Vec::new();
     collect(value, &mut names);
     names

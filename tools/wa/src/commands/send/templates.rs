@@ -17,7 +17,7 @@ use twilio_client::{AccountClient, ApiRequest, MAX_CONTENT_PAGES, Product, Twili
 use twilio_types::sid::ContentSid;
 
 use super::request::NotificationRequest;
-use crate::{error::CommandError, session::Session};
+use crate::{error::CommandError, session::Session, template_file::variables};
 
 const NOT_FOUND: u16 = 404;
 
@@ -193,12 +193,10 @@ async fn read(
 impl TemplateSamples {
     /// The variables of the texts. A sample whose variable is in no text is not needed.
     fn names(&self) -> BTreeMap<String, Option<String>> {
-        let text = self.types.to_string();
-        let parts = text.split("{{").skip(1).filter_map(|part| part.split_once("}}"));
         let names: Vec<_> = if self.types.is_null() {
             self.variables.keys().cloned().collect()
         } else {
-            parts.map(|(name, _)| name.trim().to_owned()).collect()
+            variables(&self.types).iter().map(|name| name.trim().to_owned()).collect()
         };
         let sample = |name: &str| self.variables.get(name).and_then(Value::as_str).map(str::to_owned);
         names.into_iter().map(|name| (name.clone(), sample(&name))).collect()
@@ -250,6 +248,8 @@ mod tests {
         .unwrap();
         let expected = [("1".to_owned(), Some("Ava".to_owned())), ("name".to_owned(), None)];
         assert_eq!(samples.names().into_iter().collect::<Vec<_>>(), expected);
+        let types = json!({"twilio/text": {"body": "Hi {{1"}});
+        assert!(TemplateSamples { variables: BTreeMap::new(), types }.names().is_empty(), "braces that do not end");
     }
 
     #[test]

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from play import ROOT
 
+DESKTOP = {"width": 1440, "height": 900}
 PINNED = ROOT / ".tools/chromium"
 # The browser must reach only this machine, and use no profile.
 FLAGS = [

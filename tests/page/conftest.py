@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from browser import launch
+from browser import DESKTOP, launch
+from phone import Phone
 from play import DEADLINE, ROOT
 
 SCREENSHOTS = ROOT / ".local/page"
@@ -40,6 +41,16 @@ def open_page(browser, request):
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def page(open_page, sandbox):
+    return open_page(sandbox.url, viewport=DESKTOP, reduced_motion="reduce")
+
+
+@pytest.fixture
+def ava(page):
+    return Phone(page, "Ava")
 
 
 def is_own(requested: str, url: str) -> bool:

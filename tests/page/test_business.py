@@ -6,9 +6,10 @@ import sys
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from browser import DESKTOP
 from phone import Phone, controls_button, expect_status, timeline
 from play import BEN, ORDER_UPDATE, SandboxProcess
-from test_page import APPOINTMENT_REMINDER, DESKTOP, NARROW, violations
+from test_page import APPOINTMENT_REMINDER, NARROW, violations
 
 # A command in place of `wa send`: it decides to wait, and refuses to send.
 COMMAND = """
@@ -20,11 +21,6 @@ else:
     print("the queue does not exist", file=sys.stderr)
     sys.exit(1)
 """
-
-
-@pytest.fixture
-def page(open_page, sandbox):
-    return open_page(sandbox.url, viewport=DESKTOP, reduced_motion="reduce")
 
 
 def open_business(page: Page) -> Locator:

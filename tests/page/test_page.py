@@ -4,12 +4,13 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
+from browser import DESKTOP
 from phone import Phone, controls_button, expect_status, misbehave, timeline, unfold
 from play import API_KEY, API_KEY_SECRET, AVA, BEN, DEADLINE, ORDER_UPDATE, ROOT
 
 APPOINTMENT_REMINDER = "HX00000000000000000000000000000002"
 AXE = ROOT / ".tools/npm/node_modules/axe-core/axe.min.js"
-DESKTOP, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
+NARROW = {"width": 360, "height": 740}
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c020000000b4944415478da6364f80f00010501012718e3660000"
     "000049454e44ae426082"
@@ -19,11 +20,6 @@ PNG = bytes.fromhex(
 @pytest.fixture
 def page(open_page, sandbox):
     return open_page(sandbox.url, viewport=DESKTOP)
-
-
-@pytest.fixture
-def ava(page):
-    return Phone(page, "Ava")
 
 
 def test_message_and_reply_show_their_statuses(page, sandbox, receiver, ava):

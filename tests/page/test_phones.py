@@ -7,22 +7,13 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
+from browser import DESKTOP
 from phone import Phone, expect_status
 from play import ACCOUNT_SID, API_KEY, API_KEY_SECRET, AVA, DEADLINE, ORDER_UPDATE, SERVICE
-from test_page import APPOINTMENT_REMINDER, DESKTOP, PNG, violations
+from test_page import APPOINTMENT_REMINDER, PNG, violations
 
 LARGE, PHONE = {"width": 1920, "height": 1080}, {"width": 390, "height": 844}
 NAMES = ["Ava", "Ben", "Chloe", "Dora", "Emil", "Finn"]
-
-
-@pytest.fixture
-def page(open_page, sandbox):
-    return open_page(sandbox.url, viewport=DESKTOP, reduced_motion="reduce")
-
-
-@pytest.fixture
-def ava(page):
-    return Phone(page, "Ava")
 
 
 def chat(page: Page, name: str) -> Locator:

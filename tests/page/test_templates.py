@@ -2,23 +2,12 @@
 
 import json
 
-import pytest
 import requests
 from playwright.sync_api import expect
 
-from phone import Phone, controls_button, timeline
+from phone import controls_button, timeline
 from play import API_KEY, API_KEY_SECRET, AVA, DEADLINE, eventually
-from test_page import DESKTOP, PNG, violations
-
-
-@pytest.fixture
-def page(open_page, sandbox):
-    return open_page(sandbox.url, viewport=DESKTOP, reduced_motion="reduce")
-
-
-@pytest.fixture
-def ava(page):
-    return Phone(page, "Ava")
+from test_page import PNG, violations
 
 
 def create(sandbox, kind: str, content: dict, **variables: str) -> str:

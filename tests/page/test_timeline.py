@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser import DESKTOP
 from phone import Phone, expect_status, timeline, unfold
 from play import AVA, BEN, eventually
-from test_page import DESKTOP, violations
+from test_page import violations
 
 PHONE_SIZE = {"width": 390, "height": 844}
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}

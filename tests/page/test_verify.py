@@ -2,20 +2,13 @@
 
 import re
 
-import pytest
 import requests
 from playwright.sync_api import expect
 
 from phone import Phone, timeline, unfold
 from play import API_KEY, API_KEY_SECRET, AVA, DEADLINE
-from test_page import DESKTOP
 
 SERVICE = "VA00000000000000000000000000000001"
-
-
-@pytest.fixture
-def page(open_page, sandbox):
-    return open_page(sandbox.url, viewport=DESKTOP, reduced_motion="reduce")
 
 
 def call(sandbox, path, **form):

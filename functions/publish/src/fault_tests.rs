@@ -109,7 +109,7 @@ async fn record_counts_as_done_when_the_bus_has_its_event() {
 
 /// The bus may be out of order for longer than the queue remembers what it has.
 #[tokio::test]
-async fn record_that_comes_again_for_the_bus_is_not_put_on_the_queue_again() {
+async fn record_that_comes_again_for_the_bus_is_on_the_queue_once() {
     let aws = AwsStandIn::start(Archiving::Works).await;
     let function = aws.function_with_bus();
     aws.set_bus(BusState::Fails);

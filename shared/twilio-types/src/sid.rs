@@ -104,7 +104,6 @@ sid!(
     /// A verification of Verify, `VE...`: one phone number that proves that it received a code.
     VerificationSid, "a verification SID", "VE", ["VE"]
 );
-
 sid!(
     /// A flow of Twilio Studio, `FW...`.
     FlowSid, "a flow SID", "FW", ["FW"]

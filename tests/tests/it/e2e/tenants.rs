@@ -242,7 +242,7 @@ async fn file_that_a_person_sent_to_one_tenant_is_closed_to_the_other() {
 }
 
 #[tokio::test]
-async fn one_tenant_reaches_no_notification_and_no_person_of_the_other() {
+async fn notifications_and_people_of_a_tenant_are_closed_to_the_other() {
     let tenants = Tenants::new().await;
     let (one, other, person, id) = (&tenants.one, &tenants.other, Person::new(), new_id("shared-id"));
     assert_eq!(other.write(&person, "STOP").await["status"], 200);

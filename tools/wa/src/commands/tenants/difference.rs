@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn document_that_the_functions_cannot_read_is_replaced_by_any_file() {
+    fn document_that_functions_cannot_read_is_replaced_by_any_file() {
         let empty = r#"{"format": 1, "accounts": {}}"#;
         let file = FileDocument {
             text: empty.to_owned(),

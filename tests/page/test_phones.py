@@ -59,6 +59,30 @@ def test_file_that_whatsapp_does_not_accept_is_refused(receiver, ava):
     assert receiver.expect_message("Without a file").form["NumMedia"] == "0"
 
 
+def test_message_waits_for_the_file_that_is_being_uploaded(page, receiver, ava):
+    def write_and_upload(upload):
+        ava.write("My cat")
+        upload.continue_()
+
+    page.route("**/sandbox/files", write_and_upload)
+    attach(ava, "cat.png", "image/png", PNG)
+    expect_status(ava.said("My cat"), "200")
+    assert receiver.expect_message("My cat").form["NumMedia"] == "1"
+    expect(ava.region.get_by_role("list", name="Files to send")).to_be_hidden()
+
+
+def test_text_comes_back_when_its_file_cannot_be_uploaded(page, ava):
+    def write_and_refuse(upload):
+        ava.write("My cat")
+        upload.fulfill(status=500, body="disk full")
+
+    page.route("**/sandbox/files", write_and_refuse)
+    attach(ava, "cat.png", "image/png", PNG)
+    expect(ava.region.get_by_role("alert")).to_contain_text("disk full")
+    expect(ava.text).to_have_value("My cat")
+    expect(ava.said("My cat")).to_have_count(0)
+
+
 def test_picture_opens_above_the_page(page, sandbox, receiver, ava):
     sandbox.write(AVA, "Hello")
     sandbox.send(To=AVA, Body="The map", MediaUrl=receiver.serve("/map.png", "image/png", PNG))

@@ -9,7 +9,7 @@ const MOST = 10;
 
 export class Attachments {
   #files = [];
-  #uploading = 0;
+  #uploads = [];
 
   /** `say(error)` shows an error, or removes it with null; `settled()` is called when files were added or one was removed. */
   constructor(name, { say, settled }) {
@@ -26,8 +26,9 @@ export class Attachments {
     });
   }
 
-  get isBusy() {
-    return this.#uploading > 0;
+  /** Waits until no file is being uploaded, and gives whether all of them were uploaded. */
+  async uploaded() {
+    return (await Promise.all(this.#uploads)).every(Boolean);
   }
 
   /** Removes all files, and gives them as they can be sent, and put back with `restore`. */
@@ -56,31 +57,39 @@ export class Attachments {
     this.picker.value = "";
   }
 
-  async #add(files) {
+  #add(files) {
     const refusals = files.map(refusal).filter(Boolean);
     const accepted = files.filter((file) => !refusal(file));
     const room = MOST - this.#files.length;
     if (accepted.length > room) refusals.push(`At most ${MOST} files are sent at a time.`);
     this.does.say(refusals.length > 0 ? new Error(refusals.join(" ")) : null);
-    this.#uploading += 1;
-    this.node.setAttribute("aria-busy", "true");
+    const upload = this.#upload(accepted.slice(0, room)).finally(() => {
+      this.#uploads = this.#uploads.filter((other) => other !== upload);
+      this.#show();
+      this.does.settled();
+    });
+    this.#uploads.push(upload);
+    this.#show();
+  }
+
+  /** Gives whether all of them were uploaded. */
+  async #upload(files) {
     try {
-      for (const file of accepted.slice(0, room)) {
+      for (const file of files) {
         const stored = await api.upload(file, acceptedType(file));
         this.#files.push({ ...stored, name: file.name, size: stored.size ?? file.size });
       }
+      return true;
     } catch (error) {
       this.does.say(error);
+      return false;
     }
-    this.#uploading -= 1;
-    this.#show();
-    this.does.settled();
   }
 
   #show() {
     this.node.hidden = this.#files.length === 0;
     this.node.replaceChildren(...this.#files.map((file) => this.#row(file)));
-    this.node.setAttribute("aria-busy", String(this.isBusy));
+    this.node.setAttribute("aria-busy", String(this.#uploads.length > 0));
   }
 
   #row(file) {

@@ -137,16 +137,21 @@ export class Compose {
   async #submit(event) {
     event.preventDefault();
     const body = this.text.value;
-    if (this.files.isBusy) return;
-    const files = this.files.take();
-    if (!body.trim() && files.length === 0) return;
     this.text.value = "";
     this.#fit();
+    // A file that is still being uploaded belongs to this message, which does not go without it.
+    if (!(await this.files.uploaded())) return this.#giveBack(body);
+    const files = this.files.take();
+    if (!body.trim() && files.length === 0) return;
     const unsent = await this.#deliverEach(body, files);
     if (!unsent) return;
-    // The text comes back, unless the person has typed another one meanwhile.
-    if (!this.text.value) this.text.value = unsent.body;
     this.files.restore(unsent.files);
+    this.#giveBack(unsent.body);
+  }
+
+  /** Puts a text back that was not sent, unless the person has typed another one meanwhile. */
+  #giveBack(body) {
+    if (!this.text.value) this.text.value = body;
     this.#fit();
   }
 

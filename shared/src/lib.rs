@@ -1,11 +1,11 @@
 //! What the functions share on AWS: their configuration, their clients, and how they answer.
 //!
-//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`account_settings`], [`tenants`], [`start`], [`log`].
+//! - Cold start: [`mod@env`], [`aws`], [`secrets`], [`account_settings`], [`tenants`], [`start`].
 //! - HTTP: [`webhook`] (from an event of API Gateway to a form that Twilio signed, and that is stored) and [`http_reply`].
 //! - Services: [`queues`] (SQS), [`event_bus`] (EventBridge), [`archive`] (S3), [`assumed_role`] (STS), [`media_domain`] (CloudFront) and [`twilio`] (Twilio's API with the credentials of the secret).
 //! - Time: [`deadline`], by which every invocation and every call in it ends, and [`aged`], a value that is cached and read
 //!   again when it is too old.
-//! - Errors in the log: [`report`].
+//! - In the log: the trace id of each line ([`log`]), errors ([`report`]), and dimensions of metrics ([`metric`]).
 //!
 //! The inner packages hold the rest: `twilio-types`, `twilio-webhook` and `twilio-client` (Twilio, without a type of this
 //! project), `domain` (the rules) and `stores` (the tables). None of them can import this package: Cargo allows no circle.
@@ -27,6 +27,7 @@ pub mod http_request;
 pub mod log;
 pub mod media_domain;
 pub mod media_path;
+pub mod metric;
 mod moment;
 pub mod queues;
 pub mod report;

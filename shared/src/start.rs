@@ -3,7 +3,7 @@
 //! It reads the environment and the secrets, builds the clients, and opens their connections, so that the first event
 //! waits for no TLS handshake. A function that cannot start says why in the log, and its process ends.
 
-use std::error::Error;
+use std::{error::Error, time::Instant};
 
 use twilio_client::HttpClientError;
 
@@ -32,9 +32,28 @@ pub enum StartError {
     HttpClient(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Logs why the function cannot start.
-pub fn log_failure(error: &StartError) {
-    tracing::error!(error = %Chain(error), "the function cannot start");
+/// Starts a function, and logs how long that lasted, or why it cannot start. The time does not include that in which Lambda
+/// fetches the code and starts the process.
+pub fn cold_start<F>(
+    function: &'static str,
+    start: impl Future<Output = Result<F, StartError>>,
+) -> impl Future<Output = Result<F, StartError>> {
+    let began = Instant::now();
+    // On the heap, because it holds all that a function reads and builds at once.
+    let start = Box::pin(start);
+    async move {
+        match start.await {
+            Ok(started) => {
+                let cold_start_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(function, cold_start_ms, "the function started");
+                Ok(started)
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "the function cannot start");
+                Err(error)
+            }
+        }
+    }
 }
 
 /// Logs why a connection was not opened at the cold start. The first request opens it then.

@@ -6,6 +6,9 @@ use std::{
 };
 
 use tracing::instrument::WithSubscriber as _;
+use tracing_subscriber::fmt::format::JsonFields;
+
+use crate::log::json_line::JsonLine;
 
 /// Runs a future, and gives the lines that it logs.
 pub(crate) async fn logged<F: Future>(work: F) -> (F::Output, Vec<String>) {
@@ -14,7 +17,8 @@ pub(crate) async fn logged<F: Future>(work: F) -> (F::Output, Vec<String>) {
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let log = LogBuffer::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt().fmt_fields(JsonFields::new()).event_format(JsonLine);
+    let subscriber = subscriber.with_writer(move || writer.clone()).finish();
     let done = work.with_subscriber(subscriber).await;
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (done, text.lines().map(str::to_owned).collect())

@@ -13,6 +13,7 @@
 //! - What differs between accounts: [`tenants`], [`account_settings`], [`configured_senders`], [`caller`].
 //! - A file that a person sent: [`media_settings`], [`file_type`], [`media_failure`].
 //! - One-time passwords by Twilio Verify: [`verification`], [`verify_settings`].
+//! - What log lines and events of a notification have in common: [`trace_id`].
 //!
 //! *Invariant:* the `Debug` of a type shows SIDs, ids of notifications, times, states, codes and counts. It leaves out
 //! addresses, keys that hold an address, message bodies and every other free text. `debug_tests` checks it.
@@ -58,6 +59,7 @@ pub mod template_settings;
 pub mod templates;
 pub mod tenants;
 pub mod token_bucket;
+pub mod trace_id;
 pub mod verification;
 pub mod verify_settings;
 pub mod waiting;

@@ -9,7 +9,7 @@ use aws_lambda_events::{
     apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::StatusCode,
 };
-use domain::{callback_url::CallbackOrigin, opt_out_request::Intent};
+use domain::{callback_url::CallbackOrigin, opt_out_request::Intent, trace_id::TraceId};
 use jiff::Timestamp;
 use stores::{
     contacts::Contacts,
@@ -17,6 +17,7 @@ use stores::{
     record_inbound::InboundRecorder,
     record_status::StatusRecorder,
 };
+use tracing::Instrument as _;
 use twilio_types::error_code::ErrorCode;
 use twilio_webhook::{
     inbound_message::InboundMessage,
@@ -30,6 +31,7 @@ use super::{WebhookError, WebhookVerifier};
 use crate::{
     deadline::{ANSWER_RESERVE, Deadline},
     env, http_reply,
+    log::{found_trace, untraced},
     secrets::Secrets,
     start::{StartError, log_warm_up},
     tenants::TenantCache,
@@ -93,13 +95,16 @@ impl WebhookReceiver {
     /// first one. What is not stored by the deadline is answered with 500, because Twilio waits no longer than 15 seconds.
     pub async fn handle(&self, event: ApiGatewayV2httpRequest, deadline_ms: u64) -> ApiGatewayV2httpResponse {
         let request_id = event.request_context.request_id.clone();
-        let received = self.receive(event, Timestamp::now());
-        let response = match receive_in_time(deadline_ms, received).await {
-            Ok(Answer::Twiml(twiml)) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
-            Ok(Answer::Empty) => http_reply::empty(StatusCode::NO_CONTENT),
-            Err(error) => error.into_response(request_id.as_deref()),
+        let received = receive_in_time(deadline_ms, self.receive(event, Timestamp::now()));
+        let answered = async {
+            match received.await {
+                Ok(Answer::Twiml(twiml)) => http_reply::text(StatusCode::OK, twiml::CONTENT_TYPE, twiml),
+                Ok(Answer::Empty) => http_reply::empty(StatusCode::NO_CONTENT),
+                Err(error) => error.into_response(request_id.as_deref()),
+            }
         };
-        http_reply::for_api_gateway(response)
+        // Also the line about a webhook that was understood and not stored has its trace id.
+        http_reply::for_api_gateway(answered.instrument(untraced()).await)
     }
 
     async fn receive(&self, event: ApiGatewayV2httpRequest, now: Timestamp) -> Result<Answer, WebhookError> {
@@ -110,8 +115,16 @@ impl WebhookReceiver {
         let form = TrustedForm::from(&form);
         let arrival = MessageArrival::webhook(now);
         match Webhook::of(form)? {
-            Webhook::Inbound(message) => self.record_inbound(&message, form, arrival).await,
-            Webhook::Status(callback) => self.record_status(&callback, form, origin.as_ref(), arrival).await,
+            Webhook::Inbound(message) => {
+                found_trace(&TraceId::of_message(&message.account_sid, &message.message_sid));
+                self.record_inbound(&message, form, arrival).await
+            }
+            Webhook::Status(callback) => {
+                let StatusCallback { account_sid, message_sid, .. } = &*callback;
+                let notification_id = origin.as_ref().map(|origin| &origin.notification_id);
+                found_trace(&TraceId::of_callback(account_sid, message_sid, notification_id));
+                self.record_status(&callback, form, origin.as_ref(), arrival).await
+            }
             Webhook::Unknown(unknown) => self.record_unknown(&unknown, form, &path, arrival).await,
             Webhook::Empty(account_sid) => {
                 tracing::info!(%account_sid, "a signed form with nothing but its account is not stored");
@@ -129,6 +142,7 @@ impl WebhookReceiver {
         let settings = self.tenants.of(&message.account_sid).await;
         let stored = self.inbound.record(message, form, arrival, &settings).await?;
         tracing::info!(
+            webhook = "inbound",
             account_sid = %message.account_sid,
             message_sid = %message.message_sid,
             opt_out_request = ?stored.intent.preference(),
@@ -150,6 +164,7 @@ impl WebhookReceiver {
         let retention = self.tenants.of(&callback.account_sid).await.retention;
         let recorded = self.statuses.record(callback, form, origin, arrival, retention).await?;
         tracing::info!(
+            webhook = "status",
             account_sid = %callback.account_sid,
             message_sid = %callback.message_sid,
             notification_id = origin.map(|origin| tracing::field::display(&origin.notification_id)),
@@ -172,6 +187,7 @@ impl WebhookReceiver {
         let retention = self.tenants.of(&unknown.account_sid).await.retention;
         let recorded = self.messages.record_form(&StoredForm::new(unknown, form, path, arrival, retention)).await?;
         tracing::warn!(
+            webhook = "unknown",
             account_sid = %unknown.account_sid,
             path,
             duplicate = recorded == FormOutcome::Duplicate,

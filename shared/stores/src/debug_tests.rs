@@ -10,6 +10,7 @@ use domain::{
     preference::{Preference, RecordedPreference},
     progress::{AttemptResult, Outcome},
     suppression::Scope,
+    trace_id::TraceId,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -122,10 +123,12 @@ fn notification_logs_show_no_recipient_and_no_reason() {
         error: None,
         message: None,
     };
+    let (account_sid, id) = (ACCOUNT.parse().unwrap(), NotificationId::try_from("order-1".to_owned()).unwrap());
     let log = NotificationLog {
+        trace_id: TraceId::of_notification(&account_sid, &id),
         outcome: Some(Outcome::Rejected),
-        account_sid: ACCOUNT.parse().unwrap(),
-        id: NotificationId::try_from("order-1".to_owned()).unwrap(),
+        account_sid,
+        id,
         state: NotificationState::Rejected,
         recipient: NUMBER.parse().ok(),
         category: None,

@@ -7,6 +7,7 @@ use domain::{
     notification::{Category, FallbackChannel, NotificationId},
     progress::{Attempt, AttemptResult, ExternalId, Outcome},
     templates::PassedOver,
+    trace_id::TraceId,
     waiting::WaitReason,
 };
 use futures::future::try_join_all;
@@ -53,6 +54,8 @@ pub struct NotificationLog {
     pub attempts: Vec<LoggedAttempt>,
     pub metadata: BTreeMap<String, String>,
     pub updated_at: Timestamp,
+    /// By which all log lines and events of it are found.
+    pub trace_id: TraceId,
 }
 
 #[derive(Serialize)]
@@ -209,6 +212,7 @@ impl NotificationLog {
             LoggedAttempt::of(attempt, reports.get(number).unwrap_or(&AttemptReports::default()))
         });
         Self {
+            trace_id: TraceId::of_notification(&found.subject.account_sid, &found.subject.id),
             outcome,
             account_sid: found.subject.account_sid,
             id: found.subject.id,

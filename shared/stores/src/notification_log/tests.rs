@@ -47,6 +47,7 @@ fn each_attempt_is_shown_once_with_the_statuses_of_its_message() {
         "outcome": "failed", "code": 63016, "title": "Free-form outside the allowed window",
         "account_sid": ACCOUNT, "id": "order-1", "state": "accepted", "recipient": "+14155550123",
         "category": "utility", "reason": null, "metadata": {"order": "1"}, "updated_at": AT,
+        "trace_id": "5641854c6a83aba6d1e88f79199b4377",
         "attempts": [
             {"at": AT, "claimed_at": AT, "channel": "whatsapp", "route": 0, "outcome": "waiting", "code": 20429,
              "title": "Too Many Requests"},

@@ -7,6 +7,7 @@ use shared::{log, start};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let function = &ContactsFunction::from_env().await.inspect_err(start::log_failure)?;
+    let starting = ContactsFunction::from_env();
+    let function = &start::cold_start(env!("CARGO_PKG_NAME"), starting).await?;
     run(service_fn(move |request| function.handle(request))).await
 }

@@ -8,6 +8,7 @@ use domain::{
     notification::NotificationId,
     preference::Preference,
     progress::{Attempt, Outcome},
+    trace_id::TraceId,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,6 +46,9 @@ pub(crate) struct Event {
     occurred_at: Timestamp,
     /// The events of a contact sort by it in the order in which they happened.
     sequence: String,
+    /// What the log lines about the same notification or message have. None where the event is about neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<TraceId>,
     #[serde(flatten)]
     detail: Detail,
     #[serde(skip)]
@@ -189,6 +193,10 @@ impl Event {
         &self.event_id
     }
 
+    pub(crate) fn trace_id(&self) -> Option<&TraceId> {
+        self.trace_id.as_ref()
+    }
+
     /// The name and version of its format.
     pub(crate) fn schema(&self) -> &'static str {
         self.schema
@@ -211,6 +219,7 @@ impl Event {
             event_type: "twilio_inbound",
             schema: "twilio.inbound.v1",
             event_id: message.message_sid.to_string(),
+            trace_id: Some(TraceId::of_message(&message.account_sid, &message.message_sid)),
             group: ContactKey::of_sender(&message).as_str().to_owned(),
             account_sid: message.account_sid,
             occurred_at: stored.received_at,
@@ -233,6 +242,7 @@ impl Event {
 
     /// A person opted out or in again.
     pub(crate) fn preference(changed: ChangedPreference) -> Self {
+        let trace_id = changed.trace_id();
         let ChangedPreference { account_sid, home, change } = changed;
         let schema = match change.preference {
             Preference::OptedOut => "contact.opted_out.v1",
@@ -246,6 +256,7 @@ impl Event {
             None => change.event_id.clone(),
         };
         Self {
+            trace_id,
             event_type,
             schema,
             event_id: change.event_id,
@@ -282,6 +293,11 @@ impl Event {
             event_type: "twilio_status",
             schema: "twilio.status.v1",
             event_id: format!("{}.{}", callback.message_sid, callback.status),
+            trace_id: Some(TraceId::of_callback(
+                &callback.account_sid,
+                &callback.message_sid,
+                stored.notification_id.as_ref(),
+            )),
             group: ContactKey::of_recipient(&callback).map_or_else(
                 || format!("{}#{}", callback.account_sid, callback.message_sid),
                 |key| key.as_str().to_owned(),
@@ -316,6 +332,7 @@ impl Event {
             event_type: "email_status",
             schema: "email.status.v1",
             sequence: sequence(reported.received_at, &event_id),
+            trace_id: Some(TraceId::of_notification(&reported.account_sid, id)),
             event_id,
             group: contact.map_or_else(|| reported.account_sid.to_string(), |key| key.as_str().to_owned()),
             account_sid: reported.account_sid,
@@ -343,6 +360,7 @@ impl Event {
         Self {
             event_type: "twilio_unknown",
             schema: "twilio.unknown.v1",
+            trace_id: None,
             sequence: sequence(stored.received_at, &event_id),
             event_id,
             group: stored.account_sid.to_string(),
@@ -378,6 +396,7 @@ impl Event {
             event_type,
             schema,
             sequence: sequence(updated_at, &event_id),
+            trace_id: Some(TraceId::of_notification(&subject.account_sid, &subject.id)),
             event_id,
             group: contact.map_or_else(|| subject.account_sid.to_string(), |key| key.as_str().to_owned()),
             account_sid: subject.account_sid,

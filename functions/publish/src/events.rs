@@ -1,10 +1,12 @@
 //! The events of a change, and what follows from the change. What follows is done before the event is published, so that a
 //! consumer of the event finds it done. Everything may be done twice: a record that was not published comes again.
 
+use domain::progress::Outcome;
 use shared::tenants::TenantCache;
 use stores::{
+    contacts::PreferenceChange,
     messages::{MessageEvent, Messages, StoredEmailEvent, StoredMessage},
-    notifications::Notifications,
+    notifications::{Notifications, StoredNotification},
     senders::KnownSenders,
 };
 use twilio_webhook::{
@@ -17,7 +19,7 @@ use crate::{
     opt_out::OptOutRecorder,
     received_media::MediaForwarder,
     record::Change,
-    report::{ReportHandler, log_failure},
+    report::{ReportHandler, ReportedStatus, log_failure},
     wake::ReplyHandler,
 };
 
@@ -52,8 +54,14 @@ impl EventBuilder {
             Change::Email(reported) => Ok(vec![self.email(*reported).await?]),
             Change::UnknownForm(form) => Ok(vec![Event::unknown(*form)]),
             Change::Media(media) => Ok(vec![Event::media(*media)]),
-            Change::Notification(stored) => Ok(Event::notification(*stored).into_iter().collect()),
-            Change::Preference(changed) => Ok(vec![Event::preference(*changed)]),
+            Change::Notification(stored) => {
+                log_unreached(&stored);
+                Ok(Event::notification(*stored).into_iter().collect())
+            }
+            Change::Preference(changed) => {
+                log_preference(&changed.change);
+                Ok(vec![Event::preference(*changed)])
+            }
             Change::Nothing => Ok(Vec::new()),
         }
     }
@@ -89,8 +97,28 @@ impl EventBuilder {
         let settings = self.tenants.of(&callback.account_sid).await;
         self.opt_outs.record_report(&callback, settings.opt_out.scope, stored.received_at).await?;
         if let (Some(notification), Some(attempt)) = (&notification, stored.attempt) {
-            self.reports.apply(&callback, notification, attempt, &settings).await?;
+            let reported = ReportedStatus { callback: &callback, attempt, received_at: stored.received_at };
+            self.reports.apply(reported, notification, &settings).await?;
         }
         Ok(Event::status(callback, stored, statuses, notification))
     }
+}
+
+/// The line that counts notifications by their outcome. Those that reached the person have theirs in [`crate::report`].
+fn log_unreached(stored: &StoredNotification) {
+    tracing::info!(
+        notification_id = %stored.subject.id,
+        outcome = stored.progress.outcome.map(Outcome::as_str),
+        "a notification did not reach its recipient"
+    );
+}
+
+/// The line that counts opt-outs and opt-ins, whichever way they came. It has no address.
+fn log_preference(change: &PreferenceChange) {
+    tracing::info!(
+        preference = PreferenceChange::event_type(change.preference),
+        origin = change.origin(),
+        message_sid = change.message_sid.as_ref().map(tracing::field::display),
+        "a person opted out or in"
+    );
 }

@@ -1,6 +1,6 @@
 //! An event as a message of a FIFO queue, and as an entry of the event bus.
 
-use domain::digest::sha256_hex;
+use domain::{digest::sha256_hex, trace_id::TraceId};
 use jiff::Timestamp;
 use shared::{
     event_bus::BusEvent,
@@ -17,6 +17,7 @@ pub(crate) struct PreparedEvent {
     /// The event's id, which the message has as a hash where SQS does not accept it.
     pub(crate) id: String,
     pub(crate) schema: &'static str,
+    pub(crate) trace_id: Option<TraceId>,
     pub(crate) occurred_at: Timestamp,
     pub(crate) message: EventMessage,
 }
@@ -27,6 +28,7 @@ impl PreparedEvent {
         Ok(Self {
             id: event.id().to_owned(),
             schema: event.schema(),
+            trace_id: event.trace_id().cloned(),
             occurred_at: event.occurred_at(),
             message: EventMessage { body, group: id(event.group()), deduplication_id: id(event.id()) },
         })

@@ -28,6 +28,7 @@ use shared::{
     archive::{Archive, ArchiveError},
     env,
     event_bus::EventBus,
+    log::{traced, untraced},
     queues::{EventsQueue, LaneQueues, LaneUrls, MediaQueue, Publication, UnpublishedQueue},
     report::Chain,
     start::StartError,
@@ -37,6 +38,7 @@ use stores::{
     contacts::Contacts, fault::AwsFault, messages::Messages, notifications::Notifications, rate_limits::RateLimits,
     senders::KnownSenders,
 };
+use tracing::Instrument as _;
 
 mod enqueue;
 mod error;
@@ -204,12 +206,8 @@ impl PublishFunction {
     async fn prepare(&self, records: Vec<EventRecord>) -> (Vec<Prepared>, Option<String>) {
         let prepare = async |mut record: EventRecord| {
             let location = RecordLocation::take_from(&mut record);
-            match self.events(record).await {
-                Err(error) if !error.is_permanent() => {
-                    let sequence_number = location.sequence_number;
-                    tracing::error!(sequence_number, error = %Chain(&error), "record not published");
-                    Err(sequence_number)
-                }
+            match self.events(record, &location).await {
+                Err(error) if !error.is_permanent() => Err(location.sequence_number),
                 events => Ok(Prepared { location, events }),
             }
         };
@@ -223,11 +221,20 @@ impl PublishFunction {
         (prepared, None)
     }
 
-    async fn events(&self, record: EventRecord) -> Result<Vec<PreparedEvent>, EventError> {
+    async fn events(&self, record: EventRecord, location: &RecordLocation) -> Result<Vec<PreparedEvent>, EventError> {
         let change = Change::read(record)?;
-        // Boxed, because there are a hundred of them in a batch.
-        let events = Box::pin(self.builder.events(change)).await?;
-        Ok(events.iter().map(PreparedEvent::of).collect::<Result<_, _>>()?)
+        let span = change.trace_id().as_ref().map_or_else(untraced, traced);
+        let events = async {
+            // Boxed, because there are a hundred of them in a batch.
+            let events = Box::pin(self.builder.events(change)).await;
+            events.inspect_err(|error| {
+                let sequence_number = &location.sequence_number;
+                if !error.is_permanent() {
+                    tracing::error!(sequence_number, error = %Chain(error), "record not published");
+                }
+            })
+        };
+        Ok(events.instrument(span).await?.iter().map(PreparedEvent::of).collect::<Result<_, _>>()?)
     }
 
     /// Archives the events of records that need no retry, and then notes what can never be published: a note points at

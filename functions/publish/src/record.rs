@@ -3,7 +3,7 @@
 use std::mem;
 
 use aws_lambda_events::dynamodb::EventRecord;
-use domain::{contact_key::ContactKey, progress::Outcome};
+use domain::{contact_key::ContactKey, progress::Outcome, trace_id::TraceId};
 use serde_dynamo::{AttributeValue, Item};
 use stores::{
     contacts::PreferenceChange,
@@ -39,6 +39,15 @@ pub(crate) struct ChangedPreference {
     /// The home identity of the person: the same for all changes of one person.
     pub(crate) home: ContactKey,
     pub(crate) change: PreferenceChange,
+}
+
+impl ChangedPreference {
+    /// That of the message in which the person said it. The message that an error code is about was sent for a notification,
+    /// which the change does not name.
+    pub(crate) fn trace_id(&self) -> Option<TraceId> {
+        let message_sid = self.change.message_sid.as_ref().filter(|_| self.change.code.is_none())?;
+        Some(TraceId::of_message(&self.account_sid, message_sid))
+    }
 }
 
 /// Where an operator finds a record.
@@ -86,6 +95,23 @@ impl UnreadableRecord {
 }
 
 impl Change {
+    /// What the work on it is about, as its events say.
+    pub(crate) fn trace_id(&self) -> Option<TraceId> {
+        match self {
+            Self::Message(stored) => {
+                let StoredMessage { account_sid, message_sid, notification_id, .. } = stored.as_ref();
+                Some(TraceId::of_callback(account_sid, message_sid, notification_id.as_ref()))
+            }
+            Self::Email(reported) => Some(TraceId::of_notification(&reported.account_sid, &reported.notification_id)),
+            Self::Media(media) => Some(TraceId::of_message(&media.account_sid, &media.message_sid)),
+            Self::Notification(stored) => {
+                Some(TraceId::of_notification(&stored.subject.account_sid, &stored.subject.id))
+            }
+            Self::Preference(changed) => changed.trace_id(),
+            Self::UnknownForm(_) | Self::Nothing => None,
+        }
+    }
+
     pub(crate) fn read(record: EventRecord) -> Result<Self, UnreadableRecord> {
         let (new, old) = (record.change.new_image, record.change.old_image);
         let is_insert = record.event_name == "INSERT";

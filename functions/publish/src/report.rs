@@ -5,12 +5,12 @@ use std::time::Duration;
 use domain::{
     account_settings::AccountSettings,
     failure_response::{asks_to_slow_down, needs_operator},
-    progress::{Change, MessageReport, Phase},
+    progress::{Change, MessageReport, Outcome, Phase},
     route::Route,
     waiting::{WaitReason, hand_over},
 };
-use jiff::Timestamp;
-use shared::queues::LaneQueues;
+use jiff::{SignedDuration, Timestamp};
+use shared::{metric::failure_code, queues::LaneQueues};
 use stores::{
     messages::StoredEmailEvent,
     notifications::{Notifications, StoredNotification},
@@ -30,20 +30,35 @@ pub(crate) struct ReportHandler {
     pub(crate) routes: RouteWatch,
 }
 
+/// A status that Twilio reported of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReportedStatus<'a> {
+    pub(crate) callback: &'a StatusCallback,
+    pub(crate) attempt: u32,
+    pub(crate) received_at: Timestamp,
+}
+
+/// A report by which a notification is known to have reached its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Arrival {
+    outcome: Outcome,
+    /// From the request for the message to the report. None if an earlier report said that it was delivered.
+    time: Option<SignedDuration>,
+}
+
 impl ReportHandler {
     /// Applies a status to the notification that was just read. Most statuses change nothing, and are neither read nor
     /// written again. A failure may lead to another attempt: then the notification is put on the queue of its lane, also if an
     /// earlier delivery of the same record recorded the failure and did not come that far.
     pub(crate) async fn apply(
         &self,
-        callback: &StatusCallback,
+        reported: ReportedStatus<'_>,
         stored: &StoredNotification,
-        attempt: u32,
         settings: &AccountSettings,
     ) -> Result<(), EventError> {
-        let report = report_of(callback, attempt);
+        let report = report_of(reported.callback, reported.attempt);
         self.throttle(&report, stored, settings).await?;
-        self.apply_report(&report, stored).await?;
+        self.apply_report(&report, stored, reported.received_at).await?;
         self.routes.count(&report, stored, settings);
         Ok(())
     }
@@ -54,17 +69,27 @@ impl ReportHandler {
         reported: &StoredEmailEvent,
         stored: &StoredNotification,
     ) -> Result<(), EventError> {
-        self.apply_report(&reported.report(), stored).await
+        self.apply_report(&reported.report(), stored, reported.occurred_at).await
     }
 
-    async fn apply_report(&self, report: &MessageReport, stored: &StoredNotification) -> Result<(), EventError> {
+    async fn apply_report(
+        &self,
+        report: &MessageReport,
+        stored: &StoredNotification,
+        reported_at: Timestamp,
+    ) -> Result<(), EventError> {
         let now = Timestamp::now();
         let applied = self.notifications.change_read(stored.clone(), now, |stored| {
+            let before = stored.progress.outcome;
             let change = apply_report(stored, report, now);
+            let applied = (change, Arrival::by(report, before, stored, reported_at));
             let is_written = matches!(change, Change::Recorded | Change::Ready(_));
-            (is_written.then_some(change), change)
+            (is_written.then_some(applied), applied)
         });
-        let Some((after, change)) = applied.await? else { return Ok(()) };
+        let Some((after, (change, arrival))) = applied.await? else { return Ok(()) };
+        if let Some(arrival) = arrival {
+            arrival.log(&after, report);
+        }
         let attempt = report.attempt;
         let (notification_id, message_sid) =
             (&after.subject.id, report.message_sid.as_ref().map(tracing::field::display));
@@ -106,14 +131,50 @@ impl ReportHandler {
     }
 }
 
-/// Logs a failure that an operator has to look at, also of a message that another system sent.
+impl Arrival {
+    /// None if the report did not change the outcome to one with which the message is at the recipient.
+    fn by(
+        report: &MessageReport,
+        before: Option<Outcome>,
+        after: &StoredNotification,
+        reported_at: Timestamp,
+    ) -> Option<Self> {
+        let has_arrived = |outcome: &Outcome| matches!(outcome, Outcome::Delivered | Outcome::Read);
+        let outcome = after.progress.outcome.filter(|outcome| has_arrived(outcome) && before != Some(*outcome))?;
+        let attempt = after.progress.attempts.get(report.attempt)?;
+        let time = reported_at.duration_since(attempt.claimed_at).max(SignedDuration::ZERO);
+        let is_first = !before.as_ref().is_some_and(has_arrived);
+        Some(Self { outcome, time: is_first.then_some(time) })
+    }
+
+    /// The line that counts what arrived, and from which the time to the delivery is measured.
+    fn log(self, stored: &StoredNotification, report: &MessageReport) {
+        tracing::info!(
+            notification_id = %stored.subject.id,
+            message_sid = report.message_sid.as_ref().map(tracing::field::display),
+            outcome = self.outcome.as_str(),
+            delivery_ms = self.time.map(|time| u64::try_from(time.as_millis()).unwrap_or_default()),
+            "a notification reached its recipient"
+        );
+    }
+}
+
+/// Logs a failure, also of a message that another system sent; with an alarm where an operator has to look at it.
 pub(crate) fn log_failure(callback: &StatusCallback) {
-    let code = callback.error_code.filter(|_| callback.status.stage() == Stage::Lost);
-    if let Some(code) = code.filter(|code| needs_operator(*code)) {
-        let title = code.title();
+    if callback.status.stage() != Stage::Lost {
+        return;
+    }
+    let message_sid = &callback.message_sid;
+    let failure_code = failure_code(callback.error_code);
+    if let Some(code) = callback.error_code.filter(|code| needs_operator(*code)) {
         tracing::error!(
-            message_sid = %callback.message_sid, %code, title, alarm = "configuration",
+            %message_sid, %code, failure_code, title = code.title(), alarm = "configuration",
             "a message failed because of a wrong setting, or for an unknown reason"
+        );
+    } else {
+        tracing::info!(
+            %message_sid, code = callback.error_code.map(tracing::field::display), failure_code,
+            "a message failed after Twilio had accepted it"
         );
     }
 }

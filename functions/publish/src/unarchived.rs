@@ -22,7 +22,7 @@ pub(crate) fn notes(published: &[Prepared], unpublished: &[Unpublished<'_>]) -> 
         for event in record.events().iter().filter(|event| !is_refused(event)) {
             let event_bytes = event.message.body.as_str().len();
             if event_bytes > NOTE_BYTES {
-                notes.push(Unpublished::not_archived(&record.location, &event.id).note(None));
+                notes.push(Unpublished::not_archived(&record.location, event).note(None));
                 continue;
             }
             if bytes + event_bytes > NOTE_BYTES {

@@ -1,35 +1,45 @@
 //! What can never be published: it is set aside by itself, with an alarm, and the next record goes on.
 
+use domain::trace_id::TraceId;
 use serde_json::json;
 use shared::{
+    log::{traced, untraced},
     queues::{MessageBody, Publication},
     report::Chain,
 };
 
-use crate::{Prepared, event::loggable, record::RecordLocation};
+use crate::{Prepared, event::loggable, fifo::PreparedEvent, record::RecordLocation};
 
 /// An event that SQS or EventBridge can never accept, or a record of which no event can be made.
 pub(crate) struct Unpublished<'a> {
     pub(crate) location: &'a RecordLocation,
     /// The event that can never be published; it is in the archive.
     event_id: Option<&'a str>,
+    trace_id: Option<&'a TraceId>,
     /// Why, without anything that a person said.
     reason: String,
 }
 
 impl<'a> Unpublished<'a> {
     /// An event that is published, and that neither the archive nor a note can hold.
-    pub(crate) fn not_archived(location: &'a RecordLocation, event_id: &'a str) -> Self {
-        let reason = "the archive did not accept this event, which is published".to_owned();
-        Self { location, event_id: Some(event_id), reason }
+    pub(crate) fn not_archived(location: &'a RecordLocation, event: &'a PreparedEvent) -> Self {
+        Self::event(location, event, "the archive did not accept this event, which is published".to_owned())
+    }
+
+    fn event(location: &'a RecordLocation, event: &'a PreparedEvent, reason: String) -> Self {
+        Self { location, event_id: Some(&event.id), trace_id: event.trace_id.as_ref(), reason }
     }
 
     pub(crate) fn event_id(&self) -> Option<&str> {
         self.event_id
     }
 
-    /// Logs it with an alarm.
+    /// Logs it with an alarm, in the trace of its event.
     pub(crate) fn log(&self) {
+        self.trace_id.map_or_else(untraced, traced).in_scope(|| self.log_in_trace());
+    }
+
+    fn log_in_trace(&self) {
         let (sequence_number, reason) = (&self.location.sequence_number, &self.reason);
         match self.event_id {
             Some(event_id) => {
@@ -80,11 +90,12 @@ pub(crate) fn settle<'a>(prepared: &'a [Prepared], publication: &Publication) ->
             return (index, unpublished);
         }
         if let Err(error) = &record.events {
-            unpublished.push(Unpublished { location, event_id: None, reason: Chain(error).to_string() });
+            let reason = Chain(error).to_string();
+            unpublished.push(Unpublished { location, event_id: None, trace_id: None, reason });
         }
         for (place, event) in (first_event..).zip(record.events()) {
             if let Some(reason) = publication.refused.get(&place) {
-                unpublished.push(Unpublished { location, event_id: Some(&event.id), reason: reason.clone() });
+                unpublished.push(Unpublished::event(location, event, reason.clone()));
             }
         }
         first_event = end;
@@ -109,6 +120,7 @@ pub(crate) mod tests {
         let event = |id: &&str| PreparedEvent {
             id: (*id).to_owned(),
             schema: "twilio.inbound.v1",
+            trace_id: None,
             occurred_at: jiff::Timestamp::UNIX_EPOCH,
             message: EventMessage {
                 body: MessageBody::json(json!({"event_id": id}).to_string()),
@@ -120,7 +132,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn refused<'a>(record: &'a Prepared, event_id: &'a str) -> Unpublished<'a> {
-        Unpublished { location: &record.location, event_id: Some(event_id), reason: "too long".to_owned() }
+        let location = &record.location;
+        Unpublished { location, event_id: Some(event_id), trace_id: None, reason: "too long".to_owned() }
     }
 
     fn unwritable() -> EventError {
@@ -171,7 +184,8 @@ pub(crate) mod tests {
                 "archive_key": "events/1.jsonl"
             })
         );
-        let unmade = Unpublished { location: &record.location, event_id: None, reason: "unreadable".to_owned() };
+        let location = &record.location;
+        let unmade = Unpublished { location, event_id: None, trace_id: None, reason: "unreadable".to_owned() };
         let note: serde_json::Value = serde_json::from_str(unmade.note(Some("events/1.jsonl")).as_str()).unwrap();
         assert!(note["event_id"].is_null() && note["archive_key"].is_null());
     }

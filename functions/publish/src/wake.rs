@@ -5,15 +5,17 @@ use std::time::Duration;
 use domain::{
     contact_key::ContactKey,
     progress::{Phase, Progress, Purpose},
+    trace_id::TraceId,
     waiting::WaitReason,
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use shared::queues::LaneQueues;
+use shared::{log::traced, queues::LaneQueues};
 use stores::{
     contacts::Contacts,
     notifications::{Notifications, StoredNotification},
 };
+use tracing::Instrument as _;
 use twilio_types::address::Channel;
 use twilio_webhook::inbound_message::InboundMessage;
 
@@ -61,7 +63,10 @@ impl ReplyHandler {
         let mut finished = Vec::new();
         for (id, stored) in try_join_all(read).await? {
             match (stored.as_ref().map_or(AnswerEffect::Forget, |stored| effect_of_answer(&stored.progress)), stored) {
-                (AnswerEffect::Wake, Some(stored)) => self.wake(stored).await?,
+                (AnswerEffect::Wake, Some(stored)) => {
+                    let trace_id = TraceId::of_notification(&message.account_sid, &id);
+                    self.wake(stored).instrument(traced(&trace_id)).await?;
+                }
                 (AnswerEffect::Wake | AnswerEffect::GoesOnByItself, _) => {}
                 (AnswerEffect::Forget, _) => finished.push(id),
             }

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::trace_id::TraceId;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use shared::twilio::AccountCallError;
+use shared::{log::traced, twilio::AccountCallError};
 use stores::messages::{MessageEvent, MessageSubject};
+use tracing::Instrument as _;
 use twilio_client::{MessageFilter, MessagePage, MessageResource, TwilioError};
 use twilio_types::sid::MessageSid;
 
@@ -149,6 +151,7 @@ impl ReconcileFunction {
         let missing = self.missing(account, due).await?;
         let results = self.restore_all(account, missing, budget).await?;
         for sid in &page.unreadable_sids {
+            let _trace = traced(&TraceId::of_message(&account.sid, sid)).entered();
             tracing::error!(message_sid = %sid, "a message of the list cannot be understood");
         }
         let unreadable = page.unreadable_sids.iter().map(|sid| (sid.clone(), Restored::Postponed));
@@ -187,7 +190,9 @@ impl ReconcileFunction {
             let mut results = Vec::with_capacity(of_person.len());
             for message in of_person.into_iter().rev() {
                 budget.time()?;
-                results.push((message.sid.clone(), self.restore_inbound(account, message, budget).await?));
+                let span = traced(&TraceId::of_message(&account.sid, &message.sid));
+                let restored = self.restore_inbound(account, message, budget).instrument(span).await?;
+                results.push((message.sid.clone(), restored));
             }
             Ok::<_, Stop>(results)
         };

@@ -3,14 +3,16 @@
 //!
 //! A message that cannot be looked up is postponed, later and later, and does not hold up the others.
 
+use domain::trace_id::TraceId;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use shared::{report::Chain, twilio::AccountCallError};
+use shared::{log::traced, report::Chain, twilio::AccountCallError};
 use stores::{
     dynamodb::{Item, StoreError},
     fault::AwsFault,
     notifications::{OPEN_SHARDS, OverdueNotification, StoredNotification},
 };
+use tracing::Instrument as _;
 use twilio_client::{MessageResource, TwilioError};
 use twilio_types::sid::MessageSid;
 
@@ -108,7 +110,10 @@ impl ReconcileFunction {
             if overdue.is_empty() {
                 return Ok(());
             }
-            let handle = stream::iter(&overdue).map(|overdue| self.handle_overdue(account, overdue, budget, now));
+            let handle = stream::iter(&overdue).map(|overdue| {
+                let span = traced(&TraceId::of_notification(&account.sid, &overdue.id));
+                self.handle_overdue(account, overdue, budget, now).instrument(span)
+            });
             let mut handled = handle.buffer_unordered(CONCURRENT_LOOKUPS);
             while let Some(handled) = handled.try_next().await? {
                 report.overdue += 1;

@@ -1,8 +1,9 @@
 //! Inbound messages that could not be recorded: each is fetched again by its SID, later and later.
 
+use domain::trace_id::TraceId;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use shared::{report::Chain, twilio::AccountCallError};
+use shared::{log::traced, report::Chain, twilio::AccountCallError};
 use stores::sweeps::PostponedMessage;
 use twilio_client::{MessageResource, TwilioError};
 use twilio_types::sid::MessageSid;
@@ -65,6 +66,7 @@ impl AccountSweep {
         postponed.failures = postponed.failures.saturating_add(1);
         postponed.retry_at = later(now, retry_delay(postponed.failures));
         let PostponedMessage { failures, retry_at, .. } = *postponed;
+        let _trace = traced(&TraceId::of_message(&self.report.account_sid, sid)).entered();
         if failures < MANY_FAILURES {
             tracing::warn!(message_sid = %sid, failures, %retry_at, "an inbound message cannot be recorded, and is postponed");
         } else {
@@ -79,9 +81,11 @@ impl AccountSweep {
     /// Those whose time has come.
     fn due_again(&mut self) -> Vec<MessageSid> {
         let oldest = oldest(self.now);
+        let account_sid = &self.report.account_sid;
         self.postponed.retain(|sid, postponed| {
             let is_kept = postponed.found_at >= oldest;
             if !is_kept {
+                let _trace = traced(&TraceId::of_message(account_sid, sid)).entered();
                 tracing::error!(message_sid = %sid, alarm = "reconcile", "an inbound message was never recorded, and is given up");
             }
             is_kept
@@ -104,7 +108,9 @@ impl ReconcileFunction {
             budget.request()?;
             let fetched =
                 self.twilio.call(&account.sid, budget.deadline(), async |twilio| twilio.fetch(&sid).await).await;
-            Ok::<_, Stop>((Again::of(&sid, fetched)?, sid))
+            let trace = traced(&TraceId::of_message(&account.sid, &sid));
+            let again = trace.in_scope(|| Again::of(&sid, fetched))?;
+            Ok::<_, Stop>((again, sid))
         };
         let fetched: Vec<_> = stream::iter(due).map(fetch).buffered(CONCURRENT_WRITES).try_collect().await?;
         let mut found = Vec::new();

@@ -1,6 +1,9 @@
 //! The request to Twilio that creates a message, and what its answer says.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{
     failure_response::asks_to_slow_down,
@@ -8,6 +11,7 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use shared::{
+    metric::failure_code,
     report::Chain,
     twilio::{AccountCallError, TwilioAccounts},
 };
@@ -33,6 +37,33 @@ pub(crate) enum Delivery {
     OutcomeUnknown(String),
 }
 
+impl Delivery {
+    /// The line by which requests are counted by their answer, and refusals by their code, and that has the time to the answer.
+    fn log(&self, claimed: &Claimed<'_>, time: Duration) {
+        let (answer, refusal) = match self {
+            Self::TooFast(answer) => ("throttled", refusal_in(answer)),
+            Self::Answered(answer @ (CreateAnswer::Accepted(_) | CreateAnswer::AcceptedElsewhere(_))) => {
+                ("accepted", refusal_in(answer))
+            }
+            Self::Answered(answer @ CreateAnswer::Refused(_)) => ("refused", refusal_in(answer)),
+            Self::Answered(CreateAnswer::NotDone(..)) => ("not_done", None),
+            Self::OutcomeUnknown(_) => ("unknown", None),
+        };
+        tracing::info!(
+            notification_id = %claimed.job.notification.id,
+            channel = claimed.plan.route.channel.as_str(),
+            answer,
+            failure_code = refusal.map(|failure| failure_code(failure.code)),
+            request_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            "a message was requested"
+        );
+    }
+}
+
+fn refusal_in(answer: &CreateAnswer) -> Option<&CreateFailure> {
+    if let CreateAnswer::Refused(failure) = answer { Some(failure) } else { None }
+}
+
 /// A message whose claim took longer than this is not sent now. If DynamoDB did not answer for a while, many functions get their claims at
 /// the same moment, and Twilio would get all these messages within one second.
 const MAX_CLAIM_TIME: SignedDuration = SignedDuration::from_secs(1);
@@ -50,11 +81,14 @@ impl Deliverer {
         if let Some(answer) = missed_slot(claimed.slot, Timestamp::now()) {
             return Delivery::Answered(answer);
         }
-        match &claimed.message {
+        let began = Instant::now();
+        let delivery = match &claimed.message {
             Outgoing::Message(message) => self.create(claimed, message).await,
             Outgoing::Email(email) => Box::pin(self.emails.send(claimed, email)).await,
             Outgoing::Execution(execution) => Box::pin(self.executions.start(claimed, execution)).await,
-        }
+        };
+        delivery.log(claimed, began.elapsed());
+        delivery
     }
 
     async fn create(&self, claimed: &Claimed<'_>, message: &NewMessage) -> Delivery {
@@ -119,7 +153,7 @@ fn not_done(
     reason: &str,
     response: Option<&ErrorResponse>,
     attempts: usize,
-    retry_after: Option<std::time::Duration>,
+    retry_after: Option<Duration>,
 ) -> CreateAnswer {
     let failure = CreateFailure { reason: Some(reason.to_owned()), code: response.and_then(|response| response.code) };
     let pause = backoff::full_jitter(attempts).max(retry_after.unwrap_or_default());
@@ -128,8 +162,6 @@ fn not_done(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn response(status: u16, code: Option<u32>) -> ErrorResponse {

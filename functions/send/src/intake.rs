@@ -6,10 +6,15 @@ use domain::{
     digest::sha256_hex,
     notification::{InvalidNotification, Notification},
     progress::Outcome,
+    trace_id::TraceId,
 };
 use jiff::Timestamp;
-use shared::queues::NotificationReference;
+use shared::{
+    log::{traced, untraced},
+    queues::NotificationReference,
+};
 use stores::notifications::{Notifications, StoredNotification, Subject};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     dead_letters::DeadLetters,
@@ -47,7 +52,10 @@ impl Intake {
         }
         match Notification::parse(message.body) {
             Ok(notification) => Ok(Incoming::Notification(Box::new(jobs.received(message, notification)))),
-            Err(invalid) => Err(self.reject(message, jobs, invalid, now).await?.into()),
+            Err(invalid) => {
+                let span = span_of(&invalid, jobs);
+                Err(self.reject(message, jobs, invalid, now).instrument(span).await?.into())
+            }
         }
     }
 
@@ -68,6 +76,12 @@ impl Intake {
         }
         Ok(Next::Done)
     }
+}
+
+/// The span of the work on a notification that cannot be read: it has a trace id if its id can be read.
+fn span_of(invalid: &InvalidNotification, jobs: &JobFactory) -> Span {
+    let account_sid = invalid.account_sid.as_ref().unwrap_or(&jobs.account_sid);
+    invalid.id.as_ref().map_or_else(untraced, |id| traced(&TraceId::of_notification(account_sid, id)))
 }
 
 /// The item of a notification that cannot be read; none if not even its id can be read.

@@ -13,15 +13,21 @@ use domain::{
     route::{NoSender, Route},
     templates::TemplateRegistry,
     tenants::Tenants,
+    trace_id::TraceId,
 };
 use jiff::Timestamp;
+use shared::log::traced;
 use stores::{
     contacts::StoredPerson,
     notifications::{StoredNotification, Subject},
 };
+use tracing::Span;
 use twilio_types::sid::AccountSid;
 
-use crate::queue_message::QueueMessage;
+use crate::{
+    next::{Ended, SendError},
+    queue_message::QueueMessage,
+};
 
 /// A notification that was read from a queue message, or from the table by a message that names it.
 pub(crate) struct Job<'a> {
@@ -90,7 +96,19 @@ impl JobFactory {
     }
 }
 
+impl<'a> Job<'a> {
+    /// The end of this invocation's work on it: its message comes again.
+    pub(crate) fn failed(&self, error: &SendError) -> Ended<'a> {
+        self.span().in_scope(|| self.message.failed(error))
+    }
+}
+
 impl Job<'_> {
+    /// The span of the work on it, whose lines have its trace id.
+    pub(crate) fn span(&self) -> Span {
+        traced(&TraceId::of_notification(&self.account_sid, &self.notification.id))
+    }
+
     /// The settings of its account.
     pub(crate) fn settings(&self) -> &AccountSettings {
         self.tenants.of(&self.account_sid)

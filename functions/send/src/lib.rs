@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{deadline::Deadline, tenants::TenantCache, twilio::TwilioAccounts};
 use stores::notifications::{ClaimState, StoredNotification};
+use tracing::Instrument as _;
 use twilio_types::sid::AccountSid;
 
 mod attempt_reports;
@@ -134,7 +135,8 @@ impl SendFunction {
         let messages = QueueMessage::read_all(&event.payload, &self.requeue.queues, deadline, now);
         // On the heap: the stages together are deeper than the compiler computes the layout of.
         let ended = Box::pin(self.process(&messages, now)).await;
-        let finished = join_all(ended.iter().map(|ended| self.requeue.finish(ended))).await;
+        let finished =
+            join_all(ended.iter().map(|ended| self.requeue.finish(ended).instrument(ended.span.clone()))).await;
         let mut response = SqsBatchResponse::default();
         for (ended, is_done) in ended.iter().zip(finished) {
             if !is_done {
@@ -157,8 +159,9 @@ impl SendFunction {
         let known = continuing(&mut ended, self.lookup.read(incoming, &jobs, now).await);
         // On the heap: these futures are large, and there are ten of them.
         let drafts = join_all(known.into_iter().map(async |known| {
-            let message = known.job.message;
-            Box::pin(self.draft(known, now)).await.map_err(|stop| message.stopped(stop))
+            let (message, span) = (known.job.message, known.job.span());
+            let draft = async { Box::pin(self.draft(known, now)).await.map_err(|stop| message.stopped(stop)) };
+            draft.instrument(span).await
         }));
         let drafts = continuing(&mut ended, drafts.await);
         let scheduled = self.scheduler.schedule(drafts, now).await;
@@ -241,18 +244,24 @@ impl SendFunction {
 
     /// Sends a message in its slot, or lets it wait for its time.
     async fn send<'a>(&self, scheduled: Step<'a, Scheduled<'a>>) -> Ended<'a> {
-        let (message, result) = match scheduled {
+        let scheduled = match scheduled {
             Err(ended) => return ended,
-            Ok(Scheduled::Slot(due)) => (due.draft.candidate.job.message, Box::pin(self.claim_and_deliver(due)).await),
-            Ok(Scheduled::Planned(candidate, wait)) => {
-                let message = candidate.job.message;
-                (message, self.waiter.wait(*candidate, wait, Timestamp::now()).await.map_err(Stop::from))
+            Ok(scheduled) => scheduled,
+        };
+        let (message, span) = (scheduled.job().message, scheduled.job().span());
+        let sent = async {
+            let result = match scheduled {
+                Scheduled::Slot(due) => Box::pin(self.claim_and_deliver(due)).await,
+                Scheduled::Planned(candidate, wait) => {
+                    self.waiter.wait(*candidate, wait, Timestamp::now()).await.map_err(Stop::from)
+                }
+            };
+            match result {
+                Ok(next) => message.ended(next),
+                Err(stop) => message.stopped(stop),
             }
         };
-        match result {
-            Ok(next) => message.ended(next),
-            Err(stop) => message.stopped(stop),
-        }
+        sent.instrument(span).await
     }
 
     async fn claim_and_deliver(&self, mut due: Box<Due<'_>>) -> Result<Next, Stop> {

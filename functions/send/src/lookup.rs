@@ -9,22 +9,24 @@ use domain::{
     pause::Pauses,
     progress::{Phase, Reopening},
     templates::TemplateRegistry,
+    trace_id::TraceId,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
-use shared::{queues::NotificationReference, templates::TemplateRegistries};
+use shared::{log::traced, queues::NotificationReference, templates::TemplateRegistries};
 use stores::{
     contacts::{Contacts, StoredPerson},
     dynamodb::{Item, StoreError, batch_get},
     notifications::{Notifications, StoredNotification},
     pauses::PauseStore,
 };
+use tracing::{Instrument as _, Span};
 use twilio_types::sid::AccountSid;
 
 use crate::{
     intake::Incoming,
     job::{Job, JobFactory},
-    next::{Next, SendError, Step, Stop},
+    next::{Ended, Next, SendError, Step, Stop},
     queue_message::QueueMessage,
     record_decision::DecisionRecorder,
 };
@@ -75,26 +77,27 @@ impl Lookup {
             Ok(found) => found,
             Err(error) => {
                 let error = SendError::from(error);
-                return incoming.into_iter().map(|incoming| Err(incoming.message().failed(&error))).collect();
+                return incoming.iter().map(|incoming| Err(incoming.failed(&error))).collect();
             }
         };
         let mut steps = Vec::with_capacity(incoming.len());
         let mut jobs: Vec<Stored<'a>> = Vec::with_capacity(incoming.len());
         for incoming in incoming {
-            let message = incoming.message();
-            match self.job(incoming, factory, &found, now).await {
+            let (message, span) = (incoming.message(), incoming.span());
+            let job = async { self.job(incoming, factory, &found, now).await.map_err(|stop| message.stopped(stop)) };
+            match job.instrument(span).await {
                 Ok(job) => jobs.push(job),
-                Err(stop) => steps.push(Err(message.stopped(stop))),
+                Err(ended) => steps.push(Err(ended)),
             }
         }
         if let Err(error) = self.find_missing_persons(&jobs, &mut found).await {
             let error = SendError::from(error);
-            steps.extend(jobs.into_iter().map(|(job, _)| Err(job.message.failed(&error))));
+            steps.extend(jobs.into_iter().map(|(job, _)| Err(job.failed(&error))));
             return steps;
         }
         let known = jobs.into_iter().map(async |(job, stored)| match self.templates_of(&job).await {
             Ok(templates) => Ok(found.known(job, stored, templates)),
-            Err(error) => Err(job.message.failed(&error)),
+            Err(error) => Err(job.failed(&error)),
         });
         steps.extend(join_all(known).await);
         steps
@@ -190,6 +193,15 @@ impl<'a> Incoming<'a> {
             Self::Notification(job) => job.message,
             Self::Reference(message, _) => message,
         }
+    }
+
+    fn failed(&self, error: &SendError) -> Ended<'a> {
+        self.span().in_scope(|| self.message().failed(error))
+    }
+
+    fn span(&self) -> Span {
+        let (account_sid, id) = self.name();
+        traced(&TraceId::of_notification(account_sid, id))
     }
 
     fn name(&self) -> (&AccountSid, &NotificationId) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::{queues::QueueError, templates::RegistryError};
 use stores::dynamodb::StoreError;
+use tracing::Span;
 
 use crate::queue_message::QueueMessage;
 
@@ -23,6 +24,8 @@ pub(crate) enum Next {
 pub(crate) struct Ended<'a> {
     pub(crate) message: &'a QueueMessage<'a>,
     pub(crate) next: Next,
+    /// In which the work ended: that of its notification, where that is known.
+    pub(crate) span: Span,
 }
 
 /// A stage gives a notification to the next one, or ends the work on its message.

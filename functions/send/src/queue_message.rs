@@ -8,6 +8,7 @@ use shared::{
     queues::{ENQUEUED_AT, HOPS, LaneQueues, MessageBody, NotificationReference, QueueEntry, REASON},
     report::Chain,
 };
+use tracing::Span;
 use twilio_types::sid::AccountSid;
 
 use crate::{
@@ -95,7 +96,7 @@ impl<'a> QueueMessage<'a> {
     }
 
     pub(crate) fn ended(&'a self, next: Next) -> Ended<'a> {
-        Ended { message: self, next }
+        Ended { message: self, next, span: Span::current() }
     }
 
     /// Whether an earlier invocation failed at it. It may have stopped between the write of an item and the message that brings

@@ -17,7 +17,7 @@ pub(crate) struct Requeue {
 impl Requeue {
     /// Sees to it that a message which is not done with comes again when it should. Gives whether Lambda may delete it.
     pub(crate) async fn finish(&self, ended: &Ended<'_>) -> bool {
-        let Ended { message, next } = ended;
+        let Ended { message, next, .. } = ended;
         let delay = match next {
             Next::Done => return true,
             Next::Again(delay) => *delay,

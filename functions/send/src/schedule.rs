@@ -92,6 +92,15 @@ impl Draft<'_> {
     }
 }
 
+impl<'a> Scheduled<'a> {
+    pub(crate) fn job(&self) -> &Job<'a> {
+        match self {
+            Self::Slot(due) => &due.draft.candidate.job,
+            Self::Planned(candidate, _) => &candidate.job,
+        }
+    }
+}
+
 impl<'a> Draft<'a> {
     /// It waits for a planned time.
     fn planned(self, at: Timestamp, reason: WaitReason) -> Scheduled<'a> {
@@ -188,7 +197,7 @@ fn bucket(account_sid: &AccountSid, route: &Route) -> BucketKey {
 
 fn failed(drafts: Vec<Draft<'_>>, error: StoreError) -> impl Iterator<Item = Step<'_, Scheduled<'_>>> {
     let error = SendError::from(error);
-    drafts.into_iter().map(move |draft| Err(draft.candidate.job.message.failed(&error)))
+    drafts.into_iter().map(move |draft| Err(draft.candidate.job.failed(&error)))
 }
 
 /// The people of a batch, with what the batch reserves of their rates. Only the claim writes it.

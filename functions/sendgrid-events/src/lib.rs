@@ -16,7 +16,7 @@
 
 use std::convert::Infallible;
 
-use domain::limits::Retention;
+use domain::{limits::Retention, trace_id::TraceId};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use lambda_http::{
@@ -28,6 +28,7 @@ use sendgrid_client::ParsedEvents;
 use shared::{
     deadline::Deadline,
     env, http_reply,
+    log::traced,
     secrets::Secrets,
     start::{StartError, log_warm_up},
 };
@@ -112,7 +113,9 @@ impl SendGridEventsFunction {
         let items = events.iter().filter_map(|event| reported::item_of(event, &accounts, now, self.retention));
         let items: Vec<_> = items.collect();
         let mut stored = StoredEvents { ignored: events.len() - items.len(), ..StoredEvents::default() };
-        let write = async |item: &StoredEmailEvent| self.messages.record_email(item).await;
+        let write = async |item: &StoredEmailEvent| {
+            self.messages.record_email(item).await.inspect(|outcome| log_recorded(item, *outcome))
+        };
         let mut writes = stream::iter(&items).map(write).buffer_unordered(CONCURRENT_WRITES);
         let mut failure = None;
         // One that cannot be written does not keep the others from being written.
@@ -125,4 +128,17 @@ impl SendGridEventsFunction {
         }
         failure.map_or(Ok(stored), |error| Err(error.into()))
     }
+}
+
+fn log_recorded(item: &StoredEmailEvent, outcome: EmailRecordOutcome) {
+    let notification_id = &item.notification_id;
+    traced(&TraceId::of_notification(&item.account_sid, notification_id)).in_scope(|| {
+        tracing::info!(
+            webhook = "email",
+            %notification_id,
+            status = item.email_status.as_str(),
+            duplicate = outcome == EmailRecordOutcome::Duplicate,
+            "an event of an e-mail is stored"
+        );
+    });
 }

@@ -7,6 +7,7 @@ use status::StatusFunction;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let function = &StatusFunction::from_env().await.inspect_err(start::log_failure)?;
+    let starting = StatusFunction::from_env();
+    let function = &start::cold_start(env!("CARGO_PKG_NAME"), starting).await?;
     run(service_fn(move |event| function.handle(event))).await
 }

@@ -19,11 +19,15 @@
 use std::{convert::Infallible, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::media::MediaKey;
+use domain::{media::MediaKey, trace_id::TraceId};
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
-use shared::{deadline::Deadline, queues::MediaReference, report::Chain, tenants::TenantCache, twilio::TwilioAccounts};
+use shared::{
+    deadline::Deadline, log::traced, queues::MediaReference, report::Chain, tenants::TenantCache,
+    twilio::TwilioAccounts,
+};
 use stores::messages::{MediaLookup, MediaOutcome, MediaRecord, Messages, StoredMedia, StoredMessage};
+use tracing::Instrument as _;
 use twilio_types::sid::MediaSid;
 use twilio_webhook::{
     form::Form,
@@ -101,8 +105,14 @@ impl StoreMediaFunction {
                 return true;
             }
         };
+        let MediaReference { account_sid, message_sid, .. } = &job.reference;
+        let span = traced(&TraceId::of_message(account_sid, message_sid));
+        self.is_stored(&job, end).instrument(span).await
+    }
+
+    async fn is_stored(&self, job: &MediaJob, end: Deadline) -> bool {
         let MediaReference { message_sid, index, .. } = &job.reference;
-        let done = match end.run(self.store(&job, end)).await {
+        let done = match end.run(self.store(job, end)).await {
             Ok(done) => done,
             Err(exceeded) => Err(exceeded.into()),
         };

@@ -7,6 +7,7 @@ use store_media::StoreMediaFunction;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let function = &StoreMediaFunction::from_env().await.inspect_err(start::log_failure)?;
+    let starting = StoreMediaFunction::from_env();
+    let function = &start::cold_start(env!("CARGO_PKG_NAME"), starting).await?;
     run(service_fn(move |event| function.handle(event))).await
 }

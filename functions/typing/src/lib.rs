@@ -12,6 +12,7 @@
 
 use std::convert::Infallible;
 
+use domain::trace_id::TraceId;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode};
 use serde::Serialize;
@@ -19,6 +20,7 @@ use shared::{
     deadline::Deadline,
     env,
     http_reply::{RequestError, RequestProblem, json, respond},
+    log::{found_trace, untraced},
     report::Chain,
     secrets::Secrets,
     start::{StartError, log_warm_up},
@@ -26,6 +28,7 @@ use shared::{
     twilio::{AccountCallError, TwilioAccounts},
 };
 use stores::messages::{Messages, StoredMessage};
+use tracing::Instrument as _;
 use twilio_client::{DEFAULT_BASE_URL, Product, TwilioClient, TwilioError};
 use twilio_types::{
     address::{Address, Channel},
@@ -89,13 +92,17 @@ impl TypingFunction {
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
         let deadline_ms = request.lambda_context_ref().map_or(0, |context| context.deadline);
         let deadline = Deadline::of_answer(deadline_ms);
-        let answered = deadline.run(self.answer(&request, deadline)).await;
-        Ok(respond(answered.unwrap_or_else(|exceeded| Err(exceeded.into()))))
+        let answered = async {
+            let answered = deadline.run(self.answer(&request, deadline)).await;
+            respond(answered.unwrap_or_else(|exceeded| Err(exceeded.into())))
+        };
+        Ok(answered.instrument(untraced()).await)
     }
 
     async fn answer(&self, request: &Request, deadline: Deadline) -> Result<Response<Body>, RequestError> {
         let TypingRequest { message_sid, account_sid, caller } = TypingRequest::parse(request)?;
         let account_sid = account_sid.unwrap_or_else(|| self.account_sid.clone());
+        found_trace(&TraceId::of_message(&account_sid, &message_sid));
         authorize(&*self.tenants.current().await, &account_sid, caller.as_deref())?;
         let stored = self.messages.inbound(&account_sid, &message_sid).await?;
         let stored = stored.ok_or_else(|| problem(StatusCode::NOT_FOUND, NOT_STORED))?;

@@ -1,6 +1,6 @@
 //! The event of a file that a person sent.
 
-use domain::{media::MediaKey, media_failure::MediaFailure};
+use domain::{media::MediaKey, media_failure::MediaFailure, trace_id::TraceId};
 use serde::Serialize;
 use serde_json::Value;
 use stores::messages::{MediaOutcome, StoredMedia};
@@ -56,6 +56,7 @@ impl Event {
             event_type,
             schema,
             sequence: sequence(media.decided_at, &event_id),
+            trace_id: Some(TraceId::of_message(&media.account_sid, &media.message_sid)),
             event_id,
             group: media.contact().as_str().to_owned(),
             account_sid: media.account_sid,
@@ -101,6 +102,7 @@ mod tests {
             "event_id": "MM00000000000000000000000000000001.media.1",
             "account_sid": "AC00000000000000000000000000000001", "occurred_at": "2026-11-20T09:00:03Z",
             "sequence": "2026-11-20T09:00:03.000000Z#MM00000000000000000000000000000001.media.1",
+            "trace_id": "ca687cec96040a3c79048d2d7382aa46",
             "message_sid": "MM00000000000000000000000000000001", "index": 1, "from": "whatsapp:+14155550123",
             "to": "whatsapp:+14155238886", "claimed_content_type": "text/x-vcard", "key": "inbound/AC1/MM1/1",
             "content_type": "text/vcard", "bytes": 62, "sha256": "00ff",

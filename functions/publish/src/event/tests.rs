@@ -385,3 +385,28 @@ fn email_event_names_its_notification_and_attempt() {
     assert_eq!(shown["reason"], "the e-mail bounced, status 5.1.1");
     assert_eq!(shown["occurred_at"], "2026-11-20T09:00:00Z");
 }
+
+#[test]
+fn event_has_the_trace_of_its_notification_or_message() {
+    let (account_sid, message_sid) = (ACCOUNT_SID.parse().unwrap(), MESSAGE_SID.parse().unwrap());
+    let of_message = TraceId::of_message(&account_sid, &message_sid);
+    let id = "order-1".to_owned().try_into().unwrap();
+    let of_notification = TraceId::of_notification(&account_sid, &id);
+    let status = |notification_id: &str| {
+        let form = form("");
+        let callback = StatusCallback::parse(TrustedForm::Stored(&form)).unwrap();
+        let stored = stored_message("status#failed", &form, notification_id);
+        Event::status(callback, stored, [], None).trace_id
+    };
+    assert_eq!(status("order-1"), Some(of_notification.clone()));
+    assert_eq!(status(""), Some(of_message.clone()), "a message of another system");
+    assert_eq!(email("", None).trace_id, Some(of_notification));
+
+    let mut stop = changed_preference(Preference::OptedOut, "");
+    stop.change.message_sid = Some(message_sid);
+    assert_eq!(Event::preference(stop).trace_id, None, "its code is about a notification that it does not name");
+    let mut stop = changed_preference(Preference::OptedOut, "");
+    (stop.change.message_sid, stop.change.code) = (Some(MESSAGE_SID.parse().unwrap()), None);
+    assert_eq!(Event::preference(stop).trace_id, Some(of_message));
+    assert_eq!(Event::unknown(stored_form(&form(""))).trace_id, None);
+}

@@ -145,3 +145,28 @@ fn a_second_message_of_an_attempt_is_a_duplicate() {
     assert_eq!(apply_report(&mut stored, &other, at()), Change::Duplicate);
     assert_eq!(stored.progress.outcome, None);
 }
+
+#[test]
+fn arrival_is_timed_once_and_from_the_request() {
+    let mut stored = accepted(&[attempt("accepted", Some(MESSAGE_SID))]);
+    let claimed_at = stored.progress.attempts[0].claimed_at;
+    let reported_at = claimed_at + SignedDuration::from_millis(2_500);
+    let mut arrival = |status: &str| {
+        let (report, before) = (report(0, MESSAGE_SID, status, None), stored.progress.outcome);
+        apply_report(&mut stored, &report, at());
+        Arrival::by(&report, before, &stored, reported_at)
+    };
+    assert_eq!(arrival("sent"), None);
+    let time = Some(SignedDuration::from_millis(2_500));
+    assert_eq!(arrival("delivered"), Some(Arrival { outcome: Outcome::Delivered, time }));
+    assert_eq!(arrival("delivered"), None, "it comes again");
+    assert_eq!(arrival("read"), Some(Arrival { outcome: Outcome::Read, time: None }));
+}
+
+#[test]
+fn failure_is_no_arrival() {
+    let mut stored = accepted(&[attempt("accepted", Some(MESSAGE_SID))]);
+    let report = report(0, MESSAGE_SID, "undelivered", Some("63024"));
+    apply_report(&mut stored, &report, at());
+    assert_eq!(Arrival::by(&report, None, &stored, at()), None);
+}

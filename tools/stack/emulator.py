@@ -10,7 +10,6 @@ import asyncio
 import gc
 import json
 import os
-import re
 import secrets
 import signal
 import sys
@@ -58,8 +57,6 @@ at_front_door = ContextVar("at_front_door", default=False)
 at_edge = ContextVar("at_edge", default=False)
 # Why functions answered with an error, by the id of the request.
 REASONS = {}
-# The functions log text here, because ministack does not set AWS_LAMBDA_LOG_FORMAT as Lambda does for `LogFormat: JSON`.
-LOGGED_ERROR = re.compile(r' error=(.*) api_request_id="([^"]+)"')
 
 
 def routes_from_openapi():
@@ -220,13 +217,24 @@ def note_reasons():
     emit = lambda_svc._emit_lambda_logs
 
     def emit_and_note(function, request_id, log, *more, **named):
-        for error, api_request_id in LOGGED_ERROR.findall(log):
-            REASONS[api_request_id] = error
+        REASONS.update(errors_in(log))
         while len(REASONS) > 1000:
             del REASONS[next(iter(REASONS))]
         return emit(function, request_id, log, *more, **named)
 
     lambda_svc._emit_lambda_logs = emit_and_note
+
+
+def errors_in(log):
+    """The errors of a function's JSON lines, by the id that API Gateway gave the request."""
+    for line in log.splitlines():
+        if "api_request_id" not in line:
+            continue
+        try:
+            fields = json.loads(line)["fields"]
+            yield fields["api_request_id"], fields["error"]
+        except (ValueError, KeyError, TypeError):
+            continue
 
 
 def with_refusals_logged(scope, send):

@@ -13,7 +13,7 @@ members on the same item; 400 KB for an item; 25 statements in a batch; 10 messa
 
 import json
 
-from . import chains, event_bus, http_api, items, metric_filters, queues, reads, signed_urls, statements
+from . import alarms, chains, event_bus, http_api, items, logs, metric_filters, queues, reads, signed_urls, statements
 from .capacity import READ_COUNTERS, Meter
 from .conflicts import Transactions
 from .refusals import REFUSE, Refusals
@@ -26,11 +26,15 @@ def apply(app, services, iam_actions, resources, caller):
     dynamodb, sqs, lambda_svc = services.dynamodb, services.sqs, services.lambda_svc
     cloudwatch, cloudwatch_logs = services.cloudwatch, services.cloudwatch_logs
     # API Gateway: how the path of a request is decoded, the throttle of each route, and the access log.
-    http_api.apply(app, services.apigateway, cloudwatch_logs, resources)
+    http_api.apply(app, services.apigateway, cloudwatch_logs, cloudwatch, resources)
     # CloudFront: the signatures of requests to a distribution that trusts key groups.
     signed_urls.require_signatures(services.cloudfront)
-    # CloudWatch: the metrics of log lines, so that their alarms ring.
+    # CloudWatch: the metrics of log lines, of functions, queues and APIs, so that their alarms ring.
+    alarms.apply(cloudwatch, sqs)
+    alarms.count_failed_invocations(lambda_svc, cloudwatch)
     metric_filters.apply(cloudwatch_logs, cloudwatch)
+    # Lambda: the format and the level of logs.
+    logs.apply(lambda_svc, cloudwatch_logs)
     # SQS: characters, sizes, delays and numbers of attributes of the messages that are sent.
     queues.check_sent_messages(sqs)
     # SQS: 120,000 messages in flight.
@@ -48,7 +52,7 @@ def apply(app, services, iam_actions, resources, caller):
     chains.stop_recursive_loops(lambda_svc, cloudwatch)
     chains.set_recursive_loop_by_template(resources, lambda_svc)
     # Lambda: several shards and lanes of a stream, and the limits of its retries.
-    lambda_svc._poll_dynamodb_streams = Streams(dynamodb, lambda_svc).poll
+    lambda_svc._poll_dynamodb_streams = Streams(dynamodb, lambda_svc, cloudwatch).poll
     # DynamoDB: 100 keys, and 1 MB of a partition, in a BatchGetItem.
     reads.limit_batch_reads(dynamodb)
     # DynamoDB: the permissions of statements in PartiQL.

@@ -32,7 +32,7 @@ integration_status = ContextVar("integration_status", default=None)
 request_id = ContextVar("request_id", default=None)
 
 
-def apply(app, apigateway, cloudwatch_logs, resources):
+def apply(app, apigateway, cloudwatch_logs, cloudwatch, resources):
     """Applies the rules to every request to an HTTP API."""
     handle = app._handle_execute_api_request
     throttles = Throttles()
@@ -61,6 +61,7 @@ def apply(app, apigateway, cloudwatch_logs, resources):
         context = context_of(method, decoded, route, response, began)
         with request_scope(*scope):
             write_access_log(cloudwatch_logs, stage.get("accessLogSettings"), context)
+            record_server_errors(cloudwatch, api_id, context)
         response[1]["apigw-requestid"] = request_id.get()
         return response
 
@@ -181,6 +182,12 @@ def write_access_log(cloudwatch_logs, settings, context):
     status, _, body = cloudwatch_logs._put_log_events({**stream, "logEvents": [event]})
     if status != 200:
         raise ValueError(f"the access log cannot be written: {body!r}")
+
+
+def record_server_errors(cloudwatch, api_id, context):
+    """Only the metric that an alarm of the template is for. Source: Amazon API Gateway Developer Guide, "Monitor CloudWatch metrics
+    for HTTP APIs"."""
+    cloudwatch.record_metric("AWS/ApiGateway", "5xx", int(context["status"] >= 500), "Count", {"ApiId": api_id})
 
 
 def check_route_settings(resources, apigateway):

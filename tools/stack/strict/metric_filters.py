@@ -1,10 +1,9 @@
 """Counts the log lines that a metric filter matches, so that a test sees whether an alarm rings.
 
-ministack stores metric filters without evaluating them, and evaluates alarms only when metrics are put by its API. Here an alarm is
-evaluated with each line that a filter of its metric matches; as in ministack it stays in its state until the next one. Source:
+ministack stores metric filters without evaluating them. Here each line that a filter matches is a value of its metric. Source:
 Amazon CloudWatch Logs User Guide, "Filter pattern syntax for metric filters" and "Using filter patterns to match terms in JSON log
 events". Here are the patterns for JSON: comparisons, `IS`, `NOT EXISTS`, `&&`, `||` and parentheses. Other patterns, and regular
-expressions, are refused when the filter is created.
+expressions, are refused when the filter is created. A value with a dimension whose field the line does not have is not recorded.
 """
 
 import functools
@@ -50,10 +49,11 @@ def record(cloudwatch, filters, message):
             value = metric["metricValue"]
             value = selected(line, value) if value.startswith("$") else value
             namespace, name = metric["metricNamespace"], metric["metricName"]
-            cloudwatch.record_metric(namespace, name, value, metric.get("unit", "None"))
-            for alarm in list(cloudwatch._alarms.values()):
-                if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, name):
-                    cloudwatch._evaluate_alarm(alarm)
+            dimensions = {key: selected(line, selector) for key, selector in metric.get("dimensions", {}).items()}
+            if MISSING in dimensions.values():
+                continue
+            dimensions = {key: str(found) for key, found in dimensions.items()}
+            cloudwatch.record_metric(namespace, name, value, metric.get("unit", "None"), dimensions)
 
 
 @functools.cache

@@ -154,9 +154,10 @@ class Reader:
 class Streams:
     """Replaces ministack's poller of streams."""
 
-    def __init__(self, dynamodb, lambda_svc):
+    def __init__(self, dynamodb, lambda_svc, cloudwatch):
         self.dynamodb = dynamodb
         self.service = lambda_svc
+        self.cloudwatch = cloudwatch
         self.readers = {}
         self.lock = threading.Lock()
 
@@ -218,6 +219,10 @@ class Streams:
         return self.service._apply_filter_criteria(records, mapping)
 
     def deliver(self, mapping, rules, function, lane, records):
+        # The age of the last record of the batch (AWS Lambda Developer Guide, "Types of metrics for Lambda functions").
+        age = max(time.time() - created(records[-1]), 0) * 1000
+        dimensions = {"FunctionName": mapping["FunctionName"]}
+        self.cloudwatch.record_metric("AWS/Lambda", "IteratorAge", age, "Milliseconds", dimensions)
         try:
             result = self.service._execute_function(function, {"Records": records})
         except Exception as exception:

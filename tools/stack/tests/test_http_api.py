@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import yaml
 from ministack import app
-from ministack.services import apigateway, apigateway_v1, cloudwatch, cloudwatch_logs
+from ministack.services import apigateway, apigateway_v1, cloudwatch, cloudwatch_logs, sqs
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
-from strict import http_api, metric_filters
+from strict import alarms, http_api, metric_filters
 from support import restore_after
 
 ROUTES = ("GET /things/{id+}", "POST /twilio/status", "PUT /things/{id}")
@@ -19,7 +19,7 @@ ROUTES = ("GET /things/{id+}", "POST /twilio/status", "PUT /things/{id}")
 
 class HttpApiTest(unittest.TestCase):
     def setUp(self):
-        for module in (app, apigateway, cloudwatch_logs):
+        for module in (app, apigateway, cloudwatch, cloudwatch_logs):
             restore_after(self, module)
         restore_after(self, http_api, RESOURCES["AWS::ApiGatewayV2::Stage"])
         for service in (apigateway, cloudwatch, cloudwatch_logs):
@@ -29,7 +29,8 @@ class HttpApiTest(unittest.TestCase):
         app._enforce_execute_api = lambda *_arguments, **_named: None
         throttles = http_api.Throttles
         http_api.Throttles = lambda: throttles(lambda: self.clock.now)
-        http_api.apply(app, apigateway, cloudwatch_logs, RESOURCES)
+        alarms.apply(cloudwatch, sqs)
+        http_api.apply(app, apigateway, cloudwatch_logs, cloudwatch, RESOURCES)
         metric_filters.apply(cloudwatch_logs, cloudwatch)
         self.api_id = json.loads(apigateway._create_api({})[2])["apiId"]
         integration = json.loads(apigateway._create_integration(self.api_id, {})[2])["integrationId"]
@@ -156,6 +157,25 @@ class HttpApiTest(unittest.TestCase):
         self.assertEqual([line["status"] for line in lines], ["200", "429", "200", "429"])
         self.assertEqual(lines[0]["integration_status"], "200")
         self.assertNotIn("14155550123", "".join(self.logged()))
+
+
+    def alarm_of_server_errors(self, resources):
+        alarm = {**resources["WebhooksFailAlarm"]["Properties"], "AlarmName": "fails", "AlarmActions": []}
+        alarm["Dimensions"] = [{"Name": "ApiId", "Value": self.api_id}]
+        RESOURCES["AWS::CloudWatch::Alarm"]["create"]("fails", alarm, "stack")
+
+    def test_server_error_rings_the_alarm_of_the_template(self):
+        self.stage()
+        self.alarm_of_server_errors(project_template())
+
+        async def failing(*_request, **_named):
+            return 500, {}, b"{}"
+
+        self.call("POST", "/twilio/status")
+        self.assertFalse(self.alarm_rings("fails"))
+        apigateway._invoke_lambda_proxy = failing
+        self.assertEqual(self.call("POST", "/twilio/status"), 500)
+        self.assertTrue(self.alarm_rings("fails"))
 
 
 def project_template():

@@ -62,6 +62,18 @@ class MetricFiltersTest(unittest.TestCase):
         values = [point["Value"] for points in cloudwatch._metrics.values() for point in points]
         self.assertEqual(values, [90])
 
+    def test_value_has_the_dimension_that_its_line_has(self):
+        metric = {
+            "metricNamespace": "stack", "metricName": "Sends", "metricValue": "1",
+            "dimensions": {"status": "$.fields.status"},
+        }
+        self.addCleanup(cloudwatch.reset)
+        filters = [{"filterPattern": "{ $.level = * }", "metricTransformations": [metric]}]
+        for line in (LINE, {"level": "INFO", "fields": {}}):
+            metric_filters.record(cloudwatch, filters, json.dumps(line))
+        points = [point for points in cloudwatch._metrics.values() for point in points]
+        self.assertEqual([point["Dimensions"] for point in points], [{"status": "429"}])
+
 
 if __name__ == "__main__":
     unittest.main()

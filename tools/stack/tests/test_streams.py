@@ -107,6 +107,7 @@ class Service:
         self.records = []
         self.given_up = []
         self.delivered = []
+        self.ages = []
         self._request_account_id = self._request_region = SimpleNamespace(set=lambda _: None, reset=lambda _: None)
         self._dynamodb_stream_positions = {}
         self._dynamodb_stream_positions_lock = threading.Lock()
@@ -118,7 +119,10 @@ class Service:
             stream_end_position=lambda _: len(self.records),
             stream_records_since=lambda _, first, count: self.records[first:first + count],
         )
-        self.streams = Streams(dynamodb, self)
+        self.streams = Streams(dynamodb, self, self)
+
+    def record_metric(self, namespace, name, value, unit, dimensions):
+        self.ages.append((name, round(value), dimensions))
 
     def parse_arn(self, _):
         return SimpleNamespace(service="dynamodb", account_id="0", region="r")

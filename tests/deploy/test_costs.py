@@ -59,9 +59,11 @@ def test_costs_of_an_idle_month_are_units_times_prices():
 def test_idle_month_has_what_the_template_has():
     amounts = {row[0]: number(row[1]) for row in rows("each month")[:-1]}
     assert amounts["alarms"] == TEMPLATE.count("Type: AWS::CloudWatch::Alarm\n")
-    metrics = set(re.findall(r"MetricName: (\w+), MetricValue: \$", TEMPLATE))
-    # The others have a value only when something happens.
-    assert amounts["metrics that always have a value"] == len(metrics)
+    # Those of functions that run by the clock. The others have a value only when something happens.
+    by_clock = "|".join(name.replace("Function", "LogGroup") for name in NOT_COUNTED)
+    of_runs = rf"LogGroupName: !Ref (?:{by_clock})\n.*\n.*\n.*MetricName: (\w+), MetricValue: \$"
+    assert amounts["metrics that always have a value"] == len(set(re.findall(of_runs, TEMPLATE)))
+    assert amounts["dashboards"] == TEMPLATE.count("Type: AWS::CloudWatch::Dashboard\n")
     assert amounts["secrets"] == 1
     minutes = 30 * 24 * 60
     runs = minutes + 2 * minutes / 5

@@ -6,6 +6,7 @@ use domain::limits::{EXPIRES_AT_AHEAD, MEDIA_RETENTION, QUEUE_RETENTION, SEND_AT
 use jiff::SignedDuration;
 
 mod alarms;
+mod dashboard;
 mod documented;
 mod event_bus;
 mod limits;
@@ -32,7 +33,7 @@ fn resources() -> BTreeMap<String, String> {
     found
 }
 
-fn of_type(kind: &str) -> BTreeMap<String, String> {
+pub(crate) fn of_type(kind: &str) -> BTreeMap<String, String> {
     resources().into_iter().filter(|(_, text)| text.contains(&format!("Type: {kind}\n"))).collect()
 }
 
@@ -125,6 +126,45 @@ fn every_alarm_is_explained_to_the_operator() {
     let operate = file("docs/operate.md");
     for name in of_type("AWS::CloudWatch::Alarm").keys() {
         assert!(operate.contains(&format!("`{name}`")), "docs/operate.md does not name {name}");
+    }
+}
+
+#[test]
+fn every_alarm_can_be_practised_by_the_operator() {
+    let observability = file("docs/observability.md");
+    let (_, table) =
+        observability.split_once("| alarm | cause | where the reason is | end it |\n|---|---|---|---|\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with("| "));
+    let named: Vec<_> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    let mut sorted = named.clone();
+    sorted.sort();
+    assert_eq!(sorted, of_type("AWS::CloudWatch::Alarm").into_keys().collect::<Vec<_>>());
+}
+
+/// The metrics, and the number of values of their dimensions.
+#[test]
+fn documented_metrics_are_those_of_the_template() {
+    let observability = file("docs/observability.md");
+    let (_, section) = observability.split_once("\n## Metrics\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<Vec<&str>> =
+        section.lines().filter(|line| line.starts_with("| `")).map(|row| row.split('|').collect()).collect();
+    let mut documented: Vec<_> =
+        rows.iter().flat_map(|row| row[1].split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    documented.sort();
+    let filters = of_type("AWS::Logs::MetricFilter");
+    let metric = |filter: &String| {
+        let (_, rest) = filter.split_once("MetricName: ").unwrap();
+        rest.split([',', ' ']).next().unwrap().to_owned()
+    };
+    let metrics: std::collections::BTreeSet<_> = filters.values().map(metric).collect();
+    assert_eq!(documented, metrics.into_iter().collect::<Vec<_>>());
+    for filter in filters.values().filter(|filter| filter.contains("{ Key: ")) {
+        let (_, key) = filter.split_once("{ Key: ").unwrap();
+        let key = format!("`{}`", key.split(',').next().unwrap());
+        let row = rows.iter().find(|row| row[1].contains(&format!("`{}`", metric(filter)))).unwrap();
+        assert!(row[2].contains(&key), "{row:?}");
     }
 }
 

@@ -3,10 +3,11 @@
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
 //! [`clock`] and [`clock_of_page`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
 //! [`api_limits`] use it to reach its limits, those in [`unread`] a third one, whose streams are not read, and those in
-//! [`tenants`] a fourth one, with two accounts. [`media_domain`] has one
-//! with a domain for media links.
+//! [`tenants`] a fourth one, with two accounts. [`media_domain`] has one with a domain for media links, and [`alarms`] one whose
+//! parts it stops.
 
 mod access;
+mod alarms;
 mod api_limits;
 mod base_url;
 pub(crate) mod cancel;
@@ -45,6 +46,7 @@ mod templates_table;
 mod tenants;
 mod throttle;
 mod timeline;
+mod trace;
 mod typing;
 mod undelivered;
 mod unknown;

@@ -57,6 +57,7 @@ async fn picture_of_a_person_is_stored_with_its_hash() {
     let expected = json!({
         "event_type": "media_stored", "schema": "media.stored.v1", "event_id": format!("{sid}.media.0"),
         "account_sid": ACCOUNT_SID, "occurred_at": event["occurred_at"], "sequence": event["sequence"],
+        "trace_id": event["trace_id"],
         "message_sid": sid, "index": 0, "from": person.address(), "to": "whatsapp:+14155238886", "key": key(&sid),
         "content_type": "image/png", "claimed_content_type": "image/png", "bytes": PNG.len(), "sha256": sha256_hex(PNG),
     });

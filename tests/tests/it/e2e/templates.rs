@@ -56,12 +56,12 @@ async fn create(world: &World, name: &str, language: &str, body: &str) -> String
 }
 
 /// WhatsApp changes a template, which the sandbox reports by Event Streams.
-async fn change(world: &World, sid: &str, change: Value) {
+pub(super) async fn change(world: &World, sid: &str, change: Value) {
     world.control("PUT", &format!("templates/{sid}"), &change).await;
 }
 
 /// A template that WhatsApp has approved.
-async fn approved(world: &World, name: &str, language: &str, body: &str) -> String {
+pub(super) async fn approved(world: &World, name: &str, language: &str, body: &str) -> String {
     let sid = create(world, name, language, body).await;
     let request = json!({"name": format!("{name}_{language}").to_lowercase(), "category": "UTILITY"});
     twilio(world, "POST", &format!("/v1/Content/{sid}/ApprovalRequests/whatsapp"), &request).await;
@@ -69,7 +69,7 @@ async fn approved(world: &World, name: &str, language: &str, body: &str) -> Stri
     sid
 }
 
-fn new_name(name: &str) -> String {
+pub(super) fn new_name(name: &str) -> String {
     format!("{name}_{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
 }
 

@@ -9,7 +9,6 @@ use domain::region::Region;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stack::{
-    deploy::STACK_NAME,
     movable::{MovableStack, StackSettings},
     run::{ACCOUNT_SID, AUTH_TOKEN, VERIFY_SERVICE_SID},
 };
@@ -20,7 +19,7 @@ use tokio::{
 };
 use twilio_webhook::{form::Form, signature::sign};
 
-use super::{media::put, stored_media::file};
+use super::{media::put, stored_media::file, trace::lines_with};
 use crate::world::{Person, World, new_id, new_sid, template_notification, text_notification};
 
 /// The second account, as the sandbox has it.
@@ -95,18 +94,10 @@ impl Tenants {
         self.until_outcome(notification["id"].as_str().unwrap(), account_sid, outcome).await
     }
 
-    /// Whether a function logged that it cannot read the document. The emulator logs text, so the metric filter of the template,
-    /// which is for JSON, counts nothing here.
+    /// Whether a function logged that it cannot read the document.
     async fn has_alarm(&self, function: &str) -> bool {
-        let group = format!("/aws/cloudformation/{STACK_NAME}/{function}LogGroup");
-        let body = json!({"logGroupName": group}).to_string();
-        let request = self.one.signed("logs", "POST", &self.one.stack.aws_endpoint, &body);
-        let request = request.header("Content-Type", "application/x-amz-json-1.1");
-        let answer = request.header("X-Amz-Target", "Logs_20140328.FilterLogEvents").send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        let events = answer["events"].as_array().unwrap_or_else(|| panic!("{answer}"));
-        let messages = events.iter().filter_map(|event| event["message"].as_str());
-        messages.filter(|message| message.contains("alarm=\"tenants\"")).any(|message| message.contains("is not valid"))
+        let lines = lines_with(&self.one, function, "is not valid").await;
+        lines.iter().any(|line| line["fields"]["alarm"] == "tenants")
     }
 
     async fn until_outcome(&self, id: &str, account_sid: &str, outcome: &str) -> Value {

@@ -26,7 +26,13 @@ fn rows(section: &str) -> Vec<Vec<Vec<String>>> {
 
 /// The functions of all test files, in Rust and in Python.
 fn tests() -> String {
-    let folders = ["tests/tests/it", "tests/tests/it/e2e", "tests/tests/it/template", "tools/stack/tests"];
+    let folders = [
+        "tests/tests/it",
+        "tests/tests/it/e2e",
+        "tests/tests/it/e2e/alarms",
+        "tests/tests/it/template",
+        "tools/stack/tests",
+    ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
     let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());

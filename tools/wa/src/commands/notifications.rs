@@ -99,7 +99,7 @@ pub fn latest_delivery(log: &NotificationLog) -> Option<&LoggedMessage> {
 }
 
 /// The properties that are shown above the list of what happened, the most important first.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "outcome",
     "code",
     "title",
@@ -114,6 +114,7 @@ const FIELDS: [&str; 14] = [
     "category",
     "metadata",
     "updated_at",
+    "trace_id",
 ];
 
 /// An attempt of a notification, or a status that Twilio reported of its message.

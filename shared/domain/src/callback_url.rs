@@ -5,6 +5,8 @@
 //! is in the form that every URL library leaves as it is: the names of the query are sorted, and of the values only the
 //! unreserved characters of RFC 3986, section 2.3, are bare.
 
+use std::time::Duration;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use twilio_types::base_url::BaseUrl;
 
@@ -19,6 +21,9 @@ pub const STATUS_PATH: &str = "/twilio/status";
 ///
 /// Source: Twilio, "Webhooks: Connection overrides".
 pub const CONNECTION_OVERRIDES: &str = "#rc=2&ct=2000&rt=4500&rp=ct,rt,5xx";
+
+/// The `rt` of [`CONNECTION_OVERRIDES`]: a callback that is answered later is sent again, although it is received.
+pub const READ_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 const NOTIFICATION: &str = "notification";
 const ATTEMPT: &str = "attempt";
@@ -96,6 +101,13 @@ mod tests {
         let of_attempt = status_callback_url(&base_url(), &id, 2);
         assert!(of_attempt.contains("/status?attempt=2&notification=order%2018473%2Fshipped%3F#"), "{of_attempt}");
         assert_eq!(CallbackOrigin::in_query("a=b"), None);
+    }
+
+    #[test]
+    fn read_timeout_is_that_of_the_callback_url() {
+        let overrides = form_urlencoded::parse(CONNECTION_OVERRIDES.trim_start_matches('#').as_bytes());
+        let rt: Vec<_> = overrides.filter(|(name, _)| name == "rt").map(|(_, value)| value.parse().ok()).collect();
+        assert_eq!(rt, [Some(READ_TIMEOUT.as_millis())]);
     }
 
     #[test]

@@ -320,4 +320,6 @@ pub fn choose_home<'a>(homes: &'a [ContactKey], named: &'a [ContactKey]) -> Opti
 }
 
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@
 //! | `AC#<notification>#<attempt>` | `email#<status>` | what SendGrid reported of the e-mail of an attempt | `sendgrid-events` | after the configured retention |
 //! | `AC#form#<hash>` | `unknown` | a signed form that is neither | `inbound`, `status` | after the configured retention |
 //!
-//! A form may come to either of the two URLs, so `inbound` and `status` write all of these.
+//! A form may come to either of the two URLs, so `inbound` and `status` write all of these, and `apply-webhooks` those that they
+//! could not write.
 //!
 //! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
 //! that the item is not stored yet. No item is written twice.
@@ -162,11 +163,30 @@ pub struct MessageArrival {
     /// The time that counts as the arrival: for a message that `reconcile` found, Twilio's time.
     pub at: Timestamp,
     pub source: Source,
+    pub reply: Reply,
+}
+
+/// Whether Twilio still waits for our answer, in which a message to the person can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    Awaited,
+    TooLate,
 }
 
 impl MessageArrival {
+    /// A webhook that is stored before it is answered.
     pub fn webhook(now: Timestamp) -> Self {
-        Self { at: now, source: Source::Webhook }
+        Self { at: now, source: Source::Webhook, reply: Reply::Awaited }
+    }
+
+    /// A webhook that arrived at this time, and was answered before it is stored.
+    pub fn answered_webhook(at: Timestamp) -> Self {
+        Self { at, source: Source::Webhook, reply: Reply::TooLate }
+    }
+
+    /// An event of Twilio's list of messages, with Twilio's time.
+    pub fn listed(at: Timestamp) -> Self {
+        Self { at, source: Source::Reconcile, reply: Reply::TooLate }
     }
 }
 

@@ -9,11 +9,12 @@
 //!    writes the message, the person, each new alias, and the history, each on the condition that it is as it was read. A
 //!    refusal leads to another round.
 //! 3. A message that is stored already is a duplicate, whatever the person is now. A STOP or a START whose message expired
-//!    is recognised by its history.
+//!    is recognised by its history. Only where `reconcile` stored the message from Twilio's list, what its webhook asks for is
+//!    still recorded.
 
 use std::fmt;
 
-use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
+use aws_sdk_dynamodb::Client;
 use domain::{
     account_settings::{AccountSettings, OptOutSettings},
     contact_key::ContactKey,
@@ -29,7 +30,7 @@ use twilio_webhook::{inbound_message::InboundMessage, signature::TrustedForm};
 use crate::{
     contacts::{Contacts, MAX_ROUNDS, PersonWrite, PreferenceChange},
     dynamodb::{FailedCondition, StoreError, TransactionOutcome, transact},
-    messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Source, StoredMessage},
+    messages::{MessageArrival, MessageEvent, Messages, RecordOutcome, Reply, Source, StoredMessage},
 };
 
 const OPERATION: &str = "recording an inbound message";
@@ -39,6 +40,14 @@ pub struct InboundRecorder {
     client: Client,
     messages: Messages,
     contacts: Contacts,
+}
+
+/// What a message asks for, by the settings of its account, and whether it can be confirmed.
+#[derive(Clone, Copy)]
+struct MessageRequest<'a> {
+    preference: PreferenceRequest,
+    settings: &'a OptOutSettings,
+    reply: Reply,
 }
 
 /// What became of an inbound message.
@@ -80,8 +89,9 @@ impl InboundRecorder {
             stored.near_miss = Some(language);
         }
         let recorded = match intent {
-            Intent::SetPreference(request) => {
-                self.record_with_person(message, &mut stored, Some((request, &settings.opt_out))).await?
+            Intent::SetPreference(preference) => {
+                let request = MessageRequest { preference, settings: &settings.opt_out, reply: arrival.reply };
+                self.record_with_person(message, &mut stored, Some(request)).await?
             }
             _ => match self.record_blindly(message, &stored).await? {
                 Some(recorded) => recorded,
@@ -123,58 +133,64 @@ impl InboundRecorder {
         &self,
         message: &InboundMessage,
         stored: &mut StoredMessage,
-        request: Option<(PreferenceRequest, &OptOutSettings)>,
+        request: Option<MessageRequest<'_>>,
     ) -> Result<RecordOutcome, StoreError> {
         let identities = ContactKey::all_of_sender(message);
+        let mut listed = None;
         for _ in 0..MAX_ROUNDS {
             let merged = self.contacts.merged_person(&identities).await?;
             let mut person = merged.person.clone();
             person.open_windows(windows_of(message), stored.received_at);
             let mut write = PersonWrite::Message;
             let mut actions = Vec::new();
-            if let Some((request, settings)) = request {
-                let change = change_of(message, stored, request, settings);
+            if let Some(request) = request {
+                let change = change_of(message, stored, request.preference, request.settings);
                 let is_stopped = person.suppressed_by([&Scope::All]).is_some();
                 let effect = record_change(&mut person, message, &change, stored.source);
-                stored.preference = (effect == PreferenceEffect::Changed).then_some(request.preference);
-                stored.answer =
-                    stored.preference.and_then(|_| confirmation(request, stored.source, is_stopped, settings));
+                stored.preference = (effect == PreferenceEffect::Changed).then_some(change.preference);
+                stored.answer = stored.preference.and_then(|_| confirmation(request, is_stopped));
                 actions.push(self.contacts.history_action(&ContactKey::of_sender(message), &change)?);
                 if effect == PreferenceEffect::Changed {
                     write = PersonWrite::Preference(Box::new(change));
                 }
             }
             // The message goes first, so that a refusal by it is found whatever else is refused.
-            actions.insert(0, self.messages.record_action(stored)?);
+            if listed.is_none() {
+                actions.insert(0, self.messages.record_action(stored)?);
+            }
             if !merged.is_stored(&person) {
                 let now = stored.received_at;
                 actions.extend(self.contacts.write_merged_actions(&merged, &person, &write, now)?);
             }
-            if let Some(outcome) = self.write(actions, request.is_some()).await? {
-                return Ok(outcome);
+            match transact(&self.client, OPERATION, actions).await? {
+                TransactionOutcome::Written => {
+                    return Ok(listed.map_or(RecordOutcome::First, |first| RecordOutcome::Duplicate(Some(first))));
+                }
+                TransactionOutcome::Refused(refusals) => {
+                    let mut refusals = refusals.into_iter();
+                    if listed.is_none()
+                        && let Some(refusal) = refusals.next().flatten()
+                    {
+                        let first = Box::new(Messages::read(refusal.item)?);
+                        if request.is_none() || !is_of_the_list(&first, stored) {
+                            return Ok(RecordOutcome::Duplicate(Some(first)));
+                        }
+                        listed = Some(first);
+                    } else if request.is_some() && refusals.next().flatten().is_some() {
+                        // The message's item has expired, but not its history.
+                        return Ok(RecordOutcome::Duplicate(listed));
+                    }
+                }
             }
         }
         Err(StoreError::contended(OPERATION))
     }
+}
 
-    /// Writes all or nothing. None if the person changed meanwhile.
-    async fn write(
-        &self,
-        actions: Vec<TransactWriteItem>,
-        has_history: bool,
-    ) -> Result<Option<RecordOutcome>, StoreError> {
-        let refusals = match transact(&self.client, OPERATION, actions).await? {
-            TransactionOutcome::Written => return Ok(Some(RecordOutcome::First)),
-            TransactionOutcome::Refused(refusals) => refusals,
-        };
-        let mut refusals = refusals.into_iter();
-        if let Some(refusal) = refusals.next().flatten() {
-            return RecordOutcome::duplicate_of(refusal.item).map(Some);
-        }
-        let is_replay = has_history && refusals.next().flatten().is_some();
-        // The message's item has expired, but not its history.
-        Ok(is_replay.then_some(RecordOutcome::Duplicate(None)))
-    }
+/// Whether `reconcile` recorded the message before its webhook. Twilio's list lacks what may make a message a STOP, such as the
+/// payload of a button, so what the webhook asks for is recorded all the same, unless the history has it.
+fn is_of_the_list(first: &StoredMessage, webhook: &StoredMessage) -> bool {
+    first.source == Source::Reconcile && webhook.source == Source::Webhook
 }
 
 /// What a message asks for, by the settings of its account. Nothing is recorded.
@@ -243,56 +259,18 @@ fn windows_of(message: &InboundMessage) -> Vec<WindowKey> {
     [message.to.to_string()].into_iter().chain(service).map(|sender| WindowKey::of(&sender)).collect()
 }
 
-/// A first STOP is confirmed, but not a repeated one, a START, or a message that `reconcile` found later. Nor is a STOP of
-/// marketing, if the person has stopped every message already: that person expects no message from us.
-fn confirmation(
-    request: PreferenceRequest,
-    source: Source,
-    is_stopped: bool,
-    settings: &OptOutSettings,
-) -> Option<String> {
-    let (Preference::OptedOut, Confirmation::FromUs(language), Source::Webhook) =
-        (request.preference, request.confirmation, source)
+/// A first STOP is confirmed, but not a repeated one, a START, or a message that is recorded when Twilio has its answer already:
+/// one that `reconcile` found, or a spooled one. Nor is a STOP of marketing, if the person has stopped every message already:
+/// that person expects no message from us.
+fn confirmation(request: MessageRequest<'_>, is_stopped: bool) -> Option<String> {
+    let MessageRequest { preference: PreferenceRequest { preference, scope, confirmation }, settings, reply } = request;
+    let (Preference::OptedOut, Confirmation::FromUs(language), Reply::Awaited) = (preference, confirmation, reply)
     else {
         return None;
     };
-    let is_expected = request.scope == RequestedScope::All || !is_stopped;
-    is_expected.then(|| settings.confirmation(language, request.scope).to_owned())
+    let is_expected = scope == RequestedScope::All || !is_stopped;
+    is_expected.then(|| settings.confirmation(language, scope).to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::opt_out_keywords::Language;
-
-    use super::*;
-
-    #[test]
-    fn opt_out_is_confirmed_by_what_it_covers() {
-        let settings = OptOutSettings::default();
-        let request = |preference, scope| PreferenceRequest {
-            preference,
-            scope,
-            confirmation: Confirmation::FromUs(Language::French),
-        };
-        let stop = |scope| request(Preference::OptedOut, scope);
-        let (all, marketing) = (RequestedScope::All, RequestedScope::Marketing);
-        let texts = [Language::French.opt_out_confirmation(), Language::French.marketing_opt_out_confirmation()];
-        assert_eq!(confirmation(stop(all), Source::Webhook, false, &settings).as_deref(), Some(texts[0]));
-        assert_eq!(confirmation(stop(all), Source::Webhook, true, &settings).as_deref(), Some(texts[0]));
-        assert_eq!(confirmation(stop(marketing), Source::Webhook, false, &settings).as_deref(), Some(texts[1]));
-        assert_eq!(
-            confirmation(stop(marketing), Source::Webhook, true, &settings),
-            None,
-            "every message is stopped already"
-        );
-        assert_eq!(confirmation(stop(marketing), Source::Reconcile, false, &settings), None);
-        assert_eq!(confirmation(request(Preference::OptedIn, all), Source::Webhook, false, &settings), None);
-    }
-
-    #[test]
-    fn message_of_the_list_may_be_from_the_end_of_its_second() {
-        let at: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
-        assert_eq!(latest_time(at, Source::Webhook), at);
-        assert_eq!(latest_time(at, Source::Reconcile).to_string(), "2026-11-20T09:00:00.999Z");
-    }
-}
+mod tests;

@@ -29,6 +29,11 @@ impl Form {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
+    /// The form as a body that [`Form::parse`] reads back: ASCII characters alone, the parameters in their order.
+    pub fn encode(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
+
     /// The first value under a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -136,6 +141,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_form_is_read_back_from_its_body(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let form = Form::parse(&body);
+            let encoded = form.encode();
+            prop_assert!(encoded.is_ascii());
+            prop_assert_eq!(Form::parse(encoded.as_bytes()), form);
+        }
+
         #[test]
         fn any_body_is_read_and_its_raw_form_loses_no_value(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let form = Form::parse(&body);

@@ -44,6 +44,17 @@ const MAX_ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_millis(400);
 
+/// A webhook is stored, or spooled, with two attempts: what fails for longer than that is no hiccup.
+const WEBHOOK_ATTEMPTS: u32 = 2;
+/// Both attempts and the pause between them.
+pub(crate) const WEBHOOK_OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+const _: () = {
+    let attempts = ATTEMPT_TIMEOUT.as_millis() * WEBHOOK_ATTEMPTS as u128;
+    let with_pause = attempts + INITIAL_BACKOFF.as_millis();
+    assert!(with_pause <= WEBHOOK_OPERATION_TIMEOUT.as_millis(), "the last attempt is not cut off");
+};
+
 const _: () = {
     let attempts = ATTEMPT_TIMEOUT.as_millis() * MAX_ATTEMPTS as u128;
     let pauses = INITIAL_BACKOFF.as_millis() + MAX_BACKOFF.as_millis();
@@ -95,6 +106,20 @@ fn base(variable: Variable) -> sdk_config::Builder {
         );
     config.set_endpoint_url(variable(ENDPOINT_URL));
     config
+}
+
+/// The configuration of clients that record a webhook, for which there are three seconds ([`crate::webhook`]).
+pub fn for_webhooks(config: &SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(WEBHOOK_OPERATION_TIMEOUT)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(WEBHOOK_ATTEMPTS)
+        .with_initial_backoff(INITIAL_BACKOFF)
+        .with_max_backoff(MAX_BACKOFF);
+    config.to_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
 /// Looks a variable up by its name.
@@ -181,6 +206,17 @@ mod tests {
         assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
         assert_eq!(timeouts.operation_timeout(), Some(OPERATION_TIMEOUT));
         assert_eq!(config.retry_config().unwrap().max_attempts(), MAX_ATTEMPTS);
+    }
+
+    #[test]
+    fn clients_for_webhooks_try_twice_at_the_same_endpoint() {
+        let config = config(|name| (name == "AWS_ENDPOINT_URL").then(|| "http://127.0.0.1:7".to_owned()));
+        let config = for_webhooks(&config);
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
+        assert_eq!(timeouts.operation_timeout(), Some(WEBHOOK_OPERATION_TIMEOUT));
+        assert_eq!(config.retry_config().unwrap().max_attempts(), WEBHOOK_ATTEMPTS);
+        assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:7"));
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! The SQS queues: notifications to be sent, events, what can never be published, and files to be stored.
+//! The SQS queues: notifications to be sent, events, what can never be published, files to be stored, and webhooks that are
+//! stored later.
 
 mod batch;
 mod body;
@@ -8,6 +9,7 @@ mod events;
 mod media;
 mod outbound;
 mod reference;
+mod spool;
 mod unpublished;
 
 pub use batch::Publication;
@@ -18,6 +20,7 @@ pub use events::{EventMessage, EventsQueue};
 pub use media::{MediaQueue, MediaReference};
 pub use outbound::{ENQUEUED_AT, EnqueueOutcome, HOPS, LaneQueues, LaneUrls, QueueEntry};
 pub use reference::NotificationReference;
+pub use spool::{MessageRetry, SpoolQueue};
 pub use unpublished::UnpublishedQueue;
 
 /// What SQS accepts in one batch. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for
@@ -25,7 +28,7 @@ pub use unpublished::UnpublishedQueue;
 pub const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
 /// The longest message that SQS accepts. Source: Amazon SQS, "Message quotas".
-const MESSAGE_BYTES: usize = 1_048_576;
+pub(crate) const MESSAGE_BYTES: usize = 1_048_576;
 
 /// What an error of publishing says was being done.
 const PUBLISHING: &str = "publishing events";

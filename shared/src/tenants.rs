@@ -23,7 +23,7 @@ use twilio_types::sid::AccountSid;
 use crate::{
     account_settings,
     aged::{AgedSource, AgedValue, Ages, FailedReading, NotRead},
-    env,
+    env::{self, EnvError},
     http_reply::RequestProblem,
     report::Chain,
     start::StartError,
@@ -35,9 +35,21 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 /// Of how many versions one is looked for that can be read.
 const VERSIONS_TO_TRY: i32 = 3;
 
+mod deferred;
+
+pub use deferred::DeferredTenants;
+
 /// The settings of each account.
 #[derive(Debug)]
 pub struct TenantCache(Cached);
+
+/// What the environment says of the settings. The document is still to be read.
+#[derive(Debug)]
+struct TenantsSetup {
+    table: Option<TenantsTable>,
+    parameters: AccountSettings,
+    default_account: Option<AccountSid>,
+}
 
 #[derive(Debug)]
 enum Cached {
@@ -69,18 +81,9 @@ pub enum TenantsError {
 }
 
 impl TenantCache {
-    /// Reads `TENANTS_TABLE` (none: every account has the settings of the environment), `TWILIO_ACCOUNT_SID` (the default
-    /// account), what [`account_settings::from_env`] reads, and the document.
+    /// Reads what [`TenantsSetup::from_env`] reads, and the document.
     pub async fn from_env(dynamodb: &Client) -> Result<Self, StartError> {
-        let parameters = account_settings::from_env()?;
-        let default_account = env::optional_parsed("TWILIO_ACCOUNT_SID")?;
-        match env::optional("TENANTS_TABLE") {
-            Some(table) => {
-                let table = TenantsTable::new(dynamodb.clone(), table);
-                Ok(Self::load(table, parameters, default_account).await?)
-            }
-            None => Ok(Self::of_parameters(parameters, default_account)),
-        }
+        Ok(TenantsSetup::from_env(dynamodb)?.load().await?)
     }
 
     /// The same settings for every account.
@@ -115,6 +118,25 @@ impl TenantCache {
     /// The settings of one account now.
     pub async fn of(&self, account_sid: &AccountSid) -> Arc<AccountSettings> {
         Arc::clone(self.current().await.of(account_sid))
+    }
+}
+
+impl TenantsSetup {
+    /// Reads `TENANTS_TABLE` (none: every account has the settings of the environment), `TWILIO_ACCOUNT_SID` (the default
+    /// account), and what [`account_settings::from_env`] reads.
+    fn from_env(dynamodb: &Client) -> Result<Self, EnvError> {
+        let parameters = account_settings::from_env()?;
+        let default_account = env::optional_parsed("TWILIO_ACCOUNT_SID")?;
+        let table = env::optional("TENANTS_TABLE").map(|table| TenantsTable::new(dynamodb.clone(), table));
+        Ok(Self { table, parameters, default_account })
+    }
+
+    async fn load(&self) -> Result<TenantCache, TenantsError> {
+        let (parameters, default_account) = (self.parameters.clone(), self.default_account.clone());
+        match &self.table {
+            Some(table) => TenantCache::load(table.clone(), parameters, default_account).await,
+            None => Ok(TenantCache::of_parameters(parameters, default_account)),
+        }
     }
 }
 

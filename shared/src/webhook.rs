@@ -20,11 +20,14 @@
 //! A request that is refused although it has a signature and names an account of the secret may be Twilio's: its log line has
 //! the field `alarm`. Requests of strangers, who scan every public address, have none.
 
+mod budget;
 mod event_stream;
 mod receive;
+mod record;
 mod request;
+mod spool;
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use aws_lambda_events::{
     apigw::ApiGatewayV2httpRequest,
@@ -32,7 +35,6 @@ use aws_lambda_events::{
     http::{Response, StatusCode},
 };
 use domain::limits::MAX_FORM_BYTES;
-use stores::dynamodb::StoreError;
 use twilio_types::{base_url::BaseUrl, sid::AccountSid};
 use twilio_webhook::{
     inbound_message::InvalidForm,
@@ -40,8 +42,10 @@ use twilio_webhook::{
 };
 
 pub use event_stream::{EventStreamVerifier, accepted};
-pub use receive::{WebhookReceiver, unreadable_names};
+pub use receive::WebhookReceiver;
+pub use record::{ArrivedForm, NotRecorded, WebhookAnswer, WebhookRecorder, unreadable_names};
 use request::WebhookRequest;
+pub use spool::{SpooledWebhook, UnreadableSpool};
 
 use crate::{
     deadline::DeadlineExceeded,
@@ -78,12 +82,15 @@ enum WebhookError {
     /// The secret cannot be read, and what was read before counts no more. The operator must act.
     #[error("the Twilio secret cannot be read again")]
     Secrets(#[from] SecretsError),
-    /// DynamoDB did not write.
-    #[error("the webhook cannot be stored")]
-    Store(#[from] StoreError),
-    /// AWS did not answer in time. The webhook may be stored or not.
-    #[error("the webhook was not stored in time")]
-    Deadline(#[from] DeadlineExceeded),
+    /// It was not verified in time, because the secret was read again.
+    #[error("the webhook was not verified in time")]
+    Late(#[from] DeadlineExceeded),
+    /// DynamoDB did not store it, and there is no spool.
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+    /// DynamoDB did not store it, and SQS did not accept it. It may be stored, or spooled, or neither.
+    #[error("{not_stored}, and it was not spooled")]
+    NotSpooled { not_stored: String, source: Box<dyn Error + Send + Sync> },
 }
 
 /// Why a request is refused.
@@ -113,7 +120,9 @@ impl WebhookError {
         let (status, account_sid) = match &self {
             Self::Refused { refusal, account_sid } => (refusal.status(), account_sid.as_ref()),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, None),
-            Self::Secrets(_) | Self::Store(_) | Self::Deadline(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+            Self::Secrets(_) | Self::Late(_) | Self::NotRecorded(_) | Self::NotSpooled { .. } => {
+                (StatusCode::INTERNAL_SERVER_ERROR, None)
+            }
         };
         let is_of_an_account = account_sid.is_some() || matches!(self, Self::Invalid(_));
         let message = if status.is_server_error() {

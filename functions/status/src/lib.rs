@@ -1,13 +1,14 @@
 //! `POST /twilio/status`: Twilio reports the status of a message.
 //!
-//! The callback is stored with one write, and nothing else: `publish` reads from the stream what it means for a
-//! notification. A message from a person that comes here by mistake is recorded as what it is, and a STOP holds: see
-//! [`WebhookReceiver`].
+//! The callback is stored with one write, and nothing else, or spooled where DynamoDB does not write in time: `publish` reads from
+//! the stream what it means for a notification. A message from a person that comes here by mistake is recorded as what it is, and
+//! a STOP holds: see [`WebhookReceiver`].
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `TWILIO_SECRET_ID`, and optionally `PUBLIC_BASE_URL` (default: the API's
-//! own domain), `SECRET_MAX_AGE_SECONDS` (default: 300), `TENANTS_TABLE`, and for the accounts that its document does not name
-//! `OPT_OUT_LANGUAGES` (default: all that are known), `OPT_OUT_KEYWORDS` (default: no change), `OPT_OUT_SCOPE` (`all`, the
-//! default, or `sender`) and `MESSAGE_RETENTION_DAYS` (default: 30).
+//! own domain), `SPOOL_QUEUE_URL` (default: what cannot be stored is answered with 500), `SECRET_MAX_AGE_SECONDS` (default: 300),
+//! `TENANTS_TABLE`, and for the accounts that its document does not name `OPT_OUT_LANGUAGES` (default: all that are known),
+//! `OPT_OUT_KEYWORDS` (default: no change), `OPT_OUT_SCOPE` (`all`, the default, or `sender`) and `MESSAGE_RETENTION_DAYS`
+//! (default: 30).
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! The outbound dead-letter queue: notifications that an operator has to look at.
+//! A dead-letter queue to which a function writes: what an operator has to look at.
 
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ impl DeadLetterQueue {
     /// Puts a message on the queue, with the reason as the message attribute `reason` and the time at which it was first put
     /// on a queue: an operator who puts it back does not make it newer.
     pub async fn put(&self, body: &str, reason: &str, enqueued_at: Timestamp) -> Result<(), QueueError> {
-        let operation = "writing to the outbound dead-letter queue";
+        let operation = "writing to a dead-letter queue";
         let of_build = |error| QueueError::new(operation, error);
         self.client
             .send_message()

@@ -73,6 +73,10 @@ fn answer(stored: &Shared, headers: &HeaderMap, body: &str) -> Response {
 }
 
 async fn load(stored: &Shared) -> Result<TenantCache, TenantsError> {
+    TenantCache::load(table(stored).await, AccountSettings::default(), Some(ONE.parse().unwrap())).await
+}
+
+async fn table(stored: &Shared) -> TenantsTable {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let state = Arc::clone(stored);
@@ -84,8 +88,7 @@ async fn load(stored: &Shared) -> Result<TenantCache, TenantsError> {
         .endpoint_url(url)
         .retry_config(RetryConfig::disabled())
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
-    let table = TenantsTable::new(Client::from_conf(config.build()), "Tenants".to_owned());
-    TenantCache::load(table, AccountSettings::default(), Some(ONE.parse().unwrap())).await
+    TenantsTable::new(Client::from_conf(config.build()), "Tenants".to_owned())
 }
 
 async fn rate(cache: &TenantCache, account: &str) -> u32 {
@@ -218,4 +221,18 @@ fn caller_of_another_tenant_is_refused() {
     assert_eq!(authorize(&tenants, &TWO.parse().unwrap(), shop), Ok(()));
     let refused = authorize(&tenants, &ONE.parse().unwrap(), shop).unwrap_err();
     assert_eq!((refused.status.as_u16(), refused.field.as_ref()), (403, "account_sid"));
+}
+
+#[tokio::test]
+async fn deferred_settings_are_read_by_the_first_event_that_can() {
+    let (stored, two) = (stored(&[(1, &document(7))]), TWO.parse().unwrap());
+    let table = Some(table(&stored).await);
+    let setup = TenantsSetup { table, parameters: AccountSettings::default(), default_account: None };
+    let tenants = DeferredTenants::new(setup);
+    change(&stored, |stored| stored.fails = true);
+    assert!(matches!(tenants.of(&two).await, Err(TenantsError::Store(_))));
+    change(&stored, |stored| stored.fails = false);
+    assert_eq!(tenants.of(&two).await.unwrap().policy.rate_limit("x").per_second(), 7);
+    change(&stored, |stored| stored.fails = true);
+    assert!(tenants.of(&two).await.is_ok(), "once it is read, it counts");
 }

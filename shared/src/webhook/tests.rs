@@ -1,7 +1,4 @@
-use std::{
-    future::{pending, ready},
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use aws_lambda_events::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,9 +8,8 @@ use twilio_webhook::{
     signature::{SIGNATURE, TrustedForm, sign},
 };
 
-use super::{receive::receive_in_time, *};
+use super::*;
 use crate::{
-    deadline::ANSWER_RESERVE,
     secrets::tests::{ONE, TWO, secrets},
     test_log,
 };
@@ -357,19 +353,4 @@ async fn base_path_is_signed_whether_or_not_it_is_in_the_request() {
             assert_eq!(status(&verifier, event).await, expected, "{url} as {path}");
         }
     }
-}
-
-#[tokio::test]
-async fn webhook_that_is_not_stored_in_time_is_answered_with_500() {
-    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + ANSWER_RESERVE;
-    let soon = soon + Duration::from_millis(50);
-    let received = receive_in_time::<()>(u64::try_from(soon.as_millis()).unwrap(), pending()).await;
-    assert_eq!(received.unwrap_err().into_response(None).status(), 500);
-}
-
-#[tokio::test]
-async fn webhook_that_is_stored_in_time_is_answered_as_it_was_received() {
-    assert!(matches!(receive_in_time(0, ready(Ok(1))).await, Ok(1)));
-    let received = receive_in_time::<()>(0, ready(Err(Refusal::TooLarge(MAX_FORM_BYTES).into()))).await;
-    assert_eq!(received.unwrap_err().into_response(None).status(), 413);
 }

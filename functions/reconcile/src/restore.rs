@@ -4,7 +4,7 @@ use domain::callback_url::CallbackOrigin;
 use jiff::Timestamp;
 use shared::{report::Chain, twilio::AccountCallError, webhook::unreadable_names};
 use stores::{
-    messages::{MessageArrival, RecordOutcome, Source},
+    messages::{MessageArrival, RecordOutcome},
     notifications::StoredNotification,
 };
 use twilio_client::{MediaFile, MessageResource, TwilioError};
@@ -157,5 +157,5 @@ pub(crate) fn origin_of(stored: &StoredNotification, message_sid: &MessageSid) -
 fn arrival(message: &MessageResource) -> Option<MessageArrival> {
     let is_inbound = message.direction == INBOUND;
     let at = if is_inbound { message.happened_at() } else { message.changed_at() };
-    Some(MessageArrival { at: at?, source: Source::Reconcile })
+    at.map(MessageArrival::listed)
 }

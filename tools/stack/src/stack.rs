@@ -36,6 +36,8 @@ pub struct Outputs {
     pub unpublished_queue_url: String,
     pub media_queue_url: String,
     pub media_dead_letter_queue_url: String,
+    pub spool_queue_url: String,
+    pub spool_dead_letter_queue_url: String,
     pub messages_table_name: String,
     pub contacts_table_name: String,
     pub notifications_table_name: String,
@@ -190,6 +192,8 @@ impl Stack {
             ("EVENTS_QUEUE_URL", &self.outputs.events_queue_url),
             ("UNPUBLISHED_QUEUE_URL", &self.outputs.unpublished_queue_url),
             ("MEDIA_QUEUE_URL", &self.outputs.media_queue_url),
+            ("SPOOL_QUEUE_URL", &self.outputs.spool_queue_url),
+            ("SPOOL_DEAD_LETTER_QUEUE_URL", &self.outputs.spool_dead_letter_queue_url),
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
             ("ARCHIVE_BUCKET", &self.outputs.archive_bucket_name),
             ("TWILIO_SECRET_ID", &self.outputs.twilio_secret_arn),
@@ -210,6 +214,7 @@ impl Stack {
             "PublishFunction",
             "ReconcileFunction",
             "StoreMediaFunction",
+            "ApplyWebhooksFunction",
             "TemplateEventsFunction",
             "TemplateSyncFunction",
         ];
@@ -251,7 +256,7 @@ pub(crate) mod tests {
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
             "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
             "RateLimitsTableName": "t4", "TenantsTableName": "t5", "TemplatesTableName": "t6", "VerificationsTableName": "t7", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
-            "MediaQueueUrl": "q8", "MediaDeadLetterQueueUrl": "q9", "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2", "TemplateSyncFunctionName": "f3",
+            "MediaQueueUrl": "q8", "MediaDeadLetterQueueUrl": "q9", "SpoolQueueUrl": "q10", "SpoolDeadLetterQueueUrl": "q11", "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2", "TemplateSyncFunctionName": "f3",
         });
         Stack {
             api_url: "http://api".into(),

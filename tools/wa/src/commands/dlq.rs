@@ -11,6 +11,7 @@ mod queue;
 mod retry;
 mod selection;
 mod show;
+mod spool;
 mod stream;
 mod target;
 mod unpublished;
@@ -39,7 +40,7 @@ pub async fn run(command: &DlqCommand, session: &Session) -> Result<(), CommandE
 
 #[derive(clap::Args)]
 pub struct QueueArgument {
-    /// The queue: notifications that could not be sent, or records that could not be published
+    /// The queue: notifications that could not be sent, records that could not be published, or webhooks that could not be stored
     #[arg(long, value_enum, default_value_t, value_name = "QUEUE")]
     queue: target::DeadLetterQueueName,
 }

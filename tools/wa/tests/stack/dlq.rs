@@ -228,6 +228,27 @@ fn item_that_was_not_published_is_published_by_a_retry() {
     assert_eq!((&event["event_type"], &event["body"]), (&json!("twilio_inbound"), &json!("hello")));
 }
 
+#[test]
+fn webhook_that_was_not_applied_is_stored_by_a_retry() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stack = Stack::from_env().unwrap();
+    let account_sid = stack::run::ACCOUNT_SID;
+    let sid = format!("SM{}", uuid::Uuid::new_v4().simple());
+    let form = format!("MessageSid={sid}&AccountSid={account_sid}&From=%2B14155550199&To=%2B14155238886&Body=private");
+    let webhook = json!({"version": 1, "arrived_at": "2026-11-20T09:00:00Z", "path": "/twilio/inbound", "form": form});
+    put_on(|stack| stack.outputs.spool_dead_letter_queue_url.clone(), &webhook.to_string());
+    assert_eq!(listed("spool", &sid)["webhook"], "inbound");
+    assert!(!dlq(&["show", "--queue", "spool", &sid]).done().contains("private"));
+    dlq(&["retry", "--queue", "spool", &sid]).done();
+    let item = until("the stored message", || {
+        use aws_sdk_dynamodb::types::AttributeValue::S;
+        let get = aws_sdk_dynamodb::Client::new(&stack.aws()).get_item().table_name(&stack.outputs.messages_table_name);
+        let get = get.key("subject", S(format!("{account_sid}#{sid}"))).key("event", S("inbound".to_owned()));
+        runtime.block_on(get.send()).unwrap().item
+    });
+    assert_eq!(item["received_at"].as_s().unwrap(), "2026-11-20T09:00:00Z");
+}
+
 /// The events in the archive's objects with this prefix.
 fn archived(runtime: &tokio::runtime::Runtime, stack: &Stack, prefix: &str) -> Vec<Value> {
     let config = aws_sdk_s3::config::Builder::from(&stack.aws()).force_path_style(true).build();

@@ -26,7 +26,7 @@ pub struct ListArguments {
     limit: usize,
 }
 
-/// The letters of one notification or event that have the same reason.
+/// The letters of one notification, event or webhook that have the same reason.
 #[derive(Serialize)]
 struct LetterLine {
     id: String,
@@ -34,6 +34,8 @@ struct LetterLine {
     category: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<&'static str>,
     reason: String,
     /// Since when the oldest of them is in the queue.
     since: Timestamp,
@@ -90,6 +92,7 @@ fn lines(letters: &[DeadLetter], now: Timestamp) -> Vec<LetterLine> {
             id,
             category: letter.category().map(str::to_owned),
             table: letter.table().map(str::to_owned),
+            webhook: letter.webhook(),
             reason,
             since,
             age: String::new(),
@@ -110,6 +113,7 @@ fn table(name: DeadLetterQueueName, lines: Vec<LetterLine>) -> Result<PropertyTa
     let kind = match name {
         DeadLetterQueueName::Outbound => "category",
         DeadLetterQueueName::Unpublished => "table",
+        DeadLetterQueueName::Spool => "webhook",
     };
     PropertyTable::new(&["id", kind, "reason", "age", "count"], lines)
 }

@@ -13,12 +13,13 @@ use crate::{error::CommandError, output::PropertyTable, session::Session};
 #[command(after_help = "\
 A notification is decided again under its id: by the recipient's opt-out and consent, the service window, and expires_at. It is
 sent at most once. What would not be sent stays in the queue, with the reason. A record is published again, with the same event
-id. A letter is deleted after it was put back: if the command is interrupted, run it again.
+id. A webhook is stored with the time at which it arrived. A letter is deleted after it was put back: if the command is interrupted, run it again.
 
 Example:
   wa dlq retry order-18473-shipped
   wa dlq retry --reason 'given up' --category utility
-  wa dlq retry --queue unpublished --all --yes")]
+  wa dlq retry --queue unpublished --all --yes
+  wa dlq retry --queue spool --all --yes")]
 pub struct RetryArguments {
     #[command(flatten)]
     queue: QueueArgument,

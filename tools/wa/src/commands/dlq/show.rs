@@ -35,6 +35,7 @@ struct LetterDetails {
     id: String,
     category: Option<String>,
     table: Option<String>,
+    webhook: Option<&'static str>,
     recipient: Option<String>,
     reason: String,
     /// What a retry would do.
@@ -48,8 +49,8 @@ struct LetterDetails {
     body: Option<Value>,
 }
 
-const FIELDS: [&str; 9] =
-    ["id", "category", "table", "recipient", "reason", "retry", "enqueued_at", "since", "message_id"];
+const FIELDS: [&str; 10] =
+    ["id", "category", "table", "webhook", "recipient", "reason", "retry", "enqueued_at", "since", "message_id"];
 
 pub(super) async fn run(arguments: &ShowArguments, session: &Session) -> Result<(), CommandError> {
     let mut letters = DeadLetters::open(session, arguments.queue.queue).await?;
@@ -87,6 +88,7 @@ fn details(letter: &DeadLetter, has_body: bool) -> LetterDetails {
         id: letter.id(),
         category: letter.category().map(str::to_owned),
         table: letter.table().map(str::to_owned),
+        webhook: letter.webhook(),
         recipient: letter.recipient(),
         reason: letter.reason(),
         retry: letter

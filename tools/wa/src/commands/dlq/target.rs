@@ -10,6 +10,7 @@ use shared::queues::LaneUrls;
 use super::{
     outbound::{self, DeadNotification},
     queue::{LetterQueue, RawLetter},
+    spool::{self, DeadWebhook},
     unpublished::UnpublishedRecord,
 };
 use crate::{error::CommandError, redaction::redacted_debug, session::Session, stack::DeployedStack};
@@ -22,6 +23,8 @@ pub(super) enum DeadLetterQueueName {
     Outbound,
     /// Records that could not be published as events.
     Unpublished,
+    /// Webhooks that were spooled, and could not be applied.
+    Spool,
 }
 
 impl DeadLetterQueueName {
@@ -29,6 +32,7 @@ impl DeadLetterQueueName {
         match self {
             Self::Outbound => "OutboundDeadLetterQueueUrl",
             Self::Unpublished => "UnpublishedQueueUrl",
+            Self::Spool => "SpoolDeadLetterQueueUrl",
         }
     }
 
@@ -36,6 +40,7 @@ impl DeadLetterQueueName {
         match self {
             Self::Outbound => "outbound",
             Self::Unpublished => "unpublished",
+            Self::Spool => "spool",
         }
     }
 }
@@ -51,6 +56,7 @@ redacted_debug!(DeadLetter);
 enum LetterContent {
     Notification(Box<DeadNotification>),
     Record(UnpublishedRecord),
+    Webhook(DeadWebhook),
 }
 
 /// What a retry did.
@@ -62,11 +68,12 @@ pub(super) enum RetryOutcome {
 }
 
 impl DeadLetter {
-    /// The id of its notification, of its event, or else of the message.
+    /// The id of its notification, of its event or of the webhook's message, or else of the message of the queue.
     pub(super) fn id(&self) -> String {
         let id = match &self.content {
             LetterContent::Notification(found) => found.id.as_ref().map(|id| id.as_str().to_owned()),
             LetterContent::Record(record) => record.id(),
+            LetterContent::Webhook(webhook) => webhook.id(),
         };
         id.unwrap_or_else(|| self.raw.message_id.clone())
     }
@@ -74,21 +81,29 @@ impl DeadLetter {
     pub(super) fn category(&self) -> Option<&str> {
         match &self.content {
             LetterContent::Notification(found) => found.category(),
-            LetterContent::Record(_) => None,
+            LetterContent::Record(_) | LetterContent::Webhook(_) => None,
         }
     }
 
     pub(super) fn table(&self) -> Option<&str> {
         match &self.content {
-            LetterContent::Notification(_) => None,
             LetterContent::Record(record) => record.table(),
+            LetterContent::Notification(_) | LetterContent::Webhook(_) => None,
+        }
+    }
+
+    /// What a webhook is.
+    pub(super) fn webhook(&self) -> Option<&'static str> {
+        match &self.content {
+            LetterContent::Webhook(webhook) => webhook.kind(),
+            LetterContent::Notification(_) | LetterContent::Record(_) => None,
         }
     }
 
     pub(super) fn recipient(&self) -> Option<String> {
         match &self.content {
             LetterContent::Notification(found) => found.recipient(),
-            LetterContent::Record(_) => None,
+            LetterContent::Record(_) | LetterContent::Webhook(_) => None,
         }
     }
 
@@ -96,6 +111,7 @@ impl DeadLetter {
         match &self.content {
             LetterContent::Notification(_) => outbound::reason(&self.raw).to_owned(),
             LetterContent::Record(record) => record.reason(),
+            LetterContent::Webhook(_) => spool::reason(&self.raw).to_owned(),
         }
     }
 
@@ -103,6 +119,7 @@ impl DeadLetter {
     pub(super) fn body(&self) -> Option<Value> {
         match &self.content {
             LetterContent::Notification(found) => found.request(&self.raw),
+            LetterContent::Webhook(webhook) => Some(webhook.content(&self.raw)),
             LetterContent::Record(_) => {
                 Some(serde_json::from_str(&self.raw.body).unwrap_or_else(|_| Value::String(self.raw.body.clone())))
             }
@@ -113,7 +130,7 @@ impl DeadLetter {
     pub(super) fn refusal(&self) -> Option<String> {
         match &self.content {
             LetterContent::Notification(found) => found.lane(&self.raw.body).err(),
-            LetterContent::Record(_) => None,
+            LetterContent::Record(_) | LetterContent::Webhook(_) => None,
         }
     }
 }
@@ -157,6 +174,7 @@ impl<'a> DeadLetters<'a> {
                 LetterContent::Notification(Box::new(DeadNotification::read(self.session, &raw).await?))
             }
             DeadLetterQueueName::Unpublished => LetterContent::Record(UnpublishedRecord::read(&raw.body)),
+            DeadLetterQueueName::Spool => LetterContent::Webhook(DeadWebhook::read(&raw.body)),
         };
         Ok(DeadLetter { raw, content })
     }
@@ -174,6 +192,10 @@ impl<'a> DeadLetters<'a> {
         let outcome = match &letter.content {
             LetterContent::Notification(found) => found.retry(&self.client, &self.lanes, &letter.raw).await?,
             LetterContent::Record(record) => record.retry(self.session).await?,
+            LetterContent::Webhook(webhook) => {
+                let url = self.session.stack().await?.output("SpoolQueueUrl")?;
+                webhook.retry(&self.client, url, &letter.raw).await?
+            }
         };
         if outcome == RetryOutcome::Retried {
             self.retried.insert(digest);

@@ -35,10 +35,14 @@ enum QueuePurpose {
     Unpublished,
     /// Files of people that were not stored.
     MediaDeadLetters,
+    /// Webhooks that DynamoDB did not store in time.
+    Spool,
+    /// Webhooks that were not applied.
+    SpoolDeadLetters,
 }
 
 /// The outputs of the template, with the names under which the queues are reported.
-const QUEUES: [(&str, &str, QueuePurpose); 9] = [
+const QUEUES: [(&str, &str, QueuePurpose); 11] = [
     ("UrgentQueueUrl", "urgent", QueuePurpose::Outbound),
     ("OutboundQueueUrl", "outbound", QueuePurpose::Outbound),
     ("MarketingQueueUrl", "marketing", QueuePurpose::Outbound),
@@ -48,6 +52,8 @@ const QUEUES: [(&str, &str, QueuePurpose); 9] = [
     ("UnpublishedQueueUrl", "unpublished", QueuePurpose::Unpublished),
     ("MediaQueueUrl", "media", QueuePurpose::Outbound),
     ("MediaDeadLetterQueueUrl", "media dead letters", QueuePurpose::MediaDeadLetters),
+    ("SpoolQueueUrl", "spool", QueuePurpose::Spool),
+    ("SpoolDeadLetterQueueUrl", "spool dead letters", QueuePurpose::SpoolDeadLetters),
 ];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -130,6 +136,8 @@ fn queue_finding(
         | QueuePurpose::EventsDeadLetters
         | QueuePurpose::Unpublished
         | QueuePurpose::MediaDeadLetters
+        | QueuePurpose::Spool
+        | QueuePurpose::SpoolDeadLetters
             if is_empty =>
         {
             Finding::ok(CHECK, format!("{name}: empty"))
@@ -151,6 +159,17 @@ fn queue_finding(
             let fix = "the log of store-media says why files were not stored: correct that, then move them back to the media queue";
             let back = format!("sqs start-message-move-task --source-arn {}", quoted(arn));
             Finding::wrong(CHECK, what, fix, commands.aws(&back))
+        }
+        QueuePurpose::Spool => Finding::warning(
+            CHECK,
+            what,
+            "DynamoDB did not store webhooks in time: they are stored as soon as it does. The log of apply-webhooks says what fails",
+            commands.aws("cloudwatch describe-alarms --state-value ALARM"),
+        ),
+        QueuePurpose::SpoolDeadLetters => {
+            let (list, retry) = (commands.wa("dlq list --queue spool"), commands.wa("dlq retry --queue spool --all"));
+            let fix = format!("each has its reason in `{list}`: correct that, then store them with `{retry}`");
+            Finding::wrong(CHECK, what, fix, list)
         }
         QueuePurpose::Unpublished => {
             let (list, retry) =
@@ -183,6 +202,9 @@ mod tests {
             (QueuePurpose::OutboundDeadLetters, QueueDepth::default(), Level::Ok),
             (QueuePurpose::OutboundDeadLetters, some, Level::Wrong),
             (QueuePurpose::Outbound, some, Level::Ok),
+            (QueuePurpose::Spool, QueueDepth::default(), Level::Ok),
+            (QueuePurpose::Spool, some, Level::Warning),
+            (QueuePurpose::SpoolDeadLetters, some, Level::Wrong),
             (QueuePurpose::Events, some, Level::Warning),
             (QueuePurpose::Events, QueueDepth { oldest: None, ..some }, Level::Ok),
             (QueuePurpose::Events, QueueDepth { oldest: Some(3_600.0), ..some }, Level::Ok),
@@ -213,7 +235,7 @@ mod tests {
         let some = QueueDepth { waiting: 1, ..QueueDepth::default() };
         let commands = CopyableCommands { stack: "whatsapp-staging".to_owned(), ..CopyableCommands::of_test() };
         let found = |purpose| queue_finding("q", purpose, some, EVENTS_UNREAD_SECONDS, ARN, &commands);
-        for purpose in [QueuePurpose::OutboundDeadLetters, QueuePurpose::Unpublished] {
+        for purpose in [QueuePurpose::OutboundDeadLetters, QueuePurpose::Unpublished, QueuePurpose::SpoolDeadLetters] {
             let found = found(purpose);
             let (fix, command) = (found.fix.unwrap_or_default(), found.command.unwrap_or_default());
             assert!(fix.contains("`wa --stack whatsapp-staging dlq list") && !fix.contains('{'), "{fix}");

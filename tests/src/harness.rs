@@ -4,6 +4,8 @@
 pub mod capacity;
 pub mod emulator;
 pub mod function;
+pub mod outages;
+pub mod receiver;
 pub mod refusals;
 pub mod runtime_api;
 pub mod sender;

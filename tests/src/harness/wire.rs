@@ -15,7 +15,10 @@ use stack::Stack;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 
 use self::proxy::{Names, Proxy, forward};
-use super::refusals::Refusal;
+use super::{
+    outages::{AwsService, Fault, Outages},
+    refusals::Refusal,
+};
 
 mod proxy;
 
@@ -77,6 +80,7 @@ struct Recorded {
     moments: Vec<Moment>,
     kill: Option<PlannedKill>,
     refusal: Option<PlannedRefusal>,
+    outages: Outages,
     /// How many requests were refused.
     refused: usize,
 }
@@ -181,6 +185,18 @@ impl Wire {
         *self.line.recorded() = Recorded { armed: true, refusal, ..Recorded::default() };
     }
 
+    /// As [`Wire::arm_to_kill`], while services fail.
+    pub fn arm_to_kill_while_failing(&self, process: u32, at: KillPoint, outages: Outages) -> Result<()> {
+        self.arm_to_kill(process, at)?;
+        self.line.recorded().outages = outages;
+        Ok(())
+    }
+
+    /// As [`Wire::arm`], and lets services fail.
+    pub fn arm_to_fail(&self, outages: Outages) {
+        *self.line.recorded() = Recorded { armed: true, outages, ..Recorded::default() };
+    }
+
     /// How many requests were refused since the wire was armed.
     pub fn refused(&self) -> usize {
         self.line.recorded().refused
@@ -229,6 +245,12 @@ impl Line {
         let refusal = refuses.then_some(planned.refusal);
         recorded.refused += usize::from(refuses);
         refusal
+    }
+
+    /// How a request to a service fails at this moment.
+    fn fault(&self, service: AwsService, side: Side) -> Option<Fault> {
+        let recorded = self.recorded();
+        recorded.outages.iter().find(|(of, at, _)| (*of, *at) == (service, side)).map(|(_, _, fault)| *fault)
     }
 
     /// Records a moment, and kills the process if this is the planned one. Returns only if the process still runs: otherwise

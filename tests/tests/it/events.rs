@@ -12,7 +12,7 @@ use domain::{
 };
 use sendgrid_client::{EventWebhookKey, SIGNATURE_HEADER, TIMESTAMP_HEADER, parse_events};
 use serde_json::Value;
-use shared::queues::MediaReference;
+use shared::{queues::MediaReference, webhook::SpooledWebhook};
 use stack::run::AUTH_TOKEN;
 use twilio_webhook::{
     inbound_message::InboundMessage,
@@ -128,6 +128,15 @@ fn media_event_names_a_file_of_a_message() {
     let event: SqsEvent = serde_json::from_str(&events["store-media-file"]).unwrap();
     let file: MediaReference = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
     assert_eq!(file.index, 0);
+}
+
+#[test]
+fn spool_event_has_a_webhook_that_is_read() {
+    let events = events("ApplyWebhooksFunction");
+    assert_eq!(events.keys().collect::<Vec<_>>(), ["apply-webhooks-stop"]);
+    let event: SqsEvent = serde_json::from_str(&events["apply-webhooks-stop"]).unwrap();
+    let spooled = SpooledWebhook::read(event.records[0].body.as_deref().unwrap()).unwrap();
+    assert_eq!(spooled.form.get("Body"), Some("STOP"));
 }
 
 #[test]

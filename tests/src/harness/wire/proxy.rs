@@ -6,10 +6,12 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, Method, StatusCode, Uri, header::HOST},
+    response::{IntoResponse as _, Response},
 };
 use stack::Stack;
 
 use super::{Line, Side};
+use crate::harness::outages::AwsService;
 
 pub(super) struct Proxy {
     pub(super) target: String,
@@ -24,12 +26,17 @@ pub(super) async fn forward(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, HeaderMap, Bytes) {
+) -> Response {
     let operation = proxy.names.operation(&method, &uri, &headers, &body);
+    let service = AwsService::of(&headers);
     proxy.line.pass(&operation, Side::Before, &body).await;
+    if let Some(fault) = proxy.line.fault(service, Side::Before) {
+        proxy.line.in_flight.send_modify(|count| *count -= 1);
+        return fault.response(&body).await;
+    }
     if let Some(refusal) = proxy.line.refusal(&operation, Side::Before) {
         proxy.line.in_flight.send_modify(|count| *count -= 1);
-        return refusal.response(&body);
+        return refusal.response(&body).into_response();
     }
     let proxy_of_task = Arc::clone(&proxy);
     let forwarded = body.clone();
@@ -41,7 +48,11 @@ pub(super) async fn forward(
     });
     let answer = answered.await.unwrap_or_else(|_| bad_gateway());
     proxy.line.pass(&operation, Side::After, &body).await;
-    proxy.line.refusal(&operation, Side::After).map_or(answer, |refusal| refusal.response(&body))
+    if let Some(fault) = proxy.line.fault(service, Side::After) {
+        return fault.response(&body).await;
+    }
+    let refusal = proxy.line.refusal(&operation, Side::After);
+    refusal.map_or(answer, |refusal| refusal.response(&body)).into_response()
 }
 
 fn bad_gateway() -> (StatusCode, HeaderMap, Bytes) {

@@ -27,6 +27,8 @@ async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
         "UnpublishedQueueUrl",
         "MediaQueueUrl",
         "MediaDeadLetterQueueUrl",
+        "SpoolQueueUrl",
+        "SpoolDeadLetterQueueUrl",
         "MessagesTableName",
         "ContactsTableName",
         "NotificationsTableName",

@@ -239,6 +239,24 @@ fn refused_webhooks_ring_within_five_minutes() {
     }
 }
 
+/// The line is that of `webhook_that_is_not_stored_is_spooled_with_an_alarm` (`shared/src/webhook/receive/tests.rs`).
+#[test]
+fn spooled_webhooks_ring_at_once() {
+    let alarm = &of_type("AWS::CloudWatch::Alarm")["WebhooksSpooledAlarm"];
+    let number = |property: &str| value(alarm, property).unwrap().parse::<u32>().unwrap();
+    assert_eq!((number("Period") * number("EvaluationPeriods"), number("Threshold")), (60, 0));
+    assert_eq!(value(alarm, "MetricName"), Some("WebhooksSpooled"));
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for group in ["InboundLogGroup", "StatusLogGroup"] {
+        let counts_spooled = |filter: &&String| {
+            filter.contains(&format!("!Ref {group}\n"))
+                && filter.contains("MetricName: WebhooksSpooled,")
+                && value(filter, "FilterPattern").is_some_and(|pattern| counts(pattern, "spooled"))
+        };
+        assert_eq!(filters.values().filter(counts_spooled).count(), 1, "{group}");
+    }
+}
+
 /// Single blocks are people in countries that are not allowed.
 #[test]
 fn many_blocked_codes_ring_within_five_minutes() {

@@ -42,6 +42,13 @@ pub struct MessageResource {
     pub date_sent: Option<String>,
     /// When it last changed, in the same form.
     pub date_updated: Option<String>,
+    /// What Twilio charged for it: a decimal number that is negative for a charge, as in `-0.00500`. None until Twilio has
+    /// priced the message, which may be long after its last status.
+    #[serde(default, deserialize_with = "decimal")]
+    pub price: Option<String>,
+    /// The currency of the price by its ISO 4217 code, as in `USD`.
+    #[serde(default, deserialize_with = "decimal")]
+    pub price_unit: Option<String>,
 }
 
 impl fmt::Debug for MessageResource {
@@ -99,6 +106,15 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
     Some(rfc2822::parse(text?).ok()?.timestamp())
 }
 
+/// A text, or a number as a text. Any other value counts as none: a price of an unknown form must not hide the message.
+fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
 /// Twilio writes this number as text.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     #[derive(Deserialize)]
@@ -136,5 +152,25 @@ mod tests {
         assert_eq!(resource.changed_at(), "2023-08-24T05:01:50Z".parse().ok());
         let shown = format!("{resource:?}");
         assert!(!shown.contains("secret") && !shown.contains("4155550123"), "{shown}");
+    }
+
+    #[test]
+    fn price_of_any_form_leaves_a_message_readable() {
+        let message = json!({"sid": "SM00000000000000000000000000000001", "status": "read", "to": "whatsapp:+14155550123",
+                             "direction": "outbound-api"});
+        let of = |price: Value, unit: Value| {
+            let mut message = message.clone();
+            message["price"] = price;
+            message["price_unit"] = unit;
+            let resource: MessageResource = serde_json::from_value(message).unwrap();
+            (resource.price, resource.price_unit)
+        };
+        let usd = || Some("USD".to_owned());
+        assert_eq!(of(json!("-0.00500"), json!("USD")), (Some("-0.00500".to_owned()), usd()));
+        assert_eq!(of(json!(-0.005), json!("USD")), (Some("-0.005".to_owned()), usd()));
+        assert_eq!(of(json!(null), json!(null)), (None, None));
+        assert_eq!(of(json!({"amount": 1}), json!(true)), (None, None));
+        let absent: MessageResource = serde_json::from_value(message.clone()).unwrap();
+        assert_eq!((absent.price, absent.price_unit), (None, None));
     }
 }

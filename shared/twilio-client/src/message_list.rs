@@ -22,6 +22,8 @@ pub struct MessageFilter {
     /// `DateSent>=`: only messages that were sent on this day (GMT) or later. A message that has not been sent yet has no such
     /// day.
     pub sent_since: Option<Date>,
+    /// `DateSent<=`: only messages that were sent on this day (GMT) or earlier.
+    pub sent_until: Option<Date>,
     /// `PageSize`: messages on a page, 1 to 1,000. Twilio's default is 50.
     pub page_size: Option<u16>,
 }
@@ -48,6 +50,13 @@ impl MessageFilter {
         self
     }
 
+    /// Only messages that were sent on this day (GMT) or earlier.
+    #[must_use]
+    pub fn with_sent_until(mut self, day: Date) -> Self {
+        self.sent_until = Some(day);
+        self
+    }
+
     /// As many messages on a page, 1 to 1,000.
     #[must_use]
     pub fn with_page_size(mut self, messages: u16) -> Self {
@@ -59,8 +68,9 @@ impl MessageFilter {
         [
             ("To", self.to.clone()),
             ("From", self.from.clone()),
-            // The parameter's name is `DateSent>`, which the equals sign follows.
+            // The parameters' names are `DateSent>` and `DateSent<`, which the equals sign follows.
             ("DateSent>", self.sent_since.map(|day| day.to_string())),
+            ("DateSent<", self.sent_until.map(|day| day.to_string())),
             ("PageSize", self.page_size.map(|messages| messages.to_string())),
         ]
         .into_iter()
@@ -72,6 +82,7 @@ impl fmt::Debug for MessageFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageFilter")
             .field("sent_since", &self.sent_since)
+            .field("sent_until", &self.sent_until)
             .field("page_size", &self.page_size)
             .finish_non_exhaustive()
     }
@@ -206,10 +217,16 @@ mod tests {
             .with_to("whatsapp:+14155550123")
             .with_from("whatsapp:+14155238886")
             .with_sent_since("2026-11-20".parse().unwrap())
+            .with_sent_until("2026-11-22".parse().unwrap())
             .with_page_size(100);
         let parameters: Vec<_> = filter.parameters().map(|(name, value)| format!("{name}={value}")).collect();
-        let expected =
-            ["To=whatsapp:+14155550123", "From=whatsapp:+14155238886", "DateSent>=2026-11-20", "PageSize=100"];
+        let expected = [
+            "To=whatsapp:+14155550123",
+            "From=whatsapp:+14155238886",
+            "DateSent>=2026-11-20",
+            "DateSent<=2026-11-22",
+            "PageSize=100",
+        ];
         assert_eq!(parameters, expected);
         assert_eq!(MessageFilter::default().parameters().count(), 0);
     }

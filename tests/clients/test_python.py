@@ -53,6 +53,16 @@ def test_message_with_either_credentials_is_sent_and_read(sandbox, receiver, cre
     assert abs(datetime.now(timezone.utc) - fetched.date_sent) < timedelta(minutes=1)
 
 
+def test_message_is_priced_after_its_last_status(sandbox, client, receiver):
+    sandbox.write(AVA, "hi")
+    created = client.messages.create(to=AVA, from_=SENDER, body="Hello Ava", status_callback=receiver.status_url)
+    assert (created.price, created.price_unit) == (None, None)
+    receiver.expect_status(created.sid, "delivered")
+    eventually(lambda: client.messages(created.sid).fetch().price, "that the message was priced")
+    listed = client.messages.list(to=AVA, limit=1)[0]
+    assert (listed.sid, listed.price, listed.price_unit) == (created.sid, "-0.00500", "USD")
+
+
 def test_messaging_service_chooses_the_sender(client, receiver):
     parameters = {"content_sid": ORDER_UPDATE, "content_variables": json.dumps({"1": "Ava", "2": "A-17"})}
     message = client.messages.create(

@@ -110,7 +110,7 @@ async fn fetch(
     let message = memory.messages.get(&sid);
     memory.outages.check(ReadOperation::Fetch, message.map(|message| message.to.as_str()))?;
     let message = message.ok_or_else(|| caller.not_found())?;
-    Ok(Json(message_resource(&sandbox.config.account_sid, message)))
+    Ok(Json(message_resource(&sandbox.config.account_sid, message, sandbox.now())))
 }
 
 /// Redacts (`Body=`) or cancels (`Status=canceled`).
@@ -139,7 +139,7 @@ async fn update(
         _ => return Err(ApiError::bad_request(30400, "Parameters are not valid")),
     }
     message.updated_at = sandbox.now();
-    Ok(Json(message_resource(&sandbox.config.account_sid, message)))
+    Ok(Json(message_resource(&sandbox.config.account_sid, message, sandbox.now())))
 }
 
 async fn delete(

@@ -144,13 +144,13 @@ struct RecordFilter {
 }
 
 async fn messages(State(sandbox): State<Arc<Sandbox>>, Query(filter): Query<RecordFilter>) -> Json<Vec<Value>> {
-    let memory = sandbox.memory();
+    let (memory, now) = (sandbox.memory(), sandbox.now());
     let concerns = |address: &str, message: &Message| message.to == address || message.from.as_deref() == Some(address);
     let messages =
         memory.messages.iter().filter(|m| filter.address.as_deref().is_none_or(|address| concerns(address, m)));
     // Twilio's own resource has only the number of files, and a test needs their URLs.
     let shown = messages.map(|message| {
-        let mut shown = message_json(&sandbox.config.account_sid, message);
+        let mut shown = message_json(&sandbox.config.account_sid, message, now);
         if let Some(fields) = shown.as_object_mut() {
             fields
                 .insert("sandbox_media_urls".to_owned(), message.media.iter().map(|file| file.url.as_str()).collect());

@@ -16,9 +16,11 @@ use crate::{
 };
 
 mod places;
+mod price;
 mod tally;
 
 pub(crate) use places::Place;
+pub(crate) use price::{PRICE_UNIT, price};
 pub(crate) use tally::WebhookTally;
 
 use places::Places;

@@ -34,7 +34,8 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     pub(crate) fn snapshot(&self) -> Value {
         let messages = self.memory.messages.iter().rev().take(NEWEST);
-        let mut messages: Vec<_> = messages.map(|message| message_json(&self.config.account_sid, message)).collect();
+        let mut messages: Vec<_> =
+            messages.map(|message| message_json(&self.config.account_sid, message, self.now)).collect();
         messages.reverse();
         messages.extend(self.memory.mailbox.iter().filter_map(shown::message_json));
         // The phones show messages and e-mails in the order in which they came.
@@ -116,10 +117,10 @@ impl View<'_> {
 }
 
 /// A message as the API shows it, and under `sandbox` what the API does not show of it.
-pub(crate) fn message_json(account_sid: &AccountSid, message: &Message) -> Value {
+pub(crate) fn message_json(account_sid: &AccountSid, message: &Message, now: Timestamp) -> Value {
     let outbound = message.direction != "inbound";
     let media: Vec<_> = message.media.iter().map(media_json).collect();
-    let mut shown = message_resource(account_sid, message);
+    let mut shown = message_resource(account_sid, message, now);
     if let Some(fields) = shown.as_object_mut() {
         let added = json!({
             "person": message.person(), "outbound": outbound, "answer": message.webhooks.shown(),

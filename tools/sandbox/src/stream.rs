@@ -60,7 +60,7 @@ impl Stream {
             return;
         }
         for message in changed_messages.iter().filter_map(|sid| messages.get(sid)) {
-            self.send("message", &message_json(&view.config.account_sid, message));
+            self.send("message", &message_json(&view.config.account_sid, message, view.now));
         }
         let known = changed_entries.iter().filter(|number| **number <= sent.entry_number);
         for entry in known.filter_map(|number| timeline.get(*number)).chain(timeline.since(sent.entry_number)) {

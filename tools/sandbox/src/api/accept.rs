@@ -69,7 +69,7 @@ pub(super) fn accept(sandbox: &Arc<Sandbox>, mut message: Message) -> Result<Cre
         let event = event.of(&message.to, Some(message.sid.as_str()));
         memory.record(now, message.complete(event));
     }
-    let shown = message_resource(&sandbox.config.account_sid, &message);
+    let shown = message_resource(&sandbox.config.account_sid, &message, now);
     let sid = message.sid.clone();
     store(&mut memory, message, sender);
     let call = excess.map_or_else(|| faults.clone(), |code| InjectedFault::Fail { code }.into());

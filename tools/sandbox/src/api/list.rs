@@ -62,7 +62,7 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     };
     let (shown, has_next) = found(&memory.messages, &filter, is_listed, begin, page_size);
     let messages: Vec<_> =
-        shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message)).collect();
+        shown.iter().map(|(_, message)| message_resource(&sandbox.config.account_sid, message, now)).collect();
     let uri = |page: usize, token: Option<String>| uri(sandbox, query, page_size, page, token);
     let next =
         shown.last().filter(|_| has_next).map(|(place, _)| uri(page.saturating_add(1), Some(token(*place, 'A'))));

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        alerts, completions, consent, contacts, dlq, doctor, events, listen, media_key, messages, notifications, otp,
-        pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
+        alerts, completions, consent, contacts, cost, dlq, doctor, events, listen, media_key, messages, notifications,
+        otp, pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
     },
     globals::Globals,
 };
@@ -75,6 +75,8 @@ pub enum TopLevelCommand {
     Templates(templates::TemplatesCommand),
     /// Alerts of Twilio's debugger: webhooks that failed, requests that were refused, messages that were not delivered
     Alerts(alerts::AlertsArguments),
+    /// What messages have cost: by campaign, account, country, category, route and day
+    Cost(cost::CostArguments),
     /// Replace the auth token without losing a webhook
     Rotate(rotate::RotateArguments),
     /// The key that signs media links on a domain of your own

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod completions;
 pub mod consent;
 pub mod contacts;
+pub mod cost;
 pub mod dlq;
 pub mod doctor;
 pub mod events;

@@ -6,7 +6,7 @@
 //!
 //! What can be decided without AWS and Twilio is in modules of pure functions: why a signature does not match
 //! ([`diagnosis`]), the order of steps that changes an auth token ([`rotation`]), a file of contacts ([`contact_file`]), a file of a
-//! template ([`template_file`]).
+//! template ([`template_file`]), what a message costs ([`prices`]).
 //!
 //! *Invariant:* a type that holds an address, a text or a key as plain text does not derive `Debug`
 //! ([`redaction`]).
@@ -25,9 +25,11 @@ pub mod error;
 pub mod finding;
 pub mod globals;
 pub mod lambda;
+pub mod money;
 pub mod output;
 mod own_api;
 pub mod people;
+pub mod prices;
 pub mod redaction;
 pub mod rotation;
 pub mod session;
@@ -77,6 +79,7 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Resume(arguments) => commands::pause::resume(arguments, session).await,
         TopLevelCommand::Templates(command) => Box::pin(commands::templates::run(command, session)).await,
         TopLevelCommand::Alerts(arguments) => Box::pin(commands::alerts::run(arguments, session)).await,
+        TopLevelCommand::Cost(arguments) => Box::pin(commands::cost::run(arguments, session)).await,
         TopLevelCommand::MediaKey(command) => commands::media_key::run(command, session).await,
         TopLevelCommand::Rotate(arguments) => Box::pin(commands::rotate::run(arguments, session)).await,
         TopLevelCommand::Doctor(arguments) => Box::pin(commands::doctor::run(arguments, session)).await,

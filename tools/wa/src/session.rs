@@ -111,12 +111,16 @@ impl Session {
 
     /// The account's calls to Twilio, with the credentials of the environment or else of the stack's secret.
     pub async fn twilio(&self) -> Result<AccountClient, CommandError> {
-        let account_sid = self.account_sid().await?;
-        let credentials = match credentials_in_environment(&account_sid) {
+        self.twilio_of(&self.account_sid().await?).await
+    }
+
+    /// The calls of this account, with credentials from the same places.
+    pub async fn twilio_of(&self, account_sid: &AccountSid) -> Result<AccountClient, CommandError> {
+        let credentials = match credentials_in_environment(account_sid) {
             Some(credentials) => credentials,
-            None => credentials_in_secret(self.accounts().await?, &account_sid)?,
+            None => credentials_in_secret(self.accounts().await?, account_sid)?,
         };
-        Ok(self.twilio_client().await?.account(account_sid, credentials))
+        Ok(self.twilio_client().await?.account(account_sid.clone(), credentials))
     }
 
     pub async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, CommandError> {

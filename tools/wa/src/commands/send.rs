@@ -14,12 +14,14 @@ use shared::queues::{BATCH_MESSAGES, EnqueueOutcome, LaneQueues, LaneUrls, Messa
 
 use crate::{error::CommandError, output::PropertyTable, session::Session};
 
+mod estimate;
 mod follow;
 mod known;
 mod preview;
 mod request;
 mod templates;
 
+use estimate::EstimateArguments;
 use known::{KnownNotification, KnownNotifications};
 use request::{NotificationFlags, NotificationRequest, account_of};
 use templates::TemplateCatalog;
@@ -27,6 +29,7 @@ use templates::TemplateCatalog;
 const EXAMPLE: &str = r"Example:
   wa send --to +14155550123 --category utility --template order_update --locale en --variable 1=Ava --wait
   wa send --file notification.json --dry-run
+  wa send --file campaign.json --dry-run --estimate --prices rate-card.csv
   jq -c '.[]' orders.json | wa send --file - --yes";
 
 const USAGE: &str = "\
@@ -51,9 +54,11 @@ pub struct SendArguments {
     /// Give a template's variables that have no value the template's samples
     #[arg(long)]
     use_samples: bool,
-    /// Only show what would be decided now, and why; nothing is written
+    /// Only show what would be decided now, and why, and what it will cost; nothing is written
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    estimate: EstimateArguments,
 }
 
 pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), CommandError> {
@@ -74,7 +79,7 @@ pub async fn run(arguments: &SendArguments, session: &Session) -> Result<(), Com
     let problem = |request: &NotificationRequest| templates.problem(&request.notification);
     if arguments.dry_run {
         let problems: Vec<_> = requests.iter().map(problem).collect();
-        return preview::run(session, &requests, &problems).await;
+        return preview::run(session, &requests, &problems, &arguments.estimate).await;
     }
     if let Some((request, problem)) = requests.iter().find_map(|request| Some((request, problem(request)?))) {
         return Err(CommandError::usage(format!("{}: {problem}. Nothing was queued", request.notification.id)));

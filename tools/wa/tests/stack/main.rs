@@ -6,6 +6,7 @@
 
 mod alerts;
 mod contacts;
+mod cost;
 mod dlq;
 mod doctor;
 mod events;

@@ -24,7 +24,10 @@ use stores::{
 };
 use twilio_types::sid::AccountSid;
 
-use super::request::{NotificationRequest, account_of};
+use super::{
+    estimate::{CampaignEstimate, EstimateArguments, PlanFacts, PlannedMessages, ShownFees},
+    request::{NotificationRequest, account_of},
+};
 use crate::{
     error::CommandError,
     output::{Format, PropertyTable},
@@ -59,11 +62,17 @@ struct Preview {
     /// How it would be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     way: Option<PlannedRoute>,
+    /// The fees of each of its messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<ShownFees>,
     facts: PreviewFacts,
+    /// What it will send; none if it is refused.
+    #[serde(skip)]
+    planned: Option<PlannedMessages>,
 }
 
 /// The properties in the order of their importance to people.
-const FIELDS: [&str; 8] = ["id", "to", "category", "decision", "reason", "until", "way", "facts"];
+const FIELDS: [&str; 9] = ["id", "to", "category", "decision", "reason", "until", "way", "cost", "facts"];
 
 /// The content or one of the fallbacks, and how it would be sent.
 #[derive(Serialize)]
@@ -102,7 +111,9 @@ pub(super) async fn run(
     session: &Session,
     requests: &[NotificationRequest],
     problems: &[Option<String>],
+    estimate: &EstimateArguments,
 ) -> Result<(), CommandError> {
+    let prices = estimate.prices()?;
     let mut templates = BTreeMap::new();
     for request in requests {
         let account_sid = account_of(session, &request.notification).await?;
@@ -124,8 +135,15 @@ pub(super) async fn run(
         .await?;
     for (preview, problem) in previews.iter_mut().zip(problems) {
         preview.refuse_because(problem.as_deref());
+        preview.cost = preview.planned.map(|planned| planned.fees(&prices));
     }
-    show(session, &previews)?;
+    let campaign = CampaignEstimate::of(previews.iter().filter_map(|preview| preview.planned), &prices)?;
+    if estimate.estimate {
+        session.output.table(&campaign.table()?)?;
+    } else {
+        show(session, &previews)?;
+    }
+    campaign.notes().iter().for_each(|note| session.terminal.note(note));
     let refused = previews.iter().filter(|preview| preview.decision == PreviewVerdict::Refuse).count();
     match (refused, previews.len()) {
         (0, _) => Ok(()),
@@ -139,6 +157,7 @@ impl Preview {
     fn refuse_because(&mut self, problem: Option<&str>) {
         if let Some(problem) = problem.filter(|_| self.decision != PreviewVerdict::Refuse) {
             (self.decision, self.reason, self.until) = (PreviewVerdict::Refuse, Some(problem.to_owned()), None);
+            self.planned = None;
         }
     }
 }
@@ -192,15 +211,18 @@ impl Previewer<'_> {
             template_settings: &settings.templates,
         };
         let finding = finished.unwrap_or_else(|| policy_finding(&case, now));
+        let facts = PreviewFacts::of(&case, country, state, now);
         Ok(Preview {
             id: notification.id.to_string(),
             to: notification.to.to_string(),
             category: notification.category.as_str(),
             decision: finding.verdict,
+            planned: planned(&case, &finding, &facts, now),
             reason: finding.reason,
             until: finding.until,
             way: finding.way,
-            facts: PreviewFacts::of(&case, country, state, now),
+            cost: None,
+            facts,
         })
     }
 }
@@ -217,6 +239,21 @@ fn new(notification: &Notification, account_sid: &AccountSid, now: Timestamp) ->
         request: None,
     };
     StoredNotification::new(subject, now)
+}
+
+/// The messages that follow from a finding. What waits counts with its content: its route is decided later.
+fn planned(case: &Case<'_>, finding: &PreviewFinding, facts: &PreviewFacts, now: Timestamp) -> Option<PlannedMessages> {
+    if finding.verdict == PreviewVerdict::Refuse {
+        return None;
+    }
+    let option = finding.way.as_ref().map_or(0, |way| way.route);
+    let facts = PlanFacts {
+        templates: case.templates,
+        country: facts.country,
+        window_open_until: facts.window_open_until,
+        at: finding.until.unwrap_or(now),
+    };
+    PlannedMessages::of(case.notification, option, &facts)
 }
 
 struct PreviewFinding {

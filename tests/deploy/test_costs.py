@@ -1,10 +1,13 @@
-"""The costs of docs/deploy.md: the arithmetic of the table, and its counted units against what the running system uses."""
+"""The costs of docs/costs.md: the arithmetic of the table, and its counted units against what the running system uses."""
 
+import csv
 import json
+import math
 import os
 import re
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -14,10 +17,25 @@ from botocore.awsrequest import AWSRequest
 
 from play import DEADLINE, ORDER_UPDATE, ROOT, Sandbox
 
-DOCUMENT = (ROOT / "docs/deploy.md").read_text()
+DOCUMENT = (ROOT / "docs/costs.md").read_text()
+# The prices with which `wa` computes.
+PRICES = ROOT / "tools/wa/src/prices/aws.csv"
 TEMPLATE = (ROOT / "template.yaml").read_text()
 MESSAGES = 5
 ATTEMPTS = 3
+# People who write and are written to at the same time, as many as the local stack carries in some seconds.
+CONVERSATIONS = 80
+CONCURRENT_REQUESTS = 8
+# One inbound message and four statuses.
+EVENTS_OF_CONVERSATION = 5
+# What SQS gives and takes in one request.
+BATCH = 10
+# A second, of one WhatsApp sender.
+CONVERSATION_RATE = 80
+# Of the stream of a new table.
+SHARDS = 4
+# In USD.
+MILLION_CONVERSATIONS_AT_MOST = 25
 # Run by the clock and not for a message.
 NOT_COUNTED = ("ReconcileFunction", "ReleaseFunction", "TemplateSyncFunction")
 
@@ -38,6 +56,13 @@ def of_messages():
     return {row[0]: (number(row[1]), number(row[2])) for row in rows("unit") if not row[0].startswith("**")}
 
 
+def test_documented_units_and_prices_are_those_of_wa():
+    with PRICES.open(newline="") as file:
+        known = [[row[name] for name in ("unit", "sent", "inbound", "price")] for row in csv.DictReader(file)]
+    documented = [[name, *cells[:3]] for name, *cells in rows("unit")[:-1]]
+    assert [[name, *map(number, cells)] for name, *cells in documented] == [[name, *map(float, cells)] for name, *cells in known]
+
+
 def test_costs_of_messages_are_units_times_prices():
     *units, total = rows("unit")
     sums = [0.0, 0.0]
@@ -47,6 +72,34 @@ def test_costs_of_messages_are_units_times_prices():
             assert number(cost) == pytest.approx(expected, abs=0.006), name
             sums[place] += expected
     assert [number(cell) for cell in total[4:]] == pytest.approx(sums, abs=0.06)
+
+
+def of_conversation():
+    """Unit: amount."""
+    return {row[0]: number(row[1]) for row in rows("part") if not row[0].startswith("**")}
+
+
+def test_million_conversations_cost_at_most_their_limit():
+    *units, total = rows("part")
+    prices = {name: number(price) for name, _, _, price, *_ in rows("unit")[:-1]}
+    assert {name: number(price) for name, _, price, _ in units} == prices
+    expected = [number(amount) * number(price) for _, amount, price, _ in units]
+    assert [number(cost) for *_, cost in units] == pytest.approx(expected, abs=0.006)
+    assert number(total[-1]) == pytest.approx(sum(expected), abs=0.06)
+    assert sum(expected) <= MILLION_CONVERSATIONS_AT_MOST
+
+
+def test_batches_of_conversations_are_as_large_as_the_template_makes_them():
+    amounts = of_conversation()
+    publish = TEMPLATE.partition("\n  PublishFunction:")[2]
+    (window,) = set(re.findall(r"MaximumBatchingWindowInSeconds: (\d+)\n[^-]*?ParallelizationFactor", publish))
+    (factor,) = set(re.findall(r"ParallelizationFactor: (\d+)", publish))
+    objects = SHARDS * int(factor) / int(window) / CONVERSATION_RATE
+    assert amounts["objects written to S3"] == pytest.approx(objects)
+    assert amounts["requests of Lambda"] == pytest.approx(amounts["requests of the API"] + 1 / BATCH + objects)
+    sent = math.ceil(EVENTS_OF_CONVERSATION / objects / BATCH) * objects
+    assert amounts["requests to the events queue"] == pytest.approx(sent + 2 * EVENTS_OF_CONVERSATION / BATCH)
+    assert amounts["requests to the notification queues"] == pytest.approx(1 + 2 / BATCH)
 
 
 def test_costs_of_an_idle_month_are_units_times_prices():
@@ -127,13 +180,16 @@ class Counters:
 
     def receive(self, person, number):
         """Receives this number of events of a person, and those of others that come before."""
+        self.receive_of([person], number)
+
+    def receive_of(self, people, number):
         queue, end = self._outputs["EventsQueueUrl"], time.monotonic() + DEADLINE
         while number > 0:
             assert time.monotonic() < end, f"{number} events are missing"
             received = self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in received.get("Messages", []):
                 self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-                number -= person in message["Body"]
+                number -= any(person in message["Body"] for person in people)
 
     def forget_events(self):
         self._sqs.purge_queue(QueueUrl=self._outputs["EventsQueueUrl"])
@@ -188,3 +244,38 @@ def units_of(counters, people, act, events, sends):
     # Each request of the API runs a function, and each batch of `publish` writes an object.
     used["requests of Lambda"] = used["requests of the API"] + used["objects written to S3"] + sends
     return used
+
+
+@pytest.mark.skipif("STACK_SANDBOX_URL" not in os.environ, reason="make test starts the system that this needs")
+def test_counted_units_of_conversations_are_as_documented():
+    counters, sandbox = Counters(), Sandbox(os.environ["STACK_SANDBOX_URL"])
+    people = [sandbox.control("POST", "people", {"name": f"Costs {n}"}).json()["address"] for n in range(CONVERSATIONS)]
+    for person in people:
+        sandbox.write(person, "Hello")
+    documented = of_conversation()
+    for attempt in range(ATTEMPTS):
+        used = units_of_conversations(counters, sandbox, people)
+        wrong = [
+            f"{name}: {amount}, documented {documented[name]}" for name, amount in used.items()
+            if amount > 1.05 * documented[name]
+        ]
+        if not wrong:
+            break
+    assert not wrong, f"in each of {attempt + 1} attempts: {wrong}"
+    for person in people:
+        sandbox.control("DELETE", f"people/{person}")
+
+
+def units_of_conversations(counters, sandbox, people):
+    """What a conversation uses while others go on: a person writes, and is sent a message with four statuses."""
+    before = counters.quiet()
+    counters.forget_events()
+    numbers = [person.removeprefix("whatsapp:") for person in people]
+    with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
+        list(pool.map(lambda person: sandbox.write(person, "Where is my order?"), people))
+        counters.receive_of(numbers, len(people))
+        list(pool.map(counters.notify, people))
+    counters.receive_of(numbers, (EVENTS_OF_CONVERSATION - 1) * len(people))
+    after = counters.quiet()
+    # How large batches are depends on the machine: at AWS they are larger.
+    return {name: (after[name] - before[name]) / len(people) for name in after if name != "objects written to S3"}

@@ -21,6 +21,7 @@ pub mod assumed_role;
 pub mod aws;
 pub mod deadline;
 pub mod env;
+pub mod erasure;
 pub mod event_bus;
 pub mod http_reply;
 pub mod http_request;

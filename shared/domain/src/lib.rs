@@ -7,6 +7,7 @@
 //! - Its templates: [`templates`], [`template_settings`].
 //! - Who may receive it: [`contact_key`], [`opt_out_keywords`], [`opt_out_request`], [`preference`], [`suppression`],
 //!   [`consent`], [`policy`].
+//! - What is known of them, and how it is forgotten: [`identities`], [`erasure`].
 //! - When: [`region`], [`quiet_hours`], [`pause`], [`daily_cap`], [`route_health`], [`lane`], [`token_bucket`],
 //!   [`planning`], [`waiting`].
 //! - How to respond to a failure: [`failure_response`].
@@ -31,8 +32,10 @@ pub mod daily_cap;
 pub mod digest;
 pub mod email;
 pub mod email_settings;
+pub mod erasure;
 pub mod failure_response;
 pub mod file_type;
+pub mod identities;
 pub mod json;
 pub mod json_fields;
 pub mod lane;

@@ -22,7 +22,9 @@ use super::{
     ArrivedForm, NotRecorded, SpooledWebhook, WebhookAnswer, WebhookError, WebhookRecorder, WebhookVerifier,
     budget::WebhookBudget, record::account_of,
 };
-use crate::{aws, env, http_reply, log::untraced, queues::SpoolQueue, report::Chain, secrets::Secrets, start::StartError};
+use crate::{
+    aws, env, http_reply, log::untraced, queues::SpoolQueue, report::Chain, secrets::Secrets, start::StartError,
+};
 
 /// Receives webhooks of every kind.
 #[derive(Debug)]
@@ -45,10 +47,8 @@ impl WebhookReceiver {
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let config = aws::for_webhooks(&config);
         let spool = env::optional("SPOOL_QUEUE_URL");
-        let (secrets, recorder) = tokio::join!(
-            Secrets::load(secrets_manager, secret_id, max_age),
-            WebhookRecorder::from_env(aws_sdk_dynamodb::Client::new(&config))
-        );
+        let (secrets, recorder) =
+            tokio::join!(Secrets::load(secrets_manager, secret_id, max_age), WebhookRecorder::from_env(&config));
         Ok(Self {
             verifier: WebhookVerifier { secrets: secrets?.into(), public_base_url },
             recorder: recorder?,

@@ -1,8 +1,9 @@
 //! Records a webhook that Twilio signed, whatever its form is: when it arrives, or when it is applied from the spool.
 
 use aws_sdk_dynamodb::Client;
+use aws_types::SdkConfig;
 #[cfg(test)]
-use domain::account_settings::AccountSettings;
+use domain::{account_settings::AccountSettings, erasure::ErasureKey};
 use domain::{callback_url::CallbackOrigin, opt_out_request::Intent, trace_id::TraceId};
 use stores::{
     contacts::Contacts,
@@ -23,7 +24,7 @@ use twilio_webhook::{
 use super::budget::STORE_BUDGET;
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
-    env,
+    env, erasure,
     log::found_trace,
     start::{StartError, log_warm_up},
     tenants::{DeferredTenants, TenantsError},
@@ -83,11 +84,12 @@ pub enum NotRecorded {
 }
 
 impl WebhookRecorder {
-    /// Reads `MESSAGES_TABLE`, `CONTACTS_TABLE` and what [`DeferredTenants::from_env`] reads, and opens the connection. It
-    /// does not fail while DynamoDB does not answer, and does not wait long for it.
-    pub async fn from_env(dynamodb: Client) -> Result<Self, StartError> {
+    /// Reads `MESSAGES_TABLE`, `CONTACTS_TABLE`, what [`erasure::key_from_env`] and [`DeferredTenants::from_env`] read, and opens
+    /// the connection. It does not fail while DynamoDB does not answer, and does not wait long for it.
+    pub async fn from_env(config: &SdkConfig) -> Result<Self, StartError> {
+        let dynamodb = Client::new(config);
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
-        let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
+        let contacts_table = env::required("CONTACTS_TABLE")?;
         // The keywords are normalised while the connection opens: that needs the processor, and it waits for the network.
         let tenants = async {
             let tenants = DeferredTenants::from_env(&dynamodb)?;
@@ -96,8 +98,9 @@ impl WebhookRecorder {
             }
             Ok::<_, StartError>(tenants)
         };
-        let (warmed, tenants) = tokio::join!(messages.warm(), tenants);
+        let (warmed, tenants, erasure) = tokio::join!(messages.warm(), tenants, erasure::key_from_env(config));
         log_warm_up(warmed);
+        let contacts = Contacts::new(dynamodb.clone(), contacts_table, erasure?);
         Ok(Self {
             inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts),
             statuses: StatusRecorder::new(messages.clone()),
@@ -110,7 +113,7 @@ impl WebhookRecorder {
     #[cfg(test)]
     pub(super) fn of_tables(dynamodb: Client) -> Self {
         let messages = Messages::new(dynamodb.clone(), "Messages".to_owned());
-        let contacts = Contacts::new(dynamodb.clone(), "Contacts".to_owned());
+        let contacts = Contacts::new(dynamodb.clone(), "Contacts".to_owned(), ErasureKey::of_no_erasure());
         Self {
             inbound: InboundRecorder::new(dynamodb, messages.clone(), contacts),
             statuses: StatusRecorder::new(messages.clone()),

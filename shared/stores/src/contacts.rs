@@ -8,6 +8,7 @@
 //! | `person` at the home identity | the person ([`domain::person::Person`]): preferences, consents, service windows, what the cap and the rate count, the other identities, a version | `inbound`, `send` in the transaction of its claim, `contacts`, `publish`, `reconcile`, `wa` | never, if it holds a STOP or a consent; else 30 days after its last change |
 //! | `person` at another identity | `home`: the identity of the same person that has the item above | the writer of a message that named both | never |
 //! | `consent#<category>#<time>#<random>` | the evidence of one consent or withdrawal | `contacts`, `wa` | never |
+//! | `person` at `AC#erased:<hash>` | that an erased person is suppressed ([`domain::erasure`]): no identity and no history | `wa erase` | never |
 //! | `history#SM`, `history#<time>#<random>` | one STOP or START | the writer of the person, in one transaction | never |
 //!
 //! *Invariants:*
@@ -16,6 +17,8 @@
 //!   when it is written: no stop, no withdrawal, no message and no other claim came between.
 //! - `person` at one identity names all others as `aliases`, and each of those names it as `home`. One transaction changes
 //!   all of them.
+//! - An identity has an item, or there is one at its hash, never both: what creates the one is refused while the other is
+//!   stored, or deletes it in the same transaction. So a message to an erased person is always refused by the claim.
 //! - Evidence and history are never changed.
 
 use std::collections::HashMap;
@@ -24,7 +27,7 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, KeysAndAttributes},
 };
-use domain::contact_key::ContactKey;
+use domain::{contact_key::ContactKey, erasure::ErasureKey};
 
 use crate::{
     attribute::{text, text_in},
@@ -33,6 +36,7 @@ use crate::{
 
 mod awaiting;
 mod consents;
+mod erased;
 mod history;
 mod listing;
 mod merged_person;
@@ -42,6 +46,7 @@ mod preferences;
 mod unchanged;
 mod windows;
 
+pub use erased::{ERASURE_REASON, ErasedPerson, PersonRecords};
 pub use history::HistoryEntry;
 pub use listing::{ContactPage, ContactRecord, RecordedFact};
 pub use merged_person::MergedPerson;
@@ -60,13 +65,14 @@ pub const MAX_ROUNDS: usize = 24;
 pub struct Contacts {
     client: Client,
     table: String,
+    erasure: ErasureKey,
 }
 
 const READING: &str = "reading a person from the Contacts table";
 
 impl Contacts {
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: Client, table: String, erasure: ErasureKey) -> Self {
+        Self { client, table, erasure }
     }
 
     /// The person of an identity, read consistently. A person of whom nothing is stored is a new one.
@@ -92,7 +98,7 @@ impl Contacts {
     }
 
     /// The people of these identities, from the items of [`Contacts::batch_keys`]. Where an identity is an alias, the
-    /// person is read from the home.
+    /// person is read from the home; where nothing is stored, from the hash of an erased person.
     pub async fn persons_in(
         &self,
         contacts: &[ContactKey],
@@ -114,7 +120,16 @@ impl Contacts {
             }
             known.extend(found);
         }
-        Ok(contacts.iter().map(|contact| (contact.clone(), resolve(contact, &known))).collect())
+        let mut people: HashMap<_, _> =
+            contacts.iter().map(|contact| (contact.clone(), resolve(contact, &known))).collect();
+        let absent: Vec<_> = people.values().filter(|person| person.version.is_none()).map(|one| &one.home).collect();
+        let erased = self.erased_persons(absent.into_iter()).await?;
+        for person in people.values_mut().filter(|person| person.version.is_none()) {
+            if let Some(erased) = erased.get(&self.erasure.erased(&person.home)).cloned() {
+                *person = erased;
+            }
+        }
+        Ok(people)
     }
 
     /// All items of a contact, read consistently.

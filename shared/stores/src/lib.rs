@@ -12,8 +12,8 @@
 //!
 //! The file of each table lists its kinds of items, who writes them and when they expire.
 //!
-//! - Over several tables: [`record_inbound`], [`notification_log`], [`cancel_notification`], [`mod@republish`].
-//! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), `attribute` and [`fault`].
+//! - Over several tables: [`personal_data`], [`record_inbound`], [`notification_log`], [`cancel_notification`], [`mod@republish`].
+//! - Shared: [`mod@dynamodb`] (conditional writes, transactions, batch reads), [`scan`], `attribute` and [`fault`].
 //!
 //! *Invariants:*
 //! - No write relies on an earlier read: its condition says what it assumes, and a refusal brings the stored item. A
@@ -36,11 +36,13 @@ pub mod notification_log;
 pub mod notifications;
 pub mod pauses;
 pub mod pending_cancellations;
+pub mod personal_data;
 pub mod rate_limits;
 pub mod record_inbound;
 pub mod record_status;
 pub mod republish;
 pub mod route_health;
+pub mod scan;
 pub mod senders;
 pub mod sweeps;
 pub mod templates;

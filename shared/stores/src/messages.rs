@@ -13,7 +13,8 @@
 //! could not write.
 //!
 //! *Invariant:* the write that stores a webhook is the write that recognises a duplicate: one Put under the condition
-//! that the item is not stored yet. No item is written twice.
+//! that the item is not stored yet. No item is written twice, except that an erasure makes a marker of a message
+//! ([`crate::personal_data`]).
 
 use std::fmt;
 
@@ -207,8 +208,8 @@ impl RecordOutcome {
 
 #[derive(Debug, Clone)]
 pub struct Messages {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 const IS_FIRST: &str = "attribute_not_exists(subject)";

@@ -2,7 +2,7 @@
 //!
 //! | key `notification` | what the item holds | written by | expires |
 //! |---|---|---|---|
-//! | `AC#<id>` | the request, the progress ([`domain::progress`]), the lease of a claim, a version | `send`; `publish` and `reconcile` after a report of Twilio | 45 days after its last change |
+//! | `AC#<id>` | the request, the progress ([`domain::progress`]), the lease of a claim, a version | `send`; `publish` and `reconcile` after a report of Twilio | 45 days after its last change; with its content, as messages do once it has ended |
 //! | `message#AC#SM` | the id of the notification (`owner`) that a message belongs to | `send`, when it resolves an unknown outcome, and when it claims the next attempt after the message | after 45 days |
 //! | `reuse#AC#<id>#<digest>` | a rejected notification whose id belongs to another one | `send` | after 45 days |
 //!
@@ -17,7 +17,11 @@ use aws_sdk_dynamodb::{
     Client,
     types::{KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
-use domain::{notification::NotificationId, progress::Attempt};
+use domain::{
+    limits::{NOTIFICATION_RETENTION, Retention, expiry},
+    notification::NotificationId,
+    progress::Attempt,
+};
 use jiff::Timestamp;
 use twilio_types::sid::{AccountSid, MessageSid};
 
@@ -44,8 +48,9 @@ pub use record::{Due, Lease, NotificationState, StoredNotification, Subject};
 
 #[derive(Debug, Clone)]
 pub struct Notifications {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    retention: Retention,
 }
 
 /// What became of a write.
@@ -65,7 +70,24 @@ const MAX_ROUNDS: usize = 8;
 
 impl Notifications {
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, retention: Retention::default() }
+    }
+
+    /// The same table, where a notification that has ended is stored for this time as long as it has its content.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// The item of a notification with the next version. What was written to a person is kept no longer than the messages
+    /// are.
+    fn item(&self, after: &StoredNotification, seen: Option<i64>, now: Timestamp) -> Result<Item, StoreError> {
+        let mut item = after.to_item(seen, now)?;
+        if after.keeps_content_after_its_end() {
+            let expires_at = expiry(now, NOTIFICATION_RETENTION.min(self.retention.into()));
+            item.insert("expires_at".to_owned(), number(expires_at));
+        }
+        Ok(item)
     }
 
     /// Opens the connection at the cold start, so that the first notification does not wait for its handshake. The
@@ -115,7 +137,7 @@ impl Notifications {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(after.to_item(seen, now)?))
+            .set_item(Some(self.item(after, seen, now)?))
             .condition_expression(condition)
             .expression_attribute_values(name, number(value));
         match conditional(WRITING, put).await? {
@@ -137,7 +159,7 @@ impl Notifications {
         let (condition, name, value) = condition(seen, now);
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(after.to_item(seen, now)?))
+            .set_item(Some(self.item(after, seen, now)?))
             .condition_expression(condition)
             .expression_attribute_values(name, number(value))
             .return_values_on_condition_check_failure(AllOld)
@@ -197,7 +219,7 @@ impl Notifications {
     pub async fn record_id_reuse(&self, reused: &StoredNotification, now: Timestamp) -> Result<(), StoreError> {
         let digest = reused.subject.digest.get(..16).unwrap_or_default();
         let key = text(format_args!("reuse#{}#{}#{digest}", reused.subject.account_sid, reused.subject.id));
-        let mut item = StoredNotification { reuse: true, ..reused.clone() }.to_item(None, now)?;
+        let mut item = self.item(&StoredNotification { reuse: true, ..reused.clone() }, None, now)?;
         item.insert("notification".to_owned(), key);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
         put.map(drop).map_err(|error| StoreError::of_sdk("recording a reused id in the Notifications table", error))

@@ -157,7 +157,8 @@ impl Verifications {
                 .expression_attribute_values(":seen", text(lease)),
         };
         let put = put.build().map_err(|error| StoreError::new(CLAIMING, error))?;
-        let actions = vec![TransactWriteItem::builder().put(put).build(), contacts.unchanged_action(person)?];
+        let mut actions = vec![TransactWriteItem::builder().put(put).build()];
+        actions.extend(contacts.unchanged_actions(person)?);
         Ok(match transact(&self.client, CLAIMING, actions).await? {
             TransactionOutcome::Written => VerificationClaim::Claimed,
             TransactionOutcome::Refused(_) => VerificationClaim::Changed,

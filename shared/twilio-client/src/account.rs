@@ -38,7 +38,17 @@ pub enum Cancellation {
     TooLate,
 }
 
+/// The outcome of deleting a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// The message does not exist any more.
+    Deleted,
+    /// Twilio has not sent the message yet, and deletes none before (error 20009).
+    NotYet,
+}
+
 const NOT_FOUND: u16 = 404;
+const CONFLICT: u16 = 409;
 
 impl AccountClient {
     pub(crate) fn new(client: TwilioClient, account_sid: AccountSid, credentials: Credentials) -> Self {
@@ -128,6 +138,18 @@ impl AccountClient {
         match self.call(ApiRequest::delete(Product::Api, path)).await {
             Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(()),
             deleted => deleted,
+        }
+    }
+
+    /// Deletes a message with its text and its addresses. Its files are deleted before, by [`Self::delete_media`].
+    ///
+    /// Source: Twilio, "Messages resource", "Delete a Message resource".
+    pub async fn delete(&self, message_sid: &MessageSid) -> Result<Deletion, TwilioError> {
+        match self.call(ApiRequest::delete(Product::Api, self.message_path(message_sid))).await {
+            Ok(()) => Ok(Deletion::Deleted),
+            Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(Deletion::Deleted),
+            Err(TwilioError::Rejected(response)) if response.status == CONFLICT => Ok(Deletion::NotYet),
+            Err(error) => Err(error),
         }
     }
 

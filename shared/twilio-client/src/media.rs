@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use twilio_types::sid::MediaSid;
 
 /// A file of a message. `Debug` does not show its URL, which anybody who has it may be able to open.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +18,11 @@ pub struct MediaFile {
 }
 
 impl MediaFile {
+    /// Its SID, which its URL ends with.
+    pub fn sid(&self) -> Option<MediaSid> {
+        self.url.rsplit('/').next()?.parse().ok()
+    }
+
     /// A file, for tests of what is made of it.
     pub fn new(url: impl Into<String>, content_type: Option<String>) -> Self {
         Self { url: url.into(), content_type }
@@ -62,5 +68,8 @@ mod tests {
             page.media_list.into_iter().next().unwrap().into_file(|path| format!("https://api.twilio.com{path}"));
         assert_eq!(file, MediaFile::new("https://api.twilio.com/a/Media/ME1", Some("image/png".to_owned())));
         assert!(!format!("{file:?}").contains("ME1"));
+        assert_eq!(file.sid(), None, "no SID");
+        let sid = format!("ME{:032}", 1);
+        assert_eq!(MediaFile::new(format!("https://a/Media/{sid}"), None).sid(), sid.parse().ok());
     }
 }

@@ -15,8 +15,8 @@ use std::{
 
 use serde_json::{Value, json};
 use twilio_client::{
-    AccountClient, ApiRequest, CallRecord, Cancellation, Credentials, MediaFile, MessageFilter, MessageSender,
-    NewContent, NewMessage, NewTemplate, NewVerification, PagePath, Product, TwilioClient, TwilioError,
+    AccountClient, ApiRequest, CallRecord, Cancellation, Credentials, Deletion, MediaFile, MessageFilter,
+    MessageSender, NewContent, NewMessage, NewTemplate, NewVerification, PagePath, Product, TwilioClient, TwilioError,
     VerificationTarget,
 };
 use twilio_types::verification::VerificationChannel;
@@ -303,6 +303,21 @@ async fn a_file_is_deleted_whether_it_still_exists_or_not() {
     account.delete_media(&message_sid, &media_sid).await.unwrap();
     let refused = account.delete_media(&message_sid, &media_sid).await;
     assert!(matches!(refused, Err(TwilioError::Rejected(_) | TwilioError::Unauthorized(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn message_is_deleted_unless_twilio_still_sends_it() {
+    let script =
+        vec![Script::Answer(204, String::new()), refused(404, 20404), refused(409, 20009), refused(403, 20403)];
+    let server = Server::start(script);
+    let (account, message_sid) = (server.account(), MESSAGE.parse().unwrap());
+    assert_eq!(account.delete(&message_sid).await.unwrap(), Deletion::Deleted);
+    let request = server.request();
+    let path = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages/{MESSAGE}.json");
+    assert!(request.starts_with(&format!("DELETE {path} HTTP")), "{request}");
+    assert_eq!(account.delete(&message_sid).await.unwrap(), Deletion::Deleted, "it does not exist any more");
+    assert_eq!(account.delete(&message_sid).await.unwrap(), Deletion::NotYet);
+    assert!(account.delete(&message_sid).await.is_err());
 }
 
 #[tokio::test]

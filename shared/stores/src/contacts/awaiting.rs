@@ -23,8 +23,8 @@ impl Contacts {
             if person == stored.person {
                 return Ok(());
             }
-            let write = self.write_person_action(&stored, &person, &PersonWrite::Message, now)?;
-            if let TransactionOutcome::Written = transact(&self.client, OPERATION, vec![write]).await? {
+            let write = self.write_person_actions(&stored, &person, &PersonWrite::Message, now)?;
+            if let TransactionOutcome::Written = transact(&self.client, OPERATION, write).await? {
                 return Ok(());
             }
         }

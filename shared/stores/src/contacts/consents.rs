@@ -25,11 +25,15 @@ impl Contacts {
         let consent = consent_of(evidence);
         for _ in 0..MAX_ROUNDS {
             let stored = self.person(contact).await?;
+            if stored.is_erased() {
+                self.revive(contact, now).await?;
+                continue;
+            }
             let mut person = stored.person.clone();
             let effect = person.record_consent(consent.clone());
             let mut actions = vec![self.evidence_action(contact, &consent, evidence)?];
             if let ConsentEffect::Current(_) = effect {
-                actions.push(self.write_person_action(&stored, &person, &PersonWrite::Evidence, now)?);
+                actions.extend(self.write_person_actions(&stored, &person, &PersonWrite::Evidence, now)?);
             }
             if let TransactionOutcome::Written = transact(&self.client, OPERATION, actions).await? {
                 return Ok(effect);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::{
     consent::{ConsentEvidence, ConsentState},
+    contact_key::ContactKey,
     notification::Category,
     person::{HISTORY, Person},
     preference::RecordedPreference,
@@ -83,10 +84,14 @@ impl Contacts {
     }
 }
 
-/// The current consents are left out, because they repeat the newest evidence.
+/// The current consents are left out, because they repeat the newest evidence, and so are erased people, whose hashes mean
+/// nothing elsewhere.
 fn listed(item: Item) -> Result<Vec<ContactRecord>, StoreError> {
     let text = |name: &str| text_in(&item, name).unwrap_or_default().to_owned();
     let (contact, facet) = (text("contact"), text("facet"));
+    if ContactKey::stored(&contact).is_erased() {
+        return Ok(Vec::new());
+    }
     let Some(Ok(identity)) = contact.split_once('#').map(|(_, address)| address.parse::<Identity>()) else {
         return Ok(Vec::new());
     };

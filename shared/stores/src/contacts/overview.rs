@@ -112,7 +112,7 @@ fn read(contact: &ContactKey, stored: &StoredPerson, items: Vec<Item>) -> Result
     history.sort_by_key(|entry| Reverse(entry.change.at));
     evidence.extend(history.iter().flat_map(withdrawals));
     evidence.sort_by_key(|evidence| Reverse(evidence.at));
-    let others = stored.identities().into_iter().filter(|identity| identity != contact);
+    let others = stored.identities().into_iter().filter(|identity| identity != contact && !identity.is_erased());
     Ok(ContactOverview {
         suppressions: suppressions(&stored.person).collect(),
         consents: Category::ALL

@@ -299,9 +299,24 @@ impl PersonWrite {
 }
 
 impl Contacts {
-    /// The action of a transaction that writes a person, if the stored one is as it was read. A refusal brings the stored
-    /// item: [`Contacts::read_person`].
-    pub fn write_person_action(
+    /// The actions of a transaction that write a person, if the stored one is as it was read. A refusal of the first brings the
+    /// stored item: [`Contacts::read_person`]. A new person is only written while they are not erased.
+    pub fn write_person_actions(
+        &self,
+        before: &StoredPerson,
+        after: &Person,
+        write: &PersonWrite,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut actions = vec![self.put_person_action(before, after, write, now)?];
+        if before.version.is_none() {
+            actions.push(self.not_erased_action(&before.home)?);
+        }
+        Ok(actions)
+    }
+
+    /// The action that writes a person, whether or not they are erased.
+    pub(super) fn put_person_action(
         &self,
         before: &StoredPerson,
         after: &Person,
@@ -344,11 +359,11 @@ impl Contacts {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Reads the item that refused [`Contacts::write_person_action`] for this home: the person as stored now. None if the
-    /// home is an alias meanwhile, and the person has to be read again.
-    pub fn read_person(home: &ContactKey, item: Item) -> Result<Option<StoredPerson>, StoreError> {
+    /// Reads the item that refused [`Contacts::write_person_actions`]: the person as stored now. None if the person has to be
+    /// read again: the home is an alias meanwhile, or the person was erased.
+    pub fn read_person(item: Item) -> Result<Option<StoredPerson>, StoreError> {
         if item.is_empty() {
-            return Ok(Some(StoredPerson::new(home.clone())));
+            return Ok(None);
         }
         Ok(match PersonItem::read(item)? {
             PersonItem::Person(person) => Some(person),

@@ -166,13 +166,21 @@ impl Contacts {
             if person == stored.person {
                 return Ok(outcome);
             }
+            if stored.is_erased() {
+                // They are suppressed already. A report about an old message must not store who they are.
+                if preference.preference == Preference::OptedOut {
+                    return Ok(outcome);
+                }
+                self.revive(contact, now).await?;
+                continue;
+            }
             let channel = channels.first().unwrap_or(&Channel::WhatsApp);
             let change = change_of(contact, channel, scopes, preference, source);
             let write = match effect {
                 PreferenceEffect::Changed => PersonWrite::Preference(Box::new(change.clone())),
                 PreferenceEffect::Repeated | PreferenceEffect::Stale => PersonWrite::Evidence,
             };
-            let mut actions = vec![self.write_person_action(&stored, &person, &write, now)?];
+            let mut actions = self.write_person_actions(&stored, &person, &write, now)?;
             if effect != PreferenceEffect::Stale {
                 actions.push(self.history_action(contact, &PreferenceChange { message_sid: None, ..change })?);
             }

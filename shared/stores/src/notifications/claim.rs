@@ -93,7 +93,7 @@ pub enum ClaimOutcome {
     Claimed,
     /// The notification had changed: this is its stored item, if one is stored.
     NotificationChanged(Option<Box<StoredNotification>>),
-    /// The person had changed: this is the stored item.
+    /// The person had changed: this is the stored item. It is empty if the person was erased.
     PersonChanged(Item),
 }
 
@@ -109,16 +109,17 @@ impl fmt::Debug for ClaimOutcome {
 
 impl Notifications {
     /// Claims a notification in one transaction with the person that it goes to. `after` has the new attempt and the lease;
-    /// `seen` is the version of the notification that was read, and `person` the write of the person. If the attempt before
+    /// `seen` is the version of the notification that was read, and `person` the actions that write the person. If the attempt before
     /// has a message, the notification stays its owner: the index finds only the message of the last attempt.
     pub async fn claim(
         &self,
         seen: Option<i64>,
         after: &StoredNotification,
-        person: TransactWriteItem,
+        person: Vec<TransactWriteItem>,
         now: Timestamp,
     ) -> Result<ClaimOutcome, StoreError> {
-        let mut actions = vec![self.put_action(seen, after, now)?, person];
+        let mut actions = vec![self.put_action(seen, after, now)?];
+        actions.extend(person);
         if let Some(earlier) = earlier_message(after) {
             actions.push(self.keep_owner_action(&after.subject, earlier, now)?);
         }

@@ -181,6 +181,12 @@ impl StoredNotification {
         }
     }
 
+    /// Whether it has ended, and its content is stored all the same, because an operator may retry it.
+    pub(super) fn keeps_content_after_its_end(&self) -> bool {
+        let has_ended = self.progress.outcome.is_some_and(|outcome| outcome != Outcome::Unknown);
+        has_ended && self.subject.request.is_some() && !self.is_request_used()
+    }
+
     fn from_attributes(subject: Subject, found: Attributes) -> Self {
         let step = Step { option: found.route.unwrap_or_default(), purpose: found.purpose.unwrap_or_default() };
         let phase = match found.state {

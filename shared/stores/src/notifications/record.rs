@@ -110,6 +110,14 @@ impl fmt::Debug for Subject {
     }
 }
 
+impl Subject {
+    /// Forgets for whom it was and what it said: a notification to an erased person must not store them again.
+    pub fn forget_person(&mut self) {
+        (self.recipient, self.request) = (None, None);
+        self.metadata.clear();
+    }
+}
+
 /// The right of one function to send the last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {

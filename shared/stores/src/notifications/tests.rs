@@ -5,7 +5,9 @@ use domain::{
     digest::sha256_hex,
     limits::CLAIM_LEASE,
     notification::{Category, FallbackChannel},
-    progress::{CreateAnswer, CreateFailure, MessageReport, Outcome, Phase, Purpose, Reopening, Step, Transition},
+    progress::{
+        CreateAnswer, CreateFailure, MessageReport, Outcome, Phase, Progress, Purpose, Reopening, Step, Transition,
+    },
     waiting::WaitReason,
 };
 use jiff::SignedDuration;
@@ -240,6 +242,23 @@ fn version_of_a_new_item_is_never_that_of_an_earlier_one() {
     let version = |seen, now| StoredNotification::read(stored().to_item(seen, now).unwrap()).unwrap().version;
     assert_eq!(version(Some(41), at(0)), 42);
     assert!(version(None, at(86_400)) > version(None, at(0)) + 1_000_000);
+}
+
+/// A delivered notification has no content, and a waiting one must outlive its wait.
+#[test]
+fn content_of_an_ended_notification_is_kept_as_messages_are() {
+    let config =
+        aws_sdk_dynamodb::Config::builder().behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest());
+    let table = Notifications::new(Client::from_conf(config.build()), "Notifications".to_owned());
+    let table = table.with_retention("14".parse().unwrap());
+    let days = |outcome: Option<Outcome>| {
+        let stored = StoredNotification { progress: Progress { outcome, ..accepted().progress }, ..accepted() };
+        let item = table.item(&stored, Some(1), at(0)).unwrap();
+        (StoredNotification::read(item).unwrap().expires_at - at(0).as_second()) / 86_400
+    };
+    assert_eq!(days(Some(Outcome::Failed)), 14);
+    assert_eq!(days(Some(Outcome::Suppressed)), 14);
+    assert_eq!([days(None), days(Some(Outcome::Unknown)), days(Some(Outcome::Delivered))], [45, 45, 45]);
 }
 
 #[test]

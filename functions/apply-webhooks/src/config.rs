@@ -17,7 +17,7 @@ impl ApplyWebhooksFunction {
         let config = aws::for_webhooks(&aws::config().await?);
         let sqs = aws_sdk_sqs::Client::new(&config);
         Ok(Self {
-            recorder: WebhookRecorder::from_env(aws_sdk_dynamodb::Client::new(&config)).await?,
+            recorder: WebhookRecorder::from_env(&config).await?,
             spool: SpoolQueue::new(sqs.clone(), spool_url),
             dead_letters: DeadLetterQueue::new(sqs, dead_letter_url),
         })

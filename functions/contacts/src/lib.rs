@@ -4,7 +4,8 @@
 //! notification. A contact is a phone number or a WhatsApp user id. An id may also be in the query, as in `?id=order-1`.
 //!
 //! Callers are authorized by IAM, in API Gateway, and for an account by the tenants document. Environment: `CONTACTS_TABLE`,
-//! `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE`, `TWILIO_ACCOUNT_SID` and optionally `TENANTS_TABLE` ([`shared::tenants`]).
+//! `NOTIFICATIONS_TABLE`, `MESSAGES_TABLE`, `ERASURE_KEY_SECRET_ID`, `TWILIO_ACCOUNT_SID` and optionally `MESSAGE_RETENTION_DAYS` and
+//! `TENANTS_TABLE` ([`shared::tenants`]).
 
 use std::convert::Infallible;
 
@@ -20,7 +21,7 @@ use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode};
 use serde::Serialize;
 use shared::{
     deadline::Deadline,
-    env,
+    env, erasure,
     http_reply::{RequestError, RequestProblem, json, respond},
     http_request::one_account,
     start::{self, StartError},
@@ -80,12 +81,15 @@ impl ContactsFunction {
         let notifications_table = env::required("NOTIFICATIONS_TABLE")?;
         let messages_table = env::required("MESSAGES_TABLE")?;
         let account_sid = env::required_parsed("TWILIO_ACCOUNT_SID")?;
-        let client = aws_sdk_dynamodb::Client::new(&shared::aws::config().await?);
-        let contacts = Contacts::new(client.clone(), contacts_table);
-        let notifications = Notifications::new(client.clone(), notifications_table);
+        let config = shared::aws::config().await?;
+        let client = aws_sdk_dynamodb::Client::new(&config);
+        let notifications = Notifications::new(client.clone(), notifications_table)
+            .with_retention(env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default());
         let messages = Messages::new(client.clone(), messages_table);
-        let (tenants, warmed) = tokio::join!(TenantCache::from_env(&client), notifications.warm());
+        let (tenants, erasure, warmed) =
+            tokio::join!(TenantCache::from_env(&client), erasure::key_from_env(&config), notifications.warm());
         start::log_warm_up(warmed);
+        let contacts = Contacts::new(client, contacts_table, erasure?);
         Ok(Self::new(contacts, notifications, messages, tenants?, account_sid))
     }
 

@@ -29,7 +29,7 @@ fn contacts_at(dynamodb_url: &str) -> ContactsFunction {
         .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test"));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     ContactsFunction::new(
-        Contacts::new(client.clone(), "contacts".to_owned()),
+        Contacts::new(client.clone(), "contacts".to_owned(), "k".repeat(64).try_into().unwrap()),
         Notifications::new(client.clone(), "notifications".to_owned()),
         Messages::new(client, "messages".to_owned()),
         TenantCache::fixed(tenants()),

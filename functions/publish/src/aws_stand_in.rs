@@ -181,8 +181,10 @@ fn function_at(url: &str) -> PublishFunction {
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
         .credentials_provider(credentials);
-    let (contacts, notifications) =
-        (Contacts::new(dynamodb.clone(), "contacts".to_owned()), Notifications::new(dynamodb.clone(), "n".to_owned()));
+    let (contacts, notifications) = (
+        Contacts::new(dynamodb.clone(), "contacts".to_owned(), "k".repeat(64).try_into().unwrap()),
+        Notifications::new(dynamodb.clone(), "n".to_owned()),
+    );
     let urls = LaneUrls { standard: format!("{url}/outbound"), urgent: None, marketing: None };
     let queues = LaneQueues::new(sqs.clone(), urls);
     PublishFunction {

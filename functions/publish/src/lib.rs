@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use shared::{
     archive::{Archive, ArchiveError},
-    env,
+    env, erasure,
     event_bus::EventBus,
     log::{traced, untraced},
     queues::{EventsQueue, LaneQueues, LaneUrls, MediaQueue, Publication, UnpublishedQueue},
@@ -116,10 +116,11 @@ impl PublishFunction {
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let tenants = TenantCache::from_env(&dynamodb).await?;
-        let notifications = Notifications::new(dynamodb.clone(), notifications_table);
+        let (tenants, erasure) = tokio::join!(TenantCache::from_env(&dynamodb), erasure::key_from_env(&config));
+        let notifications = Notifications::new(dynamodb.clone(), notifications_table)
+            .with_retention(env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default());
         let s3 = shared::aws::s3_config(&config).build();
-        let contacts = Contacts::new(dynamodb.clone(), contacts_table);
+        let contacts = Contacts::new(dynamodb.clone(), contacts_table, erasure?);
         let queues = LaneQueues::new(sqs.clone(), lane_urls);
         Ok(Self {
             builder: EventBuilder {
@@ -139,7 +140,7 @@ impl PublishFunction {
                 },
                 opt_outs: OptOutRecorder { contacts },
                 media: MediaForwarder { queue: media_queue_url.map(|url| MediaQueue::new(sqs.clone(), url)) },
-                tenants,
+                tenants: tenants?,
             },
             queue: EventsQueue::new(sqs.clone(), events_queue_url),
             bus: event_bus_name.map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name)),

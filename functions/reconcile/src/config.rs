@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use shared::{env, secrets::Secrets, start::StartError, tenants::TenantCache, twilio::TwilioAccounts};
+use shared::{env, erasure, secrets::Secrets, start::StartError, tenants::TenantCache, twilio::TwilioAccounts};
 use stores::{
     contacts::Contacts, messages::Messages, notifications::Notifications, pending_cancellations::PendingCancellations,
     record_inbound::InboundRecorder, record_status::StatusRecorder, senders::KnownSenders, sweeps::Sweeps,
@@ -32,8 +32,10 @@ impl ReconcileFunction {
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
-        let contacts = Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?);
-        let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?);
+        let contacts =
+            Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?, erasure::key_from_env(&config).await?);
+        let notifications = Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?)
+            .with_retention(env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default());
         let rate_limits_table = env::required("RATE_LIMITS_TABLE")?;
         let tenants = TenantCache::from_env(&dynamodb).await?;
         let secret_id = env::required("TWILIO_SECRET_ID")?;

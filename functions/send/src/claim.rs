@@ -122,7 +122,7 @@ impl Claimer {
         let candidate = &draft.candidate;
         let Ok(person) = person_after(candidate, &draft.plan, now) else { return Ok(Attempted::RecipientIsFull) };
         let mut stored = notification_after(candidate, &draft.plan, &draft.message, now);
-        let person = self.contacts.write_person_action(&candidate.person, &person, &PersonWrite::Claim, now)?;
+        let person = self.contacts.write_person_actions(&candidate.person, &person, &PersonWrite::Claim, now)?;
         match self.notifications.claim(candidate.seen, &stored, person, now).await? {
             ClaimOutcome::Claimed => {
                 stored.version = next_version(candidate.seen, now);
@@ -138,9 +138,9 @@ impl Claimer {
 
     /// The person as stored now, from the item that refused a claim.
     async fn person_now(&self, candidate: &Candidate<'_>, item: Item) -> Result<StoredPerson, Stop> {
-        match Contacts::read_person(&candidate.person.home, item)? {
+        match Contacts::read_person(item)? {
             Some(person) => Ok(person),
-            // The home has become an alias: the person was found to be the same as another one.
+            // The home has become an alias, because the person was found to be the same as another one; or they were erased.
             None => Ok(self.contacts.person(&candidate.job.contact).await?),
         }
     }

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use aws_types::SdkConfig;
+use domain::erasure::ErasureKey;
 use sendgrid_client::SendGridClient;
 use shared::{
     assumed_role::AssumedRole,
     env::{self, EnvError},
+    erasure,
     media_domain::MediaDomain,
     queues::{DeadLetterQueue, LaneQueues, LaneUrls},
     secrets::{AgedSecret, SecretMaxAge, Secrets},
@@ -38,7 +40,7 @@ impl SendFunction {
         let config = shared::aws::config().await?;
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let tables = Tables::from_env(dynamodb.clone())?;
+        let tables = Tables::from_env(dynamodb.clone(), erasure::key_from_env(&config).await?)?;
         let client = TwilioClient::new(settings.api_base_url.clone())?;
         let max_age = env::optional_parsed("SECRET_MAX_AGE_SECONDS")?.unwrap_or_default();
         let (accounts, signer, domain, queues, tenants, table_warmed, registry_read, twilio_warmed) = tokio::join!(
@@ -168,11 +170,12 @@ struct Tables {
 }
 
 impl Tables {
-    fn from_env(dynamodb: aws_sdk_dynamodb::Client) -> Result<Self, EnvError> {
+    fn from_env(dynamodb: aws_sdk_dynamodb::Client, erasure: ErasureKey) -> Result<Self, EnvError> {
         Ok(Self {
             messages: Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?),
-            notifications: Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?),
-            contacts: Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?),
+            notifications: Notifications::new(dynamodb.clone(), env::required("NOTIFICATIONS_TABLE")?)
+                .with_retention(env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default()),
+            contacts: Contacts::new(dynamodb.clone(), env::required("CONTACTS_TABLE")?, erasure),
             rate_limits: RateLimits::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
             daily_counts: DailyCounts::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),
             pauses: PauseStore::new(dynamodb.clone(), env::required("RATE_LIMITS_TABLE")?),

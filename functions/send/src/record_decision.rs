@@ -43,6 +43,9 @@ impl DecisionRecorder {
         now: Timestamp,
     ) -> Result<Next, SendError> {
         candidate.stored.end(&candidate.job.notification, outcome, reason.clone());
+        if candidate.person.is_erased() {
+            candidate.stored.subject.forget_person();
+        }
         // Not if an earlier message may still arrive: then only the option after it is not sent.
         if candidate.stored.progress.outcome == Some(Outcome::Rejected) {
             self.dead_letters.write_job(&candidate.job, &reason).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    env,
+    env, erasure,
     secrets::Secrets,
     start::{StartError, log_warm_up},
     tenants::TenantCache,
@@ -28,16 +28,17 @@ impl VerifyFunction {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let verifications = Verifications::new(dynamodb.clone(), verifications_table);
         let secrets_manager = aws_sdk_secretsmanager::Client::new(&config);
-        let (tenants, secrets, table_warmed, twilio_warmed) = tokio::join!(
+        let (tenants, secrets, erasure, table_warmed, twilio_warmed) = tokio::join!(
             TenantCache::from_env(&dynamodb),
             Secrets::load(secrets_manager, secret_id, max_age),
+            erasure::key_from_env(&config),
             verifications.warm(),
             client.warm_product(Product::Verify),
         );
         log_warm_up(table_warmed);
         log_warm_up(twilio_warmed);
         let twilio = Arc::new(TwilioAccounts::new(client, secrets?));
-        let contacts = Contacts::new(dynamodb, contacts_table);
+        let contacts = Contacts::new(dynamodb, contacts_table, erasure?);
         Ok(Self {
             sender: CodeSender { twilio: Arc::clone(&twilio), verifications: verifications.clone(), contacts },
             checker: CodeChecker { twilio, verifications },

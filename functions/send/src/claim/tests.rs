@@ -42,7 +42,11 @@ fn claimer_of(client: aws_sdk_dynamodb::Client) -> Claimer {
     let waiter = Waiter { notifications: notifications.clone(), queues: queues() };
     let messages = Messages::new(client.clone(), "Messages".to_owned());
     let delivery_check = DeliveryCheck::new(&notifications, &messages, &waiter);
-    Claimer { notifications, contacts: Contacts::new(client, "Contacts".to_owned()), delivery_check }
+    Claimer {
+        notifications,
+        contacts: Contacts::new(client, "Contacts".to_owned(), "k".repeat(64).try_into().unwrap()),
+        delivery_check,
+    }
 }
 
 /// A stage whose tables answer: the Messages table has these statuses of every attempt, and every transaction is written.

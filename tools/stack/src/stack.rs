@@ -48,6 +48,7 @@ pub struct Outputs {
     pub media_bucket_name: String,
     pub archive_bucket_name: String,
     pub twilio_secret_arn: String,
+    pub erasure_key_secret_arn: String,
     pub reconcile_function_name: String,
     pub release_function_name: String,
     pub template_sync_function_name: String,
@@ -197,6 +198,7 @@ impl Stack {
             ("MEDIA_BUCKET", &self.outputs.media_bucket_name),
             ("ARCHIVE_BUCKET", &self.outputs.archive_bucket_name),
             ("TWILIO_SECRET_ID", &self.outputs.twilio_secret_arn),
+            ("ERASURE_KEY_SECRET_ID", &self.outputs.erasure_key_secret_arn),
             ("TWILIO_ACCOUNT_SID", ACCOUNT_SID),
             ("MESSAGING_SERVICE_SID", MESSAGING_SERVICE_SID),
             ("TWILIO_API_BASE_URL", &self.sandbox_url),
@@ -255,7 +257,7 @@ pub(crate) mod tests {
             "UrgentQueueUrl": "q6", "MarketingQueueUrl": "q7",
             "EventsQueueUrl": "q3", "EventsDeadLetterQueueUrl": "q4", "UnpublishedQueueUrl": "q5",
             "MessagesTableName": "t1", "ContactsTableName": "t2", "NotificationsTableName": "t3",
-            "RateLimitsTableName": "t4", "TenantsTableName": "t5", "TemplatesTableName": "t6", "VerificationsTableName": "t7", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1",
+            "RateLimitsTableName": "t4", "TenantsTableName": "t5", "TemplatesTableName": "t6", "VerificationsTableName": "t7", "MediaBucketName": "b1", "ArchiveBucketName": "b2", "TwilioSecretArn": "s1", "ErasureKeySecretArn": "s2",
             "MediaQueueUrl": "q8", "MediaDeadLetterQueueUrl": "q9", "SpoolQueueUrl": "q10", "SpoolDeadLetterQueueUrl": "q11", "ReconcileFunctionName": "f1", "ReleaseFunctionName": "f2", "TemplateSyncFunctionName": "f3",
         });
         Stack {

@@ -64,7 +64,7 @@ pub(super) fn timeline_events(change: &ItemChange, received: &ReceivedMessages) 
 
 /// What a write changed about a person. The item of another identity of the person only names the home.
 fn person(change: &ItemChange, key: &ContactKey, received: &ReceivedMessages) -> Vec<ContactSummary> {
-    let read = |item: &Item| Contacts::read_person(key, item.clone()).ok().flatten().map(|stored| stored.person);
+    let read = |item: &Item| Contacts::read_person(item.clone()).ok().flatten().map(|stored| stored.person);
     let Some(now) = read(&change.new) else { return Vec::new() };
     let before = change.old.as_ref().and_then(read).unwrap_or_default();
     let address = key.address();

@@ -59,6 +59,26 @@ impl EventFeed {
     }
 }
 
+/// Reads all batches from the day of a time on, and gives them one after another. An event that was archived twice is given
+/// twice.
+pub async fn for_each_batch(
+    session: &Session,
+    from: Timestamp,
+    mut visit: impl FnMut(Vec<Value>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
+    let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
+    let reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), given: HashSet::new() };
+    let [mut day, today] = [from, Timestamp::now()].map(|at| at.to_zoned(TimeZone::UTC).date());
+    while day <= today {
+        for key in reader.listed(day).await?.into_keys() {
+            visit(reader.events(&key).await?)?;
+        }
+        day = day.tomorrow().map_err(|error| CommandError::usage(error.to_string()))?;
+    }
+    Ok(())
+}
+
 fn happened_at(event: &Value) -> Option<Timestamp> {
     event.get("occurred_at")?.as_str()?.parse().ok()
 }

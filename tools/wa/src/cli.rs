@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        alerts, completions, consent, contacts, cost, dlq, doctor, events, listen, media_key, messages, notifications,
-        otp, pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
+        alerts, completions, consent, contacts, cost, dlq, doctor, erase, events, export, listen, media_key, messages,
+        notifications, otp, pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
     },
     globals::Globals,
 };
@@ -57,6 +57,10 @@ pub enum TopLevelCommand {
     /// People: show what is known of them, suppress messages to them, import and export
     #[command(subcommand)]
     Contacts(contacts::ContactsCommand),
+    /// Erase a person: everything that is stored of them, here and at Twilio. They stay suppressed.
+    Erase(erase::EraseArguments),
+    /// Write everything that is stored of a person as JSON
+    Export(export::ExportArguments),
     /// What people consented to
     #[command(subcommand)]
     Consent(consent::ConsentCommand),

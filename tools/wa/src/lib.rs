@@ -29,6 +29,7 @@ pub mod money;
 pub mod output;
 mod own_api;
 pub mod people;
+pub mod personal_data;
 pub mod prices;
 pub mod redaction;
 pub mod rotation;
@@ -72,6 +73,8 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Sign(arguments) => commands::sign::run(arguments, session).await,
         TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
         TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
+        TopLevelCommand::Erase(arguments) => Box::pin(commands::erase::run(arguments, session)).await,
+        TopLevelCommand::Export(arguments) => Box::pin(commands::export::run(arguments, session)).await,
         TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
         TopLevelCommand::Tenants(command) => Box::pin(commands::tenants::run(command, session)).await,
         TopLevelCommand::Otp(command) => commands::otp::run(command, session).await,

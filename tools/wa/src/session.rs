@@ -5,10 +5,14 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 use domain::{
     account_settings::AccountSettings,
+    erasure::ErasureKey,
     templates::TemplateRegistry,
     tenants::{Tenants, TenantsDocument},
 };
-use shared::secrets::{self, Accounts};
+use shared::{
+    erasure::read_key,
+    secrets::{self, Accounts},
+};
 use stores::{
     cancel_notification::NotificationCanceller, contacts::Contacts, messages::Messages,
     notification_log::NotificationLogs, notifications::Notifications, pauses::PauseStore, route_health::RouteHealth,
@@ -38,6 +42,7 @@ pub struct Session {
     stack: OnceCell<DeployedStack>,
     accounts: OnceCell<Accounts>,
     tenants: OnceCell<Tenants>,
+    erasure_key: OnceCell<ErasureKey>,
     announced: OnceCell<()>,
 }
 
@@ -51,6 +56,7 @@ impl Session {
             stack: OnceCell::new(),
             accounts: OnceCell::new(),
             tenants: OnceCell::new(),
+            erasure_key: OnceCell::new(),
             announced: OnceCell::new(),
         }
     }
@@ -159,7 +165,16 @@ impl Session {
 
     pub async fn contacts(&self) -> Result<Contacts, CommandError> {
         let table = self.stack().await?.output("ContactsTableName")?;
-        Ok(Contacts::new(self.dynamodb().await?, table.to_owned()))
+        Ok(Contacts::new(self.dynamodb().await?, table.to_owned(), self.erasure_key().await?.clone()))
+    }
+
+    /// The key under which the stack remembers erased people.
+    pub async fn erasure_key(&self) -> Result<&ErasureKey, CommandError> {
+        let read = async || {
+            let client = aws_sdk_secretsmanager::Client::new(self.aws().await?);
+            Ok::<_, CommandError>(read_key(&client, self.stack().await?.output("ErasureKeySecretArn")?).await?)
+        };
+        self.erasure_key.get_or_try_init(read).await
     }
 
     pub async fn messages(&self) -> Result<Messages, CommandError> {
@@ -198,6 +213,7 @@ impl Session {
 
     pub async fn notifications(&self) -> Result<Notifications, CommandError> {
         let table = self.stack().await?.output("NotificationsTableName")?;
-        Ok(Notifications::new(self.dynamodb().await?, table.to_owned()))
+        let retention = self.stack().await?.message_retention()?;
+        Ok(Notifications::new(self.dynamodb().await?, table.to_owned()).with_retention(retention))
     }
 }

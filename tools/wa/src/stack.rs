@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
-use domain::{policy::Policy, template_settings::TemplateSettings, templates::Locales};
+use domain::{limits::Retention, policy::Policy, template_settings::TemplateSettings, templates::Locales};
 use shared::secrets::SecretMaxAge;
 use twilio_types::{
     base_url::BaseUrl,
@@ -99,6 +99,16 @@ impl DeployedStack {
         let region = aws.region().map_or("an unknown region", |region| region.as_ref());
         let account = self.aws_account.as_deref().unwrap_or("unknown");
         format!("stack {} in {region}, AWS account {account}, Twilio account {account_sid}", self.name)
+    }
+
+    /// The parameter `MessageRetentionDays`.
+    pub fn message_retention(&self) -> Result<Retention, CommandError> {
+        let days = self.parameter("MessageRetentionDays");
+        days.map_or(Ok(Retention::default()), |days| {
+            let name = &self.name;
+            days.parse()
+                .map_err(|error| CommandError::usage(format!("the stack {name}: MessageRetentionDays: {error}")))
+        })
     }
 
     /// The value of a parameter, if it is not empty.

@@ -7,7 +7,7 @@ use crate::{error::CommandError, session::Session};
 mod drop;
 mod list;
 mod outbound;
-mod queue;
+pub(in crate::commands) mod queue;
 mod retry;
 mod selection;
 mod show;

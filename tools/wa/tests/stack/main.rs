@@ -9,6 +9,7 @@ mod contacts;
 mod cost;
 mod dlq;
 mod doctor;
+mod erase;
 mod events;
 mod isolated_stack;
 mod listen;

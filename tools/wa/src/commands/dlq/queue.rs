@@ -18,7 +18,7 @@ use shared::queues::REASON;
 use crate::{error::CommandError, redaction::redacted_debug, terminal::Terminal};
 
 /// For how long SQS hides a letter from other readers. If this program is stopped, the letter is visible again after it.
-pub(super) const HIDDEN: Duration = Duration::from_mins(2);
+pub(in crate::commands) const HIDDEN: Duration = Duration::from_mins(2);
 /// With a wait SQS asks all its servers, so an empty answer means that no visible letter is left. Source: Amazon SQS, "Short
 /// and long polling".
 const WAIT_SECONDS: i32 = 1;
@@ -29,21 +29,21 @@ const REPEATED_PAGES: usize = 20;
 const READING: &str = "reading the dead letters";
 
 /// A message of the queue.
-pub(super) struct RawLetter {
-    pub(super) message_id: String,
-    pub(super) receipt_handle: String,
-    pub(super) body: String,
+pub(in crate::commands) struct RawLetter {
+    pub(in crate::commands) message_id: String,
+    pub(in crate::commands) receipt_handle: String,
+    pub(in crate::commands) body: String,
     /// When it was put on this queue; or on its first queue, if SQS moved it here.
-    pub(super) sent_at: Timestamp,
-    pub(super) attributes: HashMap<String, MessageAttributeValue>,
+    pub(in crate::commands) sent_at: Timestamp,
+    pub(in crate::commands) attributes: HashMap<String, MessageAttributeValue>,
     /// SQS moved it here after too many receives, and not a function of ours with a reason.
-    pub(super) is_moved_by_sqs: bool,
+    pub(in crate::commands) is_moved_by_sqs: bool,
 }
 
 redacted_debug!(RawLetter);
 
 impl RawLetter {
-    pub(super) fn reason(&self) -> Option<&str> {
+    pub(in crate::commands) fn reason(&self) -> Option<&str> {
         self.attributes.get(REASON)?.string_value.as_deref()
     }
 
@@ -63,13 +63,13 @@ impl RawLetter {
 
 /// How many letters a queue has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct QueueDepth {
-    pub(super) visible: u64,
-    pub(super) hidden: u64,
+pub(in crate::commands) struct QueueDepth {
+    pub(in crate::commands) visible: u64,
+    pub(in crate::commands) hidden: u64,
 }
 
 /// The queue, and what was read of it.
-pub(super) struct LetterQueue<'a> {
+pub(in crate::commands) struct LetterQueue<'a> {
     client: Client,
     url: String,
     terminal: &'a Terminal,
@@ -77,12 +77,12 @@ pub(super) struct LetterQueue<'a> {
 }
 
 impl<'a> LetterQueue<'a> {
-    pub(super) fn new(client: Client, url: String, terminal: &'a Terminal) -> Self {
+    pub(in crate::commands) fn new(client: Client, url: String, terminal: &'a Terminal) -> Self {
         Self { client, url, terminal, seen: HashSet::new() }
     }
 
     /// Reads at most `most` letters that were not read before, and ten at a time; none if no more are visible.
-    pub(super) async fn next_page(&mut self, most: usize) -> Result<Vec<RawLetter>, CommandError> {
+    pub(in crate::commands) async fn next_page(&mut self, most: usize) -> Result<Vec<RawLetter>, CommandError> {
         for _ in 0..REPEATED_PAGES {
             let letters = self.receive(most.min(PAGE)).await?;
             if letters.is_empty() {
@@ -114,7 +114,7 @@ impl<'a> LetterQueue<'a> {
 
     /// Makes letters visible to other readers at once. Without it they are visible after [`HIDDEN`], so a failure is only a
     /// warning.
-    pub(super) async fn put_back(&self, receipt_handles: &[String]) {
+    pub(in crate::commands) async fn put_back(&self, receipt_handles: &[String]) {
         for batch in receipt_handles.chunks(PAGE) {
             let entry = |(index, handle): (usize, &String)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -133,14 +133,14 @@ impl<'a> LetterQueue<'a> {
         }
     }
 
-    pub(super) async fn delete(&self, letter: &RawLetter) -> Result<(), CommandError> {
+    pub(in crate::commands) async fn delete(&self, letter: &RawLetter) -> Result<(), CommandError> {
         let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt_handle);
         let deleted = delete.send().await.map(drop);
         deleted.map_err(|error| CommandError::of_sdk("deleting a dead letter", error))
     }
 
     /// SQS counts approximately.
-    pub(super) async fn depth(&self) -> Result<QueueDepth, CommandError> {
+    pub(in crate::commands) async fn depth(&self) -> Result<QueueDepth, CommandError> {
         let [visible, hidden] = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,

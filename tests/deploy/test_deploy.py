@@ -128,6 +128,8 @@ NEEDED = {
             "secretsmanager:CreateSecret", "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret",
             "secretsmanager:DescribeSecret", "secretsmanager:TagResource",
         ],
+        f"arn:aws:secretsmanager:{NAMED}:secret:ErasureKeySecret-1": ["secretsmanager:CreateSecret"],
+        "*": ["secretsmanager:GetRandomPassword"],
     },
     "AWS::IAM::Role": {f"arn:aws:iam::{ACCOUNT}:role/{STACK}-MediaReaderRole-1": ["iam:CreateRole", "iam:UpdateRole"]},
     "AWS::IAM::Policy": {f"arn:aws:iam::{ACCOUNT}:role/{STACK}-SendFunctionRole-1": ["iam:PutRolePolicy"]},
@@ -173,6 +175,11 @@ NEEDED = {
     "AWS::CloudWatch::Alarm": {
         f"arn:aws:cloudwatch:{NAMED}:alarm:{STACK}-SendFailsAlarm-1": [
             "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms",
+        ],
+    },
+    "AWS::CloudWatch::Dashboard": {
+        f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}-{REGION}": [
+            "cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards",
         ],
     },
 }

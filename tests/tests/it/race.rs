@@ -8,12 +8,13 @@ use std::{ops::AddAssign, time::Duration};
 use domain::{
     preference::{Preference, RecordedPreference},
     suppression::Scope,
+    suppression_request::SuppressionRequest,
 };
 use fastrand::Rng;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
-use stores::contacts::PreferenceSource;
+use stores::contacts::{ErasedPerson, PreferenceSource};
 use tests::harness::{
     sender::{Record, Sender},
     wire::{Moment, Side},
@@ -53,6 +54,8 @@ enum Race {
     StopOfService,
     /// A suppression over the API.
     Suppression,
+    /// An erasure of a person of whom nothing was stored: afterwards nothing is stored of them again, but for a hash.
+    Erasure,
     /// A withdrawal of consent over the API.
     Withdrawal,
     /// A cancellation of the notification over the API.
@@ -110,6 +113,11 @@ async fn notification_claimed_after_a_suppression_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notification_claimed_after_an_erasure_is_not_sent() {
+    run(Race::Erasure).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marketing_claimed_after_a_withdrawal_is_not_sent() {
     run(Race::Withdrawal).await;
 }
@@ -144,9 +152,12 @@ impl Race {
         match self {
             Self::StopOfSms => Kind::Sms,
             Self::Withdrawal => Kind::Marketing,
-            Self::Stop | Self::StopByUserId | Self::StopOfService | Self::Suppression | Self::Cancellation => {
-                Kind::Template
-            }
+            Self::Stop
+            | Self::StopByUserId
+            | Self::StopOfService
+            | Self::Suppression
+            | Self::Erasure
+            | Self::Cancellation => Kind::Template,
         }
     }
 }
@@ -168,7 +179,7 @@ impl Racer {
             }
             Race::Withdrawal => agree(world, &racer.person).await,
             Race::Cancellation => store_waiting(world, &notification(race, &racer).body).await,
-            Race::Stop | Race::StopOfSms | Race::StopOfService | Race::Suppression => {}
+            Race::Stop | Race::StopOfSms | Race::StopOfService | Race::Suppression | Race::Erasure => {}
         }
         racer
     }
@@ -183,6 +194,7 @@ impl Racer {
             Race::StopOfSms => stop(world, &self.person.identity, "+14155550100").await,
             Race::StopOfService => stop_service(world, &self.person).await,
             Race::Suppression => suppress(world, &self.person).await,
+            Race::Erasure => erase(world, &self.person).await,
             Race::Withdrawal => withdraw_consent(world, &self.person).await,
             Race::Cancellation => is_cancelled = Some(cancelled(world, &self.id).await),
         }
@@ -292,9 +304,20 @@ async fn stop_service(world: &World, person: &Person) {
     let event_id = format!("{}#stop", person.key().as_str());
     let source = PreferenceSource { event_id, code: None, recorded_by: None };
     let scopes = [Scope::Sender(MESSAGING_SERVICE_SID.to_owned())];
-    let contacts = world.contacts();
+    let contacts = world.contacts().await;
     let channel = Some(&Channel::WhatsApp);
     contacts.record_preference(&person.key(), channel, &scopes, &stop, &source, now).await.unwrap();
+}
+
+/// What `wa erase` does to the Contacts table.
+async fn erase(world: &World, person: &Person) {
+    let (contacts, contact) = (world.contacts().await, person.key());
+    let request = SuppressionRequest::parse(r#"{"reason": "erased"}"#, []).unwrap();
+    contacts.record_suppression(&contact, &request, Preference::OptedOut, None, Timestamp::now()).await.unwrap();
+    let identities = contacts.person(&contact).await.unwrap().identities();
+    contacts.delete_records(&identities).await.unwrap();
+    let erased = contacts.erase_person(&contact, &identities, Timestamp::now()).await.unwrap();
+    assert_eq!(erased, ErasedPerson::Erased);
 }
 
 async fn suppress(world: &World, person: &Person) {

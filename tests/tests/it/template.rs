@@ -9,6 +9,7 @@ mod alarms;
 mod dashboard;
 mod documented;
 mod event_bus;
+mod kept;
 mod limits;
 mod media;
 mod media_domain;

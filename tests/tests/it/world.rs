@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use domain::{
     contact_key::ContactKey,
+    erasure::ErasureKey,
     person::WindowKey,
     preference::Preference,
     suppression::{Scope, SuppressionKey},
@@ -328,13 +329,17 @@ impl World {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    pub(crate) fn contacts(&self) -> Contacts {
-        Contacts::new(self.dynamodb.clone(), self.stack.outputs.contacts_table_name.clone())
+    pub(crate) async fn contacts(&self) -> Contacts {
+        Contacts::new(
+            self.dynamodb.clone(),
+            self.stack.outputs.contacts_table_name.clone(),
+            erasure_key(&self.stack).await,
+        )
     }
 
     /// What is stored of a person, whichever of the person's identities this is.
     pub(crate) async fn person(&self, person: &Person) -> StoredPerson {
-        self.contacts().person(&person.key()).await.unwrap()
+        self.contacts().await.person(&person.key()).await.unwrap()
     }
 
     /// What the person last said about all messages on WhatsApp.
@@ -432,4 +437,10 @@ pub(crate) fn is(field: &'static str, value: &str) -> impl Fn(&Value) -> bool {
 pub(crate) fn of_notification(event_type: &'static str, id: &str) -> impl Fn(&Value) -> bool {
     let id = id.to_owned();
     move |event| event["event_type"] == event_type && event["notification_id"] == id.as_str()
+}
+
+/// The key under which the stack remembers erased people.
+pub(crate) async fn erasure_key(stack: &Stack) -> ErasureKey {
+    let client = aws_sdk_secretsmanager::Client::new(&stack.aws());
+    shared::erasure::read_key(&client, &stack.outputs.erasure_key_secret_arn).await.unwrap()
 }

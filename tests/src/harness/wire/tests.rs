@@ -39,6 +39,7 @@ async fn wire_to(count: &Arc<AtomicUsize>) -> Wire {
         "MediaBucketName",
         "ArchiveBucketName",
         "TwilioSecretArn",
+        "ErasureKeySecretArn",
         "ReconcileFunctionName",
         "ReleaseFunctionName",
         "TemplateSyncFunctionName",

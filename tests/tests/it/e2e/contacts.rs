@@ -123,7 +123,7 @@ async fn opt_out_withdraws_earlier_consent_once() {
         let stop = RecordedPreference { preference, changed_at: at, message_sid: None, reason };
         let event_id = format!("{}#{at}", person.key().as_str());
         let source = PreferenceSource { event_id, code: None, recorded_by: None };
-        let recorded = world.contacts();
+        let recorded = world.contacts().await;
         let (channel, now) = (Some(&Channel::WhatsApp), Timestamp::now());
         recorded.record_preference(&person.key(), channel, &[Scope::All], &stop, &source, now).await.unwrap();
     };

@@ -19,6 +19,7 @@ mod content_types;
 mod dead_letters;
 mod email;
 mod emulator;
+mod erased;
 mod event_bus;
 mod inbound;
 mod kept;

@@ -165,7 +165,7 @@ async fn claim_of_a_stopped_function(world: &World, request: &Value, person: &Pe
         Verifications::new(world.dynamodb.clone(), world.stack.outputs.verifications_table_name.clone());
     let (account_sid, now) = (ACCOUNT_SID.parse().unwrap(), Timestamp::now());
     let claim = StoredVerification::claimed(request.digest(), SignedDuration::from_secs(30), now);
-    let (contacts, person) = (world.contacts(), world.person(person).await);
+    let (contacts, person) = (world.contacts().await, world.person(person).await);
     let id: &VerificationId = &request.id;
     let claimed = verifications.claim((&account_sid, id), None, &claim, (&contacts, &person), now).await.unwrap();
     assert_eq!(claimed, VerificationClaim::Claimed);

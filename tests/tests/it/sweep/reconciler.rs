@@ -28,6 +28,7 @@ use tests::{
 use twilio_types::{address::Channel, sid::AccountSid};
 
 use super::tables::create_tables;
+use crate::world::erasure_key;
 
 pub(super) const SENDER: &str = "whatsapp:+14155238886";
 pub(super) const PERSON: &str = "+14155550123";
@@ -255,7 +256,8 @@ impl Reconciler {
 
     /// What the person said about all messages on WhatsApp.
     pub(super) async fn preference(&self, person: &str) -> Option<Preference> {
-        let contacts = Contacts::new(self.dynamodb.clone(), self.table("CONTACTS_TABLE").to_owned());
+        let key = erasure_key(&Stack::from_env().unwrap()).await;
+        let contacts = Contacts::new(self.dynamodb.clone(), self.table("CONTACTS_TABLE").to_owned(), key);
         let stored = contacts.person(&contact(person)).await.unwrap();
         let key = SuppressionKey::of(&Channel::WhatsApp, Scope::All);
         stored.person.preferences.get(&key).map(|said| said.preference)

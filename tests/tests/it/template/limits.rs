@@ -79,7 +79,9 @@ fn what_cannot_be_made_again_outlives_the_stack() {
         value(text, "DeletionPolicy") == Some("RetainExceptOnCreate")
             && value(text, "UpdateReplacePolicy") == Some("Retain")
     };
-    assert!(retained(&of_type("AWS::SecretsManager::Secret")["TwilioSecret"]));
+    for secret in ["TwilioSecret", "ErasureKeySecret"] {
+        assert!(retained(&of_type("AWS::SecretsManager::Secret")[secret]), "{secret}");
+    }
     let tables = of_type("AWS::DynamoDB::Table");
     for (name, table) in tables.iter().filter(|(name, _)| !COPIES.contains(&name.as_str())) {
         assert!(retained(table), "{name}");

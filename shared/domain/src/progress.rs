@@ -23,7 +23,8 @@
 //! An option with `after` also follows a message that was accepted and whose delivery is not reported in time
 //! ([`undelivered`]): the notification stays [`Phase::Accepted`] until that option is claimed, and then has two messages.
 //!
-//! An operator may retry what ended without a message ([`Progress::reopen`]).
+//! An operator may retry what ended without a message ([`Progress::reopen`]). After the tables were restored to an earlier time,
+//! what happened since is recovered ([`Progress::recover`]).
 //!
 //! As long as it is ready or awaits the reply, it can be cancelled ([`Progress::cancel`]). While an option with `after` may
 //! still follow its message, that can be cancelled too: then nothing follows the message, which has the outcome.
@@ -45,6 +46,7 @@ mod attempt;
 mod cancel;
 mod failure;
 mod news;
+mod recover;
 mod reopen;
 mod report;
 mod undelivered;
@@ -52,6 +54,7 @@ mod undelivered;
 pub use attempt::{Attempt, AttemptResult, ExternalId};
 pub use cancel::{CancelOutcome, CancelRefusal};
 pub use news::{Change, CreateAnswer, CreateFailure, MessageReport, Transition};
+pub use recover::RecoveredMessage;
 pub use reopen::Reopening;
 
 use undelivered::OpenEnd;

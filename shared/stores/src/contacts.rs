@@ -35,9 +35,9 @@ use crate::{
 };
 
 mod awaiting;
-mod consents;
+pub(crate) mod consents;
 mod erased;
-mod history;
+pub(crate) mod history;
 mod listing;
 mod merged_person;
 mod overview;

@@ -37,6 +37,7 @@ use twilio_webhook::{form::RawForm, signature::TrustedForm};
 use crate::{
     attribute::text,
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
+    format,
 };
 
 mod email_event;
@@ -278,11 +279,13 @@ impl Messages {
 fn to_item(operation: &'static str, event: &impl Serialize, subject: &MessageSubject) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(event).map_err(|error| StoreError::new(operation, error))?;
     item.insert("subject".to_owned(), text(subject));
+    format::MESSAGE.mark(&mut item);
     raw_form::pack(&mut item);
     Ok(item)
 }
 
 fn read<T: DeserializeOwned>(operation: &'static str, mut item: Item) -> Result<T, StoreError> {
+    format::MESSAGE.check(operation, &item)?;
     raw_form::unpack(&mut item);
     serde_dynamo::from_item(item).map_err(|error| StoreError::new(operation, error))
 }

@@ -38,6 +38,7 @@ mod lookup;
 mod message_owner;
 mod open;
 mod record;
+mod recover;
 
 pub use claim::{ClaimOutcome, ClaimState, LeaseId};
 pub use due::{DUE_SHARDS, DueNotification, DuePage};
@@ -45,6 +46,7 @@ pub use listing::{NotificationFilter, NotificationPage};
 pub use message_owner::MessageAssignment;
 pub use open::{OPEN_SHARDS, OverdueNotification, OverduePage};
 pub use record::{Due, Lease, NotificationState, StoredNotification, Subject};
+pub use recover::NotificationEvidence;
 
 #[derive(Debug, Clone)]
 pub struct Notifications {

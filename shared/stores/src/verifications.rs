@@ -29,6 +29,7 @@ use crate::{
     attribute::{number, text},
     contacts::{Contacts, StoredPerson},
     dynamodb::{ConditionalWrite, Item, StoreError, TransactionOutcome, conditional, transact},
+    format,
     notifications::LeaseId,
 };
 
@@ -144,6 +145,7 @@ impl Verifications {
     ) -> Result<VerificationClaim, StoreError> {
         let mut item: Item = serde_dynamo::to_item(claim).map_err(|error| StoreError::new(CLAIMING, error))?;
         item.extend(key(account_sid, id));
+        format::VERIFICATION.mark(&mut item);
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -210,7 +212,8 @@ impl Verifications {
     }
 }
 
-fn read(item: Item) -> Result<StoredVerification, StoreError> {
+pub(crate) fn read(item: Item) -> Result<StoredVerification, StoreError> {
+    format::VERIFICATION.check(READING, &item)?;
     serde_dynamo::from_item(item).map_err(|error| StoreError::new(READING, error))
 }
 

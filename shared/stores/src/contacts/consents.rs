@@ -9,7 +9,10 @@ use domain::{
 use jiff::Timestamp;
 
 use super::{Contacts, MAX_ROUNDS, PersonWrite, key, person_item::CONSENT};
-use crate::dynamodb::{Item, StoreError, TransactionOutcome, transact};
+use crate::{
+    dynamodb::{Item, StoreError, TransactionOutcome, transact},
+    format,
+};
 
 const OPERATION: &str = "recording consent in the Contacts table";
 
@@ -51,6 +54,7 @@ impl Contacts {
     ) -> Result<TransactWriteItem, StoreError> {
         let mut item: Item = serde_dynamo::to_item(evidence).map_err(|error| StoreError::new(OPERATION, error))?;
         item.extend(key(contact, &consent.evidence));
+        format::CONSENT.mark(&mut item);
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -59,6 +63,12 @@ impl Contacts {
             .map_err(|error| StoreError::new(OPERATION, error))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
+
+/// Reads the item of evidence.
+pub(crate) fn evidence_in(operation: &'static str, item: Item) -> Result<ConsentEvidence, StoreError> {
+    format::CONSENT.check(operation, &item)?;
+    serde_dynamo::from_item(item).map_err(|error| StoreError::new(operation, error))
 }
 
 /// The consent that evidence makes. The facet of the evidence sorts by its time, and is unique.

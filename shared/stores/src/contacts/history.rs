@@ -7,7 +7,10 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::{contact_key::ContactKey, person::HISTORY, preference::Preference};
 
 use super::{Contacts, PreferenceChange, facet_after, key};
-use crate::dynamodb::{Item, StoreError};
+use crate::{
+    dynamodb::{Item, StoreError},
+    format,
+};
 
 const OPERATION: &str = "recording history in the Contacts table";
 
@@ -35,6 +38,7 @@ impl Contacts {
     ) -> Result<TransactWriteItem, StoreError> {
         let mut item: Item = serde_dynamo::to_item(change).map_err(|error| StoreError::new(OPERATION, error))?;
         item.extend(key(contact, &facet_of(change)));
+        format::HISTORY.mark(&mut item);
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -45,7 +49,8 @@ impl Contacts {
     }
 }
 
-pub(super) fn history_entry(item: Item) -> Result<HistoryEntry, StoreError> {
+pub(crate) fn history_entry(item: Item) -> Result<HistoryEntry, StoreError> {
+    format::HISTORY.check(OPERATION, &item)?;
     let facet = format!("{HISTORY}{}", facet_after(&item, HISTORY).unwrap_or_default());
     let change = serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?;
     Ok(HistoryEntry { facet, change })

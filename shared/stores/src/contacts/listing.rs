@@ -14,6 +14,7 @@ use twilio_types::{address::Identity, sid::AccountSid};
 
 use super::{
     Contacts,
+    consents::evidence_in,
     person_item::{CONSENT, FACET, PersonItem},
 };
 use crate::{
@@ -96,7 +97,7 @@ fn listed(item: Item) -> Result<Vec<ContactRecord>, StoreError> {
         return Ok(Vec::new());
     };
     if facet != FACET {
-        let evidence = serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))?;
+        let evidence = evidence_in(OPERATION, item)?;
         return Ok(vec![ContactRecord { identity, fact: RecordedFact::Consent(evidence) }]);
     }
     let PersonItem::Person(stored) = PersonItem::read(item)? else { return Ok(Vec::new()) };

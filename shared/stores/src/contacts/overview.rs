@@ -13,10 +13,11 @@ use domain::{
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use super::{
     Contacts, HistoryEntry, PreferenceChange, StoredPerson,
+    consents::evidence_in,
     history::history_entry,
     person_item::{CONSENT, PersonItem},
     preferences::suppressions,
@@ -102,7 +103,7 @@ fn read(contact: &ContactKey, stored: &StoredPerson, items: Vec<Item>) -> Result
     for item in items {
         let facet = text_in(&item, "facet").unwrap_or_default().to_owned();
         if facet.starts_with(CONSENT) {
-            evidence.push(deserialized::<ConsentEvidence>(item)?);
+            evidence.push(evidence_in(OPERATION, item)?);
         } else if facet.starts_with(HISTORY) {
             history.push(history_entry(item)?);
         } else if let PersonItem::Alias { contact, linked_at: Some(at), .. } = PersonItem::read(item)? {
@@ -158,10 +159,6 @@ fn withdrawals(entry: &HistoryEntry) -> Vec<ConsentEvidence> {
 fn service_window(window: &WindowKey, last_inbound_at: Timestamp) -> ServiceWindow {
     let open_until = last_inbound_at.saturating_add(SERVICE_WINDOW).unwrap_or(Timestamp::MAX);
     ServiceWindow { sender: window.sender().to_owned(), last_inbound_at, open_until }
-}
-
-fn deserialized<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::new(OPERATION, error))
 }
 
 #[cfg(test)]

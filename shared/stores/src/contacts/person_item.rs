@@ -25,6 +25,7 @@ use super::{Contacts, person_key, value};
 use crate::{
     attribute::{number, text, text_in, time},
     dynamodb::{Item, StoreError},
+    format,
 };
 
 pub(super) const FACET: &str = "person";
@@ -172,6 +173,7 @@ impl PersonItem {
     }
 
     pub(super) fn read(item: Item) -> Result<Self, StoreError> {
+        format::PERSON.check(READING, &item)?;
         let key = ContactKey::stored(text_in(&item, "contact").unwrap_or_default());
         let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
         if let Some(home) = text_in(&item, "home") {
@@ -233,6 +235,7 @@ pub(super) fn item_of(
     now: Timestamp,
 ) -> Result<Item, StoreError> {
     let mut item = person_key(home);
+    format::PERSON.mark(&mut item);
     let mut set = |name: String, value: AttributeValue| item.insert(name, value);
     set("version".to_owned(), number(version));
     let sets = [
@@ -338,6 +341,7 @@ impl Contacts {
         now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
         let mut item = person_key(contact);
+        format::PERSON.mark(&mut item);
         item.insert("home".to_owned(), text(home.address()));
         item.insert("linked_at".to_owned(), time(now));
         item.insert("version".to_owned(), number(next_version(version, now)));

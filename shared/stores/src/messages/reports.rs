@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
 use super::{MessageEvent, MessageSubject, Messages, stored_media::MEDIA};
-use crate::{attribute::text, dynamodb::StoreError};
+use crate::{attribute::text, dynamodb::StoreError, format};
 
 const OPERATION: &str = "reading a message's statuses";
 
@@ -30,13 +30,15 @@ impl Messages {
                 "#event <> :inbound AND NOT begins_with(#event, :media) AND NOT begins_with(#event, :email)",
             )
             .expression_attribute_names("#event", "event")
+            .expression_attribute_names("#format", format::ATTRIBUTE)
             .expression_attribute_values(":inbound", text("inbound"))
             .expression_attribute_values(":media", text(MEDIA))
             .expression_attribute_values(":email", text("email#"))
             .consistent_read(true)
-            .projection_expression("message_sid, #event, received_at, error_code");
+            .projection_expression("message_sid, #event, received_at, error_code, #format");
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let items = items.map_err(|error| StoreError::of_sdk(OPERATION, error))?;
+        items.iter().try_for_each(|item| format::MESSAGE.check(OPERATION, item))?;
         let mut reports: Vec<StatusReport> =
             serde_dynamo::from_items(items).map_err(|error| StoreError::new(OPERATION, error))?;
         reports.sort_by(|one, other| (one.received_at, &one.status).cmp(&(other.received_at, &other.status)));

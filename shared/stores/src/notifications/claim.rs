@@ -72,6 +72,9 @@ impl ClaimState {
     pub fn of(found: Option<StoredNotification>, digest: &str, now: Timestamp) -> Self {
         // DynamoDB deletes late, so an expired item may still be stored.
         let Some(found) = found.filter(|found| found.expires_at >= now.as_second()) else { return Self::New };
+        if found.is_recovered() {
+            return Self::Finished(found.state());
+        }
         if found.subject.digest != digest {
             return Self::IdReused;
         }

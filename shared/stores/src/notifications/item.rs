@@ -25,6 +25,7 @@ use super::{
 use crate::{
     attribute::time,
     dynamodb::{Item, StoreError},
+    format,
 };
 
 const READING: &str = "reading an item of the Notifications table";
@@ -109,6 +110,7 @@ struct Attributes {
 
 impl StoredNotification {
     pub fn read(item: Item) -> Result<Self, StoreError> {
+        format::NOTIFICATION.check(READING, &item)?;
         let mut attributes: Attributes =
             serde_dynamo::from_item(item).map_err(|error| StoreError::new(READING, error))?;
         let subject = attributes.subject()?;
@@ -166,6 +168,7 @@ impl StoredNotification {
         let mut item: Item = serde_dynamo::to_item(attributes)
             .map_err(|error| StoreError::new("writing an item of the Notifications table", error))?;
         item.extend(key(&subject.account_sid, &subject.id));
+        format::NOTIFICATION.mark(&mut item);
         item.extend(open_until.map(|until| ("open_until".to_owned(), time(until))));
         item.extend(self.due.as_ref().map(|due| ("due_at".to_owned(), time(due.at))));
         Ok(item)

@@ -14,6 +14,7 @@ use super::{Notifications, StoredNotification, Subject};
 use crate::{
     attribute::{number, text, text_in},
     dynamodb::{FailedCondition, StoreError, TransactionOutcome, transact},
+    format,
 };
 
 const OPERATION: &str = "assigning a message in the Notifications table";
@@ -100,6 +101,7 @@ impl Notifications {
             .table_name(&self.table)
             .item("notification", owner_key(account_sid, message_sid))
             .item("owner", text(id))
+            .item(format::ATTRIBUTE, format::NOTIFICATION.value())
             .item("expires_at", number(expiry(now, NOTIFICATION_RETENTION)))
             .condition_expression("attribute_not_exists(notification) OR #owner = :id")
             .expression_attribute_names("#owner", "owner")

@@ -271,7 +271,7 @@ impl StoredNotification {
 
     /// When the messages without a final status are looked up at Twilio: when it cannot send the last of them any more. None
     /// if there is none, or if the outcome is known or does not depend on them.
-    fn look_up_at(&self, notification: &Notification) -> Option<Timestamp> {
+    pub(super) fn look_up_at(&self, notification: &Notification) -> Option<Timestamp> {
         let is_open =
             matches!(self.progress.phase, Phase::Accepted | Phase::AwaitingReply) && self.progress.outcome.is_none();
         let last_claimed_at = self.progress.open_messages().map(|(_, attempt)| attempt.claimed_at).max();

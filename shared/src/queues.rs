@@ -16,7 +16,7 @@ pub use batch::Publication;
 pub use body::MessageBody;
 pub use dead_letters::{DeadLetterQueue, REASON};
 pub use error::QueueError;
-pub use events::{EventMessage, EventsQueue};
+pub use events::{EventMessage, EventsQueue, fifo_id};
 pub use media::{MediaQueue, MediaReference};
 pub use outbound::{ENQUEUED_AT, EnqueueOutcome, HOPS, LaneQueues, LaneUrls, QueueEntry};
 pub use reference::NotificationReference;

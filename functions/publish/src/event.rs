@@ -93,6 +93,9 @@ struct StatusDetail {
     received_at: Timestamp,
     message_sid: MessageSid,
     notification_id: Option<NotificationId>,
+    /// Which attempt of the notification became the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
     status: ReportedStatus,
     /// None if no status was reported that is known.
     current_status: Option<MessageStatus>,
@@ -144,6 +147,8 @@ struct PreferenceDetail {
     message_sid: Option<MessageSid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// Everything that it covers, also where a message expressed it.
+    scopes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
     origin: &'static str,
@@ -270,6 +275,7 @@ impl Event {
                 channel: change.channel,
                 message_sid: change.message_sid,
                 scope: change.scope,
+                scopes: change.scopes.iter().map(|scope| scope.as_text().to_owned()).collect(),
                 code: change.code,
                 origin,
                 reason: change.reason,
@@ -308,6 +314,7 @@ impl Event {
                 received_at: stored.received_at,
                 message_sid: callback.message_sid,
                 notification_id: stored.notification_id,
+                attempt: stored.attempt,
                 status: callback.status,
                 current_status,
                 error_code: callback.error_code,

@@ -1,6 +1,7 @@
 //! The events queue: first in, first out within a group.
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
+use domain::digest::sha256_hex;
 
 use super::{
     BATCH_BYTES, BATCH_MESSAGES, MESSAGE_BYTES, PUBLISHING,
@@ -8,6 +9,17 @@ use super::{
     body::MessageBody,
     error::QueueError,
 };
+
+/// Group and deduplication ids. Source: Amazon SQS, "`SendMessage`": 1 to 128 letters, digits and ASCII punctuation.
+const MAX_ID_CHARS: usize = 128;
+
+/// A text as the id of a group or of a deduplication, if SQS accepts it as one, and else its hash: equal texts stay equal.
+pub fn fifo_id(text: &str) -> String {
+    if (1..=MAX_ID_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    sha256_hex(text.as_bytes())
+}
 
 /// The FIFO queue of the events.
 #[derive(Debug, Clone)]
@@ -116,6 +128,15 @@ mod tests {
         assert_eq!(sizes(&[message(1, 600_000), message(2, 600_000)]), [1, 1]);
         assert_eq!(sizes(&[message(1, 2_000_000)]), [1]);
         assert_eq!(sizes(&[]), [0_usize; 0]);
+    }
+
+    #[test]
+    fn what_sqs_accepts_stays_readable_and_the_rest_is_hashed() {
+        assert_eq!(fifo_id("AC1#+14155550123"), "AC1#+14155550123");
+        for odd in ["", "order 1", "bestellung-ä", &"x".repeat(129)] {
+            assert_eq!(fifo_id(odd).len(), 64, "{odd}");
+        }
+        assert_ne!(fifo_id("order 1"), fifo_id("order 2"));
     }
 
     proptest! {

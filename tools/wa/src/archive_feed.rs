@@ -6,13 +6,17 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_s3::Client;
+use futures::TryStreamExt as _;
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use serde_json::Value;
-use shared::archive;
 use tokio::time::Instant;
 
-use crate::{error::CommandError, session::Session, since::Since};
+use crate::{
+    archive_bucket::{ArchiveBucket, PublishedWithin},
+    error::CommandError,
+    session::Session,
+    since::Since,
+};
 
 /// Between two list requests, which cost 5 dollars per million.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -29,15 +33,14 @@ pub struct EventFeed {
 impl EventFeed {
     /// Begins at a time, or with what is archived from now on.
     pub async fn start(session: &Session, since: Option<Since>) -> Result<Self, CommandError> {
-        let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
-        let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
+        let bucket = ArchiveBucket::of(session).await?;
         let now = Timestamp::now();
         let from = since.map(|since| since.at(now));
-        let mut reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), given: HashSet::new() };
+        let mut reader = ArchiveReader { bucket, seen: BTreeMap::new(), given: HashSet::new() };
         let day = from.unwrap_or(now).to_zoned(TimeZone::UTC).date();
         if from.is_none() {
             // Objects that exist already are not new, even if the clocks differ.
-            reader.seen = reader.listed(day).await?;
+            reader.seen = reader.bucket.listed(day).await?;
         }
         Ok(Self { reader, from, day })
     }
@@ -45,7 +48,7 @@ impl EventFeed {
     /// The events that were archived since the last call, by time.
     pub async fn read(&mut self) -> Result<Vec<Value>, CommandError> {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let mut events = self.reader.new_events(self.day, today).await?;
+        let mut events = self.reader.new_events(self.day, today, self.from).await?;
         events.retain(|event| self.from.is_none_or(|from| happened_at(event).is_none_or(|at| at >= from)));
         // A batch is stored under the day of its first event, which may be yesterday.
         self.day = self.day.max(today.saturating_sub(1.day()));
@@ -66,13 +69,14 @@ pub async fn for_each_batch(
     from: Timestamp,
     mut visit: impl FnMut(Vec<Value>) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
-    let client = Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
-    let bucket = session.stack().await?.output("ArchiveBucketName")?.to_owned();
-    let reader = ArchiveReader { client, bucket, seen: BTreeMap::new(), given: HashSet::new() };
+    let bucket = ArchiveBucket::of(session).await?;
+    let within = PublishedWithin::of_events_from(from);
     let [mut day, today] = [from, Timestamp::now()].map(|at| at.to_zoned(TimeZone::UTC).date());
     while day <= today {
-        for key in reader.listed(day).await?.into_keys() {
-            visit(reader.events(&key).await?)?;
+        let listed = bucket.listed(day).await?;
+        let mut batches = std::pin::pin!(bucket.batches(listed.keys().filter(|key| within.covers(key))));
+        while let Some(batch) = batches.try_next().await? {
+            visit(batch.events)?;
         }
         day = day.tomorrow().map_err(|error| CommandError::usage(error.to_string()))?;
     }
@@ -85,26 +89,33 @@ fn happened_at(event: &Value) -> Option<Timestamp> {
 
 /// The archive, and what was read of it.
 struct ArchiveReader {
-    client: Client,
-    bucket: String,
+    bucket: ArchiveBucket,
     /// The keys of the objects that were read, with their `ETag`s.
     seen: BTreeMap<String, String>,
     given: HashSet<String>,
 }
 
 impl ArchiveReader {
-    /// The events of these days that were not read before, by time.
-    async fn new_events(&mut self, first: Date, last: Date) -> Result<Vec<Value>, CommandError> {
+    /// The events of these days that were not read before, by time, without the batches that end before `from`.
+    async fn new_events(
+        &mut self,
+        first: Date,
+        last: Date,
+        from: Option<Timestamp>,
+    ) -> Result<Vec<Value>, CommandError> {
         let mut listed = BTreeMap::new();
         let mut day = first;
         while day <= last {
-            listed.extend(self.listed(day).await?);
+            listed.extend(self.bucket.listed(day).await?);
             day = day.tomorrow().map_err(|error| CommandError::usage(error.to_string()))?;
         }
-        let mut events = Vec::new();
-        for key in listed.iter().filter(|(key, tag)| self.seen.get(*key) != Some(tag)).map(|(key, _)| key) {
-            events.extend(self.events(key).await?);
-        }
+        let within = from.map(PublishedWithin::of_events_from);
+        let is_new = |(key, tag): &(&String, &String)| {
+            self.seen.get(*key) != Some(*tag) && within.is_none_or(|within| within.covers(key))
+        };
+        let new: Vec<_> = listed.iter().filter(is_new).map(|(key, _)| key.clone()).collect();
+        let batches: Vec<_> = self.bucket.batches(new.iter()).try_collect().await?;
+        let mut events: Vec<_> = batches.into_iter().flat_map(|batch| batch.events).collect();
         self.seen = listed;
         if self.given.len() > REMEMBERED {
             self.given.clear();
@@ -116,27 +127,5 @@ impl ArchiveReader {
         });
         events.sort_by_key(happened_at);
         Ok(events)
-    }
-
-    async fn listed(&self, day: Date) -> Result<BTreeMap<String, String>, CommandError> {
-        let prefix = archive::prefix(day);
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let mut pages = list.into_paginator().send();
-        let mut listed = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
-            let objects = page.contents.unwrap_or_default().into_iter();
-            listed.extend(objects.filter_map(|object| Some((object.key?, object.e_tag.unwrap_or_default()))));
-        }
-        Ok(listed)
-    }
-
-    async fn events(&self, key: &str) -> Result<Vec<Value>, CommandError> {
-        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = object.map_err(|error| CommandError::of_sdk("reading the archive", error))?;
-        let broken_off = |error| CommandError::no_answer("reading the archive").because(error);
-        let bytes = object.body.collect().await.map_err(broken_off)?.into_bytes();
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 }

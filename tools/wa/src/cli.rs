@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         alerts, completions, consent, contacts, cost, dlq, doctor, erase, events, export, listen, media_key, messages,
-        notifications, otp, pause, rotate, send, sign, smoke, templates, tenants, trigger, verify,
+        notifications, otp, pause, replay, restore, rotate, send, sign, smoke, templates, tenants, trigger, verify,
     },
     globals::Globals,
 };
@@ -40,6 +40,11 @@ pub enum TopLevelCommand {
     /// The events that this system publishes
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Replay events of the archive: to your systems, or into the tables
+    Replay(Box<replay::ReplayArguments>),
+    /// After the tables were restored to an earlier time: bring back what happened since, before anything is sent
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
     /// Dead letters: what could not be sent or published, with its reason
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),

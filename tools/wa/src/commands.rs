@@ -16,6 +16,8 @@ pub mod messages;
 pub mod notifications;
 pub mod otp;
 pub mod pause;
+pub mod replay;
+pub mod restore;
 pub mod rotate;
 pub mod send;
 pub mod sign;

@@ -12,7 +12,9 @@
 //! ([`redaction`]).
 
 pub mod alerts;
+pub mod archive_bucket;
 pub mod archive_feed;
+mod archived_event;
 pub mod aws;
 pub mod call_log;
 pub mod cli;
@@ -39,6 +41,7 @@ pub mod signing;
 pub mod since;
 pub mod spreadsheet;
 pub mod stack;
+mod table_recorder;
 pub mod template_file;
 pub mod terminal;
 pub mod twilio;
@@ -67,6 +70,8 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Notifications(command) => Box::pin(commands::notifications::run(command, session)).await,
         TopLevelCommand::Events(command) => commands::events::run(command, session).await,
         TopLevelCommand::Dlq(command) => Box::pin(commands::dlq::run(command, session)).await,
+        TopLevelCommand::Replay(arguments) => Box::pin(commands::replay::run(arguments, session)).await,
+        TopLevelCommand::Restore(command) => Box::pin(commands::restore::run(command, session)).await,
         TopLevelCommand::Trigger(command) => Box::pin(commands::trigger::run(command, session)).await,
         TopLevelCommand::Listen(arguments) => Box::pin(commands::listen::run(arguments, session)).await,
         TopLevelCommand::Smoke(arguments) => Box::pin(commands::smoke::run(arguments, session)).await,

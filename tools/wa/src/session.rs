@@ -15,8 +15,8 @@ use shared::{
 };
 use stores::{
     cancel_notification::NotificationCanceller, contacts::Contacts, messages::Messages,
-    notification_log::NotificationLogs, notifications::Notifications, pauses::PauseStore, route_health::RouteHealth,
-    templates::TemplateStore, tenants::TenantsTable,
+    notification_log::NotificationLogs, notifications::Notifications, pauses::PauseStore, restores::RestoreStore,
+    route_health::RouteHealth, templates::TemplateStore, tenants::TenantsTable,
 };
 use tokio::sync::OnceCell;
 use twilio_client::{AccountClient, TwilioClient};
@@ -146,6 +146,8 @@ impl Session {
                 policy: stack.policy.clone(),
                 senders: stack.messaging_service_sid.clone().into(),
                 templates: stack.template_settings.clone(),
+                opt_out: stack.opt_out()?,
+                retention: stack.message_retention()?,
                 ..AccountSettings::default()
             };
             let parameters = Tenants::of_parameters(Arc::new(parameters), Some(stack.account_sid.clone()));
@@ -200,6 +202,11 @@ impl Session {
         let synced_at = store.sync_state(account_sid).await?.synced_at;
         let stored = store.all(account_sid).await?.templates;
         Ok(TemplateRegistry::new(stored.into_iter().map(|stored| stored.template), synced_at))
+    }
+
+    pub async fn restores(&self) -> Result<RestoreStore, CommandError> {
+        let table = self.stack().await?.output("RateLimitsTableName")?;
+        Ok(RestoreStore::new(self.dynamodb().await?, table.to_owned()))
     }
 
     pub async fn route_health(&self) -> Result<RouteHealth, CommandError> {

@@ -1,10 +1,17 @@
 //! The deployed stack, as CloudFormation describes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::Stack as Described};
 use aws_types::SdkConfig;
-use domain::{limits::Retention, policy::Policy, template_settings::TemplateSettings, templates::Locales};
+use domain::{
+    account_settings::OptOutSettings,
+    limits::Retention,
+    opt_out_keywords::{KeywordChanges, Keywords, Languages},
+    policy::Policy,
+    template_settings::TemplateSettings,
+    templates::Locales,
+};
 use shared::secrets::SecretMaxAge;
 use twilio_types::{
     base_url::BaseUrl,
@@ -101,14 +108,26 @@ impl DeployedStack {
         format!("stack {} in {region}, AWS account {account}, Twilio account {account_sid}", self.name)
     }
 
+    /// The parameters `OptOutLanguages`, `OptOutKeywords` and `OptOutScope`.
+    pub fn opt_out(&self) -> Result<OptOutSettings, CommandError> {
+        let languages = self.parsed::<Languages>("OptOutLanguages")?.unwrap_or_default();
+        let changes = self.parsed::<KeywordChanges>("OptOutKeywords")?.unwrap_or_default();
+        let keywords =
+            Keywords::configured(&languages, &changes).map_err(|error| self.invalid("OptOutKeywords", error))?;
+        Ok(OptOutSettings::new(keywords, self.parsed("OptOutScope")?.unwrap_or_default()))
+    }
+
     /// The parameter `MessageRetentionDays`.
     pub fn message_retention(&self) -> Result<Retention, CommandError> {
-        let days = self.parameter("MessageRetentionDays");
-        days.map_or(Ok(Retention::default()), |days| {
-            let name = &self.name;
-            days.parse()
-                .map_err(|error| CommandError::usage(format!("the stack {name}: MessageRetentionDays: {error}")))
-        })
+        Ok(self.parsed("MessageRetentionDays")?.unwrap_or_default())
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>, CommandError> {
+        self.parameter(key).map(|value| value.parse().map_err(|error| self.invalid(key, error))).transpose()
+    }
+
+    fn invalid(&self, key: &str, problem: impl Display) -> CommandError {
+        CommandError::usage(format!("the stack {}: {key}: {problem}", self.name))
     }
 
     /// The value of a parameter, if it is not empty.

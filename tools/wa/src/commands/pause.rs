@@ -151,6 +151,15 @@ pub async fn run(arguments: &PauseArguments, session: &Session) -> Result<(), Co
 /// Ends pauses. A scope that is not paused is an error after all others were resumed.
 pub async fn resume(arguments: &ResumeArguments, session: &Session) -> Result<(), CommandError> {
     session.announce_change().await?;
+    let restores = session.restores().await?;
+    for scope in &arguments.scopes {
+        if restores.get(scope).await?.is_some() {
+            return Err(CommandError::refused(format!(
+                "{} is stopped by a restore of the tables: `wa restore end` ends that",
+                subject(scope)
+            )));
+        }
+    }
     let (store, health) = (session.pauses().await?, session.route_health().await?);
     let mut rows = Vec::new();
     let mut unknown = Vec::new();

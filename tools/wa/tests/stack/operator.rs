@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stack::Stack;
 
 /// The stack's name, from samconfig.toml's `local`.
-const STACK: &str = "whatsapp-local";
+pub(crate) const STACK: &str = "whatsapp-local";
 /// Longer than anything takes that works.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(3);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +49,11 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 /// The command for another stack in the same environment.
 pub(crate) fn command_in(name: &str, arguments: &[&str]) -> Command {
-    let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+    command_for(&Stack::from_env().unwrap_or_else(|error| panic!("{error}")), name, arguments)
+}
+
+/// The command for a stack in another environment.
+pub(crate) fn command_for(stack: &Stack, name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wa"));
     command.args(["--stack", name]).args(arguments).stdin(Stdio::null());
     for variable in ["WA_STACK", "AWS_PROFILE", "TWILIO_ACCOUNT_SID", "NO_COLOR"] {
@@ -132,7 +136,12 @@ impl RunningCommand {
 
     /// Starts the command, whose standard error is read.
     pub(crate) fn start_with_stderr(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_command(command(arguments))
+    }
+
+    /// Starts a command whose standard error is read.
+    pub(crate) fn start_command(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         Self::listen(child, stderr)
     }
@@ -162,10 +171,16 @@ impl RunningCommand {
     }
 
     /// Presses Ctrl-C. Gives the exit code.
-    pub(crate) fn interrupt(mut self) -> i32 {
+    pub(crate) fn interrupt(self) -> i32 {
+        self.interrupt_for_lines().0
+    }
+
+    /// Presses Ctrl-C. Gives the exit code, and the lines that were not read.
+    pub(crate) fn interrupt_for_lines(mut self) -> (i32, Vec<String>) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap()
+        let code = self.child.wait().unwrap().code().unwrap();
+        (code, self.lines.iter().collect())
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 mod alarms;
 mod dashboard;
 mod documented;
+mod encryption;
 mod event_bus;
 mod kept;
 mod limits;

@@ -19,6 +19,7 @@ from contextvars import ContextVar
 import clock
 import strict
 from access import Access
+from permissions import Permissions
 from strict.objects import hide_missing_objects
 
 
@@ -28,6 +29,7 @@ def arguments():
     parser.add_argument("api_port", type=int)
     parser.add_argument("--public-base-url", help="the URL at which Twilio itself calls the API")
     parser.add_argument("--media-port", type=int, help="the port of CloudFront distributions")
+    parser.add_argument("--permissions", help="the file of which permissions are used")
     parser.add_argument("--bridge", help="this machine's address in Docker's network, for functions in containers")
     return parser.parse_args()
 
@@ -325,6 +327,8 @@ def main():
     numbers_from_parameters()
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
+    if ARGUMENTS.permissions:
+        Permissions(ARGUMENTS.permissions).follow(iam_evaluator)
     caller = lambda: iam_evaluator.caller_arn().rpartition("/")[2]
     hide_missing_objects(s3, is_denied)
     front_door()

@@ -20,6 +20,9 @@ use crate::{
     stack::Administrator,
 };
 
+/// The variable with the file in which emulators note the permissions that are used, as tools/stack/permissions.py describes.
+pub const PERMISSIONS: &str = "STACK_PERMISSIONS";
+
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,6 +77,8 @@ impl Emulator {
             .args([aws_port, api_port].map(|port| port.to_string()))
             .args(media_port.iter().flat_map(|port| ["--media-port".to_owned(), port.to_string()]))
             .args(twilio_calls.iter().flat_map(|url| ["--public-base-url", url.as_str()]))
+            .arg("--permissions")
+            .arg(permissions(scratch))
             .args(bridge.iter().flat_map(|address| ["--bridge".to_owned(), address.to_string()]))
             // The functions inherit the emulator's environment, which must not contain this machine's variables.
             .env_clear()
@@ -88,6 +93,11 @@ impl Emulator {
         let front_door = format!("http://127.0.0.1:{api_port}");
         Ok(Self { _group: group, log, endpoint, front_door, administrator, clock: clock.clone() })
     }
+}
+
+/// The file of the permissions that are used: one for all stacks of a test run.
+fn permissions(scratch: &Path) -> PathBuf {
+    std::env::var_os(PERMISSIONS).map_or_else(|| scratch.join("permissions.jsonl"), PathBuf::from)
 }
 
 fn temporary(scratch: &Path) -> Result<PathBuf> {

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use sandbox::WhatsAppRules;
 use stack::{
     account::TwilioAccount,
+    emulator::PERMISSIONS,
     invitation,
     ports::Ports,
     run::{Running, TimeOfDay, TwilioSide, checkout, start},
@@ -101,6 +102,7 @@ async fn exec(command: &[OsString]) -> Result<ExitCode> {
         .args(arguments)
         .envs(running.stack.environment()?)
         .env("STACK_FOLDER", &running.folder)
+        .env(PERMISSIONS, running.folder.join("permissions.jsonl"))
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;

@@ -143,17 +143,24 @@ async fn offer_of_the_night_is_sent_in_the_morning() {
 
 #[tokio::test]
 async fn notification_is_sent_at_its_send_at() {
-    let (time, person, id) = (time().await, icelander(), new_id("later"));
+    let (time, person) = (time().await, icelander());
     let world = &time.world;
     let send_at = time.now() + SignedDuration::from_hours(2);
-    let mut notification = template_notification(&id, &person);
-    notification["send_at"] = json!(send_at.to_string());
-    world.notify(&notification).await;
-    world.notification_in(&id, "waiting").await;
+    // Of two lanes, which wait in the same index.
+    let ids = ["utility", "service"].map(|category| (category, new_id("later")));
+    for (category, id) in &ids {
+        let mut notification = template_notification(id, &person);
+        notification["category"] = json!(category);
+        notification["send_at"] = json!(send_at.to_string());
+        world.notify(&notification).await;
+        world.notification_in(id, "waiting").await;
+    }
     time.advance(Duration::from_hours(2)).await;
-    let accepted = world.notification_in(&id, "accepted").await;
-    assert!(updated_at(&accepted) >= send_at);
-    assert_eq!(time.bodies(&person).await.len(), 1);
+    for (_, id) in &ids {
+        let accepted = world.notification_in(id, "accepted").await;
+        assert!(updated_at(&accepted) >= send_at);
+    }
+    assert_eq!(time.bodies(&person).await.len(), 2);
 }
 
 #[tokio::test]

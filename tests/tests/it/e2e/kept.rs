@@ -30,7 +30,8 @@ fn status<'a>(sid: &'a str, word: &'a str) -> Vec<(&'a str, &'a str)> {
 #[tokio::test]
 async fn stop_at_the_status_url_holds_and_is_confirmed() {
     let (world, person, id) = (World::new(), Person::new(), new_id("wrong-url"));
-    let (sid, address) = (new_sid(), person.address());
+    let (sid, first, address) = (new_sid(), new_sid(), person.address());
+    assert_eq!(world.post_signed("/twilio/status", &message(&first, &address, "Hello")).await.status(), 200);
     let stop = message(&sid, &address, "STOP");
     let mut answers = Vec::new();
     for _ in 0..2 {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 use tests::harness::emulator::{RefusalReason, RefusedRequests, end_refusal};
 
+use super::clock::time;
 use crate::world::{DEADLINE, Person, World, new_id, text_notification};
 
 /// The event stream that the page reads.
@@ -238,19 +240,35 @@ async fn webhook_shows_why_the_function_refused_it() {
     assert_eq!((&second["delivery"], &second["message_sid"], &second["problem"]), (&json!(2), &sid, &json!(false)));
 }
 
+/// Replaces the policy of the spool queue, and gives the one before.
+async fn set_policy_of_spool(world: &World, policy: &str) -> String {
+    let spool = &world.stack.outputs.spool_queue_url;
+    let before = world.sqs.get_queue_attributes().queue_url(spool).attribute_names(QueueAttributeName::Policy);
+    let before = before.send().await.unwrap().attributes.unwrap_or_default().remove(&QueueAttributeName::Policy);
+    let set = world.sqs.set_queue_attributes().queue_url(spool).attributes(QueueAttributeName::Policy, policy);
+    set.send().await.unwrap();
+    before.unwrap_or_default()
+}
+
+/// Neither DynamoDB nor SQS stores the webhook, in a stack whose tests run one after another.
 #[tokio::test]
 async fn webhook_shows_the_error_of_the_functions_log() {
-    let (world, person) = (World::new(), Person::new());
-    let mut timeline = Timeline::watch(&world).await;
+    let (time, person) = (time().await, Person::new());
+    let world = &time.world;
+    let mut timeline = Timeline::watch(world).await;
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"});
+    let policy = set_policy_of_spool(world, &json!({"Version": "2012-10-17", "Statement": [deny]}).to_string()).await;
     let refused = RefusedRequests::containing(&person.identity, RefusalReason::ProvisionedThroughputExceeded, 10_000);
     let refusal = refused.begin(&world.stack).await.unwrap();
     assert_eq!(world.write(&person, "Hello").await["status"], 500);
     end_refusal(&world.stack, refusal).await.unwrap();
+    set_policy_of_spool(world, &policy).await;
     let has_reason = |entry: &&Value| {
         entry["kind"] == "webhook" && entry["reason"].as_str().is_some_and(|reason| reason != "internal error")
     };
     let entries = timeline.until_entries(&person, |entries| entries.iter().any(&has_reason)).await;
     let failed = entries.iter().find(has_reason).unwrap();
-    assert!(failed["reason"].as_str().unwrap().starts_with("the webhook cannot be stored: "), "{failed}");
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.starts_with("the webhook cannot be stored: ") && reason.contains("was not spooled"), "{failed}");
     assert_eq!(failed["exchange"]["response"]["body"], "internal error");
 }

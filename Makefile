@@ -31,6 +31,8 @@ AWS := "the deployment" "$(PYTEST) tests/deploy" "the samples" "$(PYTEST) tests/
 # After the suites that make the system publish events, which it compares with their schemas.
 DOCUMENTS := "the documents of docs/schema" "NODE_PATH=.tools/npm/node_modules .tools/contracts/bin/python -B -m pytest \
 	--config-file tests/pytest.ini tests/contracts"
+# After all others, which are to need every permission.
+PERMISSIONS := "the permissions of the functions" "$(PYTEST) tests/permissions"
 SUITES := python3 tools/suites.py
 
 export PATH := $(CURDIR)/.tools/sam/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -59,7 +61,7 @@ test: $(TOOLS) $(PROOF) $(SAMPLES) $(CONTRACTS) ## Run all tests, with the whole
 	@echo "Compiling the tests"
 	@cargo test --workspace --no-run
 	@cargo build --workspace --bin sandbox --bin stack --bin wa
-	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(AWS) $(CLIENTS) $(PAGE) $(DOCUMENTS)
+	@$(STACK) exec -- $(SUITES) "Rust" "$(RUST)" "the sample events" "$(EVENTS)" $(AWS) $(CLIENTS) $(PAGE) $(DOCUMENTS) $(PERMISSIONS)
 
 .PHONY: e2e
 e2e: $(TOOLS) ## Run the tests of the deployed system, without Node.js and a browser; ONLY=e2e::send selects tests
@@ -142,7 +144,14 @@ lint: needs ## Check the format, the lints and the documentation
 .PHONY: validate
 validate: $(TOOLS) ## Check template.yaml and the templates of samples/
 	@AWS_REGION=us-east-1 sam validate --lint
-	@cfn-lint --regions us-east-1 --template samples/consumers/*.yaml
+	@cfn-lint --regions us-east-1 --template samples/*/*.yaml
+
+# cfn-lint-serverless knows a log group by its name alone (WS1004), and CloudFormation names those of template.yaml. X-Ray is on by the
+# parameter Tracing (WS1000).
+.PHONY: audit
+audit: .tools/audit/.installed ## Check template.yaml by the rules of Checkov and cfn-lint-serverless
+	@.tools/audit/bin/checkov --config-file tools/checkov.yaml --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	@.tools/audit/bin/cfn-lint --regions us-east-1 --append-rules cfn_lint_serverless.rules --ignore-checks WS1000 WS1004 --template template.yaml
 
 .PHONY: licenses
 licenses: .tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies: licences, sources, one TLS provider

@@ -17,7 +17,7 @@ use stores::{
     contacts::{ERASURE_REASON, ErasedPerson, PersonRecords},
     dynamodb::Item,
     notifications::{NotificationState, StoredNotification},
-    personal_data::Erased,
+    personal_data::{Erased, PersonMessage},
 };
 
 use crate::{
@@ -157,14 +157,14 @@ async fn erase_messages(session: &Session, data: &PersonalData) -> Result<Step, 
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let markers = data.messages.iter().filter_map(|(item, _)| expires_at(item)).max();
+    let markers = data.messages.iter().filter(|(_, what)| matches!(what, PersonMessage::Inbound { .. }));
+    let markers = markers.filter_map(|(item, _)| expires_at(item)).max();
     Ok(Step { until: markers, ..Step::messages().done(data.messages.len()) })
 }
 
 /// When the marker of a message expires.
 fn expires_at(item: &Item) -> Option<Timestamp> {
-    let is_inbound = item.get("event").and_then(|event| event.as_s().ok()).is_some_and(|event| event == "inbound");
-    let seconds = item.get("expires_at").filter(|_| is_inbound)?.as_n().ok()?.parse().ok()?;
+    let seconds = item.get("expires_at")?.as_n().ok()?.parse().ok()?;
     Timestamp::from_second(seconds).ok()
 }
 

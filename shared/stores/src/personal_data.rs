@@ -48,7 +48,7 @@ pub enum PersonMessage {
 impl Messages {
     /// Every item, page by page.
     pub fn all(&self) -> impl Stream<Item = Result<ItemPage, StoreError>> + '_ {
-        scan(&self.client, &self.table, "reading the whole Messages table")
+        scan(&self.client, &self.table, "reading the whole Messages table", |scan| scan.consistent_read(true))
     }
 
     /// Deletes an item, or makes a marker of the item of an inbound message.
@@ -111,7 +111,7 @@ fn parameters(item: &Item) -> impl Iterator<Item = (&str, &str)> {
 impl Notifications {
     /// Every item, page by page.
     pub fn all(&self) -> impl Stream<Item = Result<ItemPage, StoreError>> + '_ {
-        scan(&self.client, &self.table, "reading the whole Notifications table")
+        scan(&self.client, &self.table, "reading the whole Notifications table", |scan| scan.consistent_read(true))
     }
 
     /// Deletes an item of a notification, if it is as it was read, with the items that name its messages.

@@ -1,6 +1,6 @@
 //! Reads all of a table, for what no index finds.
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, operation::scan::builders::ScanFluentBuilder};
 use futures::{Stream, StreamExt as _, stream};
 
 use crate::dynamodb::{Item, StoreError};
@@ -18,18 +18,19 @@ pub struct ItemPage {
     pub read: u64,
 }
 
-/// Every item of a table, consistently, page by page.
+/// Every item of a table, page by page. `asking` adds what each request asks for.
 pub(crate) fn scan<'a>(
     client: &'a Client,
     table: &'a str,
     operation: &'static str,
+    asking: impl Fn(ScanFluentBuilder) -> ScanFluentBuilder + Copy + 'a,
 ) -> impl Stream<Item = Result<ItemPage, StoreError>> + 'a {
     let segment = move |segment| {
         Box::pin(stream::try_unfold(Some(None), move |position: Option<Option<Item>>| async move {
             let Some(from) = position else { return Ok(None) };
-            let scan = client.scan().table_name(table).consistent_read(true);
-            let scan = scan.segment(segment).total_segments(SEGMENTS).set_exclusive_start_key(from);
-            let answer = scan.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
+            let scan = client.scan().table_name(table).segment(segment).total_segments(SEGMENTS);
+            let answer = asking(scan.set_exclusive_start_key(from)).send().await;
+            let answer = answer.map_err(|error| StoreError::of_sdk(operation, error))?;
             let read = u64::try_from(answer.scanned_count).unwrap_or_default();
             let page = ItemPage { items: answer.items.unwrap_or_default(), read };
             Ok(Some((page, answer.last_evaluated_key.filter(|key| !key.is_empty()).map(Some))))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use domain::{contact_key::ContactKey, notification::Category};
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use twilio_types::{error_code::ErrorCode, sid::AccountSid};
 
@@ -16,16 +16,13 @@ use crate::{
     attribute::{number, text},
     contacts::StoredPerson,
     dynamodb::{Item, StoreError, batch_get},
+    scan::scan,
 };
 
 const OPERATION: &str = "listing the Notifications table";
 
-/// How many parts of the table, or shards of the index, are read at the same time. A request for a part reads a megabyte,
-/// and the table has other readers.
+/// How many shards of the index are read at the same time, because it has other readers.
 const CONCURRENCY: usize = 4;
-
-/// The number of parts of the table.
-const SEGMENTS: i32 = 4;
 
 /// How many notifications of the index are read from the table at a time: as many as one request may name.
 const BATCH: usize = 100;
@@ -54,7 +51,7 @@ pub struct NotificationPage {
     pub unreadable: u64,
 }
 
-/// Where a part is read next.
+/// Where a shard is read next.
 enum Position {
     Start,
     After(Item),
@@ -86,32 +83,8 @@ impl Notifications {
         if filter.is_indexed() {
             return self.list_waiting(account_sid, filter).left_stream();
         }
-        let segment = move |segment| {
-            Box::pin(stream::try_unfold(Position::Start, move |position| {
-                self.list_segment(account_sid, filter, segment, position)
-            }))
-        };
-        stream::iter((0..SEGMENTS).map(segment)).flatten_unordered(CONCURRENCY).right_stream()
-    }
-
-    async fn list_segment(
-        &self,
-        account_sid: &AccountSid,
-        filter: &NotificationFilter,
-        segment: i32,
-        position: Position,
-    ) -> Result<Option<(NotificationPage, Position)>, StoreError> {
-        let from = match position {
-            Position::Start => None,
-            Position::After(key) => Some(key),
-            Position::End => return Ok(None),
-        };
-        let scan = self.client.scan().table_name(&self.table).segment(segment).total_segments(SEGMENTS);
-        let scan = filter.as_expression(account_sid, scan.set_exclusive_start_key(from));
-        let answer = scan.send().await.map_err(|error| StoreError::of_sdk(OPERATION, error))?;
-        let mut page = filter.page(answer.items.unwrap_or_default());
-        page.read = u64::try_from(answer.scanned_count).unwrap_or_default();
-        Ok(Some((page, Position::after(answer.last_evaluated_key))))
+        let pages = scan(&self.client, &self.table, OPERATION, |scan| filter.as_expression(account_sid, scan));
+        pages.map_ok(|page| NotificationPage { read: page.read, ..filter.page(page.items) }).right_stream()
     }
 
     fn list_waiting<'a>(

@@ -6,6 +6,7 @@ mod body;
 mod dead_letters;
 mod error;
 mod events;
+pub(crate) mod format;
 mod media;
 mod outbound;
 mod reference;
@@ -17,11 +18,12 @@ pub use body::MessageBody;
 pub use dead_letters::{DeadLetterQueue, REASON};
 pub use error::QueueError;
 pub use events::{EventMessage, EventsQueue, fifo_id};
+pub use format::UnreadableBody;
 pub use media::{MediaQueue, MediaReference};
 pub use outbound::{ENQUEUED_AT, EnqueueOutcome, HOPS, LaneQueues, LaneUrls, QueueEntry};
 pub use reference::NotificationReference;
 pub use spool::{MessageRetry, SpoolQueue};
-pub use unpublished::UnpublishedQueue;
+pub use unpublished::{NOTE_FORMAT, UnpublishedQueue, read_note};
 
 /// What SQS accepts in one batch. Source: Amazon SQS, "Message quotas": 10 messages, 1 MiB in all; the rest is left for
 /// what SQS counts besides the bodies.

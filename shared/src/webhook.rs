@@ -45,7 +45,7 @@ pub use event_stream::{EventStreamVerifier, accepted};
 pub use receive::WebhookReceiver;
 pub use record::{ArrivedForm, NotRecorded, WebhookAnswer, WebhookRecorder, unreadable_names};
 use request::WebhookRequest;
-pub use spool::{SpooledWebhook, UnreadableSpool};
+pub use spool::SpooledWebhook;
 
 use crate::{
     deadline::DeadlineExceeded,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::{SignedDuration, Timestamp};
 use shared::{
-    queues::MessageRetry,
-    webhook::{SpooledWebhook, UnreadableSpool},
+    queues::{MessageRetry, UnreadableBody},
+    webhook::SpooledWebhook,
 };
 
 /// The pause after the first try. Most faults of DynamoDB are over in seconds.
@@ -42,7 +42,7 @@ impl<'a> SpoolJob<'a> {
         self.message.body.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn webhook(&self) -> Result<SpooledWebhook, UnreadableSpool> {
+    pub(crate) fn webhook(&self) -> Result<SpooledWebhook, UnreadableBody> {
         SpooledWebhook::read(self.body())
     }
 

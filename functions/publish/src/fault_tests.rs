@@ -65,7 +65,7 @@ async fn files_of_a_message_are_named_on_the_media_queue() {
     let aws = AwsStandIn::start(Archiving::Works).await;
     let sid = deliver_with_files(&aws.publish_function(), &aws).await;
     let account = "AC00000000000000000000000000000001";
-    let expected = [0, 1].map(|index| json!({"account_sid": account, "message_sid": sid, "index": index}));
+    let expected = [0, 1].map(|index| json!({"account_sid": account, "message_sid": sid, "index": index, "format": 1}));
     assert_eq!(aws.messages_on(MEDIA_QUEUE), expected);
 }
 

@@ -2,7 +2,10 @@
 //! archive on the queue of unpublished records, with an alarm.
 
 use serde_json::json;
-use shared::{archive, queues::MessageBody};
+use shared::{
+    archive,
+    queues::{MessageBody, NOTE_FORMAT},
+};
 
 use crate::{Prepared, batch_name, fifo::PreparedEvent, unpublished::Unpublished};
 
@@ -43,9 +46,10 @@ fn note(part: &[&PreparedEvent], name: &str) -> Option<MessageBody> {
     let key = archive::key(part.first()?.occurred_at, name);
     let events: Vec<_> = part.iter().map(|event| event.message.body.as_str()).collect();
     // The events are JSON already, and are not escaped a second time.
-    let note =
-        format!(r#"{{"reason": {}, "archive_key": {}, "events": [{}]}}"#, json!(REASON), json!(key), events.join(","));
-    Some(MessageBody::json(note))
+    let (format, reason, key, events) = (NOTE_FORMAT.version(), json!(REASON), json!(key), events.join(","));
+    Some(MessageBody::json(format!(
+        r#"{{"format": {format}, "reason": {reason}, "archive_key": {key}, "events": [{events}]}}"#
+    )))
 }
 
 #[cfg(test)]

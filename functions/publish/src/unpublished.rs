@@ -4,7 +4,7 @@ use domain::trace_id::TraceId;
 use serde_json::json;
 use shared::{
     log::{traced, untraced},
-    queues::{MessageBody, Publication},
+    queues::{MessageBody, NOTE_FORMAT, Publication},
     report::Chain,
 };
 
@@ -67,6 +67,7 @@ impl<'a> Unpublished<'a> {
     pub(crate) fn note(&self, archive_key: Option<&str>) -> MessageBody {
         let RecordLocation { stream, sequence_number, keys, .. } = self.location;
         let note = json!({
+            "format": NOTE_FORMAT.version(),
             "reason": self.reason,
             "table": self.location.table(),
             "keys": keys,
@@ -179,7 +180,7 @@ pub(crate) mod tests {
         assert_eq!(
             note,
             json!({
-                "reason": "too long", "table": "Messages-1", "keys": {"message_sid": {"S": "SM1"}},
+                "format": 1, "reason": "too long", "table": "Messages-1", "keys": {"message_sid": {"S": "SM1"}},
                 "stream": record.location.stream, "sequence_number": "1", "event_id": "a",
                 "archive_key": "events/1.jsonl"
             })

@@ -39,7 +39,7 @@ impl FurtherFiles {
 fn entries(candidate: &Candidate<'_>) -> Vec<QueueEntry> {
     let Candidate { job, stored, .. } = candidate;
     // A message that names the notification comes after it was stored, and so does one after a claim.
-    if job.message.reference.is_some() || !stored.progress.attempts.is_empty() {
+    if job.message.is_reference() || !stored.progress.attempts.is_empty() {
         return Vec::new();
     }
     (1..).zip(job.notification.further()).map(|(seconds, further)| entry(job, &further, seconds)).collect()
@@ -109,7 +109,8 @@ mod tests {
         assert!(entries(&claimed).is_empty());
         let id = claimed.job.notification.id.clone();
         let reference = NotificationReference { account_sid: claimed.job.account_sid, id, hops: 0 };
-        let named = QueueMessage { reference: Some(reference), ..crate::queue_message::tests::message(&body, now()) };
+        let named =
+            QueueMessage { reference: Ok(Some(reference)), ..crate::queue_message::tests::message(&body, now()) };
         assert!(entries(&candidate(&named, "{}")).is_empty(), "it was stored, and the others were on the queue before");
     }
 }

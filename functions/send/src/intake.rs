@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use shared::{
     log::{traced, untraced},
     queues::NotificationReference,
+    report::Chain,
 };
 use stores::notifications::{Notifications, StoredNotification, Subject};
 use tracing::{Instrument as _, Span};
@@ -47,8 +48,11 @@ impl Intake {
         jobs: &JobFactory,
         now: Timestamp,
     ) -> Result<Incoming<'a>, Stop> {
-        if let Some(reference) = &message.reference {
-            return Ok(Incoming::Reference(message, reference));
+        match &message.reference {
+            Ok(Some(reference)) => return Ok(Incoming::Reference(message, reference)),
+            Ok(None) => {}
+            // Its notification stays in the index of what is due, and comes again from there.
+            Err(unreadable) => return Err(Next::GiveUp(Chain(unreadable).to_string()).into()),
         }
         match Notification::parse(message.body) {
             Ok(notification) => Ok(Incoming::Notification(Box::new(jobs.received(message, notification)))),

@@ -135,7 +135,7 @@ impl Lookup {
 
     /// Reads the recipients of the notifications that their messages only name.
     async fn find_missing_persons(&self, jobs: &[Stored<'_>], found: &mut Found) -> Result<(), StoreError> {
-        let named = jobs.iter().filter(|(job, _)| job.message.reference.is_some());
+        let named = jobs.iter().filter(|(job, _)| job.message.is_reference());
         let contacts: Vec<_> = named.map(|(job, _)| job.contact.clone()).collect();
         if !contacts.is_empty() {
             found.persons.extend(self.contacts.persons(&contacts).await?);

@@ -5,7 +5,7 @@ use domain::lane::Lane;
 use jiff::Timestamp;
 use shared::{
     deadline::Deadline,
-    queues::{ENQUEUED_AT, HOPS, LaneQueues, MessageBody, NotificationReference, QueueEntry, REASON},
+    queues::{ENQUEUED_AT, HOPS, LaneQueues, MessageBody, NotificationReference, QueueEntry, REASON, UnreadableBody},
     report::Chain,
 };
 use tracing::Span;
@@ -23,7 +23,7 @@ pub(crate) struct QueueMessage<'a> {
     pub(crate) lane: Lane,
     pub(crate) body: &'a str,
     /// The stored notification that it names; none if it is a notification itself.
-    pub(crate) reference: Option<NotificationReference>,
+    pub(crate) reference: Result<Option<NotificationReference>, UnreadableBody>,
     /// Why it was a dead letter, if an operator retries it.
     pub(crate) retry_of: Option<&'a str>,
     /// How many messages in a row the function has sent to itself, up to this batch. Lambda does not document how it counts
@@ -74,7 +74,7 @@ impl<'a> QueueMessage<'a> {
             receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
             lane: queues.lane(message.event_source_arn.as_deref().unwrap_or_default()),
             body,
-            hops: reference.as_ref().map_or(hops, |reference| reference.hops),
+            hops: reference.as_ref().ok().and_then(Option::as_ref).map_or(hops, |reference| reference.hops),
             reference,
             retry_of: attribute(REASON),
             receives: receives.unwrap_or(1),
@@ -93,6 +93,11 @@ impl<'a> QueueMessage<'a> {
             reason: self.retry_of.map(str::to_owned),
             delay: std::time::Duration::ZERO,
         }
+    }
+
+    /// Whether it names a stored notification.
+    pub(crate) const fn is_reference(&self) -> bool {
+        matches!(self.reference, Ok(Some(_)))
     }
 
     pub(crate) fn ended(&'a self, next: Next) -> Ended<'a> {
@@ -145,7 +150,7 @@ pub(crate) mod tests {
             receipt_handle: "1",
             lane: Lane::Standard,
             body,
-            reference: None,
+            reference: Ok(None),
             retry_of: None,
             hops: 0,
             receives: 1,

@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::SqsMessage;
 use domain::media_failure::MediaFailure;
 use jiff::{SignedDuration, Timestamp};
-use shared::queues::MediaReference;
+use shared::queues::{MediaReference, UnreadableBody};
 
 /// From this number of receives on, a failure has an alarm: SQS leaves a message out of the age of the queue's oldest message
 /// that was received three times (Amazon SQS, "Available `CloudWatch` metrics for Amazon SQS").
@@ -39,12 +39,12 @@ pub(crate) enum Obstacle {
 }
 
 impl MediaJob {
-    pub(crate) fn read(message: &SqsMessage, now: Timestamp) -> Result<Self, serde_json::Error> {
+    pub(crate) fn read(message: &SqsMessage, now: Timestamp) -> Result<Self, UnreadableBody> {
         let attribute = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
         let sent_at = attribute("SentTimestamp").and_then(|sent| Timestamp::from_millisecond(sent).ok());
         let receives = attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
         Ok(Self {
-            reference: serde_json::from_str(message.body.as_deref().unwrap_or_default())?,
+            reference: MediaReference::read(message.body.as_deref().unwrap_or_default())?,
             receives: receives.unwrap_or(1),
             age: now.duration_since(sent_at.unwrap_or(now)),
         })

@@ -3,13 +3,19 @@
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
+use stores::format::Format;
 use twilio_types::sid::{AccountSid, MessageSid};
 
-use super::{batch, error::QueueError};
+use super::{
+    batch,
+    error::QueueError,
+    format::{self, UnreadableBody},
+};
+
+const FORMAT: Format = Format::new("a file of a message", 1);
 
 /// The name of a file of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MediaReference {
     pub account_sid: AccountSid,
     pub message_sid: MessageSid,
@@ -47,8 +53,12 @@ impl MediaQueue {
 impl MediaReference {
     /// The body of its message.
     pub fn body(&self) -> String {
-        // A struct of texts and a number is always JSON.
-        serde_json::to_string(self).unwrap_or_default()
+        format::write(FORMAT, self)
+    }
+
+    /// Reads the body of a message.
+    pub fn read(body: &str) -> Result<Self, UnreadableBody> {
+        format::read(FORMAT, body)
     }
 }
 
@@ -73,7 +83,7 @@ mod tests {
             message_sid: "MM00000000000000000000000000000001".parse().unwrap(),
             index: 9,
         };
-        assert_eq!(serde_json::from_str::<MediaReference>(&file.body()).unwrap(), file);
+        assert_eq!(MediaReference::read(&file.body()).unwrap(), file);
         assert!(file.body().bytes().all(|byte| (b' '..=b'~').contains(&byte)), "SQS accepts it");
     }
 }

@@ -3,9 +3,15 @@
 
 use domain::notification::NotificationId;
 use serde::{Deserialize, Serialize};
+use stores::format::Format;
 use twilio_types::sid::AccountSid;
 
-use super::body::MessageBody;
+use super::{
+    body::MessageBody,
+    format::{self, UnreadableBody},
+};
+
+const FORMAT: Format = Format::new("the name of a stored notification", 1);
 
 /// The name of a stored notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,18 +32,20 @@ struct ReferenceBody {
 impl NotificationReference {
     /// The body of its message.
     pub fn body(&self) -> MessageBody {
-        // A struct of texts and numbers is always JSON.
-        let body = serde_json::to_string(&ReferenceBody { stored_notification: self.clone() });
-        MessageBody::json(body.unwrap_or_default())
+        MessageBody::json(format::write(FORMAT, &ReferenceBody { stored_notification: self.clone() }))
     }
 
     /// Reads the body of a queue message; none if it is something else, such as a notification.
-    pub fn read(body: &str) -> Option<Self> {
-        // Most messages are notifications, which are not parsed a second time for this.
+    ///
+    /// # Errors
+    ///
+    /// It is a name that this release cannot read.
+    pub fn read(body: &str) -> Result<Option<Self>, UnreadableBody> {
+        // Most messages are notifications, which are not parsed a second time for this. `body` writes this field first.
         if !body.trim_start().starts_with(r#"{"stored_notification""#) {
-            return None;
+            return Ok(None);
         }
-        serde_json::from_str(body).ok().map(|body: ReferenceBody| body.stored_notification)
+        format::read(FORMAT, body).map(|body: ReferenceBody| Some(body.stored_notification))
     }
 }
 
@@ -54,7 +62,7 @@ mod tests {
             id: NotificationId::try_from("order \u{ffff} #1".to_owned()).unwrap(),
             hops: 3,
         };
-        assert_eq!(NotificationReference::read(reference.body().as_str()), Some(reference));
+        assert_eq!(NotificationReference::read(reference.body().as_str()).unwrap(), Some(reference));
     }
 
     proptest! {
@@ -64,15 +72,31 @@ mod tests {
             let account_sid = "AC00000000000000000000000000000001".parse().unwrap();
             let reference = NotificationReference { account_sid, id, hops: 3 };
             let body = reference.body();
-            prop_assert_eq!(NotificationReference::read(body.as_str()), Some(reference));
+            prop_assert_eq!(NotificationReference::read(body.as_str()).unwrap(), Some(reference));
             prop_assert!(body == MessageBody::json(body.as_str()), "nothing is left to escape");
         }
     }
 
     #[test]
     fn a_notification_is_no_reference() {
-        for body in ["", "{}", r#"{"id": "order-1"}"#, r#"{"stored_notification": "order-1"}"#] {
-            assert_eq!(NotificationReference::read(body), None, "{body}");
+        for body in ["", "{}", r#"{"id": "order-1"}"#] {
+            assert_eq!(NotificationReference::read(body).unwrap(), None, "{body}");
+        }
+    }
+
+    /// As the release before wrote it.
+    #[test]
+    fn reference_without_a_format_is_read() {
+        let body =
+            r#"{"stored_notification":{"account_sid":"AC00000000000000000000000000000001","id":"order-1","hops":2}}"#;
+        assert_eq!(NotificationReference::read(body).unwrap().map(|reference| reference.hops), Some(2));
+    }
+
+    #[test]
+    fn reference_of_a_later_release_is_refused() {
+        for body in [r#"{"stored_notification":{"key":"order-1"},"format":2}"#, r#"{"stored_notification":"order-1"}"#]
+        {
+            assert!(NotificationReference::read(body).is_err(), "{body}");
         }
     }
 }

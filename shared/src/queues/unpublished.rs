@@ -1,8 +1,18 @@
 //! The queue of what can never be published.
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
+use serde::de::DeserializeOwned;
+use stores::format::Format;
 
-use super::{batch, body::MessageBody, error::QueueError};
+use super::{
+    batch,
+    body::MessageBody,
+    error::QueueError,
+    format::{self, UnreadableBody},
+};
+
+/// The format of the notes: each has the field `format` with its version.
+pub const NOTE_FORMAT: Format = Format::new("a note of what is not published", 1);
 
 /// Where an operator finds what can never be published.
 #[derive(Debug, Clone)]
@@ -29,6 +39,15 @@ impl UnpublishedQueue {
         }
         Ok(())
     }
+}
+
+/// Reads a message of the queue: a note, or what Lambda writes there, which has no version.
+///
+/// # Errors
+///
+/// A later release wrote it, or it is no JSON of a `T`.
+pub fn read_note<T: DeserializeOwned>(body: &str) -> Result<T, UnreadableBody> {
+    format::read(NOTE_FORMAT, body)
 }
 
 fn entry((index, note): (usize, &MessageBody)) -> Result<SendMessageBatchRequestEntry, BuildError> {

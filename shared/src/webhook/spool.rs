@@ -9,12 +9,12 @@ use std::fmt;
 use domain::{callback_url::CallbackOrigin, limits::MAX_FORM_BYTES, notification::NotificationId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use stores::format::Format;
 use twilio_webhook::form::Form;
 
-use crate::queues::{MESSAGE_BYTES, MessageBody};
+use crate::queues::{MESSAGE_BYTES, MessageBody, UnreadableBody, format};
 
-/// The format of the messages that this version writes.
-const VERSION: u32 = 1;
+const FORMAT: Format = Format::new("a spooled webhook", 1);
 
 /// A form of Twilio is percent-encoded, which makes a byte three at most. Its path has fewer than the 10,240 bytes of a request's
 /// line and headers (Amazon API Gateway, "Quotas for HTTP APIs"), of which JSON makes six times as many at most.
@@ -36,25 +36,9 @@ impl fmt::Debug for SpooledWebhook {
     }
 }
 
-/// A message of the spool queue that cannot be read. No other delivery changes it.
-#[derive(Debug, thiserror::Error)]
-pub enum UnreadableSpool {
-    #[error("expected the JSON of a spooled webhook: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// A newer version of the function wrote it, and an older one reads it.
-    #[error("expected the format version {VERSION}, not {0}")]
-    Version(u32),
-}
-
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
-/// The body of a message in version 1.
+/// The body of a message.
 #[derive(Serialize, Deserialize)]
 struct Body {
-    version: u32,
     arrived_at: Timestamp,
     path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,23 +58,17 @@ impl SpooledWebhook {
     pub fn body(&self) -> MessageBody {
         let origin = self.origin.clone();
         let body = Body {
-            version: VERSION,
             arrived_at: self.arrived_at,
             path: self.path.clone(),
             origin: origin.map(|CallbackOrigin { notification_id, attempt }| Origin { notification_id, attempt }),
             form: self.form.encode(),
         };
-        // A struct of texts and numbers is always JSON.
-        MessageBody::json(serde_json::to_string(&body).unwrap_or_default())
+        MessageBody::json(format::write(FORMAT, &body))
     }
 
     /// Reads the body of a message.
-    pub fn read(body: &str) -> Result<Self, UnreadableSpool> {
-        let Versioned { version } = serde_json::from_str(body)?;
-        if version != VERSION {
-            return Err(UnreadableSpool::Version(version));
-        }
-        let Body { arrived_at, path, origin, form, .. } = serde_json::from_str(body)?;
+    pub fn read(body: &str) -> Result<Self, UnreadableBody> {
+        let Body { arrived_at, path, origin, form } = format::read(FORMAT, body)?;
         Ok(Self {
             form: Form::parse(form.as_bytes()),
             path,
@@ -118,18 +96,19 @@ mod tests {
     /// As a function of this version wrote it: the queue may hold such messages for 14 days after an update.
     #[test]
     fn message_of_version_1_is_read() {
-        let body = r#"{"version":1,"arrived_at":"2026-11-20T09:00:00.123456789Z","path":"/twilio/status",
+        let body = r#"{"format":1,"arrived_at":"2026-11-20T09:00:00.123456789Z","path":"/twilio/status",
             "origin":{"notification_id":"order 1","attempt":2},"form":"AccountSid=AC1&Body=a+%26b"}"#;
         assert_eq!(SpooledWebhook::read(body).unwrap(), webhook(b"AccountSid=AC1&Body=a+%26b"));
-        let body = r#"{"version":1,"arrived_at":"2026-11-20T09:00:00Z","path":"/","form":""}"#;
+        let body = r#"{"format":1,"arrived_at":"2026-11-20T09:00:00Z","path":"/","form":""}"#;
         assert_eq!(SpooledWebhook::read(body).unwrap().origin, None);
     }
 
     #[test]
     fn message_of_another_version_is_not_read() {
-        assert!(matches!(SpooledWebhook::read(r#"{"version":2,"webhook":{}}"#), Err(UnreadableSpool::Version(2))));
-        for body in ["", "{}", r#"{"version":1}"#] {
-            assert!(matches!(SpooledWebhook::read(body), Err(UnreadableSpool::Malformed(_))), "{body}");
+        let refused = SpooledWebhook::read(r#"{"format":2,"webhook":{}}"#).unwrap_err();
+        assert!(matches!(refused, UnreadableBody::Format(_)), "{refused}");
+        for body in ["", "{}", r#"{"format":1}"#] {
+            assert!(matches!(SpooledWebhook::read(body), Err(UnreadableBody::Malformed { .. })), "{body}");
         }
     }
 

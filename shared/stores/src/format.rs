@@ -1,11 +1,13 @@
-//! The version of the format that an item is in: the attribute `format`.
+//! The version of the format that an item, or a message of a queue, is in: the attribute or field `format`.
 //!
 //! While a deployment is under way, functions of two releases read each other's items, and a release may be rolled back. So a
 //! reader accepts the version that it writes and the one before, and a format is changed in two deployments: the first can read
 //! the new version, the second writes it. What a later release wrote is refused as a whole, with its version: half of it may be
 //! worse than nothing.
 //!
-//! An item without the attribute is of version 1: it was written before there was the attribute.
+//! What has no version is of version 1: it was written before there was one.
+
+use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -14,14 +16,15 @@ use crate::{
     dynamodb::{Item, StoreError},
 };
 
+/// The name of the attribute.
 pub(crate) const ATTRIBUTE: &str = "format";
 
-/// The version of what was written before there was the attribute.
-const FIRST: u32 = 1;
+/// The version of what has none.
+pub const FIRST: u32 = 1;
 
-/// The format of a kind of item.
+/// The format of a kind of item or message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Format {
+pub struct Format {
     /// The kind, as an error names it.
     kind: &'static str,
     /// The version that is written.
@@ -37,21 +40,54 @@ pub(crate) const NOTIFICATION: Format = Format::new("a notification", 2);
 pub(crate) const VERIFICATION: Format = Format::new("a one-time password", 2);
 pub(crate) const RESTORE: Format = Format::new("a restore of the tables", 2);
 
-/// The item is of a version that this release does not read.
+/// It is of a version that this release does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{kind} has the format {found}, and this release reads {before} and {version}: deploy the release that wrote it"
-)]
-pub(crate) struct UnreadableFormat {
+#[error("{kind} has the format {found}, and this release reads {readable}: deploy the release that wrote it")]
+pub struct UnreadableFormat {
     kind: &'static str,
     found: u32,
-    before: u32,
+    readable: Readable,
+}
+
+/// The versions that a reader accepts: that which it writes, and the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Readable {
     version: u32,
 }
 
+impl Readable {
+    const fn before(self) -> Option<u32> {
+        if self.version > FIRST { Some(self.version - 1) } else { None }
+    }
+
+    fn accepts(self, found: u32) -> bool {
+        found == self.version || Some(found) == self.before()
+    }
+}
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.before() {
+            Some(before) => write!(f, "{before} and {}", self.version),
+            None => write!(f, "{}", self.version),
+        }
+    }
+}
+
 impl Format {
-    const fn new(kind: &'static str, version: u32) -> Self {
+    /// `kind` is how an error names it, `version` the one that is written.
+    pub const fn new(kind: &'static str, version: u32) -> Self {
         Self { kind, version }
+    }
+
+    /// How an error names it.
+    pub const fn kind(self) -> &'static str {
+        self.kind
+    }
+
+    /// The version that is written.
+    pub const fn version(self) -> u32 {
+        self.version
     }
 
     /// Marks an item that is about to be written.
@@ -69,14 +105,15 @@ impl Format {
         self.check_version(version_of(item)).map_err(|error| StoreError::new(operation, error))
     }
 
-    fn check_version(self, found: u32) -> Result<(), UnreadableFormat> {
+    /// Refuses what another release than this one and the one before wrote.
+    ///
+    /// # Errors
+    ///
+    /// `found` is neither the version that is written nor the one before.
+    pub fn check_version(self, found: u32) -> Result<(), UnreadableFormat> {
         let Self { kind, version } = self;
-        let before = version.saturating_sub(1).max(FIRST);
-        if (before..=version).contains(&found) {
-            Ok(())
-        } else {
-            Err(UnreadableFormat { kind, found, before, version })
-        }
+        let readable = Readable { version };
+        if readable.accepts(found) { Ok(()) } else { Err(UnreadableFormat { kind, found, readable }) }
     }
 }
 

@@ -31,7 +31,7 @@ pub mod contacts;
 pub mod daily_counts;
 pub mod dynamodb;
 pub mod fault;
-mod format;
+pub mod format;
 pub mod messages;
 pub mod notification_log;
 pub mod notifications;

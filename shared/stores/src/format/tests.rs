@@ -27,4 +27,6 @@ fn marked_item_is_read() {
 fn refusal_names_the_versions() {
     let refused = KIND.check_version(4).unwrap_err().to_string();
     assert_eq!(refused, "a letter has the format 4, and this release reads 2 and 3: deploy the release that wrote it");
+    let first = Format::new("a letter", 1).check_version(0).unwrap_err().to_string();
+    assert!(first.contains("this release reads 1:"), "{first}");
 }

@@ -140,6 +140,16 @@ async fn unreadable_message_is_dead_lettered_and_the_rest_is_sent() {
 }
 
 #[tokio::test]
+async fn reference_of_a_later_release_becomes_a_dead_letter() {
+    let (world, id) = (World::new(), new_id("later"));
+    let later = format!(r#"{{"stored_notification": {{"key": "{id}"}}, "format": 2}}"#);
+    world.enqueue(&later).await;
+    let letter = world.dead_letter(|letter| letter.body == later).await;
+    let format = "the name of a stored notification has the format 2";
+    assert!(letter.reason.as_deref().is_some_and(|reason| reason.starts_with(format)), "{:?}", letter.reason);
+}
+
+#[tokio::test]
 async fn reused_id_with_different_content_is_refused() {
     let (world, person, id) = (World::new(), Person::new(), new_id("twice"));
     world.notify(&template_notification(&id, &person)).await;

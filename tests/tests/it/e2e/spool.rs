@@ -55,7 +55,7 @@ fn body(sid: &str, from: &str, arrived_at: Timestamp) -> String {
     let form = [("MessageSid", sid), ("AccountSid", ACCOUNT_SID), ("From", from), ("To", "whatsapp:+14155238886")];
     let form: twilio_webhook::form::Form =
         form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    json!({"version": 1, "arrived_at": arrived_at, "path": "/twilio/inbound", "form": form.encode()}).to_string()
+    json!({"format": 1, "arrived_at": arrived_at, "path": "/twilio/inbound", "form": form.encode()}).to_string()
 }
 
 async fn receive(world: &World, queue_url: &str) -> Vec<Message> {
@@ -128,7 +128,7 @@ async fn webhook_that_cannot_be_applied_comes_again_soon() {
 async fn unreadable_webhook_is_set_aside_alone() {
     let (world, person, sid) = (World::new(), Person::new(), new_sid());
     let mut consumer = consumer(&world).await;
-    let newer = json!({"version": 2, "webhook": sid}).to_string();
+    let newer = json!({"format": 2, "webhook": sid}).to_string();
     for body in [&newer, &body(&sid, &person.address(), Timestamp::now()), "no JSON"] {
         consumer.put(&world, body).await;
     }
@@ -146,7 +146,8 @@ async fn unreadable_webhook_is_set_aside_alone() {
     let reason = |letter: &Message| {
         letter.message_attributes.as_ref().and_then(|found| found.get("reason")?.string_value.clone()).unwrap()
     };
-    assert_eq!(reason(&letters[1]), "expected the format version 1, not 2");
+    let later = "a spooled webhook has the format 2, and this release reads 1: deploy the release that wrote it";
+    assert_eq!(reason(&letters[1]), later);
     assert!(reason(&letters[0]).starts_with("expected the JSON of a spooled webhook"), "{}", reason(&letters[0]));
 }
 

@@ -61,9 +61,15 @@ impl DeadNotification {
 
     /// `account_sid` is the account of a notification that names none.
     fn parse(body: &str, account_sid: AccountSid) -> Self {
-        if let Some(reference) = NotificationReference::read(body) {
-            let NotificationReference { account_sid, id, .. } = reference;
-            return Self { account_sid, id: Some(id), request: Request::Reference, stored: None };
+        match NotificationReference::read(body) {
+            Ok(None) => {}
+            Ok(Some(NotificationReference { account_sid, id, .. })) => {
+                return Self { account_sid, id: Some(id), request: Request::Reference, stored: None };
+            }
+            Err(unreadable) => {
+                let request = Request::Invalid(None, unreadable.to_string());
+                return Self { account_sid, id: None, request, stored: None };
+            }
         }
         match Notification::parse(body) {
             Ok(notification) => Self {

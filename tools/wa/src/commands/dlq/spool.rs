@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn read(form: &str) -> DeadWebhook {
-        let body = json!({"version": 1, "arrived_at": "2026-11-20T09:00:00Z", "path": "/twilio/status", "form": form});
+        let body = json!({"format": 1, "arrived_at": "2026-11-20T09:00:00Z", "path": "/twilio/status", "form": form});
         DeadWebhook::read(&body.to_string())
     }
 

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
+use shared::queues::read_note;
 use stores::{
     dynamodb::Item,
     republish::{EventTable, Republication, republish},
@@ -37,9 +38,9 @@ pub(super) enum UnpublishedRecord {
         #[serde(default)]
         event_id: Option<String>,
     },
-    /// Something else.
+    /// Something else, with the reason why it cannot be read.
     #[serde(skip)]
-    Other,
+    Other(String),
 }
 
 redacted_debug!(UnpublishedRecord);
@@ -71,7 +72,7 @@ pub(super) struct Key {
 
 impl UnpublishedRecord {
     pub(super) fn read(body: &str) -> Self {
-        serde_json::from_str(body).unwrap_or(Self::Other)
+        read_note(body).unwrap_or_else(|unreadable| Self::Other(unreadable.to_string()))
     }
 
     /// The event's id, or else what names the records.
@@ -83,7 +84,7 @@ impl UnpublishedRecord {
             Self::Item { keys, .. } if !keys.is_empty() => {
                 Some(keys.values().rev().map(|key| key.text.as_str()).collect::<Vec<_>>().join(" "))
             }
-            Self::Item { .. } | Self::Other => None,
+            Self::Item { .. } | Self::Other(_) => None,
         }
     }
 
@@ -91,7 +92,7 @@ impl UnpublishedRecord {
         match self {
             Self::GivenUp { position, .. } => table_of_stream(&position.stream_arn),
             Self::Item { table, .. } => table.as_deref(),
-            Self::Unarchived { .. } | Self::Other => None,
+            Self::Unarchived { .. } | Self::Other(_) => None,
         }
     }
 
@@ -104,7 +105,7 @@ impl UnpublishedRecord {
                 )
             }
             Self::Unarchived { reason, .. } | Self::Item { reason, .. } => reason.clone(),
-            Self::Other => "it is in no known form".to_owned(),
+            Self::Other(why) => why.clone(),
         }
     }
 
@@ -137,7 +138,8 @@ impl UnpublishedRecord {
                 archive(session, archive_key, events).await?;
                 Ok(RetryOutcome::Retried)
             }
-            Self::Item { table: None, .. } | Self::Other => refused("it names no item"),
+            Self::Item { table: None, .. } => refused("it names no item"),
+            Self::Other(why) => refused(why),
         }
     }
 }
@@ -248,10 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn note_of_a_later_release_is_refused_by_its_version() {
+        let note = json!({"format": 2, "reason": "too long", "table": "Messages-1", "keys": {}, "event_id": "SM1"});
+        let later = read(&note);
+        assert!(later.id().is_none() && later.table().is_none());
+        assert!(later.reason().contains("has the format 2"), "{}", later.reason());
+    }
+
+    #[test]
     fn another_message_is_shown_as_it_is() {
         for body in ["not JSON", "{}", "[1]"] {
             let other = UnpublishedRecord::read(body);
-            assert!(matches!(other, UnpublishedRecord::Other), "{body}");
+            assert!(matches!(other, UnpublishedRecord::Other(_)), "{body}");
             assert_eq!(other.id(), None);
         }
     }

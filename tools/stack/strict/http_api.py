@@ -125,6 +125,8 @@ def throttle_of(stage, route):
     """The rate and the burst of a route, from its settings or else from the stage's default, or None without a limit."""
     own = (stage.get("routeSettings") or {}).get(route["routeKey"], {})
     settings = {**(stage.get("defaultRouteSettings") or {}), **own}
+    # CloudFormation writes the names with a capital letter, and UpdateStage without.
+    settings = {name[:1].upper() + name[1:]: value for name, value in settings.items()}
     limits = [settings.get(name) for name in ("ThrottlingRateLimit", "ThrottlingBurstLimit")]
     return None if None in limits else [float(limit) for limit in limits]
 

@@ -83,6 +83,12 @@ class HttpApiTest(unittest.TestCase):
         self.assertEqual([self.call("PUT", "/things/1") for _ in range(2)], [200, 429])
         self.assertEqual([self.call("POST", "/twilio/status") for _ in range(3)], [200, 200, 429])
 
+    def test_throttle_of_an_updated_stage_counts(self):
+        self.stage()
+        one = {"throttlingRateLimit": 1, "throttlingBurstLimit": 1}
+        self.assertEqual(apigateway._update_stage(self.api_id, "$default", {"defaultRouteSettings": one})[0], 200)
+        self.assertEqual([self.call("GET", "/things/1") for _ in range(2)], [200, 429])
+
     def test_mapping_key_of_a_domain_is_not_in_the_path(self):
         self.stage(DefaultRouteSettings={"ThrottlingRateLimit": 1, "ThrottlingBurstLimit": 2})
         self.addCleanup(apigateway_v1.reset)

@@ -23,6 +23,7 @@ pub mod deadline;
 pub mod env;
 pub mod erasure;
 pub mod event_bus;
+pub mod evidence;
 pub mod http_reply;
 pub mod http_request;
 pub mod log;

@@ -32,7 +32,7 @@ const ATTEMPT: &str = "attempt";
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The attempt that a callback belongs to, from the query of its URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallbackOrigin {
     /// The notification that the message was sent for.
     pub notification_id: NotificationId,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::AccountSid;
 
-use crate::notification::Category;
+use crate::{digest::sha256_hex, notification::Category};
 
 mod parse;
 
@@ -56,6 +56,9 @@ pub struct ConsentEvidence {
     /// The text that the person agreed to, word for word. Present if consent was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// SHA-256 of the text, where the evidence was brought back from the archive of events, which has no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_sha256: Option<String>,
     /// The version of the text, by which its publisher knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_version: Option<String>,
@@ -84,6 +87,7 @@ impl ConsentEvidence {
             at,
             source: source.to_owned(),
             text: None,
+            text_sha256: None,
             text_version: None,
             locale: None,
             ip: None,
@@ -91,6 +95,11 @@ impl ConsentEvidence {
             recorded_at,
             recorded_by: None,
         }
+    }
+
+    /// SHA-256 of the text that the person agreed to. Who has the text can prove by it that it was this one.
+    pub fn text_digest(&self) -> Option<String> {
+        self.text.as_ref().map(|text| sha256_hex(text.as_bytes())).or_else(|| self.text_sha256.clone())
     }
 }
 

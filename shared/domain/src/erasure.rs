@@ -41,9 +41,19 @@ impl ErasureKey {
 
     /// HMAC-SHA-256 of a contact, in lower-case hexadecimal digits.
     pub fn hash(&self, contact: &ContactKey) -> String {
+        self.hash_text(contact.as_str())
+    }
+
+    /// The same of the id of an event, which may have a number in it.
+    pub fn hash_of_event(&self, event_id: &str) -> String {
+        // No contact begins like this: a contact begins with its account.
+        self.hash_text(&format!("event:{event_id}"))
+    }
+
+    fn hash_text(&self, text: &str) -> String {
         // An HMAC takes a key of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return String::new() };
-        mac.update(contact.as_str().as_bytes());
+        mac.update(text.as_bytes());
         hexadecimal(&mac.finalize().into_bytes())
     }
 }

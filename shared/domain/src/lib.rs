@@ -33,6 +33,7 @@ pub mod digest;
 pub mod email;
 pub mod email_settings;
 pub mod erasure;
+pub mod evidence;
 pub mod failure_response;
 pub mod file_type;
 pub mod identities;

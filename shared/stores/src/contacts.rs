@@ -43,6 +43,7 @@ mod merged_person;
 mod overview;
 mod person_item;
 mod preferences;
+mod recorded_consent;
 mod unchanged;
 mod windows;
 
@@ -53,6 +54,9 @@ pub use merged_person::MergedPerson;
 pub use overview::{ConsentHistory, ContactOverview, LinkedIdentity, ServiceWindow, Suppression};
 pub use person_item::{PersonWrite, PreferenceChange, StoredPerson, is_pair_attribute};
 pub use preferences::{PreferenceOutcome, PreferenceSource};
+pub use recorded_consent::{ConsentRecovery, RecordedConsent};
+
+pub(crate) use consents::is_consent;
 
 use person_item::PersonItem;
 

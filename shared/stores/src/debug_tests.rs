@@ -154,7 +154,7 @@ fn contacts_show_no_identity_no_sender_and_no_text() {
         reason: Some("private".to_owned()),
     };
     let fact = RecordedFact::Preference { channel: "whatsapp".to_owned(), scope: scope(), preference: preference() };
-    let record = ContactRecord { identity: NUMBER.parse().unwrap(), fact };
+    let record = ContactRecord { identity: NUMBER.parse().unwrap(), facet: "person".to_owned(), fact };
     let page = ContactPage { listed: vec![record.clone()], scanned: 1, next: Some(private_item()) };
     let overview = ContactOverview {
         suppressions: vec![Suppression { channel: "whatsapp".to_owned(), scope: scope(), preference: preference() }],

@@ -30,6 +30,7 @@ pub mod cancel_notification;
 pub mod contacts;
 pub mod daily_counts;
 pub mod dynamodb;
+pub mod erased_status;
 pub mod fault;
 pub mod format;
 pub mod messages;

@@ -8,6 +8,7 @@
 //!   an attempt is the person's as its notification is.
 //! - An inbound message leaves a marker, its item without anything that was written: `reconcile` and a webhook that comes again
 //!   would otherwise store the message again.
+//! - A message to the person leaves markers of its statuses: [`crate::erased_status`].
 
 use std::collections::BTreeSet;
 
@@ -31,8 +32,8 @@ const ERASING_NOTIFICATION: &str = "erasing an item of the Notifications table";
 /// The parameter of a form that a person wrote. It may name others.
 const TEXT: &str = "Body";
 const INBOUND: &str = "inbound";
-/// The attribute of a marker.
-const ERASED_AT: &str = "erased_at";
+/// The attribute of a marker. The stream of the table brings it too, and no event is made of it.
+pub const ERASED_AT: &str = "erased_at";
 /// The attributes that a marker keeps: what recognises the message, and what forgets the marker.
 const KEPT: [&str; 7] = ["subject", "event", "message_sid", "account_sid", "received_at", "expires_at", "source"];
 
@@ -60,13 +61,18 @@ impl Messages {
             return delete.map(drop).map_err(|error| StoreError::of_sdk(ERASING, error));
         }
         let mut marker: Item = KEPT.into_iter().filter_map(|name| item.get_key_value(name)).map(pair).collect();
-        marker.insert("raw".to_owned(), AttributeValue::M(Item::new()));
+        marker.insert("raw".to_owned(), empty_form());
         marker.insert(ERASED_AT.to_owned(), time(now));
         format::MESSAGE.mark(&mut marker);
         // An item that has expired meanwhile stays away.
         let put = self.client.put_item().table_name(&self.table).set_item(Some(marker));
         conditional(ERASING, put.condition_expression("attribute_exists(subject)")).await.map(drop)
     }
+}
+
+/// The form of a marker, without anything that was written.
+pub(crate) fn empty_form() -> AttributeValue {
+    AttributeValue::M(Item::new())
 }
 
 fn pair((name, value): (&String, &AttributeValue)) -> (String, AttributeValue) {
@@ -80,6 +86,9 @@ pub fn message_of(
     person: &PersonIdentities,
     notifications: &BTreeSet<NotificationId>,
 ) -> Option<PersonMessage> {
+    if item.contains_key(ERASED_AT) {
+        return None;
+    }
     let (account_sid, rest) = text_in(item, "subject")?.split_once('#')?;
     if account_sid != person.account_sid().as_str() {
         return None;
@@ -92,7 +101,6 @@ pub fn message_of(
         || parameters(item).any(|(name, value)| name != TEXT && person.is_named(value));
     let files = || parameters(item).find(|(name, _)| *name == "NumMedia")?.1.parse().ok();
     match text_in(item, "event") {
-        // A marker has no form, and names no person.
         Some(INBOUND) if is_of_person => Some(PersonMessage::Inbound { files: files().unwrap_or_default() }),
         _ => is_of_person.then_some(PersonMessage::Other),
     }
@@ -215,5 +223,6 @@ mod tests {
     fn marker_is_not_erased_again() {
         let marker = json!({"raw": {}, "erased_at": "2026-11-20T09:00:00.000Z"});
         assert_eq!(found(&format!("{ACCOUNT}#SM1"), "inbound", &marker), None);
+        assert_eq!(found(&format!("{ACCOUNT}#order#1#0"), "SM1#read", &marker), None);
     }
 }

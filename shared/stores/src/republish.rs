@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     attribute::text,
+    contacts::is_consent,
     dynamodb::{ConditionalWrite, Item, StoreError, conditional},
 };
 
@@ -33,9 +34,10 @@ pub enum Republication {
 
 impl EventTable {
     /// The attribute that each item with an event has.
-    const fn required_attribute(self) -> &'static str {
+    fn required_attribute(self, keys: &Item) -> &'static str {
         match self {
             Self::Messages => "subject",
+            Self::Contacts if is_consent(keys) => "recorded_at",
             // A later write of the person removes it.
             Self::Contacts => "preference_change",
             Self::Notifications => "notification",
@@ -51,6 +53,7 @@ pub async fn republish(
     keys: Item,
     now: Timestamp,
 ) -> Result<Republication, StoreError> {
+    let required = table.required_attribute(&keys);
     let update = client
         .update_item()
         .table_name(name)
@@ -58,7 +61,7 @@ pub async fn republish(
         .update_expression("SET #mark = :now")
         .condition_expression("attribute_exists(#required)")
         .expression_attribute_names("#mark", REPUBLISHED_AT)
-        .expression_attribute_names("#required", table.required_attribute())
+        .expression_attribute_names("#required", required)
         .expression_attribute_values(":now", text(now));
     match conditional("marking an item to publish it again", update).await? {
         ConditionalWrite::Written(_) => Ok(Republication::Marked),

@@ -62,6 +62,7 @@ fn evidence(
         })?,
         text: fields
             .optional("text", "what was agreed to, 1 to 4000 characters", |value| at_most(MAX_TEXT_CHARS, value))?,
+        text_sha256: None,
         text_version: fields.optional("text_version", "a text of 1 to 64 characters, as in 2026-11", |value| {
             at_most(MAX_TEXT_VERSION_CHARS, value)
         })?,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Contacts, MAX_ROUNDS, PersonWrite, key, person_item::CONSENT};
 use crate::{
+    attribute::text_in,
     dynamodb::{Item, StoreError, TransactionOutcome, transact},
     format,
 };
@@ -46,7 +47,7 @@ impl Contacts {
     }
 
     /// Stores evidence, and never replaces other evidence.
-    fn evidence_action(
+    pub(super) fn evidence_action(
         &self,
         contact: &ContactKey,
         consent: &Consent,
@@ -65,6 +66,11 @@ impl Contacts {
     }
 }
 
+/// Whether these are the keys of evidence.
+pub(crate) fn is_consent(keys: &Item) -> bool {
+    text_in(keys, "facet").is_some_and(|facet| facet.starts_with(CONSENT))
+}
+
 /// Reads the item of evidence.
 pub(crate) fn evidence_in(operation: &'static str, item: Item) -> Result<ConsentEvidence, StoreError> {
     format::CONSENT.check(operation, &item)?;
@@ -73,11 +79,14 @@ pub(crate) fn evidence_in(operation: &'static str, item: Item) -> Result<Consent
 
 /// The consent that evidence makes. The facet of the evidence sorts by its time, and is unique.
 fn consent_of(evidence: &ConsentEvidence) -> Consent {
-    let ConsentEvidence { category, state, at, .. } = *evidence;
-    let text_version = evidence.text_version.clone();
     let unique = uuid::Uuid::new_v4().simple();
-    let facet = format!("{CONSENT}{}#{at:.3}#{unique}", category.as_str());
-    Consent { category, state, at, text_version, evidence: facet }
+    let facet = format!("{CONSENT}{}#{:.3}#{unique}", evidence.category.as_str(), evidence.at);
+    consent_with(evidence, facet)
+}
+
+pub(super) fn consent_with(evidence: &ConsentEvidence, facet: String) -> Consent {
+    let ConsentEvidence { category, state, at, .. } = *evidence;
+    Consent { category, state, at, text_version: evidence.text_version.clone(), evidence: facet }
 }
 
 #[cfg(test)]

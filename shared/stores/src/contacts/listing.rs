@@ -35,6 +35,8 @@ pub enum RecordedFact {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactRecord {
     pub identity: Identity,
+    /// The facet of the item that says it.
+    pub facet: String,
     pub fact: RecordedFact,
 }
 
@@ -98,7 +100,7 @@ fn listed(item: Item) -> Result<Vec<ContactRecord>, StoreError> {
     };
     if facet != FACET {
         let evidence = evidence_in(OPERATION, item)?;
-        return Ok(vec![ContactRecord { identity, fact: RecordedFact::Consent(evidence) }]);
+        return Ok(vec![ContactRecord { identity, facet, fact: RecordedFact::Consent(evidence) }]);
     }
     let PersonItem::Person(stored) = PersonItem::read(item)? else { return Ok(Vec::new()) };
     let ended = ended_consents(&stored.person).map(RecordedFact::Consent).collect::<Vec<_>>();
@@ -107,7 +109,8 @@ fn listed(item: Item) -> Result<Vec<ContactRecord>, StoreError> {
         scope: key.scope,
         preference,
     });
-    Ok(preferences.chain(ended).map(|fact| ContactRecord { identity: identity.clone(), fact }).collect())
+    let record = |fact| ContactRecord { identity: identity.clone(), facet: facet.clone(), fact };
+    Ok(preferences.chain(ended).map(record).collect())
 }
 
 /// The withdrawals of consents that a STOP ended. A STOP that was lifted is not a preference any more, and without these

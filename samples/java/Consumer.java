@@ -19,7 +19,7 @@ class Consumer {
             case "notification_failed", "notification_suppressed" ->
                 System.out.println("not sent " + text(event, "notification_id") + " " + text(event, "outcome") + " "
                     + text(event, "reason"));
-            case "contact_opted_out", "contact_opted_in" ->
+            case "contact_opted_out", "contact_opted_in", "contact_consent" ->
                 System.out.println(text(event, "event_type") + " " + text(event, "contact"));
             // New types may be added.
             default -> System.out.println("ignored " + text(event, "event_type"));

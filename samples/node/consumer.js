@@ -20,6 +20,7 @@ async function handle(event) {
       break;
     case "contact_opted_out":
     case "contact_opted_in":
+    case "contact_consent":
       console.log(event.event_type, event.contact);
       break;
     default:

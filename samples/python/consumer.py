@@ -20,7 +20,7 @@ def handle(event):
             print("status", event["notification_id"], event["status"], flush=True)
         case "notification_failed" | "notification_suppressed":
             print("not sent", event["notification_id"], event["outcome"], event["reason"], flush=True)
-        case "contact_opted_out" | "contact_opted_in" as change:
+        case "contact_opted_out" | "contact_opted_in" | "contact_consent" as change:
             print(change, event["contact"], flush=True)
         case unknown:
             # New types may be added.

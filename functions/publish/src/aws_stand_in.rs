@@ -212,5 +212,6 @@ fn function_at(url: &str) -> PublishFunction {
         queued: QueuedEvents::default(),
         unpublished: UnpublishedQueue::new(sqs, format!("{url}/{UNPUBLISHED_QUEUE}")),
         archive: Archive::new(aws_sdk_s3::Client::from_conf(s3.build()), "archive".to_owned()),
+        evidence: None,
     }
 }

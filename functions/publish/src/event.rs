@@ -30,9 +30,11 @@ use twilio_webhook::{
 
 use crate::record::ChangedPreference;
 
+mod consent;
 mod media;
 mod numbers;
 
+use consent::ConsentDetail;
 use media::MediaDetail;
 
 /// An event.
@@ -63,6 +65,7 @@ enum Detail {
     Email(Box<EmailDetail>),
     Unknown(Box<UnknownDetail>),
     Preference(PreferenceDetail),
+    Consent(Box<ConsentDetail>),
     Notification(Box<NotificationDetail>),
     Media(Box<MediaDetail>),
 }

@@ -1,7 +1,7 @@
 //! The events of a change, and what follows from the change. What follows is done before the event is published, so that a
 //! consumer of the event finds it done. Everything may be done twice: a record that was not published comes again.
 
-use domain::progress::Outcome;
+use domain::{consent::ConsentEvidence, progress::Outcome};
 use shared::tenants::TenantCache;
 use stores::{
     contacts::PreferenceChange,
@@ -62,6 +62,10 @@ impl EventBuilder {
                 log_preference(&changed.change);
                 Ok(vec![Event::preference(*changed)])
             }
+            Change::Consent(changed) => {
+                log_consent(&changed.recorded.evidence);
+                Ok(vec![Event::consent(*changed)])
+            }
             Change::Nothing => Ok(Vec::new()),
         }
     }
@@ -111,6 +115,12 @@ fn log_unreached(stored: &StoredNotification) {
         outcome = stored.progress.outcome.map(Outcome::as_str),
         "a notification did not reach its recipient"
     );
+}
+
+/// The line about a consent. It has no address, and not where the person gave it.
+fn log_consent(evidence: &ConsentEvidence) {
+    let (category, state) = (evidence.category.as_str(), evidence.state.as_str());
+    tracing::info!(category, consent = state, "a consent was recorded");
 }
 
 /// The line that counts opt-outs and opt-ins, whichever way they came. It has no address.

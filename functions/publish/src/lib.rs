@@ -7,11 +7,13 @@
 //!   opt-out is recorded ([`opt_out`]), and the files of a message are named on the queue of `store-media` ([`received_media`]).
 //!   The sender of a message is learned, so that `reconcile` reads the messages to it.
 //! - A record that can never be published does not hold up the others ([`mod@unpublished`]).
+//! - If there is an evidence bucket, consents, STOPs and STARTs are stored there too, after the archive ([`evidence`]).
 //! - If there is an event bus, each event is put on it too, after the queue and before its record counts as done.
 //!
 //! Environment: `MESSAGES_TABLE`, `CONTACTS_TABLE`, `NOTIFICATIONS_TABLE`, `RATE_LIMITS_TABLE`, `EVENTS_QUEUE_URL`,
 //! `UNPUBLISHED_QUEUE_URL`, `OUTBOUND_QUEUE_URL`, `ARCHIVE_BUCKET`, and optionally `URGENT_QUEUE_URL` and
-//! `MARKETING_QUEUE_URL` (the outbound queue), `MEDIA_QUEUE_URL` (no file is stored), `EVENT_BUS_NAME` (no bus), `TENANTS_TABLE`,
+//! `MARKETING_QUEUE_URL` (the outbound queue), `MEDIA_QUEUE_URL` (no file is stored), `EVENT_BUS_NAME` (no bus), `EVIDENCE_BUCKET` (no evidence),
+//! `TENANTS_TABLE`,
 //! `TWILIO_ACCOUNT_SID`, and for the accounts that the document in the table does not name `SEND_POLICY`,
 //! `MESSAGING_SERVICE_SID`, `OPT_OUT_SCOPE` (`all`, or `sender`) and `STORE_INBOUND_MEDIA` (`true`).
 
@@ -28,6 +30,7 @@ use shared::{
     archive::{Archive, ArchiveError},
     env, erasure,
     event_bus::EventBus,
+    evidence::EvidenceBucket,
     log::{traced, untraced},
     queues::{EventsQueue, LaneQueues, LaneUrls, MediaQueue, Publication, UnpublishedQueue},
     report::Chain,
@@ -44,6 +47,7 @@ mod enqueue;
 mod error;
 mod event;
 mod events;
+mod evidence;
 mod fifo;
 mod opt_out;
 mod queued;
@@ -66,6 +70,7 @@ mod test_data;
 
 use error::EventError;
 use events::EventBuilder;
+use evidence::EvidenceWriter;
 use fifo::PreparedEvent;
 use opt_out::OptOutRecorder;
 use queued::QueuedEvents;
@@ -85,6 +90,7 @@ pub struct PublishFunction {
     queued: QueuedEvents,
     unpublished: UnpublishedQueue,
     archive: Archive,
+    evidence: Option<EvidenceWriter>,
 }
 
 /// A record and what is to be published of it.
@@ -120,7 +126,11 @@ impl PublishFunction {
         let notifications = Notifications::new(dynamodb.clone(), notifications_table)
             .with_retention(env::optional_parsed("MESSAGE_RETENTION_DAYS")?.unwrap_or_default());
         let s3 = shared::aws::s3_config(&config).build();
-        let contacts = Contacts::new(dynamodb.clone(), contacts_table, erasure?);
+        let erasure = erasure?;
+        let contacts = Contacts::new(dynamodb.clone(), contacts_table, erasure.clone());
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let evidence = env::optional("EVIDENCE_BUCKET")
+            .map(|name| EvidenceWriter { bucket: EvidenceBucket::new(s3.clone(), name), erasure });
         let queues = LaneQueues::new(sqs.clone(), lane_urls);
         Ok(Self {
             builder: EventBuilder {
@@ -146,7 +156,8 @@ impl PublishFunction {
             bus: event_bus_name.map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name)),
             queued: QueuedEvents::default(),
             unpublished: UnpublishedQueue::new(sqs, unpublished_queue_url),
-            archive: Archive::new(aws_sdk_s3::Client::from_conf(s3), archive_bucket),
+            archive: Archive::new(s3, archive_bucket),
+            evidence,
         })
     }
 
@@ -253,6 +264,9 @@ impl PublishFunction {
                 (None, unarchived::notes(done, unpublished))
             }
         };
+        if let Some(evidence) = &self.evidence {
+            notes.extend(evidence.write(done).await);
+        }
         let first = if notes.is_empty() { unpublished.first().map(|one| one.location) } else { None };
         let first = first.or(done.first().map(|first| &first.location));
         unpublished.iter().for_each(Unpublished::log);

@@ -4,11 +4,13 @@ use std::mem;
 
 use aws_lambda_events::dynamodb::EventRecord;
 use domain::{contact_key::ContactKey, progress::Outcome, trace_id::TraceId};
-use serde_dynamo::{AttributeValue, Item};
+use serde_dynamo::Item;
 use stores::{
-    contacts::PreferenceChange,
+    contacts::{PreferenceChange, RecordedConsent},
+    dynamodb::Item as StoredItem,
     messages::{Messages, StoredEmailEvent, StoredForm, StoredMedia, StoredMessage},
     notifications::StoredNotification,
+    personal_data::ERASED_AT,
     republish::REPUBLISHED_AT,
 };
 use twilio_types::sid::AccountSid;
@@ -28,6 +30,8 @@ pub(crate) enum Change {
     Notification(Box<StoredNotification>),
     /// A person said STOP or START, or Twilio reported an opt-out.
     Preference(Box<ChangedPreference>),
+    /// A consent was recorded as given or withdrawn.
+    Consent(Box<ChangedConsent>),
     /// Nothing to publish: an item that has expired, or a write that changed nothing that is an event.
     Nothing,
 }
@@ -39,6 +43,13 @@ pub(crate) struct ChangedPreference {
     /// The home identity of the person: the same for all changes of one person.
     pub(crate) home: ContactKey,
     pub(crate) change: PreferenceChange,
+}
+
+/// A consent that was recorded.
+#[derive(Debug)]
+pub(crate) struct ChangedConsent {
+    pub(crate) account_sid: AccountSid,
+    pub(crate) recorded: RecordedConsent,
 }
 
 impl ChangedPreference {
@@ -108,7 +119,7 @@ impl Change {
                 Some(TraceId::of_notification(&stored.subject.account_sid, &stored.subject.id))
             }
             Self::Preference(changed) => changed.trace_id(),
-            Self::UnknownForm(_) | Self::Nothing => None,
+            Self::UnknownForm(_) | Self::Consent(_) | Self::Nothing => None,
         }
     }
 
@@ -122,7 +133,7 @@ impl Change {
         if new.contains_key("notification") {
             Self::notification(new, &old).map_err(UnreadableRecord::of("Notifications"))
         } else if new.contains_key("contact") {
-            Self::preference(&new).map_err(UnreadableRecord::of("Contacts"))
+            Self::contact(new, is_insert).map_err(UnreadableRecord::of("Contacts"))
         } else if new.contains_key("subject") && (is_insert || new.contains_key(REPUBLISHED_AT)) {
             Self::message(new).map_err(UnreadableRecord::of("Messages"))
         } else {
@@ -131,6 +142,10 @@ impl Change {
     }
 
     fn message(new: Item) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        // What an erasure leaves, so that a late callback is not stored.
+        if new.contains_key(ERASED_AT) {
+            return Ok(Self::Nothing);
+        }
         let item = new.into();
         if StoredEmailEvent::is_in(&item) {
             return Ok(Self::Email(Box::new(Messages::read_email(item)?)));
@@ -160,12 +175,28 @@ impl Change {
         Ok(Self::Nothing)
     }
 
-    fn preference(new: &Item) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let is_preference = matches!(new.get("last_change"), Some(AttributeValue::S(change)) if change == "preference");
-        let Some(change) = PreferenceChange::in_image(&new.clone().into())?.filter(|_| is_preference) else {
+    /// Evidence of a consent is never changed but to publish it again. An erasure deletes it, which is no event.
+    fn contact(new: Item, is_insert: bool) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let is_marked = new.contains_key(REPUBLISHED_AT);
+        let item: StoredItem = new.into();
+        if !RecordedConsent::is_in(&item) {
+            return Self::preference(&item);
+        }
+        if !is_insert && !is_marked {
+            return Ok(Self::Nothing);
+        }
+        let recorded = RecordedConsent::read(item)?;
+        let account_sid = recorded.contact.as_str().split('#').next().unwrap_or_default().parse()?;
+        Ok(Self::Consent(Box::new(ChangedConsent { account_sid, recorded })))
+    }
+
+    fn preference(new: &StoredItem) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let text = |name: &str| new.get(name)?.as_s().ok();
+        let is_preference = text("last_change").is_some_and(|change| change == "preference");
+        let Some(change) = PreferenceChange::in_image(new)?.filter(|_| is_preference) else {
             return Ok(Self::Nothing);
         };
-        let Some(AttributeValue::S(contact)) = new.get("contact") else { return Ok(Self::Nothing) };
+        let Some(contact) = text("contact") else { return Ok(Self::Nothing) };
         let account_sid = contact.split('#').next().unwrap_or_default().parse()?;
         let home = ContactKey::stored(contact);
         Ok(Self::Preference(Box::new(ChangedPreference { account_sid, home, change })))

@@ -95,6 +95,7 @@ fn records_of_streams_are_read_without_a_panic() {
             Ok(Change::Media(media)) => drop(published(&Event::media(*media))),
             Ok(Change::Notification(stored)) => drop(Event::notification(*stored).as_ref().map(published)),
             Ok(Change::Preference(changed)) => drop(published(&Event::preference(*changed))),
+            Ok(Change::Consent(changed)) => drop(published(&Event::consent(*changed))),
             Ok(Change::Nothing) => {}
             Err(_) => return Understood::No,
         }

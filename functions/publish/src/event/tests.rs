@@ -5,11 +5,12 @@ use proptest::{prelude::*, sample::select};
 use schemas::Schemas;
 use serde_json::{Value, json};
 use shared::queues::MessageBody;
+use stores::contacts::RecordedConsent;
 use twilio_types::message_status::MessageStatus;
 use twilio_webhook::{form::Form, signature::TrustedForm};
 
 use super::*;
-use crate::test_data::stored_notification;
+use crate::{record::ChangedConsent, test_data::stored_notification};
 
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 const MESSAGE_SID: &str = "SM00000000000000000000000000000001";
@@ -114,6 +115,19 @@ pub(super) fn changed_preference(preference: Preference, text: &str) -> ChangedP
     }
 }
 
+fn consent(text: &str) -> Event {
+    let evidence = json!({
+        "category": "marketing", "state": "given", "at": "2026-11-20T09:00:00Z", "source": text, "text": text,
+        "text_version": text, "locale": text, "user_agent": text, "recorded_at": "2026-11-20T09:00:00Z", "recorded_by": text,
+    });
+    let recorded = RecordedConsent {
+        contact: ContactKey::stored(&format!("{ACCOUNT_SID}#+14155550123")),
+        facet: "consent#marketing#2026-11-20T09:00:00.000Z#1".to_owned(),
+        evidence: serde_json::from_value(evidence).unwrap(),
+    };
+    Event::consent(ChangedConsent { account_sid: ACCOUNT_SID.parse().unwrap(), recorded })
+}
+
 /// An event of each kind, with this text wherever an event has a text of others.
 fn events(text: &str) -> Vec<Event> {
     let form = form(text);
@@ -126,6 +140,7 @@ fn events(text: &str) -> Vec<Event> {
     let status = stored_message("status#failed", &form, text);
     events.push(Event::status(callback, status, [MessageStatus::Failed], Some(notification("failed", text))));
     events.push(Event::unknown(stored_form(&form)));
+    events.push(consent(text));
     events.extend(media_events(text));
     events.extend([email(text, None), email(text, Some(notification("failed", text)))]);
     let outcomes = ["rejected", "suppressed", "expired", "cancelled", "unknown", "failed"];
@@ -155,7 +170,7 @@ proptest! {
             prop_assert_eq!(&read, &serde_json::from_str::<Value>(&json).unwrap());
             types.insert(read["event_type"].as_str().unwrap().to_owned(), read);
         }
-        prop_assert_eq!(types.len(), 10);
+        prop_assert_eq!(types.len(), 11);
         let inbound = &types["twilio_inbound"];
         prop_assert_eq!(&inbound["body"], &json!(text));
         prop_assert_eq!(&inbound["profile_name"], &json!(text));

@@ -192,3 +192,32 @@ fn publish_is_invoked_for_every_outcome_that_is_an_event() {
         assert_eq!(invoked.contains(&outcome), is_event, "{word}");
     }
 }
+
+#[test]
+fn marker_of_an_erased_message_is_no_event() {
+    let mut marker = message();
+    marker["raw"] = json!({"M": {}});
+    marker["erased_at"] = json!({"S": "2026-11-20T09:00:00Z"});
+    assert!(matches!(read("INSERT", &marker, &json!({})), Change::Nothing));
+}
+
+fn evidence() -> Value {
+    json!({
+        "contact": {"S": "AC00000000000000000000000000000001#+14155550123"},
+        "facet": {"S": "consent#marketing#2026-11-20T09:00:00.000Z#1"}, "category": {"S": "marketing"},
+        "state": {"S": "withdrawn"}, "at": {"S": "2026-11-20T09:00:00Z"}, "source": {"S": "form"},
+        "recorded_at": {"S": "2026-11-20T09:00:00Z"}
+    })
+}
+
+#[test]
+fn recorded_consent_is_read_once_and_when_it_is_marked() {
+    let Change::Consent(changed) = read("INSERT", &evidence(), &json!({})) else { panic!() };
+    assert_eq!(changed.recorded.contact.address(), "+14155550123");
+    assert_eq!(changed.recorded.facet, "consent#marketing#2026-11-20T09:00:00.000Z#1");
+    assert!(matches!(read("MODIFY", &evidence(), &json!({})), Change::Nothing));
+    assert!(matches!(read("REMOVE", &json!({}), &evidence()), Change::Nothing), "an erasure is no event");
+    let mut marked = evidence();
+    marked["republished_at"] = json!({"S": "2026-11-20T10:00:00Z"});
+    assert!(matches!(read("MODIFY", &marked, &evidence()), Change::Consent(_)));
+}

@@ -88,6 +88,8 @@ fn overrides(parameters: &Parameters<'_>, architecture: &str) -> Vec<String> {
         "SendConcurrency=10".to_owned(),
         // What is created in the sandbox is known soon.
         "TemplateSyncMinutes=1".to_owned(),
+        // The shortest time that a bucket locks its objects for.
+        "EvidenceRetentionDays=1".to_owned(),
         // The bus that every account has, so that every event takes this way too.
         "EventBusName=default".to_owned(),
     ];

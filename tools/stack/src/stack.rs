@@ -53,6 +53,8 @@ pub struct Outputs {
     pub release_function_name: String,
     pub template_sync_function_name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_bucket_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_key_secret_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_key_pair_id_a: Option<String>,

@@ -13,7 +13,7 @@ members on the same item; 400 KB for an item; 25 statements in a batch; 10 messa
 
 import json
 
-from . import alarms, chains, event_bus, http_api, items, logs, metric_filters, queues, reads, signed_urls, statements
+from . import alarms, chains, event_bus, http_api, items, logs, metric_filters, objects, queues, reads, signed_urls, statements
 from .capacity import READ_COUNTERS, Meter
 from .conflicts import Transactions
 from .refusals import REFUSE, Refusals
@@ -53,6 +53,9 @@ def apply(app, services, iam_actions, resources, caller):
     chains.set_recursive_loop_by_template(resources, lambda_svc)
     # Lambda: several shards and lanes of a stream, and the limits of its retries.
     lambda_svc._poll_dynamodb_streams = Streams(dynamodb, lambda_svc, cloudwatch).poll
+    # S3: Object Lock by the template, and the checksums that it needs.
+    objects.lock_by_template(resources, services.s3)
+    objects.require_checksums_of_locked_objects(services.s3)
     # DynamoDB: 100 keys, and 1 MB of a partition, in a BatchGetItem.
     reads.limit_batch_reads(dynamodb)
     # DynamoDB: the permissions of statements in PartiQL.

@@ -23,6 +23,7 @@ pub(super) fn timeline_event(event: &Value) -> Option<TimelineEvent> {
         "media_failed" => (failed_file(event), TimelineOutcome::Bad, owned("from")),
         "contact_opted_out" => (preference(event), TimelineOutcome::Refused, contact(event)),
         "contact_opted_in" => (preference(event), TimelineOutcome::Good, contact(event)),
+        "contact_consent" => (consent(event), TimelineOutcome::Neutral, contact_on_whatsapp(event)),
         "notification_suppressed" => (reason().to_owned(), TimelineOutcome::Refused, recipient(event)),
         "notification_failed" => (reason().to_owned(), TimelineOutcome::Bad, recipient(event)),
         _ => (String::new(), TimelineOutcome::Neutral, None),
@@ -51,6 +52,7 @@ fn cause(event_type: &str, event: &Value) -> Option<EntryCause> {
         ("contact_opted_out" | "contact_opted_in", Some(sid)) if text("origin") == Some("message") => {
             Some(EntryCause::webhook(sid))
         }
+        ("contact_consent", _) => text("evidence").map(EntryCause::contact_change),
         ("contact_opted_out" | "contact_opted_in", None) => text("event_id").map(EntryCause::contact_change),
         _ => None,
     }
@@ -123,6 +125,16 @@ fn preference(event: &Value) -> String {
     )
 }
 
+fn consent(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    format!("{} for {}, {}", text("contact"), text("category"), text("state"))
+}
+
+/// A consent holds for every channel.
+fn contact_on_whatsapp(event: &Value) -> Option<String> {
+    Some(format!("whatsapp:{}", event.get("contact")?.as_str()?))
+}
+
 fn contact(event: &Value) -> Option<String> {
     let (channel, contact) = (event.get("channel")?.as_str()?, event.get("contact")?.as_str()?);
     Some(if channel == "sms" { contact.to_owned() } else { format!("{channel}:{contact}") })
@@ -168,6 +180,11 @@ mod tests {
                 json!({"event_type": "contact_opted_out", "contact": "+14155550123", "channel": "whatsapp"}),
                 TimelineOutcome::Refused,
                 "contact_opted_out: +14155550123 on whatsapp",
+            ),
+            (
+                json!({"event_type": "contact_consent", "contact": "+14155550123", "category": "marketing", "state": "given"}),
+                TimelineOutcome::Neutral,
+                "contact_consent: +14155550123 for marketing, given",
             ),
             (
                 json!({"event_type": "notification_suppressed", "notification_id": "order-1", "to": "+14155550123",

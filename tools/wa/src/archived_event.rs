@@ -10,7 +10,10 @@ use domain::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use stores::{contacts::PreferenceSource, messages::MessageArrival};
+use stores::{
+    contacts::{PreferenceSource, RecordedConsent},
+    messages::MessageArrival,
+};
 use twilio_types::{
     address::{Address, Channel, E164},
     error_code::ErrorCode,
@@ -20,6 +23,7 @@ use twilio_webhook::form::{Form, RawForm};
 
 use crate::redaction::redacted_debug;
 
+mod consent;
 mod news;
 #[cfg(test)]
 mod tests;
@@ -62,6 +66,8 @@ pub(crate) enum ArchivedFact {
     Status { form: Form, arrival: MessageArrival, origin: Option<CallbackOrigin> },
     /// A person opted out or in again.
     Preference(Box<ArchivedPreference>),
+    /// A consent was given or withdrawn.
+    Consent(Box<RecordedConsent>),
     /// Nothing that can be recorded again from an event.
     Other,
 }
@@ -132,7 +138,7 @@ impl ArchivedEvent {
     pub(crate) fn contact(&self) -> Option<ContactKey> {
         let name = match self.event_type.as_str() {
             "twilio_inbound" | "media_stored" | "media_failed" => "from",
-            "contact_opted_out" | "contact_opted_in" => "contact",
+            "contact_opted_out" | "contact_opted_in" | "contact_consent" => "contact",
             _ => "to",
         };
         let address: Address = self.text(name)?.parse().ok()?;
@@ -153,9 +159,9 @@ impl ArchivedEvent {
         self.text("message_sid")
     }
 
-    /// Whether a person opted out or in again.
-    pub(crate) fn is_preference(&self) -> bool {
-        matches!(self.event_type.as_str(), "contact_opted_out" | "contact_opted_in")
+    /// Whether a person opted out or in again, or a consent was recorded.
+    pub(crate) fn is_of_contact(&self) -> bool {
+        matches!(self.event_type.as_str(), "contact_opted_out" | "contact_opted_in" | "contact_consent")
     }
 
     /// What a table records of it. `scope` is what a STOP covers.
@@ -178,8 +184,17 @@ impl ArchivedEvent {
             }
             "contact_opted_out" => self.preference(Preference::OptedOut, scope)?,
             "contact_opted_in" => self.preference(Preference::OptedIn, scope)?,
+            "contact_consent" => ArchivedFact::Consent(Box::new(consent::recorded(self)?)),
             _ => ArchivedFact::Other,
         })
+    }
+
+    /// The contact with this address, as it was stored.
+    fn stored_contact(&self, address: &str) -> ContactKey {
+        match address.parse::<E164>() {
+            Ok(number) => ContactKey::of_phone(&self.account_sid, &number),
+            Err(_) => ContactKey::stored(&format!("{}#{address}", self.account_sid)),
+        }
     }
 
     fn preference(&self, preference: Preference, scope: OptOutScope) -> Result<ArchivedFact, UnreadableEvent> {
@@ -188,12 +203,8 @@ impl ArchivedEvent {
         if scopes.is_empty() {
             return Ok(ArchivedFact::Other);
         }
-        let contact = match body.contact.parse::<E164>() {
-            Ok(number) => ContactKey::of_phone(&self.account_sid, &number),
-            Err(_) => ContactKey::stored(&format!("{}#{}", self.account_sid, body.contact)),
-        };
         Ok(ArchivedFact::Preference(Box::new(ArchivedPreference {
-            contact,
+            contact: self.stored_contact(&body.contact),
             channel: channel_of(body.channel),
             scopes,
             preference: RecordedPreference {

@@ -4,8 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        alerts, completions, consent, contacts, cost, dlq, doctor, erase, events, export, listen, media_key, messages,
-        notifications, otp, pause, replay, restore, rotate, send, sign, smoke, templates, tenants, trigger, verify,
+        alerts, completions, consent, contacts, cost, dlq, doctor, erase, events, evidence, export, listen, media_key,
+        messages, notifications, otp, pause, replay, restore, rotate, send, sign, smoke, templates, tenants, trigger,
+        verify,
     },
     globals::Globals,
 };
@@ -66,6 +67,8 @@ pub enum TopLevelCommand {
     Erase(erase::EraseArguments),
     /// Write everything that is stored of a person as JSON
     Export(export::ExportArguments),
+    /// Show the evidence of a person's consents, STOPs and STARTs, and check that it is locked and was never changed
+    Evidence(evidence::EvidenceArguments),
     /// What people consented to
     #[command(subcommand)]
     Consent(consent::ConsentCommand),

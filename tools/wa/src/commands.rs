@@ -9,6 +9,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod erase;
 pub mod events;
+pub mod evidence;
 pub mod export;
 pub mod listen;
 pub mod media_key;

@@ -79,6 +79,7 @@ async fn dispatch(session: &Session, command: &TopLevelCommand) -> Result<(), Co
         TopLevelCommand::Verify(arguments) => commands::verify::run(arguments, session).await,
         TopLevelCommand::Contacts(command) => Box::pin(commands::contacts::run(command, session)).await,
         TopLevelCommand::Erase(arguments) => Box::pin(commands::erase::run(arguments, session)).await,
+        TopLevelCommand::Evidence(arguments) => Box::pin(commands::evidence::run(arguments, session)).await,
         TopLevelCommand::Export(arguments) => Box::pin(commands::export::run(arguments, session)).await,
         TopLevelCommand::Consent(command) => commands::consent::run(command, session).await,
         TopLevelCommand::Tenants(command) => Box::pin(commands::tenants::run(command, session)).await,

@@ -4,7 +4,7 @@
 use domain::account_settings::AccountSettings;
 use jiff::Timestamp;
 use stores::{
-    contacts::Contacts,
+    contacts::{ConsentRecovery, Contacts, RecordedConsent},
     dynamodb::StoreError,
     messages::{MessageEvent, MessageSubject, Messages, RecordOutcome},
     record_inbound::InboundRecorder,
@@ -80,6 +80,7 @@ impl<'a> TableRecorder<'a> {
             Err(_) => Recorded::Unreadable,
             Ok(ArchivedFact::Other) => Recorded::Nothing,
             Ok(ArchivedFact::Preference(preference)) => self.preference(&preference, mode).await?,
+            Ok(ArchivedFact::Consent(recorded)) => self.consent(&recorded, mode).await?,
             Ok(ArchivedFact::Inbound { form, arrival }) => {
                 let form = TrustedForm::Stored(&form);
                 let Ok(message) = InboundMessage::parse(form) else { return Ok(Recorded::Unreadable) };
@@ -109,6 +110,15 @@ impl<'a> TableRecorder<'a> {
     async fn is_recorded(&self, subject: MessageSubject, event: MessageEvent) -> Result<Recorded, StoreError> {
         let recorded = self.messages.recorded(&[(subject, event)].into()).await?;
         Ok(if recorded.is_empty() { Recorded::Missing } else { Recorded::Present })
+    }
+
+    async fn consent(&self, recorded: &RecordedConsent, mode: Mode) -> Result<Recorded, StoreError> {
+        let now = Timestamp::now();
+        let is_missing = match mode {
+            Mode::OnlyLook => self.contacts.lacks_consent(recorded, now).await?,
+            Mode::Write => self.contacts.recover_consent(recorded, now).await? == ConsentRecovery::Recovered,
+        };
+        Ok(if is_missing { Recorded::Missing } else { Recorded::Present })
     }
 
     async fn preference(&self, archived: &ArchivedPreference, mode: Mode) -> Result<Recorded, StoreError> {

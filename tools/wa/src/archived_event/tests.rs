@@ -82,3 +82,18 @@ fn failed_notification_names_each_of_its_messages() {
     assert_eq!(news.end, Some((Outcome::Undelivered, None)));
     assert!(event("twilio_inbound", &failed).notification().unwrap().is_none());
 }
+
+#[test]
+fn consent_is_read_with_its_place_and_without_its_text() {
+    let facet = "consent#marketing#2026-11-20T09:00:00.000Z#0a37";
+    let consent = json!({"contact": "+14155550123", "category": "marketing", "state": "withdrawn", "source": "form",
+                         "text_sha256": "00ff", "recorded_at": "2026-11-20T09:00:01Z", "evidence": facet});
+    let archived = event("contact_consent", &consent);
+    assert!(archived.is_of_contact());
+    assert_eq!(archived.group(), format!("{ACCOUNT}#+14155550123"));
+    let ArchivedFact::Consent(recorded) = archived.fact(OptOutScope::All).unwrap() else { panic!() };
+    assert_eq!((recorded.facet.as_str(), recorded.contact.address()), (facet, "+14155550123"));
+    assert_eq!(recorded.evidence.text_digest().as_deref(), Some("00ff"));
+    assert_eq!(recorded.evidence.at, archived.occurred_at);
+    assert!(event("contact_consent", &json!({"contact": "+14155550123"})).fact(OptOutScope::All).is_err());
+}

@@ -3,7 +3,8 @@
 //! 1. The person is suppressed, as by `wa contacts suppress`: from then on nothing is sent to them, and what waits is cancelled.
 //! 2. What exists of them is found and deleted, in this order: at Twilio, the files, the messages and the notifications, the
 //!    dead letters, consents and history.
-//! 3. Last of all the person's own item is replaced by the suppression at a hash of each identity, in one transaction. As long
+//! 3. What Twilio still reports of the messages to them is refused from then on.
+//! 4. Last of all the person's own item is replaced by the suppression at a hash of each identity, in one transaction. As long
 //!    as something is left, it is not: then the identities are known when the command is run again.
 //!
 //! Every step can be repeated, so an erasure that was interrupted is continued by the same command.
@@ -33,6 +34,7 @@ pub(super) mod at_twilio;
 pub(super) mod files;
 mod letters;
 mod receipt;
+mod statuses;
 
 use at_twilio::TwilioMessages;
 use files::MediaFolder;
@@ -114,6 +116,7 @@ async fn erase(arguments: &EraseArguments, session: &Session, contact: &ContactK
     steps.push(messages.delete(session, arguments.keep_at_twilio).await?);
     steps.push(files.delete(session).await?);
     steps.push(erase_messages(session, &data).await?);
+    statuses::refuse(session, &data, &messages).await?;
     steps.push(erase_notifications(session, &data).await?);
     steps.push(letters::delete(session, &data.traces()).await?);
     let is_left = steps.iter().any(Step::is_left);

@@ -36,7 +36,7 @@ const REMEMBERED: usize = 1_000_000;
 Events are read from the archive. Each keeps its event_id, so that a consumer that has processed it ignores it.
 
 --to queue and --to bus give the events to your systems again, on the events queue or the event bus. --to tables records
-what people wrote, statuses, opt-outs and opt-ins in the tables again, as their webhooks did: what is recorded already
+what people wrote, statuses, opt-outs, opt-ins and consents in the tables again, as their webhooks did: what is recorded already
 changes nothing, and what is not is published too.
 
 The cursor that a run prints when it is interrupted continues it, with the same other options.

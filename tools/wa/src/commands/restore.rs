@@ -47,7 +47,7 @@ Example:
     Copy(copy::CopyArguments),
     /// Bring back what happened since, from the archive and from Twilio's list
     #[command(after_help = "\
-Opt-outs, opt-ins, messages and statuses are recorded again, consents whose records are still there count again, notifications that were sent are marked as sent, and those that may
+Opt-outs, opt-ins, consents, messages and statuses are recorded again, notifications that were sent are marked as sent, and those that may
 have been sent are held. It may be run again at any time: what is there already changes nothing.
 
 Example:
@@ -176,7 +176,7 @@ fn show(session: &Session, report: &RecoveryReport, what: &str) -> Result<(), Co
     }
     if session.output.format() == Format::Table {
         session.output.line(&format!("{events} events read"))?;
-        session.output.line(&format!("{what}: {facts} messages, statuses, opt-outs and opt-ins"))?;
+        session.output.line(&format!("{what}: {facts} messages, statuses, opt-outs, opt-ins and consents"))?;
         session.output.line(&format!("{what}: {consents} consents and withdrawals"))?;
         session.output.line(&format!("{what}: {notifications} notifications that were sent or had ended"))?;
         return session.output.line(&format!(

@@ -118,7 +118,11 @@ fn listed() -> impl Strategy<Value = ContactRecord> {
     let sender = prop_oneof!["whatsapp:\\+1415523[0-9]{4}", "rcs:[a-z_]{3,20}", "\\+1415523[0-9]{4}", "[0-9]{5,6}"];
     let by_message = any_preference(sender.prop_map(Scope::Sender), "SM[0-9a-f]{32}");
     let anybody = prop_oneof![any_identity(known), any_identity(["[0-9]{3,6}", "[A-Za-z&:_-]{3,11}"])];
-    prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| ContactRecord { identity, fact })
+    prop_oneof![of_known, (anybody, by_message)].prop_map(|(identity, fact)| ContactRecord {
+        identity,
+        facet: "person".to_owned(),
+        fact,
+    })
 }
 
 proptest! {

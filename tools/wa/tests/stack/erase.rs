@@ -2,7 +2,11 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use stack::{Stack, run::ACCOUNT_SID};
+use stack::{
+    Stack,
+    run::{ACCOUNT_SID, AUTH_TOKEN},
+};
+use twilio_webhook::{form::Form, signature::sign};
 
 use crate::operator::{new_id, new_number, notification, sandbox, sent_to, until, wa, wa_reading, write};
 
@@ -186,6 +190,80 @@ fn erased_person_is_nowhere_and_stays_suppressed() {
     send(&welcome, number, &json!({}));
     until("the message after START", || (state_of(&welcome)? == "accepted").then_some(()));
     assert_eq!(sent_to(number).len(), 1);
+}
+
+/// Posts a status as Twilio reports it, of the message that the first attempt of a notification became.
+fn report(id: Option<&str>, message_sid: &str, number: &str, status: &str) {
+    let stack = Stack::from_env().unwrap();
+    let query = id.map(|id| format!("?attempt=0&notification={id}")).unwrap_or_default();
+    let url = format!("{}/twilio/status{query}", stack.api_url);
+    let to = format!("whatsapp:{number}");
+    let parameters =
+        [("MessageSid", message_sid), ("AccountSid", ACCOUNT_SID), ("MessageStatus", status), ("To", to.as_str())];
+    let form: Form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let signature = sign(&AUTH_TOKEN.into(), &url, &form);
+    let post = reqwest::Client::new().post(url).header("X-Twilio-Signature", signature).form(&parameters).send();
+    assert_eq!(runtime().block_on(post).unwrap().status(), 204);
+}
+
+#[test]
+fn status_after_an_erasure_is_not_stored() {
+    let (canary, id) = (Canary::new(), new_id("erased-status"));
+    let other_sid = format!("SM{}", uuid::Uuid::new_v4().simple());
+    send(&id, &canary.number, &json!({}));
+    until("the accepted notification", || (state_of(&id)? == "accepted").then_some(()));
+    until_delivered(&canary.number);
+    let message_sid = sent_to(&canary.number)[0]["sid"].as_str().unwrap().to_owned();
+    report(None, &other_sid, &canary.number, "sent");
+    assert!(items_with(&canary).iter().any(|item| item.contains(&other_sid)), "a status has the number");
+    wa(&["erase", &canary.number, "--yes"]).done();
+    until("tables without the person", || items_with(&canary).is_empty().then_some(()));
+    for status in ["sent", "delivered", "read", "undelivered", "failed"] {
+        report(Some(&id), &message_sid, &canary.number, status);
+        report(None, &other_sid, &canary.number, status);
+    }
+    assert_eq!(items_with(&canary), Vec::<String>::new());
+    let set_aside = wa(&["dlq", "list", "--queue", "unpublished", "--limit", "1000", "--output", "json"]).done();
+    assert!(!set_aside.contains(&id) && !set_aside.contains(&other_sid), "a marker is no event: {set_aside}");
+}
+
+#[test]
+fn evidence_of_an_erased_person_is_still_proved() {
+    let canary = Canary::new();
+    let number = canary.number.as_str();
+    wa(&["consent", "add", number, "--category", "marketing", "--source", "shop", "--text", &canary.text]).done();
+    write(number, "STOP");
+    let shown = || wa(&["evidence", number, "--output", "json"]);
+    let recorded = |count: usize| {
+        until("the evidence", || {
+            let rows = Some(shown()).filter(|shown| shown.code == 0)?.json();
+            (rows.as_array()?.len() == count).then_some(rows)
+        })
+    };
+    let rows = recorded(2);
+    assert!(!canary.is_in(&rows.to_string()), "{rows}");
+    assert_eq!((&rows[0]["what"], &rows[1]["what"]), (&json!("consent given"), &json!("STOP")), "{rows}");
+    wa(&["erase", number, "--yes"]).done();
+    assert_eq!(recorded(2), rows, "a second opt-out changes nothing");
+    assert!(wa(&["evidence", &new_number()]).failed(3).contains("no evidence"));
+    let table = wa(&["evidence", number]).done();
+    assert!(table.contains("LOCKED_UNTIL") && table.contains("STOP"), "{table}");
+
+    // An administrator hides one record, and writes another one again.
+    let stack = Stack::from_env().unwrap();
+    let client = aws_sdk_s3::Client::from_conf(shared::aws::s3_config(&stack.aws()).build());
+    let bucket = stack.outputs.evidence_bucket_name.clone().unwrap();
+    let [hidden, rewritten] = [&rows[0]["key"], &rows[1]["key"]].map(|key| key.as_str().unwrap().to_owned());
+    runtime().block_on(async {
+        client.delete_object().bucket(&bucket).key(&hidden).send().await.unwrap();
+        let put = client.put_object().bucket(&bucket).key(&rewritten).body(b"{}".to_vec().into());
+        put.send().await.unwrap();
+    });
+    let tampered = shown();
+    assert_eq!(tampered.code, 1, "{tampered:?}");
+    for problem in ["was hidden by a deletion", "has a second version"] {
+        assert!(tampered.stdout.contains(problem), "{problem}: {tampered:?}");
+    }
 }
 
 #[test]

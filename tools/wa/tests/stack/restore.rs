@@ -130,6 +130,47 @@ fn withdrawal_since_the_restored_time_counts_again() {
     stack.wa(&["restore", "end", "--yes"]).done();
 }
 
+/// A consent record that was lost with its table comes back from its event.
+#[test]
+fn lost_withdrawal_comes_back_from_the_archive() {
+    let stack = RestorableStack::new();
+    let (withdrawn, given) = (new_number(), new_number());
+    let consent = |person: &str, more: &[&str]| {
+        let options = ["consent", "add", person, "--category", "marketing", "--source", "form"];
+        stack.wa(&[&options[..], more].concat()).done();
+    };
+    let shown = |person: &str| stack.wa(&["contacts", "show", person, "--output", "json"]).json();
+    let state = |person: &str| shown(person)["consents"][0]["current"]["state"].clone();
+    consent(&withdrawn, &["--text", "Offers?"]);
+    let copies = stack.copy_tables();
+    let to = Timestamp::now().to_string();
+    consent(&withdrawn, &["--withdraw"]);
+    consent(&given, &["--text", "Offers?"]);
+    for person in [&withdrawn, &given] {
+        let state = state(person);
+        stack.until_archived("the consent", |event| {
+            event["event_type"] == "contact_consent" && event["contact"] == person.as_str() && event["state"] == state
+        });
+    }
+    stack.wa(&["restore", "begin", "--to", &to]).done();
+    stack.lose_tables();
+    for (table, copy) in &copies {
+        stack.wa(&["restore", "copy", "--table", table, "--from", copy, "--yes"]).done();
+    }
+    assert_eq!(state(&withdrawn), "given", "the withdrawal is forgotten");
+    assert_eq!(stack.wa(&["restore", "check"]).code, 1);
+    stack.wa(&["restore", "apply"]).done();
+    assert_eq!((state(&withdrawn), state(&given)), (json!("withdrawn"), json!("given")));
+    let evidence = shown(&given)["consents"][0]["evidence"].clone();
+    let digest = domain::digest::sha256_hex(b"Offers?");
+    assert_eq!((&evidence[0]["text"], &evidence[0]["text_sha256"]), (&Value::Null, &json!(digest)), "{evidence}");
+    // Once more: the evidence is at the same place.
+    stack.wa(&["restore", "apply"]).done();
+    assert_eq!(shown(&given)["consents"][0]["evidence"], evidence);
+    stack.wa(&["restore", "check"]).done();
+    stack.wa(&["restore", "end", "--yes"]).done();
+}
+
 fn is_stopped(stack: &RestorableStack, number: &str) -> bool {
     let shown = stack.wa(&["contacts", "show", number, "--output", "json"]);
     shown.code == 0 && shown.stdout.contains("opted_out")

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::evidence::{self, EvidenceRecord};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::queues::read_note;
+use shared::{evidence::EvidenceBucket, queues::read_note};
 use stores::{
     dynamodb::Item,
     republish::{EventTable, Republication, republish},
@@ -28,6 +29,8 @@ pub(super) enum UnpublishedRecord {
     },
     /// Published events that the archive did not accept, each a line of this object.
     Unarchived { reason: String, archive_key: String, events: Vec<Value> },
+    /// Consents, STOPs and STARTs that the evidence bucket did not accept.
+    Unrecorded { reason: String, evidence: Vec<EvidenceRecord> },
     /// An item of which no event was published.
     Item {
         reason: String,
@@ -80,6 +83,7 @@ impl UnpublishedRecord {
         match self {
             Self::GivenUp { position, .. } => Some(format!("{}:{}", position.shard_id, position.start_sequence_number)),
             Self::Unarchived { archive_key, .. } => Some(archive_key.clone()),
+            Self::Unrecorded { evidence, .. } => evidence.first().map(|first| first.key.clone()),
             Self::Item { event_id: Some(event_id), .. } => Some(event_id.clone()),
             Self::Item { keys, .. } if !keys.is_empty() => {
                 Some(keys.values().rev().map(|key| key.text.as_str()).collect::<Vec<_>>().join(" "))
@@ -92,7 +96,7 @@ impl UnpublishedRecord {
         match self {
             Self::GivenUp { position, .. } => table_of_stream(&position.stream_arn),
             Self::Item { table, .. } => table.as_deref(),
-            Self::Unarchived { .. } | Self::Other(_) => None,
+            Self::Unarchived { .. } | Self::Unrecorded { .. } | Self::Other(_) => None,
         }
     }
 
@@ -104,7 +108,9 @@ impl UnpublishedRecord {
                     "{function} failed at these records of the stream until Lambda gave up ({condition}): its log says why"
                 )
             }
-            Self::Unarchived { reason, .. } | Self::Item { reason, .. } => reason.clone(),
+            Self::Unarchived { reason, .. } | Self::Unrecorded { reason, .. } | Self::Item { reason, .. } => {
+                reason.clone()
+            }
             Self::Other(why) => why.clone(),
         }
     }
@@ -136,6 +142,13 @@ impl UnpublishedRecord {
             }
             Self::Unarchived { archive_key, events, .. } => {
                 archive(session, archive_key, events).await?;
+                Ok(RetryOutcome::Retried)
+            }
+            Self::Unrecorded { evidence, .. } if evidence.iter().any(|one| !one.key.starts_with(evidence::PREFIX)) => {
+                refused("it names no object of the evidence bucket")
+            }
+            Self::Unrecorded { evidence, .. } => {
+                record(session, evidence).await?;
                 Ok(RetryOutcome::Retried)
             }
             Self::Item { table: None, .. } => refused("it names no item"),
@@ -171,6 +184,16 @@ async fn archive(session: &Session, key: &str, events: &[Value]) -> Result<(), C
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let written = shared::archive::Archive::new(client, bucket).put(key, &lines).await;
     written.map_err(|error| CommandError::no_answer("writing events to the archive").because(error))
+}
+
+async fn record(session: &Session, evidence: &[EvidenceRecord]) -> Result<(), CommandError> {
+    let client = aws_sdk_s3::Client::from_conf(shared::aws::s3_config(session.aws().await?).build());
+    let bucket = EvidenceBucket::new(client, session.stack().await?.output("EvidenceBucketName")?.to_owned());
+    for record in evidence {
+        let written = bucket.put(record).await;
+        written.map_err(|error| CommandError::no_answer("writing to the evidence bucket").because(error))?;
+    }
+    Ok(())
 }
 
 /// The stack's table of this name. A note is only a message: it cannot name another table.

@@ -63,6 +63,11 @@ impl TwilioMessages {
         self.messages.keys()
     }
 
+    /// The messages to the person.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &MessageSid> {
+        self.messages.values().filter(|message| message.direction != "inbound").map(|message| &message.sid)
+    }
+
     /// The messages that have files.
     pub(in crate::commands) fn with_files(&self) -> impl Iterator<Item = &MessageSid> {
         self.messages.values().filter(|message| message.num_media > 0).map(|message| &message.sid)

@@ -78,6 +78,9 @@ impl EventLine {
             "contact_opted_out" | "contact_opted_in" => {
                 vec![text("channel").to_owned(), text("scope").to_owned(), text("message_sid").to_owned()]
             }
+            "contact_consent" => {
+                vec![text("category").to_owned(), text("state").to_owned(), text("source").to_owned()]
+            }
             _ => vec![text("notification_id").to_owned(), text("state").to_owned(), text("reason").to_owned()],
         };
         let code = code.map(|code| match event.get("error_title").and_then(Value::as_str) {

@@ -14,13 +14,14 @@ use crate::{
 };
 
 /// The types of events. Source: docs/api.md, "Events".
-pub(crate) const TYPES: [&str; 10] = [
+pub(crate) const TYPES: [&str; 11] = [
     "twilio_inbound",
     "twilio_status",
     "email_status",
     "twilio_unknown",
     "contact_opted_out",
     "contact_opted_in",
+    "contact_consent",
     "notification_failed",
     "notification_suppressed",
     "media_stored",

@@ -22,7 +22,7 @@ pub(super) enum DestinationName {
     Queue,
     /// The event bus
     Bus,
-    /// The tables: what people wrote, statuses, opt-outs and opt-ins
+    /// The tables: what people wrote, statuses, opt-outs, opt-ins and consents
     Tables,
 }
 

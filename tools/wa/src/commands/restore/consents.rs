@@ -1,10 +1,10 @@
-//! Consents and withdrawals are no events. But each is an item of the Contacts table, which a copy of an older table leaves where it
-//! is: so what was recorded since the time of the restore counts again, as far as the table itself was not lost.
+//! The consents and withdrawals that are items of the Contacts table, which a copy of an older table leaves where they are: what was
+//! recorded since the time of the restore counts again by them. Those that are lost come back from their events.
 
-use domain::{consent::ConsentEvidence, contact_key::ContactKey};
+use domain::contact_key::ContactKey;
 use jiff::Timestamp;
 use stores::{
-    contacts::{Contacts, RecordedFact},
+    contacts::{ConsentRecovery, Contacts, RecordedConsent, RecordedFact},
     dynamodb::StoreError,
 };
 use twilio_types::sid::AccountSid;
@@ -22,10 +22,12 @@ pub(super) async fn recover(
     loop {
         let page = contacts.list(account_sid, from).await?;
         for record in page.listed {
+            let contact = ContactKey::new(account_sid, &record.identity);
             let RecordedFact::Consent(evidence) = record.fact else { continue };
-            if evidence.recorded_at >= since {
-                let contact = ContactKey::new(account_sid, &record.identity);
-                missing += u64::from(recover_one(contacts, &contact, &evidence, mode).await?);
+            // A STOP that ended a consent is listed as a withdrawal, and is stored with the person.
+            let recorded = RecordedConsent { contact, facet: record.facet, evidence };
+            if recorded.is_record() && recorded.evidence.recorded_at >= since {
+                missing += u64::from(is_missing(contacts, &recorded, mode).await?);
             }
         }
         match page.next {
@@ -35,19 +37,11 @@ pub(super) async fn recover(
     }
 }
 
-/// Whether the person lacked it. A consent that a newer one or a STOP ended is not missing.
-async fn recover_one(
-    contacts: &Contacts,
-    contact: &ContactKey,
-    evidence: &ConsentEvidence,
-    mode: Mode,
-) -> Result<bool, StoreError> {
-    let person = contacts.person(contact).await?.person;
-    if person.consent(evidence.category).is_some_and(|known| known.at >= evidence.at) {
-        return Ok(false);
+/// Whether it did not count. A consent that a newer one or a STOP ended is not missing.
+async fn is_missing(contacts: &Contacts, recorded: &RecordedConsent, mode: Mode) -> Result<bool, StoreError> {
+    let now = Timestamp::now();
+    match mode {
+        Mode::OnlyLook => contacts.lacks_consent(recorded, now).await,
+        Mode::Write => Ok(contacts.recover_consent(recorded, now).await? == ConsentRecovery::Recovered),
     }
-    if mode == Mode::Write {
-        contacts.record_consent(contact, evidence, Timestamp::now()).await?;
-    }
-    Ok(true)
 }

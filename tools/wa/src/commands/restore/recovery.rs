@@ -3,8 +3,8 @@
 //!
 //! 1. **Notifications.** One with an archived status of its message counts as sent, and one with an archived end has ended. This
 //!    comes first: a status that is recorded later then finds its attempt.
-//! 2. **Messages, statuses, opt-outs and opt-ins** are recorded as their webhooks were.
-//! 3. **Consents and withdrawals** whose records are still in the table count again.
+//! 2. **Messages, statuses, opt-outs, opt-ins and consents** are recorded as they were.
+//! 3. **Consents and withdrawals** whose records are still in the table count again, if their events were not archived.
 //! 4. **Unknown outcomes.** If Twilio lists a message that no archived status names, the notifications to its recipient that wait are held.
 
 use std::collections::HashSet;
@@ -44,7 +44,7 @@ const UNKNOWN_OUTCOME: &str = "the tables were restored, and Twilio has a messag
 pub(super) struct RecoveryReport {
     /// Events of the archive that were looked at.
     pub(super) events: u64,
-    /// Messages, statuses and preferences that the tables did not have.
+    /// Messages, statuses, preferences and consents that the tables did not have.
     pub(super) facts: u64,
     /// Consents and withdrawals whose records were in the table, and that did not count.
     pub(super) consents: u64,
@@ -161,23 +161,23 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// Reads the archive for the second time, so that its events need not all be in memory. Opt-outs and opt-ins come last: most
-    /// of them are recorded with their messages, and are then known.
+    /// Reads the archive for the second time, so that its events need not all be in memory. Opt-outs, opt-ins and consents come
+    /// last: most of the first are recorded with their messages, and are then known.
     async fn record_facts(&self, keys: &[String], report: &mut RecoveryReport) -> Result<(), CommandError> {
         let bar = self.session.terminal.progress(keys.len(), "Batches recorded");
         let mut seen = HashSet::new();
-        let mut preferences = Vec::new();
+        let mut of_contacts = Vec::new();
         for key in keys {
             let events = self.bucket.events(key).await?.events.into_iter();
             let events = events.filter_map(|event| ArchivedEvent::read(event).ok());
             let events = events.filter(|event| self.covers(event) && seen.insert(event.event_id.clone()));
-            let (of_batch, others): (Vec<_>, Vec<_>) = events.partition(ArchivedEvent::is_preference);
-            preferences.extend(of_batch);
+            let (of_batch, others): (Vec<_>, Vec<_>) = events.partition(ArchivedEvent::is_of_contact);
+            of_contacts.extend(of_batch);
             self.record(&others, report).await?;
             bar.inc(1);
         }
         bar.finish_and_clear();
-        self.record(&preferences, report).await
+        self.record(&of_contacts, report).await
     }
 
     async fn record(&self, events: &[ArchivedEvent], report: &mut RecoveryReport) -> Result<(), CommandError> {

@@ -36,6 +36,48 @@ async fn stop_and_start_by_a_user_id_end_the_numbers_consent() {
 }
 
 #[tokio::test]
+async fn consent_and_withdrawal_are_events_without_the_text() {
+    let (world, person) = (World::new(), Person::new());
+    let path = format!("/contacts/{}/consent", person.identity);
+    let text = "Send me offers, says Ava.";
+    let given = json!({"category": "marketing", "source": "checkout-form", "text": text, "ip": "2001:db8::7"});
+    let withdrawn = json!({"category": "marketing", "state": "withdrawn", "source": "letter"});
+    for consent in [&given, &withdrawn] {
+        assert_eq!(world.call("PUT", &path, &consent.to_string()).await.0, 201);
+    }
+    for (state, source) in [("given", "checkout-form"), ("withdrawn", "letter")] {
+        let of_state = |event: &serde_json::Value| {
+            event["event_type"] == "contact_consent"
+                && event["contact"] == person.identity.as_str()
+                && event["state"] == state
+        };
+        let event = world.event("the consent", of_state).await;
+        assert_eq!((&event["source"], &event["category"]), (&json!(source), &json!("marketing")), "{event}");
+        let event = event.to_string();
+        assert!(!event.contains("Ava") && !event.contains("2001:db8::7"), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn erasure_of_consents_is_no_event() {
+    let (world, person) = (World::new(), Person::new());
+    agree(&world, &person).await;
+    let of_person = |event: &serde_json::Value| {
+        event["event_type"] == "contact_consent" && event["contact"] == person.identity.as_str()
+    };
+    world.event("the consent", of_person).await;
+    let deleted = world.contacts().await.delete_records(&[person.key()]).await.unwrap();
+    assert_eq!(deleted.consents, 1);
+    // What comes later on the same stream shows that the deletion has passed.
+    world.write(&person, "STOP").await;
+    let opt_out = |event: &serde_json::Value| {
+        event["event_type"] == "contact_opted_out" && event["contact"] == person.identity.as_str()
+    };
+    world.event("the opt-out", opt_out).await;
+    assert_eq!(events_so_far(of_person).len(), 1);
+}
+
+#[tokio::test]
 async fn start_is_evidence_and_no_new_consent() {
     let (world, person) = (World::new(), Person::new());
     agree(&world, &person).await;

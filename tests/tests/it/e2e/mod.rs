@@ -21,6 +21,7 @@ mod email;
 mod emulator;
 mod erased;
 mod event_bus;
+mod evidence;
 mod inbound;
 mod kept;
 mod keys;

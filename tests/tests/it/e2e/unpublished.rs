@@ -38,7 +38,7 @@ impl Publisher {
         Self::start_with(world, &[("EVENT_BUS_NAME", bus)]).await
     }
 
-    async fn start_with(world: &World, variables: &[(&str, &str)]) -> Self {
+    pub(super) async fn start_with(world: &World, variables: &[(&str, &str)]) -> Self {
         let events = world.sqs.create_queue().queue_name(format!("{}.fifo", new_id("events")));
         let events = events.attributes(FifoQueue, "true").attributes(MaximumMessageSize, LONGEST.to_string());
         let events_url = events.send().await.unwrap().queue_url.unwrap();

@@ -80,7 +80,20 @@ fn archive_forgets_when_the_messages_do_by_default() {
 
 #[test]
 fn no_bucket_keeps_what_was_deleted() {
-    for (name, bucket) in of_type("AWS::S3::Bucket") {
+    for (name, bucket) in of_type("AWS::S3::Bucket").into_iter().filter(|(name, _)| name != "EvidenceBucket") {
         assert!(!bucket.contains("VersioningConfiguration"), "{name}: an erased file would stay as an old version");
+    }
+}
+
+/// Its records name no one (`domain::evidence`), so that they may stay after an erasure.
+#[test]
+fn evidence_is_locked_and_forgotten_after_its_days() {
+    let bucket = &resources()["EvidenceBucket"];
+    for expected in [
+        "Rule: { DefaultRetention: { Mode: COMPLIANCE, Days: !Ref EvidenceRetentionDays } }",
+        "ExpirationInDays: !Ref EvidenceRetentionDays",
+        "NoncurrentVersionExpiration: { NoncurrentDays: 1 }",
+    ] {
+        assert!(bucket.contains(expected), "{bucket}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the routes behind IAM read of a request besides its body: an id in the path or in the query, and the account.
+//! What the routes behind IAM read of a request: the text of its body, an id in the path or in the query, and the account.
 //!
 //! The two spellings of a path: an HTTP API decodes a path before it calls the function, so that `%2F` arrives as `/`, `%252F`
 //! too, and a path with `%25` or `%3F` does not arrive as it was sent (captures of live APIs in the pull request 8 of
@@ -13,6 +13,19 @@ use percent_encoding::percent_decode_str;
 use twilio_types::sid::{AccountSid, InvalidSid};
 
 use crate::http_reply::RequestProblem;
+
+/// The longest body of these routes. Their largest one has about 1 KiB; API Gateway lets 10 MB pass (Amazon API Gateway, "Quotas for
+/// configuring and running an HTTP API"), which would be parsed in memory.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The text of a body.
+pub fn text(body: &[u8]) -> Result<&str, RequestProblem> {
+    if body.len() > MAX_BODY_BYTES {
+        let most = format!("expected at most {MAX_BODY_BYTES} bytes");
+        return Err(RequestProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", most));
+    }
+    std::str::from_utf8(body).map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
+}
 
 /// A value of the path, decoded once.
 pub fn decoded<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, RequestProblem> {
@@ -87,6 +100,14 @@ pub fn caller(context: &ApiGatewayV2httpRequestContext) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn body_that_is_too_long_or_no_text_is_refused() {
+        let refused = |body: Vec<u8>| text(&body).unwrap_err().status.as_u16();
+        assert_eq!(text(&vec![b' '; MAX_BODY_BYTES]).unwrap().len(), MAX_BODY_BYTES);
+        assert_eq!(refused(vec![b' '; MAX_BODY_BYTES + 1]), 413);
+        assert_eq!(refused(vec![0xff]), 400);
+    }
 
     #[test]
     fn two_accounts_that_disagree_are_refused_by_name() {

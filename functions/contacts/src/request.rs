@@ -112,8 +112,7 @@ pub(crate) fn account(request: &Request) -> Result<Option<AccountSid>, RequestPr
 }
 
 pub(crate) fn text(request: &Request) -> Result<&str, RequestProblem> {
-    std::str::from_utf8(request.body())
-        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
+    http_request::text(request.body())
 }
 
 /// The ARN of the principal that API Gateway authorized.

@@ -19,7 +19,7 @@ use shared::{
     deadline::Deadline,
     env,
     http_reply::{RequestError, RequestProblem, json, respond},
-    http_request::{account, caller, one_account},
+    http_request::{account, caller, one_account, text},
     media_domain::MediaDomain,
     start::StartError,
     tenants::{TenantCache, authorize},
@@ -118,7 +118,7 @@ impl PresignFunction {
     }
 
     async fn upload(&self, body: &[u8], asking: Asking, now: Timestamp) -> Result<UploadAnswer, RequestError> {
-        let request = UploadRequest::parse(body)?;
+        let request = UploadRequest::parse(text(body)?.as_bytes())?;
         let account_sid = one_account(request.account_sid, asking.account_sid)?;
         authorize(&asking.tenants, account_sid.as_ref().unwrap_or(&self.account_sid), asking.caller.as_deref())?;
         let key = MediaKey::for_upload(&request.media_type, account_sid.as_ref());

@@ -23,7 +23,7 @@ use lambda_http::{
 use shared::{
     deadline::Deadline,
     http_reply::{RequestError, RequestProblem, json, respond},
-    http_request::{account, caller, one_account},
+    http_request::{account, caller, one_account, text},
     tenants::{TenantCache, authorize},
 };
 use twilio_types::sid::AccountSid;
@@ -80,13 +80,13 @@ impl VerifyFunction {
     async fn answer(&self, request: &Request, twilio_by: Deadline) -> Result<Response<Body>, VerifyError> {
         match (request.method(), request.raw_http_path()) {
             (&Method::POST, "/verifications") => {
-                let wanted = VerificationRequest::parse(text(request)?).map_err(invalid)?;
+                let wanted = VerificationRequest::parse(text(request.body())?).map_err(invalid)?;
                 let (tenants, account_sid) = self.account_of(request, wanted.account_sid.clone()).await?;
                 let account = VerifyAccount::of(&tenants, &account_sid)?;
                 Ok(json(StatusCode::CREATED, &self.sender.send(wanted, account, twilio_by).await?))
             }
             (&Method::POST, "/verifications/check") => {
-                let wanted = CheckRequest::parse(text(request)?).map_err(invalid)?;
+                let wanted = CheckRequest::parse(text(request.body())?).map_err(invalid)?;
                 let (tenants, account_sid) = self.account_of(request, wanted.account_sid.clone()).await?;
                 let account = VerifyAccount::of(&tenants, &account_sid)?;
                 Ok(json(StatusCode::OK, &self.checker.check(wanted, account, twilio_by).await?))
@@ -115,11 +115,6 @@ impl VerifyFunction {
         authorize(&tenants, &account_sid, caller)?;
         Ok((tenants, account_sid))
     }
-}
-
-fn text(request: &Request) -> Result<&str, RequestProblem> {
-    std::str::from_utf8(request.body())
-        .map_err(|_| RequestProblem::new(StatusCode::BAD_REQUEST, "body", "expected UTF-8"))
 }
 
 fn invalid(InvalidVerificationRequest { field, problem }: InvalidVerificationRequest) -> RequestProblem {

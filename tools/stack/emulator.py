@@ -17,6 +17,7 @@ import threading
 from contextvars import ContextVar
 
 import clock
+import code_deploy
 import strict
 from access import Access
 from permissions import Permissions
@@ -53,6 +54,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core import sigv4
 from ministack.services import apigateway, cloudfront, cloudwatch, cloudwatch_logs, dynamodb, dynamodb_streams, eventbridge, iam
 from ministack.services import lambda_svc, s3, scheduler, sqs
+from ministack.services.cloudformation import changesets, engine, handlers
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as RESOURCES
 
 at_front_door = ContextVar("at_front_door", default=False)
@@ -147,13 +149,14 @@ def media_keys():
 def numbers_from_parameters():
     """Converts a mapping's concurrency to a number: a template's parameters are strings, which ministack does not convert."""
     mapping = RESOURCES["AWS::Lambda::EventSourceMapping"]
-    create_mapping = mapping["create"]
+    create_mapping, update_mapping = mapping["create"], mapping["update"]
 
-    def create(logical_id, properties, stack):
+    def with_numbers(properties):
         scaling = {name: int(value) for name, value in properties.get("ScalingConfig", {}).items()}
-        return create_mapping(logical_id, {**properties, "ScalingConfig": scaling or None}, stack)
+        return {**properties, "ScalingConfig": scaling or None}
 
-    mapping["create"] = create
+    mapping["create"] = lambda logical_id, properties, stack: create_mapping(logical_id, with_numbers(properties), stack)
+    mapping["update"] = lambda mapping_id, old, new, *more, **named: update_mapping(mapping_id, old, with_numbers(new), *more, **named)
 
 
 def administrator(access_key, secret_key):
@@ -325,6 +328,9 @@ def main():
     access_keys()
     media_keys()
     numbers_from_parameters()
+    code_deploy.give_parameters_to_sam(engine, changesets, handlers)
+    code_deploy.heed_update_policies(engine)
+    code_deploy.add_deployments(RESOURCES, cloudwatch)
     administrator(os.environ.pop("AWS_ACCESS_KEY_ID"), os.environ.pop("AWS_SECRET_ACCESS_KEY"))
     secret_keys_of_roles()
     if ARGUMENTS.permissions:

@@ -88,11 +88,11 @@ def stop_recursive_loops(lambda_svc, cloudwatch):
 
     def trace_header(config, inbound=None):
         is_sampled = (config.get("TracingConfig") or {}).get("Mode") == "Active"
-        return continued(inbound or invoked_with.get(), config["FunctionArn"], is_sampled)
+        return continued(inbound or invoked_with.get(), unqualified(config["FunctionArn"]), is_sampled)
 
     def run_sqs_batch(mapping, function, event, batch, queue_url, queue_name):
         headers = [record["attributes"].get("AWSTraceHeader") for record in event["Records"]]
-        arn = function["config"]["FunctionArn"]
+        arn = unqualified(function["config"]["FunctionArn"])
         chain = longest([header for header in headers if header], arn)
         name = mapping["FunctionName"]
         count = invocations(chain).get(checksum(arn), 0)
@@ -110,6 +110,11 @@ def stop_recursive_loops(lambda_svc, cloudwatch):
 
     lambda_svc._xray_trace_id_for_invocation = trace_header
     lambda_svc._run_sqs_batch = run_sqs_batch
+
+
+def unqualified(arn):
+    """The ARN of the function, of which all versions and aliases are one in a chain."""
+    return ":".join(arn.split(":")[:7])
 
 
 def recursive_loop(lambda_svc, name):

@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
+import versions
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
@@ -266,10 +268,28 @@ def main(stage="", built=None):
     deployment.deployed = describe(deployment.session, deployment.stack)
     if deployment.deployed is None or not deployment.deployed["outputs"]:
         raise Problem("the stack was not deployed")
+    forward = versions.move_to_deployed(deployment.session, deployment.stack)
+    if forward:
+        print(f"\nForward from a rollback: {', '.join(forward)}")
+    versions.delete_obsolete(deployment.session, deployment.stack)
     secret = deployment.deployed["outputs"]["TwilioSecretArn"]
     if keys:
         put_keys(deployment, secret, sid, keys)
     print(next_steps(deployment, sid, recipient, has_keys(deployment, secret, sid)))
+    if variables.get("SMOKE_TO"):
+        smoke(deployment, variables["SMOKE_TO"])
+
+
+def smoke(deployment, phone):
+    """Tries the deployed stack with a phone, whose owner is at hand."""
+    wa = shutil.which("wa")
+    if wa is None:
+        raise Problem("SMOKE_TO: wa is not installed: cargo install --path tools/wa --locked, then wa smoke")
+    print(f"\nTrying {deployment.stack} with {phone[:4]}...", flush=True)
+    region = {"AWS_REGION": deployment.region}
+    if subprocess.run([wa, "--stack", deployment.stack, "smoke", "--to", phone], env=os.environ | region).returncode:
+        raise Problem(f"{deployment.stack} is deployed, and wa smoke failed. Back to the functions from before within seconds: "
+                      f"make rollback STAGE={deployment.stage}")
 
 
 def next_steps(deployment, sid, recipient, has_secret):

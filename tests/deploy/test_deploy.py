@@ -78,13 +78,44 @@ NEEDED = {
     "AWS::Serverless::Function": {
         f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1": [
             "lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction",
-            "lambda:GetFunction", "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource",
+            "lambda:GetFunction", "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource", "lambda:PublishVersion",
+            "lambda:CreateAlias", "lambda:UpdateAlias", "lambda:DeleteAlias",
         ],
+        f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1:1": ["lambda:GetFunctionConfiguration", "lambda:DeleteFunction"],
+        # With DeploymentType.
+        f"arn:aws:codedeploy:{NAMED}:application:{STACK}-ServerlessDeploymentApplication-1": [
+            "codedeploy:CreateApplication", "codedeploy:DeleteApplication", "codedeploy:GetApplication",
+            "codedeploy:RegisterApplicationRevision", "codedeploy:GetApplicationRevision",
+        ],
+        f"arn:aws:codedeploy:{NAMED}:deploymentgroup:{STACK}-ServerlessDeploymentApplication-1/{STACK}-SendFunctionDeploymentGroup-1": [
+            "codedeploy:CreateDeploymentGroup", "codedeploy:UpdateDeploymentGroup", "codedeploy:DeleteDeploymentGroup",
+            "codedeploy:GetDeploymentGroup", "codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:StopDeployment",
+        ],
+        f"arn:aws:codedeploy:{NAMED}:deploymentconfig:CodeDeployDefault.LambdaAllAtOnce": ["codedeploy:GetDeploymentConfig"],
+        f"arn:aws:iam::{ACCOUNT}:role/{STACK}-DeploymentRole-1": ["iam:PassRole"],
         f"arn:aws:iam::{ACCOUNT}:role/{STACK}-SendFunctionRole-1": [
             "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:PassRole", "iam:AttachRolePolicy", "iam:DetachRolePolicy",
             "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:TagRole",
         ],
         f"arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/{STACK}/1": ["s3:GetObject", "s3:PutObject"],
+    },
+    "AWS::AppConfig::Application": {
+        "*": ["appconfig:CreateApplication"],
+        f"arn:aws:appconfig:{NAMED}:application/1": [
+            "appconfig:GetApplication", "appconfig:UpdateApplication", "appconfig:DeleteApplication", "appconfig:TagResource",
+        ],
+    },
+    "AWS::AppConfig::ConfigurationProfile": {
+        f"arn:aws:appconfig:{NAMED}:application/1": ["appconfig:CreateConfigurationProfile"],
+        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1": [
+            "appconfig:GetConfigurationProfile", "appconfig:UpdateConfigurationProfile", "appconfig:DeleteConfigurationProfile",
+        ],
+    },
+    "AWS::AppConfig::HostedConfigurationVersion": {
+        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1": ["appconfig:CreateHostedConfigurationVersion"],
+        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1/hostedconfigurationversion/1": [
+            "appconfig:GetHostedConfigurationVersion", "appconfig:DeleteHostedConfigurationVersion",
+        ],
     },
     "AWS::Lambda::Permission": {
         f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1": ["lambda:AddPermission", "lambda:RemovePermission"],
@@ -200,7 +231,7 @@ def test_policy_permits_every_resource_type_of_the_template():
     template = (ROOT / "template.yaml").read_text().partition("\nResources:\n")[2]
     types = set(re.findall(r"^    Type: (AWS::\S+)$", template, re.MULTILINE))
     assert types == set(NEEDED), "each type needs its actions here, and in samples/iam"
-    policies = ("deploy", "deploy-media-user", "deploy-media-domain")
+    policies = ("deploy", "deploy-gradual", "deploy-media-user", "deploy-media-domain")
     refused = [
         (action, resource) for needed in NEEDED.values() for resource, actions in needed.items() for action in actions
         if not permits(policies, action, resource)
@@ -243,6 +274,33 @@ print(deploy.next_steps(deployment, "AC1", "none", has_secret=False))
     assert "1. Alarms have NO topic: no person receives them." in run.stdout
     assert "2. The secret has no credentials of AC1, so every webhook is refused." in run.stdout
     assert "export WA_STACK=whatsapp AWS_REGION=eu-central-1 AWS_PROFILE=shop\n" in run.stdout
+
+
+@pytest.mark.parametrize(("code", "printed"), [
+    (0, "made"), (1, "make rollback STAGE=production"),
+])
+def test_smoke_test_that_fails_says_how_to_go_back(tmp_path, code, printed):
+    wa = tmp_path / "wa"
+    expected = '[ "$AWS_REGION $*" = "eu-central-1 --stack whatsapp smoke --to +15550100" ]'
+    wa.write_text(f"#!/bin/sh\n{expected} && exit {code}\nexit 2\n")
+    wa.chmod(0o755)
+    script = """
+import sys
+from types import SimpleNamespace
+
+sys.path.insert(0, "tools")
+import deploy
+
+deployment = SimpleNamespace(stack="whatsapp", stage="production", region="eu-central-1")
+try:
+    deploy.smoke(deployment, "+15550100")
+    print("made")
+except deploy.Problem as problem:
+    print(problem)
+"""
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = subprocess.run([DEPLOY[0], "-B", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert printed in run.stdout and "5550100" not in run.stdout
 
 
 def test_empty_parameter_replaces_a_value_of_the_stack():

@@ -126,10 +126,19 @@ build: $(TOOLS) ## Build the functions for AWS, into .aws-sam/
 	@echo "sam build: some minutes the first time, without output"
 	@sam build
 
+.PHONY: release
+release: build .tools/audit/.installed ## Write what a release consists of into dist/: packages, template, bill of materials, checksums
+	@rm -rf dist
+	@.tools/audit/bin/python -B tools/release.py .aws-sam/build dist
+
 # STAGE=NAME is a section of samconfig.toml; every parameter of template.yaml is a variable (docs/deploy.md).
 .PHONY: deploy
 deploy: $(TOOLS) ## Deploy to AWS: make deploy STAGE=production; it asks for what is missing
 	@.tools/sam/bin/python -B tools/deploy.py "$(STAGE)"
+
+.PHONY: rollback
+rollback: $(TOOLS) ## Go back to the functions from before the last update: make rollback STAGE=production
+	@.tools/sam/bin/python -B tools/rollback.py "$(STAGE)"
 
 .PHONY: fmt
 fmt: needs ## Format the code

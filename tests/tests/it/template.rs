@@ -14,6 +14,8 @@ mod kept;
 mod limits;
 mod media;
 mod media_domain;
+mod policies;
+mod releases;
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()

@@ -200,7 +200,8 @@ impl World {
     /// Puts a notification on the outbound queue.
     /// Whether an alarm of the template is in the state ALARM. The emulator counts the log lines that metric filters match.
     pub(crate) async fn alarm_rings(&self, logical_id: &str) -> bool {
-        let prefix = format!("{STACK_NAME}-{logical_id}-");
+        // CloudFormation adds characters to the name, if the template gives none.
+        let prefix = format!("{STACK_NAME}-{logical_id}");
         let body = format!("Action=DescribeAlarms&Version=2010-08-01&AlarmNamePrefix={prefix}");
         let request = self.signed("monitoring", "POST", &self.stack.aws_endpoint, &body);
         let request = request.header("Content-Type", "application/x-www-form-urlencoded");

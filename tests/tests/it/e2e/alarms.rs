@@ -108,6 +108,17 @@ impl Alarms {
         let body = json!({"Environment": environment}).to_string();
         let (status, answer) = self.lambda("PUT", "2015-03-31", &path, &body).await;
         assert_eq!(status, 200, "{answer}");
+        self.publish(function).await;
+    }
+
+    /// Publishes a version of a function, and points the alias to it, as a deployment does.
+    async fn publish(&self, function: &str) {
+        let name = name_in(&self.arn_of(function).await).to_owned();
+        let (status, version) = self.lambda("POST", "2015-03-31", &format!("functions/{name}/versions"), "{}").await;
+        assert_eq!(status, 201, "{version}");
+        let body = json!({"FunctionVersion": version["Version"]}).to_string();
+        let (status, answer) = self.lambda("PUT", "2015-03-31", &format!("functions/{name}/aliases/live"), &body).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// Starts or stops the triggers whose source contains a text: a queue's name, or `/stream/`.

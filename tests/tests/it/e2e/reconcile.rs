@@ -25,7 +25,7 @@ async fn lose_from(world: &World, prefix: &str, fraction: f64, seed: u64) {
 /// Invokes the function and returns its report of the account.
 async fn sweep_once(world: &World) -> Value {
     let name = &world.stack.outputs.reconcile_function_name;
-    let url = format!("{}/2015-03-31/functions/{name}/invocations", world.stack.aws_endpoint);
+    let url = format!("{}/2015-03-31/functions/{name}/invocations?Qualifier=live", world.stack.aws_endpoint);
     let body = json!({"minimum_age_seconds": 0}).to_string();
     let request = world.signed("lambda", "POST", &url, &body);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();

@@ -30,7 +30,7 @@ const SENDER: &str = "whatsapp:+14155238886";
 /// not complete if another one moves the same notifications at the same moment.
 pub(super) async fn release(world: &World) -> Value {
     let name = &world.stack.outputs.release_function_name;
-    let url = format!("{}/2015-03-31/functions/{name}/invocations", world.stack.aws_endpoint);
+    let url = format!("{}/2015-03-31/functions/{name}/invocations?Qualifier=live", world.stack.aws_endpoint);
     world
         .until("a complete run of the function release", async || {
             let report: Value = world.signed("lambda", "POST", &url, "{}").send().await.unwrap().json().await.unwrap();

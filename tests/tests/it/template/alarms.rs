@@ -80,7 +80,7 @@ fn every_queue_has_an_alarm() {
 fn every_reader_of_a_stream_has_an_alarm_for_its_age() {
     let mappings = of_type("AWS::Lambda::EventSourceMapping");
     for (name, mapping) in mappings.iter().filter(|(_, mapping)| mapping.contains("StreamArn")) {
-        let function = value(mapping, "FunctionName").unwrap();
+        let function = value(mapping, "FunctionName").unwrap().trim_end_matches(".Alias");
         assert!(!alarms_for("IteratorAge", function).is_empty(), "{name}");
     }
 }
@@ -91,7 +91,7 @@ fn every_schedule_has_an_alarm_that_rings_without_a_run() {
     let (mut rules, filters) = (of_type("AWS::Events::Rule"), of_type("AWS::Logs::MetricFilter"));
     rules.retain(|_, rule| rule.contains("ScheduleExpression: "));
     for (name, rule) in &rules {
-        let function = value(rule, "Arn").unwrap().trim_start_matches("!GetAtt ").trim_end_matches(".Arn");
+        let function = value(rule, "Arn").unwrap().trim_start_matches("!Ref ").trim_end_matches(".Alias");
         let log_group = format!("LogGroupName: !Ref {}LogGroup", function.trim_end_matches("Function"));
         let mut metrics = filters.iter().filter(|(_, filter)| filter.contains(&log_group)).map(|(metric, _)| metric);
         let rings = metrics.any(|metric| {

@@ -3,7 +3,8 @@
 use super::{file, of_type, value};
 
 /// The types of resources that store something, and the property with which AWS names the key.
-const STORES: [(&str, &str); 5] = [
+const STORES: [(&str, &str); 6] = [
+    ("AWS::AppConfig::ConfigurationProfile", "KmsKeyIdentifier"),
     ("AWS::DynamoDB::Table", "KMSMasterKeyId"),
     ("AWS::SQS::Queue", "KmsMasterKeyId"),
     ("AWS::S3::Bucket", "KMSMasterKeyID"),
@@ -37,7 +38,7 @@ fn settings_of_functions_are_encrypted_with_the_given_key() {
 #[test]
 fn sample_key_lets_each_store_use_it() {
     let key = file("samples/kms/key.yaml");
-    for service in ["dynamodb", "lambda", "s3", "secretsmanager", "sqs"] {
+    for service in ["appconfig", "dynamodb", "lambda", "s3", "secretsmanager", "sqs"] {
         assert!(key.contains(&format!("- !Sub {service}.${{AWS::Region}}.amazonaws.com\n")), "{service}");
     }
     for principal in [r#""logs.${AWS::Region}.amazonaws.com""#, "cloudfront.amazonaws.com"] {

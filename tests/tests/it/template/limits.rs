@@ -70,6 +70,18 @@ fn new_accounts_concurrency_is_not_used_up_by_sending() {
     assert!(lanes * default_of("SendConcurrency") <= new_account - 4, "webhooks, publish and both schedules");
 }
 
+/// The smallest number that Lambda allows (AWS Lambda API, `ScalingConfig`), until an operator raises it.
+#[test]
+fn every_reader_of_a_queue_has_two_instances_by_default() {
+    let mappings = of_type("AWS::Lambda::EventSourceMapping");
+    let readers: Vec<_> = mappings.iter().filter(|(_, mapping)| mapping.contains("Queue.Arn\nBatchSize")).collect();
+    assert_eq!(readers.len(), 5, "three lanes, files, and spooled webhooks");
+    for (name, mapping) in readers {
+        let most = value(mapping, "MaximumConcurrency").unwrap_or_else(|| panic!("{name} has no limit"));
+        assert_eq!(default_of(most.trim_start_matches("!Ref ")), 2, "{name}");
+    }
+}
+
 /// Tables that fill again by themselves.
 const COPIES: [&str; 3] = ["RateLimitsTable", "TemplatesTable", "VerificationsTable"];
 

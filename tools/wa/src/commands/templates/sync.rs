@@ -16,7 +16,8 @@ pub(super) async fn run(session: &Session) -> Result<(), CommandError> {
     let described = described.map_err(|error| CommandError::of_sdk("finding the function", error))?;
     let name = described.stack_resource_detail.and_then(|detail| detail.physical_resource_id);
     let name = name.ok_or_else(|| CommandError::not_found(format!("the stack {} has no {FUNCTION}", stack.name)))?;
-    let path = format!("/2015-03-31/functions/{name}/invocations");
+    // What its schedule invokes, and not what a deployment is about to publish.
+    let path = format!("/2015-03-31/functions/{name}/invocations?Qualifier=live");
     let words = ("reading Twilio's templates", "lambda:InvokeFunction");
     let report: Value = lambda::call(session, (Method::POST, &path), "{}", words).await?;
     // Lambda answers 200 also for a function that failed. Source: AWS Lambda API Reference, "Invoke".

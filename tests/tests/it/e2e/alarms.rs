@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{template, world::World};
 
+mod canary;
 mod functions;
 mod lines;
 mod lost;
@@ -41,7 +42,8 @@ async fn alarms() -> Alarms {
     let start = async || {
         let built = std::env::var_os("STACK_FOLDER").unwrap_or_else(|| panic!("STACK_FOLDER is not set"));
         let limits = ["WebhookRateLimit=20", "WebhookBurstLimit=20", "ApiRateLimit=20", "ApiBurstLimit=20"];
-        let further = limits.map(str::to_owned);
+        let canary = [format!("CanaryTo={}", canary::PHONE), format!("CanaryTemplate={}", canary::TEMPLATE)];
+        let further = [&limits.map(str::to_owned)[..], &canary[..]].concat();
         let started = RUNTIME.spawn(async move {
             let settings = StackSettings { further: &further, ..StackSettings::default() };
             MovableStack::start(Path::new(&built), "alarms", &settings).await
@@ -141,7 +143,8 @@ fn name_in(arn: &str) -> &str {
 
 #[test]
 fn every_alarm_of_the_template_is_caused() {
-    let caused = [functions::ALARMS, lines::ALARMS, lost::ALARMS, queues::ALARMS, webhooks::ALARMS].concat();
+    let caused =
+        [canary::ALARMS, functions::ALARMS, lines::ALARMS, lost::ALARMS, queues::ALARMS, webhooks::ALARMS].concat();
     let names: BTreeSet<_> = caused.iter().map(|alarm| (*alarm).to_owned()).collect();
     assert_eq!(names.len(), caused.len(), "an alarm is caused twice");
     assert_eq!(names, template::of_type("AWS::CloudWatch::Alarm").into_keys().collect());

@@ -189,12 +189,13 @@ mod tests {
         }
         let address = EmailAddress::try_from("ava@example.com".to_owned()).unwrap();
         assert!(!format!("{address:?}").contains("ava"));
+        assert_eq!(String::from(address), "ava@example.com");
     }
 
     #[test]
     fn template_id_has_its_prefix_and_digits() {
         let id = format!("d-{}", "0123456789abcdef".repeat(2));
-        assert!(EmailTemplateId::try_from(id.clone()).is_ok());
+        assert_eq!(EmailTemplateId::try_from(id.clone()).map(String::from), Ok(id.clone()));
         for bad in ["", "d-", "d-1", &id[2..], &format!("{id}0")] {
             assert_eq!(EmailTemplateId::try_from(bad.to_owned()), Err(InvalidEmailTemplateId), "{bad}");
         }

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn file_that_begins_as_claimed_has_the_claimed_type() {
-        let cases: [(&str, &[u8], &str); 20] = [
+        let cases: [(&str, &[u8], &str); 22] = [
             ("image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
             ("Image/JPG", b"\xff\xd8\xff\xe1", "image/jpeg"),
             ("image/png", b"\x89PNG\r\n\x1a\n\0", "image/png"),
@@ -205,6 +205,8 @@ mod tests {
             ("audio/mp3", b"ID3\x04", "audio/mpeg"),
             ("audio/mpeg", b"\xff\xfb\x90\0", "audio/mpeg"),
             ("audio/aac", b"\xff\xf1\x50\x80", "audio/aac"),
+            ("audio/aac", b"ADIF\x40", "audio/aac"),
+            ("audio/aac", b"ID3\x04", "audio/aac"),
             ("audio/x-m4a", b"\0\0\0\x20ftypM4A ", "audio/mp4"),
             ("video/mp4", MP4, "video/mp4"),
             ("video/3gpp", b"\0\0\0\x18ftyp3gp4", "video/3gpp"),

@@ -236,6 +236,12 @@ mod tests {
     }
 
     #[test]
+    fn reservation_moved_to_an_end_keeps_its_times_apart() {
+        let moved = Reservation { first: 10, interval: 5, count: 3 }.ending_at(100);
+        assert_eq!((moved.times().collect::<Vec<_>>(), moved.end()), (vec![85, 90, 95], 100));
+    }
+
+    #[test]
     fn no_second_exceeds_the_limit_and_95_percent_are_used() {
         for per_second in [1_u16, 80, 400] {
             let times = served(limit(per_second.into(), 1), 2_000, 10);

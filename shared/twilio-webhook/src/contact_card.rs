@@ -290,6 +290,58 @@ mod tests {
     }
 
     #[test]
+    fn as_many_phones_and_emails_are_read_as_the_limit_says() {
+        let lines: Vec<_> = (0..=MOST).map(|number| format!("TEL:{number}\nEMAIL:{number}@example.com")).collect();
+        let lines = lines.join("\n");
+        let card = ContactCard::parse_all(&format!("BEGIN:VCARD\n{lines}\nEND:VCARD")).remove(0);
+        assert_eq!((card.phones.len(), card.emails.len()), (MOST, MOST));
+        let last = (card.phones[MOST - 1].number.as_str(), card.emails[MOST - 1].as_str());
+        assert_eq!(last, ("99", "99@example.com"), "the first ones are kept");
+    }
+
+    #[test]
+    fn line_of_the_longest_length_is_read_and_a_longer_one_is_not() {
+        let organization = |length: usize| {
+            let value = "a".repeat(length - "ORG:".len());
+            ContactCard::parse_all(&format!("BEGIN:VCARD\nFN:Ava\nORG:{value}")).remove(0).organization
+        };
+        assert_eq!(organization(131_072).map(|text| text.len()), Some(131_068));
+        assert_eq!(organization(131_073), None);
+    }
+
+    #[test]
+    fn equals_sign_joins_lines_of_quoted_printable_only() {
+        let card = |encoding: &str| {
+            let text = format!("BEGIN:VCARD\nFN:Ava\nLOGO;ENCODING={encoding}:aGk=\nTEL:0171 1\nEND:VCARD");
+            ContactCard::parse_all(&text).remove(0)
+        };
+        assert_eq!(card("b").phones.len(), 1, "the end of base64 is no line break");
+        assert_eq!(card("QUOTED-PRINTABLE").phones.len(), 0, "the line goes on");
+    }
+
+    #[test]
+    fn colon_in_quotes_is_a_part_of_its_parameter() {
+        let card = ContactCard::parse_all("BEGIN:VCARD\nTEL;TYPE=\"desk: left\":0171 1\nEND:VCARD").remove(0);
+        let phone = &card.phones[0];
+        assert_eq!((phone.number.as_str(), phone.kind.as_deref()), ("0171 1", Some("desk: left")));
+    }
+
+    #[test]
+    fn encoding_without_its_name_is_read() {
+        let card = ContactCard::parse_all("BEGIN:VCARD\nFN;QUOTED-PRINTABLE:J=C3=B6rg\nEND:VCARD").remove(0);
+        assert_eq!(card.name.as_deref(), Some("J\u{f6}rg"));
+    }
+
+    #[test]
+    fn escaped_backslash_does_not_escape_what_follows() {
+        let organization = |value: &str| {
+            ContactCard::parse_all(&format!("BEGIN:VCARD\nORG:{value}\nEND:VCARD")).remove(0).organization
+        };
+        assert_eq!(organization(r"Acme\\;Sales").as_deref(), Some(r"Acme\"));
+        assert_eq!(organization(r"Acme\; Sales;North").as_deref(), Some("Acme; Sales"));
+    }
+
+    #[test]
     fn debug_shows_nobody() {
         let cards = ContactCard::parse_all("BEGIN:VCARD\nFN:Ava\nTEL;TYPE=cell:+14155550123\nEND:VCARD");
         let shown = format!("{cards:?} {:?}", cards[0].phones);

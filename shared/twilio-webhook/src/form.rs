@@ -129,6 +129,13 @@ mod tests {
     }
 
     #[test]
+    fn number_is_parsed_and_what_is_none_is_left_out() {
+        let form = Form::parse(b"NumMedia=3&Empty=&Body=three");
+        let parsed = |name| form.get_parsed::<u32>(name);
+        assert_eq!(["NumMedia", "Empty", "Body", "Missing"].map(parsed), [Some(3), None, None, None]);
+    }
+
+    #[test]
     fn the_raw_form_has_repeated_values_as_a_list() {
         let raw = Form::parse(b"A=1&B=2&A=3&A=4").to_raw();
         assert_eq!(serde_json::to_string(&raw).unwrap(), r#"{"A":["1","3","4"],"B":"2"}"#);

@@ -180,6 +180,28 @@ mod tests {
     }
 
     #[test]
+    fn button_or_referral_is_read_from_any_parameter_that_names_it() {
+        for parameter in ["ButtonText=Yes", "ButtonPayload=yes-1"] {
+            assert!(parse(&format!("{TEXT}&{parameter}")).unwrap().details.button.is_some(), "{parameter}");
+        }
+        for parameter in ["ReferralSourceId=120", "ReferralSourceUrl=https%3A%2F%2Fa", "ReferralCtwaClid=abc"] {
+            assert!(parse(&format!("{TEXT}&{parameter}")).unwrap().details.referral.is_some(), "{parameter}");
+        }
+        for parameter in ["ButtonType=REPLY", "ReferralBody=Look"] {
+            let details = parse(&format!("{TEXT}&{parameter}")).unwrap().details;
+            assert!(details.button.is_none() && details.referral.is_none(), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn each_word_of_advanced_opt_out_is_read() {
+        let words = [("STOP", OptOutType::Stop), ("START", OptOutType::Start), ("help", OptOutType::Help)];
+        for (word, expected) in words {
+            assert_eq!(parse(&format!("{TEXT}&OptOutType={word}")).unwrap().details.opt_out_type, Some(expected));
+        }
+    }
+
+    #[test]
     fn a_missing_or_malformed_parameter_is_named() {
         for (from, to, field) in [
             ("SM00000000000000000000000000000001", "SM1", "MessageSid"),

@@ -284,10 +284,7 @@ fn signed_parameters(form: &Form) -> String {
 /// The parameters in the order of their UTF-16 code units, which is that of `twilio-node` and `twilio-java`, where it is
 /// another one: between characters above U+FFFF and those from U+E000 on.
 fn parameters_in_utf16_order(form: &Form) -> Option<String> {
-    let (mut pairs, is_above) = (pairs(form), |text: &str| text.chars().any(|c| c > '\u{ffff}'));
-    if !pairs.iter().any(|(name, value)| is_above(name) || is_above(value)) {
-        return None;
-    }
+    let mut pairs = pairs(form);
     pairs.sort_by(|(name, value), (other_name, other_value)| {
         name.encode_utf16()
             .cmp(other_name.encode_utf16())

@@ -214,6 +214,8 @@ fn a_send_at_that_cannot_be_met_is_refused() {
         ("2026-11-20T08:56:00Z", "2026-11-20T09:00:00Z"),
         ("2026-11-20T08:00:00Z", "2026-11-19T09:00:00Z"),
         ("2026-12-25T08:00:00Z", "2026-11-20T09:00:00Z"),
+        // It was on the queue for 13 of the 14 days that a queue keeps it.
+        ("2026-11-08T09:00:00Z", "2026-11-07T09:00:00Z"),
     ] {
         assert_eq!(refused(send_at, enqueued_at), Ok(()), "{send_at}, put on the queue at {enqueued_at}");
     }

@@ -137,6 +137,10 @@ fn pruning_forgets_only_what_decides_nothing() {
     let mut kept = person.clone();
     kept.prune(at(50));
     assert_eq!(kept, person);
+    kept.prune(at(30 * 86_400 - 1));
+    assert!(!kept.windows.is_empty(), "the last second of the time for which people are kept");
+    kept.prune(at(30 * 86_400));
+    assert!(kept.windows.is_empty());
     stop(&mut person, 3);
     person.prune(at(40 * 86_400));
     assert!(person.windows.is_empty() && person.buckets.is_empty());

@@ -88,6 +88,17 @@ fn ready(step: Step) -> Phase {
     Phase::Ready { step, not_before: None }
 }
 
+/// Twilio created the message, a callback says that it was delivered, and the repeated request is refused.
+#[test]
+fn refusal_after_a_report_of_the_message_changes_nothing() {
+    let notification = with_fallbacks();
+    let mut progress = claimed(CONTENT);
+    progress.report(&report(MessageStatus::Delivered, None), &on(&notification, 1));
+    let before = progress.clone();
+    assert_eq!(progress.answer(0, refused(63016), &on(&notification, 2)), Change::Nothing);
+    assert_eq!(progress, before);
+}
+
 /// A failure leads to the same next step, whether Twilio's answer or a callback tells it, before or after the answer.
 #[test]
 fn failure_leads_to_the_same_step_however_it_is_known() {

@@ -223,8 +223,8 @@ impl<'a> UrlParts<'a> {
         let (authority, rest) = after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len()));
         let (user_info, host_port) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         // The colons in the brackets of an IPv6 address begin no port.
-        let after_address = host_port.rfind(']').map_or(0, |bracket| bracket + 1);
-        let colon = host_port.get(after_address..).and_then(|text| text.find(':')).map(|colon| after_address + colon);
+        let bracket = host_port.rfind(']').unwrap_or_default();
+        let colon = host_port.get(bracket..).and_then(|text| text.find(':')).map(|colon| bracket + colon);
         let (host, port) = host_port.split_at(colon.unwrap_or(host_port.len()));
         Some(Self { scheme, user_info, host, port, rest })
     }

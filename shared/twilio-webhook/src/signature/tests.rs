@@ -146,10 +146,29 @@ fn connection_overrides_in_the_fragment_are_not_signed() {
     assert!(request.verify(&keys("t")).is_ok());
 }
 
+/// Of `twilio-node` and `twilio-java`: their strings are in UTF-16, where a character above U+FFFF is before one from U+E000 on.
+#[test]
+fn parameters_sorted_as_utf_16_verify_too() {
+    let (above, private) = ("\u{10000}", "\u{e000}");
+    let body = encode(&[(private.to_owned(), "1".to_owned()), (above.to_owned(), "2".to_owned())]);
+    let signature = sign(&"t".into(), &format!("{URL}{above}2{private}1"), &Form::default());
+    assert!(form_request(URL, &body, &signature).verify(&keys("t")).is_ok());
+    let values = encode(&[("A".to_owned(), private.to_owned()), ("A".to_owned(), above.to_owned())]);
+    let signature = sign(&"t".into(), &format!("{URL}A{above}A{private}"), &Form::default());
+    assert!(form_request(URL, &values, &signature).verify(&keys("t")).is_ok());
+    let another_order = sign(&"t".into(), &format!("{URL}B2A1"), &Form::default());
+    assert!(form_request(URL, b"A=1&B=2", &another_order).verify(&keys("t")).is_err());
+}
+
+#[test]
+fn unverified_body_is_as_it_arrived() {
+    assert_eq!(json_request(URL, r#"[{"id": 1}]"#, "").unverified_body(), br#"[{"id": 1}]"#);
+}
+
 #[test]
 fn debug_shows_neither_the_body_nor_the_keys() {
     let shown = format!("{:?} {:?}", form_request(URL, b"Body=private", "sig"), keys("12345"));
-    assert!(!shown.contains("private") && !shown.contains("12345"), "{shown}");
+    assert!(shown.contains(URL) && !shown.contains("private") && !shown.contains("12345"), "{shown}");
 }
 
 /// A URL that Twilio signed, the same as the request has it, and whose validator accepts it so.

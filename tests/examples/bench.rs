@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use stack::Stack;
 use tests::{
     bench::{
-        pace, release, root, send, sizes, slots,
+        burst, pace, release, root, scale, send, sizes, slots,
         table::{Limit, ReportTable},
         templates, units, webhooks,
     },
@@ -25,7 +25,7 @@ use tests::{
 };
 
 /// The parts, in the order in which they are measured.
-const PARTS: [&str; 7] = ["units", "sizes", "webhooks", "sending", "release", "pace", "templates"];
+const PARTS: [&str; 9] = ["units", "sizes", "webhooks", "burst", "scale", "sending", "release", "pace", "templates"];
 
 /// What is measured.
 struct Arguments {
@@ -65,6 +65,12 @@ async fn main() -> Result<ExitCode> {
     }
     if arguments.has("webhooks") {
         webhooks(&stack, arguments.base.as_deref(), &mut table).await?;
+    }
+    if arguments.has("burst") {
+        burst::measure(&stack, &python(), &mut table).await?;
+    }
+    if arguments.has("scale") {
+        scale::scale(&stack, &mut table).await?;
     }
     if arguments.has("sending") {
         send::requests(&stack, &mut table).await?;

@@ -6,15 +6,19 @@ use std::{
 };
 
 mod base;
+mod billed;
+pub mod burst;
 pub mod counter;
 mod lanes;
 mod notifications;
 pub mod pace;
 pub mod release;
+pub mod scale;
 pub mod send;
 pub mod sizes;
 pub mod slots;
 pub mod table;
+mod tables;
 pub mod templates;
 pub mod twilio;
 pub mod units;
@@ -29,6 +33,18 @@ pub fn root() -> PathBuf {
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+pub(crate) fn mean(times: &[Duration]) -> Duration {
+    let count = u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
+    times.iter().sum::<Duration>() / count
+}
+
+/// The time that this many of a hundred do not exceed.
+pub(crate) fn percentile(mut times: Vec<Duration>, of_hundred: usize) -> Duration {
+    times.sort_unstable();
+    let place = (times.len() * of_hundred).div_ceil(100).saturating_sub(1);
+    times.get(place).copied().unwrap_or_default()
 }
 
 pub(crate) fn milliseconds(time: Duration) -> f64 {

@@ -5,6 +5,7 @@ pub mod capacity;
 pub mod emulator;
 pub mod function;
 pub mod outages;
+pub mod process_time;
 pub mod receiver;
 pub mod refusals;
 pub mod runtime_api;

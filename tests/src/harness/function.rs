@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::runtime_api::RuntimeApi;
+use super::{process_time, runtime_api::RuntimeApi};
 
 /// A running function.
 #[derive(Debug)]
@@ -22,6 +22,17 @@ pub struct FunctionProcess {
     /// The time from exec to the first request for an event.
     pub start: Duration,
     process: Child,
+}
+
+/// An invocation of a process that has only been invoked with [`FunctionProcess::invoke_and_measure`].
+#[derive(Debug)]
+pub struct MeasuredInvocation {
+    /// The function's response.
+    pub answer: Value,
+    /// From the event to the response.
+    pub took: Duration,
+    /// The process's own time on a processor, without any waiting.
+    pub cpu: Duration,
 }
 
 impl FunctionProcess {
@@ -69,11 +80,16 @@ impl FunctionProcess {
 
     /// The process's user and system time so far.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        // Behind the name in parentheses: fields 14 and 15 are user and system time in ticks (proc_pid_stat(5)).
-        let after_name = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks: u64 = after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        process_time::in_ticks(self.pid()?)
+    }
+
+    /// Invokes the function, and measures until it sleeps again, which is when it has asked for the next event.
+    pub async fn invoke_and_measure(&mut self, event: &Bytes) -> Result<MeasuredInvocation> {
+        let before = process_time::exactly(self.pid()?)?;
+        let (took, answer) = self.runtime.invoke(event).await?;
+        self.runtime.asked().await?;
+        let cpu = process_time::exactly(self.pid()?)?.saturating_sub(before);
+        Ok(MeasuredInvocation { answer, took, cpu })
     }
 
     /// Resident memory in bytes.

@@ -70,6 +70,11 @@ impl Receiver {
         })
     }
 
+    /// The process's resident memory in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        self.function.resident()
+    }
+
     /// Posts a form, and kills the process at a moment, so that Twilio receives nothing.
     pub async fn post_and_kill(
         mut self,

@@ -12,6 +12,7 @@ use stores::notifications::{StoredNotification, Subject};
 use super::{
     bootstrap,
     function::FunctionProcess,
+    outages::RandomFaults,
     refusals::Refusal,
     wire::{KillPoint, Moment, Side, Wire},
 };
@@ -99,6 +100,22 @@ impl Sender {
         self.wire.arm_to_refuse(operation, side, refusal, times);
         let (_, answer) = self.function.runtime.invoke(&event(records)).await?;
         Ok((failures(&answer)?, self.wire.refused() > 0))
+    }
+
+    /// As [`Sender::deliver`], while requests fail at random. Returns also how many did.
+    pub async fn deliver_failing(
+        &mut self,
+        records: &[Record],
+        faults: RandomFaults,
+    ) -> Result<(BTreeSet<String>, usize)> {
+        self.wire.arm_to_fail_at_random(faults);
+        let answer = self.function.invoke(&event(records)).await?;
+        Ok((failures(&answer)?, self.wire.refused()))
+    }
+
+    /// The process's resident memory in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        self.function.resident()
     }
 
     /// As [`Sender::deliver`], while the next `times` transactions conflict with others.

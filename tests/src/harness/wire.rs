@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 
 use self::proxy::{Names, Proxy, forward};
 use super::{
-    outages::{AwsService, Fault, Outages},
+    outages::{AwsService, Fault, Outages, RandomFaults},
     refusals::Refusal,
 };
 
@@ -81,6 +81,7 @@ struct Recorded {
     kill: Option<PlannedKill>,
     refusal: Option<PlannedRefusal>,
     outages: Outages,
+    random: Option<RandomFaults>,
     /// How many requests were refused.
     refused: usize,
 }
@@ -197,6 +198,11 @@ impl Wire {
         *self.line.recorded() = Recorded { armed: true, outages, ..Recorded::default() };
     }
 
+    /// As [`Wire::arm`], and lets requests to tables and queues fail at random.
+    pub fn arm_to_fail_at_random(&self, faults: RandomFaults) {
+        *self.line.recorded() = Recorded { armed: true, random: Some(faults), ..Recorded::default() };
+    }
+
     /// How many requests were refused since the wire was armed.
     pub fn refused(&self) -> usize {
         self.line.recorded().refused
@@ -248,8 +254,13 @@ impl Line {
     }
 
     /// How a request to a service fails at this moment.
-    fn fault(&self, service: AwsService, side: Side) -> Option<Fault> {
-        let recorded = self.recorded();
+    fn fault(&self, service: AwsService, operation: &str, side: Side) -> Option<Fault> {
+        let mut recorded = self.recorded();
+        let random = recorded.random.as_mut().filter(|_| service != AwsService::Other);
+        if let Some(fault) = random.and_then(|faults| faults.next(operation, side)) {
+            recorded.refused += 1;
+            return Some(fault);
+        }
         recorded.outages.iter().find(|(of, at, _)| (*of, *at) == (service, side)).map(|(_, _, fault)| *fault)
     }
 

@@ -212,7 +212,8 @@ impl Crashes {
 /// the first delivery, and all operations.
 async fn finish(world: &World, queue_url: &str, batch: &mut Batch) -> Result<(usize, BTreeSet<String>)> {
     let (mut first, mut operations) = (None, BTreeSet::new());
-    finish_with(world, queue_url, batch, async |sender, records| {
+    let mut sender = Sender::start(&world.stack, queue_url, &[]).await?;
+    finish_with(world, &mut sender, batch, async |sender, records| {
         let returned = sender.deliver(records).await?;
         let moments = sender.wire.moments();
         first.get_or_insert(moments.len());
@@ -224,18 +225,17 @@ async fn finish(world: &World, queue_url: &str, batch: &mut Batch) -> Result<(us
 }
 
 /// Delivers by `deliver` what it returns to the queue, until every notification has its outcome.
-async fn finish_with(
+pub(crate) async fn finish_with(
     world: &World,
-    queue_url: &str,
+    sender: &mut Sender,
     batch: &mut Batch,
     mut deliver: impl AsyncFnMut(&mut Sender, &[Record]) -> Result<BTreeSet<String>>,
 ) -> Result<()> {
     let begin = Instant::now();
-    let mut sender = Sender::start(&world.stack, queue_url, &[]).await?;
     let mut queued = batch.records();
     loop {
         if !queued.is_empty() {
-            let returned = deliver(&mut sender, &queued).await?;
+            let returned = deliver(sender, &queued).await?;
             batch.note_claims(&sender.wire.moments());
             queued.retain(|record| returned.contains(&record.message_id));
         }

@@ -17,6 +17,7 @@ mod e2e;
 mod emulator;
 mod events;
 mod race;
+mod soak;
 mod support;
 mod sweep;
 mod template;

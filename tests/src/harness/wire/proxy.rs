@@ -30,7 +30,7 @@ pub(super) async fn forward(
     let operation = proxy.names.operation(&method, &uri, &headers, &body);
     let service = AwsService::of(&headers);
     proxy.line.pass(&operation, Side::Before, &body).await;
-    if let Some(fault) = proxy.line.fault(service, Side::Before) {
+    if let Some(fault) = proxy.line.fault(service, &operation, Side::Before) {
         proxy.line.in_flight.send_modify(|count| *count -= 1);
         return fault.response(&body).await;
     }
@@ -48,7 +48,7 @@ pub(super) async fn forward(
     });
     let answer = answered.await.unwrap_or_else(|_| bad_gateway());
     proxy.line.pass(&operation, Side::After, &body).await;
-    if let Some(fault) = proxy.line.fault(service, Side::After) {
+    if let Some(fault) = proxy.line.fault(service, &operation, Side::After) {
         return fault.response(&body).await;
     }
     let refusal = proxy.line.refusal(&operation, Side::After);

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use futures::StreamExt as _;
-use tests::harness::{refusals::Refusal, wire::Side};
+use tests::harness::{refusals::Refusal, sender::Sender, wire::Side};
 
 use super::{Course, finish_with, lanes, learn};
 use crate::{
@@ -51,7 +51,8 @@ async fn send_refused(world: &World, queue_url: &str, case: Case, kind: Kind, co
     let context = || format!("{refusal:?} {times} times {side:?} {operation}, {kind:?} {course:?}");
     let mut batch = course.batch(world, kind).await;
     let mut was_refused = false;
-    let finished = finish_with(world, queue_url, &mut batch, async |sender, records| {
+    let mut sender = Sender::start(&world.stack, queue_url, &[]).await?;
+    let finished = finish_with(world, &mut sender, &mut batch, async |sender, records| {
         if was_refused {
             return sender.deliver(records).await;
         }

@@ -6,6 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO_DENY := 0.20.2
+CARGO_MUTANTS := 27.1.0
 TOOLS := .tools/sam/.installed .tools/ministack/.installed
 # Twilio's libraries, and a browser.
 PROOF := .tools/proof/.installed .tools/npm/.installed .tools/chromium/.installed
@@ -91,10 +92,11 @@ screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the crash and race tests with many repetitions, and sending at full size: half an hour
+soak: $(TOOLS) ## Run the functions for half an hour while AWS and Twilio fail, the crash and race tests often, and sending at full size
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --no-run
 	@cargo build --workspace --bin stack
+	@SOAK_MINUTES=$${SOAK_MINUTES:-30} $(STACK) exec -- cargo test --workspace --test it -- soak:: --nocapture
 	@CRASH_KILLS=2000 CRASH_LANES=16 RACE_ROUNDS=400 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
 	@PROGRESS_SCHEDULES=1000000 cargo test --package domain --lib -- schedules --nocapture
 	@SENDING_SCALE=400000 cargo test --package domain --test sending -- --nocapture
@@ -108,6 +110,11 @@ fuzz: needs ## Read millions of mutated forms, signatures, notifications and oth
 sam-local: $(TOOLS) ## Invoke each function with each file of events/ and compare the answers
 	@cargo build --workspace --bin stack
 	@$(STACK) exec -- python3 tools/sam_local.py
+
+# ONLY=shared/domain/src/policy.rs are the files, and SHARD=3/40 is every fortieth mutant from the fourth on: all of them need hours.
+.PHONY: mutants
+mutants: .tools/bin/cargo-mutants-$(CARGO_MUTANTS) ## Change the code of domain and twilio-webhook in small ways, each of which a unit test should notice
+	@cargo mutants --package domain --package twilio-webhook --output target $(if $(ONLY),--file "$(ONLY)") $(if $(SHARD),--shard $(SHARD) --sharding round-robin)
 
 # BASE=FOLDER is a folder with the webhook binaries of an earlier version (docs/benchmarks.md), ONLY="sending pace" are the
 # parts to measure.
@@ -225,6 +232,11 @@ clean: ## Remove build results, but not the tools
 .tools/bin/cargo-deny-$(CARGO_DENY): | needs
 	@echo "Installing cargo-deny $(CARGO_DENY) into .tools/bin: some minutes"
 	@cargo install --quiet --root .tools --locked --force cargo-deny --version $(CARGO_DENY)
+	@touch $@
+
+.tools/bin/cargo-mutants-$(CARGO_MUTANTS): | needs
+	@echo "Installing cargo-mutants $(CARGO_MUTANTS) into .tools/bin: some minutes"
+	@cargo install --quiet --root .tools --locked --force cargo-mutants --version $(CARGO_MUTANTS)
 	@touch $@
 
 .PHONY: needs

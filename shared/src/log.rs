@@ -29,6 +29,11 @@ pub fn init() {
     }
 }
 
+/// The id of an event for a log. That of a requested preference has the person's number, which no log has.
+pub fn loggable_event_id(event_id: &str) -> &str {
+    if event_id.contains('+') { "(has a number)" } else { event_id }
+}
+
 /// The span of all work on one notification or message: each line that is logged in it has the trace id.
 ///
 /// It has the highest level, because a span of a lower one is left out, with its fields, where `AWS_LAMBDA_LOG_LEVEL` is

@@ -182,13 +182,10 @@ fn is_false(flag: &bool) -> bool {
 impl fmt::Debug for Event {
     /// Shows nothing that a person wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("event_id", &loggable(&self.event_id)).finish_non_exhaustive()
+        f.debug_struct("Event")
+            .field("event_id", &shared::log::loggable_event_id(&self.event_id))
+            .finish_non_exhaustive()
     }
-}
-
-/// The id of an event for a log. That of a requested preference has the person's number, which no log has.
-pub(crate) fn loggable(event_id: &str) -> &str {
-    if event_id.contains('+') { "(has a number)" } else { event_id }
 }
 
 impl Event {

@@ -3,12 +3,12 @@
 use domain::trace_id::TraceId;
 use serde_json::json;
 use shared::{
-    log::{traced, untraced},
+    log::{loggable_event_id, traced, untraced},
     queues::{MessageBody, NOTE_FORMAT, Publication},
     report::Chain,
 };
 
-use crate::{Prepared, event::loggable, fifo::PreparedEvent, record::RecordLocation};
+use crate::{Prepared, fifo::PreparedEvent, record::RecordLocation};
 
 /// An event that SQS or EventBridge can never accept, or a record of which no event can be made.
 pub(crate) struct Unpublished<'a> {
@@ -45,7 +45,7 @@ impl<'a> Unpublished<'a> {
             Some(event_id) => {
                 tracing::error!(
                     sequence_number,
-                    event_id = loggable(event_id),
+                    event_id = loggable_event_id(event_id),
                     reason,
                     alarm = "unpublished",
                     "an event is set aside: it can never be published"

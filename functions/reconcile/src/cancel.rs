@@ -12,7 +12,7 @@ use domain::{
     suppression::{CHANNELS, Scope},
 };
 use jiff::{SignedDuration, Timestamp};
-use shared::{deadline::Deadline, report::Chain, twilio::AccountCallError};
+use shared::{deadline::Deadline, log::loggable_event_id, report::Chain, twilio::AccountCallError};
 use stores::{
     contacts::PreferenceChange,
     dynamodb::{Item, StoreError},
@@ -108,7 +108,7 @@ impl ReconcileFunction {
                 }
             }
         }
-        let event_id = &change.event_id;
+        let event_id = loggable_event_id(&change.event_id);
         tracing::info!(event_id, cancelled, "the scheduled messages of a person who opted out are cancelled");
         Ok(())
     }

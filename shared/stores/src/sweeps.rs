@@ -115,7 +115,8 @@ impl Sweeps {
         Self { client, table }
     }
 
-    /// Starts a sweep of an account, unless another invocation has the lease.
+    /// Starts a sweep of an account, unless another invocation has the lease. The lease may be this one: the SDK repeats a request
+    /// whose answer was lost.
     pub async fn begin(&self, account_sid: &AccountSid, now: Timestamp) -> Result<SweepStart, StoreError> {
         let operation = "starting a sweep in the RateLimits table";
         let lease = SweepLease(uuid::Uuid::new_v4().to_string());
@@ -126,7 +127,7 @@ impl Sweeps {
             .table_name(&self.table)
             .set_key(Some(key(account_sid)))
             .update_expression("SET turn = :turn, turn_until = :until")
-            .condition_expression("attribute_not_exists(turn) OR turn_until < :now")
+            .condition_expression("attribute_not_exists(turn) OR turn = :turn OR turn_until < :now")
             .expression_attribute_values(":turn", text(&lease.0))
             .expression_attribute_values(":until", seconds(until))
             .expression_attribute_values(":now", seconds(now))

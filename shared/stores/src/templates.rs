@@ -209,16 +209,18 @@ impl TemplateStore {
         conditional(WRITING, update).await.map(drop)
     }
 
-    /// Notes that the operator is warned of unused templates, once a day. Whether this is the first time today.
+    /// Notes that the operator is warned of unused templates, once a day. Whether the warning is this one. It also is if it was noted
+    /// already, as the SDK repeats a request whose answer was lost.
     pub async fn begin_warning(&self, account_sid: &AccountSid, today: Date) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(account_sid, SYNC)))
-            .update_expression("SET warned_on = :today")
-            .condition_expression("attribute_not_exists(warned_on) OR warned_on < :today")
-            .expression_attribute_values(":today", text(today));
+            .update_expression("SET warned_on = :today, warning = :warning")
+            .condition_expression("attribute_not_exists(warned_on) OR warned_on < :today OR warning = :warning")
+            .expression_attribute_values(":today", text(today))
+            .expression_attribute_values(":warning", text(uuid::Uuid::new_v4()));
         Ok(matches!(conditional(WRITING, update).await?, ConditionalWrite::Written(_)))
     }
 

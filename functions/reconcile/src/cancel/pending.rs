@@ -2,7 +2,7 @@
 
 use domain::contact_key::ContactKey;
 use jiff::{SignedDuration, Timestamp};
-use shared::{deadline::Deadline, report::Chain};
+use shared::{deadline::Deadline, log::loggable_event_id, report::Chain};
 use stores::{
     dynamodb::StoreError,
     pending_cancellations::{PendingCancellation, PendingOutcome},
@@ -66,7 +66,7 @@ impl ReconcileFunction {
     ) -> Result<(), StoreError> {
         let retry_at = later(now, retry_delay(failures));
         let pending = PendingCancellation { opt_out: opt_out.change.clone(), failures, retry_at };
-        let event_id = &opt_out.change.event_id;
+        let event_id = loggable_event_id(&opt_out.change.event_id);
         match self.cancellations.keep(&opt_out.account.sid, &opt_out.home, &pending).await? {
             PendingOutcome::Kept => {}
             PendingOutcome::Full => return Err(StoreError::contended("keeping a cancellation for later")),

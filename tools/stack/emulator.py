@@ -20,6 +20,7 @@ import clock
 import code_deploy
 import strict
 from access import Access
+from faults import Faults, abandon_connections
 from permissions import Permissions
 from strict.objects import hide_missing_objects
 
@@ -48,6 +49,7 @@ os.environ |= {
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.protocol import http_stream
 from ministack import app as ministack, core, services
 from ministack.core import iam_actions, iam_evaluator
 # These modules become attributes of `services`, which the package `strict` changes.
@@ -59,6 +61,7 @@ from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as
 
 at_front_door = ContextVar("at_front_door", default=False)
 at_edge = ContextVar("at_edge", default=False)
+FAULTS = Faults(dynamodb)
 # Why functions answered with an error, by the id of the request.
 REASONS = {}
 
@@ -302,7 +305,7 @@ async def app(scope, receive, send):
         if refusal := ACCESS.refusal(scope["server"], scope["path"], scope["headers"]):
             await refuse(send, *refusal)
             return
-    await ministack.app(scope, receive, send)
+    await FAULTS.serve(ministack.app, scope, receive, send)
 
 
 async def refuse(send, status, reason):
@@ -341,6 +344,8 @@ def main():
     edge()
     note_reasons()
     strict.apply(ministack, services, iam_actions, RESOURCES, caller)
+    FAULTS.follow(ministack, iam_evaluator)
+    abandon_connections(http_stream)
     avoid_long_pauses()
     clock.follow(core, services)
     end_with_parent()

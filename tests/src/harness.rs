@@ -3,6 +3,7 @@
 
 pub mod capacity;
 pub mod emulator;
+pub mod faults;
 pub mod function;
 pub mod outages;
 pub mod process_time;

@@ -3,8 +3,16 @@
 
 use std::time::Instant;
 
+use aws_sdk_dynamodb::Client;
 use domain::preference::Preference;
+use jiff::Timestamp;
 use serde_json::json;
+use stack::Stack;
+use stores::sweeps::{SweepStart, Sweeps};
+use tests::harness::{
+    refusals::Refusal,
+    wire::{Side, Wire},
+};
 
 use self::reconciler::{BAD_PERSON, Limits, PERSON, Reconciler};
 
@@ -122,4 +130,19 @@ async fn opt_out_that_cannot_be_cancelled_holds_up_no_other() {
     reconciler.let_retries_begin().await;
     reconciler.run().await;
     assert_eq!(reconciler.status(&bad).await, "canceled");
+}
+
+/// The lease of a run whose answer was lost would keep every other run away for five minutes.
+#[tokio::test]
+async fn sweep_whose_lease_was_answered_late_begins() {
+    let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let wire = Wire::start(&stack).await.unwrap();
+    let config = stack.aws().to_builder().endpoint_url(&wire.aws_url).build();
+    let sweeps = Sweeps::new(Client::new(&config), stack.outputs.rate_limits_table_name.clone());
+    let account_sid = format!("AC{}", uuid::Uuid::new_v4().simple()).parse().unwrap();
+    wire.arm_to_refuse("UpdateItem of RateLimits", Side::After, Refusal::Throttled, 1);
+    let begun = sweeps.begin(&account_sid, Timestamp::now()).await.unwrap();
+    assert!(matches!(begun, SweepStart::Leased(..)) && wire.refused() == 1, "{begun:?}");
+    let other = sweeps.begin(&account_sid, Timestamp::now()).await.unwrap();
+    assert!(matches!(other, SweepStart::Busy(_)), "another run has another lease");
 }

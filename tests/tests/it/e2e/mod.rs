@@ -22,6 +22,7 @@ mod emulator;
 mod erased;
 mod event_bus;
 mod evidence;
+mod faults;
 mod inbound;
 mod kept;
 mod keys;

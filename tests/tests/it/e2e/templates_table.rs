@@ -1,8 +1,14 @@
 //! Each write of the Templates table, once allowed and once refused.
 
+use aws_sdk_dynamodb::Client;
 use domain::templates::{Locale, RegisteredTemplate, TemplateShape, TemplateStatus};
 use jiff::{Timestamp, civil::date};
+use stack::Stack;
 use stores::templates::{FoundTemplate, StoredTemplate, TemplateChange, TemplateStore};
+use tests::harness::{
+    refusals::Refusal,
+    wire::{Side, Wire},
+};
 use twilio_types::sid::{AccountSid, ContentSid};
 
 use crate::world::World;
@@ -127,4 +133,17 @@ async fn state_of_a_list_never_goes_back() {
     assert!(store.begin_warning(&account, date(2026, 11, 26)).await.unwrap());
     assert!(!store.begin_warning(&account, date(2026, 11, 26)).await.unwrap(), "once a day");
     assert!(store.begin_warning(&account, date(2026, 11, 27)).await.unwrap());
+}
+
+/// Otherwise the operator would not be warned on this day.
+#[tokio::test]
+async fn warning_whose_answer_was_lost_begins_once() {
+    let stack = Stack::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let wire = Wire::start(&stack).await.unwrap();
+    let config = stack.aws().to_builder().endpoint_url(&wire.aws_url).build();
+    let store = TemplateStore::new(Client::new(&config), stack.outputs.templates_table_name.clone());
+    let (_, account) = self::store();
+    wire.arm_to_refuse("UpdateItem of Templates", Side::After, Refusal::Throttled, 1);
+    assert!(store.begin_warning(&account, date(2026, 11, 26)).await.unwrap() && wire.refused() == 1);
+    assert!(!store.begin_warning(&account, date(2026, 11, 26)).await.unwrap(), "another run");
 }

@@ -176,7 +176,7 @@ fn every_service_acts_for_this_account_alone() {
         }
     }
     assert_eq!(used.len(), UNCONDITIONAL.len());
-    assert_eq!(seen["template.yaml"], 2, "CodeDeploy and CloudFront");
+    assert_eq!(seen["template.yaml"], 3, "CodeDeploy, CloudFront and EventBridge");
     assert_eq!(seen["samples/kms/key.yaml"], 2, "CloudWatch Logs and CloudFront");
 }
 
@@ -186,8 +186,8 @@ fn every_permission_to_invoke_names_its_caller() {
     let permissions = super::of_type("AWS::Lambda::Permission");
     assert_eq!(
         permissions.len(),
-        super::of_type("AWS::Events::Rule").len() - 1,
-        "each rule but that which keeps the event bus"
+        super::of_type("AWS::Events::Rule").len() - 2,
+        "each rule but that which keeps the event bus, and that which writes to a queue"
     );
     for (name, permission) in permissions {
         let source = super::value(&permission, "SourceArn").unwrap_or_else(|| panic!("{name} has no SourceArn"));

@@ -76,7 +76,8 @@ fn whatever_calls_a_function_calls_its_alias() {
     let mut calls = 0;
     for (name, caller) in callers.iter().flatten() {
         let called = ["FunctionName", "Arn"].into_iter().filter_map(|property| value(caller, property));
-        for called in called {
+        // The canary calls a queue.
+        for called in called.filter(|called| !called.contains("Queue")) {
             let function = called.trim_start_matches("!Ref ").trim_end_matches(".Alias");
             assert!(functions.contains_key(function), "{name}: {called}");
             assert_eq!(called, format!("!Ref {function}.Alias"), "{name}");

@@ -92,12 +92,13 @@ screenshot: $(TOOLS) $(PROOF) ## Update the picture of the page in the README
 	@$(STACK) exec -- env PYTHONPATH=tests/clients:tests/page $(PYTHON) tests/page/screenshot.py
 
 .PHONY: soak
-soak: $(TOOLS) ## Run the functions for half an hour while AWS and Twilio fail, the crash and race tests often, and sending at full size
+soak: $(TOOLS) ## Run the functions for half an hour while AWS and Twilio fail, every kind of fault, and the crash and race tests often: two hours
 	@echo "Compiling the tests"
 	@cargo test --workspace --test it --no-run
 	@cargo build --workspace --bin stack
 	@SOAK_MINUTES=$${SOAK_MINUTES:-30} $(STACK) exec -- cargo test --workspace --test it -- soak:: --nocapture
 	@CRASH_KILLS=2000 CRASH_LANES=16 RACE_ROUNDS=400 $(STACK) exec -- cargo test --workspace --test it -- crash:: race:: --nocapture
+	@FAULTS=all $(STACK) exec -- cargo test --workspace --test it -- e2e::faults --nocapture
 	@PROGRESS_SCHEDULES=1000000 cargo test --package domain --lib -- schedules --nocapture
 	@SENDING_SCALE=400000 cargo test --package domain --test sending -- --nocapture
 

@@ -143,7 +143,7 @@ def test_rollback_moves_calls_until_the_next_deployment(deployed):
     assert "InboundFunction" in forward.stdout
 
 
-def test_versions_beyond_the_kept_ones_are_deleted_but_the_called_one(deployed):
+def test_older_versions_are_deleted_but_the_called_one(deployed):
     name = deployed.name("TypingFunction")
     live = deployed.functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     for number in range(12):

@@ -2,7 +2,7 @@
 
 A fault is for a permission: one action on one resource that a policy of a function's role allows. The policies of the template are
 complete and have nothing that is not used (tests/permissions), so a new call of the code is a new permission, and thus a new row of
-the test's matrix. Requests by signed links are those of whoever has the link, and never fail here.
+the test's matrix. Requests by signed links are made by those who have the link, and never fail here.
 
 Sources of the responses: Amazon DynamoDB Developer Guide, "Error handling with DynamoDB"; Amazon SQS API Reference, "Common errors" and
 "SendMessageBatch"; Amazon S3 API Reference, "Error responses"; AWS Secrets Manager API Reference, "Common errors"; Amazon EventBridge

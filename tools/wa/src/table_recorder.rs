@@ -1,7 +1,7 @@
 //! Records archived events in the tables again, as their webhooks did: by the same transactions, so that what is recorded
 //! already changes nothing, and the streams publish what is not under the same event ids.
 
-use domain::account_settings::AccountSettings;
+use domain::{account_settings::AccountSettings, contact_key::ContactKey};
 use jiff::Timestamp;
 use stores::{
     contacts::{ConsentRecovery, Contacts, RecordedConsent},
@@ -85,8 +85,7 @@ impl<'a> TableRecorder<'a> {
                 let form = TrustedForm::Stored(&form);
                 let Ok(message) = InboundMessage::parse(form) else { return Ok(Recorded::Unreadable) };
                 if mode == Mode::OnlyLook {
-                    let subject = MessageSubject::Message(message.account_sid, message.message_sid);
-                    return Ok(self.is_recorded(subject, MessageEvent::Inbound).await?);
+                    return Ok(self.inbound_is_recorded(&message).await?);
                 }
                 self.inbound.record(&message, form, arrival, settings).await?.recorded.into()
             }
@@ -110,6 +109,17 @@ impl<'a> TableRecorder<'a> {
     async fn is_recorded(&self, subject: MessageSubject, event: MessageEvent) -> Result<Recorded, StoreError> {
         let recorded = self.messages.recorded(&[(subject, event)].into()).await?;
         Ok(if recorded.is_empty() { Recorded::Missing } else { Recorded::Present })
+    }
+
+    /// A message that asked for a STOP or a START is recognised by its history alone, and not stored again.
+    async fn inbound_is_recorded(&self, message: &InboundMessage) -> Result<Recorded, StoreError> {
+        let subject = MessageSubject::Message(message.account_sid.clone(), message.message_sid.clone());
+        let recorded = self.is_recorded(subject, MessageEvent::Inbound).await?;
+        let sender = ContactKey::of_sender(message);
+        if recorded == Recorded::Missing && self.contacts.has_request(&sender, &message.message_sid).await? {
+            return Ok(Recorded::Present);
+        }
+        Ok(recorded)
     }
 
     async fn consent(&self, recorded: &RecordedConsent, mode: Mode) -> Result<Recorded, StoreError> {

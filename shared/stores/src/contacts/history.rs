@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::{contact_key::ContactKey, person::HISTORY, preference::Preference};
+use twilio_types::sid::MessageSid;
 
 use super::{Contacts, PreferenceChange, facet_after, key};
 use crate::{
@@ -29,6 +30,16 @@ impl fmt::Debug for HistoryEntry {
 }
 
 impl Contacts {
+    /// Whether a STOP or a START of this message is recorded, by one consistent read. `contact` is the identity that the message
+    /// came from.
+    pub async fn has_request(&self, contact: &ContactKey, message_sid: &MessageSid) -> Result<bool, StoreError> {
+        let facet = format!("{HISTORY}{message_sid}");
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(contact, &facet)));
+        let found = get.consistent_read(true).projection_expression("facet").send().await;
+        let found = found.map_err(|error| StoreError::new("reading history from the Contacts table", error))?;
+        Ok(found.item.is_some())
+    }
+
     /// The action of a transaction that records a STOP or a START. It is refused if a message with this SID is recorded.
     /// `contact` is the identity that the message came from, whatever the home is, so that a repetition finds it.
     pub fn history_action(

@@ -171,6 +171,26 @@ fn lost_withdrawal_comes_back_from_the_archive() {
     stack.wa(&["restore", "end", "--yes"]).done();
 }
 
+/// The history of a STOP says that it was recorded, so that its message is not stored again.
+#[test]
+fn restore_is_complete_without_the_message_of_a_known_stop() {
+    let stack = RestorableStack::new();
+    let person = new_number();
+    let to = Timestamp::now().to_string();
+    stack.write(&person, "STOP");
+    let from = format!("whatsapp:{person}");
+    let is_message = |event: &Value| event["event_type"] == "twilio_inbound" && event["from"] == from.as_str();
+    stack.until_archived("the message", is_message);
+    stack.wa(&["restore", "begin", "--to", &to]).done();
+    let message = stack.archived(is_message).remove(0);
+    let of = |name: &str| message[name].as_str().unwrap().to_owned();
+    stack.forget_message(&format!("{}#{}", of("account_sid"), of("message_sid")));
+    stack.wa(&["restore", "apply"]).done();
+    stack.wa(&["restore", "check"]).done();
+    assert!(is_stopped(&stack, &person));
+    stack.wa(&["restore", "end", "--yes"]).done();
+}
+
 fn is_stopped(stack: &RestorableStack, number: &str) -> bool {
     let shown = stack.wa(&["contacts", "show", number, "--output", "json"]);
     shown.code == 0 && shown.stdout.contains("opted_out")

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, ReturnValue},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use twilio_types::sid::{AccountSid, MessageSid};
 
@@ -36,13 +36,20 @@ pub struct AccountMarks {
     pub senders: BTreeMap<String, SenderMark>,
     /// Inbound messages that could not be recorded, and are fetched again later.
     pub postponed: BTreeMap<MessageSid, PostponedMessage>,
+    /// How far the account's list was read for bodies to redact; none before the first pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<RedactionMark>,
 }
 
 impl fmt::Debug for AccountMarks {
     /// The keys of the senders are phone numbers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let senders: Vec<_> = self.senders.values().collect();
-        f.debug_struct("AccountMarks").field("senders", &senders).field("postponed", &self.postponed).finish()
+        f.debug_struct("AccountMarks")
+            .field("senders", &senders)
+            .field("postponed", &self.postponed)
+            .field("redaction", &self.redaction)
+            .finish()
     }
 }
 
@@ -93,6 +100,23 @@ pub struct PostponedMessage {
     pub found_at: Timestamp,
     pub failures: u32,
     pub retry_at: Timestamp,
+}
+
+/// A pass over an account's list, whose messages of these days are redacted.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedactionMark {
+    /// The last day of the pass, with which it begins.
+    pub until: Date,
+    /// The path of the page that comes next; none once the pass has come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+}
+
+impl fmt::Debug for RedactionMark {
+    /// The path of a page is Twilio's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedactionMark").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 /// The right of one invocation to sweep an account.
@@ -183,6 +207,7 @@ mod tests {
         AccountMarks {
             senders: [(SENDER.to_owned(), SenderMark { since: at(1_790_000_300), gap })].into(),
             postponed: [("SM00000000000000000000000000000001".parse().unwrap(), postponed)].into(),
+            redaction: Some(RedactionMark { until: "2026-11-20".parse().unwrap(), resume: Some(format!("/{SENDER}")) }),
         }
     }
 

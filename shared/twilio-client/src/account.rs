@@ -29,6 +29,15 @@ pub struct AccountClient {
     deadline: Option<Instant>,
 }
 
+/// The outcome of redacting a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redaction {
+    /// Its text is deleted at Twilio.
+    Redacted,
+    /// The message does not exist any more.
+    Deleted,
+}
+
 /// The outcome of canceling a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
@@ -149,6 +158,22 @@ impl AccountClient {
             Ok(()) => Ok(Deletion::Deleted),
             Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(Deletion::Deleted),
             Err(TwilioError::Rejected(response)) if response.status == CONFLICT => Ok(Deletion::NotYet),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes what a message says, and keeps its record. Its files are deleted by [`Self::delete_media`].
+    ///
+    /// Source: Twilio, "Messages resource", "Update a Message resource".
+    pub async fn redact(&self, message_sid: &MessageSid) -> Result<Redaction, TwilioError> {
+        let request = ApiRequest::post(Product::Api, self.message_path(message_sid)).form([("Body", "")]);
+        match self.send(request).await {
+            Ok(response) => {
+                // The status says everything. The body is read so that the connection can be used again.
+                let _ = response.bytes().await;
+                Ok(Redaction::Redacted)
+            }
+            Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(Redaction::Deleted),
             Err(error) => Err(error),
         }
     }

@@ -28,7 +28,7 @@ mod request;
 mod typing;
 mod verification;
 
-pub use account::{AccountClient, Cancellation, Deletion};
+pub use account::{AccountClient, Cancellation, Deletion, Redaction};
 pub use client::{
     CallObserver, CallRecord, DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_REQUEST_TIMEOUT,
     HttpClientError, TwilioClient, TwilioClientBuilder,

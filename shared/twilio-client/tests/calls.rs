@@ -16,8 +16,8 @@ use std::{
 use serde_json::{Value, json};
 use twilio_client::{
     AccountClient, ApiRequest, CallRecord, Cancellation, Credentials, Deletion, MediaFile, MessageFilter,
-    MessageSender, NewContent, NewMessage, NewTemplate, NewVerification, PagePath, Product, TwilioClient, TwilioError,
-    VerificationTarget,
+    MessageSender, NewContent, NewMessage, NewTemplate, NewVerification, PagePath, Product, Redaction, TwilioClient,
+    TwilioError, VerificationTarget,
 };
 use twilio_types::verification::VerificationChannel;
 
@@ -273,6 +273,26 @@ async fn cancelling_a_message_that_is_not_scheduled_is_too_late() {
         let server = Server::start(vec![line]);
         let answer = server.account().cancel(&MESSAGE.parse().unwrap()).await;
         assert!(server.request().ends_with("\r\n\r\nStatus=canceled"));
+        match expected {
+            Some(expected) => assert_eq!(answer.unwrap(), expected),
+            None => assert!(matches!(answer, Err(TwilioError::Rejected(_))), "{answer:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn redacting_a_message_deletes_its_text_alone() {
+    for (line, expected) in [
+        (ok(&message(1)), Some(Redaction::Redacted)),
+        (Script::Answer(200, "<html>".to_owned()), Some(Redaction::Redacted)),
+        (refused(404, 20404), Some(Redaction::Deleted)),
+        (refused(409, 20009), None),
+    ] {
+        let server = Server::start(vec![line]);
+        let answer = server.account().redact(&MESSAGE.parse().unwrap()).await;
+        let request = server.request();
+        assert!(request.starts_with(&format!("POST {MESSAGES}/{MESSAGE}.json HTTP")), "{request}");
+        assert!(request.ends_with("\r\n\r\nBody="), "{request}");
         match expected {
             Some(expected) => assert_eq!(answer.unwrap(), expected),
             None => assert!(matches!(answer, Err(TwilioError::Rejected(_))), "{answer:?}"),

@@ -100,10 +100,6 @@ impl de::Error for FieldProblem {
     fn missing_field(name: &'static str) -> Self {
         Self { path: name.to_owned(), ..Self::new("missing, and required".to_owned()) }
     }
-
-    fn duplicate_field(name: &'static str) -> Self {
-        Self { path: name.to_owned(), ..Self::new("given twice, and expected once".to_owned()) }
-    }
 }
 
 fn is_path(text: &str) -> bool {

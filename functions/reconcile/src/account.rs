@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{deadline::DeadlineExceeded, twilio::AccountCallError};
-use stores::sweeps::{AccountMarks, PostponedMessage, SweepStart};
+use stores::sweeps::{AccountMarks, PostponedMessage, RedactionMark, SweepStart};
 use twilio_client::TwilioError;
 use twilio_types::sid::{AccountSid, MessageSid};
 
@@ -42,6 +42,10 @@ pub struct AccountReport {
     pub statuses_recovered: usize,
     /// Notifications that were looked up one by one, because they should have come to an end.
     pub overdue: usize,
+    /// Messages whose text was deleted at Twilio.
+    pub redacted: usize,
+    /// Messages whose text Twilio refused to delete. The pass of the next day tries them again.
+    pub redactions_refused: usize,
     /// Requests to Twilio.
     pub requests: u32,
     /// How long ago the time is up to which the list of every sender was read: of the sender that is furthest behind. None if
@@ -119,12 +123,13 @@ pub(crate) struct AccountSweep {
     stored: AccountMarks,
     pub(crate) readings: BTreeMap<String, SenderReading>,
     pub(crate) postponed: BTreeMap<MessageSid, PostponedMessage>,
+    pub(crate) redaction: Option<RedactionMark>,
 }
 
 impl AccountSweep {
     fn new(report: AccountReport, request: SweepRequest, now: Timestamp, stored: AccountMarks) -> Self {
-        let postponed = stored.postponed.clone();
-        Self { report, request, now, stored, readings: BTreeMap::new(), postponed }
+        let (postponed, redaction) = (stored.postponed.clone(), stored.redaction.clone());
+        Self { report, request, now, stored, readings: BTreeMap::new(), postponed, redaction }
     }
 
     /// Goes on with the lists of these senders.
@@ -155,7 +160,7 @@ impl AccountSweep {
     fn marks(&self) -> AccountMarks {
         let mut senders = self.stored.senders.clone();
         senders.extend(self.readings.iter().map(|(sender, reading)| (sender.clone(), reading.mark())));
-        AccountMarks { senders, postponed: self.postponed.clone() }
+        AccountMarks { senders, postponed: self.postponed.clone(), redaction: self.redaction.clone() }
     }
 }
 
@@ -171,6 +176,8 @@ impl AccountReport {
             postponed: 0,
             statuses_recovered: 0,
             overdue: 0,
+            redacted: 0,
+            redactions_refused: 0,
             requests: 0,
             lag_seconds: None,
             complete: false,
@@ -188,6 +195,8 @@ impl AccountReport {
             postponed = self.postponed,
             statuses_recovered = self.statuses_recovered,
             overdue = self.overdue,
+            redacted = self.redacted,
+            redactions_refused = self.redactions_refused,
             requests = self.requests,
             account_lag_seconds = self.lag_seconds,
             complete = self.complete,
@@ -206,6 +215,9 @@ fn lag_seconds(marks: &AccountMarks, now: Timestamp) -> i64 {
 
 /// What is left of this share of the budget is for the statuses, which are never lost: they wait in the index.
 const INBOUND: Share = Share { part: 15, of: 16 };
+
+/// Texts are deleted with this share of what is left, so that a run with a long list of them still ends before the next begins.
+const REDACTION: Share = Share { part: 1, of: 2 };
 
 impl ReconcileFunction {
     /// Compares an account. The marks are written whatever comes in between, also when the deadline ends the work: a page that
@@ -248,7 +260,8 @@ impl ReconcileFunction {
         (report, failure)
     }
 
-    /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses.
+    /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses. Texts
+    /// are deleted last, because nothing waits for it.
     async fn work(&self, account: &Account, sweep: &mut AccountSweep, budget: &Budget) -> Result<(), ReconcileError> {
         if !self.twilio.has(&account.sid).await? {
             return Err(AccountCallError::NoCredentials(account.sid.clone()).into());
@@ -261,7 +274,14 @@ impl ReconcileFunction {
         let cancelled = deadline.run(self.cancel_pending(account, sweep.now, deadline)).await;
         sweep.note(cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
         let looked_up = deadline.run(self.look_at_overdue(account, budget, &mut sweep.report, sweep.now)).await;
-        sweep.note(looked_up.unwrap_or_else(|exceeded| Err(exceeded.into())))
+        sweep.note(looked_up.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
+        if !self.redact_at_twilio {
+            return Ok(());
+        }
+        let share = budget.share(REDACTION);
+        let redacted = share.deadline().run(self.redact(account, sweep, &share)).await;
+        budget.add(&share);
+        sweep.note(redacted.unwrap_or_else(|exceeded| Err(exceeded.into())))
     }
 }
 

@@ -29,6 +29,7 @@ impl ReconcileFunction {
             page_size: env::optional_parsed("RECONCILE_PAGE_SIZE")?.unwrap_or(PAGE_SIZE),
         };
 
+        let redact_at_twilio = env::optional_parsed("REDACT_AT_TWILIO")?.unwrap_or(false);
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
@@ -54,6 +55,7 @@ impl ReconcileFunction {
             tenants,
             asked_at: Mutex::default(),
             requests,
+            redact_at_twilio,
         })
     }
 }

@@ -162,7 +162,7 @@ impl ReconcileFunction {
     }
 
     /// Those of the messages that are not recorded.
-    async fn missing<'a>(
+    pub(crate) async fn missing<'a>(
         &self,
         account: &Account,
         due: Vec<&'a MessageResource>,

@@ -4,6 +4,8 @@
 //! - **Inbound messages**: the list of messages to each of our senders, from the newest on ([`mod@inbound`], [`reading`]).
 //!   Other senders of the account belong to other systems, and are left alone.
 //! - **Final statuses**: the notifications whose outcome should be known are looked up one by one ([`overdue`]).
+//! - **Texts at Twilio**, if the deployment says so: those of messages that are settled here are deleted a day later
+//!   ([`redactable`], [`redact`]).
 //!
 //! A run compares every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
 //! not notifications are sent from it by default.
@@ -12,8 +14,8 @@
 //! optionally `TWILIO_ACCOUNT_SID` and `MESSAGING_SERVICE_SID` (whose senders are ours), `TENANTS_TABLE`, and for the
 //! accounts that its document does not name `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_KEYWORDS` (no change),
 //! `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS` (30), `TWILIO_API_BASE_URL` (Twilio's),
-//! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000) and
-//! `SECRET_MAX_AGE_SECONDS` (300).
+//! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000),
+//! `REDACT_AT_TWILIO` (`false`) and `SECRET_MAX_AGE_SECONDS` (300).
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -44,6 +46,8 @@ mod inbound;
 mod overdue;
 mod postponed;
 mod reading;
+mod redact;
+mod redactable;
 mod restore;
 mod senders;
 mod trigger;
@@ -70,6 +74,7 @@ pub struct ReconcileFunction {
     inbound: InboundRecorder,
     statuses: StatusRecorder,
     requests: Requests,
+    redact_at_twilio: bool,
 }
 
 /// How much of Twilio one run takes up.
@@ -176,6 +181,8 @@ fn log_run(reports: &[AccountReport]) {
         recovered_messages = sum(|report| report.inbound_recovered),
         recovered_statuses = sum(|report| report.statuses_recovered),
         postponed_messages = sum(|report| report.postponed),
+        redacted = sum(|report| report.redacted),
+        redactions_refused = sum(|report| report.redactions_refused),
         complete = reports.iter().all(|report| report.complete),
         "a run of reconcile ended"
     );

@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// Twilio limits the concurrent requests of an account, and `send` needs most of them.
-const CONCURRENT_LOOKUPS: usize = 16;
+pub(crate) const CONCURRENT_LOOKUPS: usize = 16;
 
 /// After this many failures without a success Twilio itself is at fault.
-const MAX_FAILURES: usize = 32;
+pub(crate) const MAX_FAILURES: usize = 32;
 
 const NOT_FOUND: u16 = 404;
 

@@ -9,6 +9,9 @@ dropped, by AWS too (issue 186 of aws/aws-sdk).
 """
 
 import json
+from contextvars import copy_context
+
+from ministack.core import iam_evaluator
 
 LARGEST_REQUEST_BYTES = 1_048_576
 TIME_BYTES = 14
@@ -86,7 +89,13 @@ def deliver_by_queue_policies(eventbridge, sqs):
 
     def allows(queue_arn, rule):
         account = rule["Arn"].split(":")[4]
-        return sqs.queue_policy_allows(queue_arn, SERVICE, rule["Arn"], account)
+
+        def decide():
+            # EventBridge itself calls the queue, over TLS, also for a schedule, which no request began.
+            iam_evaluator.pin_request_origin("127.0.0.1", True)
+            return sqs.queue_policy_allows(queue_arn, SERVICE, rule["Arn"], account)
+
+        return copy_context().run(decide)
 
     def invoke(target, event, rule, view=None):
         if not target.get("Arn", "").startswith("arn:aws:sqs:") or allows(target["Arn"], rule):

@@ -80,7 +80,11 @@ class EventBusTest(unittest.TestCase):
                 "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
                 "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": allowed_rule}},
             }
-            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            only_over_tls = {
+                "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*",
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [only_over_tls, statement]})
             call_sqs(sqs, "SetQueueAttributes", QueueUrl=url, Attributes={"Policy": policy})
         return url, arn
 

@@ -3,8 +3,8 @@
 //! Run by `make test`. All tests share one stack, so each uses people and notifications that no other test uses. The tests in
 //! [`clock`] and [`clock_of_page`], in [`waiting`], [`dead_letters`] and some in [`keys`] share another one, because they move its clock, those in
 //! [`api_limits`] use it to reach its limits, those in [`unread`] a third one, whose streams are not read, and those in
-//! [`tenants`] a fourth one, with two accounts. [`media_domain`] has one with a domain for media links, and [`alarms`] one whose
-//! parts it stops.
+//! [`tenants`] a fourth one, with two accounts. [`media_domain`] has one with a domain for media links, [`alarms`] one whose
+//! parts it stops, and [`redact`] one whose texts are deleted at Twilio.
 
 mod access;
 mod alarms;
@@ -35,6 +35,7 @@ mod pause;
 mod people;
 pub(crate) mod receive;
 mod reconcile;
+mod redact;
 mod refused;
 mod reply;
 mod rotation;

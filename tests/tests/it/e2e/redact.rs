@@ -1,0 +1,133 @@
+//! Texts are deleted at Twilio once their messages are settled here. The test has its own stack, because it moves the clock, and
+//! the other stacks keep the texts.
+
+use std::{path::Path, time::Duration};
+
+use domain::preference::Preference;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use stack::{
+    movable::{MovableStack, StackSettings},
+    run::{ACCOUNT_SID, AUTH_TOKEN},
+};
+
+use crate::{
+    e2e::{
+        clock::DAY,
+        reconcile::{lose, sweep},
+    },
+    support::break_list,
+    world::{Person, World, new_id, template_notification, text},
+};
+
+const SENDER: &str = "whatsapp:+14155238886";
+const QUESTION: &str = "Where is my order?";
+
+/// The text of the template for an order.
+fn template(order: &str) -> String {
+    format!("Hello Ava, your order {order} is on its way.")
+}
+
+async fn redacting() -> MovableStack {
+    let built = std::env::var_os("STACK_FOLDER").unwrap_or_else(|| panic!("STACK_FOLDER is not set"));
+    let further = ["RedactAtTwilio=true".to_owned()];
+    let settings = StackSettings { further: &further, ..StackSettings::default() };
+    MovableStack::start(Path::new(&built), "redacting", &settings).await.unwrap()
+}
+
+/// The only message of a person at Twilio.
+async fn at_twilio(world: &World, person: &Person) -> Value {
+    let messages = world.messages_at_twilio(person).await;
+    let [message] = messages.as_slice() else { panic!("expected one message: {messages:?}") };
+    message.clone()
+}
+
+async fn body(world: &World, person: &Person) -> String {
+    at_twilio(world, person).await["body"].as_str().unwrap().to_owned()
+}
+
+async fn until_delivered(world: &World, person: &Person) {
+    let is_delivered = async || {
+        let sent = world.sent_to(person).await;
+        sent.iter().any(|message| message["status"] == "delivered" || message["status"] == "read").then_some(())
+    };
+    world.until("a message that is delivered", is_delivered).await;
+}
+
+/// Another system of the account sends the same template from the same number.
+async fn send_past_us(world: &World, person: &Person) {
+    let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", world.stack.sandbox_url);
+    let message = [
+        ("To", person.address()),
+        ("From", SENDER.to_owned()),
+        ("ContentSid", sandbox::ORDER_UPDATE_SID.to_owned()),
+        ("ContentVariables", json!({"1": "Ava", "2": "18473"}).to_string()),
+    ];
+    let created = world.http.post(url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&message).send().await.unwrap();
+    assert!(created.status().is_success(), "{}", created.text().await.unwrap());
+    until_delivered(world, person).await;
+}
+
+/// The message of a notification exists at Twilio. The answer to its request, its callbacks and the list are lost.
+async fn send_with_unknown_outcome(world: &World, person: &Person) -> String {
+    let id = new_id("unknown");
+    let faults = json!([{"kind": "accept_then_refuse", "status": 500, "code": 20500}, {"kind": "lost"}]);
+    world.plan(person, 1, json!({"kind": "together", "faults": faults})).await;
+    break_list(world, person).await;
+    world.notify(&template_notification(&id, person)).await;
+    world.notification_in(&id, "claimed").await;
+    until_delivered(world, person).await;
+    id
+}
+
+/// The item of an inbound message has its text.
+async fn assert_text_is_stored(world: &World, sid: &str, words: &str) {
+    let items = world.items(sid).await;
+    let [item] = items.as_slice() else { panic!("expected one item of {sid}") };
+    assert!(format!("{item:?}").contains(words), "{item:?}");
+}
+
+#[tokio::test]
+async fn text_is_deleted_at_twilio_once_its_message_is_settled() {
+    let stack = redacting().await;
+    let world = World::of(stack.stack.clone());
+    let people: [Person; 5] = std::array::from_fn(|_| Person::new());
+    let [asking, sent_to, unknown, of_another, lost] = &people;
+    sweep(&world).await;
+
+    let asked = world.write(asking, QUESTION).await["message_sid"].as_str().unwrap().to_owned();
+    let id = new_id("settled");
+    world.notify(&template_notification(&id, sent_to)).await;
+    world.until_outcome(&id, "read").await;
+    let unknown_id = send_with_unknown_outcome(&world, unknown).await;
+    send_past_us(&world, of_another).await;
+    stack.advance(Duration::from_hours(23)).await.unwrap();
+    sweep(&world).await;
+    assert_eq!(
+        join_all([asking, sent_to].map(|one| body(&world, one))).await,
+        [QUESTION, &template(&id)],
+        "a day is not over"
+    );
+
+    lose(&world, &lost.identity, 1.0, 1).await;
+    let stop = world.write(lost, "STOP").await["message_sid"].as_str().unwrap().to_owned();
+    lose(&world, &lost.identity, 0.0, 1).await;
+    stack.advance(2 * DAY).await.unwrap();
+    sweep(&world).await;
+    assert_eq!(join_all([asking, sent_to, lost].map(|one| body(&world, one))).await, ["", "", ""]);
+    assert_eq!(body(&world, of_another).await, template("18473"), "it is not ours");
+    assert_eq!(text(&world.notification(&unknown_id).await.unwrap(), "message_sid"), None);
+    assert_eq!(body(&world, unknown).await, template(&unknown_id), "it is still looked for");
+    assert_text_is_stored(&world, &asked, "Where is my order").await;
+    assert_text_is_stored(&world, &stop, "STOP").await;
+    assert_eq!(world.preference(lost).await, Some(Preference::OptedOut));
+
+    let before = join_all(people.iter().map(|one| at_twilio(&world, one))).await;
+    for _ in 0..2 {
+        let again = sweep(&world).await;
+        assert_eq!((&again["redacted"], &again["redactions_refused"]), (&json!(0), &json!(0)), "{again}");
+        stack.advance(DAY).await.unwrap();
+    }
+    sweep(&world).await;
+    assert_eq!(join_all(people.iter().map(|one| at_twilio(&world, one))).await, before, "nothing is done twice");
+}

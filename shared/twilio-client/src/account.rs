@@ -167,12 +167,8 @@ impl AccountClient {
     /// Source: Twilio, "Messages resource", "Update a Message resource".
     pub async fn redact(&self, message_sid: &MessageSid) -> Result<Redaction, TwilioError> {
         let request = ApiRequest::post(Product::Api, self.message_path(message_sid)).form([("Body", "")]);
-        match self.send(request).await {
-            Ok(response) => {
-                // The status says everything. The body is read so that the connection can be used again.
-                let _ = response.bytes().await;
-                Ok(Redaction::Redacted)
-            }
+        match self.change(request).await {
+            Ok(()) => Ok(Redaction::Redacted),
             Err(TwilioError::Rejected(response)) if response.status == NOT_FOUND => Ok(Redaction::Deleted),
             Err(error) => Err(error),
         }
@@ -183,12 +179,8 @@ impl AccountClient {
     /// Source: Twilio, "Message scheduling".
     pub async fn cancel(&self, message_sid: &MessageSid) -> Result<Cancellation, TwilioError> {
         let request = ApiRequest::post(Product::Api, self.message_path(message_sid)).form([("Status", "canceled")]);
-        match self.send(request).await {
-            Ok(response) => {
-                // The status says everything. The body is read so that the connection can be used again.
-                let _ = response.bytes().await;
-                Ok(Cancellation::Canceled)
-            }
+        match self.change(request).await {
+            Ok(()) => Ok(Cancellation::Canceled),
             Err(TwilioError::Rejected(response))
                 if response.status == NOT_FOUND || response.code == Some(ErrorCode::CANNOT_BE_CANCELED) =>
             {
@@ -208,6 +200,12 @@ impl AccountClient {
         let body = response.bytes().await.map_err(|error| TwilioError::of_answer(TransportError::of_http(error)))?;
         let body = if body.is_empty() { b"null".as_slice() } else { &body };
         serde_json::from_slice(body).map_err(|error| TwilioError::of_answer(TransportError::of_json(&error)))
+    }
+
+    /// Sends a request of whose answer the status says everything. The body is read so that the connection can be used again.
+    async fn change(&self, request: ApiRequest) -> Result<(), TwilioError> {
+        let _ = self.send(request).await?.bytes().await;
+        Ok(())
     }
 
     /// Sends a request. The answer has a 2xx status, and its body is not read yet.

@@ -8,13 +8,12 @@ use std::{ops::AddAssign, time::Duration};
 use domain::{
     preference::{Preference, RecordedPreference},
     suppression::Scope,
-    suppression_request::SuppressionRequest,
 };
 use fastrand::Rng;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stack::run::{ACCOUNT_SID, MESSAGING_SERVICE_SID};
-use stores::contacts::{ErasedPerson, PreferenceSource};
+use stores::contacts::PreferenceSource;
 use tests::harness::{
     sender::{Record, Sender},
     wire::{Moment, Side},
@@ -23,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use twilio_types::address::Channel;
 
 use crate::{
-    e2e::{cancel::cancelled, receive::agree},
+    e2e::{cancel::cancelled, erased::erase, receive::agree},
     support::{
         batch::withdraw_consent, kind::Kind, number_from_env, queue_of_the_test, store_waiting, stranger_with,
         write_until_answered,
@@ -194,7 +193,9 @@ impl Racer {
             Race::StopOfSms => stop(world, &self.person.identity, "+14155550100").await,
             Race::StopOfService => stop_service(world, &self.person).await,
             Race::Suppression => suppress(world, &self.person).await,
-            Race::Erasure => erase(world, &self.person).await,
+            Race::Erasure => {
+                erase(&world.contacts().await, &self.person).await;
+            }
             Race::Withdrawal => withdraw_consent(world, &self.person).await,
             Race::Cancellation => is_cancelled = Some(cancelled(world, &self.id).await),
         }
@@ -307,17 +308,6 @@ async fn stop_service(world: &World, person: &Person) {
     let contacts = world.contacts().await;
     let channel = Some(&Channel::WhatsApp);
     contacts.record_preference(&person.key(), channel, &scopes, &stop, &source, now).await.unwrap();
-}
-
-/// What `wa erase` does to the Contacts table.
-async fn erase(world: &World, person: &Person) {
-    let (contacts, contact) = (world.contacts().await, person.key());
-    let request = SuppressionRequest::parse(r#"{"reason": "erased"}"#, []).unwrap();
-    contacts.record_suppression(&contact, &request, Preference::OptedOut, None, Timestamp::now()).await.unwrap();
-    let identities = contacts.person(&contact).await.unwrap().identities();
-    contacts.delete_records(&identities).await.unwrap();
-    let erased = contacts.erase_person(&contact, &identities, Timestamp::now()).await.unwrap();
-    assert_eq!(erased, ErasedPerson::Erased);
 }
 
 async fn suppress(world: &World, person: &Person) {

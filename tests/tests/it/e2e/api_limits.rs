@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stack::deploy::STACK_NAME;
 
 use crate::{
-    e2e::clock::time,
+    e2e::{clock::time, trace::json_lines},
     world::{World, new_id},
 };
 
@@ -17,13 +17,7 @@ const REQUESTS_AT_ONCE: usize = 800;
 /// The lines of the access log that contain a text.
 async fn access_log(world: &World, text: &str) -> Vec<Value> {
     let group = format!("/aws/vendedlogs/{STACK_NAME}/api");
-    let body = json!({"logGroupName": group, "filterPattern": text}).to_string();
-    let request = world.signed("logs", "POST", &world.stack.aws_endpoint, &body);
-    let request = request.header("Content-Type", "application/x-amz-json-1.1");
-    let answer = request.header("X-Amz-Target", "Logs_20140328.FilterLogEvents").send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    let events = answer["events"].as_array().unwrap_or_else(|| panic!("{answer}"));
-    events.iter().map(|event| serde_json::from_str(event["message"].as_str().unwrap()).unwrap()).collect()
+    json_lines(world, &group, text).await
 }
 
 #[tokio::test]

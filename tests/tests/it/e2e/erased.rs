@@ -23,7 +23,8 @@ async fn suppress(contacts: &Contacts, person: &Person) {
     contacts.record_suppression(&contact, &request, Preference::OptedOut, None, now).await.unwrap();
 }
 
-async fn erase(contacts: &Contacts, person: &Person) -> StoredPerson {
+/// What `wa erase` does to the Contacts table. Gives what is stored of the person afterwards.
+pub(crate) async fn erase(contacts: &Contacts, person: &Person) -> StoredPerson {
     suppress(contacts, person).await;
     let identities = contacts.person(&person.key()).await.unwrap().identities();
     contacts.delete_records(&identities).await.unwrap();

@@ -19,7 +19,7 @@ mod content_types;
 mod dead_letters;
 mod email;
 mod emulator;
-mod erased;
+pub(crate) mod erased;
 mod event_bus;
 mod evidence;
 mod faults;

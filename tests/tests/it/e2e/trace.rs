@@ -11,7 +11,12 @@ use crate::world::{Person, World, is, new_id, of_notification, template_notifica
 /// The JSON lines of a function's log that contain a text.
 pub(super) async fn lines_with(world: &World, function: &str, text: &str) -> Vec<Value> {
     let group = format!("/aws/cloudformation/{STACK_NAME}/{function}LogGroup");
-    let body = json!({"logGroupName": group, "filterPattern": format!("\"{text}\"")}).to_string();
+    json_lines(world, &group, &format!("\"{text}\"")).await
+}
+
+/// The JSON lines of a log group that match a filter pattern.
+pub(super) async fn json_lines(world: &World, group: &str, pattern: &str) -> Vec<Value> {
+    let body = json!({"logGroupName": group, "filterPattern": pattern}).to_string();
     let request = world.signed("logs", "POST", &world.stack.aws_endpoint, &body);
     let request = request.header("Content-Type", "application/x-amz-json-1.1");
     let answer = request.header("X-Amz-Target", "Logs_20140328.FilterLogEvents").send().await.unwrap();

@@ -6,7 +6,7 @@ use stack::run::ACCOUNT_SID;
 
 use super::places::Seen;
 use crate::{
-    e2e::receive::agree,
+    e2e::{erased::erase, receive::agree},
     support::{batch::Batch, kind::Kind, stranger},
     world::{Person, World},
 };
@@ -90,7 +90,7 @@ pub(super) async fn prepare(world: &World) -> Prepared {
     };
     let others = [&erased.spooled, &erased.lost, &erased.consenting];
     for person in erased.inbound.iter().chain(&erased.status).chain(others) {
-        people::erase(world, person).await;
+        erase(&world.contacts().await, person).await;
     }
     let template = business::know_template(world).await;
     let sent = business::send(world).await;

@@ -1,10 +1,8 @@
 //! What people write, and what Twilio says of messages.
 
-use domain::{preference::Preference, suppression_request::SuppressionRequest};
 use jiff::Timestamp;
 use serde_json::json;
 use stack::run::ACCOUNT_SID;
-use stores::contacts::ErasedPerson;
 use tests::harness::emulator::{RefusalReason, RefusedRequests};
 use twilio_webhook::form::Form;
 
@@ -149,15 +147,4 @@ async fn lose_one(world: &World, traffic: &mut Traffic, person: &Person) {
     let written = world.write(person, canaries::BODY).await;
     lose(world, &person.identity, 0.0, 1).await;
     traffic.messages.push(written["message_sid"].as_str().unwrap().to_owned());
-}
-
-/// What `wa erase` does to the Contacts table.
-pub(super) async fn erase(world: &World, person: &Person) {
-    let (contacts, contact) = (world.contacts().await, person.key());
-    let request = SuppressionRequest::parse(r#"{"reason": "erased"}"#, []).unwrap();
-    contacts.record_suppression(&contact, &request, Preference::OptedOut, None, Timestamp::now()).await.unwrap();
-    let identities = contacts.person(&contact).await.unwrap().identities();
-    contacts.delete_records(&identities).await.unwrap();
-    let erased = contacts.erase_person(&contact, &identities, Timestamp::now()).await.unwrap();
-    assert_eq!(erased, ErasedPerson::Erased);
 }

@@ -177,6 +177,7 @@ mod tests {
             "TwilioAccountSid=AC000000000000000000000000000000aa",
             "SendConcurrency=10",
             "TemplateSyncMinutes=1",
+            "EvidenceRetentionDays=1",
             "EventBusName=default",
         ];
         let administrator = &Administrator::random();

@@ -95,9 +95,10 @@ pub(crate) struct ServedSandbox {
 /// marketing needs a consent, as without a policy.
 pub const SEND_POLICY: &str = concat!(
     r#"{"countries":{"#,
-    // Iceland has quiet hours for all but one minute of the day, the Faroe Islands allow two marketing messages a week, and
-    // consents for marketing in Malta expire after 30 days.
-    r#""IS":{"consent":{},"quiet_hours":{"from":"00:01","to":"00:00"}},"#,
+    // Of Iceland and Ghana, where local time is UTC, one has quiet hours for another hour at any time. The Faroe Islands allow
+    // two marketing messages a week, and consents for marketing in Malta expire after 30 days.
+    r#""IS":{"consent":{},"quiet_hours":{"from":"00:00","to":"13:00"}},"#,
+    r#""GH":{"consent":{},"quiet_hours":{"from":"12:00","to":"01:00"}},"#,
     r#""FO":{"consent":{},"marketing_cap":{"messages":2,"days":7}},"#,
     r#""MT":{"consent":{"marketing":{"days":30},"utility":{}}}}}"#,
 );

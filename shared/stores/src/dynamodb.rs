@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
+        delete_item::{DeleteItemError, builders::DeleteItemFluentBuilder},
         put_item::{PutItemError, builders::PutItemFluentBuilder},
         transact_write_items::TransactWriteItemsError,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
@@ -184,6 +185,19 @@ impl ConditionalRequest for UpdateItemFluentBuilder {
 
     fn refusal(failure: &UpdateItemError) -> Option<&ConditionalCheckFailedException> {
         if let UpdateItemError::ConditionalCheckFailedException(refused) = failure { Some(refused) } else { None }
+    }
+}
+
+impl ConditionalRequest for DeleteItemFluentBuilder {
+    type Failure = DeleteItemError;
+
+    async fn attempt(self) -> Result<Item, SdkError<DeleteItemError, HttpResponse>> {
+        let answer = self.return_values_on_condition_check_failure(AllOld).send().await?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    fn refusal(failure: &DeleteItemError) -> Option<&ConditionalCheckFailedException> {
+        if let DeleteItemError::ConditionalCheckFailedException(refused) = failure { Some(refused) } else { None }
     }
 }
 

@@ -12,14 +12,14 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::{operation::delete_item::DeleteItemError, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{contact_key::ContactKey, identities::PersonIdentities, notification::NotificationId};
 use futures::Stream;
 use jiff::Timestamp;
 
 use crate::{
     attribute::{number, text, text_in, time},
-    dynamodb::{Item, StoreError, conditional},
+    dynamodb::{ConditionalWrite, Item, StoreError, conditional},
     format,
     messages::Messages,
     notifications::{Notifications, StoredNotification},
@@ -52,13 +52,15 @@ impl Messages {
         scan(&self.client, &self.table, "reading the whole Messages table", |scan| scan.consistent_read(true))
     }
 
-    /// Deletes an item, or makes a marker of the item of an inbound message.
+    /// Deletes an item, or makes a marker of the item of an inbound message. A marker in its place is kept.
     pub async fn erase(&self, item: &Item, now: Timestamp) -> Result<(), StoreError> {
         let key: Item =
             ["subject", "event"].into_iter().filter_map(|name| item.get_key_value(name)).map(pair).collect();
         if text_in(item, "event") != Some(INBOUND) {
-            let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await;
-            return delete.map(drop).map_err(|error| StoreError::of_sdk(ERASING, error));
+            let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+            let delete = delete.condition_expression("attribute_not_exists(#erased)");
+            let delete = delete.expression_attribute_names("#erased", ERASED_AT);
+            return conditional(ERASING, delete).await.map(drop);
         }
         let mut marker: Item = KEPT.into_iter().filter_map(|name| item.get_key_value(name)).map(pair).collect();
         marker.insert("raw".to_owned(), empty_form());
@@ -134,18 +136,11 @@ impl Notifications {
             .table_name(&self.table)
             .key("notification", text(key))
             .condition_expression("version = :seen")
-            .expression_attribute_values(":seen", number(stored.version))
-            .send()
-            .await;
-        match delete {
-            Ok(_) => Ok(Erased::Deleted),
-            Err(error)
-                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(Erased::Changed)
-            }
-            Err(error) => Err(StoreError::of_sdk(ERASING_NOTIFICATION, error)),
-        }
+            .expression_attribute_values(":seen", number(stored.version));
+        Ok(match conditional(ERASING_NOTIFICATION, delete).await? {
+            ConditionalWrite::Written(_) => Erased::Deleted,
+            ConditionalWrite::Refused(_) => Erased::Changed,
+        })
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {

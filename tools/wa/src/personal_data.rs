@@ -128,6 +128,21 @@ impl fmt::Debug for Traces<'_> {
     }
 }
 
+#[cfg(test)]
+impl<'a> Traces<'a> {
+    pub fn new(
+        identities: &'a PersonIdentities,
+        message_sids: impl IntoIterator<Item = MessageSid>,
+        notifications: impl IntoIterator<Item = NotificationId>,
+    ) -> Self {
+        Self {
+            identities,
+            message_sids: message_sids.into_iter().collect(),
+            notifications: notifications.into_iter().collect(),
+        }
+    }
+}
+
 impl Traces<'_> {
     /// Whether a message of a queue is about the person.
     pub fn are_in(&self, text: &str) -> bool {
@@ -195,11 +210,7 @@ mod tests {
         let contact = ContactKey::stored(&format!("{ACCOUNT}#+14155550123"));
         let identities = PersonIdentities::new(ACCOUNT.parse().unwrap(), [contact]);
         let sid = format!("SM{:032}", 7);
-        let traces = Traces {
-            identities: &identities,
-            message_sids: [sid.parse().unwrap()].into(),
-            notifications: ["order-1".to_owned().try_into().unwrap()].into(),
-        };
+        let traces = Traces::new(&identities, [sid.parse().unwrap()], ["order-1".to_owned().try_into().unwrap()]);
         for text in [
             r#"{"to":"+14155550123"}"#.to_owned(),
             format!(r#"{{"message_sid":"{sid}"}}"#),

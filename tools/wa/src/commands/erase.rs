@@ -1,9 +1,9 @@
 //! `wa erase`: forgets a person, and keeps them suppressed.
 //!
 //! 1. The person is suppressed, as by `wa contacts suppress`: from then on nothing is sent to them, and what waits is cancelled.
-//! 2. What exists of them is found and deleted, in this order: at Twilio, the files, the messages and the notifications, the
-//!    dead letters, consents and history.
-//! 3. What Twilio still reports of the messages to them is refused from then on.
+//! 2. What exists of them is found, and what Twilio still reports of the messages to them is refused from then on.
+//! 3. It is deleted, in this order: the dead letters, at Twilio, the files, the messages and the notifications, consents and
+//!    history. What names something else that is to be deleted goes after that.
 //! 4. Last of all the person's own item is replaced by the suppression at a hash of each identity, in one transaction. As long
 //!    as something is left, it is not: then the identities are known when the command is run again.
 //!
@@ -113,12 +113,13 @@ async fn erase(arguments: &EraseArguments, session: &Session, contact: &ContactK
     let mut steps = Vec::new();
     let messages = at_twilio(arguments, session, &data.identities).await?;
     let files = MediaFolder::of(session, &data, &messages).await?;
+    steps.push(letters::delete(session, &data.traces()).await?);
+    // Before anything is deleted that names a message: an erasure that is interrupted would not know it again.
+    statuses::refuse(session, &data, &messages).await?;
     steps.push(messages.delete(session, arguments.keep_at_twilio).await?);
     steps.push(files.delete(session).await?);
     steps.push(erase_messages(session, &data).await?);
-    statuses::refuse(session, &data, &messages).await?;
     steps.push(erase_notifications(session, &data).await?);
-    steps.push(letters::delete(session, &data.traces()).await?);
     let is_left = steps.iter().any(Step::is_left);
     steps.push(erase_contact(session, contact, &data, is_left).await?);
     Ok(steps)

@@ -47,6 +47,18 @@ impl RawLetter {
         self.attributes.get(REASON)?.string_value.as_deref()
     }
 
+    #[cfg(test)]
+    pub(in crate::commands) fn with_body(body: &str) -> Self {
+        Self {
+            message_id: String::new(),
+            receipt_handle: String::new(),
+            body: body.to_owned(),
+            sent_at: Timestamp::UNIX_EPOCH,
+            attributes: HashMap::new(),
+            is_moved_by_sqs: false,
+        }
+    }
+
     fn read(message: Message) -> Option<Self> {
         let of_system = |name| message.attributes.as_ref()?.get(&name);
         let sent_at = of_system(MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
@@ -137,6 +149,12 @@ impl<'a> LetterQueue<'a> {
         let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt_handle);
         let deleted = delete.send().await.map(drop);
         deleted.map_err(|error| CommandError::of_sdk("deleting a dead letter", error))
+    }
+
+    /// Puts a further letter on the queue.
+    pub(in crate::commands) async fn put(&self, body: &str) -> Result<(), CommandError> {
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await.map(drop);
+        sent.map_err(|error| CommandError::of_sdk("writing a dead letter", error))
     }
 
     /// SQS counts approximately.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use twilio_types::{error_code::ErrorCode, message_status::ReportedStatus, sid::MessageSid};
 
 use super::{MessageEvent, MessageSubject, Messages, stored_media::MEDIA};
-use crate::{attribute::text, dynamodb::StoreError, format};
+use crate::{attribute::text, dynamodb::StoreError, format, personal_data::ERASED_AT};
 
 const OPERATION: &str = "reading a message's statuses";
 
@@ -22,13 +22,15 @@ pub struct StatusReport {
 impl Messages {
     /// All recorded statuses of a subject, read consistently, in the order of their arrival: one small item for
     /// each status of each message. They show whether an attempt became a message, since no message of ours is without its attempt in the
-    /// callback URL.
+    /// callback URL. A marker of an erased message is no report: the attempt of an earlier notification with the same id was that
+    /// message, and Twilio did not say all of these statuses of it.
     pub async fn reports(&self, subject: &MessageSubject) -> Result<Vec<StatusReport>, StoreError> {
         let query = self
             .events_of(subject)
             .filter_expression(
-                "#event <> :inbound AND NOT begins_with(#event, :media) AND NOT begins_with(#event, :email)",
+                "#event <> :inbound AND NOT begins_with(#event, :media) AND NOT begins_with(#event, :email) AND attribute_not_exists(#erased)",
             )
+            .expression_attribute_names("#erased", ERASED_AT)
             .expression_attribute_names("#event", "event")
             .expression_attribute_names("#format", format::ATTRIBUTE)
             .expression_attribute_values(":inbound", text("inbound"))

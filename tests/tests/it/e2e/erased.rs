@@ -1,7 +1,9 @@
 //! What is left of an erased person, and that it stops messages.
 
 use domain::{
+    callback_url::CallbackOrigin,
     consent::ConsentEvidence,
+    limits::Retention,
     notification::Category,
     preference::{Preference, RecordedPreference},
     suppression::Scope,
@@ -9,13 +11,16 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use stack::run::ACCOUNT_SID;
 use stores::{
     contacts::{Contacts, ErasedPerson, PersonWrite, PreferenceSource, StoredPerson},
     dynamodb::{TransactionOutcome, transact},
+    erased_status::ErasedMessage,
+    messages::{MessageSubject, Messages},
 };
 use twilio_types::address::Channel;
 
-use crate::world::{Person, World};
+use crate::world::{Person, World, new_id, new_sid};
 
 async fn suppress(contacts: &Contacts, person: &Person) {
     let request = SuppressionRequest::parse(r#"{"reason": "erased"}"#, []).unwrap();
@@ -121,4 +126,17 @@ async fn erasure_stops_at_an_unknown_identity_and_at_a_start() {
         assert!(stored.is_erased() && stored.person.suppressed_by([&Scope::All]).is_some());
         assert_eq!(contacts.erase_person(identity, &all, Timestamp::now()).await.unwrap(), ErasedPerson::ErasedBefore);
     }
+}
+
+/// A notification with the same id may follow, when the person is back: the answer to its first attempt may be lost.
+#[tokio::test]
+async fn marker_of_an_erased_message_is_no_report() {
+    let world = World::new();
+    let messages = Messages::new(world.dynamodb.clone(), world.stack.outputs.messages_table_name.clone());
+    let origin = CallbackOrigin { notification_id: new_id("welcome").try_into().unwrap(), attempt: 0 };
+    let (account_sid, message_sid) = (ACCOUNT_SID.parse().unwrap(), new_sid().parse().unwrap());
+    let subject = MessageSubject::of_status(&account_sid, &message_sid, Some(&origin));
+    let erased = ErasedMessage { account_sid, message_sid, origin: Some(origin) };
+    messages.refuse_statuses(&erased, Timestamp::now(), Retention::default()).await.unwrap();
+    assert_eq!(messages.reports(&subject).await.unwrap(), []);
 }

@@ -223,8 +223,37 @@ fn status_after_an_erasure_is_not_stored() {
         report(None, &other_sid, &canary.number, status);
     }
     assert_eq!(items_with(&canary), Vec::<String>::new());
+    // What is written later is published later.
+    let (other, later) = (new_number(), new_id("later"));
+    write(&other, &later);
+    until("the event of a later message", || {
+        wa(&["export", &other, "--with-archive", "1d"]).json().to_string().contains(r#""part":"event""#).then_some(())
+    });
     let set_aside = wa(&["dlq", "list", "--queue", "unpublished", "--limit", "1000", "--output", "json"]).done();
     assert!(!set_aside.contains(&id) && !set_aside.contains(&other_sid), "a marker is no event: {set_aside}");
+}
+
+#[test]
+fn id_of_an_erased_notification_can_be_used_again() {
+    let (number, id) = (new_number(), new_id("welcome"));
+    let statuses = |id: &str| {
+        let shown = wa(&["notifications", "show", id, "--output", "json"]).json();
+        let statuses = shown["attempts"][0]["statuses"].as_array().unwrap().clone();
+        statuses.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    send(&id, &number, &json!({}));
+    until("the accepted notification", || (state_of(&id)? == "accepted").then_some(()));
+    until_delivered(&number);
+    wa(&["erase", &number, "--yes"]).done();
+    write(&number, "START");
+    send(&id, &number, &json!({}));
+    until("the second message", || (state_of(&id)? == "accepted").then_some(()));
+    until_delivered(&number);
+    let reported =
+        until("its statuses", || Some(statuses(&id)).filter(|found| found.contains(&"delivered".to_owned())));
+    let never = ["failed", "undelivered", "canceled", "scheduled"];
+    assert!(!never.iter().any(|status| reported.contains(&(*status).to_owned())), "never reported: {reported:?}");
+    assert_eq!(sent_to(&number).len(), 1, "and the message to the erased person is gone");
 }
 
 #[test]

@@ -34,6 +34,8 @@ redacted_debug!(DeadNotification);
 enum Request {
     Notification(Box<Notification>),
     Reference,
+    /// The name of a stored notification, which a later release wrote, with what is wrong with it.
+    UnreadableReference(String),
     /// Its category as it is written, and what is wrong with it.
     Invalid(Option<String>, String),
 }
@@ -67,7 +69,7 @@ impl DeadNotification {
                 return Self { account_sid, id: Some(id), request: Request::Reference, stored: None };
             }
             Err(unreadable) => {
-                let request = Request::Invalid(None, unreadable.to_string());
+                let request = Request::UnreadableReference(unreadable.to_string());
                 return Self { account_sid, id: None, request, stored: None };
             }
         }
@@ -96,7 +98,7 @@ impl DeadNotification {
         let stored = || self.stored.as_ref()?.subject.category.map(Category::as_str);
         match &self.request {
             Request::Notification(notification) => Some(notification.category.as_str()),
-            Request::Reference => stored(),
+            Request::Reference | Request::UnreadableReference(_) => stored(),
             Request::Invalid(category, _) => category.as_deref(),
         }
     }
@@ -123,6 +125,9 @@ impl DeadNotification {
             return Err("one-time passwords are not kept: request a new one".to_owned());
         }
         let category = match (&self.request, &self.stored) {
+            (Request::UnreadableReference(problem), _) => {
+                return Err(format!("{problem}; its notification comes again by itself, so it can be dropped"));
+            }
             (Request::Invalid(_, problem), _) => {
                 return Err(format!("{problem}: correct it, and send it with a new id"));
             }
@@ -241,6 +246,9 @@ mod tests {
         }
         refused(&reference(), None, "not stored any more");
         refused(r#"{"id": "order-1"}"#, None, "to: missing");
+        let of_a_later_release = reference().replace(r#""format":1"#, r#""format":9"#);
+        refused(&of_a_later_release, None, "has the format 9");
+        refused(&of_a_later_release, None, "can be dropped");
         let mut other = stored("utility", Some(Outcome::Rejected));
         other.subject.digest = "another".to_owned();
         refused(&body("utility"), Some(other), "its id belongs to a notification with other content");

@@ -99,10 +99,10 @@ impl StoreMediaFunction {
         let job = match MediaJob::read(message, Timestamp::now()) {
             Ok(job) => job,
             Err(error) => {
-                // `publish` writes no such message, and no other delivery would change it.
+                // A later release may have written it, and may be deployed again.
                 let error = Chain(&error).to_string();
-                tracing::error!(error, alarm = "media", "a message of the media queue cannot be read, and is dropped");
-                return true;
+                tracing::error!(error, alarm = "media", "a message of the media queue cannot be read: it stays there");
+                return false;
             }
         };
         let MediaReference { account_sid, message_sid, .. } = &job.reference;

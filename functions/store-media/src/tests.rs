@@ -23,7 +23,18 @@ async fn deliver(function: &StoreMediaFunction, age: SignedDuration) -> bool {
 }
 
 async fn deliver_in(function: &StoreMediaFunction, age: SignedDuration, context: Context) -> bool {
-    let reference = json!({"account_sid": ACCOUNT, "message_sid": MESSAGE, "index": 0});
+    deliver_reference(function, json!({}), age, context).await
+}
+
+/// Delivers a reference with further fields.
+async fn deliver_reference(
+    function: &StoreMediaFunction,
+    further: Value,
+    age: SignedDuration,
+    context: Context,
+) -> bool {
+    let mut reference = json!({"account_sid": ACCOUNT, "message_sid": MESSAGE, "index": 0});
+    reference.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     let sent_at = (Timestamp::now() - age).as_millisecond().to_string();
     let message = json!({
         "messageId": "1", "body": reference.to_string(), "messageAttributes": {},
@@ -50,6 +61,14 @@ async fn file_is_fetched_with_credentials_from_twilio_alone() {
     });
     assert_eq!(world.outcome(), json!({"stored": stored}));
     assert_eq!(world.read(|world| world.objects[KEY].clone()), ("image/png".to_owned(), PNG.len()));
+}
+
+#[tokio::test]
+async fn reference_of_a_later_release_stays_on_the_queue() {
+    let (world, url) = World::start(AtTwilio::Has(Bytes::from_static(PNG))).await;
+    let later = json!({"format": 9});
+    assert!(deliver_reference(&function(&url).await, later, SignedDuration::ZERO, Context::default()).await);
+    assert_eq!(world.read(|world| world.requests.len()), 0);
 }
 
 #[tokio::test]

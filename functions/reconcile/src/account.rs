@@ -1,9 +1,8 @@
 //! One account's turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use shared::{deadline::DeadlineExceeded, twilio::AccountCallError};
 use stores::sweeps::{AccountMarks, PostponedMessage, RedactionMark, SweepStart};
 use twilio_client::TwilioError;
@@ -13,64 +12,13 @@ use crate::{
     Budget, ReconcileError, ReconcileFunction, SweepRequest,
     budget::{Share, Spent},
     reading::SenderReading,
+    report::{AccountReport, Outcome},
 };
 
 /// An account of the secret.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) sid: AccountSid,
-}
-
-/// What a sweep of an account came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AccountReport {
-    /// The account.
-    pub account_sid: AccountSid,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The senders whose lists were to be read.
-    pub senders: usize,
-    /// Pages of lists that were read.
-    pub pages: u32,
-    /// Messages that Twilio listed.
-    pub listed: usize,
-    /// Inbound messages that were missing.
-    pub inbound_recovered: usize,
-    /// Inbound messages that could not be recorded, and are tried again later.
-    pub postponed: usize,
-    /// Final statuses that were missing.
-    pub statuses_recovered: usize,
-    /// Notifications that were looked up one by one, because they should have come to an end.
-    pub overdue: usize,
-    /// Messages whose text was deleted at Twilio.
-    pub redacted: usize,
-    /// Messages whose text Twilio refused to delete. The pass of the next day tries them again.
-    pub redactions_refused: usize,
-    /// Requests to Twilio.
-    pub requests: u32,
-    /// How long ago the time is up to which the list of every sender was read: of the sender that is furthest behind. None if
-    /// it is not known.
-    pub lag_seconds: Option<i64>,
-    /// Whether every list was read to its end.
-    pub complete: bool,
-}
-
-/// How a sweep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Everything was done.
-    Complete,
-    /// At the end of its budget: the next run goes on.
-    BudgetSpent,
-    /// Twilio did not answer or asked for patience: the next run goes on.
-    TwilioUnavailable,
-    /// Too many messages are postponed: a list is read on when there is room.
-    TooManyPostponed,
-    /// Another invocation is at it.
-    Busy,
-    /// An operator has to act, or our own state has to come back.
-    Failed,
 }
 
 /// Why a step ended before its end.
@@ -123,13 +71,31 @@ pub(crate) struct AccountSweep {
     stored: AccountMarks,
     pub(crate) readings: BTreeMap<String, SenderReading>,
     pub(crate) postponed: BTreeMap<MessageSid, PostponedMessage>,
+    pub(crate) texts: TextsAtTwilio,
+}
+
+/// What is known of the account's texts at Twilio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextsAtTwilio {
+    /// None was ever deleted by this function.
+    Kept,
+    /// A message that was stored here may have lost its text there.
+    Deleted,
+}
+
+/// An account's turn that has ended, with what is needed to delete its texts. The senders are addresses, so it has no `Debug`.
+pub(crate) struct AccountTurn {
+    pub(crate) report: AccountReport,
+    pub(crate) senders: BTreeSet<String>,
     pub(crate) redaction: Option<RedactionMark>,
+    pub(crate) failure: Option<ReconcileError>,
 }
 
 impl AccountSweep {
-    fn new(report: AccountReport, request: SweepRequest, now: Timestamp, stored: AccountMarks) -> Self {
-        let (postponed, redaction) = (stored.postponed.clone(), stored.redaction.clone());
-        Self { report, request, now, stored, readings: BTreeMap::new(), postponed, redaction }
+    pub(crate) fn new(report: AccountReport, request: SweepRequest, now: Timestamp, stored: AccountMarks) -> Self {
+        let postponed = stored.postponed.clone();
+        let texts = stored.redaction.as_ref().map_or(TextsAtTwilio::Kept, |_| TextsAtTwilio::Deleted);
+        Self { report, request, now, stored, readings: BTreeMap::new(), postponed, texts }
     }
 
     /// Goes on with the lists of these senders.
@@ -143,67 +109,10 @@ impl AccountSweep {
         self.report.senders = self.readings.len();
     }
 
-    /// Notes how a step ended. The first that paused is the outcome; a step that failed ends the sweep.
-    pub(crate) fn note(&mut self, ended: Result<(), Stop>) -> Result<(), ReconcileError> {
-        match ended {
-            Ok(()) => Ok(()),
-            Err(Stop::Paused(outcome)) => {
-                if self.report.outcome == Outcome::Complete {
-                    self.report.outcome = outcome;
-                }
-                Ok(())
-            }
-            Err(Stop::Failed(error)) => Err(error),
-        }
-    }
-
     fn marks(&self) -> AccountMarks {
         let mut senders = self.stored.senders.clone();
         senders.extend(self.readings.iter().map(|(sender, reading)| (sender.clone(), reading.mark())));
-        AccountMarks { senders, postponed: self.postponed.clone(), redaction: self.redaction.clone() }
-    }
-}
-
-impl AccountReport {
-    fn new(account_sid: AccountSid) -> Self {
-        Self {
-            account_sid,
-            outcome: Outcome::Complete,
-            senders: 0,
-            pages: 0,
-            listed: 0,
-            inbound_recovered: 0,
-            postponed: 0,
-            statuses_recovered: 0,
-            overdue: 0,
-            redacted: 0,
-            redactions_refused: 0,
-            requests: 0,
-            lag_seconds: None,
-            complete: false,
-        }
-    }
-
-    pub(crate) fn log(&self) {
-        tracing::info!(
-            account_sid = %self.account_sid,
-            outcome = ?self.outcome,
-            senders = self.senders,
-            pages = self.pages,
-            listed = self.listed,
-            inbound_recovered = self.inbound_recovered,
-            postponed = self.postponed,
-            statuses_recovered = self.statuses_recovered,
-            overdue = self.overdue,
-            redacted = self.redacted,
-            redactions_refused = self.redactions_refused,
-            requests = self.requests,
-            account_lag_seconds = self.lag_seconds,
-            complete = self.complete,
-            // A message is recovered because its webhook did not arrive or was refused.
-            alarm = (self.inbound_recovered > 0).then_some("recovered"),
-            "the messages of an account were compared with Twilio's"
-        );
+        AccountMarks { senders, postponed: self.postponed.clone(), redaction: self.stored.redaction.clone() }
     }
 }
 
@@ -216,9 +125,6 @@ fn lag_seconds(marks: &AccountMarks, now: Timestamp) -> i64 {
 /// What is left of this share of the budget is for the statuses, which are never lost: they wait in the index.
 const INBOUND: Share = Share { part: 15, of: 16 };
 
-/// Texts are deleted with this share of what is left, so that a run with a long list of them still ends before the next begins.
-const REDACTION: Share = Share { part: 1, of: 2 };
-
 impl ReconcileFunction {
     /// Compares an account. The marks are written whatever comes in between, also when the deadline ends the work: a page that
     /// was not done to its end is read again. A failure comes with the report, so that the lag is known in any case.
@@ -228,18 +134,25 @@ impl ReconcileFunction {
         request: SweepRequest,
         budget: &Budget,
         now: Timestamp,
-    ) -> (AccountReport, Option<ReconcileError>) {
+    ) -> AccountTurn {
         let mut report = AccountReport::new(account.sid.clone());
+        let without_work =
+            |report: AccountReport, failure| AccountTurn { report, senders: BTreeSet::new(), redaction: None, failure };
         let (lease, marks) = match self.sweeps.begin(&account.sid, now).await {
             Ok(SweepStart::Leased(lease, marks)) => (lease, marks),
             Ok(SweepStart::Busy(marks)) => {
                 report.outcome = Outcome::Busy;
                 report.lag_seconds = Some(lag_seconds(&marks, now));
-                return (report, None);
+                return without_work(report, None);
             }
-            Err(error) => return (AccountReport { outcome: Outcome::Failed, ..report }, Some(error.into())),
+            Err(error) => {
+                return without_work(AccountReport { outcome: Outcome::Failed, ..report }, Some(error.into()));
+            }
         };
         let mut sweep = AccountSweep::new(report, request, now, marks);
+        if self.redact_at_twilio {
+            sweep.texts = TextsAtTwilio::Deleted;
+        }
         let worked = self.work(account, &mut sweep, budget).await;
         let marks = sweep.marks();
         let ended = self.sweeps.end(&account.sid, lease, &marks).await;
@@ -257,11 +170,10 @@ impl ReconcileFunction {
         if failure.is_none() || !marks.senders.is_empty() {
             report.lag_seconds = Some(lag_seconds(&marks, Timestamp::now().max(now)));
         }
-        (report, failure)
+        AccountTurn { report, senders: sweep.readings.into_keys().collect(), redaction: marks.redaction, failure }
     }
 
-    /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses. Texts
-    /// are deleted last, because nothing waits for it.
+    /// Inbound messages first, because one may be an opt-out; then what an opt-out has left to cancel, and the statuses.
     async fn work(&self, account: &Account, sweep: &mut AccountSweep, budget: &Budget) -> Result<(), ReconcileError> {
         if !self.twilio.has(&account.sid).await? {
             return Err(AccountCallError::NoCredentials(account.sid.clone()).into());
@@ -269,19 +181,12 @@ impl ReconcileFunction {
         let inbound = budget.share(INBOUND);
         let read = inbound.deadline().run(self.read_inbound(account, sweep, &inbound)).await;
         budget.add(&inbound);
-        sweep.note(read.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
+        sweep.report.note(read.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
         let deadline = budget.deadline();
         let cancelled = deadline.run(self.cancel_pending(account, sweep.now, deadline)).await;
-        sweep.note(cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
+        sweep.report.note(cancelled.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
         let looked_up = deadline.run(self.look_at_overdue(account, budget, &mut sweep.report, sweep.now)).await;
-        sweep.note(looked_up.unwrap_or_else(|exceeded| Err(exceeded.into())))?;
-        if !self.redact_at_twilio {
-            return Ok(());
-        }
-        let share = budget.share(REDACTION);
-        let redacted = share.deadline().run(self.redact(account, sweep, &share)).await;
-        budget.add(&share);
-        sweep.note(redacted.unwrap_or_else(|exceeded| Err(exceeded.into())))
+        sweep.report.note(looked_up.unwrap_or_else(|exceeded| Err(exceeded.into())))
     }
 }
 

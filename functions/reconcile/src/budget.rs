@@ -63,6 +63,11 @@ impl Budget {
         Self::new(u32::try_from(requests).unwrap_or(u32::MAX), Deadline::after(time))
     }
 
+    /// What is left, with an earlier end.
+    pub(crate) fn until(&self, deadline: Deadline) -> Self {
+        Self::new(self.requests.saturating_sub(self.used()), self.deadline.min(deadline))
+    }
+
     /// Counts what a share has used.
     pub(crate) fn add(&self, share: &Self) {
         self.used.fetch_add(share.used(), Ordering::Relaxed);
@@ -95,5 +100,15 @@ mod tests {
         let left = second.deadline().remaining();
         assert!(left > Duration::from_mins(29) && left <= Duration::from_mins(30), "{left:?}");
         assert_eq!(budget.share(Share { part: 7, of: 8 }).requests, 7);
+    }
+
+    #[test]
+    fn rest_of_a_budget_ends_at_the_earlier_time() {
+        let [soon, late] = [1, 2].map(|hours| Deadline::after(Duration::from_hours(hours)));
+        let budget = Budget::new(9, soon);
+        assert_eq!(budget.request(), Ok(()));
+        let rest = budget.until(late);
+        assert_eq!((rest.requests, rest.used(), rest.deadline()), (8, 0, soon));
+        assert_eq!(Budget::new(9, late).until(soon).deadline(), soon);
     }
 }

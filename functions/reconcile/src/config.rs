@@ -1,6 +1,6 @@
 //! The cold start.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use shared::{env, erasure, secrets::Secrets, start::StartError, tenants::TenantCache, twilio::TwilioAccounts};
 use stores::{
@@ -14,6 +14,9 @@ use crate::{ReconcileFunction, Requests};
 /// More than a run has time for: a page of a list takes a second or two, and the statuses are looked up by 16 concurrent
 /// requests.
 const REQUESTS: u32 = 10_000;
+
+/// The default of `ReconcileMinutes` in `template.yaml`.
+const INTERVAL_MINUTES: u8 = 5;
 
 /// Twilio's largest page.
 const PAGE_SIZE: u16 = 1_000;
@@ -30,6 +33,7 @@ impl ReconcileFunction {
         };
 
         let redact_at_twilio = env::optional_parsed("REDACT_AT_TWILIO")?.unwrap_or(false);
+        let minutes = env::optional_parsed("RECONCILE_MINUTES")?.unwrap_or(INTERVAL_MINUTES);
         let config = shared::aws::config().await?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let messages = Messages::new(dynamodb.clone(), env::required("MESSAGES_TABLE")?);
@@ -56,6 +60,7 @@ impl ReconcileFunction {
             asked_at: Mutex::default(),
             requests,
             redact_at_twilio,
+            interval: Duration::from_mins(minutes.into()),
         })
     }
 }

@@ -17,10 +17,12 @@ use twilio_types::sid::MessageSid;
 
 use crate::{
     Budget, ReconcileFunction,
-    account::{Account, AccountSweep, Outcome, Stop},
+    account::{Account, AccountSweep, Stop, TextsAtTwilio},
     budget::Share,
     found::is_inbound_within,
     reading::{ListPosition, SenderReading, oldest},
+    redactable::is_redacted,
+    report::Outcome,
     restore::Restored,
 };
 
@@ -40,6 +42,25 @@ impl Pass {
             Self::Newest => reading.is_newest_read(),
             Self::Everything => reading.next().is_none(),
         }
+    }
+}
+
+impl AccountSweep {
+    /// Leaves out the messages whose texts were deleted at Twilio: they were stored before, and must not be stored again without
+    /// their texts. An operator hears of each, because it is missing here.
+    pub(crate) fn with_text<'a>(&mut self, missing: Vec<&'a MessageResource>) -> Vec<&'a MessageResource> {
+        let (redacted, with_text): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|message| self.texts == TextsAtTwilio::Deleted && is_redacted(message));
+        for message in redacted {
+            let _trace = traced(&TraceId::of_message(&self.report.account_sid, &message.sid)).entered();
+            tracing::error!(
+                message_sid = %message.sid, alarm = "redaction",
+                "an inbound message is missing, and is not recorded: its text was deleted at Twilio"
+            );
+            self.report.without_text += 1;
+            self.postponed.remove(&message.sid);
+        }
+        with_text
     }
 }
 
@@ -148,7 +169,7 @@ impl ReconcileFunction {
     ) -> Result<(), Stop> {
         let within = oldest(sweep.now)..=until;
         let due: Vec<_> = page.messages.iter().filter(|message| is_inbound_within(message, &within)).collect();
-        let missing = self.missing(account, due).await?;
+        let missing = sweep.with_text(self.missing(account, due).await?);
         let results = self.restore_all(account, missing, budget).await?;
         for sid in &page.unreadable_sids {
             let _trace = traced(&TraceId::of_message(&account.sid, sid)).entered();
@@ -219,8 +240,10 @@ fn by_person(messages: Vec<&MessageResource>) -> Vec<Vec<&MessageResource>> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use stores::sweeps::{AccountMarks, PostponedMessage, RedactionMark};
 
     use super::*;
+    use crate::{AccountReport, SweepRequest};
 
     #[test]
     fn messages_are_grouped_by_person_in_the_order_of_the_list() {
@@ -237,5 +260,28 @@ mod tests {
             .map(|of_person| of_person.iter().filter_map(|message| message.sid.as_str().chars().last()).collect())
             .collect();
         assert_eq!(numbers, [vec!['4', '2'], vec!['3'], vec!['1']]);
+    }
+    #[test]
+    fn message_without_its_text_is_counted_and_left_out() {
+        let redacted: MessageResource = serde_json::from_value(json!({
+            "sid": "SM00000000000000000000000000000001", "status": "received", "direction": "inbound",
+            "from": "whatsapp:+14155550123", "to": "whatsapp:+14155238886", "body": "",
+            "date_sent": "Fri, 20 Nov 2026 09:00:00 +0000", "date_updated": "Sat, 21 Nov 2026 09:00:00 +0000"
+        }))
+        .unwrap();
+        let now: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+        let mark: RedactionMark = serde_json::from_value(json!({"until": "2026-11-20"})).unwrap();
+        for (mark, without_text) in [(None, 0), (Some(mark), 1)] {
+            let postponed = PostponedMessage { found_at: now, failures: 1, retry_at: now };
+            let marks = AccountMarks {
+                redaction: mark,
+                postponed: [(redacted.sid.clone(), postponed)].into(),
+                ..AccountMarks::default()
+            };
+            let report = AccountReport::new("AC00000000000000000000000000000001".parse().unwrap());
+            let mut sweep = AccountSweep::new(report, SweepRequest::default(), now, marks);
+            assert_eq!(sweep.with_text(vec![&redacted]).len(), 1 - without_text);
+            assert_eq!((sweep.report.without_text, sweep.postponed.len()), (without_text, 1 - without_text));
+        }
     }
 }

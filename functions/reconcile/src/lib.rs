@@ -5,7 +5,7 @@
 //!   Other senders of the account belong to other systems, and are left alone.
 //! - **Final statuses**: the notifications whose outcome should be known are looked up one by one ([`overdue`]).
 //! - **Texts at Twilio**, if the deployment says so: those of messages that are settled here are deleted a day later
-//!   ([`redactable`], [`redact`]).
+//!   ([`redactable`], [`redact`]). It begins when the rest is done for every account.
 //!
 //! A run compares every account of the secret, so that an account whose webhooks come here is reconciled too, whether or
 //! not notifications are sent from it by default.
@@ -15,7 +15,7 @@
 //! accounts that its document does not name `OPT_OUT_LANGUAGES` (all that are known), `OPT_OUT_KEYWORDS` (no change),
 //! `OPT_OUT_SCOPE` (`all`, or `sender`) and `MESSAGE_RETENTION_DAYS` (30), `TWILIO_API_BASE_URL` (Twilio's),
 //! `RECONCILE_REQUESTS` (10,000: to Twilio in one run, all accounts together), `RECONCILE_PAGE_SIZE` (1000),
-//! `REDACT_AT_TWILIO` (`false`) and `SECRET_MAX_AGE_SECONDS` (300).
+//! `REDACT_AT_TWILIO` (`false`), `RECONCILE_MINUTES` (5: the interval of the runs) and `SECRET_MAX_AGE_SECONDS` (300).
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -48,15 +48,17 @@ mod postponed;
 mod reading;
 mod redact;
 mod redactable;
+mod report;
 mod restore;
 mod senders;
 mod trigger;
 
-pub use account::AccountReport;
+pub use report::AccountReport;
 pub use trigger::{InvalidTrigger, SweepRequest, Trigger};
 
 use account::Account;
 use budget::{Budget, Share};
+use report::log_run;
 
 /// The function.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub struct ReconcileFunction {
     statuses: StatusRecorder,
     requests: Requests,
     redact_at_twilio: bool,
+    /// Between the begins of two runs.
+    interval: Duration,
 }
 
 /// How much of Twilio one run takes up.
@@ -128,6 +132,10 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 /// The sweep's mark is written after the work has ended: one call of DynamoDB, which lasts at most 4.5 s.
 const RESERVE: Duration = Duration::from_secs(10);
 
+/// Texts are not deleted any more when the next run begins, which would find the account busy. EventBridge may start it some seconds
+/// earlier than an interval after this one.
+const RESERVE_FOR_NEXT_RUN: Duration = Duration::from_secs(30);
+
 /// With less an account would never get on.
 const SMALLEST_SHARE: u32 = 2;
 
@@ -145,45 +153,35 @@ impl ReconcileFunction {
     }
 
     /// Each account has its share of the requests and of the time, so that one with a long list does not keep the others
-    /// waiting. One that fails does not either; its error is the run's.
+    /// waiting. One that fails does not either; its error is the run's. Texts are deleted when everything else is done for all
+    /// accounts, because nothing waits for it.
     async fn sweep_all(&self, request: SweepRequest, deadline: Deadline) -> Result<Vec<AccountReport>, ReconcileError> {
+        let next_run = Deadline::after(self.interval).before(RESERVE_FOR_NEXT_RUN);
         let secrets = self.twilio.secrets().current().await?;
         let accounts: Vec<_> = secrets.sids().collect();
         let smallest = SMALLEST_SHARE.saturating_mul(u32::try_from(accounts.len()).unwrap_or(u32::MAX));
         let budget = Budget::new(self.requests.per_run.max(smallest), deadline);
-        let mut reports = Vec::new();
-        let mut failure = None;
+        let mut turns = Vec::new();
         for (index, sid) in accounts.iter().enumerate() {
             let account = Account { sid: (*sid).clone() };
             let share = budget.share(Share::one_of(accounts.len() - index));
-            let (report, failed) = self.reconcile(&account, request, &share, Timestamp::now()).await;
+            let turn = self.reconcile(&account, request, &share, Timestamp::now()).await;
             budget.add(&share);
-            report.log();
-            reports.push(report);
-            if let Some(error) = failed {
-                tracing::error!(account_sid = %sid, error = %Chain(&error), "the messages of an account were not compared with Twilio's");
-                failure.get_or_insert(error);
+            turn.report.log();
+            if let Some(error) = &turn.failure {
+                tracing::error!(account_sid = %sid, error = %Chain(error), "the messages of an account were not compared with Twilio's");
             }
+            turns.push(turn);
         }
-        log_run(&reports);
-        failure.map_or(Ok(reports), Err)
+        log_run(&turns);
+        if self.redact_at_twilio {
+            self.redact_all(&mut turns, &budget.until(next_run)).await;
+        }
+        let mut reports = Vec::with_capacity(turns.len());
+        for turn in turns {
+            turn.failure.map_or(Ok(()), Err)?;
+            reports.push(turn.report);
+        }
+        Ok(reports)
     }
-}
-
-/// The line from which the metrics of `template.yaml` are made.
-fn log_run(reports: &[AccountReport]) {
-    // If that of one account is not known, there is none for the run, and the metric is missing: the alarm counts that as late.
-    let lags: Option<Vec<_>> = reports.iter().map(|report| report.lag_seconds).collect();
-    let sum = |field: fn(&AccountReport) -> usize| reports.iter().map(field).sum::<usize>();
-    tracing::info!(
-        accounts = reports.len(),
-        lag_seconds = lags.map(|lags| lags.into_iter().max().unwrap_or_default()),
-        recovered_messages = sum(|report| report.inbound_recovered),
-        recovered_statuses = sum(|report| report.statuses_recovered),
-        postponed_messages = sum(|report| report.postponed),
-        redacted = sum(|report| report.redacted),
-        redactions_refused = sum(|report| report.redactions_refused),
-        complete = reports.iter().all(|report| report.complete),
-        "a run of reconcile ended"
-    );
 }

@@ -18,9 +18,10 @@ use twilio_types::sid::MessageSid;
 
 use crate::{
     AccountReport, Budget, ReconcileFunction,
-    account::{Account, Outcome, Stop},
+    account::{Account, Stop},
     found::is_final,
     postponed::{later, retry_delay},
+    report::Outcome,
     restore::{Restored, origin_of},
 };
 

@@ -10,9 +10,10 @@ use twilio_types::sid::MessageSid;
 
 use crate::{
     Budget, ReconcileFunction,
-    account::{Account, AccountSweep, Outcome, Stop},
+    account::{Account, AccountSweep, Stop},
     inbound::CONCURRENT_WRITES,
     reading::oldest,
+    report::Outcome,
     restore::Restored,
 };
 
@@ -121,7 +122,8 @@ impl ReconcileFunction {
                 Again::Failed => sweep.count(&sid, Restored::Postponed)?,
             }
         }
-        for (sid, restored) in self.restore_all(account, found.iter().map(Box::as_ref).collect(), budget).await? {
+        let found = sweep.with_text(found.iter().map(Box::as_ref).collect());
+        for (sid, restored) in self.restore_all(account, found, budget).await? {
             sweep.count(&sid, restored)?;
         }
         Ok(())

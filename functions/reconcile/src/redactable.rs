@@ -1,65 +1,14 @@
-//! Which texts Twilio may forget, and which part of its list is read for them. Pure: the pages come from [`crate::redact`].
-//!
-//! Each day one pass reads the account's list from the newest day that ended a day ago, a week back. So a text is deleted one
-//! to two days after its message, and what a pass had to leave, such as a message whose status came late, is seen again by the
-//! passes of the next days. A text that is deleted already costs nothing but its place on the page.
+//! Which texts Twilio may forget. Pure.
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
-use stores::{notifications::StoredNotification, sweeps::RedactionMark};
-use twilio_client::{MessageResource, PagePath};
+use jiff::{SignedDuration, Timestamp};
+use stores::notifications::StoredNotification;
+use twilio_client::MessageResource;
 use twilio_types::{message_status::Stage, sid::MessageSid};
 
-use crate::{
-    found::{INBOUND, is_final},
-    reading::ListPosition,
-};
+use crate::found::{INBOUND, is_final};
 
 /// Longer than a message with an unknown outcome is looked for by its text: a message is tried for four hours at most.
-const MINIMUM_AGE: SignedDuration = SignedDuration::from_hours(24);
-
-/// The days of a pass. It is shorter than the 14 days for which a message is stored here at least.
-const DAYS: i64 = 7;
-
-/// A pass over an account's list.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct RedactionPass {
-    until: Date,
-    pub(crate) next: ListPosition,
-}
-
-impl RedactionPass {
-    /// The pass that is under way or due; none if that of the day is done.
-    pub(crate) fn due(mark: Option<&RedactionMark>, now: Timestamp) -> Option<Self> {
-        let resume = |mark: &RedactionMark| {
-            let page = mark.resume.as_ref()?.parse().ok()?;
-            Some(Self { until: mark.until, next: ListPosition::Page(page) })
-        };
-        let until = last_day(now)?;
-        let begin = Self { until, next: ListPosition::Newest };
-        match mark {
-            None => Some(begin),
-            // A stored text that is no path of a page begins the pass again.
-            Some(mark) if mark.resume.is_some() => Some(resume(mark).unwrap_or(begin)),
-            Some(mark) => (mark.until < until).then_some(begin),
-        }
-    }
-
-    /// The days that Twilio's list is filtered by.
-    pub(crate) fn days(&self) -> [Date; 2] {
-        [self.until.saturating_sub((DAYS - 1).days()), self.until]
-    }
-
-    /// Every message of the page is done.
-    pub(crate) fn after(self, next: Option<PagePath>) -> RedactionMark {
-        RedactionMark { until: self.until, resume: next.map(|next| next.to_string()) }
-    }
-}
-
-/// The last day whose messages are all old enough. Twilio's days are those of GMT.
-fn last_day(now: Timestamp) -> Option<Date> {
-    let latest = now.checked_sub(MINIMUM_AGE).ok()?;
-    latest.to_zoned(TimeZone::UTC).date().yesterday().ok()
-}
+pub(crate) const MINIMUM_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where it stands that a message is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +42,9 @@ pub(crate) fn is_settled(stored: &StoredNotification, message_sid: &MessageSid) 
 }
 
 /// Whether the text of an inbound message was deleted at Twilio as it is here: that is a change of the message, later than any
-/// other. Such a message was stored before, and must not be stored again without its text.
+/// other. A message with files may never have had a text, and is one without it too.
 pub(crate) fn is_redacted(message: &MessageResource) -> bool {
-    let is_empty = message.body.as_deref().unwrap_or_default().is_empty();
+    let is_empty = message.body.as_deref().unwrap_or_default().is_empty() && message.num_media == 0;
     let changed_after = message.changed_at().zip(message.happened_at()).map(|(changed, at)| changed.duration_since(at));
     is_empty && changed_after.is_some_and(|after| after >= MINIMUM_AGE)
 }
@@ -152,36 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn pass_begins_once_a_day_and_goes_on_where_it_stopped() {
-        let now = at("2026-11-26T00:00:00Z");
-        let until: Date = "2026-11-24".parse().unwrap();
-        let first = RedactionPass::due(None, now).unwrap();
-        assert_eq!((first.days(), &first.next), (["2026-11-18".parse().unwrap(), until], &ListPosition::Newest));
-        let mark = first.after(Some("/2".parse().unwrap()));
-        let second = RedactionPass::due(Some(&mark), at("2026-11-27T00:00:00Z")).unwrap();
-        assert_eq!(second, RedactionPass { until, next: ListPosition::Page("/2".parse().unwrap()) });
-        let done = second.after(None);
-        assert_eq!(RedactionPass::due(Some(&done), at("2026-11-26T23:59:59Z")), None);
-        assert_eq!(RedactionPass::due(Some(&done), at("2026-11-27T00:00:00Z")).unwrap().next, ListPosition::Newest);
-        let lost = RedactionMark { resume: Some("no path".to_owned()), ..mark };
-        assert_eq!(RedactionPass::due(Some(&lost), now).unwrap().next, ListPosition::Newest);
-    }
-
-    #[test]
-    fn every_day_of_a_pass_ended_a_day_ago() {
-        for now in ["2026-11-26T00:00:00Z", "2026-11-26T12:00:00Z", "2026-11-26T23:59:59Z"] {
-            let [_, until] = RedactionPass::due(None, at(now)).unwrap().days();
-            let end = until.tomorrow().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp();
-            assert!(at(now).duration_since(end) >= MINIMUM_AGE, "{now}");
-        }
-    }
-
-    #[test]
     fn message_whose_text_went_a_day_later_is_redacted() {
         let cases = [
             (json!({"body": "", "date_updated": "Sat, 21 Nov 2026 09:00:00 +0000"}), true),
             (json!({"body": null, "date_updated": "Sat, 21 Nov 2026 09:00:00 +0000"}), true),
             (json!({"date_updated": "Sat, 21 Nov 2026 09:00:00 +0000"}), false),
+            // A picture without a text.
+            (json!({"body": "", "num_media": "1", "date_updated": "Sat, 21 Nov 2026 09:00:00 +0000"}), false),
             // A location has no text.
             (json!({"body": "", "date_updated": "Fri, 20 Nov 2026 10:00:00 +0000"}), false),
             (json!({"body": "", "date_updated": null}), false),

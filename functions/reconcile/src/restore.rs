@@ -15,7 +15,6 @@ use crate::{
     Budget, ReconcileFunction,
     account::{Account, Stop},
     found::{INBOUND, awaits_files, inbound_form, status_form},
-    redactable::is_redacted,
 };
 
 /// What became of recording a message or a status.
@@ -47,10 +46,6 @@ impl ReconcileFunction {
         budget: &Budget,
     ) -> Result<Restored, Stop> {
         let message_sid = &message.sid;
-        if is_redacted(message) {
-            tracing::warn!(%message_sid, "an inbound message whose text was deleted at Twilio is not recorded: it was stored before");
-            return Ok(Restored::Duplicate);
-        }
         let media = match self.media_of(account, message, budget).await? {
             Ok(media) => media,
             Err(error) => {

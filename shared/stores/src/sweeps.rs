@@ -110,12 +110,27 @@ pub struct RedactionMark {
     /// The path of the page that comes next; none once the pass has come to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// While a pass is under way, the last day of the pass before it. An item of an earlier release has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_until: Option<Date>,
+    /// How many runs in a row could delete nothing on the page that comes next, though they tried.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fruitless_runs: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl fmt::Debug for RedactionMark {
     /// The path of a page is Twilio's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedactionMark").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("RedactionMark")
+            .field("until", &self.until)
+            .field("read_until", &self.read_until)
+            .field("fruitless_runs", &self.fruitless_runs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,7 +222,16 @@ mod tests {
         AccountMarks {
             senders: [(SENDER.to_owned(), SenderMark { since: at(1_790_000_300), gap })].into(),
             postponed: [("SM00000000000000000000000000000001".parse().unwrap(), postponed)].into(),
-            redaction: Some(RedactionMark { until: "2026-11-20".parse().unwrap(), resume: Some(format!("/{SENDER}")) }),
+            redaction: Some(redaction()),
+        }
+    }
+
+    fn redaction() -> RedactionMark {
+        RedactionMark {
+            until: "2026-11-20".parse().unwrap(),
+            resume: Some(format!("/{SENDER}")),
+            read_until: Some("2026-11-13".parse().unwrap()),
+            fruitless_runs: 2,
         }
     }
 
@@ -221,6 +245,15 @@ mod tests {
             let item: Item = serde_dynamo::to_item(&marks).unwrap();
             assert_eq!(serde_dynamo::from_item::<_, AccountMarks>(item).unwrap(), marks);
         }
+    }
+
+    #[test]
+    fn redaction_of_the_release_before_is_read() {
+        let under_way = r#"{"until": "2026-11-20", "resume": "/2"}"#;
+        let mark: RedactionMark = serde_json::from_str(under_way).unwrap();
+        assert_eq!((mark.resume.as_deref(), mark.read_until, mark.fruitless_runs), (Some("/2"), None, 0));
+        let ended: RedactionMark = serde_json::from_str(r#"{"until": "2026-11-20"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&ended).unwrap(), r#"{"until":"2026-11-20"}"#);
     }
 
     #[test]

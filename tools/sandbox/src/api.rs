@@ -21,7 +21,7 @@ use crate::{
     callbacks,
     faults::{CallFaults, InjectedFault},
     limits::InFlight,
-    outages::ReadOperation,
+    outages::MessageOperation,
     paging::PageRequest,
     state::Sandbox,
 };
@@ -108,7 +108,7 @@ async fn fetch(
     let sid = sid_of(&file).ok_or_else(|| caller.not_found())?;
     let memory = sandbox.memory();
     let message = memory.messages.get(&sid);
-    memory.outages.check(ReadOperation::Fetch, message.map(|message| message.to.as_str()))?;
+    memory.outages.check(MessageOperation::Fetch, message.map(|message| message.to.as_str()))?;
     let message = message.ok_or_else(|| caller.not_found())?;
     Ok(Json(message_resource(&sandbox.config.account_sid, message, sandbox.now())))
 }
@@ -124,6 +124,8 @@ async fn update(
     let form = Form::parse(&body);
     let mut memory = sandbox.memory();
     let late_cancellation = memory.choices.late_cancellation;
+    let to = memory.messages.get(&sid).map(|message| message.to.as_str());
+    memory.outages.check(MessageOperation::Update, to)?;
     let message = memory.messages.get_mut(&sid).ok_or_else(|| caller.not_found())?;
     match (form.get("Body"), form.get("Status")) {
         (Some(""), None) => message.body.clear(),

@@ -12,7 +12,7 @@
 //!   [`callbacks`]. A person's message is [`inbound`]. A [`webhook`] has the time-outs and retries that its URL asks for
 //!   ([`overrides`]); [`twiml`] reads its answer, and [`opt_out`] is Twilio's own answer.
 //! - The other side: [`business`] sends as the business, by a command of the system under test. [`shared_clock`] is the system's.
-//! - Fault injection: [`faults`] of calls and webhooks, [`outages`] of calls that read, [`drops`] of webhooks by chance
+//! - Fault injection: [`faults`] of calls and webhooks, [`outages`] of calls about messages, [`drops`] of webhooks by chance
 //!   ([`chance`] follows from the seed). [`limits`] enforces Twilio's limits, and [`rates`] measures the callers. A [`scenario`]
 //!   does such things step by step, and [`presets`] are the scenarios that the sandbox has.
 //! - [`state`] locks the [`memory`] of [`messages`], [`people`] with the ids of their [`portfolio`] ([`user_id`]), [`files`] and the
@@ -42,7 +42,7 @@
 //! | `POST /sandbox/faults` | plans a fault: `{"to": "whatsapp:+1...", "times": 2, "chance": 0.5, "fault": {"kind": "silent"}}`; with `times` null it has no end |
 //! | `GET /sandbox/faults` | the planned faults; `DELETE` removes all, or one with `/sandbox/faults/{id}` |
 //! | `PUT /sandbox/drops` | drops webhooks: `{"to_prefix": "whatsapp:+1999", "fraction": 0.2, "seed": 42}`; 0 ends it |
-//! | `PUT /sandbox/outages` | lets calls that read fail: `{"list": true, "fetch": false, "to": "whatsapp:+1..."}`; `to` is optional |
+//! | `PUT /sandbox/outages` | lets calls about messages fail: `{"list": true, "fetch": false, "update": false, "to": "whatsapp:+1..."}`; `to` is optional |
 //! | `PUT /sandbox/limits` | `{"messages_per_second": 80, "concurrent_requests": 25, "on_excess": "fail"}`, or `"refuse"` or `"queue"` |
 //! | `GET`, `PUT /sandbox/rules` | the [`WhatsAppRules`] in effect |
 //! | `GET`, `PUT /sandbox/choices` | what the sandbox does where Twilio's documentation leaves it open: `{"broken_rule": "undelivered"}` |

@@ -1,4 +1,4 @@
-//! Outages of the calls that fetch or list messages.
+//! Outages of the calls that fetch, list or update messages.
 
 use std::collections::HashMap;
 
@@ -16,12 +16,15 @@ pub(crate) struct Outage {
     list: bool,
     #[serde(default)]
     fetch: bool,
+    #[serde(default)]
+    update: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadOperation {
+pub(crate) enum MessageOperation {
     List,
     Fetch,
+    Update,
 }
 
 /// The outages in effect: one for each recipient, and one for all.
@@ -31,7 +34,7 @@ pub(crate) struct Outages(HashMap<Option<String>, Outage>);
 impl Outages {
     /// Sets the outage of a recipient; one in which nothing fails ends it.
     pub(crate) fn set(&mut self, outage: Outage) {
-        if outage.list || outage.fetch {
+        if outage.list || outage.fetch || outage.update {
             self.0.insert(outage.to.clone(), outage);
         } else {
             self.0.remove(&outage.to);
@@ -39,10 +42,11 @@ impl Outages {
     }
 
     /// Fails where an outage affects the operation.
-    pub(crate) fn check(&self, reading: ReadOperation, to: Option<&str>) -> Result<(), ApiError> {
-        let fails = |outage: &Outage| match reading {
-            ReadOperation::List => outage.list,
-            ReadOperation::Fetch => outage.fetch,
+    pub(crate) fn check(&self, operation: MessageOperation, to: Option<&str>) -> Result<(), ApiError> {
+        let fails = |outage: &Outage| match operation {
+            MessageOperation::List => outage.list,
+            MessageOperation::Fetch => outage.fetch,
+            MessageOperation::Update => outage.update,
         };
         let of_all = self.0.get(&None);
         let of_one = to.and_then(|to| self.0.get(&Some(to.to_owned())));
@@ -60,17 +64,19 @@ mod tests {
         let mut set = |outage: &str| {
             outages.set(serde_json::from_str(outage).unwrap());
             [
-                (ReadOperation::List, None),
-                (ReadOperation::List, Some("a")),
-                (ReadOperation::List, Some("b")),
-                (ReadOperation::Fetch, Some("a")),
+                (MessageOperation::List, None),
+                (MessageOperation::List, Some("a")),
+                (MessageOperation::List, Some("b")),
+                (MessageOperation::Fetch, Some("a")),
+                (MessageOperation::Update, Some("a")),
             ]
-            .map(|(reading, to)| outages.check(reading, to).is_err())
+            .map(|(operation, to)| outages.check(operation, to).is_err())
         };
-        assert_eq!(set(r#"{"to": "a", "list": true}"#), [false, true, false, false]);
-        assert_eq!(set(r#"{"fetch": true}"#), [false, true, false, true]);
-        assert_eq!(set(r#"{"to": "a"}"#), [false, false, false, true]);
-        assert_eq!(set(r#"{"list": true}"#), [true, true, true, false]);
-        assert_eq!(set("{}"), [false; 4]);
+        assert_eq!(set(r#"{"to": "a", "list": true}"#), [false, true, false, false, false]);
+        assert_eq!(set(r#"{"fetch": true}"#), [false, true, false, true, false]);
+        assert_eq!(set(r#"{"to": "a"}"#), [false, false, false, true, false]);
+        assert_eq!(set(r#"{"list": true}"#), [true, true, true, false, false]);
+        assert_eq!(set(r#"{"update": true}"#), [false, false, false, false, true]);
+        assert_eq!(set("{}"), [false; 5]);
     }
 }

@@ -10,11 +10,13 @@ use stack::{
     movable::{MovableStack, StackSettings},
     run::{ACCOUNT_SID, AUTH_TOKEN},
 };
+use tokio::sync::Mutex;
 
 use crate::{
     e2e::{
         clock::DAY,
         reconcile::{lose, sweep},
+        trace::lines_with,
     },
     support::break_list,
     world::{Person, World, new_id, template_notification, text},
@@ -28,11 +30,14 @@ fn template(order: &str) -> String {
     format!("Hello Ava, your order {order} is on its way.")
 }
 
-async fn redacting() -> MovableStack {
+/// One of these stacks at a time: to start one keeps a processor busy.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+async fn redacting(name: &str, second_account: bool) -> MovableStack {
     let built = std::env::var_os("STACK_FOLDER").unwrap_or_else(|| panic!("STACK_FOLDER is not set"));
     let further = ["RedactAtTwilio=true".to_owned()];
-    let settings = StackSettings { further: &further, ..StackSettings::default() };
-    MovableStack::start(Path::new(&built), "redacting", &settings).await.unwrap()
+    let settings = StackSettings { further: &further, second_account, ..StackSettings::default() };
+    MovableStack::start(Path::new(&built), name, &settings).await.unwrap()
 }
 
 /// The only message of a person at Twilio.
@@ -89,7 +94,8 @@ async fn assert_text_is_stored(world: &World, sid: &str, words: &str) {
 
 #[tokio::test]
 async fn text_is_deleted_at_twilio_once_its_message_is_settled() {
-    let stack = redacting().await;
+    let _turn = TURN.lock().await;
+    let stack = redacting("redacting", false).await;
     let world = World::of(stack.stack.clone());
     let people: [Person; 5] = std::array::from_fn(|_| Person::new());
     let [asking, sent_to, unknown, of_another, lost] = &people;
@@ -130,4 +136,73 @@ async fn text_is_deleted_at_twilio_once_its_message_is_settled() {
     }
     sweep(&world).await;
     assert_eq!(join_all(people.iter().map(|one| at_twilio(&world, one))).await, before, "nothing is done twice");
+}
+
+/// The request to delete a text fails, or works again.
+async fn fail_updates(world: &World, fails: bool) {
+    world.control("PUT", "outages", &json!({"update": fails})).await;
+}
+
+/// One person's message whose webhook is lost, and whose text is deleted at Twilio a day later.
+async fn lose_text(stack: &MovableStack, world: &World) -> String {
+    let person = Person::new();
+    lose(world, &person.identity, 1.0, 1).await;
+    let lost = world.write(&person, QUESTION).await["message_sid"].as_str().unwrap().to_owned();
+    lose(world, &person.identity, 0.0, 1).await;
+    stack.advance(DAY).await.unwrap();
+    let url = format!("{}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{lost}.json", world.stack.sandbox_url);
+    let redact = world.http.post(url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&[("Body", "")]);
+    assert!(redact.send().await.unwrap().status().is_success());
+    lost
+}
+
+/// The lists of both accounts were read before a text of either was deleted.
+async fn assert_texts_come_last(world: &World) {
+    let [compared, deleted] = ["messages of an account were compared", "texts of an account"];
+    let lines = lines_with(world, "Reconcile", "of an account").await;
+    let steps = lines.iter().filter_map(|line| line["fields"]["message"].as_str());
+    let steps: Vec<_> =
+        steps.filter_map(|step| [compared, deleted].into_iter().find(|part| step.contains(part))).collect();
+    assert!(!steps.is_empty() && steps.chunks(4).all(|run| run == [compared, compared, deleted, deleted]), "{steps:?}");
+}
+
+#[tokio::test]
+async fn page_that_twilio_never_redacts_is_passed() {
+    /// So many failures without a success end a run.
+    const TEXTS: u64 = 33;
+    /// As often a run ends on the page.
+    const RUNS: usize = 6;
+    let _turn = TURN.lock().await;
+    let stack = redacting("redacting-in-vain", true).await;
+    let world = World::of(stack.stack.clone());
+    let person = Person::new();
+    sweep(&world).await;
+    for number in 0..TEXTS {
+        world.write(&person, &format!("{QUESTION} {number}")).await;
+    }
+    assert_texts_come_last(&world).await;
+    let lost = lose_text(&stack, &world).await;
+    let swept = sweep(&world).await;
+    assert_eq!((&swept["without_text"], &swept["inbound_recovered"]), (&json!(1), &json!(0)), "{swept}");
+    assert!(world.items(&lost).await.is_empty(), "it has no text any more");
+
+    stack.advance(2 * DAY).await.unwrap();
+    fail_updates(&world, true).await;
+    for _ in 0..RUNS {
+        let vain = sweep(&world).await;
+        assert_eq!((&vain["outcome"], &vain["redacted"]), (&json!("twilio_unavailable"), &json!(0)), "{vain}");
+        assert!(vain["texts_unread_since"].is_string(), "{vain}");
+    }
+    let passing = sweep(&world).await;
+    assert_eq!((&passing["outcome"], &passing["redactions_refused"]), (&json!("complete"), &json!(TEXTS)), "{passing}");
+    assert_eq!(passing["texts_unread_since"], Value::Null, "{passing}");
+    let alarms = lines_with(&world, "Reconcile", "redaction").await;
+    let alarms: Vec<_> =
+        alarms.iter().map(|line| &line["fields"]).filter(|line| line["alarm"] == "redaction").collect();
+    let [without_text, passed] = alarms.as_slice() else { panic!("{alarms:?}") };
+    assert_eq!((&without_text["message_sid"], &passed["texts"]), (&json!(lost), &json!(TEXTS)));
+    fail_updates(&world, false).await;
+    stack.advance(DAY).await.unwrap();
+    let next = sweep(&world).await;
+    assert_eq!((&next["redacted"], &next["redactions_refused"]), (&json!(TEXTS), &json!(0)), "{next}");
 }

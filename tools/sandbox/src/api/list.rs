@@ -15,7 +15,7 @@ use crate::{
     api_error::ApiError,
     choices::UnsentMessages,
     messages::{Message, MessageLog, Place},
-    outages::ReadOperation,
+    outages::MessageOperation,
     paging::{DEFAULT_SIZE, invalid_token, is_paging_parameter, number, size},
     state::Sandbox,
 };
@@ -53,7 +53,7 @@ pub(super) fn page(sandbox: &Sandbox, query: &Form) -> Result<Value, ApiError> {
     let begin = begin(query, page, page_size)?;
     let filter = Filter::parse(query)?;
     let memory = sandbox.memory();
-    memory.outages.check(ReadOperation::List, filter.to)?;
+    memory.outages.check(MessageOperation::List, filter.to)?;
     let now = sandbox.now();
     let is_listed = |message: &Message| {
         let all_hidden = memory.choices.unsent_messages == UnsentMessages::Hidden;

@@ -189,7 +189,7 @@ async fn calls_over_the_concurrency_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn outage_fails_calls_that_read() {
+async fn outage_fails_calls_about_messages() {
     let sandbox = ControlTest::start().await;
     let created = sandbox.create(&[AVA, WHATSAPP, TEMPLATE]).await;
     let fetch = format!("Messages/{}.json", created["sid"].as_str().unwrap());
@@ -202,6 +202,9 @@ async fn outage_fails_calls_that_read() {
     let refusal = sandbox.get(&fetch).await;
     assert_eq!((refusal.status().as_u16(), &refusal.json::<Value>().await.unwrap()["code"]), (503, &json!(20503)));
     assert_eq!(sandbox.get(of_ava).await.status(), 200);
+    assert_eq!(sandbox.put("outages", json!({"update": true, "to": AVA.1})).await, 204);
+    assert_eq!(sandbox.post(&fetch, &[("Body", "")]).await.status(), 503);
+    assert_eq!(sandbox.get(&fetch).await.json::<Value>().await.unwrap()["body"], created["body"]);
     assert_eq!(sandbox.put("outages", json!({"lists": true})).await, 422);
 }
 

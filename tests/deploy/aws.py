@@ -14,6 +14,8 @@ from play import DEADLINE, ROOT
 
 ACCOUNT = "000000000000"
 REGION = "eu-central-1"
+# The policies of samples/iam that everybody who deploys needs.
+DEPLOYER = ("deploy", "deploy-observability")
 
 
 class Aws:
@@ -50,11 +52,12 @@ class Aws:
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
         )
 
-    def user(self, policy: str, stack: str) -> dict:
-        """A user with one of the policies of samples/iam. Returns the keys."""
+    def user(self, policies, stack: str) -> dict:
+        """A user with some of the policies of samples/iam. Returns the keys."""
         iam, name = self.client("iam"), f"user-{uuid.uuid4().hex[:8]}"
         iam.create_user(UserName=name)
-        iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=filled_in(policy, stack))
+        for policy in policies:
+            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=filled_in(policy, stack))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 

@@ -6,12 +6,11 @@ import pty
 import re
 import subprocess
 import threading
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, REGION, Aws, filled_in
+from aws import DEPLOYER, REGION, Aws
 from play import ACCOUNT_SID, AUTH_TOKEN, DEADLINE, ROOT, SERVICE
 
 STACK = "whatsapp-production"
@@ -31,7 +30,7 @@ def deployer(aws):
     """The environment of a person who may deploy and nothing else."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "SAM_CLI_TELEMETRY": "0"}
-    return kept | nothing | aws.user("deploy", STACK) | {"AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION}
+    return kept | nothing | aws.user(DEPLOYER, STACK) | {"AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION}
 
 
 def refusal(environment, *arguments):
@@ -69,190 +68,6 @@ def test_everything_missing_is_named_at_once_without_a_terminal(deployer):
 def test_invalid_value_is_refused_by_name_before_the_build(deployer, variables, reason):
     complete = {"TwilioAccountSid": ACCOUNT_SID, "MessagingServiceSid": "", "YES": "1"}
     assert reason in refusal(deployer | complete | variables, "production")
-
-
-# What CloudFormation does to create, update and delete the resources of each type of the template, with an example of a resource.
-# SAM's functions and API are several resources each.
-NAMED = f"{REGION}:{ACCOUNT}"
-NEEDED = {
-    "AWS::Serverless::Function": {
-        f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1": [
-            "lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction",
-            "lambda:GetFunction", "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource", "lambda:PublishVersion",
-            "lambda:CreateAlias", "lambda:UpdateAlias", "lambda:DeleteAlias",
-        ],
-        f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1:1": ["lambda:GetFunctionConfiguration", "lambda:DeleteFunction"],
-        # With DeploymentType.
-        f"arn:aws:codedeploy:{NAMED}:application:{STACK}-ServerlessDeploymentApplication-1": [
-            "codedeploy:CreateApplication", "codedeploy:DeleteApplication", "codedeploy:GetApplication",
-            "codedeploy:RegisterApplicationRevision", "codedeploy:GetApplicationRevision",
-        ],
-        f"arn:aws:codedeploy:{NAMED}:deploymentgroup:{STACK}-ServerlessDeploymentApplication-1/{STACK}-SendFunctionDeploymentGroup-1": [
-            "codedeploy:CreateDeploymentGroup", "codedeploy:UpdateDeploymentGroup", "codedeploy:DeleteDeploymentGroup",
-            "codedeploy:GetDeploymentGroup", "codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:StopDeployment",
-        ],
-        f"arn:aws:codedeploy:{NAMED}:deploymentconfig:CodeDeployDefault.LambdaAllAtOnce": ["codedeploy:GetDeploymentConfig"],
-        f"arn:aws:iam::{ACCOUNT}:role/{STACK}-DeploymentRole-1": ["iam:PassRole"],
-        f"arn:aws:iam::{ACCOUNT}:role/{STACK}-SendFunctionRole-1": [
-            "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:PassRole", "iam:AttachRolePolicy", "iam:DetachRolePolicy",
-            "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:TagRole",
-        ],
-        f"arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/{STACK}/1": ["s3:GetObject", "s3:PutObject"],
-    },
-    "AWS::AppConfig::Application": {
-        "*": ["appconfig:CreateApplication"],
-        f"arn:aws:appconfig:{NAMED}:application/1": [
-            "appconfig:GetApplication", "appconfig:UpdateApplication", "appconfig:DeleteApplication", "appconfig:TagResource",
-        ],
-    },
-    "AWS::AppConfig::ConfigurationProfile": {
-        f"arn:aws:appconfig:{NAMED}:application/1": ["appconfig:CreateConfigurationProfile"],
-        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1": [
-            "appconfig:GetConfigurationProfile", "appconfig:UpdateConfigurationProfile", "appconfig:DeleteConfigurationProfile",
-        ],
-    },
-    "AWS::AppConfig::HostedConfigurationVersion": {
-        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1": ["appconfig:CreateHostedConfigurationVersion"],
-        f"arn:aws:appconfig:{NAMED}:application/1/configurationprofile/1/hostedconfigurationversion/1": [
-            "appconfig:GetHostedConfigurationVersion", "appconfig:DeleteHostedConfigurationVersion",
-        ],
-    },
-    "AWS::Lambda::Permission": {
-        f"arn:aws:lambda:{NAMED}:function:{STACK}-SendFunction-1": ["lambda:AddPermission", "lambda:RemovePermission"],
-    },
-    "AWS::Lambda::EventSourceMapping": {
-        f"arn:aws:lambda:{NAMED}:event-source-mapping:1": [
-            "lambda:CreateEventSourceMapping", "lambda:UpdateEventSourceMapping", "lambda:DeleteEventSourceMapping",
-            "lambda:GetEventSourceMapping",
-        ],
-    },
-    "AWS::Serverless::HttpApi": {
-        f"arn:aws:apigateway:{REGION}::/apis": ["apigateway:POST"],
-        f"arn:aws:apigateway:{REGION}::/apis/1/stages": ["apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"],
-        "*": ["logs:CreateLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery",
-              "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"],
-    },
-    "AWS::DynamoDB::Table": {
-        f"arn:aws:dynamodb:{NAMED}:table/{STACK}-MessagesTable-1": [
-            "dynamodb:CreateTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", "dynamodb:DescribeTable",
-            "dynamodb:UpdateTimeToLive", "dynamodb:DescribeTimeToLive", "dynamodb:UpdateContinuousBackups",
-            "dynamodb:DescribeContinuousBackups",
-        ],
-    },
-    "AWS::SQS::Queue": {
-        f"arn:aws:sqs:{NAMED}:{STACK}-EventsQueue-1.fifo": [
-            "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:GetQueueAttributes", "sqs:ListQueueTags",
-        ],
-    },
-    "AWS::SQS::QueuePolicy": {f"arn:aws:sqs:{NAMED}:{STACK}-EventsQueue-1.fifo": ["sqs:SetQueueAttributes"]},
-    "AWS::S3::Bucket": {
-        f"arn:aws:s3:::{STACK}-mediabucket-1": [
-            "s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls",
-            "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutBucketCORS", "s3:PutBucketTagging",
-        ],
-    },
-    "AWS::S3::BucketPolicy": {
-        f"arn:aws:s3:::{STACK}-mediabucket-1": ["s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy"],
-    },
-    "AWS::SecretsManager::Secret": {
-        f"arn:aws:secretsmanager:{NAMED}:secret:TwilioSecret-1": [
-            "secretsmanager:CreateSecret", "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret",
-            "secretsmanager:DescribeSecret", "secretsmanager:TagResource",
-        ],
-        f"arn:aws:secretsmanager:{NAMED}:secret:ErasureKeySecret-1": ["secretsmanager:CreateSecret"],
-        "*": ["secretsmanager:GetRandomPassword"],
-    },
-    "AWS::IAM::Role": {f"arn:aws:iam::{ACCOUNT}:role/{STACK}-MediaReaderRole-1": ["iam:CreateRole", "iam:UpdateRole"]},
-    "AWS::IAM::Policy": {f"arn:aws:iam::{ACCOUNT}:role/{STACK}-SendFunctionRole-1": ["iam:PutRolePolicy"]},
-    "AWS::IAM::User": {f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1": ["iam:CreateUser", "iam:PutUserPolicy"]},
-    "AWS::IAM::AccessKey": {f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1": ["iam:CreateAccessKey"]},
-    "AWS::CloudFront::Distribution": {
-        f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1": [
-            "cloudfront:CreateDistribution", "cloudfront:UpdateDistribution", "cloudfront:DeleteDistribution",
-            "cloudfront:GetDistribution", "cloudfront:GetDistributionConfig", "cloudfront:TagResource",
-        ],
-    },
-    "AWS::CloudFront::OriginAccessControl": {
-        f"arn:aws:cloudfront::{ACCOUNT}:origin-access-control/E1": [
-            "cloudfront:CreateOriginAccessControl", "cloudfront:UpdateOriginAccessControl",
-            "cloudfront:DeleteOriginAccessControl", "cloudfront:GetOriginAccessControl",
-        ],
-    },
-    "AWS::CloudFront::ResponseHeadersPolicy": {
-        f"arn:aws:cloudfront::{ACCOUNT}:response-headers-policy/1": [
-            "cloudfront:CreateResponseHeadersPolicy", "cloudfront:UpdateResponseHeadersPolicy",
-            "cloudfront:DeleteResponseHeadersPolicy", "cloudfront:GetResponseHeadersPolicy",
-        ],
-    },
-    "AWS::CloudFront::PublicKey": {
-        "*": ["cloudfront:CreatePublicKey", "cloudfront:UpdatePublicKey", "cloudfront:DeletePublicKey", "cloudfront:GetPublicKey"],
-    },
-    "AWS::CloudFront::KeyGroup": {
-        "*": ["cloudfront:CreateKeyGroup", "cloudfront:UpdateKeyGroup", "cloudfront:DeleteKeyGroup", "cloudfront:GetKeyGroup"],
-    },
-    "AWS::Events::Rule": {
-        f"arn:aws:events:{NAMED}:rule/{STACK}-ReleaseSchedule-1": [
-            "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule", "events:DescribeRule",
-        ],
-    },
-    "AWS::Logs::LogGroup": {
-        f"arn:aws:logs:{NAMED}:log-group:{group}": ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"]
-        for group in (f"{STACK}-SendLogGroup-1", f"/aws/vendedlogs/{STACK}/api")
-    },
-    "AWS::Logs::MetricFilter": {
-        f"arn:aws:logs:{NAMED}:log-group:{group}": ["logs:PutMetricFilter", "logs:DeleteMetricFilter", "logs:DescribeMetricFilters"]
-        for group in (f"{STACK}-SendLogGroup-1", f"/aws/vendedlogs/{STACK}/api")
-    },
-    "AWS::CloudWatch::Alarm": {
-        f"arn:aws:cloudwatch:{NAMED}:alarm:{STACK}-SendFailsAlarm-1": [
-            "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms",
-        ],
-    },
-    "AWS::CloudWatch::Dashboard": {
-        f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}-{REGION}": [
-            "cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards",
-        ],
-    },
-}
-
-
-def permits(policies, action, resource):
-    as_list = lambda value: value if isinstance(value, list) else [value]
-    for policy in policies:
-        for statement in json.loads(filled_in(policy, STACK))["Statement"]:
-            if any(fnmatchcase(action, pattern) for pattern in as_list(statement["Action"])) and any(
-                fnmatchcase(resource, pattern) for pattern in as_list(statement["Resource"])
-            ):
-                return True
-    return False
-
-
-def test_policy_permits_every_resource_type_of_the_template():
-    template = (ROOT / "template.yaml").read_text().partition("\nResources:\n")[2]
-    types = set(re.findall(r"^    Type: (AWS::\S+)$", template, re.MULTILINE))
-    assert types == set(NEEDED), "each type needs its actions here, and in samples/iam"
-    policies = ("deploy", "deploy-gradual", "deploy-media-user", "deploy-media-domain")
-    refused = [
-        (action, resource) for needed in NEEDED.values() for resource, actions in needed.items() for action in actions
-        if not permits(policies, action, resource)
-    ]
-    assert refused == []
-
-
-@pytest.mark.parametrize(("action", "resource"), [
-    ("sqs:DeleteQueue", f"arn:aws:sqs:{NAMED}:other-queue"), ("dynamodb:GetItem", f"arn:aws:dynamodb:{NAMED}:table/{STACK}-1"),
-    ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/admin"), ("s3:GetObject", "arn:aws:s3:::other/1"),
-    ("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/{STACK}-MediaSignerUser-1"),
-    ("cloudfront:UpdateDistribution", f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1"),
-])
-def test_policy_does_not_permit_what_belongs_to_others(action, resource):
-    assert not permits(["deploy"], action, resource)
-
-
-def test_policy_fits_into_a_managed_policy():
-    # IAM User Guide, "IAM and AWS STS quotas": 6,144 characters, white space is not counted.
-    characters = "".join(filled_in("deploy", STACK).split())
-    assert len(characters) + 8 * len("ap-southeast-2") < 6144
 
 
 def test_deployment_without_a_topic_or_credentials_says_so_first():

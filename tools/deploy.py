@@ -29,6 +29,8 @@ TWILIO_KEYS = ("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 TOPIC = re.compile(r"arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+")
 NO_TOPIC = "none"
+# The value of DeploymentType with which CloudFormation moves the aliases itself.
+AT_ONCE = "AllAtOnce"
 
 
 class Problem(Exception):
@@ -242,6 +244,18 @@ def confirmed(deployment, terminal, variables):
     return asks
 
 
+def refuse_shift_after_rollback(deployment, parameters):
+    """CloudFormation has CodeDeploy move the calls away from the version that the stack has, and CodeDeploy refuses to if the alias calls
+    another one ("The Lambda function alias version does not match the current version in AppSpec file")."""
+    kind = parameters.get("DeploymentType") or deployment.previous("DeploymentType") or AT_ONCE
+    if deployment.deployed is None or kind == AT_ONCE or not versions.is_complete(deployment.session, deployment.stack):
+        return
+    if back := versions.rolled_back(deployment.session, deployment.stack):
+        names = ", ".join(function.name for function in back)
+        raise Problem(f"DeploymentType: calls of {names} went back by make rollback, and a gradual deployment would fail. Deploy the "
+                      f"correction with DeploymentType={AT_ONCE}, and the next one with DeploymentType={kind} again")
+
+
 def main(stage="", built=None):
     variables, terminal = os.environ, Terminal(sys.stdin.isatty())
     deployment = Deployment.read(stage, ROOT / "template.yaml")
@@ -252,6 +266,7 @@ def main(stage="", built=None):
     asks = confirmed(deployment, terminal, variables)
     if terminal.missing:
         raise Problem("there is no terminal to ask for: " + "; ".join(terminal.missing))
+    refuse_shift_after_rollback(deployment, parameters)
     sid = parameters.get("TwilioAccountSid") or deployment.previous("TwilioAccountSid")
     keys = twilio_keys(deployment, terminal, variables, sid)
     # The functions are compiled for the processor that they run on.
@@ -261,6 +276,8 @@ def main(stage="", built=None):
         parameters["AlarmTopicArn"] = make_topic(deployment, recipient)
     elif recipient and recipient != NO_TOPIC:
         parameters["AlarmTopicArn"] = recipient
+    if deployment.deployed is not None:
+        versions.delete_left_over(deployment.session, deployment.stack)
     given = {name: value for name, value in parameters.items() if value or deployment.previous(name)}
     overrides = ["--parameter-overrides", *(override(*pair) for pair in given.items())] if given else []
     sam("deploy", "--config-env", stage, "--config-file", ROOT / "samconfig.toml", "--template-file", template,

@@ -92,6 +92,10 @@ class Deployed:
         code = f"import sys; sys.path.insert(0, 'tools'); import boto3, versions; print(versions.{function}(boto3.Session(), '{STACK}'))"
         return self.python("-c", code)
 
+    def deploy(self, **variables):
+        """What tools/deploy.py does before SAM, which gets no template and fails. Returns the error."""
+        return self.python("tools/deploy.py", STAGE, "nothing.yaml", YES="1", **variables).stderr
+
     def roll_back(self, **variables):
         return self.python("tools/rollback.py", STAGE, **variables)
 
@@ -131,6 +135,28 @@ def test_gradual_update_stops_while_an_alarm_rings(deployed):
     set_alarm("OK")
 
 
+def test_versions_of_a_failed_update_are_deleted_alone(deployed):
+    """Lambda would publish nothing in the next attempt. The update that failed is that of the test before."""
+    name = deployed.name("PublishFunction")
+    live = deployed.functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    before = deployed.versions("PublishFunction")
+    (left_over,) = before[before.index(live) + 1:]
+    # Published by a person, after the update.
+    deployed.functions.update_function_configuration(FunctionName=name, Description="by hand")
+    by_hand = deployed.functions.publish_version(FunctionName=name)["Version"]
+    # Called by an alias of a person, and by a share of another one.
+    shared = deployed.name("InboundFunction")
+    (share,) = deployed.versions("InboundFunction")[-1:]
+    deployed.functions.create_alias(
+        FunctionName=shared, Name="trial", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {share: 0.1}},
+    )
+    assert "sam deploy failed" in deployed.deploy(DeploymentType="AllAtOnce")
+    kept = deployed.versions("PublishFunction")
+    assert kept == [version for version in [*before, by_hand] if version != left_over] and live in kept
+    assert share in deployed.versions("InboundFunction")
+    deployed.functions.delete_alias(FunctionName=shared, Name="trial")
+
+
 def test_rollback_moves_calls_until_the_next_deployment(deployed):
     assert deployed.update(MessageRetentionDays="23") == "UPDATE_COMPLETE"
     days = lambda: deployed.called("InboundFunction")["MESSAGE_RETENTION_DAYS"]
@@ -138,9 +164,18 @@ def test_rollback_moves_calls_until_the_next_deployment(deployed):
     back = deployed.roll_back(YES="1")
     assert (back.returncode, days()) == (0, "21"), back.stdout + back.stderr
     assert "there is nothing to go back from" in deployed.roll_back(YES="1").stderr
+    gradual_deployment_is_refused(deployed)
     forward = deployed.run("move_to_deployed")
     assert (forward.returncode, days()) == (0, "23"), forward.stderr
     assert "InboundFunction" in forward.stdout
+
+
+def gradual_deployment_is_refused(deployed):
+    """The stack has a DeploymentType that moves calls gradually."""
+    refused = deployed.deploy()
+    assert "would fail. Deploy the correction with DeploymentType=AllAtOnce" in refused
+    assert "DeploymentType=Canary10Percent10Minutes again" in refused and deployed.name("InboundFunction") in refused
+    assert "sam deploy failed" in deployed.deploy(DeploymentType="AllAtOnce")
 
 
 def test_older_versions_are_deleted_but_the_called_one(deployed):
@@ -153,3 +188,48 @@ def test_older_versions_are_deleted_but_the_called_one(deployed):
     assert pruned.returncode == 0, pruned.stderr
     kept = deployed.versions("TypingFunction")
     assert live in kept and len(kept) == 11
+
+
+def test_version_that_an_update_replaced_is_not_deployed(deployed):
+    code = """
+import sys
+from types import SimpleNamespace
+
+sys.path.insert(0, "tools")
+import versions
+
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:send:"
+row = lambda kind, status, name: {"ResourceType": f"AWS::Lambda::{kind}", "ResourceStatus": status, "PhysicalResourceId": name}
+rows = [
+    row("Function", "UPDATE_COMPLETE", "send"), row("Version", "CREATE_COMPLETE", ARN + "7"), row("Version", "DELETE_SKIPPED", ARN + "6"),
+    {"ResourceType": "AWS::Lambda::Version", "ResourceStatus": "CREATE_FAILED"}, row("Function", "UPDATE_COMPLETE", "without-a-version"),
+]
+pages = SimpleNamespace(paginate=lambda StackName: [{"StackResourceSummaries": rows}])
+session = SimpleNamespace(client=lambda name: SimpleNamespace(get_paginator=lambda operation: pages))
+versions.read = lambda client, name, deployed: (name, deployed)
+print(versions.functions(session, "whatsapp"))
+"""
+    run = deployed.python("-c", code)
+    assert run.stdout.strip() == "[('send', 7)]", run.stderr
+
+
+@pytest.mark.parametrize(("status", "deletes"), [
+    ("UPDATE_ROLLBACK_COMPLETE", True), ("UPDATE_IN_PROGRESS", False), ("UPDATE_ROLLBACK_FAILED", False),
+    ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", False),
+])
+def test_versions_are_kept_while_an_update_needs_them(deployed, status, deletes):
+    code = f"""
+import sys
+from types import SimpleNamespace
+
+sys.path.insert(0, "tools")
+import versions
+
+client = SimpleNamespace(describe_stacks=lambda StackName: {{"Stacks": [{{"StackStatus": "{status}"}}]}})
+versions.updates_of = lambda session, stack: [versions.Update("1", "3", failed=True)]
+versions.functions = lambda session, stack: [versions.Function("send", 3, 3, {{2: "2", 3: "4", 4: "2"}}, {{3}})]
+versions.delete = lambda session, found: found
+print(versions.delete_left_over(SimpleNamespace(client=lambda name: client), "whatsapp"))
+"""
+    run = deployed.python("-c", code)
+    assert run.stdout.strip() == ("[('send', 4)]" if deletes else "0"), run.stderr

@@ -13,6 +13,7 @@ pub(super) const BUTTON_PAYLOAD: &str = "canary-payload-2f0a";
 pub(super) const CARD_NAME: &str = "canary-card-e83b";
 pub(super) const TEXT: &str = "canary-text-77d2";
 pub(super) const VARIABLE: &str = "canary-variable-4ac9";
+pub(super) const CODE: &str = "canary-c0de-8d";
 pub(super) const METADATA: &str = "canary-metadata-d016";
 pub(super) const CONSENT_TEXT: &str = "canary-consent-38fe";
 pub(super) const REASON: &str = "canary-reason-a5b2";
@@ -32,7 +33,7 @@ const WRITTEN: Canary = Canary { text: "", is_in: &["table Messages", "event twi
 /// What a system asked for is in the item of the notification.
 const ASKED: Canary = Canary { text: "", is_in: &["table Notifications"], may_be_in: &[] };
 
-const CANARIES: [Canary; 14] = [
+const CANARIES: [Canary; 15] = [
     // Also a spooled message that cannot be read, as it was on the queue.
     Canary { text: BODY, may_be_in: &["queue SpoolDeadLetterQueue"], ..WRITTEN },
     Canary { text: PROFILE_NAME, ..WRITTEN },
@@ -42,6 +43,8 @@ const CANARIES: [Canary; 14] = [
     // Also a notification that cannot be read, as its sender wrote it.
     Canary { text: TEXT, may_be_in: &["queue OutboundDeadLetterQueue"], ..ASKED },
     Canary { text: VARIABLE, ..ASKED },
+    // A one-time password is in no dead letter.
+    Canary { text: CODE, ..ASKED },
     // A system recognizes its notification by it in each event.
     Canary { text: METADATA, is_in: &["table Notifications", "event twilio_status"], may_be_in: &["event"] },
     Canary { text: CONSENT_TEXT, is_in: &["table Contacts"], may_be_in: &[] },

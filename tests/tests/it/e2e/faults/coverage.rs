@@ -34,10 +34,16 @@ fn fits(kind: FaultKind, row: &Permission) -> bool {
         ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"];
     match kind {
         FaultKind::Conflict => WRITES.contains(&row.action.as_str()),
-        // Of what the functions send, messages and events come in batches.
-        FaultKind::Partial => false,
+        FaultKind::Partial => is_in_batches(row),
         _ => true,
     }
+}
+
+/// Whether it is for messages or events that a function sends in batches. What is spooled or set aside is one message.
+fn is_in_batches(row: &Permission) -> bool {
+    const FUNCTIONS: [&str; 3] = ["PublishFunctionRole", "ReleaseFunctionRole", "SendFunctionRole"];
+    let of_messages = row.action == "sqs:SendMessage" && FUNCTIONS.contains(&row.role.as_str());
+    row.action == "events:PutEvents" || of_messages && row.resource != "OutboundDeadLetterQueue"
 }
 
 /// The rows that a kind did not hit, and the functions that made no request.

@@ -1,7 +1,11 @@
 //! Waiting until a round is over, and what has to be so then.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use stack::movable::MovableStack;
 use stores::dynamodb::Item;
@@ -61,11 +65,14 @@ pub(super) async fn check(world: &World, seen: &mut Seen, traffic: &Traffic) {
     for batch in &traffic.batches {
         batch.check(world).await.unwrap();
     }
+    let mut stored_at = BTreeMap::new();
     for (sid, event) in traffic.stored_items() {
         let is_it = |item: &Item| text(item, "event").is_some_and(|found| found == event);
         let stored = async || Some(world.items(sid).await).filter(|items| items.iter().any(is_it));
         let items = world.until(&format!("{sid} in the table"), stored).await;
-        assert_eq!(items.into_iter().filter(is_it).count(), 1, "{sid} is stored once");
+        let items: Vec<_> = items.into_iter().filter(is_it).collect();
+        assert_eq!(items.len(), 1, "{sid} is stored once");
+        stored_at.insert(sid, time(text(&items[0], "received_at")));
     }
     for (id, outcome, person) in &traffic.notifications {
         if let Some(person) = person {
@@ -85,6 +92,10 @@ pub(super) async fn check(world: &World, seen: &mut Seen, traffic: &Traffic) {
         assert_eq!(emails.as_array().unwrap().len(), 1, "one e-mail");
     }
     check_events(world, seen, traffic).await;
+    for sid in &traffic.messages {
+        let event = seen.events.iter().find(|event| is("event_id", sid)(event)).unwrap();
+        assert_eq!(stored_at[sid], time(event["received_at"].as_str()), "{sid} is as its first webhook");
+    }
     check_queues(world, seen, traffic).await;
 }
 
@@ -111,6 +122,10 @@ async fn check_events(world: &World, seen: &mut Seen, traffic: &Traffic) {
     }
 }
 
+fn time(text: Option<&str>) -> Timestamp {
+    text.unwrap().parse().unwrap()
+}
+
 /// Without the furthest status so far, which a repetition may see later.
 fn without_progress(event: &Value) -> Value {
     let mut event = event.clone();
@@ -130,14 +145,15 @@ async fn check_queues(world: &World, seen: &mut Seen, traffic: &Traffic) {
     for url in [&outputs.media_dead_letter_queue_url, &outputs.events_dead_letter_queue_url] {
         assert_eq!(seen.receive(world, url).await, [""; 0], "given up");
     }
-    for id in &traffic.dead_letters {
-        let is_there = async || {
-            let letters = seen.receive(world, &outputs.outbound_dead_letter_queue_url).await;
-            assert!(letters.iter().all(|letter| letter.contains(id)), "{letters:?}");
-            (!letters.is_empty()).then_some(())
-        };
-        world.until("the dead letter", is_there).await;
-    }
+    let mut missing: BTreeSet<_> = traffic.dead_letters.iter().collect();
+    let all_there = async || {
+        for letter in seen.receive(world, &outputs.outbound_dead_letter_queue_url).await {
+            let id = traffic.dead_letters.iter().find(|id| letter.contains(id.as_str()));
+            missing.remove(id.unwrap_or_else(|| panic!("given up: {letter}")));
+        }
+        missing.is_empty().then_some(())
+    };
+    world.until("the dead letters", all_there).await;
     let noted = async || (!seen.receive(world, &outputs.unpublished_queue_url).await.is_empty()).then_some(());
     world.until("the unreadable item", noted).await;
 }

@@ -112,9 +112,9 @@ impl Prepared {
             api::call(world, &readers, &erased.consenting, &sent),
         );
         let mut traffic = of_people;
-        let business::Notified { notifications, invalid, emails, opted_out } = of_business;
+        let business::Notified { notifications, dead_letters, emails, opted_out } = of_business;
         traffic.notifications.extend(notifications);
-        traffic.dead_letters.push(invalid);
+        traffic.dead_letters = dead_letters;
         traffic.emails = emails;
         traffic.stopped.push(opted_out);
         let api::Called { cancelled, verified, answers } = of_api;

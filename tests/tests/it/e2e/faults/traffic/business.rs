@@ -20,8 +20,8 @@ use crate::{
 /// What was put on the queues.
 pub(super) struct Notified {
     pub(super) notifications: Vec<(String, &'static str, Option<Person>)>,
-    /// The id of one that cannot be read.
-    pub(super) invalid: String,
+    /// The ids of one that cannot be read, and of a one-time password that cannot be sent.
+    pub(super) dead_letters: Vec<String>,
     pub(super) emails: Vec<String>,
     /// A person of whom Twilio says that the person opted out.
     pub(super) opted_out: Person,
@@ -33,6 +33,7 @@ pub(super) async fn notify(world: &World, batches: &[Batch], buyer: &Person, tem
         world.sqs.send_message().queue_url(lane).message_body(record.body).send().await.unwrap();
     }
     let mut delivered = vec![with_texts(world).await, lose_statuses(world).await, refuse_as_too_fast(world).await];
+    delivered.push(send_password(world).await);
     for category in ["utility", "service", "marketing"] {
         delivered.push(wait(world, category, buyer).await);
         delivered.push(fail_late(world, category, buyer).await);
@@ -44,13 +45,17 @@ pub(super) async fn notify(world: &World, batches: &[Batch], buyer: &Person, tem
     let invalid = new_id("invalid");
     world.enqueue(&json!({"id": invalid, "to": "nowhere", "text": canaries::TEXT}).to_string()).await;
     put_unreadable_item(world).await;
-    change_templates(world).await;
+    delivered.push(change_templates(world).await);
     delete_template(world, template).await;
     let (opted_out, id) = (stranger(), new_id("opted-out"));
     world.plan(&opted_out, 1, json!({"kind": "fail", "code": 63014})).await;
     world.notify(&template_notification(&id, &opted_out)).await;
-    let notifications = delivered.into_iter().map(|id| (id, "delivered", None)).collect();
-    Notified { notifications, invalid, emails: vec![address], opted_out }
+    let delivered = delivered.into_iter().map(|id| (id, "delivered", None));
+    let (refused, without_number) = (new_id("refused-password"), Person::without_number());
+    world.notify(&password(&refused, &without_number)).await;
+    let dead_letters = vec![invalid, refused.clone()];
+    let notifications = delivered.chain([(refused, "rejected", Some(without_number))]).collect();
+    Notified { notifications, dead_letters, emails: vec![address], opted_out }
 }
 
 fn lanes(world: &World) -> [&String; 3] {
@@ -118,10 +123,15 @@ async fn lose_statuses(world: &World) -> String {
     id
 }
 
-/// A template is approved, which Twilio reports.
-async fn change_templates(world: &World) {
+/// A template is approved, which Twilio reports, and used for the first time.
+async fn change_templates(world: &World) -> String {
     add_sink(world).await;
-    approved(world, &new_name("faults"), "en", "Hello {{1}}, your order has arrived today.").await;
+    let template = approved(world, &new_name("faults"), "en", "Hello {{1}}, your order has arrived today.").await;
+    let id = new_id("new-template");
+    let mut notification = template_notification(&id, &stranger());
+    notification["content"] = json!({"type": "template", "content_sid": template, "variables": {"1": "Ava"}});
+    world.notify(&notification).await;
+    id
 }
 
 /// A template that the registry has.
@@ -159,10 +169,32 @@ async fn with_texts(world: &World) -> String {
     id
 }
 
+fn password(id: &str, person: &Person) -> Value {
+    let mut notification = template_notification(id, person);
+    notification["category"] = json!("authentication");
+    notification["content"]["content_sid"] = json!(sandbox::VERIFICATION_CODE_SID);
+    notification["content"]["variables"] = json!({"1": canaries::CODE});
+    notification
+}
+
+/// A one-time password that is stored for some minutes.
+async fn send_password(world: &World) -> String {
+    let id = new_id("password");
+    let mut notification = password(&id, &stranger());
+    notification["send_at"] = after(world, SignedDuration::from_mins(3));
+    world.notify(&notification).await;
+    world.notification_in(&id, "waiting").await;
+    id
+}
+
 /// A time to wait for, until which the content of a notification is stored.
 fn soon(world: &World) -> Value {
+    after(world, SignedDuration::from_mins(20))
+}
+
+fn after(world: &World, pause: SignedDuration) -> Value {
     let now: Timestamp = world.stack.clock.now().try_into().unwrap();
-    json!((now + SignedDuration::from_mins(20)).to_string())
+    json!((now + pause).to_string())
 }
 
 /// An e-mail that follows a message which fails.

@@ -197,19 +197,33 @@ impl World {
         signed(&self.http, credentials, request, self.stack.clock.now()).unwrap()
     }
 
-    /// Puts a notification on the outbound queue.
     /// Whether an alarm of the template is in the state ALARM. The emulator counts the log lines that metric filters match.
     pub(crate) async fn alarm_rings(&self, logical_id: &str) -> bool {
         // CloudFormation adds characters to the name, if the template gives none.
         let prefix = format!("{STACK_NAME}-{logical_id}");
-        let body = format!("Action=DescribeAlarms&Version=2010-08-01&AlarmNamePrefix={prefix}");
-        let request = self.signed("monitoring", "POST", &self.stack.aws_endpoint, &body);
-        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
-        let answer = request.send().await.unwrap().text().await.unwrap();
+        let answer = self.cloudwatch(&format!("Action=DescribeAlarms&AlarmNamePrefix={prefix}")).await;
         assert!(answer.contains(&format!("<AlarmName>{prefix}")), "{answer}");
         answer.contains("<StateValue>ALARM</StateValue>")
     }
 
+    /// Ends an alarm until the next value of its metric.
+    pub(crate) async fn end_alarm(&self, logical_id: &str) {
+        let prefix = format!("{STACK_NAME}-{logical_id}");
+        let found = self.cloudwatch(&format!("Action=DescribeAlarms&AlarmNamePrefix={prefix}")).await;
+        let name = found.split("<AlarmName>").nth(1).and_then(|rest| rest.split('<').next());
+        let name = name.unwrap_or_else(|| panic!("{found}"));
+        self.cloudwatch(&format!("Action=SetAlarmState&AlarmName={name}&StateValue=OK&StateReason=test")).await;
+        assert!(!self.alarm_rings(logical_id).await, "{logical_id}");
+    }
+
+    async fn cloudwatch(&self, parameters: &str) -> String {
+        let body = format!("{parameters}&Version=2010-08-01");
+        let request = self.signed("monitoring", "POST", &self.stack.aws_endpoint, &body);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Puts a notification on the outbound queue.
     pub(crate) async fn notify(&self, notification: &Value) {
         self.enqueue(&notification.to_string()).await;
     }

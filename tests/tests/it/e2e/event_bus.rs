@@ -49,12 +49,14 @@ impl Subscription {
 }
 
 /// Calls EventBridge as the administrator.
-async fn call(world: &World, action: &str, request: &Value) {
+pub(super) async fn call(world: &World, action: &str, request: &Value) -> Value {
     let request = request.to_string();
     let signed = world.signed("events", "POST", &world.stack.aws_endpoint, &request);
     let signed = signed.header("X-Amz-Target", format!("AWSEvents.{action}"));
     let answer = signed.header("Content-Type", "application/x-amz-json-1.1").send().await.unwrap();
-    assert!(answer.status().is_success(), "{action}: {}", answer.text().await.unwrap());
+    let (status, answer) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{action}: {answer}");
+    serde_json::from_str(&answer).unwrap()
 }
 
 #[tokio::test]

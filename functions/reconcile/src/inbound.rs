@@ -261,6 +261,7 @@ mod tests {
             .collect();
         assert_eq!(numbers, [vec!['4', '2'], vec!['3'], vec!['1']]);
     }
+
     #[test]
     fn message_without_its_text_is_counted_and_left_out() {
         let redacted: MessageResource = serde_json::from_value(json!({

@@ -199,21 +199,25 @@ impl World {
 
     /// Whether an alarm of the template is in the state ALARM. The emulator counts the log lines that metric filters match.
     pub(crate) async fn alarm_rings(&self, logical_id: &str) -> bool {
-        // CloudFormation adds characters to the name, if the template gives none.
-        let prefix = format!("{STACK_NAME}-{logical_id}");
-        let answer = self.cloudwatch(&format!("Action=DescribeAlarms&AlarmNamePrefix={prefix}")).await;
-        assert!(answer.contains(&format!("<AlarmName>{prefix}")), "{answer}");
-        answer.contains("<StateValue>ALARM</StateValue>")
+        self.alarm(logical_id).await.contains("<StateValue>ALARM</StateValue>")
     }
 
     /// Ends an alarm until the next value of its metric.
     pub(crate) async fn end_alarm(&self, logical_id: &str) {
-        let prefix = format!("{STACK_NAME}-{logical_id}");
-        let found = self.cloudwatch(&format!("Action=DescribeAlarms&AlarmNamePrefix={prefix}")).await;
+        let found = self.alarm(logical_id).await;
         let name = found.split("<AlarmName>").nth(1).and_then(|rest| rest.split('<').next());
         let name = name.unwrap_or_else(|| panic!("{found}"));
         self.cloudwatch(&format!("Action=SetAlarmState&AlarmName={name}&StateValue=OK&StateReason=test")).await;
         assert!(!self.alarm_rings(logical_id).await, "{logical_id}");
+    }
+
+    /// The description of an alarm of the template.
+    async fn alarm(&self, logical_id: &str) -> String {
+        // CloudFormation adds characters to the name, if the template gives none.
+        let prefix = format!("{STACK_NAME}-{logical_id}");
+        let answer = self.cloudwatch(&format!("Action=DescribeAlarms&AlarmNamePrefix={prefix}")).await;
+        assert!(answer.contains(&format!("<AlarmName>{prefix}")), "{answer}");
+        answer
     }
 
     async fn cloudwatch(&self, parameters: &str) -> String {
@@ -440,6 +444,15 @@ pub(crate) fn text_notification(id: &str, person: &Person) -> Value {
 pub(crate) fn template_notification(id: &str, person: &Person) -> Value {
     json!({"id": id, "to": person.identity, "category": "utility", "metadata": {"order": id},
            "content": {"type": "template", "content_sid": sandbox::ORDER_UPDATE_SID, "variables": {"1": "Ava", "2": id}}})
+}
+
+/// A one-time password.
+pub(crate) fn password_notification(id: &str, person: &Person, code: &str) -> Value {
+    let mut notification = template_notification(id, person);
+    notification["category"] = json!("authentication");
+    notification["content"]["content_sid"] = json!(sandbox::VERIFICATION_CODE_SID);
+    notification["content"]["variables"] = json!({"1": code});
+    notification
 }
 
 /// Matches events whose field has this value.

@@ -8,7 +8,9 @@ use super::{
     consent::{Webhook, assert_consent_ended},
     receive::{agree, marketing, suppressed},
 };
-use crate::world::{Person, World, is, new_id, of_notification, template_notification, text_notification};
+use crate::world::{
+    Person, World, is, new_id, of_notification, password_notification, template_notification, text_notification,
+};
 
 const OPTED_OUT: &str = "the recipient has opted out";
 
@@ -149,11 +151,7 @@ async fn text_and_template_to_a_user_id_arrive() {
 async fn authentication_template_to_a_user_id_is_rejected() {
     let (world, user, id) = (World::new(), Person::without_number(), new_id("password"));
     world.write(&user, "hi").await;
-    let mut notification = template_notification(&id, &user);
-    notification["category"] = json!("authentication");
-    notification["content"]["content_sid"] = json!(sandbox::VERIFICATION_CODE_SID);
-    notification["content"]["variables"] = json!({"1": "4711"});
-    world.notify(&notification).await;
+    world.notify(&password_notification(&id, &user, "4711")).await;
     let event = world.event("the refusal", of_notification("notification_failed", &id)).await;
     assert!(event["reason"].as_str().unwrap().starts_with("to: expected a phone number"), "{event}");
     assert!(world.sent_to(&user).await.is_empty());

@@ -1,9 +1,9 @@
 //! What systems ask of the routes with IAM authorization.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::super::canaries;
+use super::{super::canaries, business::after};
 use crate::{
     support::stranger,
     world::{Person, World, new_id, template_notification},
@@ -119,9 +119,8 @@ async fn verify(caller: &mut Caller<'_>) -> Person {
 /// A notification that waits is cancelled.
 async fn cancel(caller: &mut Caller<'_>) -> (String, &'static str, Option<Person>) {
     let (person, id) = (stranger(), new_id("cancelled"));
-    let now: Timestamp = caller.world.stack.clock.now().try_into().unwrap();
     let mut notification = template_notification(&id, &person);
-    notification["send_at"] = json!((now + SignedDuration::from_hours(24)).to_string());
+    notification["send_at"] = after(caller.world, SignedDuration::from_hours(24));
     caller.world.notify(&notification).await;
     caller.world.notification_in(&id, "waiting").await;
     let log = caller.get("GET", &format!("/notifications/{id}"), &Value::Null).await;

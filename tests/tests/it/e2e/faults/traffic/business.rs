@@ -14,7 +14,7 @@ use crate::{
         templates::{add_sink, approved, delete_template, known_template, new_name},
     },
     support::{batch::Batch, stranger},
-    world::{Person, World, new_id, new_sid, template_notification},
+    world::{Person, World, new_id, new_sid, password_notification, template_notification},
 };
 
 /// What was put on the queues.
@@ -52,7 +52,7 @@ pub(super) async fn notify(world: &World, batches: &[Batch], buyer: &Person, tem
     world.notify(&template_notification(&id, &opted_out)).await;
     let delivered = delivered.into_iter().map(|id| (id, "delivered", None));
     let (refused, without_number) = (new_id("refused-password"), Person::without_number());
-    world.notify(&password(&refused, &without_number)).await;
+    world.notify(&password_notification(&refused, &without_number, canaries::CODE)).await;
     let dead_letters = vec![invalid, refused.clone()];
     let notifications = delivered.chain([(refused, "rejected", Some(without_number))]).collect();
     Notified { notifications, dead_letters, emails: vec![address], opted_out }
@@ -169,18 +169,10 @@ async fn with_texts(world: &World) -> String {
     id
 }
 
-fn password(id: &str, person: &Person) -> Value {
-    let mut notification = template_notification(id, person);
-    notification["category"] = json!("authentication");
-    notification["content"]["content_sid"] = json!(sandbox::VERIFICATION_CODE_SID);
-    notification["content"]["variables"] = json!({"1": canaries::CODE});
-    notification
-}
-
 /// A one-time password that is stored for some minutes.
 async fn send_password(world: &World) -> String {
     let id = new_id("password");
-    let mut notification = password(&id, &stranger());
+    let mut notification = password_notification(&id, &stranger(), canaries::CODE);
     notification["send_at"] = after(world, SignedDuration::from_mins(3));
     world.notify(&notification).await;
     world.notification_in(&id, "waiting").await;
@@ -192,7 +184,8 @@ fn soon(world: &World) -> Value {
     after(world, SignedDuration::from_mins(20))
 }
 
-fn after(world: &World, pause: SignedDuration) -> Value {
+/// The time of the stack after a pause.
+pub(super) fn after(world: &World, pause: SignedDuration) -> Value {
     let now: Timestamp = world.stack.clock.now().try_into().unwrap();
     json!((now + pause).to_string())
 }
